@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from vision.candidates import FLOOR, MOST, Candidate
 from vision.types import Crop, Detection, Embeddings, Image, Prompt, Thresholds
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -31,7 +32,13 @@ class Detector(Protocol):
     def digest(self) -> str:
         """Hex digest of weights, input size and precision: all of the detector that decides its answer."""
 
-    def detect(self, images: Sequence[Image], prompt: Prompt, thresholds: Thresholds) -> list[list[Detection]]: ...
+    def detect(self, images: Sequence[Image], prompt: Prompt, thresholds: Thresholds) -> list[list[Detection]]:
+        """Exactly `candidates` followed by `vision.candidates.select` for each image."""
+
+    def candidates(
+        self, images: Sequence[Image], prompt: Prompt, *, floor: float = FLOOR, most: int = MOST
+    ) -> list[list[Candidate]]:
+        """The `most` best boxes of each image with a score of at least `floor`, best first, before thresholds and suppression."""
 
 
 class Embedder(Protocol):
