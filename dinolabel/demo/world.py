@@ -57,7 +57,9 @@ class World:
         """Read `truth.json` beside the pictures. Raises SettingsError when it is not there."""
         path = folder / "truth.json"
         if not path.is_file():
-            raise SettingsError(f"The demo's scenes are not in {folder}.", hint="Clone the repository whole: models/nano/demo is part of it.")
+            raise SettingsError(
+                f"The demo's scenes are not in {folder}.", hint="Clone the repository whole: models/nano/demo is part of it."
+            )
         truth = json.loads(path.read_text(encoding="utf-8"))
         scenes = (
             Scene(
