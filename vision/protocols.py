@@ -2,7 +2,7 @@
 
 To add a detector: put `vision/detectors/NAME.py` there with a function
 `build(weights: str, *, device: str, precision: str, input_size: int | None) -> Detector`. Embedders likewise in `vision/embedders/`
-(`build(weights, *, device, precision)`), heads in `vision/heads/` (`build() -> Head` and `restore(arrays) -> Head`).
+(`build(weights, *, device, precision)`), heads in `vision/heads/` (`build() -> Head` and `restore(arrays, labels) -> Head`).
 The contract tests in tests/contract run the laws below against every file there.
 """
 
