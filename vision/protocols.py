@@ -35,9 +35,7 @@ class Detector(Protocol):
     def detect(self, images: Sequence[Image], prompt: Prompt, thresholds: Thresholds) -> list[list[Detection]]:
         """Exactly `candidates` followed by `vision.candidates.select` for each image."""
 
-    def candidates(
-        self, images: Sequence[Image], prompt: Prompt, *, floor: float = FLOOR, most: int = MOST
-    ) -> list[list[Candidate]]:
+    def candidates(self, images: Sequence[Image], prompt: Prompt, *, floor: float = FLOOR, most: int = MOST) -> list[list[Candidate]]:
         """The `most` best boxes of each image with a score of at least `floor`, best first, before thresholds and suppression."""
 
 
