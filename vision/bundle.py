@@ -6,9 +6,7 @@ Knows how to answer for embeddings and how to be kept in a folder (safetensors +
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
@@ -21,7 +19,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as arrays_from
 from safetensors.numpy import save as bytes_of
 
-from vision.errors import BundleMismatch
+from vision import plugs
+from vision.errors import BundleMismatch, UnknownPlug
 from vision.protocols import Head
 from vision.softmax import softmax
 from vision.types import Answer, Box, CropPolicy, Embeddings, Named, Unknown
@@ -163,11 +162,9 @@ class Bundle:
 
 def restored(name: str, arrays: Mapping[str, npt.NDArray[Any]], labels: Sequence[str]) -> Head:
     """The head of that name with these arrays. Raises BundleMismatch when there is no such file in vision/heads."""
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        raise BundleMismatch(f"The bundle names a head {name!r}, which cannot be.")
     try:
-        module = importlib.import_module(f"vision.heads.{name}")
-    except ModuleNotFoundError as error:
+        module = plugs.head(name)
+    except UnknownPlug as error:
         raise BundleMismatch(f"This installation has no head {name!r}.", hint="Update dinolabel, or train again.") from error
     head: Head = module.restore(arrays, labels)
     return head

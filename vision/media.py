@@ -91,6 +91,18 @@ def from_pillow(picture: PIL.Image.Image) -> Image:
         return Image.from_array(_upright_rgb(picture, _orientation(picture, b"")))
 
 
+def as_image(picture: str | Path | Pixels | PIL.Image.Image | Image) -> Image:
+    """A path, (H, W, 3) uint8 RGB pixels or a Pillow image as an Image. Raises MediaError, and ValueError for other arrays."""
+    match picture:
+        case Image():
+            return picture
+        case np.ndarray():
+            return Image.from_array(picture)
+        case PIL.Image.Image():
+            return from_pillow(picture)
+    return open_image(Path(picture))
+
+
 def image_paths(root: Path) -> list[Path]:
     """The file itself, or every picture below a folder, sorted; hidden ones left out. Raises MediaUnavailable."""
     if root.is_file():
