@@ -143,11 +143,10 @@ def with_name(xml: str, name: str, hotkey: str | None = None) -> str:
     if name in config.labels:
         raise LabelConfigError(f"The label {name!r} is there already.", hint="Choose another name.")
     root = _read(xml)
-    tags = _labels(_choose(root)[0])
     explicit = [key for tag in root.iter() if (key := tag.get("hotkey"))]
     if hotkey is not None and hotkey in explicit:
         raise LabelConfigError(f"The hotkey {hotkey!r} is taken.", hint="Choose another key, or none to take the next free one.")
-    without = sum(1 for tag in tags.values() if not tag.get("hotkey"))
+    without = sum(1 for tag in _labels(_choose(root)[0]).values() if not tag.get("hotkey"))
     tag = label_text.label_tag(name, hotkey=hotkey or label_text.next_hotkey(explicit, without=without))
     changed = label_text.insert_label(xml, config.control, tag)
     LabelConfig.parse(changed)
@@ -171,8 +170,7 @@ def _choose(root: Element) -> tuple[Element, Element]:
     images = {tag.get("name"): tag for tag in root.iter("Image")}
     controls = list(root.iter("RectangleLabels"))
     over = [tag for tag in controls if tag.get("toName") in images]
-    marked = [tag for tag in over if any(key.startswith("model_") for key in tag.attrib)]
-    chosen = marked or over
+    chosen = [tag for tag in over if any(key.startswith("model_") for key in tag.attrib)] or over
     if not controls:
         raise LabelConfigError("The label config has no <RectangleLabels>.")
     if not images:

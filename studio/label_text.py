@@ -44,7 +44,7 @@ def document(labels: Iterable[str], *, title: str | None, data_key: str) -> str:
     header = f"  <Header{attribute('value', title)}/>\n" if title else ""
     image = f'  <Image name="image"{attribute("value", "$" + data_key)}/>\n'
     inner = "".join(f"    {tag}\n" for tag in labels)
-    return f'<View>\n{header}{image}  <RectangleLabels name="label" toName="image">\n{inner}  </RectangleLabels>\n</View>\n'
+    return f'<View>\n{header}{image}  <RectangleLabels name="label" toName="image">\n{inner}  </RectangleLabels>\n</View>'
 
 
 def next_hotkey(explicit: Iterable[str], *, without: int) -> str | None:
