@@ -153,6 +153,16 @@ def with_name(xml: str, name: str, hotkey: str | None = None) -> str:
     return changed
 
 
+def hotkeys(xml: str) -> dict[str, str]:
+    """label -> the key it has in the editor: the one written, else the one Label Studio hands out. Labels beyond the keys are left out."""
+    root = _read(xml)
+    tags = _labels(_choose(root)[0])
+    taken = {key.strip().lower() for tag in root.iter() if (key := tag.get("hotkey"))}
+    free = (key for key in label_text.AUTO_HOTKEYS if key not in taken)
+    keys = {name: tag.get("hotkey") or next(free, None) for name, tag in tags.items()}
+    return {name: key for name, key in keys.items() if key}
+
+
 def _read(xml: str) -> Element:
     try:
         root: Element = defusedxml.ElementTree.fromstring(xml, forbid_dtd=True)

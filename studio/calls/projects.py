@@ -110,6 +110,11 @@ class Projects:
         }
         return int(self.wire.json("POST", "/api/storages/localfiles/", json=body)["id"])
 
+    def local_storages(self, project: int) -> dict[str, int]:
+        """path, as Label Studio sees it -> id of the storage that serves it."""
+        found = self.wire.json("GET", "/api/storages/localfiles/", params={"project": project})
+        return {str(each["path"]): int(each["id"]) for each in found}
+
     def sync_local_storage(self, storage: int) -> int:
         """Makes a task of every file that is not one yet. Returns how many are new."""
         reply = self.wire.json("POST", f"/api/storages/localfiles/{storage}/sync", json={}, timeout=LONG_SECONDS)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from studio.label_config import LabelConfig, build, with_name
+from studio.label_config import LabelConfig, build, hotkeys, with_name
 from vision.errors import LabelConfigError, PromptMissing
 from vision.types import Box, Detection, Named, Nothing, Unknown
 
@@ -250,3 +250,21 @@ def test_a_taken_hotkey_is_refused_and_a_free_one_is_taken() -> None:
     with pytest.raises(LabelConfigError, match="'1' is taken"):
         with_name(FACES, "maria", "1")
     assert '<Label value="maria" hotkey="m"/>' in with_name(FACES, "maria", "m")
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        ('<Label value="a" hotkey="1"/><Label value="b" hotkey="x"/>', {"a": "1", "b": "x"}),
+        ('<Label value="a"/><Label value="b"/>', {"a": "1", "b": "2"}),
+        ('<Label value="a"/><Label value="b" hotkey="1"/><Label value="c"/>', {"a": "2", "b": "1", "c": "3"}),
+        ('<Label value="a" hotkey="ctrl+1"/>', {"a": "ctrl+1"}),
+    ],
+)
+def test_hotkeys_are_the_ones_the_editor_has(labels: str, expected: dict[str, str]) -> None:
+    assert hotkeys(config(labels)) == expected
+
+
+def test_labels_beyond_the_keys_have_none() -> None:
+    many = "".join(f'<Label value="n{number}"/>' for number in range(40))
+    assert len(hotkeys(config(many))) == 30
