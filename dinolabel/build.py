@@ -63,9 +63,17 @@ def pipeline(settings: Settings) -> Pipeline:
     from vision.pipeline import Pipeline
     from vision.plugs import load_detector, load_embedder
 
-    where = {"device": settings.device, "precision": settings.precision, "models_dir": settings.models_dir}
-    detector = load_detector(settings.detector, settings.detector_weights, input_size=settings.input_size, **where)
-    embedder = load_embedder(settings.embedder, settings.embedder_weights, **where)
+    detector = load_detector(
+        settings.detector,
+        settings.detector_weights,
+        device=settings.device,
+        precision=settings.precision,
+        input_size=settings.input_size,
+        models_dir=settings.models_dir,
+    )
+    embedder = load_embedder(
+        settings.embedder, settings.embedder_weights, device=settings.device, precision=settings.precision, models_dir=settings.models_dir
+    )
     return Pipeline(detector, embedder, thresholds=thresholds(settings), cache=cache(settings))
 
 

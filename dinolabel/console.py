@@ -5,7 +5,9 @@ stdout carries results, stderr carries everything about the work; so a pipe gets
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.markup import escape
@@ -74,3 +76,15 @@ def complain(error: DinolabelError) -> None:
 def ask(question: str) -> bool:
     """Yes or no from a person at the terminal; Enter is yes."""
     return err.input(f"{question} [soft]\\[Y/n][/] ").strip().lower() in ("", "y", "yes", "j", "ja")
+
+
+@contextmanager
+def step(doing: str) -> Iterator[Callable[[str], None]]:
+    """One step of a longer start: a spinner while it runs, a ticked line when it is done. Call the yielded function with what came out."""
+    came_out: list[str] = []
+    began = time.monotonic()
+    with err.status(f"[soft]{doing}[/]", spinner="dots"):
+        yield came_out.append
+    took = time.monotonic() - began
+    note = f"  [soft]{took:.0f} s[/]" if took >= 2 else ""
+    err.print(f"[ok]✓[/] {came_out[-1] if came_out else doing}{note}", soft_wrap=True)

@@ -5,7 +5,9 @@ Order: default < environment (`DINOLABEL_…`) < flag of the command < the proje
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 from platformdirs import user_data_path
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -62,8 +64,13 @@ class Settings(BaseSettings):
     def _no_trailing_slash(cls, url: str | None) -> str | None:
         return url.rstrip("/") if url else None
 
+    def environment(self) -> dict[str, str]:
+        """The same settings as environment variables, secrets in clear: for a child process and for nothing else."""
+        found = {f"DINOLABEL_{name.upper()}": getattr(self, name) for name in type(self).model_fields}
+        return {name: _as_variable(value) for name, value in found.items() if value is not None}
+
     @classmethod
-    def load(cls, **flags: object) -> Settings:
+    def load(cls, **flags: Any) -> Settings:
         """Environment and `.env`, overruled by the flags that are not None. Raises SettingsError in one sentence."""
         try:
             return cls(**{name: value for name, value in flags.items() if value is not None})
@@ -71,3 +78,9 @@ class Settings(BaseSettings):
             first = error.errors()[0]
             name = ".".join(map(str, first["loc"]))
             raise SettingsError(f"Setting {name}: {first['msg']} (got {first.get('input')!r}).") from error
+
+
+def _as_variable(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return json.dumps(value) if isinstance(value, tuple) else str(value)

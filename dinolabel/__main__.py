@@ -1,0 +1,104 @@
+"""The command `dinolabel`: finds the commands in `dinolabel/commands/`, runs one, and turns errors into a sentence and an exit code.
+
+A command is a file: it has `command` (a function, registered under the file's name) or `app` (a typer.Typer with sub-commands).
+It must import heavy libraries inside its functions, because `dinolabel --help` imports every file.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
+
+import typer
+
+from dinolabel import commands, console, exits, logs
+from vision.errors import DinolabelError
+
+PANELS = {
+    "Start here": ("up", "demo", "doctor"),
+    "Join a Label Studio": ("init", "attach", "names"),
+    "The loop": ("preannotate", "serve", "jobs", "export", "train", "models"),
+    "Without Label Studio": ("detect", "app"),
+}
+OTHERS = "More"
+UNEXPECTED = 70  # EX_SOFTWARE of sysexits.h
+UNFORESEEN = "This is a fault of ours: run it again with --debug and report what it says."
+
+
+def command_names() -> list[str]:
+    """Names of the files in the commands folder, in the order of the panels, newcomers last."""
+    found = sorted(each.name for each in pkgutil.iter_modules(commands.__path__) if not each.name.startswith("_"))
+    known = [name for names in PANELS.values() for name in names]
+    return sorted(found, key=lambda name: known.index(name) if name in known else len(known))
+
+
+def application() -> typer.Typer:
+    """The whole command line."""
+    app = typer.Typer(name="dinolabel", no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False, add_completion=False)
+    app.callback()(_overall)
+    for name in command_names():
+        module = importlib.import_module(f"{commands.__name__}.{name}")
+        panel = next((panel for panel, names in PANELS.items() if name in names), OTHERS)
+        if hasattr(module, "app"):
+            app.add_typer(module.app, name=name, rich_help_panel=panel)
+        else:
+            app.command(name, rich_help_panel=panel)(module.command)
+    return app
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        try:
+            console.out.print(f"dinolabel {version('dinolabel')}")
+        except PackageNotFoundError:
+            console.out.print("dinolabel, run from its folder and not installed")
+        raise typer.Exit
+
+
+Version = Annotated[bool, typer.Option("--version", is_eager=True, callback=_tell_version, help="Print the version and stop.")]
+
+
+def _overall(
+    show_version: Version = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more about the work, on stderr.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Say everything; show where an error came from.")] = False,
+) -> None:
+    """From pictures and a text prompt to your own detector, inside Label Studio.
+
+    Example: dinolabel up ~/Pictures/party --prompt "human face" --names jason,lacy
+    """
+    logs.configure("debug" if debug else "info" if verbose or not console.err.is_terminal else "warning")
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code; errors are told on stderr, never as a traceback unless asked for."""
+    debug = "--debug" in arguments
+    plain = ["--debug", *(each for each in arguments if each != "--debug")] if debug else list(arguments)
+    try:
+        application()(plain, prog_name="dinolabel")
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else 0 if ended.code is None else 1
+    except DinolabelError as error:
+        if debug:
+            console.err.print_exception()
+        console.complain(error)
+        return exits.code(error)
+    except Exception as error:  # noqa: BLE001 - the outermost border: a person gets a sentence, not a stack
+        if debug:
+            console.err.print_exception()
+        sentence = f"Something we did not foresee: {type(error).__name__}: {logs.masked(str(error))}"
+        console.complain(DinolabelError(sentence, hint=UNFORESEEN))
+        return UNEXPECTED
+    return 0
+
+
+def main() -> None:
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from dinolabel import __main__ as main
+from dinolabel import commands
+from vision.errors import DinolabelError, SettingsError
+
+HEAVY = {"torch", "transformers", "flask", "gradio", "sklearn", "matplotlib", "label_studio_sdk", "huey", "cv2", "supervision", "requests"}
+
+
+def each_command() -> Iterator[tuple[str, object]]:
+    def walk(command: object, path: tuple[str, ...]) -> Iterator[tuple[str, object]]:
+        yield " ".join(path), command
+        for name, each in getattr(command, "commands", {}).items():
+            yield from walk(each, (*path, name))
+
+    yield from walk(typer.main.get_command(main.application()), ("dinolabel",))
+
+
+def test_every_file_is_a_command() -> None:
+    files = {each.stem for each in Path(commands.__path__[0]).glob("*.py")} - {"__init__"}
+    assert set(main.command_names()) == files
+    assert set(typer.main.get_command(main.application()).commands) == files  # type: ignore[attr-defined]
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = f"""
+import sys
+from dinolabel.__main__ import run
+assert run(["--help"]) == 0
+loaded = sorted({HEAVY!r} & set(sys.modules))
+print("loaded:", loaded, file=sys.stderr)
+sys.exit(bool(loaded))
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.parametrize(("name", "command"), list(each_command()))
+def test_every_help_has_an_example(name: str, command: object) -> None:
+    text = str(getattr(command, "help", None) or "")
+    assert "Example: dinolabel " in text, f"{name} --help shows no example"
+    if " " in name:
+        assert f"Example: {name}" in text
+
+
+@pytest.mark.parametrize(("name", "command"), list(each_command()))
+def test_every_option_is_explained(name: str, command: object) -> None:
+    silent = [each.name for each in command.params if not getattr(each, "help", None)]  # type: ignore[attr-defined]
+    assert not silent, f"{name}: no help for {silent}"
+
+
+class Odd(DinolabelError):
+    hint = "Do the even thing."
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
+    """A `dinolabel fail` that raises what the list holds."""
+    raised: list[BaseException] = []
+
+    def application() -> typer.Typer:
+        app = typer.Typer(pretty_exceptions_enable=False)
+        app.callback()(main._overall)
+
+        @app.command()
+        def fail() -> None:
+            raise raised[0]
+
+        return app
+
+    monkeypatch.setattr(main, "application", application)
+    return raised
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (Odd("It is odd."), 1, ["It is odd.", "Do the even thing."]),
+        (SettingsError("Setting x is bad."), 2, ["Setting x is bad.", "settings table"]),
+        (ValueError("inner [detail] Token 0123456789abcdef"), 70, ["ValueError: inner [detail] Token •••", "--debug"]),
+        (KeyboardInterrupt(), 130, []),
+        (typer.Exit(3), 3, []),
+    ],
+)
+def test_an_error_is_a_sentence_a_hint_and_a_code(
+    failing: list[BaseException], capsys: pytest.CaptureFixture[str], error: BaseException, code: int, said: list[str]
+) -> None:
+    failing.append(error)
+    assert main.run(["fail"]) == code
+    captured = capsys.readouterr()
+    assert captured.out == "" and "Traceback" not in captured.err
+    for each in said:
+        assert each in captured.err
+
+
+def test_debug_shows_where_it_came_from(failing: list[BaseException], capsys: pytest.CaptureFixture[str]) -> None:
+    failing.append(Odd("It is odd."))
+    assert main.run(["fail", "--debug"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(["--version"], 0), (["--help"], 0), (["nonsense"], 2), (["models", "--nonsense"], 2)])
+def test_the_command_line_itself(arguments: list[str], code: int) -> None:
+    assert main.run(arguments) == code
+
+
+def test_results_go_to_stdout_and_work_to_stderr(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path))
+    assert main.run(["models", "list", "--project", "1"]) == 0
+    captured = capsys.readouterr()
+    assert "No head yet" in captured.out and captured.err == ""
+
+
+def test_ctrl_c_in_a_process_of_its_own_is_130() -> None:
+    code = textwrap.dedent(
+        """
+        import os, signal, sys
+        import typer
+        from dinolabel import __main__ as main
+        app = typer.Typer(pretty_exceptions_enable=False)
+        app.callback()(main._overall)
+        @app.command()
+        def wait() -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+        main.application = lambda: app
+        sys.argv = ["dinolabel", "wait"]
+        main.main()
+        """
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.returncode == 130 and "Traceback" not in ended.stderr, ended.stderr
