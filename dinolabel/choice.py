@@ -1,0 +1,29 @@
+"""Which project a command means: the one named, else the only one there is.
+
+Knows the registry and the running `up`; not Label Studio.
+"""
+
+from __future__ import annotations
+
+from dinolabel import build, running
+from dinolabel.settings import Settings
+from vision.errors import RequestError
+
+
+def chosen(settings: Settings, project: int | None) -> int:
+    """The project's id. Raises RequestError that lists what there is when the choice is not clear."""
+    if project is not None:
+        return project
+    known = build.projects(settings).all()
+    if len(known) == 1:
+        return known[0].project
+    shown = running.find(settings.data_dir)
+    if shown is not None and any(each.project == shown.project for each in known):
+        return shown.project
+    if not known:
+        raise RequestError(
+            "There is no project yet.",
+            hint="Make one with `dinolabel up` or `dinolabel init`, or join one: `dinolabel attach --project N`.",
+        )
+    there = ", ".join(f"{each.project} ({each.title})" if each.title else str(each.project) for each in known)
+    raise RequestError(f"Which project? There are {there}.", hint="Add --project N.")

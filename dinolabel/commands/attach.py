@@ -1,0 +1,144 @@
+"""`dinolabel attach`: joins a project that exists, and leaves it again without a trace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dinolabel import build, connect, console, leaving, options, weights, words
+from dinolabel.plan import Plan, agreed
+from dinolabel.settings import Settings
+
+if TYPE_CHECKING:
+    from backend.projects import Entry
+    from studio.client import Project, Studio
+    from studio.label_config import LabelConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What Label Studio holds of a project before anything is done. versions: of stored predictions, with how many."""
+
+    project: Project
+    config: LabelConfig
+    tasks: int
+    unfinished: int
+    versions: dict[str, int]
+    backends: tuple[str, ...]
+
+
+def command(
+    project: Annotated[int, typer.Option("--project", help="Label Studio's project number: /projects/N in its address.")],
+    detach: Annotated[bool, typer.Option("--detach", help="Leave the project and put everything back.")] = False,
+    yes: options.Yes = False,
+    weights_name: options.WeightsName = None,
+    serve_url: options.ServeUrl = None,
+) -> None:
+    """Join a project that exists: its label config says what to look for and what to learn.
+
+    Says first what it read and what it would change. Changes neither the label config nor others' predictions.
+
+    Example: dinolabel attach --project 12
+    """
+    settings = Settings.load(**weights.flags(weights_name))
+    studio = build.studio(settings)
+    if detach:
+        leaving.leave(settings, studio, project, yes=yes)
+    else:
+        _join(settings, studio, project, serve_url, yes=yes)
+
+
+def look(studio: Studio, number: int) -> Seen:
+    """Ask Label Studio about a project. Raises LabelConfigError when its config gives us nothing to do."""
+    from studio.label_config import LabelConfig
+
+    project = studio.project(number)
+    rows = list(studio.tasks(number))
+    unfinished = sum(1 for row in rows if not row.annotated)
+    backends = tuple(each.title for each in studio.backends(number))
+    return Seen(project, LabelConfig.parse(project.label_config), len(rows), unfinished, studio.model_versions(number), backends)
+
+
+def _join(settings: Settings, studio: Studio, number: int, serve_url: str | None, *, yes: bool) -> None:
+    registry, seen = build.projects(settings), look(studio, number)
+    before = registry.get(number)
+    _join_plan(settings, seen, before, serve_url).show()
+    if not agreed(yes=yes):
+        console.err.print("Nothing was done.")
+        return
+    registry.add(number, weights=weights.pair(settings), title=seen.project.title, before={"model_version": seen.project.model_version})
+    if serve_url:
+        connect.connect(studio, number, serve_url, secret=settings.secret.get_secret_value() if settings.secret else None)
+    console.out.print(f"[ok]Joined[/] project {number}, {seen.project.title}.")
+    console.out.print(
+        f"[soft]`dinolabel serve` fills it and keeps it in step; `dinolabel preannotate --project {number}` fills it once.[/]"
+    )
+    console.out.print(f"[soft]`dinolabel attach --project {number} --detach` puts everything back.[/]")
+
+
+def _join_plan(settings: Settings, seen: Seen, before: Entry | None, serve_url: str | None) -> Plan:
+    entry = before.versions if before else ()
+    others = {version: count for version, count in seen.versions.items() if version not in entry}
+    changes = [
+        (
+            "adds",
+            f"predictions of ours for {words.counted(seen.unfinished, 'unfinished task')} of {seen.tasks:,}, under a version of their own",
+        )
+    ]
+    if serve_url:
+        changes.append(("adds", f"the ML backend {serve_url} and one webhook"))
+    kept = [("leaves alone", "the label config and every annotation")]
+    if others:
+        kept.append(("leaves alone", f"predictions that are not ours: {_counts(others)}"))
+    again = [("already", f"joined on {before.attached_at[:10]} with {words.listed(before.weights)}")] if before else []
+    title = f"Join project {seen.project.id}, {seen.project.title}"
+    return Plan.of(
+        title, reads(seen.config), again, changes, _shown(seen, entry), kept, weights.plan_lines(settings), _time(settings, seen)
+    )
+
+
+def reads(config: LabelConfig) -> list[tuple[str, str]]:
+    """What the label config told us."""
+    lines = [("looks for", f"“{phrase}” → {label}") for phrase, label in config.prompt_map.items()]
+    lines.append(("learns", words.listed(config.learnt) or "no names: every label is looked for"))
+    if config.learnt and not config.generic:
+        lines.append(
+            ("careful", "no label has predicted_values, so each label's own name is looked for; `dinolabel doctor` says what to write")
+        )
+    for what, value in (("box threshold", config.box_threshold), ("text threshold", config.text_threshold)):
+        if value is not None:
+            lines.append((what, f"{value:g}, from the label config"))
+    return lines
+
+
+def _shown(seen: Seen, ours: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Which predictions people see now, and whether ours will take their place (design: only over nothing, our title or our own)."""
+    now = seen.project.model_version
+    if not now:
+        return [("shown now", "no predictions"), ("then", "ours, once every unfinished task has them")]
+    if now in (connect.TITLE, *ours):
+        return [("shown now", f"{now} (ours)"), ("then", "ours, once every unfinished task has them")]
+    if now in seen.backends:
+        return [("shown now", f"what the ML backend {now} answers"), ("then", _STAYS)]
+    return [("shown now", f"{now} ({words.counted(seen.versions.get(now, 0), 'prediction')}, not ours)"), ("then", _STAYS)]
+
+
+_STAYS = "the same: it is somebody's choice. To show ours, empty it in Label Studio: Settings, Annotation, Live Predictions"
+
+
+def _time(settings: Settings, seen: Seen) -> list[tuple[str, str]]:
+    each = weights.seconds_a_picture(settings)
+    if each is None or not seen.unfinished:
+        return []
+    return [
+        (
+            "takes",
+            f"about {words.duration(each * seen.unfinished)} of work for `dinolabel serve` on this CPU; joining itself takes a moment",
+        )
+    ]
+
+
+def _counts(versions: dict[str, int]) -> str:
+    return words.listed([f"{version} ({count:,})" for version, count in versions.items()])

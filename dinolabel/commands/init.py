@@ -1,0 +1,126 @@
+"""`dinolabel init`: makes a project on a Label Studio that runs: label config, photos, a note for the backend."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dinolabel import build, connect, console, options, weights, words
+from dinolabel.local import photos as folder
+from dinolabel.local.photos import PATTERN, SHOWN, Photos
+from dinolabel.plan import Plan
+from dinolabel.settings import Settings
+from vision.errors import RequestError
+
+if TYPE_CHECKING:
+    from studio.client import Studio
+
+UPLOAD_BATCH = 50
+TITLE_LENGTH = range(3, 51)
+
+
+def command(
+    title: Annotated[str, typer.Option("--title", help="The project's title, 3 to 50 characters.")],
+    prompt: Annotated[list[str], typer.Option("--prompt", help=options.PROMPT_HELP)],
+    names: options.Names = None,
+    photos: Annotated[Path | None, typer.Option("--photos", help="Folder with pictures. Without it the project starts empty.")] = None,
+    upload: Annotated[
+        bool | None,
+        typer.Option("--upload/--no-upload", help="Send the pictures, or let Label Studio serve the folder."),
+    ] = None,
+    weights_name: options.WeightsName = None,
+    serve_url: options.ServeUrl = None,
+    studio_url: Annotated[str | None, typer.Option(help="Label Studio's address. Default: the setting.")] = None,
+    studio_token: Annotated[str | None, typer.Option(help="Its token; better in DINOLABEL_STUDIO_TOKEN.")] = None,
+) -> None:
+    """Make a project on a running Label Studio, ready for `dinolabel serve`.
+
+    Example: dinolabel init --title Cats --prompt "cat face" --names tom,felix --photos ~/cats
+    """
+    settings = Settings.load(studio_url=studio_url, studio_token=studio_token, **weights.flags(weights_name))
+    prompts = words.prompt_map(prompt)
+    learnt = words.names(names or [], labels=prompts.values())
+    if len(title) not in TITLE_LENGTH:
+        raise RequestError(f"The title has {words.counted(len(title), 'character')}.", hint="Label Studio wants 3 to 50.")
+    found = folder.look(photos) if photos else None
+    served = _served(settings, found, upload)
+    studio = build.studio(settings)
+    _plan(settings, studio, title, prompts, learnt, found, served, serve_url).show()
+    number = _make(settings, studio, title, prompts, learnt, found, served)
+    if serve_url:
+        connect.connect(studio, number, serve_url, secret=settings.secret.get_secret_value() if settings.secret else None)
+    _done(studio, number, title)
+
+
+def _served(settings: Settings, photos: Photos | None, upload: bool | None) -> bool:
+    """Whether Label Studio serves the folder itself. Raises RequestError when that was asked for and cannot be."""
+    root = settings.local_files_root.expanduser().resolve() if settings.local_files_root else None
+    below = photos is not None and root is not None and root in photos.folder.parents
+    if upload is False and not below:
+        raise RequestError(
+            "Label Studio serves a folder itself only when it lies below its document root.",
+            hint="Say where that is in DINOLABEL_LOCAL_FILES_ROOT, or send the pictures: --upload.",
+        )
+    return below and not upload
+
+
+def _make(
+    settings: Settings, studio: Studio, title: str, prompts: dict[str, str], names: list[str], photos: Photos | None, served: bool
+) -> int:
+    from studio.label_config import build as label_config
+
+    project = studio.create_project(title, label_config(prompts, names))
+    build.projects(settings).add(project.id, weights=weights.pair(settings), title=title, before={"model_version": ""})
+    if photos is not None and served:
+        with console.step("Importing the folder") as came_out:
+            new = studio.sync_local_storage(studio.add_local_storage(project.id, photos.folder, pattern=PATTERN))
+            came_out(f"{words.counted(new, 'picture')} served from {photos.folder}")
+    elif photos is not None:
+        _upload(studio, project.id, photos)
+    return project.id
+
+
+def _upload(studio: Studio, project: int, photos: Photos) -> None:
+    paths = sorted(each for each in photos.folder.rglob("*") if each.is_file() and each.suffix.lower().lstrip(".") in SHOWN)
+    with console.bar() as bar:
+        line = bar.add_task("Uploading", total=len(paths))
+        for start in range(0, len(paths), UPLOAD_BATCH):
+            batch = paths[start : start + UPLOAD_BATCH]
+            studio.upload_images(project, batch)
+            bar.advance(line, len(batch))
+
+
+def _plan(
+    settings: Settings,
+    studio: Studio,
+    title: str,
+    prompts: dict[str, str],
+    names: list[str],
+    photos: Photos | None,
+    served: bool,
+    serve_url: str | None,
+) -> Plan:
+    how = "stay where they are: Label Studio serves the folder" if served else "are sent to Label Studio"
+    pictures = (
+        [("pictures", f"{words.counted(photos.count, 'picture')}, which {how}")]
+        if photos
+        else [("pictures", "none yet: import them in Label Studio")]
+    )
+    left_out = photos.left_out() if photos else None
+    return Plan.of(
+        f"Make the project {title} on {studio.url}",
+        [("looks for", f"“{phrase}” → {label}") for phrase, label in prompts.items()],
+        [("learns", words.listed(names) or "no names yet: `dinolabel names add` adds them")],
+        pictures,
+        [("left out", left_out)] if left_out else [],
+        [("connects", f"the ML backend {serve_url} and one webhook")] if serve_url else [],
+        weights.plan_lines(settings),
+        [("takes", "a moment here; boxes come from `dinolabel serve`")],
+    )
+
+
+def _done(studio: Studio, number: int, title: str) -> None:
+    console.out.print(f"[ok]Made[/] project {number}, {title}: {studio.url}/projects/{number}")
+    console.out.print("[soft]`dinolabel serve` fills it with boxes and keeps it in step.[/]")

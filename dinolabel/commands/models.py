@@ -1,0 +1,172 @@
+"""`dinolabel models`: which heads a project has, what they are worth, which one Label Studio shows; pin one, go back to one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dinolabel import build, choice, console, options, words
+from dinolabel.settings import Settings
+from vision.errors import RequestError
+
+if TYPE_CHECKING:
+    from vision.bundle import Bundle
+    from vision.store import Entry, Store
+
+HELP = "Heads of a project: list, show, pin, unpin, rollback.\n\nExample: dinolabel models list --project 1"
+app = typer.Typer(no_args_is_help=True, help=HELP)
+HeadId = Annotated[str, typer.Argument(metavar="ID", help="As `models list` shows it; its first characters are enough.")]
+
+
+def _open(project: int | None) -> tuple[Settings, Store, str]:
+    settings = Settings.load()
+    return settings, build.store(settings), str(choice.chosen(settings, project))
+
+
+@app.command("list")
+def list_heads(project: options.Project = None) -> None:
+    """Every head of the project, newest first, and what became of the last trainings.
+
+    Example: dinolabel models list --project 1
+    """
+    _, store, name = _open(project)
+    entries = store.history(name)
+    if not entries:
+        console.out.print("No head yet: boxes keep their generic labels.")
+        console.out.print("[soft]Approve some boxes with names, then press Start training or run `dinolabel train`.[/]")
+    else:
+        console.out.print(_table(store, name))
+    for verdict in store.verdicts(name)[-3:]:
+        console.out.print(f"[soft]{verdict.get('at', '')}[/]  {_told(verdict)}")
+
+
+def _heads(store: Store, project: str) -> list[Entry]:
+    """Each head once, where it was published last; oldest first."""
+    newest_first: dict[str, Entry] = {}
+    for entry in reversed(store.history(project)):
+        newest_first.setdefault(entry.id, entry)
+    return list(reversed(newest_first.values()))
+
+
+def _table(store: Store, project: str) -> Any:
+    table = console.table("", "head", "made", "names", "trained on", "accuracy", right=("trained on", "accuracy"))
+    current, pinned, wanted = store.current(project), store.pinned(project), store.wanted(project)
+    for entry in reversed(_heads(store, project)):
+        bundle = store.get(project, entry.id)
+        marks = [word for word, which in (("shown", current), ("pinned", pinned)) if which == entry.id]
+        if wanted == entry.id and current != wanted:
+            marks.append("coming")
+        head = f"{entry.id} [ok]{' '.join(marks)}[/]" if marks else entry.id
+        count = sum(bundle.trained_on.values())
+        table.add_row(
+            "●" if entry.id == current else " ",
+            head,
+            entry.at[:16].replace("T", " "),
+            ", ".join(entry.labels),
+            f"{count:,}",
+            _accuracy(entry),
+        )
+    return table
+
+
+def _accuracy(entry: Entry) -> str:
+    value = entry.metrics.get("accuracy")
+    return f"{value:.0%}" if isinstance(value, (int, float)) else "–"
+
+
+def _told(verdict: Mapping[str, Any]) -> str:
+    word = "[ok]published[/]" if verdict.get("published") else "[warn]not published[/]"
+    return f"{word}  {verdict.get('reason', '')}".rstrip()
+
+
+@app.command("show")
+def show(head: HeadId, project: options.Project = None) -> None:
+    """What one head knows, what it was trained on, and how it measured.
+
+    Example: dinolabel models show 9f8e7d --project 1
+    """
+    _, store, name = _open(project)
+    entry = _found(store, name, head)
+    bundle = store.get(name, entry.id)
+    console.out.print(f"[name]head {entry.id}[/]")
+    console.out.print(console.rows(_facts(bundle)))
+
+
+def _facts(bundle: Bundle) -> list[tuple[str, str]]:
+    counts = words.listed([f"{label} {count}" for label, count in bundle.trained_on.items()])
+    policy = bundle.policy
+    facts = [
+        ("names", ", ".join(bundle.labels)),
+        ("trained on", f"{counts} (approved up to {bundle.trained_until})"),
+        ("made", bundle.created_at),
+        ("kind", f"{bundle.head_name} head over {bundle.embedder_name} ({bundle.embedder_digest[:12]})"),
+        ("accepts", f"confidence of {bundle.accept_threshold:.2f} or more, distance of {bundle.distance_threshold:.2f} or less"),
+        ("crops", f"margin {policy.margin:g}, at most {policy.max_side} px, none under {policy.min_side} px"),
+    ]
+    return facts + [(key, f"{value:.3f}" if isinstance(value, float) else str(value)) for key, value in bundle.metrics.items()]
+
+
+@app.command("pin")
+def pin(head: HeadId, project: options.Project = None) -> None:
+    """Keep this head, whatever is trained: new heads are proposed and not shown.
+
+    Example: dinolabel models pin 9f8e7d --project 1
+    """
+    settings, store, name = _open(project)
+    entry = _found(store, name, head)
+    store.pin(name, entry.id)
+    console.out.print(f"Pinned {entry.id} ({', '.join(entry.labels)}). {_when(settings, store, name)}")
+
+
+@app.command("unpin")
+def unpin(project: options.Project = None) -> None:
+    """Let the newest head serve again.
+
+    Example: dinolabel models unpin --project 1
+    """
+    settings, store, name = _open(project)
+    was = store.pinned(name)
+    store.pin(name, None)
+    wanted = store.wanted(name)
+    console.out.print(
+        f"{'Unpinned ' + was if was else 'Nothing was pinned'}; the newest head is {wanted or 'none yet'}. {_when(settings, store, name)}"
+    )
+
+
+@app.command("rollback")
+def rollback(project: options.Project = None) -> None:
+    """Go back to the head before the one that is shown, and pin it.
+
+    Example: dinolabel models rollback --project 1
+    """
+    settings, store, name = _open(project)
+    before = _before(store, name)
+    store.pin(name, before.id)
+    console.out.print(f"Back to {before.id} ({', '.join(before.labels)}), pinned. {_when(settings, store, name)}")
+    console.out.print("[soft]`dinolabel models unpin` lets the newest serve again.[/]")
+
+
+def _before(store: Store, project: str) -> Entry:
+    entries = _heads(store, project)
+    serving = store.wanted(project)
+    at = next((index for index, each in enumerate(entries) if each.id == serving), None)
+    if not at:
+        raise RequestError("There is no head before this one.", hint="`dinolabel models list` shows what there is.")
+    return entries[at - 1]
+
+
+def _found(store: Store, project: str, start: str) -> Entry:
+    heads = _heads(store, project)
+    matches = [each for each in heads if each.id.startswith(start)]
+    if len(matches) == 1:
+        return matches[0]
+    there = ", ".join(each.id for each in heads) or "none"
+    raise RequestError(f"{'Several heads start' if matches else 'No head starts'} with {start!r}.", hint=f"There are: {there}.")
+
+
+def _when(settings: Settings, store: Store, project: str) -> str:
+    if store.current(project) == store.wanted(project):
+        return "It is shown already."
+    return f"Label Studio shows it as soon as every task has its boxes (the backend looks every {settings.poll_seconds:g} s)."

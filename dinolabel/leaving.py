@@ -1,0 +1,102 @@
+"""Leaves a project as it was found: our predictions, backend, webhook and note go, what was shown before is shown again.
+
+Safe to repeat after a crash: the note in the registry goes last.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from dinolabel import build, connect, console, words
+from dinolabel.plan import Plan, agreed
+from dinolabel.settings import Settings
+from vision.errors import RequestError
+
+if TYPE_CHECKING:
+    from backend.projects import Entry, Projects
+    from studio.client import Project, Studio
+
+BUSY_SECONDS = 60.0
+
+
+def leave(settings: Settings, studio: Studio, number: int, *, yes: bool) -> None:
+    """Say what will go and what stays, ask, do it. Raises RequestError when the project is not attached."""
+    registry = build.projects(settings)
+    entry = registry.get(number)
+    if entry is None:
+        raise RequestError(f"Project {number} is not attached.", hint="`dinolabel doctor` lists the projects that are.")
+    project = studio.project(number)
+    _plan(settings, project, entry, _ours(studio, entry)).show()
+    if not agreed(yes=yes):
+        console.err.print("Nothing was done.")
+        return
+    with _writer(registry, number):
+        shown = put_back(studio, entry)
+        registry.remove(number)
+    console.out.print(f"[ok]Left[/] project {number}, {project.title}. Shown now: {shown or 'no predictions'}.")
+
+
+def put_back(studio: Studio, entry: Entry) -> str:
+    """Undo in Label Studio what we did there; the model_version that is shown afterwards. Keep the project's writer lock meanwhile."""
+    shown = studio.project(entry.project).model_version or ""
+    connect.disconnect(studio, entry.project)  # Label Studio empties model_version when a backend goes, so it goes first
+    if shown in ("", connect.TITLE, *entry.versions):
+        shown = str(entry.before.get("model_version") or "")
+    shown = _show(studio, entry.project, shown)
+    for version in _ours(studio, entry):
+        studio.delete_version(entry.project, version)
+    return shown
+
+
+def _show(studio: Studio, project: int, version: str) -> str:
+    """Show a version again, or nothing when it is not there any more."""
+    from studio.errors import StudioRefused
+
+    try:
+        studio.set_model_version(project, version)
+    except StudioRefused:
+        console.err.print(f"[warn]{version} was shown before and is gone; nothing is shown now.[/]")
+        studio.set_model_version(project, "")
+        return ""
+    return version
+
+
+def _ours(studio: Studio, entry: Entry) -> dict[str, int]:
+    return {version: count for version, count in studio.model_versions(entry.project).items() if version in entry.versions}
+
+
+def _plan(settings: Settings, project: Project, entry: Entry, ours: dict[str, int]) -> Plan:
+    goes = [("deletes", f"{words.counted(count, 'prediction')} of {version}") for version, count in ours.items()]
+    goes += [("removes", "our ML backend and webhook from the project, if they are there")]
+    before = str(entry.before.get("model_version") or "")
+    shown = [("shows again", before or "no predictions, as before")]
+    stays = [
+        ("leaves alone", "the label config, every annotation, others' predictions"),
+        ("leaves alone", f"trained heads in {settings.data_dir / 'bundles' / str(entry.project)}"),
+    ]
+    return Plan.of(f"Leave project {project.id}, {project.title}", goes, shown, stays)
+
+
+@contextmanager
+def _writer(registry: Projects, number: int) -> Iterator[None]:
+    """The project's writer lock; waits for a round of the server that is under way."""
+    from backend.projects import ProjectBusy
+
+    end = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            lock = registry.writer(number)
+            lock.__enter__()
+        except ProjectBusy:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.5)
+            continue
+        break
+    try:
+        yield
+    finally:
+        lock.__exit__(None, None, None)

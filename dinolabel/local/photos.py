@@ -1,0 +1,67 @@
+"""What is in the folder a person named: pictures a browser can show, and what is left out and why.
+
+Knows files only. What it counts is what Label Studio's local storage imports with the same pattern.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from dinolabel import words
+from vision.errors import MediaUnavailable, RequestError
+
+SHOWN = ("jpg", "jpeg", "png", "webp", "bmp", "gif")
+"""Endings of pictures that both a browser and we can open."""
+PATTERN = rf"(?i).*\.({'|'.join(SHOWN)})$"
+"""The same as a regular expression over the file name, for Label Studio's storage."""
+NOT_FOR_BROWSERS = {"heic", "heif", "tif", "tiff", "avif"}
+
+
+@dataclass(frozen=True, slots=True)
+class Photos:
+    """folder: absolute, resolved. count: pictures in it and in its sub-folders. others: ending -> how many files are left out."""
+
+    folder: Path
+    count: int
+    others: Counter[str]
+
+    @property
+    def root(self) -> Path:
+        """What Label Studio gets as its document root: a storage must lie strictly below it."""
+        return self.folder.parent
+
+    def left_out(self) -> str | None:
+        """One sentence about the files that will not appear, None when there are none."""
+        if not self.others:
+            return None
+        kinds = words.listed([f"{count:,} {ending or 'without an ending'}" for ending, count in self.others.most_common(4)])
+        sentence = f"{words.counted(sum(self.others.values()), 'other file')} ({kinds}{', …' if len(self.others) > 4 else ''})"
+        if any(ending.lstrip(".") in NOT_FOR_BROWSERS for ending in self.others):
+            sentence += "; browsers do not show HEIC and TIFF: save those as JPEG"
+        return sentence
+
+
+def look(folder: Path) -> Photos:
+    """Count what is there. Raises MediaUnavailable for no folder, RequestError for one without pictures or that cannot be served."""
+    path = folder.expanduser().resolve()
+    if path.is_file():
+        raise RequestError(f"{path.name} is a file.", hint=f"Name the folder it is in: dinolabel up {path.parent}")
+    if not path.is_dir():
+        raise MediaUnavailable(f"There is no folder {path}.", hint="Check the spelling; quote names with spaces.")
+    if path.parent == path or path.name != path.name.strip() or "\\" in str(path):
+        raise RequestError(
+            f"Label Studio cannot serve the folder {str(path)!r}.",
+            hint="Rename it without a backslash or outer spaces; a disk's root needs a sub-folder.",
+        )
+    endings = Counter(each.suffix.lower() for each in path.rglob("*") if each.is_file())
+    count = sum(number for ending, number in endings.items() if ending.lstrip(".") in SHOWN)
+    others = Counter({ending: number for ending, number in endings.items() if ending.lstrip(".") not in SHOWN})
+    photos = Photos(path, count, others)
+    if not count:
+        there = photos.left_out()
+        raise RequestError(
+            f"There is no picture in {path}{f', only {there}' if there else ': it is empty'}.", hint=f"Pictures end in {', '.join(SHOWN)}."
+        )
+    return photos

@@ -1,0 +1,126 @@
+"""The project of a folder and a prompt: the one made for them before, else a new one; with the photos in it.
+
+Remembers in `up.json` of the data folder which project belongs to what, so that running `up` again resumes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dinolabel import running
+from dinolabel.local.photos import PATTERN, Photos
+from vision.errors import PromptMissing, RequestError
+
+if TYPE_CHECKING:
+    from studio.client import Project, Studio
+
+MEMORY = "up.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A project made for a folder and its prompt (phrase -> label)."""
+
+    folder: str
+    prompts: Mapping[str, str]
+    project: int
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """root: the document root of this data folder's Label Studio, fixed by the first folder; tasks' addresses are relative to it."""
+
+    root: str | None = None
+    made: tuple[Made, ...] = ()
+
+    @classmethod
+    def read(cls, data_dir: Path) -> Memory:
+        """Empty when there is none yet or it cannot be read: the projects themselves are safe in Label Studio."""
+        with suppress(FileNotFoundError, ValueError, TypeError, KeyError):
+            stored = json.loads((data_dir / MEMORY).read_text(encoding="utf-8"))
+            return cls(stored["root"], tuple(Made(**each) for each in stored["made"]))
+        return cls()
+
+    def write(self, data_dir: Path) -> None:
+        running.write_private(data_dir / MEMORY, json.dumps(asdict(self), indent=1, ensure_ascii=False))
+
+    def root_for(self, photos: Photos) -> Path:
+        """The document root under which the folder can be served. Raises RequestError when this data folder serves another place."""
+        root = Path(self.root) if self.root else photos.root
+        if root not in photos.folder.parents:
+            raise RequestError(
+                f"This data folder serves photos below {root}; {photos.folder} is not there.",
+                hint=f'Give these photos a data folder of their own: add --data "{Path.home() / "dinolabel" / photos.folder.name}".',
+            )
+        return root
+
+    def find(self, photos: Photos, prompts: Mapping[str, str] | None) -> Made | None:
+        """The newest project of the folder, with this prompt when one is given."""
+        of_folder = [each for each in self.made if each.folder == str(photos.folder)]
+        matching = [each for each in of_folder if prompts is None or dict(each.prompts) == dict(prompts)]
+        return matching[-1] if matching else None
+
+    def with_project(self, made: Made, root: Path) -> Memory:
+        kept = tuple(each for each in self.made if each.project != made.project)
+        return Memory(str(root), (*kept, made))
+
+
+def find_or_make(
+    studio: Studio, memory: Memory, photos: Photos, prompts: Mapping[str, str] | None, names: Sequence[str]
+) -> tuple[Project, Made]:
+    """The project, with every name as a label. Raises PromptMissing for a new one without words."""
+    known = memory.find(photos, prompts)
+    project = _still_there(studio, known) if known else None
+    if known is None or project is None:
+        if not prompts:
+            raise PromptMissing(f"{photos.folder.name} is new here, and there is nothing to look for.")
+        project = _make(studio, photos, prompts, names)
+        known = Made(str(photos.folder), dict(prompts), project.id)
+    else:
+        project = _with_names(studio, project, names)
+    return project, known
+
+
+def _still_there(studio: Studio, made: Made) -> Project | None:
+    from studio.errors import StudioRefused
+
+    try:
+        return studio.project(made.project)
+    except StudioRefused as error:
+        if error.status == 404:
+            return None
+        raise
+
+
+def _make(studio: Studio, photos: Photos, prompts: Mapping[str, str], names: Sequence[str]) -> Project:
+    from studio.label_config import build
+
+    title = f"{photos.folder.name}: {', '.join(dict.fromkeys(prompts.values()))}"
+    return studio.create_project(title[:50].ljust(3, "."), build(prompts, names), description=f"Pictures of {photos.folder}")
+
+
+def _with_names(studio: Studio, project: Project, names: Sequence[str]) -> Project:
+    """The project with the names it lacks; nothing else of its label config changes."""
+    from studio.label_config import LabelConfig, with_name
+
+    xml = project.label_config
+    for name in names:
+        if name not in LabelConfig.parse(xml).labels:
+            xml = with_name(xml, name)
+    if xml != project.label_config:
+        studio.set_label_config(project.id, xml)
+        return studio.project(project.id)
+    return project
+
+
+def import_photos(studio: Studio, project: int, photos: Photos) -> int:
+    """Let Label Studio serve the folder and make a task of every picture that has none yet; how many are new. Safe to repeat."""
+    storage = studio.local_storages(project).get(str(photos.folder))
+    if storage is None:
+        storage = studio.add_local_storage(project, photos.folder, pattern=PATTERN)
+    return studio.sync_local_storage(storage)

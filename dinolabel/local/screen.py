@@ -1,0 +1,44 @@
+"""What `dinolabel up` shows once everything runs: where to go, how to log in, which keys do what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+from rich.panel import Panel
+from rich.table import Table
+
+from dinolabel import console
+
+if TYPE_CHECKING:
+    from studio.calls.projects import Project
+
+MANY = 9
+
+
+def show(project: Project, page: str, link: str, username: str, password: str) -> None:
+    """Printed on stdout, because it is what one came for. link: logs the browser in, once."""
+    grid = Table.grid(padding=(0, 3, 0, 0))
+    grid.add_column(style="key", no_wrap=True)
+    grid.add_column()
+    for key, meaning in keys(project.label_config):
+        grid.add_row(escape(key), escape(meaning))
+    console.out.print()
+    console.out.print(Panel(grid, title="keys", title_align="left", border_style="soft", expand=False, padding=(0, 2)))
+    console.out.print(console.rows([("open", f"[link={link}]{link}[/link]"), ("", "[soft]logs you in; works once[/]")]), soft_wrap=True)
+    console.out.print(console.rows([("later", page), ("user", escape(username)), ("password", escape(password))]), soft_wrap=True)
+    console.out.print()
+    console.out.print("  [soft]Another name? In another terminal: dinolabel names add maria     Done? Ctrl-C stops everything here.[/]")
+
+
+def keys(xml: str) -> list[tuple[str, str]]:
+    """(key, what it does), in the order a person needs them."""
+    from studio.label_config import LabelConfig, hotkeys
+
+    config, known = LabelConfig.parse(xml), hotkeys(xml)
+    rows = [("n", "next box")]
+    rows += [(known[name], name) for name in config.learnt[:MANY] if name in known]
+    if len(config.learnt) > MANY:
+        rows.append(("…", f"{len(config.learnt) - MANY} more: `dinolabel names list`"))
+    rows += [(known[name], f"{name}: somebody or something without a name") for name in config.generic if name in known]
+    return [*rows, ("backspace", "no such thing: delete the box"), ("space", "submit, on to the next picture")]

@@ -1,0 +1,207 @@
+"""One run of `dinolabel up`, from the plan to the last process ended. Reads from top to bottom as it happens."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+import webbrowser
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+
+from dinolabel import build, connect, console, logs, running, weights, words
+from dinolabel.local import backend as backends
+from dinolabel.local import project as projects
+from dinolabel.local import screen, watch
+from dinolabel.local.door import Door
+from dinolabel.local.photos import Photos
+from dinolabel.plan import Plan
+from dinolabel.settings import Settings
+from vision.errors import PromptMissing, StudioError
+
+if TYPE_CHECKING:
+    from studio.client import Project, Studio
+    from studio.server import LocalStudio
+
+POLL_SECONDS = 10.0
+FIRST_BOXES = 3
+FIRST_BOXES_SECONDS = 120.0
+HOTKEYS = {"regions:region:cycle": "n", "annotation:annotation:submit": "space"}
+
+
+class StudioEnded(StudioError):
+    """The Label Studio of ours stopped by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the command line asked for. prompts: phrase -> label, None to go on with the folder's last ones."""
+
+    photos: Photos
+    prompts: Mapping[str, str] | None
+    names: tuple[str, ...]
+    weights_named: bool
+    port: int | None
+    browser: bool
+
+
+def serve(settings: Settings, wishes: Wishes) -> None:
+    """Run until Ctrl-C, SIGTERM or a closed terminal, then end every process. Raises BackendEnded, StudioUnreachable and the like."""
+    data_dir = build.data_dir(settings)
+    with running.claim(data_dir), _stoppable(), ExitStack() as stack:
+        memory = projects.Memory.read(data_dir)
+        root = memory.root_for(wishes.photos)
+        settings = _same_weights(settings, wishes, memory)
+        _plan(settings, wishes, memory).show()
+        try:
+            _run(settings, wishes, memory, root, stack)
+        except KeyboardInterrupt:
+            _deaf()
+            with console.step("Stopping Label Studio and the backend"):
+                stack.close()
+
+
+def _run(settings: Settings, wishes: Wishes, memory: projects.Memory, root: Path, stack: ExitStack) -> None:
+    data_dir = build.data_dir(settings)
+    server, studio = _start_studio(data_dir, wishes.port, root, stack)
+    project = _project(studio, data_dir, wishes, memory, root)
+    registry, store = build.projects(settings), build.store(settings)
+    registry.add(project.id, weights=weights.pair(settings), title=project.title, before={"model_version": ""})
+    running.announce(data_dir, running.Running(server.url, server.token, project.id, os.getpid()))
+    backend = _start_backend(settings, server, root, stack)
+    connect.connect(studio, project.id, backend.url, secret=backends.secret(data_dir))
+    studio.set_hotkeys(HOTKEYS)
+
+    def look() -> watch.Progress:
+        return watch.look(studio, registry, store, project.id)
+
+    def check() -> None:
+        backend.check()
+        if not server.running():
+            raise StudioEnded("Label Studio has stopped.", hint=f"See {server.log_path}.")
+
+    _first_boxes(look, check)
+    page = f"{server.url}/projects/{project.id}/data?labeling=1"
+    door = stack.enter_context(Door(page, studio.session_cookies(server.username, server.password)))
+    screen.show(project, page, door.link, server.username, server.password)
+    if wishes.browser:
+        webbrowser.open(door.link)
+    watch.until_stopped(look, check)
+
+
+def _start_studio(data_dir: Path, port: int | None, root: Path, stack: ExitStack) -> tuple[LocalStudio, Studio]:
+    from studio.client import Studio
+    from studio.server import LocalStudio
+
+    server = LocalStudio(data_dir / "studio", port=port, documents=root)
+    logs.know(server.token, server.password)
+    with console.step("Starting Label Studio (half a minute the first time)") as came_out:
+        stack.enter_context(server)
+        came_out(f"Label Studio at {server.url}")
+    return server, Studio(server.url, server.token)
+
+
+def _project(studio: Studio, data_dir: Path, wishes: Wishes, memory: projects.Memory, root: Path) -> Project:
+    with console.step("Making the project") as came_out:
+        project, made = projects.find_or_make(studio, memory, wishes.photos, wishes.prompts, wishes.names)
+        memory.with_project(made, root).write(data_dir)
+        new = projects.import_photos(studio, project.id, wishes.photos)
+        came_out(f"Project {project.id}, {project.title}: {words.counted(new, 'new picture')}")
+    return project
+
+
+def _start_backend(settings: Settings, server: LocalStudio, root: Path, stack: ExitStack) -> backends.Backend:
+    """`dinolabel serve` for this Label Studio; returns once it answers, which is when its weights are loaded."""
+    data_dir = build.data_dir(settings)
+    own = {
+        "studio_url": server.url,
+        "studio_token": SecretStr(server.token),
+        "local_files_root": root,
+        "host": "127.0.0.1",
+        "port": backends.free_port(_last_port(data_dir)),
+        "secret": SecretStr(backends.secret(data_dir)),
+        "poll_seconds": min(settings.poll_seconds, POLL_SECONDS),
+        "data_dir": data_dir,
+    }
+    logs.know(backends.secret(data_dir))
+    backend = backends.Backend(settings.model_copy(update=own), data_dir / "jobs" / "serve.log")
+    with console.step(f"Loading {settings.detector_weights} and {settings.embedder_weights}") as came_out:
+        backends.wait(stack.enter_context(backend))
+        came_out(f"Backend at {backend.url}, log in {backend.log_path}")
+    (data_dir / "serve.port").write_text(str(own["port"]), encoding="ascii")
+    return backend
+
+
+def _last_port(data_dir: Path) -> int | None:
+    with suppress(FileNotFoundError, ValueError):
+        return int((data_dir / "serve.port").read_text(encoding="ascii"))
+    return None
+
+
+def _first_boxes(look: Callable[[], watch.Progress], check: Callable[[], None]) -> None:
+    """Wait until the first pictures have boxes, so that the page that opens has some; not for ever."""
+    end = time.monotonic() + FIRST_BOXES_SECONDS
+    with console.step("Looking at the first pictures") as came_out:
+        while True:
+            check()
+            progress = look()
+            if progress.boxed >= min(FIRST_BOXES, progress.pictures) or time.monotonic() > end:
+                break
+            time.sleep(0.5)
+        came_out(f"Boxes on {progress.boxed:,} of {words.counted(progress.pictures, 'picture')}; more come in while you work")
+
+
+def _same_weights(settings: Settings, wishes: Wishes, memory: projects.Memory) -> Settings:
+    """Going on with a project means going on with its weights, unless others were named."""
+    made = memory.find(wishes.photos, wishes.prompts)
+    entry = build.projects(settings).get(made.project) if made else None
+    if entry is None or wishes.weights_named:
+        return settings
+    return settings.model_copy(update={"detector_weights": entry.weights[0], "embedder_weights": entry.weights[1]})
+
+
+def _plan(settings: Settings, wishes: Wishes, memory: projects.Memory) -> Plan:
+    """Raises PromptMissing for a new folder without words, WeightsMissing when embedded weights are not there."""
+    photos, made = wishes.photos, memory.find(wishes.photos, wishes.prompts)
+    prompts = wishes.prompts or (made.prompts if made else None)
+    if not prompts:
+        raise PromptMissing(f"{photos.folder} is new here, and there is nothing to look for.")
+    left_out = photos.left_out()
+    each = weights.seconds_a_picture(settings)
+    return Plan.of(
+        f"{'Go on with' if made else 'Label'} {photos.folder}",
+        [("pictures", f"{photos.count:,}")],
+        [("left out", left_out)] if left_out else [],
+        [("looks for", words.listed([f"“{phrase}”" for phrase in prompts]))],
+        [("learns", words.listed(wishes.names))] if wishes.names else [],
+        weights.plan_lines(settings),
+        [("takes", f"about {words.duration(each * photos.count)} for all boxes; you can begin with the first ones")] if each else [],
+        [("keeps", f"everything in {settings.data_dir}; your photos stay where they are and are only read")],
+    )
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """SIGTERM and a closed terminal end us as Ctrl-C does."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _deaf() -> None:
+    """Stopping takes some seconds: another Ctrl-C must not leave processes behind."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
