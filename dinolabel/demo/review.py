@@ -41,7 +41,7 @@ class Effort:
 
     @property
     def told(self) -> str:
-        return f"{self.named} boxes named, {self.accepted} left as they were, {self.deleted} deleted, {self.moved} moved, {self.drawn} drawn"
+        return f"{self.named} named, {self.accepted} left as they were, {self.deleted} deleted, {self.moved} moved, {self.drawn} drawn"
 
 
 def review(
@@ -62,9 +62,7 @@ def review(
     return kept + drawn
 
 
-def _correct(
-    region: Mapping[str, Any], box: Box, scene: Scene, thing: Thing, config: LabelConfig, effort: Effort
-) -> dict[str, Any]:
+def _correct(region: Mapping[str, Any], box: Box, scene: Scene, thing: Thing, config: LabelConfig, effort: Effort) -> dict[str, Any]:
     value = dict(region["value"])
     changed = False
     if thing.identity is not None and value["rectanglelabels"] != [thing.identity]:
@@ -97,6 +95,9 @@ def _draw(scene: Scene, thing: Thing, config: LabelConfig, effort: Effort) -> di
         "original_height": scene.height,
         "image_rotation": 0,
         "origin": "manual",
-        "value": {**to_percent(thing.box, scene.width, scene.height), "rotation": 0, "rectanglelabels": [thing.identity or config.generic[0]]},
+        "value": {
+            **to_percent(thing.box, scene.width, scene.height),
+            "rotation": 0,
+            "rectanglelabels": [thing.identity or config.generic[0]],
+        },
     }
-
