@@ -86,7 +86,9 @@ def tiny_embedder(folder: Path, *, seed: int = 0, registers: int = 0) -> Path:
         model = Dinov2WithRegistersModel(Dinov2WithRegistersConfig(**sizes, num_register_tokens=registers))
     with torch.no_grad():
         for name, weight in model.named_parameters():
-            if "norm" not in name:
+            if "norm" in name:
+                weight.uniform_(0.2, 1.8)
+            else:
                 weight.normal_(std=0.3)
     model.save_pretrained(folder)
     BitImageProcessorPil(
