@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +106,16 @@ def test_patches_can_be_appended(tmp_path: Path, registers: int) -> None:
 def test_side_is_the_checkpoints_and_of_whole_patches(processor: dict[str, object], side: int) -> None:
     found = _preprocessing(processor, {"patch_size": 14, "image_size": 518}, "cls")
     assert (found["side"], found["mean"]) == (side, [0.485, 0.456, 0.406])
+
+
+def test_the_processor_may_lie_in_either_file(tmp_path: Path) -> None:
+    folder = tiny_embedder(tmp_path / "dinov2")
+    alone = build(str(folder), device="cpu")
+    settings = json.loads((folder / "preprocessor_config.json").read_text())
+    (folder / "preprocessor_config.json").unlink()
+    (folder / "processor_config.json").write_text(json.dumps({"image_processor": settings}))
+    assert alone.preprocessing["side"] == 56
+    assert build(str(folder), device="cpu").digest == alone.digest
 
 
 def test_without_a_processor_a_small_model_sees_its_own_size() -> None:

@@ -133,6 +133,19 @@ def test_reduced_precision_finds_about_the_same(folder: Path, detector: Groundin
     assert abs(theirs[0].score - ours[0].score) < 0.1
 
 
+def test_the_processor_file_of_the_hub_is_read(copy: Path) -> None:
+    """preprocessor_config.json as IDEA-Research/grounding-dino-tiny has it, named after the torchvision class."""
+    (copy / "processor_config.json").unlink()
+    (copy / "preprocessor_config.json").write_text(
+        """{"do_convert_annotations": true, "do_normalize": true, "do_pad": true, "do_rescale": true, "do_resize": true,
+        "format": "coco_detection", "image_mean": [0.485, 0.456, 0.406], "image_processor_type": "GroundingDinoImageProcessor",
+        "image_std": [0.229, 0.224, 0.225], "processor_class": "GroundingDinoProcessor", "resample": 2,
+        "rescale_factor": 0.00392156862745098, "size": {"longest_edge": 1333, "shortest_edge": 800}}"""
+    )
+    full = build(str(copy), device="cpu")
+    assert [found for _, found in full._batches([picture(480, 640), picture(100, 400)])] == [(800, 1066), (333, 1333)]
+
+
 def test_half_weights_are_computed_in_full(folder: Path, copy: Path) -> None:
     """Embedded and exported checkpoints are stored as float16."""
     halves = {name: tensor.half() for name, tensor in load_file(copy / "model.safetensors").items()}

@@ -41,6 +41,13 @@ def test_nano_is_the_pair_of_the_repository(tmp_path: Path, monkeypatch: pytest.
     assert (found, weights.described(found)) == (tmp_path / kind, "nano")
 
 
+def test_nano_missing_says_where_it_comes_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weights, "NANO_FOLDER", tmp_path)
+    with pytest.raises(WeightsMissing, match="weights nano are not here") as caught:
+        weights.find("nano", "detector")
+    assert "clone it whole" in caught.value.hint
+
+
 @pytest.mark.parametrize(
     ("files", "lacks"),
     [((), "no config.json and no model.safetensors"), (("config.json",), "no model.safetensors"), (("a.safetensors",), "no config.json")],
