@@ -20,6 +20,7 @@ from typing import Literal
 from dinolabel import build, running, weights, words
 from dinolabel.settings import Settings
 from vision.errors import DinolabelError
+from vision.weights import HUB_ID
 
 Level = Literal["ok", "warn", "bad"]
 PACKAGES = ("torch", "transformers", "label-studio", "label-studio-sdk", "gradio", "flask", "huey")
@@ -101,7 +102,7 @@ def weights_here(settings: Settings) -> Iterator[Finding]:
     for each in weights.find(settings):
         if each.here:
             yield Finding("ok", each.kind, str(each))
-        elif each.where == "hub" and "/" in each.name:
+        elif each.where == "hub" and HUB_ID.fullmatch(each.name) and not each.name.startswith("."):
             amount = f" ({words.size(each.size)})" if each.size else ""
             fix = "Nothing to do where the hub is reached; else copy the folder here and set DINOLABEL_MODELS_DIR."
             yield Finding("warn", each.kind, f"{each.name} is not here yet: downloaded at the first use{amount}", fix)

@@ -6,11 +6,13 @@ from collections.abc import Iterable
 
 import typer
 from rich.markup import escape
+from rich.table import Table
 
 from dinolabel import checks, console, options, project_checks, weights
 from dinolabel.checks import Finding
 from dinolabel.settings import Settings
 
+ABOUT_WIDTH = 12
 SIGNS = {"ok": "[ok]✓[/]", "warn": "[warn]![/]", "bad": "[bad]✗[/]"}
 
 
@@ -38,11 +40,14 @@ def _told(findings: Iterable[Finding]) -> Iterable[Finding]:
     for each in findings:
         about = "" if each.about == before else each.about
         before = each.about
-        grid = console.rows([(f"{about:<13}", escape(each.text))])
-        console.out.print(SIGNS[each.level], end="")
-        console.out.print(grid)
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_column(width=1)
+        grid.add_column(width=ABOUT_WIDTH, style="soft")
+        grid.add_column(overflow="fold")
+        grid.add_row(SIGNS[each.level], escape(about), escape(each.text))
         if each.fix:
-            console.out.print(console.rows([(" " * 14, f"[soft]→ {escape(each.fix)}[/]")]))
+            grid.add_row("", "", f"[soft]→ {escape(each.fix)}[/]")
+        console.out.print(grid)
         yield each
 
 
