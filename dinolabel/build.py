@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from vision.store import Store
     from vision.types import Thresholds
 
-ROOT = Path(__file__).resolve().parent.parent
-PROGRAM = (sys.executable, "-m", "dinolabel")
-
 
 def data_dir(settings: Settings, *parts: str) -> Path:
     """The data folder, or a folder in it, made when it is not there. Raises SettingsError when it cannot be."""
@@ -81,7 +78,7 @@ def pipeline(settings: Settings) -> Pipeline:
     embedder = load_embedder(
         settings.embedder, settings.embedder_weights, device=settings.device, precision=settings.precision, models_dir=settings.models_dir
     )
-    return Pipeline(detector, embedder, thresholds=thresholds(settings), cache=cache(settings), batch_size=settings.batch_size)
+    return Pipeline(detector, embedder, thresholds=thresholds(settings), cache=cache(settings))
 
 
 def studio_if_set(settings: Settings) -> Studio | None:
@@ -123,26 +120,24 @@ def media(settings: Settings) -> Media:
 
 
 def jobs(settings: Settings) -> Jobs:
-    """The queue of trainings. Its children are our own command line with our own settings."""
+    """The queue of trainings. Its children get these settings, token and secret included, by environment and in no other way."""
     from backend.jobs import Jobs
 
-    heads = store(settings)
+    verdicts = store(settings).verdicts
     return Jobs(
         data_dir(settings, "jobs"),
-        program=PROGRAM,
-        environment=environment(settings),
+        program=[sys.executable, "-m", "dinolabel"],
+        environment={**os.environ, **settings.environment()},
         exports=data_dir(settings, "exports"),
-        verdicts=lambda project: heads.verdicts(str(project)),
-        threads=settings.threads or 2,
+        verdicts=lambda project: verdicts(str(project)),
+        threads=settings.threads or max(1, (os.cpu_count() or 2) // 2),
     )
 
 
 def service(settings: Settings) -> Service:
-    """All that the backend serves, not started. Loads weights: seconds, and a download the first time. Raises what pipeline raises."""
+    """The whole backend, not started yet. Loads weights: seconds. Raises WeightsMissing, DeviceUnavailable, UnknownPlug."""
     from backend.service import Service
-    from vision.device import pick, precision_name
 
-    device, dtype = pick(settings.device, settings.precision)
     return Service(
         studio_if_set(settings),
         media(settings),
@@ -153,12 +148,4 @@ def service(settings: Settings) -> Service:
         weights=(settings.detector_weights, settings.embedder_weights),
         poll_seconds=settings.poll_seconds,
         train_after=settings.train_after,
-        device=device,
-        precision=precision_name(dtype),
     )
-
-
-def environment(settings: Settings) -> dict[str, str]:
-    """Of a child that runs this very dinolabel with these settings, secrets included."""
-    path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, **settings.environment(), "PYTHONPATH": os.pathsep.join(path), "PYTHONUNBUFFERED": "1"}
