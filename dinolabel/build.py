@@ -5,8 +5,6 @@ Nothing heavy is imported before the object that needs it is made, so that `dino
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +13,7 @@ from dinolabel.settings import Settings
 from vision.errors import SettingsError
 
 if TYPE_CHECKING:
-    from backend.jobs import Jobs
     from backend.projects import Projects
-    from backend.service import Service
     from studio.client import Studio
     from studio.media import Media
     from vision.cache import Cache
@@ -116,36 +112,4 @@ def media(settings: Settings) -> Media:
         hosts=settings.media_hosts,
         local_root=settings.local_files_root,
         max_mb=settings.media_max_mb,
-    )
-
-
-def jobs(settings: Settings) -> Jobs:
-    """The queue of trainings. Its children get these settings, token and secret included, by environment and in no other way."""
-    from backend.jobs import Jobs
-
-    verdicts = store(settings).verdicts
-    return Jobs(
-        data_dir(settings, "jobs"),
-        program=[sys.executable, "-m", "dinolabel"],
-        environment={**os.environ, **settings.environment()},
-        exports=data_dir(settings, "exports"),
-        verdicts=lambda project: verdicts(str(project)),
-        threads=settings.threads or max(1, (os.cpu_count() or 2) // 2),
-    )
-
-
-def service(settings: Settings) -> Service:
-    """The whole backend, not started yet. Loads weights: seconds. Raises WeightsMissing, DeviceUnavailable, UnknownPlug."""
-    from backend.service import Service
-
-    return Service(
-        studio_if_set(settings),
-        media(settings),
-        pipeline(settings),
-        store(settings),
-        projects(settings),
-        jobs(settings),
-        weights=(settings.detector_weights, settings.embedder_weights),
-        poll_seconds=settings.poll_seconds,
-        train_after=settings.train_after,
     )

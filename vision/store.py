@@ -6,12 +6,13 @@ by one rename, so that a reader sees all of it or nothing.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,9 +42,17 @@ class Store:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def publish(self, project: str, bundle: Bundle, receipt: Mapping[str, Any] | None = None) -> str:
+    def publish(
+        self,
+        project: str,
+        bundle: Bundle,
+        receipt: Mapping[str, Any] | None = None,
+        *,
+        beside: Callable[[Path], object] = lambda folder: None,
+    ) -> str:
         """Keep a bundle (and the receipt of its training) as the project's newest; the answer is its id.
 
+        beside: given the unfinished folder, writes more files there (the receipt's page), which appear with the bundle.
         Publishing the same content again makes it the newest again. Raises RequestError for an impossible project name.
         """
         home = self._home(project)
@@ -53,7 +62,8 @@ class Store:
         try:
             bundle.save(unfinished)
             (unfinished / "receipt.json").write_text(json.dumps(dict(receipt or {}), indent=1, sort_keys=True), encoding="utf-8")
-            for each in sorted(unfinished.iterdir()):
+            beside(unfinished)
+            for each in sorted(unfinished.rglob("*")):
                 _sync(each)
             _rename_to_next(unfinished, home, bundle_id)
         finally:
@@ -98,6 +108,19 @@ class Store:
 
     def current(self, project: str) -> str | None:
         return self._pointed(project, "current")
+
+    def refused(self, project: str, at: str) -> Path:
+        """A new folder for the receipt of a training that was not published. at: ISO time of it."""
+        home = self._home(project) / "refused"
+        name = re.sub(r"[^0-9A-Za-z]+", "-", at).strip("-")
+        for number in itertools.count(1):
+            folder = home / (name if number == 1 else f"{name}-{number}")
+            try:
+                folder.mkdir(parents=True)
+            except FileExistsError:
+                continue
+            break
+        return folder
 
     def add_verdict(self, project: str, verdict: Mapping[str, Any]) -> None:
         """Append the outcome of a training, published or refused."""

@@ -1,0 +1,61 @@
+"""Which boxes of an export people approved, rejected or never looked at: the one reading that every format starts from.
+
+Knows people's decisions; nothing of pixels or of how a format writes them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from studio.label_config import LabelConfig
+from studio.tasks import Conflict, Judged, review
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """judged: every decided box, in the order of tasks, annotations and regions. data: each task's own keys, by task id.
+
+    conflicts: objects that people named differently, left out. skipped: cancelled annotations.
+    """
+
+    judged: tuple[Judged, ...]
+    conflicts: tuple[Conflict, ...]
+    skipped: int
+    data: Mapping[int, Json]
+    labels: tuple[str, ...]
+
+    @property
+    def approved(self) -> dict[str, int]:
+        """Approved boxes of each learnt label, those without any too."""
+        named = Counter(each.label for each in self.judged if each.verdict == "approved" and each.kind == "named")
+        return {label: named[label] for label in self.labels}
+
+    def count(self, verdict: str, *kinds: str) -> int:
+        """Boxes with this verdict, of these kinds (all when none is given)."""
+        return sum(each.verdict == verdict and (not kinds or each.kind in kinds) for each in self.judged)
+
+    @property
+    def by_task(self) -> dict[int, list[Judged]]:
+        """Tasks that have a decided box, by id."""
+        tasks: dict[int, list[Judged]] = {}
+        for each in self.judged:
+            tasks.setdefault(each.task, []).append(each)
+        return tasks
+
+
+def approved(tasks: Iterable[Json], config: LabelConfig, *, generic_is_unknown: bool = False) -> Selection:
+    """Every decision in a JSON export. Several annotators are weighed by studio.tasks: agreement counts once, a conflict is left out."""
+    ordered = sorted(tasks, key=lambda task: int(task["id"]))
+    reviews = [review(task, config, generic_is_unknown=generic_is_unknown) for task in ordered]
+    return Selection(
+        judged=tuple(each for one in reviews for each in sorted(one.judged, key=lambda judged: (judged.annotation, judged.region))),
+        conflicts=tuple(each for one in reviews for each in one.conflicts),
+        skipped=sum(one.skipped for one in reviews),
+        data={int(task["id"]): task.get("data") or {} for task in ordered},
+        labels=config.learnt,
+    )

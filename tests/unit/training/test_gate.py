@@ -1,0 +1,130 @@
+"""The gate's decisions, row by row."""
+
+from __future__ import annotations
+
+import pytest
+
+from training import gate
+from training.evaluate import Report, report
+from training.gate import HELD_OUT, LEFT_OUT, NOTHING, News, decide, difference, enough
+from vision.types import Named, Unknown
+
+
+def judged(*marks: str | None, labels: str = "ab", groups: int | None = None) -> Report:
+    """One string a label: `+` right, `-` named wrong, `.` left unnamed; None: ten objects of a label that the head does not know.
+    The n-th objects of all labels are in one picture."""
+    truth, said, where = [], [], []
+    known = [label for label, string in zip(labels, marks, strict=False) if string is not None]
+    for label, string in zip(labels, marks, strict=False):
+        wrong = labels[(labels.index(label) + 1) % len(labels)]
+        for at, mark in enumerate(string or "." * 10):
+            truth.append(label)
+            said.append({"+": Named(label, 0.9), "-": Named(wrong, 0.9), ".": Unknown(label, 0.3)}[mark])
+            where.append(f"picture {at % groups if groups else at:03d}")
+    return report(truth, said, groups=where, labels=known)
+
+
+GOOD, FAIR, POOR = "+" * 10, "+" * 7 + "-" * 3, "+" * 3 + "-" * 7
+PLENTY = News(changed=20, of=100)
+
+
+@pytest.mark.parametrize(
+    ("candidate", "current", "news", "publish", "why"),
+    [
+        # no current head: absolute floors
+        ([GOOD, GOOD], None, None, True, "Macro-F1 1.00 (95 % interval 1.00 to 1.00) on 20 objects of 10 pictures held out"),
+        ([FAIR, FAIR], None, None, True, "Macro-F1 0.70"),
+        ([POOR, POOR], None, None, False, "Macro-F1 0.30"),
+        ([GOOD, "." * 10], None, None, False, "Macro-F1 0.50"),
+        ([GOOD, "+++......."], None, None, False, "A name would be lost: b is found in 3 of 10 (floor 40%)"),
+        # few objects of a label say nothing of it alone
+        ([GOOD, "+..."], None, None, True, "No name is lost"),
+        # a current head: no loss beyond the interval
+        ([GOOD, GOOD], [FAIR, FAIR], PLENTY, True, "Macro-F1 1.00 against the current head's 0.70"),
+        ([FAIR, FAIR], [GOOD, GOOD], PLENTY, False, "It would lose: macro-F1 0.70 against the current head's 1.00"),
+        (["+" * 9 + "-", GOOD], [GOOD, GOOD], PLENTY, True, "(-0.05, 95 % interval -0.15 to +0.00)"),
+        # worth a switch: better, or much to have learnt from
+        ([GOOD, GOOD], [GOOD, GOOD], PLENTY, True, "20 of 100 approved boxes are news"),
+        ([GOOD, GOOD], [GOOD, GOOD], News(4, 100), False, "only 4 of 100 approved boxes are news: not worth a switch"),
+        ([GOOD, GOOD], [GOOD, GOOD], News(5, 100), True, "5 of 100"),
+        ([GOOD, GOOD], [FAIR, GOOD], News(1, 100), True, "against the current head's 0.85"),
+        ([GOOD, GOOD], [GOOD, GOOD], News(0, 100), False, "0 of 100"),
+        ([GOOD, GOOD], [GOOD, GOOD], News(1, 100, added=("c",)), True, "It adds c"),
+        ([GOOD, GOOD], [GOOD, GOOD], News(1, 100, removed=("c", "d")), True, "It no longer knows c, d"),
+        ([GOOD, GOOD], [FAIR, FAIR], News(0, 100, same=True), False, "nothing new"),
+        # below the floor for a label, but the current head is no better at it
+        ([GOOD, "." * 10], [GOOD, "." * 10], PLENTY, True, "No name is lost"),
+        ([GOOD, "+" + "." * 9], [GOOD, None], News(9, 100, added=("b",)), True, "It adds b"),
+        ([GOOD, "+" + "." * 9], [FAIR, "++" + "." * 8], PLENTY, False, "A name would be lost: b is found in 1 of 10"),
+    ],
+)
+def test_on_held_out_pictures(candidate: list[str], current: list[str | None] | None, news: News | None, publish: bool, why: str) -> None:
+    decision = decide(judged(*candidate), judged(*current) if current else None, basis=HELD_OUT, news=news)
+    assert decision.publish is publish, decision.reason
+    assert why in decision.reason
+
+
+@pytest.mark.parametrize(
+    ("candidate", "publish", "why"),
+    [
+        (["++", "++"], True, "Too few held-out pictures to judge by, so each was left out in turn. Macro-F1 1.00"),
+        (["+-", "+-"], True, "Macro-F1 0.50"),  # its best case is well above the floor
+        (["-" * 10, "-" * 10], False, "Macro-F1 0.00"),
+        (["+" + "-" * 29, "-" * 30], False, "Macro-F1 0.02"),
+    ],
+)
+def test_left_out_in_turn_only_what_its_best_case_condemns(candidate: list[str], publish: bool, why: str) -> None:
+    decision = decide(judged(*candidate), None, basis=LEFT_OUT)
+    assert decision.publish is publish
+    assert why in decision.reason
+
+
+def test_one_picture_per_name_is_published_unjudged() -> None:
+    decision = decide(None, None, basis=NOTHING)
+    assert decision.publish
+    assert "unjudged" in decision.reason
+
+
+def test_every_check_is_told_even_when_another_failed() -> None:
+    decision = decide(judged(FAIR, "." * 10), judged(GOOD, GOOD), basis=HELD_OUT, news=News(1, 100))
+    assert [(check.name, check.passed) for check in decision.checks] == [
+        ("no loss of macro-F1", False),
+        ("worth a switch", False),
+        ("recall of each label", False),
+    ]
+    assert "It would lose" in decision.reason and "A name would be lost" in decision.reason
+
+
+def test_heads_are_compared_on_the_names_both_know() -> None:
+    """A head that adds a name is not better for it alone, nor worse for what the old one could not say."""
+    old = report(["a", "c"], [Named("a", 0.9), Unknown("a", 0.4)], groups=["1", "2"], labels=["a"])
+    new = report(["a", "c"], [Named("a", 0.9), Named("c", 0.9)], groups=["1", "2"], labels=["a", "c"])
+    found = difference(new, old, seed=0)
+    assert (found.candidate, found.current, found.point, found.low, found.high) == (1.0, 1.0, 0.0, 0.0, 0.0)
+
+
+def test_the_same_groups_or_nothing() -> None:
+    with pytest.raises(ValueError, match="same groups"):
+        difference(judged("++", "++"), judged("+++", "+++"), seed=0)
+
+
+@pytest.mark.parametrize(
+    ("found", "labels", "expected"),
+    [
+        (None, "ab", False),
+        (judged("++", "++"), "ab", True),
+        (judged("+", "+"), "ab", False),  # one picture each
+        (judged("++++", "++++", groups=1), "ab", False),  # many objects, one picture
+        (judged("++", "+"), "ab", True),  # half of the names
+        (judged("++", "+", labels="abc"), "abc", False),  # a third of them
+        (judged("++", labels="a"), "a", True),
+    ],
+)
+def test_enough_is_two_pictures_of_half_the_names(found: Report | None, labels: str, expected: bool) -> None:
+    assert enough(found, list(labels)) is expected
+
+
+def test_news_are_material_from_a_twentieth_on() -> None:
+    assert [News(changed, 100).material for changed in (0, 4, 5, 6)] == [False, False, True, True]
+    assert [News(changed, 3).material for changed in (0, 1)] == [False, True]
+    assert gate.NEWS == 0.05

@@ -1,0 +1,154 @@
+"""The whole training on seeded identities: what is published, what is refused, and what is written down."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.blobs import LATER, NAMES, NOW, Bench, World, receipt, share_named
+from training import gate
+from vision.bundle import Bundle
+from vision.split import side
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def test_it_learns_names_and_leaves_strangers_unnamed(bench: Bench) -> None:
+    world = World().crowd(NAMES, images=30)
+    verdict = bench.train(world)
+    assert verdict.published and verdict.bundle_id == bench.store.newest("1")
+    head = bench.bundle(verdict)
+    assert head.labels == NAMES
+    assert head.created_at == NOW
+    assert head.trained_on == {"jason": 30, "lacy": 30}
+    for name in NAMES:
+        assert share_named(head, world, name)[0] >= 0.9
+    assert share_named(head, world, "stranger")[1] <= 0.1
+    assert verdict.metrics["basis"] == gate.HELD_OUT
+    assert verdict.metrics["accuracy"] >= 0.9
+
+
+def test_a_receipt_is_written_for_people_and_programs(bench: Bench) -> None:
+    verdict = bench.train(World().crowd(NAMES, images=30), wanted=("jason", "lacy", "maria"))
+    told = receipt(verdict)
+    assert verdict.receipt.parent == bench.store.folder("1", str(verdict.bundle_id))
+    assert (verdict.receipt.parent / "confusion.png").read_bytes().startswith(b"\x89PNG")
+    page = (verdict.receipt.parent / "receipt.html").read_text()
+    assert told["verdict"] in page and "data:image/png;base64," in page
+    assert told["published"] and told["bundle"] == verdict.bundle_id
+    assert told["data"]["objects"] == {"jason": 30, "lacy": 30}
+    assert told["data"]["views"] == 120
+    assert told["data"]["labels_without_a_crop"] == ["maria"]
+    groups = {row["group"] for row in World().crowd(["x"], images=30).rows}
+    assert told["data"]["pictures_held_out"] == sum(side(group) == "held_out" for group in groups)
+    assert told["judged"]["candidate"]["groups"] == told["data"]["pictures_held_out"]
+    (noted,) = bench.store.verdicts("1")
+    assert noted["published"] and noted["reason"] == verdict.reason and noted["bundle"] == verdict.bundle_id
+    assert noted["trained_until"] == "2026-11-22T12:00:58Z"
+
+
+def test_the_judged_head_has_not_seen_held_out_groups_and_stays_beside_the_bundle(bench: Bench) -> None:
+    world = World().crowd(NAMES, images=30)
+    verdict = bench.train(world)
+    judge = Bundle.load(verdict.receipt.parent / "judge")
+    group_of = {f"{row['task']}/{row['annotation']}/{row['region']}/{row['view']}": row["group"] for row in world.rows}
+    assert {side(group_of[each]) for each in judge.reference_ids} == {"train"}
+    assert {side(group_of[each]) for each in bench.bundle(verdict).reference_ids} == {"train", "held_out"}
+
+
+def test_near_copies_in_one_picture_do_not_flatter(bench: Bench) -> None:
+    """Names that are pure noise, each object ten times in its picture: a split by crop would find it perfect."""
+    world = World(picture=8.0)
+    for image in range(40):
+        name = NAMES[image % 2]
+        world.add(name, image=image)
+        base = world.vectors[-1]
+        for _ in range(9):
+            world.add(name, image=image)
+            world.vectors[-2:] = [base, base]
+    verdict = bench.train(world)
+    assert verdict.metrics["macro_f1"] < 0.75
+
+
+def test_same_seed_same_bundle(bench: Bench, tmp_path: Path) -> None:
+    first = bench.bundle(bench.train(World().crowd(NAMES, images=20), seed=5))
+    other = Bench(tmp_path / "other")
+    second = other.bundle(other.train(World().crowd(NAMES, images=20), seed=5, now=LATER))
+    assert first.digest == second.digest
+    folders = [each.store.folder("1", first.digest[:12]) for each in (bench, other)]
+    assert (folders[0] / "arrays.safetensors").read_bytes() == (folders[1] / "arrays.safetensors").read_bytes()
+    cards = [json.loads((folder / "bundle.json").read_text()) for folder in folders]
+    assert [card.pop("created_at") for card in cards] == [NOW, LATER]
+    assert cards[0] == cards[1]
+
+
+def test_the_same_boxes_again_are_nothing_new(bench: Bench) -> None:
+    world = World().crowd(NAMES, images=20)
+    first = bench.train(world)
+    again = bench.train(world, now=LATER)
+    assert not again.published and "nothing new" in again.reason
+    assert bench.store.newest("1") == first.bundle_id
+    assert again.receipt.parent.parent.name == "refused"
+    assert [each["published"] for each in bench.store.verdicts("1")] == [True, False]
+
+
+def test_a_worse_head_is_refused_by_how_much_and_on_what(bench: Bench) -> None:
+    good = World(seed=1).crowd(NAMES, images=60)
+    first = bench.train(good)
+    assert first.published
+    spoilt = World(seed=1).crowd(NAMES, images=60)
+    for row in spoilt.rows:
+        if side(row["group"]) == "train" and row["task"] % 5:
+            row["label"] = {"jason": "lacy", "lacy": "jason"}[row["label"]]
+    verdict = bench.train(spoilt, now=LATER)
+    assert not verdict.published
+    assert "It would lose" in verdict.reason and "held out" in verdict.reason
+    assert bench.store.newest("1") == first.bundle_id
+    assert receipt(verdict)["judged"]["macro_f1_difference"]["high"] < 0
+
+
+def test_force_publishes_what_the_gate_refuses_and_says_so(bench: Bench) -> None:
+    world = World().crowd(NAMES, images=20)
+    bench.train(world)
+    verdict = bench.train(world, now=LATER, force=True)
+    assert verdict.published and receipt(verdict)["forced"]
+    assert "forced" in verdict.reason and "nothing new" in verdict.reason
+
+
+def test_more_boxes_and_a_new_name_are_published(bench: Bench) -> None:
+    world = World().crowd(NAMES, images=20)
+    bench.train(world)
+    verdict = bench.train(world.crowd(["maria"], images=20), now=LATER)
+    assert verdict.published and "It adds maria" in verdict.reason
+    assert bench.bundle(verdict).labels == ("jason", "lacy", "maria")
+    assert receipt(verdict)["changed"]["changed"] == 20
+
+
+def test_while_pinned_it_only_proposes(bench: Bench) -> None:
+    world = World().crowd(NAMES, images=20)
+    first = bench.train(world)
+    bench.store.pin("1", first.bundle_id)
+    verdict = bench.train(world.crowd(["maria"], images=20), now=LATER)
+    assert not verdict.published and f"{first.bundle_id} is pinned" in verdict.reason
+
+
+def test_a_head_of_another_embedder_is_not_compared(bench: Bench) -> None:
+    world = World().crowd(NAMES, images=20)
+    bench.train(world)
+    verdict = bench.train(world, now=LATER, digest="0ther")
+    assert verdict.published
+    assert "cannot be compared" in verdict.reason and "floor" in verdict.reason
+
+
+def test_a_head_without_its_judge_is_not_compared(bench: Bench) -> None:
+    world = World().crowd(NAMES, images=20)
+    first = bench.train(world)
+    for file in (first.receipt.parent / "judge").iterdir():
+        file.unlink()
+    verdict = bench.train(world.crowd(NAMES, images=40, start=20), now=LATER)
+    assert verdict.published and "cannot be compared" in verdict.reason

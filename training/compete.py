@@ -1,0 +1,127 @@
+"""Which head, and how strong: every contender answers for groups it did not see, and the best macro-F1 wins.
+
+Knows the heads of vision/heads by their file names and nothing of any one of them; no thresholds, no files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from training.calibrate import Floats, negative_log_likelihood, temperature
+from training.evaluate import confusions, macro_f1
+from training.samples import Mask, Samples
+from vision import plugs
+from vision.protocols import Head
+
+FOLDS = 3
+EACH_LEFT_OUT = 12  # so few groups are left out one by one: with three folds a fit would lose a third of very little
+LEAST_TO_COMPETE = 5  # objects of every label; below it means are hard to beat and a comparison is noise
+FEW = "prototype"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One head file with one choice of its strength. words: for the receipt."""
+
+    name: str
+    words: str
+    head: Head
+
+
+@dataclass(frozen=True)
+class Score:
+    """macro_f1: of the best guess, no abstaining, on groups left out. surprise: mean negative log likelihood after calibration."""
+
+    words: str
+    macro_f1: float
+    surprise: float
+
+
+@dataclass(frozen=True)
+class Choice:
+    """winner and every contender's score, best first; no scores when nobody competed."""
+
+    winner: Contender
+    scores: tuple[Score, ...]
+
+
+def choose(samples: Samples, *, seed: int) -> Choice:
+    """The head to fit. The prototype alone while a label has few objects, or when there is one name."""
+    fewest = min(samples.objects.get(name, 0) for name in samples.names)
+    if len(samples.labels_seen) < 2 or fewest < LEAST_TO_COMPETE:
+        return Choice(next(each for each in contenders() if each.name == FEW), ())
+    tried = [(each, _score(each.words, out_of_fold(each.head, samples, seed=seed), samples)) for each in contenders()]
+    # differences below a hundredth are noise: then the head that does well with few crops is the safer one
+    tried.sort(key=lambda each: (-round(each[1].macro_f1, 2), round(each[1].surprise, 2), each[0].name != FEW))
+    return Choice(tried[0][0], tuple(score for _, score in tried))
+
+
+def contenders() -> list[Contender]:
+    """Every head file, in each strength that its `variants()` names, else as it is built."""
+    found = []
+    for name in plugs.names("head"):
+        module = plugs.head(name)
+        heads = module.variants() if hasattr(module, "variants") else {name: module.build()}
+        found += [Contender(name, words, head) for words, head in heads.items()]
+    return found
+
+
+def out_of_fold(head: Head, samples: Samples, *, seed: int) -> Floats:
+    """(N, L) logits of each served row by a head that did not see its group, columns as samples.labels_seen.
+
+    NaN for rows that are not served, and for columns of labels that are in no other group.
+    """
+    out = np.full((len(samples), len(samples.labels_seen)), np.nan)
+    for asked in folds(samples, seed=seed):
+        learnt = samples.take(~asked)
+        if not len(learnt):
+            continue
+        fitted = head.fit(learnt.embeddings, learnt.labels, seed=seed)
+        columns = np.array([samples.labels_seen.index(label) for label in fitted.labels])
+        rows = np.flatnonzero(asked & samples.served)
+        out[np.ix_(rows, columns)] = fitted.logits(samples.embeddings[rows])
+    return out
+
+
+def folds(samples: Samples, *, seed: int) -> Iterator[Mask]:
+    """Masks of the rows to leave out, whole groups together, each group once, labels spread evenly.
+
+    Groups go, largest first, to the fold that has least of their labels (as scikit-learn's StratifiedGroupKFold does, which refuses
+    labels of one crop).
+    """
+    groups, columns = samples.group_codes, samples.columns
+    held = np.zeros((int(groups.max(initial=-1)) + 1, len(samples.labels_seen)), dtype=np.int64)
+    np.add.at(held, (groups, columns), 1)
+    count = len(held) if len(held) <= EACH_LEFT_OUT else FOLDS
+    fold_of = _spread(held, count, seed=seed)
+    for fold in range(count):
+        yield np.asarray(fold_of[groups] == fold)
+
+
+def _spread(held: npt.NDArray[np.int64], count: int, *, seed: int) -> npt.NDArray[np.int64]:
+    shuffled = np.random.default_rng(seed).permutation(len(held))
+    order: Sequence[int] = sorted(shuffled.tolist(), key=lambda group: -int(held[group].sum()))
+    share = held / np.maximum(held.sum(axis=0), 1)  # of each label: a rare one weighs as much as a frequent one
+    load = np.zeros((count, held.shape[1]))
+    fold_of = np.zeros(len(held), dtype=np.int64)
+    for group in order:
+        cost = [float((load[fold] * share[group]).sum()) for fold in range(count)]
+        full = [float(load[fold].sum()) for fold in range(count)]
+        fold = min(range(count), key=lambda each: (cost[each], full[each], each))
+        load[fold] += share[group]
+        fold_of[group] = fold
+    return fold_of
+
+
+def _score(words: str, logits: Floats, samples: Samples) -> Score:
+    rows = samples.served & np.isfinite(logits).any(axis=1)
+    asked, truth = logits[rows], samples.columns[rows]
+    guess = [samples.labels_seen[at] for at in np.nanargmax(asked, axis=1)]
+    true = [samples.labels_seen[at] for at in truth]
+    table = confusions(true, guess, groups=["all"] * len(true), labels=samples.names)
+    surprise = negative_log_likelihood(asked / temperature(asked, truth), truth)
+    return Score(words, float(macro_f1(table)[0]), surprise)

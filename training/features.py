@@ -1,0 +1,83 @@
+"""Rows of a manifest as embeddings: from the cache where they are known, else from the crop files, in batches.
+
+Knows crops and an embedder; nothing of what the rows are used for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import structlog
+
+from training.manifest import Row
+from vision.cache import Cache, embedding_key
+from vision.errors import MediaError
+from vision.media import open_image
+from vision.protocols import Embedder
+from vision.types import Crop, CropPolicy, Embeddings
+
+BATCH = 32  # crops embedded at once, and at most what an interruption costs
+
+log = structlog.get_logger(__name__)
+Vector = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Features:
+    """rows and embeddings (N, D) go together. quarantined: (crop, why) of those that could not be used. cached: rows that were known."""
+
+    rows: tuple[Row, ...]
+    embeddings: Embeddings
+    quarantined: tuple[tuple[str, str], ...]
+    cached: int
+
+
+def embed(
+    rows: Sequence[Row],
+    *,
+    folder: Path,
+    policy: CropPolicy,
+    embedder: Embedder,
+    cache: Cache | None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Features:
+    """One embedding a row; a crop that cannot be read is left out and named. progress: called with rows done and rows in all."""
+    keys = [embedding_key(row.image_key, row.box, policy, embedder.digest) for row in rows]
+    known = _from_cache(keys, cache, dim=embedder.dim)
+    missing = [(row, key) for row, key in zip(rows, keys, strict=True) if key not in known]
+    quarantined: list[tuple[str, str]] = []
+    cached = len(rows) - len(missing)
+    for start in range(0, len(missing), BATCH):
+        progress(cached + start, len(rows))
+        fresh = _embed_files(missing[start : start + BATCH], folder=folder, embedder=embedder, quarantined=quarantined)
+        known.update(fresh)
+        if cache is not None:
+            cache.put_embeddings(fresh)
+    progress(len(rows), len(rows))
+    kept = [(row, known[key]) for row, key in zip(rows, keys, strict=True) if key in known]
+    stacked = np.stack([vector for _, vector in kept]) if kept else np.zeros((0, embedder.dim), np.float32)
+    return Features(tuple(row for row, _ in kept), stacked, tuple(quarantined), cached)
+
+
+def _from_cache(keys: Sequence[str], cache: Cache | None, *, dim: int) -> dict[str, Vector]:
+    found = cache.get_embeddings(keys) if cache is not None else {}
+    return {key: vector for key, vector in found.items() if vector.shape == (dim,) and np.isfinite(vector).all()}
+
+
+def _embed_files(
+    batch: Sequence[tuple[Row, str]], *, folder: Path, embedder: Embedder, quarantined: list[tuple[str, str]]
+) -> dict[str, Vector]:
+    crops: list[Crop] = []
+    keys: list[str] = []
+    for row, key in batch:
+        try:
+            crops.append(Crop(open_image(folder / row.crop).pixels))
+            keys.append(key)
+        except (MediaError, ValueError) as error:
+            log.warning("crop_quarantined", crop=row.crop, why=str(error))
+            quarantined.append((row.crop, str(error)))
+    return dict(zip(keys, embedder.embed(crops), strict=True)) if crops else {}

@@ -1,0 +1,160 @@
+"""A head with its calibration, made from samples: once from the train side to be judged, once from everything to be published.
+
+Knows samples and bundles; nothing of manifests, stores or verdicts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from training import calibrate
+from training.calibrate import Codes, Floats, OpenSet
+from training.compete import Contender, out_of_fold
+from training.evaluate import Report, report
+from training.samples import Samples
+from vision.bundle import UNKNOWN_LABEL, Bundle
+from vision.protocols import Embedder
+from vision.types import Answer, CropPolicy, Named, Unknown
+
+
+@dataclass(frozen=True)
+class Making:
+    """What both fits of one training share and their bundles record. created_at: ISO time. trained_until: of the newest approval."""
+
+    embedder: Embedder
+    policy: CropPolicy
+    seed: int
+    created_at: str
+    data_digest: str
+    trained_until: str
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What lets a head say how sure it is and when to say nothing; all of it measured with each row's group left out.
+
+    asked: rows that could be asked (served, their label in another group too). answers: what the head would have said to them.
+    """
+
+    temperature: float
+    accept_threshold: float
+    open_set: OpenSet
+    asked: Samples
+    answers: tuple[Answer, ...]
+
+
+def calibration(contender: Contender, samples: Samples, *, seed: int) -> Calibration:
+    """Temperature and thresholds for this head on these samples. With one picture per name nothing can be measured: they are defaults."""
+    served, labels = samples.served, samples.labels_seen
+    logits, truth = out_of_fold(contender.head, samples, seed=seed)[served], samples.columns[served]
+    groups = (samples.group_codes[served], samples.group_codes)
+    distances = calibrate.label_distances(
+        samples.embeddings[served], samples.embeddings, samples.columns, count=len(labels), groups=groups
+    )
+    temperature = calibrate.temperature(logits, truth)
+    own, other, unknown = _own_other_unknown(distances, truth, labels)
+    if not np.isfinite(own).any():
+        # one picture of each name: the only look-alikes may be in that very picture
+        anywhere = calibrate.label_distances(samples.embeddings[served], samples.embeddings, samples.columns, count=len(labels))
+        _, other, unknown = _own_other_unknown(anywhere, truth, labels)
+    open_set = calibrate.open_set(own, other, unknown)
+    askable = np.isfinite(logits[np.arange(len(truth)), truth])
+    best, sure = _best_guess(logits[askable] / temperature)
+    near = distances[askable][np.arange(len(best)), best] <= open_set.distance
+    may = near & np.array([labels[at] != UNKNOWN_LABEL for at in best], dtype=bool)
+    accept = calibrate.accept_threshold(sure[may], (best == truth[askable])[may])
+    said = may & (sure >= accept)
+    answers = tuple(_answer(labels[at], float(share), named) for at, share, named in zip(best, sure, said, strict=True))
+    return Calibration(temperature, accept, open_set, samples.take(served).take(askable), answers)
+
+
+def bundle(contender: Contender, samples: Samples, calibrated: Calibration, making: Making, *, metrics: Mapping[str, Any]) -> Bundle:
+    """The head fitted on all these samples."""
+    fitted = contender.head.fit(samples.embeddings, samples.labels, seed=making.seed)
+    return Bundle(
+        labels=fitted.labels,
+        head_name=contender.name,
+        arrays=fitted.arrays(),
+        temperature=calibrated.temperature,
+        accept_threshold=calibrated.accept_threshold,
+        distance_threshold=calibrated.open_set.distance,
+        references=samples.embeddings,
+        reference_labels=samples.labels,
+        reference_ids=samples.ids,
+        embedder_name=making.embedder.name,
+        embedder_digest=making.embedder.digest,
+        policy=making.policy,
+        created_at=making.created_at,
+        metrics=metrics,
+        data_digest=making.data_digest,
+        trained_on=samples.objects,
+        trained_until=making.trained_until,
+    )
+
+
+def held_out_report(head: Bundle, held_out: Samples, *, seed: int) -> Report | None:
+    """How a head does on served views that it has not seen; None when there is no named one."""
+    served = held_out.take(held_out.served)
+    if not served.names:
+        return None
+    answers = head.answer(served.embeddings, served.boxes)
+    labels = [label for label in head.labels if label != UNKNOWN_LABEL]
+    return report(served.truth, answers, groups=served.groups, labels=labels, seed=seed)
+
+
+def left_out_report(calibrated: Calibration, *, seed: int) -> Report | None:
+    """How the head did with each group left out in turn; None when no name is in two groups.
+
+    A little kind: the thresholds were set on the same rows.
+    """
+    asked = calibrated.asked
+    if not asked.names:
+        return None
+    return report(asked.truth, calibrated.answers, groups=asked.groups, labels=asked.names, seed=seed)
+
+
+def facts(calibrated: Calibration) -> Mapping[str, Any]:
+    """The calibration in plain numbers, for the receipt."""
+    return {
+        "temperature": round(calibrated.temperature, 4),
+        "accept_threshold": calibrated.accept_threshold,
+        "distance_threshold": calibrated.open_set.distance,
+        "true objects turned away by distance": round(calibrated.open_set.false_reject, 4),
+        "look-alikes let in by distance": _rounded(calibrated.open_set.false_accept),
+        "AUROC of distance against look-alikes": _rounded(calibrated.open_set.auroc),
+        "distances measured": calibrated.open_set.measured,
+    }
+
+
+def _best_guess(logits: Floats) -> tuple[Codes, Floats]:
+    """(N,) column and probability of the likeliest label; columns that a fold did not know are out of it."""
+    if not len(logits):
+        return np.zeros(0, np.int64), np.zeros(0)
+    shares = np.exp(calibrate.log_softmax(logits))
+    return shares.argmax(axis=1), shares.max(axis=1)
+
+
+def _own_other_unknown(distances: Floats, truth: Codes, labels: Sequence[str]) -> tuple[Floats, Floats, Floats]:
+    """Of named rows: distance to their own label and to the nearest other name. Of unknown rows: distance to the nearest name."""
+    to_names = np.where([label != UNKNOWN_LABEL for label in labels], distances, np.nan)
+    named = np.array([labels[at] != UNKNOWN_LABEL for at in truth], dtype=bool)
+    rows = np.arange(len(truth))
+    own = to_names[rows, truth][named]
+    others = to_names.copy()
+    others[rows, truth] = np.nan
+    least = np.where(np.isfinite(others), others, np.inf).min(axis=1)
+    return own, least[named], least[~named]
+
+
+def _answer(label: str, confidence: float, named: np.bool_) -> Answer:
+    if named:
+        return Named(label, confidence)
+    return Unknown(None if label == UNKNOWN_LABEL else label, confidence)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)

@@ -1,0 +1,96 @@
+"""Judges a candidate on pictures it has not seen, beside the head that serves now.
+
+Knows samples, fits and the store's current bundle; what follows from the reports is the gate's business.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from training import compete, fit, gate
+from training.compete import Choice
+from training.evaluate import Report
+from training.fit import Calibration, Making
+from training.gate import News
+from training.samples import Samples
+from vision.bundle import UNKNOWN_LABEL, Bundle
+from vision.errors import BundleMismatch
+from vision.store import Store
+
+FOLDER = "judge"  # in a published bundle's folder: the same head from the train side only
+
+
+@dataclass(frozen=True)
+class Trial:
+    """choice: the head that won. basis: gate.HELD_OUT, LEFT_OUT or NOTHING. candidate, compared: reports of it and of the current head.
+
+    judge: the candidate from the train side only, None when no name is there. calibrated: on everything, for the head to publish.
+    """
+
+    choice: Choice
+    basis: str
+    candidate: Report | None
+    compared: Report | None
+    judge: Bundle | None
+    calibrated: Calibration
+
+
+@dataclass(frozen=True)
+class Current:
+    """The head that serves now, None when there is none. judge: its fit on the train side, if it can be compared; else why not."""
+
+    id: str | None = None
+    bundle: Bundle | None = None
+    judge: Bundle | None = None
+    why_not: str = ""
+
+
+def try_out(everything: Samples, current: Current, making: Making) -> Trial:
+    """Let heads compete, and report on the winner: on held-out pictures where there are enough, else with each picture left out in turn."""
+    train_side, held_out = everything.on("train"), everything.on("held_out")
+    judge = candidate = None
+    if train_side.names:
+        choice = compete.choose(train_side, seed=making.seed)
+        calibrated = fit.calibration(choice.winner, train_side, seed=making.seed)
+        judge = fit.bundle(choice.winner, train_side, calibrated, making, metrics={})
+        candidate = fit.held_out_report(judge, held_out, seed=making.seed)
+    if judge is not None and gate.enough(candidate, everything.names):
+        compared = fit.held_out_report(current.judge, held_out, seed=making.seed) if current.judge else None
+        return Trial(choice, gate.HELD_OUT, candidate, compared, judge, fit.calibration(choice.winner, everything, seed=making.seed))
+    choice = compete.choose(everything, seed=making.seed)
+    calibrated = fit.calibration(choice.winner, everything, seed=making.seed)
+    candidate = fit.left_out_report(calibrated, seed=making.seed)
+    return Trial(choice, gate.LEFT_OUT if candidate else gate.NOTHING, candidate, None, judge, calibrated)
+
+
+def current_head(store: Store, project: str, making: Making) -> Current:
+    """The wanted head of the project, and whether a candidate can be compared with it."""
+    wanted = store.wanted(project)
+    if wanted is None:
+        return Current()
+    try:
+        bundle = store.get(project, wanted)
+        bundle.check(making.embedder.digest, making.policy)
+    except BundleMismatch as error:
+        return Current(wanted, why_not=f"The current head cannot be compared: {error}")
+    try:
+        return Current(wanted, bundle, Bundle.load(store.folder(project, wanted) / FOLDER))
+    except BundleMismatch:
+        return Current(wanted, bundle, why_not="The current head cannot be compared: it has learnt from pictures of both sides.")
+
+
+def news(current: Current, everything: Samples, making: Making) -> News | None:
+    """What is new since the current head; None when there is none that could be compared."""
+    if current.bundle is None:
+        return None
+    before = _objects(current.bundle.reference_ids, current.bundle.reference_labels)
+    after = _objects(everything.ids, everything.labels)
+    known = {label for label in current.bundle.labels if label != UNKNOWN_LABEL}
+    changed = len({name for name, _ in before ^ after})
+    same = current.bundle.data_digest == making.data_digest and not changed
+    added, removed = (tuple(sorted(each)) for each in (set(everything.names) - known, known - set(everything.names)))
+    return News(changed, len({name for name, _ in after}), added, removed, same)
+
+
+def _objects(ids: tuple[str, ...], labels: tuple[str, ...]) -> set[tuple[str, str]]:
+    return {(each.rsplit("/", 1)[0], label) for each, label in zip(ids, labels, strict=True)}

@@ -1,0 +1,141 @@
+"""A receipt for people: one small self-contained page, and a picture of which names are taken for which.
+
+Knows the receipt's JSON and nothing else.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+UNNAMED = "unknown"
+CELLS_WRITTEN = 25  # labels up to which every cell has its number; beyond, colour must do
+
+STYLE = """
+:root{color-scheme:light dark;--ink:#1b1f24;--soft:#667;--line:#d8dce2;--paper:#fff;--good:#1a7f4b;--bad:#b3261e}
+@media(prefers-color-scheme:dark){:root{--ink:#e6e8eb;--soft:#9aa3ad;--line:#343a42;--paper:#15181c;--good:#4cc38a;--bad:#f2857d}}
+body{font:15px/1.55 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:46rem;margin:3rem auto;padding:0 1.2rem}
+h1{font-size:1.35rem;margin:0 0 .3rem}h2{font-size:1rem;margin:2.2rem 0 .5rem}.soft{color:var(--soft)}
+.verdict{font-size:1.05rem;border-left:4px solid;padding:.2rem 0 .2rem .9rem;margin:1.2rem 0}
+.yes{border-color:var(--good)}.no{border-color:var(--bad)}
+table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
+td,th{text-align:left;vertical-align:top;padding:.3rem .8rem .3rem 0;border-bottom:1px solid var(--line)}
+th{font-weight:500;color:var(--soft)}td.n,th.n{text-align:right}img{max-width:100%;background:#fff;border-radius:4px}code{font-size:.9em;overflow-wrap:anywhere}
+"""
+
+
+def confusion_png(table: npt.NDArray[np.int64], labels: Sequence[str]) -> bytes:
+    """Rows are what people said, columns what the head answered; shade is the share of the row, numbers are objects."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    names = [_short(label) for label in [*labels, UNNAMED]]
+    shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+    side = min(12.0, 2.2 + 0.45 * len(names))
+    figure = Figure(figsize=(side, side), dpi=110, layout="constrained")
+    axes = figure.add_subplot()
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    # matplotlib reads $…$ as mathematics
+    plain = [name.replace("$", r"\$") for name in names]
+    axes.set_xticks(range(len(names)), plain, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(names)), plain)
+    axes.set_xlabel("the head's answer")
+    axes.set_ylabel("people's name")
+    if len(names) <= CELLS_WRITTEN:
+        for row, column in zip(*np.nonzero(table), strict=True):
+            ink = "white" if shares[row, column] > 0.5 else "black"
+            axes.text(column, row, str(table[row, column]), ha="center", va="center", color=ink, fontsize=9)
+    out = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(out, metadata={"Software": None})
+    return out.getvalue()
+
+
+def page(receipt: Mapping[str, Any], picture: bytes | None) -> str:
+    """One self-contained page: the verdict first, then the numbers behind it."""
+    judged, data = receipt["judged"], receipt["data"]
+    state = "Published" if receipt["published"] else "Not published"
+    shown = f'<img alt="confusion" src="data:image/png;base64,{base64.b64encode(picture).decode()}">' if picture else ""
+    parts = [
+        f"<h1>{state}{' as ' + escape(receipt['bundle']) if receipt['bundle'] else ''}</h1>",
+        f'<p class="soft">Project {escape(str(receipt["project"]))}, {escape(receipt["at"])}</p>',
+        f'<p class="verdict {"yes" if receipt["published"] else "no"}">{escape(receipt["verdict"])}</p>',
+        f"<h2>On pictures it had not seen ({escape(judged['basis'])})</h2>",
+        _scores(judged["candidate"], judged["current"]),
+        _labels(judged["candidate"], data["objects"]),
+        shown,
+        "<h2>The gate asked</h2>",
+        _rows((check["name"], "yes" if check["passed"] else "no", check["words"]) for check in receipt["checks"]),
+        "<h2>Learnt from</h2>" + _facts(data),
+        "<h2>Head</h2>" + _facts({**receipt["head"], **receipt["calibration"]}),
+        f'<p class="soft">{escape(receipt["note"])}</p>',
+    ]
+    title = f"{state}: project {escape(str(receipt['project']))}"
+    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title><style>{STYLE}</style>'
+    return f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(parts)}</body></html>\n'
+
+
+def _scores(candidate: Mapping[str, Any] | None, current: Mapping[str, Any] | None) -> str:
+    if candidate is None:
+        return "<p>Nothing could be held out yet.</p>"
+    names = {
+        "macro_f1": "macro-F1",
+        "accuracy": "right names, of all objects",
+        "coverage": "objects that got a name",
+        "accuracy_named": "right names, of those",
+        "ece": "calibration error",
+    }
+    header = ("", "candidate", *(["current"] if current else []))
+    rows = [(words, _figure(candidate, key), *([_figure(current, key)] if current else [])) for key, words in names.items()]
+    if candidate["unknown"]:
+        kept = (_kept(each) for each in (candidate, current) if each)
+        rows.append(("unknown objects left unnamed", *kept))
+    return _rows(rows, header=header)
+
+
+def _labels(candidate: Mapping[str, Any] | None, objects: Mapping[str, int]) -> str:
+    scores = candidate["per_label"] if candidate else {}
+    header = ("name", "approved", "judged on", "recall", "precision")
+    rows = []
+    for label in sorted({*objects, *scores}):
+        score = scores.get(label)
+        seen = score and score["objects"]
+        figures = (str(score["objects"]), f"{score['recall']:.2f}", f"{score['precision']:.2f}") if score and seen else ("0", "–", "–")
+        rows.append((label, str(objects.get(label, 0)), *figures))
+    return _rows(rows, header=header)
+
+
+def _figure(metrics: Mapping[str, Any], key: str) -> str:
+    interval = metrics.get(f"{key}_interval")
+    return f"{metrics[key]:.2f}" + (f" ({interval[0]:.2f} to {interval[1]:.2f})" if interval else "")
+
+
+def _kept(metrics: Mapping[str, Any]) -> str:
+    return f"{metrics['unknown']['kept']:.2f} of {metrics['unknown']['objects']}" if metrics["unknown"] else "–"
+
+
+def _facts(facts: Mapping[str, Any]) -> str:
+    return _rows((key.replace("_", " "), _told(value)) for key, value in facts.items())
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_told(each)}" for key, each in value.items()) or "none"
+    if isinstance(value, (list, tuple)):
+        return "; ".join(map(_told, value)) or "none"
+    return "none" if value is None else str(value)
+
+
+def _rows(rows: Iterable[Sequence[str]], header: Sequence[str] = ()) -> str:
+    top = "".join(f"<th>{escape(each)}</th>" for each in header)
+    body = "".join("<tr>" + "".join(f"<td>{escape(each)}</td>" for each in row) + "</tr>" for row in rows)
+    return f"<table>{f'<tr>{top}</tr>' if top else ''}{body}</table>"
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= 24 else f"{label[:23]}…"

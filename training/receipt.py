@@ -1,0 +1,94 @@
+"""What a training did, and why its head was published or not: receipt.json, receipt.html and confusion.png.
+
+Knows what belongs into a receipt; every number in it comes from others.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from training import fit, gate, page
+from training.compete import Choice
+from training.evaluate import Report
+from training.features import Features
+from training.gate import Decision, News
+from training.judge import Current, Trial
+from training.manifest import Manifest
+from training.samples import Samples
+from vision.bundle import Bundle
+
+FORMAT = 1
+JSON, PAGE, PICTURE = "receipt.json", "receipt.html", "confusion.png"
+NOTE = (
+    "The judged head has learnt from the train side only. The published head is the same one with the same settings, fitted again on "
+    "every approved box, its thresholds measured again with pictures left out."
+)
+
+
+def write(folder: Path, receipt: Mapping[str, Any], report: Report | None) -> Path:
+    """Write the three files (no picture when nothing could be judged) into a folder, made when missing; the JSON's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    picture = page.confusion_png(report.table, report.labels) if report is not None else None
+    if picture is not None:
+        (folder / PICTURE).write_bytes(picture)
+    (folder / PAGE).write_text(page.page(receipt, picture), encoding="utf-8")
+    path = folder / JSON
+    path.write_text(json.dumps(receipt, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return path
+
+
+def data(everything: Samples, read: Manifest, embedded: Features, *, small: tuple[str, ...]) -> dict[str, Any]:
+    """What was learnt from, and what was not and why."""
+    return {
+        "digest": read.digest(),
+        "trained_until": read.trained_until,
+        "objects": everything.objects,
+        "views": len(everything),
+        "pictures": len(set(everything.groups)),
+        "pictures_held_out": len(set(everything.on("held_out").groups)),
+        "labels_without_a_crop": sorted(set(read.wanted) - set(everything.names)),
+        "too_small": list(small),
+        "unreadable": [f"{crop}: {why}" for crop, why in embedded.quarantined],
+        "embeddings_from_cache": embedded.cached,
+    }
+
+
+def account(trial: Trial, decision: Decision, bundle: Bundle, *, news: News | None, current: Current, seed: int) -> dict[str, Any]:
+    """How the candidate was judged, what the gate asked, what is new since the head that serves now, and what the head is."""
+    return {
+        "format": FORMAT,
+        "judged": _judged(trial, seed=seed),
+        "checks": [asdict(check) for check in decision.checks],
+        "changed": {"since": current.id, "why_not_compared": current.why_not or None, **(asdict(news) if news else {})},
+        "head": _head(trial.choice, bundle),
+        "calibration": fit.facts(trial.calibrated),
+        "seed": seed,
+        "note": NOTE,
+    }
+
+
+def _judged(trial: Trial, *, seed: int) -> dict[str, Any]:
+    candidate, compared = trial.candidate, trial.compared
+    difference = gate.difference(candidate, compared, seed=seed) if candidate is not None and compared is not None else None
+    return {
+        "basis": trial.basis,
+        "candidate": candidate.metrics() if candidate else None,
+        "current": compared.metrics() if compared else None,
+        "macro_f1_difference": {key: round(value, 4) for key, value in vars(difference).items()} if difference else None,
+        "reliability": [[round(said, 4), round(was, 4), count] for said, was, count in candidate.reliability] if candidate else [],
+    }
+
+
+def _head(choice: Choice, bundle: Bundle) -> dict[str, Any]:
+    competition = [{"head": each.words, "macro_f1": round(each.macro_f1, 4), "surprise": round(each.surprise, 4)} for each in choice.scores]
+    return {
+        "head": choice.winner.words,
+        "competition": competition,
+        "embedder": bundle.embedder_name,
+        "embedder_digest": bundle.embedder_digest,
+        "crop_policy": asdict(bundle.policy),
+    }

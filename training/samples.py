@@ -1,0 +1,121 @@
+"""What a head learns from: embeddings with label, group and view, and which view of each object is the one that will be served.
+
+Knows which approved rows teach; nothing of heads or files.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from training.calibrate import Codes, codes
+from training.errors import NotEnoughLabels
+from training.features import Features
+from training.manifest import Manifest, Row
+from vision.bundle import UNKNOWN_LABEL
+from vision.split import Side, side
+from vision.types import Box, Embeddings
+
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """N views: embeddings (N, D); labels, groups, ids and boxes of length N. served: (N,) the one view of each object that is asked about.
+
+    What people called unknown carries UNKNOWN_LABEL. The detector's own box is what gets named in service, so it is the served view
+    where there is one; else the person's.
+    """
+
+    embeddings: Embeddings
+    labels: tuple[str, ...]
+    groups: tuple[str, ...]
+    ids: tuple[str, ...]
+    boxes: tuple[Box, ...]
+    served: Mask
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def labels_seen(self) -> tuple[str, ...]:
+        """All labels, unknown too, sorted: the head's order."""
+        return tuple(sorted(set(self.labels)))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(label for label in self.labels_seen if label != UNKNOWN_LABEL)
+
+    @property
+    def columns(self) -> Codes:
+        """(N,) labels as positions in `labels_seen`."""
+        return codes(self.labels)
+
+    @property
+    def group_codes(self) -> Codes:
+        return codes(self.groups)
+
+    @property
+    def truth(self) -> list[str | None]:
+        """(N,) names, None for unknown."""
+        return [None if label == UNKNOWN_LABEL else label for label in self.labels]
+
+    @property
+    def objects(self) -> dict[str, int]:
+        """Objects, not views, of each label."""
+        return dict(sorted(Counter(label for label, served in zip(self.labels, self.served, strict=True) if served).items()))
+
+    def take(self, mask: Mask) -> Samples:
+        """The rows of a boolean mask."""
+        at = np.flatnonzero(mask)
+        labels, groups, ids = (tuple(column[row] for row in at) for column in (self.labels, self.groups, self.ids))
+        return Samples(self.embeddings[at], labels, groups, ids, tuple(self.boxes[row] for row in at), self.served[at])
+
+    def on(self, which: Side) -> Samples:
+        """The rows of one side of the split."""
+        return self.take(np.array([side(group) == which for group in self.groups], dtype=bool))
+
+
+def teaching_rows(manifest: Manifest, *, generic_is_unknown: bool) -> list[Row]:
+    """Approved rows that teach a name or what is none. Rejected and unverified boxes never do; a generic one may be a name forgotten."""
+    kinds = {"named", "unknown", "generic"} if generic_is_unknown else {"named", "unknown"}
+    return [row for row in manifest.rows if row.verdict == "approved" and row.kind in kinds]
+
+
+def gather(features: Features, manifest: Manifest) -> tuple[Samples, tuple[str, ...]]:
+    """What is learnt from, and the crops of names left out because their boxes are too small to be named in service.
+
+    Raises NotEnoughLabels when no name is left, and says what each label needs.
+    """
+    large = [min(row.box.width, row.box.height) >= manifest.policy.min_side for row in features.rows]
+    small = tuple(row.crop for row, big in zip(features.rows, large, strict=True) if row.kind == "named" and not big)
+    samples = _samples(features.rows, features.embeddings).take(np.array(large, dtype=bool))
+    if not samples.names:
+        raise _too_few(manifest, small=len(small), quarantined=len(features.quarantined))
+    return samples, small
+
+
+def _too_few(manifest: Manifest, *, small: int, quarantined: int) -> NotEnoughLabels:
+    lost = f" {quarantined} crops could not be read." if quarantined else ""
+    missing = dict.fromkeys(manifest.wanted, 1)
+    if small:
+        message = f"All {small} named crops are smaller than {manifest.policy.min_side} pixels: too small to tell apart.{lost}"
+        return NotEnoughLabels(message, missing=missing, hint="Label larger objects or larger pictures.")
+    needs = ", ".join(f"{label} needs 1 more" for label in manifest.wanted)
+    return NotEnoughLabels(f"No approved box has a name yet{': ' + needs if needs else ''}.{lost}", missing=missing)
+
+
+def _samples(rows: Sequence[Row], embeddings: Embeddings) -> Samples:
+    with_detector = {row.object_id for row in rows if row.view == "detector"}
+    return Samples(
+        embeddings=embeddings,
+        labels=tuple(str(row.label) if row.kind == "named" else UNKNOWN_LABEL for row in rows),
+        groups=tuple(row.group for row in rows),
+        ids=tuple(row.id for row in rows),
+        boxes=tuple(row.box for row in rows),
+        served=np.array([row.view == "detector" or row.object_id not in with_detector for row in rows], dtype=bool),
+    )

@@ -1,0 +1,122 @@
+"""Train a head from an export of crops, judge it, and publish it when it deserves it.
+
+    dinolabel export crops --project 3 --out crops/
+    dinolabel train --manifest crops/ --project 3
+
+Reads top to bottom: read, embed, let heads compete and be judged, refit, decide, publish, write the receipt. Knows a manifest and a store;
+nothing of Label Studio. The knobs are where they are used: the share held out in vision/split.py, heads and folds in compete.py, what the
+thresholds aim at in calibrate.py, floors and gains in gate.py.
+
+What is judged and what is published are two fits. The judged one has learnt from the train side only, and stays beside the bundle
+(`judge/`), so that the next candidate is compared with a head that has not seen the held-out groups either. The published one is the
+same head with the same settings, fitted again on every approved box: more data, and the usual practice; the receipt says so.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from training import features, fit, gate, judge, manifest, receipt, samples
+from training.errors import NotEnoughLabels
+from training.judge import Trial
+from vision.bundle import Bundle
+from vision.cache import Cache
+from vision.protocols import Embedder
+from vision.store import ID_DIGITS, Store
+
+log = structlog.get_logger(__name__)
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The outcome. reason: a sentence or two for a person. receipt: path of receipt.json, its page beside it. metrics: as judged."""
+
+    published: bool
+    bundle_id: str | None
+    reason: str
+    receipt: Path
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+
+
+def train(
+    manifest_dir: Path,
+    *,
+    project: str,
+    embedder: Embedder,
+    store: Store,
+    cache: Cache | None,
+    now: str,
+    seed: int = 0,
+    generic_is_unknown: bool = False,
+    force: bool = False,
+    progress: Progress = lambda what, done, total: None,
+) -> Verdict:
+    """Train, judge and perhaps publish. now: ISO time that bundle and receipt carry. force: publish whatever the gate or a pin says.
+
+    progress: called with what is done, how much of it and of how much. Same manifest, seed and machine: the same bundle but for
+    created_at. Raises ManifestUnreadable and NotEnoughLabels; the store notes the latter as a verdict too.
+    """
+    started = time.monotonic()
+    read = manifest.read(manifest_dir)
+    rows = samples.teaching_rows(read, generic_is_unknown=generic_is_unknown)
+    embedded = features.embed(
+        rows, folder=read.folder, policy=read.policy, embedder=embedder, cache=cache, progress=lambda *done: progress("Embedding", *done)
+    )
+    try:
+        everything, small = samples.gather(embedded, read)
+    except NotEnoughLabels as error:
+        store.add_verdict(project, {"at": now, "published": False, "bundle": None, "reason": str(error), "missing": error.missing})
+        raise
+    making = fit.Making(embedder, read.policy, seed, now, read.digest(), read.trained_until)
+
+    progress("Judging", 0, 1)
+    current = judge.current_head(store, project, making)
+    trial = judge.try_out(everything, current, making)
+    metrics = {"basis": trial.basis, **(trial.candidate.metrics() if trial.candidate else {})}
+    bundle = fit.bundle(trial.choice.winner, everything, trial.calibrated, making, metrics=metrics)
+
+    news = judge.news(current, everything, making)
+    decision = gate.decide(trial.candidate, trial.compared, basis=trial.basis, news=news, seed=seed)
+    published, reason = _outcome(decision, why_not=current.why_not, pinned=store.pinned(project), force=force)
+    bundle_id = bundle.digest[:ID_DIGITS] if published else None
+    outcome = {"at": now, "published": published, "bundle": bundle_id, "forced": published and not decision.publish}
+    facts = receipt.data(everything, read, embedded, small=small)
+    written = {**outcome, "project": project, "verdict": reason, "seconds": round(time.monotonic() - started, 2), "data": facts}
+    written |= receipt.account(trial, decision, bundle, news=news, current=current, seed=seed)
+    path = _keep(written, bundle, trial, store=store)
+    store.add_verdict(
+        project, {**outcome, "reason": reason, "trained_until": read.trained_until, "receipt": str(path), "metrics": metrics}
+    )
+    log.info("trained", project=project, published=published, bundle=bundle_id, seconds=written["seconds"], reason=reason)
+    return Verdict(published, bundle_id, reason, path, metrics)
+
+
+def _outcome(decision: gate.Decision, *, why_not: str, pinned: str | None, force: bool) -> tuple[bool, str]:
+    """Whether to publish, and the verdict in words."""
+    reason = f"{why_not} {decision.reason}".strip()
+    if force and not decision.publish:
+        return True, f"Published because it was forced. The gate would have refused: {reason}"
+    if pinned and decision.publish and not force:
+        return False, f"Version {pinned} is pinned, so this head is only proposed; let go of the pin and train again. {reason}"
+    return decision.publish, reason
+
+
+def _keep(written: Mapping[str, Any], bundle: Bundle, trial: Trial, *, store: Store) -> Path:
+    """Publish with the receipt and the judge beside the bundle, or put the receipt among the refused; the receipt's path."""
+
+    def beside(folder: Path) -> None:
+        receipt.write(folder, written, trial.candidate)
+        if trial.judge is not None:
+            trial.judge.save(folder / judge.FOLDER)
+
+    if written["published"]:
+        bundle_id = store.publish(written["project"], bundle, written, beside=beside)
+        return store.folder(written["project"], bundle_id) / receipt.JSON
+    return receipt.write(store.refused(written["project"], written["at"]), written, trial.candidate)
