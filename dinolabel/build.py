@@ -5,6 +5,8 @@ Nothing heavy is imported before the object that needs it is made, so that `dino
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,13 +15,18 @@ from dinolabel.settings import Settings
 from vision.errors import SettingsError
 
 if TYPE_CHECKING:
+    from backend.jobs import Jobs
     from backend.projects import Projects
+    from backend.service import Service
     from studio.client import Studio
     from studio.media import Media
     from vision.cache import Cache
     from vision.pipeline import Pipeline
     from vision.store import Store
     from vision.types import Thresholds
+
+ROOT = Path(__file__).resolve().parent.parent
+PROGRAM = (sys.executable, "-m", "dinolabel")
 
 
 def data_dir(settings: Settings, *parts: str) -> Path:
@@ -74,7 +81,7 @@ def pipeline(settings: Settings) -> Pipeline:
     embedder = load_embedder(
         settings.embedder, settings.embedder_weights, device=settings.device, precision=settings.precision, models_dir=settings.models_dir
     )
-    return Pipeline(detector, embedder, thresholds=thresholds(settings), cache=cache(settings))
+    return Pipeline(detector, embedder, thresholds=thresholds(settings), cache=cache(settings), batch_size=settings.batch_size)
 
 
 def studio_if_set(settings: Settings) -> Studio | None:
@@ -113,3 +120,41 @@ def media(settings: Settings) -> Media:
         local_root=settings.local_files_root,
         max_mb=settings.media_max_mb,
     )
+
+
+def jobs(settings: Settings) -> Jobs:
+    """The queue of trainings. Its children are our own command line with our own settings."""
+    from backend.jobs import Jobs
+
+    heads = store(settings)
+    return Jobs(
+        data_dir(settings, "jobs"),
+        program=PROGRAM,
+        environment=environment(settings),
+        exports=data_dir(settings, "exports"),
+        verdicts=lambda project: heads.verdicts(str(project)),
+        threads=settings.threads or 2,
+    )
+
+
+def service(settings: Settings) -> Service:
+    """All that the backend serves, not started. Loads weights: seconds, and a download the first time. Raises what pipeline raises."""
+    from backend.service import Service
+
+    return Service(
+        studio_if_set(settings),
+        media(settings),
+        pipeline(settings),
+        store(settings),
+        projects(settings),
+        jobs(settings),
+        weights=(settings.detector_weights, settings.embedder_weights),
+        poll_seconds=settings.poll_seconds,
+        train_after=settings.train_after,
+    )
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Of a child that runs this very dinolabel with these settings, secrets included."""
+    path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, **settings.environment(), "PYTHONPATH": os.pathsep.join(path), "PYTHONUNBUFFERED": "1"}

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -32,14 +33,14 @@ out = Console(theme=THEME, highlight=False)
 err = Console(theme=THEME, highlight=False, stderr=True)
 
 
-def rows(pairs: Iterable[tuple[str, str]]) -> Table:
+def rows(pairs: Iterable[tuple[str, str]]) -> Padding:
     """Two aligned columns, the left one soft: what a plan, a status or a list of facts is printed as."""
-    grid = Table.grid(padding=(0, 2, 0, 2))
+    grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(style="soft", justify="left", no_wrap=True)
     grid.add_column(overflow="fold")
     for left, right in pairs:
         grid.add_row(escape(left), right)
-    return grid
+    return Padding(grid, (0, 0, 0, 2))
 
 
 def table(*columns: str, right: Iterable[str] = ()) -> Table:

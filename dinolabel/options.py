@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 
 Project = Annotated[int | None, typer.Option("--project", help="Label Studio's project number. Needed when there are several.")]
-WeightsName = Annotated[str | None, typer.Option("--weights", help="Hub id or folder of the detector, or `nano` (embedded pair).")]
+WeightsName = Annotated[
+    str | None, typer.Option("--weights", help="`nano` (embedded pair), `hub` (the default pair), or the detector's hub id or folder.")
+]
 Yes = Annotated[bool, typer.Option("--yes", help="Go on without being asked.")]
 ServeUrl = Annotated[str | None, typer.Option(help="Address of `dinolabel serve` for Label Studio to call. Not needed: it polls.")]
 PROMPT_HELP = 'What to look for: "cat face"; or label=words: "dog=dog face, puppy". Repeatable.'

@@ -15,6 +15,7 @@ from pydantic_core import PydanticUndefined
 from dinolabel.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
+PLATFORM = "your platform's data folder"  # differs from machine to machine: the page must not
 BEGIN, END = "<!-- settings -->", "<!-- /settings -->"
 
 
@@ -26,7 +27,7 @@ def settings_rows() -> Iterator[tuple[str, str, str]]:
 
 def _default(name: str, value: Any) -> str:
     if name == "data_dir":
-        return "your platform's data folder"  # differs from machine to machine: the page must not
+        return PLATFORM
     if value is None or value == () or value is PydanticUndefined:
         return ""
     return str(value)
@@ -35,14 +36,18 @@ def _default(name: str, value: Any) -> str:
 def settings_table() -> str:
     """The Markdown table between README.md's markers."""
     lines = ["| setting | default | what it is for |", "|---|---|---|"]
-    lines += [f"| `{name}` | {f'`{default}`' if default else 'none'} | {text} |" for name, default, text in settings_rows()]
+    lines += [f"| `{name}` | {_code(default)} | {text} |" for name, default, text in settings_rows()]
     return "\n".join(lines)
+
+
+def _code(default: str) -> str:
+    return default if default == PLATFORM else f"`{default}`" if default else "none"
 
 
 def env_example() -> str:
     """Text of `.env.example`: every setting, commented out, with its default."""
     head = "# Copy to `.env` and uncomment what you change. An environment variable beats this file, a flag beats both.\n"
-    body = [f"# {text}\n# {name}={'' if name == 'DINOLABEL_DATA_DIR' else default}\n" for name, default, text in settings_rows()]
+    body = [f"# {text}\n# {name}={'' if default == PLATFORM else default}\n" for name, default, text in settings_rows()]
     return head + "\n" + "\n".join(body)
 
 
@@ -86,7 +91,7 @@ def _command(path: tuple[str, ...], command: Any) -> list[str]:
 
 def _names(parameter: Any) -> str:
     if parameter.param_type_name == "argument":
-        return f"`{parameter.human_readable_name}`"
+        return f"`{(parameter.metavar or parameter.name).upper()}`"
     names = [*parameter.opts, *parameter.secondary_opts]
     return ", ".join(f"`{each}`" for each in names)
 

@@ -15,6 +15,7 @@ from dinolabel import words
 from dinolabel.settings import Settings
 from vision.weights import NANO, NANO_FOLDER
 
+HUB = "hub"
 Where = Literal["embedded", "folder", "cache", "hub"]
 # model.safetensors as the hub lists it; other weights are measured when they are here
 KNOWN_SIZES = {
@@ -47,9 +48,11 @@ class Weights:
 
 
 def flags(weights: str | None) -> dict[str, str]:
-    """The settings that --weights stands for: `nano` is a pair, anything else names the detector."""
+    """The settings that --weights stands for: `nano` and `hub` are pairs, anything else names the detector."""
     if weights is None:
         return {}
+    if weights == HUB:
+        return {name: str(Settings.model_fields[name].default) for name in ("detector_weights", "embedder_weights")}
     return {"detector_weights": weights, "embedder_weights": weights} if weights == NANO else {"detector_weights": weights}
 
 

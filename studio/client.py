@@ -14,14 +14,14 @@ import requests
 from studio.calls.backends import Backend, Backends, Webhook
 from studio.calls.predictions import Predictions
 from studio.calls.projects import Project, Projects
-from studio.calls.tasks import TaskRow, Tasks
+from studio.calls.tasks import TaskRow
 from studio.errors import StudioDenied, StudioUnreachable
 from studio.wire import Wire, is_loopback
 
 __all__ = ["Backend", "Project", "Studio", "TaskRow", "Webhook"]
 
 
-class Studio(Projects, Tasks, Predictions, Backends):
+class Studio(Projects, Predictions, Backends):
     """url: as this machine reaches it. token: personal or legacy. aliases: other base URLs under which it appears in tasks.
 
     Safe to share between threads. Raises StudioUnreachable, StudioDenied or StudioRefused from every call.

@@ -64,6 +64,11 @@ def to_prediction(task_id: int, result: Sequence[RegionDict], version: str) -> d
     return {"task": task_id, "result": list(result), "score": score, "model_version": version}
 
 
+def to_percent(box: Box, width: int, height: int) -> dict[str, float]:
+    """x, y, width, height of a box (pixels) in percent of an image of width x height pixels."""
+    return {"x": 100 * box.x1 / width, "y": 100 * box.y1 / height, "width": 100 * box.width / width, "height": 100 * box.height / height}
+
+
 def regions(result: Iterable[Any], config: LabelConfig, *, size: tuple[int, int] | None = None) -> list[Region]:
     """The rectangles of our control in a result. Other shapes and controls, malformed, empty and outlying ones are left out.
 
@@ -97,10 +102,7 @@ def _region(identity: str, label: str, box: Box, detection: Detection, config: L
         "image_rotation": 0,
         "score": answer.confidence if isinstance(answer, Named) and answer.label == label else detection.score,
         "value": {
-            "x": 100 * box.x1 / width,
-            "y": 100 * box.y1 / height,
-            "width": 100 * box.width / width,
-            "height": 100 * box.height / height,
+            **to_percent(box, width, height),
             "rotation": 0,
             "rectanglelabels": [label],
         },

@@ -31,7 +31,7 @@ GONE_AWAY = {502, 503, 504}
 WORDS_SHOWN = 400
 
 
-class _Header(AuthBase):
+class Header(AuthBase):
     """As an auth object and not a header, because requests would let ~/.netrc overrule a header."""
 
     def __init__(self, value: str) -> None:
@@ -81,9 +81,9 @@ class Wire:
 
     def _authorized(self, method: str, path: str, timeout: float, request: Mapping[str, Any]) -> requests.Response:
         header = self.authorization()
-        answer = self._send(method, path, timeout, auth=_Header(header), **request)
+        answer = self._send(method, path, timeout, auth=Header(header), **request)
         if answer.status_code == 401 and self.token.refused(header):
-            answer = self._send(method, path, timeout, auth=_Header(self.authorization()), **request)
+            answer = self._send(method, path, timeout, auth=Header(self.authorization()), **request)
         return answer
 
     def _exchange(self, personal: str) -> str:

@@ -20,6 +20,7 @@ from transformers import (
     GroundingDinoConfig,
     GroundingDinoForObjectDetection,
     GroundingDinoImageProcessorPil,
+    GroundingDinoProcessor,
     MMGroundingDinoConfig,
     MMGroundingDinoForObjectDetection,
     ResNetConfig,
@@ -71,8 +72,13 @@ def tiny_detector(folder: Path, *, kind: str = "grounding-dino", seed: int = 0, 
     _spread(model, gain=0.4 if kind == "grounding-dino" else 2.0)
     model.save_pretrained(folder)
     (folder / "vocab.txt").write_text("\n".join(vocabulary()) + "\n", encoding="utf-8")
-    BertTokenizer(vocab=str(folder / "vocab.txt"), do_lower_case=True).save_pretrained(folder)
-    GroundingDinoImageProcessorPil(size={"shortest_edge": 96, "longest_edge": 160}).save_pretrained(folder)
+    tokenizer = BertTokenizer(vocab=str(folder / "vocab.txt"), do_lower_case=True)
+    processor = GroundingDinoImageProcessorPil(size={"shortest_edge": 96, "longest_edge": 160})
+    if kind == "grounding-dino":  # processor_config.json, as transformers 5 writes it
+        GroundingDinoProcessor(processor, tokenizer).save_pretrained(folder)
+    else:  # preprocessor_config.json, as most checkpoints of the hub have it
+        tokenizer.save_pretrained(folder)
+        processor.save_pretrained(folder)
     return folder
 
 
@@ -86,7 +92,9 @@ def tiny_embedder(folder: Path, *, seed: int = 0, registers: int = 0) -> Path:
         model = Dinov2WithRegistersModel(Dinov2WithRegistersConfig(**sizes, num_register_tokens=registers))
     with torch.no_grad():
         for name, weight in model.named_parameters():
-            if "norm" not in name:
+            if "norm" in name:
+                weight.uniform_(0.2, 1.8)
+            else:
                 weight.normal_(std=0.3)
     model.save_pretrained(folder)
     BitImageProcessorPil(

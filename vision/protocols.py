@@ -33,6 +33,18 @@ class Detector(Protocol):
     def digest(self) -> str:
         """Hex digest of weights, input size and precision: all of the detector that decides its answer."""
 
+    @property
+    def weights(self) -> str:
+        """For people: `nano`, a hub id or a folder's name. Never a path."""
+
+    @property
+    def device(self) -> str:
+        """`cpu`, `cuda:0`, `mps`: found, not asked for."""
+
+    @property
+    def precision(self) -> str:
+        """`float32`, `bfloat16`, `float16`: found, not asked for."""
+
     def detect(self, images: Sequence[Image], prompt: Prompt, thresholds: Thresholds) -> list[list[Detection]]:
         """Exactly `candidates` followed by `vision.candidates.select` for each image."""
 
@@ -50,6 +62,18 @@ class Embedder(Protocol):
     @property
     def digest(self) -> str:
         """Hex digest of weights, preprocessing and precision."""
+
+    @property
+    def weights(self) -> str:
+        """As a detector's."""
+
+    @property
+    def device(self) -> str:
+        """As a detector's."""
+
+    @property
+    def precision(self) -> str:
+        """As a detector's."""
 
     @property
     def dim(self) -> int: ...

@@ -104,7 +104,8 @@ def _complete(folder: Path) -> Path:
         name for name, pattern in (("config.json", "config.json"), ("model.safetensors", "*.safetensors")) if not any(folder.glob(pattern))
     ]
     if lacks:
-        raise WeightsMissing(f"The weights {described(folder)} are not here: their folder has no {' and no '.join(lacks)}.")
+        hint = "They come with the repository, in models/nano: clone it whole." if folder.parent == NANO_FOLDER else None
+        raise WeightsMissing(f"The weights {described(folder)} are not here: their folder has no {' and no '.join(lacks)}.", hint=hint)
     return folder
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from dinolabel.demo.score import match
 from dinolabel.demo.world import Scene, Thing
 from studio.label_config import LabelConfig
-from studio.results import regions
+from studio.results import regions, to_percent
 from vision.types import Box
 
 # Below this overlap a careful person drags the box into place.
@@ -32,12 +32,16 @@ class Effort:
     moved: int = 0
     drawn: int = 0
     deleted: int = 0
-    submits: int = field(default=0)
+    submits: int = 0
 
     @property
     def keys_per_box(self) -> float:
         """Keys for each box that stands at the end."""
         return self.keys / self.boxes if self.boxes else 0.0
+
+    @property
+    def told(self) -> str:
+        return f"{self.named} named, {self.accepted} left as they were, {self.deleted} deleted, {self.moved} moved, {self.drawn} drawn"
 
 
 def review(
@@ -58,9 +62,7 @@ def review(
     return kept + drawn
 
 
-def _correct(
-    region: Mapping[str, Any], box: Box, scene: Scene, thing: Thing, config: LabelConfig, effort: Effort
-) -> dict[str, Any]:
+def _correct(region: Mapping[str, Any], box: Box, scene: Scene, thing: Thing, config: LabelConfig, effort: Effort) -> dict[str, Any]:
     value = dict(region["value"])
     changed = False
     if thing.identity is not None and value["rectanglelabels"] != [thing.identity]:
@@ -73,7 +75,7 @@ def _correct(
         effort.keys += 2
         changed = True
     if box.iou(thing.box) < GOOD_ENOUGH_IOU:
-        value.update(_percent(thing.box, scene))
+        value.update(to_percent(thing.box, scene.width, scene.height))
         effort.moved += 1
         effort.keys += 1  # one drag
         changed = True
@@ -93,14 +95,9 @@ def _draw(scene: Scene, thing: Thing, config: LabelConfig, effort: Effort) -> di
         "original_height": scene.height,
         "image_rotation": 0,
         "origin": "manual",
-        "value": {**_percent(thing.box, scene), "rotation": 0, "rectanglelabels": [thing.identity or config.generic[0]]},
-    }
-
-
-def _percent(box: Box, scene: Scene) -> dict[str, float]:
-    return {
-        "x": 100 * box.x1 / scene.width,
-        "y": 100 * box.y1 / scene.height,
-        "width": 100 * box.width / scene.width,
-        "height": 100 * box.height / scene.height,
+        "value": {
+            **to_percent(thing.box, scene.width, scene.height),
+            "rotation": 0,
+            "rectanglelabels": [thing.identity or config.generic[0]],
+        },
     }

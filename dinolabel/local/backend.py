@@ -17,12 +17,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from dinolabel import running
+from dinolabel import build, running
 from dinolabel.settings import Settings
 from studio import keeper
 from vision.errors import DinolabelError
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 GRACE_SECONDS = 15.0
 
 
@@ -56,10 +55,15 @@ class Backend:
     def start(self) -> Self:
         """Start it; it loads weights first and answers later: see `ready`."""
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-I", keeper.__file__, str(os.getpid()), sys.executable, "-m", "dinolabel", "serve"]
+        command = [sys.executable, "-I", keeper.__file__, str(os.getpid()), *build.PROGRAM, "serve"]
         with self._fresh_log() as log:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT, env=self._environment(), start_new_session=True
+                command,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=build.environment(self._settings),
+                start_new_session=True,
             )
         return self
 
@@ -95,11 +99,6 @@ class Backend:
         if self.log_path.exists():
             self.log_path.replace(self.log_path.with_suffix(".log.1"))
         return self.log_path.open("wb")
-
-    def _environment(self) -> dict[str, str]:
-        """Ours, with the settings, and this very dinolabel first on the path."""
-        before = [os.environ["PYTHONPATH"]] if os.environ.get("PYTHONPATH") else []
-        return {**os.environ, **self._settings.environment(), "PYTHONPATH": os.pathsep.join([str(ROOT), *before]), "PYTHONUNBUFFERED": "1"}
 
     def _last_words(self) -> str:
         with suppress(OSError):

@@ -36,7 +36,12 @@ class Photos:
         """One sentence about the files that will not appear, None when there are none."""
         if not self.others:
             return None
-        kinds = words.listed([f"{count:,} {ending or 'without an ending'}" for ending, count in self.others.most_common(4)])
+        kinds = words.listed(
+            [
+                f"{count:,} {ending or 'without an ending'}"
+                for ending, count in sorted(self.others.items(), key=lambda each: (-each[1], each[0]))[:4]
+            ]
+        )
         sentence = f"{words.counted(sum(self.others.values()), 'other file')} ({kinds}{', …' if len(self.others) > 4 else ''})"
         if any(ending.lstrip(".") in NOT_FOR_BROWSERS for ending in self.others):
             sentence += "; browsers do not show HEIC and TIFF: save those as JPEG"

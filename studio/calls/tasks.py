@@ -5,6 +5,7 @@ Knows the calls; not when they are made.
 
 from __future__ import annotations
 
+import json
 import mimetypes
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -17,6 +18,9 @@ from studio.errors import StudioRefused
 from studio.wire import Wire
 
 PAGE = 1000
+IDS = 200
+"""Task ids in one address: servers refuse longer ones."""
+
 UPLOAD_FILES = 50
 UPLOAD_BYTES = 64 * 2**20
 _FIELDS = "id,data,predictions_model_versions,total_annotations,cancelled_annotations,updated_at"
@@ -49,13 +53,20 @@ class TaskRow:
 class Tasks:
     wire: Wire
 
-    def tasks(self, project: int) -> Iterator[TaskRow]:
-        """Every task, by pages of 1,000 (0.2 to 0.7 s each, measured). A task deleted meanwhile may hide another until the next listing."""
-        params = {"project": project, "page_size": PAGE, "fields": "all", "include": _FIELDS}
+    def tasks(self, project: int, *, only: Sequence[int] | None = None) -> Iterator[TaskRow]:
+        """Every task of a project, or those of `only` that exist, by pages (0.2 to 0.7 s per 1,000, measured).
+
+        A task deleted between two pages may hide another until the next listing.
+        """
+        for start in range(0, 1 if only is None else len(only), IDS):
+            chosen = {} if only is None else {"query": _chosen(only[start : start + IDS])}
+            yield from self._pages({"project": project, "page_size": PAGE, "fields": "all", "include": _FIELDS, **chosen})
+
+    def _pages(self, params: Mapping[str, Any]) -> Iterator[TaskRow]:
         seen = 0
         for page in range(1, 10_000):
             try:
-                reply = self.wire.json("GET", "/api/tasks", params=params | {"page": page}, timeout=LONG_SECONDS)
+                reply = self.wire.json("GET", "/api/tasks", params={**params, "page": page}, timeout=LONG_SECONDS)
             except StudioRefused as error:
                 if error.status == 404 and page > 1:
                     return
@@ -118,6 +129,10 @@ class Tasks:
         if "task_ids" not in reply:
             raise StudioRefused("Label Studio imports in the background and did not name the tasks.", hint="Import by its own page.")
         return [int(each) for each in reply["task_ids"]]
+
+
+def _chosen(ids: Sequence[int]) -> str:
+    return json.dumps({"selectedItems": {"all": False, "included": list(ids)}}, separators=(",", ":"))
 
 
 def _batches(paths: Sequence[Path]) -> Iterator[list[Path]]:

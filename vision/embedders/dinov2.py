@@ -46,7 +46,7 @@ class Dinov2:
         self.weights = files.described(folder)
         self.device, self._dtype = pick(device, precision)
         self.precision = precision_name(self._dtype)
-        self.preprocessing = _preprocessing(files.read_json(folder / "preprocessor_config.json"), settings, feature)
+        self.preprocessing = _preprocessing(_processor(folder), settings, feature)
         self._model = load(AutoModel, folder, device=self.device)
         self._digest = files.digest(folder, self.precision, self.preprocessing, settings)
 
@@ -102,6 +102,12 @@ def build(weights: str, *, device: str = "auto", precision: str = "auto", featur
     Raises WeightsMissing, DeviceUnavailable, ModelError, RequestError.
     """
     return Dinov2(files.find(weights, "embedder"), device=device, precision=precision, feature=feature)
+
+
+def _processor(folder: Path) -> dict[str, Any]:
+    """The image processor's settings, in either of the files transformers keeps them in; empty when the folder has none."""
+    alone = files.read_json(folder / "preprocessor_config.json")
+    return alone or dict(files.read_json(folder / "processor_config.json").get("image_processor", {}))
 
 
 def _preprocessing(processor: dict[str, Any], settings: dict[str, Any], feature: str) -> dict[str, Any]:

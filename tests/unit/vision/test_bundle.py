@@ -120,7 +120,7 @@ def same(one: Bundle, two: Bundle) -> bool:
     "changes",
     [
         {},
-        {"labels": ("jäson, \"j'\"", "lacy"), "reference_labels": ("jäson, \"j'\"", "lacy", "lacy")},
+        {"labels": ('jäson, "j\'"', "lacy"), "reference_labels": ('jäson, "j\'"', "lacy", "lacy")},
         {"temperature": 0.1 + 0.2, "accept_threshold": 1 / 3, "metrics": {}},
         {"policy": CropPolicy(0.35, 224, 7)},
     ],

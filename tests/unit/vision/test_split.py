@@ -9,9 +9,7 @@ import pytest
 from vision.split import side
 
 
-@pytest.mark.parametrize(
-    ("group", "wanted"), [("", "train"), ("a", "train"), ("b", "held_out"), ("photo-1", "train"), ("größe", "train")]
-)
+@pytest.mark.parametrize(("group", "wanted"), [("", "train"), ("a", "train"), ("b", "held_out"), ("photo-1", "train"), ("größe", "train")])
 def test_known_sides(group: str, wanted: str) -> None:
     assert side(group) == wanted
 

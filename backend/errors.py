@@ -1,0 +1,96 @@
+"""The HTTP border's table: which status an error answers with, and the body a client may see.
+
+Knows nothing of routes. Looked up along the MRO, so a new leaf answers as its branch does; a test proves that every branch stands here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from backend.projects import ProjectBusy
+from vision.errors import (
+    BundleMismatch,
+    DinolabelError,
+    LabelConfigError,
+    MediaError,
+    MediaRefused,
+    MediaUnavailable,
+    MediaUnreadable,
+    ModelError,
+    PromptMissing,
+    RequestError,
+    SettingsError,
+    StudioError,
+    TrainingError,
+    UnknownPlug,
+)
+
+
+class SecretWrong(RequestError):
+    """The caller did not show the secret."""
+
+    hint = "Give DINOLABEL_SECRET as the password of Basic auth (any user name), or in the header X-Dinolabel-Secret."
+
+
+class CrossSite(RequestError):
+    """Another web site's page asked, not a person on ours."""
+
+    hint = "Press the button on this backend's own page."
+
+
+class JobUnknown(RequestError):
+    """No job of that id."""
+
+    hint = "See /jobs for those there are."
+
+
+class WeightsDiffer(ModelError):
+    """The project was attached with other weights than those that are running."""
+
+    hint = "Start the backend with the weights the project was attached with, or attach it again to move it to these."
+
+
+STATUS: Mapping[type[DinolabelError], int] = {
+    DinolabelError: 500,
+    SettingsError: 500,
+    RequestError: 400,
+    SecretWrong: 401,
+    CrossSite: 403,
+    JobUnknown: 404,
+    ProjectBusy: 409,
+    LabelConfigError: 422,
+    PromptMissing: 422,
+    UnknownPlug: 400,
+    MediaError: 422,
+    MediaUnavailable: 502,
+    MediaRefused: 403,
+    MediaUnreadable: 422,
+    ModelError: 503,
+    BundleMismatch: 409,
+    WeightsDiffer: 409,
+    StudioError: 502,
+    TrainingError: 409,
+}
+
+UNFORESEEN = ("Something went wrong here that we did not foresee.", "Look at the backend's log; it says what and where.")
+
+# An absolute path of this machine, but not the path of a URL.
+PATH = re.compile(r"(?<![\w/.:<])(?:/|[A-Za-z]:\\)(?:[^\s/\\'\":,;]+[/\\])+([^\s/\\'\":,;]*)")
+# What a token looks like: a JWT, or an authorization header that slipped into a message.
+TOKEN = re.compile(r"eyJ[\w-]+\.[\w.-]+|\b(?:Bearer|Token|Basic)\s+[\w.~+/=-]{8,}|\b[0-9a-f]{40}\b|(?<=://)[^\s/@]+:[^\s/@]+(?=@)")
+
+
+def status_of(error: DinolabelError) -> int:
+    """The HTTP status: that of the nearest class in the error's MRO that stands in the table."""
+    return next(STATUS[each] for each in type(error).__mro__ if each in STATUS)
+
+
+def body_of(error: DinolabelError) -> dict[str, str]:
+    """What a client sees: the sentence and the hint, without paths or tokens."""
+    return {"error": presentable(str(error)), "hint": presentable(error.hint)}
+
+
+def presentable(text: str) -> str:
+    """``text`` with folders of this machine shortened to the file's name and anything like a token masked."""
+    return PATH.sub(r"…/\1", TOKEN.sub("•••", text))

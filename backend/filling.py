@@ -1,0 +1,150 @@
+"""Unfinished tasks get predictions of the wanted version: who lacks one, chunk after chunk, each compared right before it is sent.
+
+Knows nothing of what is on show or why the version is wanted: that is the switch.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+
+from backend.attempts import Attempts
+from backend.errors import presentable
+from backend.predict import Errand, Failure, Prediction, Predictor
+from backend.recipe import Recipe
+from studio.errors import StudioDenied, StudioRefused, StudioUnreachable
+
+if TYPE_CHECKING:
+    from studio.client import Studio, TaskRow
+
+log = structlog.get_logger(__name__)
+
+MOST = 64
+"""Predictions per import: one request of a few hundred KB."""
+SECONDS_BETWEEN = 2.0
+"""Boxes should come in while people watch, so what is ready leaves at least this often."""
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """One listing of a project's tasks.
+
+    rows: all of them. unfinished: those no person has submitted. lacking: of these, without the wanted version and due, in the order
+    to do them. postponed: lacking too, but tried in vain a moment ago. hopeless: lacking, and tried often enough.
+    """
+
+    rows: tuple[TaskRow, ...]
+    unfinished: tuple[TaskRow, ...]
+    lacking: tuple[TaskRow, ...]
+    postponed: tuple[TaskRow, ...]
+    hopeless: tuple[TaskRow, ...]
+
+    @property
+    def done(self) -> int:
+        return len(self.unfinished) - len(self.lacking) - len(self.postponed) - len(self.hopeless)
+
+
+class Filling:
+    """Fills one project for one wanted recipe.
+
+    bridge: the recipe of the version on show when that is another one of ours; tasks without it get it too, so that whoever opens
+    a task during a switch sees boxes.
+    """
+
+    def __init__(
+        self,
+        studio: Studio,
+        predictor: Predictor,
+        attempts: Attempts,
+        *,
+        wanted: Recipe,
+        bridge: Recipe | None = None,
+        stopped: Callable[[], bool] = lambda: False,
+        told: Callable[[int, int, float], object] = lambda done, total, rate: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._studio, self._predictor, self._attempts = studio, predictor, attempts
+        self.project, self.wanted, self.bridge = wanted.project, wanted, bridge
+        self._stopped, self._told, self._clock = stopped, told, clock
+
+    def census(self) -> Census:
+        """List who lacks the wanted version now."""
+        version, project, attempts = self.wanted.version, self.project, self._attempts
+        rows = tuple(self._studio.tasks(project))
+        unfinished = tuple(each for each in rows if not each.annotated)
+        lacking = [each for each in unfinished if version not in each.versions]
+        due = [each for each in lacking if attempts.due(project, each.id, version)]
+        late = [each for each in lacking if not attempts.due(project, each.id, version)]
+        return Census(
+            rows,
+            unfinished,
+            tuple(sorted(due, key=self._urgency)),
+            tuple(each for each in late if not attempts.given_up(project, each.id, version)),
+            tuple(each for each in late if attempts.given_up(project, each.id, version)),
+        )
+
+    def fill(self, census: Census, seconds: float) -> Iterator[int]:
+        """Push predictions for who lacks one until all are done or the seconds over; yields after each push how many were stored.
+
+        Raises StudioUnreachable and StudioDenied; what is wrong with a single task is noted and the others go on.
+        """
+        rows, begun = census.lacking, self._clock()
+        end, handled = begun + seconds, 0
+        pending: list[TaskRow] = []
+        ready: list[Prediction] = []
+        sent_at = begun
+        errand = Errand(self.wanted, stopped=lambda: self._stopped() or self._clock() > end)
+        for row, made in zip(rows, self._predictor.predictions(errand, rows), strict=False):
+            handled += 1
+            self._told(census.done + handled, len(census.unfinished), handled / max(self._clock() - begun, 1e-3))
+            if isinstance(made, Failure):
+                self._note(made)
+                continue
+            pending.append(row)
+            ready.append(made)
+            if len(ready) >= MOST or self._clock() - sent_at >= SECONDS_BETWEEN:
+                yield self._push(pending, ready)
+                pending, ready, sent_at = [], [], self._clock()
+        if ready:
+            yield self._push(pending, ready)
+
+    def _push(self, rows: Sequence[TaskRow], ready: Sequence[Prediction]) -> int:
+        """Send what is still lacking: somebody may have finished a task meanwhile, deleted it, or asked Label Studio to retrieve it."""
+        ready = [*self._bridged(rows), *ready]
+        now = {each.id: each for each in self._studio.tasks(self.project, only=[row.id for row in rows])}
+        send = [each.stored for each in ready if each.task in now and _wants(now[each.task], each)]
+        try:
+            stored = self._studio.import_predictions(self.project, send) if send else 0
+        except StudioRefused as refusal:
+            if not refusal.tasks:
+                raise
+            for task in refusal.tasks:
+                self._note(Failure(task, refusal))
+            stored = len(send) - len(refusal.tasks)
+        log.info("pushed", project=self.project, version=self.wanted.version, stored=stored)
+        return stored
+
+    def _bridged(self, rows: Sequence[TaskRow]) -> list[Prediction]:
+        """The version on show for those that lack it: boxes come from the cache, where the wanted version has just put them."""
+        if self.bridge is None:
+            return []
+        bare = [each for each in rows if self.bridge.version not in each.versions]
+        made = self._predictor.predictions(Errand(self.bridge, stopped=self._stopped), bare)
+        return [each for each in made if isinstance(each, Prediction)]
+
+    def _note(self, failure: Failure) -> None:
+        if isinstance(failure.error, StudioUnreachable | StudioDenied):
+            raise failure.error
+        self._attempts.failed(self.project, failure.task, self.wanted.version, presentable(str(failure.error)))
+
+    def _urgency(self, row: TaskRow) -> tuple[bool, bool, int]:
+        """Those with nothing on show first, skipped ones last, then in the order people get them."""
+        return (row.cancelled, self.bridge is not None and self.bridge.version in row.versions, row.id)
+
+
+def _wants(row: TaskRow, made: Prediction) -> bool:
+    return not row.annotated and made.stored["model_version"] not in row.versions

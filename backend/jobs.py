@@ -1,0 +1,210 @@
+"""Work that takes minutes, off the requests' path: a persistent queue and one worker that runs commands a person could type.
+
+Knows the commands by name only. Huey's SQLite storage deletes an entry before running it, so the table beside it is the truth:
+at start, what the queue lost is put back, and what died with the last server is marked so that reconcile can ask again.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shlex
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import structlog
+from huey import SqliteHuey
+from huey.consumer import Consumer
+from huey.registry import Message
+from huey.serializer import Serializer
+
+from backend import job_table
+from backend.child import Child, end_orphan, last_line
+from backend.errors import JobUnknown
+from backend.job_table import CANCELLED, DONE, FAILED, LOST, QUEUED, RUNNING, Job, JobTable
+
+log = structlog.get_logger(__name__)
+
+TIME_LIMIT_SECONDS = 3600.0
+LOOK_SECONDS = 0.5
+THREAD_CAPS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+class JsonSerializer(Serializer):  # type: ignore[misc]
+    """Huey's messages as JSON: a queue file must not be able to run code, which pickle would let it. Results are not stored."""
+
+    def _serialize(self, data: Any) -> bytes:
+        return json.dumps(data).encode()
+
+    def _deserialize(self, data: bytes) -> Any:
+        return Message(*json.loads(data))
+
+
+class QuietConsumer(Consumer):  # type: ignore[misc]
+    """A consumer inside our process: the signals are the server's."""
+
+    def _set_signal_handlers(self) -> None:
+        pass
+
+
+class Jobs:
+    """folder: job table, queue and one log per job.
+
+    program: how our command line is started, for example [sys.executable, "-m", "dinolabel"]. environment: of the children; settings and
+    token are in it. exports: folder of the manifests. verdicts: a project's verdicts so far, oldest first.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        program: Sequence[str],
+        environment: Mapping[str, str],
+        exports: Path,
+        verdicts: Callable[[int], Sequence[Mapping[str, Any]]] = lambda project: (),
+        threads: int = 2,
+        time_limit: float = TIME_LIMIT_SECONDS,
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder, self._exports, self._program = folder, exports, tuple(program)
+        self._environment = {**environment, **dict.fromkeys(THREAD_CAPS, str(threads))}
+        self._verdicts, self._time_limit = verdicts, time_limit
+        self._table = JobTable(folder / "jobs.sqlite")
+        self._huey = SqliteHuey("dinolabel", filename=str(folder / "huey.sqlite"), serializer=JsonSerializer(), results=False)
+        self._enqueue = self._huey.task(name="run")(self._run)
+        self._consumer: QuietConsumer | None = None
+        self._stopping = threading.Event()
+        self._asking = threading.Lock()
+        self.on_end: Callable[[Job], None] = lambda job: None
+
+    def start(self) -> None:
+        """Put the table in order after whatever happened to the last server, then work."""
+        self._recover()
+        self._consumer = QuietConsumer(self._huey, workers=1, periodic=False, max_delay=1.0, check_worker_health=False)
+        self._consumer.start()
+
+    def stop(self) -> None:
+        """End the running command with its whole group; it counts as lost, and what is queued waits for the next server."""
+        self._stopping.set()
+        if self._consumer is not None:
+            self._consumer.stop()
+            for _, worker in self._consumer.worker_threads:
+                worker.join(15)
+
+    def train(self, project: int, *, why: str, until: str | None = None) -> str:
+        """Enqueue export and training; the id of the job, or of the one that is queued or running for the project already.
+
+        until: ISO time of the newest approval it is asked for; now, if not said.
+        """
+        manifest = str(self._exports / str(project))
+        commands = (
+            ("dinolabel", "export", "crops", "--project", str(project), "--out", manifest),
+            ("dinolabel", "train", "--manifest", manifest, "--project", str(project)),
+        )
+        with self._asking:
+            active = self.active(project)
+            if active is not None:
+                return active.id
+            job = Job(secrets.token_hex(4), "train", project, QUEUED, why, commands, until or datetime.now(UTC).isoformat(), time.time())
+            self._table.add(job)
+        self._enqueue(job.id)
+        log.info("job_queued", job=job.id, project=project, why=why)
+        return job.id
+
+    def active(self, project: int) -> Job | None:
+        """The job that is queued or running for a project."""
+        return self._table.latest(project, *job_table.ACTIVE)
+
+    def seen_until(self, project: int) -> str | None:
+        """Newest approval of the last training that came to an end of its own, whatever the end was."""
+        job = self._table.latest(project, DONE, FAILED, CANCELLED)
+        return job.until if job else None
+
+    def all(self) -> list[Job]:
+        """Newest first."""
+        return self._table.all()
+
+    def get(self, job: str) -> Job:
+        """Raises JobUnknown."""
+        found = self._table.get(job)
+        if found is None:
+            raise JobUnknown("There is no job of that id.")
+        return found
+
+    def log_of(self, job: str) -> Path:
+        return self._folder / f"{self.get(job).id}.log"
+
+    def cancel(self, job: str) -> Job:
+        """End a job that is queued or running; one that has ended stays as it is. Raises JobUnknown."""
+        self.get(job)
+        self._table.change(job, only_if=job_table.ACTIVE, state=CANCELLED, finished_at=time.time(), progress="Cancelled.")
+        log.info("job_cancelled", job=job)
+        return self.get(job)
+
+    def _run(self, job_id: str) -> None:
+        """In the worker thread. The worker notices a cancellation in the table and ends the child itself."""
+        started = self._table.change(job_id, only_if=(QUEUED,), state=RUNNING, started_at=time.time())
+        if not started or self._stopping.is_set():
+            self._table.change(job_id, only_if=(RUNNING,), state=QUEUED, started_at=None)
+            return
+        job = self.get(job_id)
+        log.info("job_started", job=job.id, project=job.project)
+        known = len(self._verdicts(job.project))
+        state, progress = self._commands(job)
+        fresh = list(self._verdicts(job.project))[known:]
+        ending = {"finished_at": time.time(), "pid": None, "born": None, "verdict": fresh[-1] if fresh else None}
+        self._table.change(job.id, only_if=(RUNNING,), state=state, progress=progress, **ending)
+        self._table.change(job.id, only_if=(CANCELLED,), pid=None, born=None)
+        job = self.get(job.id)
+        log.info("job_ended", job=job.id, project=job.project, state=job.state, progress=job.progress)
+        self.on_end(job)
+
+    def _commands(self, job: Job) -> tuple[str, str]:
+        """Run one after the other; the state the job ends in, and its last words."""
+        path = self._folder / f"{job.id}.log"
+        end = time.monotonic() + self._time_limit
+        for step, command in enumerate(job.commands):
+            with path.open("a", encoding="utf-8") as file:
+                file.write(f"$ {shlex.join(command)}\n")
+            try:
+                child = Child([*self._program, *command[1:]], environment=self._environment, log=path)
+            except OSError as error:
+                return FAILED, f"The command could not be started: {error.strerror}."
+            self._table.change(job.id, pid=child.pid, born=child.born, step=step)
+            code, why = self._watch(job.id, child, path, end)
+            if code != 0:
+                return (LOST if self._stopping.is_set() else FAILED), why
+        return DONE, last_line(path)
+
+    def _watch(self, job: str, child: Child, path: Path, end: float) -> tuple[int | None, str]:
+        """Wait for a child while its job is wanted and time is left; its exit code, or None when it was ended, and the last words."""
+        while (code := child.wait(LOOK_SECONDS)) is None:
+            self._table.change(job, only_if=(RUNNING,), progress=last_line(path))
+            if self.get(job).state != RUNNING:
+                child.end()
+                return None, "Cancelled."
+            if self._stopping.is_set():
+                child.end()
+                return None, "The server stopped."
+            if time.monotonic() > end:
+                child.end()
+                return None, f"Ended after {self._time_limit:.0f} seconds, the time limit."
+        # What a command leaves behind in its group ends with it.
+        child.end()
+        return code, last_line(path) or f"Exit code {code}."
+
+    def _recover(self) -> None:
+        """After a crash: children that outlived the last server are ended, its jobs marked; what is queued gets its entry back."""
+        for job in self._table.of_state(RUNNING, CANCELLED):
+            if job.pid is not None and job.born is not None and end_orphan(job.pid, job.born):
+                log.warning("orphan_ended", job=job.id, project=job.project)
+            ending = {"pid": None, "born": None, "finished_at": job.finished_at or time.time()}
+            if not self._table.change(job.id, only_if=(RUNNING,), state=LOST, progress="The server went down.", **ending):
+                self._table.change(job.id, pid=None, born=None)
+        self._huey.flush()
+        for job in self._table.of_state(QUEUED):
+            self._enqueue(job.id)

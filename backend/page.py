@@ -1,0 +1,182 @@
+"""The human page and its JSON: what Label Studio shows nowhere. Projects and their progress, verdicts, versions, jobs.
+
+Turns what the service knows into words; changes nothing.
+"""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from flask import Request, render_template
+
+from backend.board import Status
+from backend.errors import presentable
+from backend.job_table import Job
+from backend.moments import LONG_AGO, moment
+
+if TYPE_CHECKING:
+    from backend.service import Service
+
+JOBS_SHOWN = 20
+VERSIONS_SHOWN = 8
+TONES = {"in step": "good", "filling": "busy", "waiting": "busy", "paused": "calm"}
+STATES = {"in step": "up to date", "filling": "putting boxes in", "gone": "not found", "unreachable": "Label Studio is away"}
+JOB_TONES = {"running": "busy", "queued": "calm", "done": "good", "failed": "bad", "lost": "bad", "cancelled": "calm"}
+
+
+def whole(service: Service, nonce: str) -> str:
+    """The page. nonce: of its content security policy."""
+    return render_template("page.html", nonce=nonce, **_view(service))
+
+
+def body(service: Service) -> str:
+    """What changes on it, for the refresh."""
+    return render_template("body.html", **_view(service))
+
+
+def for_a_person(request: Request) -> bool:
+    """A browser asks for HTML first; everybody else gets JSON."""
+    return request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"
+
+
+def as_json(service: Service) -> dict[str, Any]:
+    """/jobs for programs."""
+    jobs = [job_json(each) for each in service.jobs.all()]
+    return {"jobs": jobs, "projects": [_project_json(service, each.project) for each in service.projects.all()]}
+
+
+def job_json(job: Job) -> dict[str, Any]:
+    """One job, without the paths in its words."""
+    return {
+        "id": job.id,
+        "kind": job.kind,
+        "project": job.project,
+        "state": job.state,
+        "why": job.why,
+        "progress": presentable(job.progress),
+        "step": min(job.step + 1, len(job.commands)),
+        "steps": len(job.commands),
+        "created_at": job.created_at,
+        "started_at": job.started_at,
+        "finished_at": job.finished_at,
+        "verdict": None if job.verdict is None else presentable(str(job.verdict.get("reason", ""))),
+        "published": None if job.verdict is None else bool(job.verdict.get("published")),
+        "commands": [presentable(shlex.join(each)) for each in job.commands],
+    }
+
+
+def _project_json(service: Service, project: int) -> dict[str, Any]:
+    status = service.board.get(project)
+    return {
+        "project": project,
+        "title": status.title,
+        "state": status.state,
+        "note": presentable(status.note),
+        "hint": presentable(status.hint),
+        "shown": status.shown,
+        "wanted": status.wanted,
+        "bundle": status.bundle,
+        "done": status.done,
+        "total": status.total,
+        "failed": status.failed,
+        "eta_seconds": status.eta_seconds,
+        "approvals": status.approvals,
+    }
+
+
+def _view(service: Service) -> dict[str, Any]:
+    running = service.running
+    return {
+        "projects": [_project(service, each.project) for each in service.projects.all()],
+        "jobs": [_job(each) for each in service.jobs.all()[:JOBS_SHOWN]],
+        "weights": [("Detector", running.detector), ("Embedder", running.embedder)],
+        "device": " · ".join(filter(None, (running.device, running.precision))),
+        "studio": None if service.studio is None else service.studio.url,
+        "train_after": service.train_after,
+    }
+
+
+def _project(service: Service, project: int) -> dict[str, Any]:
+    status, entry = service.board.get(project), service.projects.get(project)
+    verdicts = service.store.verdicts(str(project))
+    return {
+        "id": project,
+        "title": status.title or (entry.title if entry else "") or f"Project {project}",
+        "state": STATES.get(status.state, status.state),
+        "tone": TONES.get(status.state, "bad"),
+        "busy": status.state == "filling",
+        "note": presentable(status.note),
+        "hint": presentable(status.hint) if status.note else "",
+        "shown": status.shown or "nothing",
+        "wanted": status.wanted,
+        "in_step": status.shown == status.wanted,
+        "done": status.done,
+        "total": status.total,
+        "percent": round(100 * status.done / status.total) if status.total else 100,
+        "failed": status.failed,
+        "eta": span(status.eta_seconds) if status.state == "filling" else "",
+        "approvals": status.approvals,
+        "approvals_percent": _share(status, service.train_after),
+        "training": service.jobs.active(project) is not None,
+        "verdict": _verdict(verdicts[-1]) if verdicts else None,
+        "versions": _versions(service, project),
+        "link": None if service.studio is None else f"{service.studio.url}/projects/{project}/data",
+    }
+
+
+def _share(status: Status, train_after: int) -> int:
+    return min(100, round(100 * (status.approvals or 0) / train_after)) if train_after else 0
+
+
+def _verdict(verdict: Mapping[str, Any]) -> dict[str, Any]:
+    published = bool(verdict.get("published"))
+    return {
+        "word": "Published" if published else "Not published",
+        "tone": "good" if published else "calm",
+        "reason": presentable(str(verdict.get("reason", ""))),
+        "when": ago(moment(verdict.get("at")).timestamp()) if moment(verdict.get("at")) > LONG_AGO else "",
+    }
+
+
+def _versions(service: Service, project: int) -> list[dict[str, Any]]:
+    """Bundles, newest first, each with what it is to the project."""
+    store, name = service.store, str(project)
+    marks = {"current": store.current(name), "pinned": store.pinned(name), "newest": store.newest(name)}
+    once = {each.id: each for each in reversed(store.history(name))}
+    return [
+        {
+            "id": each.id,
+            "labels": ", ".join(each.labels),
+            "when": ago(moment(each.at).timestamp()),
+            "badges": [word for word, marked in marks.items() if marked == each.id],
+        }
+        for each in list(once.values())[:VERSIONS_SHOWN]
+    ]
+
+
+def _job(job: Job) -> dict[str, Any]:
+    end = job.finished_at or time.time()
+    return {
+        **job_json(job),
+        "tone": JOB_TONES[job.state],
+        "active": job.active,
+        "when": ago(job.created_at),
+        "took": span(end - job.started_at) if job.started_at else "",
+    }
+
+
+def span(seconds: float | None) -> str:
+    """A length of time, roughly."""
+    if seconds is None:
+        return ""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def ago(at: float) -> str:
+    seconds = time.time() - at
+    return "just now" if seconds < 5 else f"{span(seconds)} ago" if seconds < 86400 else time.strftime("%d %b %Y", time.localtime(at))

@@ -1,0 +1,156 @@
+"""The registry of projects this backend looks after: one small JSON file that commands write and the server reads each round.
+
+Knows nothing of Label Studio: what a project is called there, or holds there, is only noted here.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from vision.errors import RequestError, SettingsError
+
+
+class ProjectBusy(RequestError):
+    """Another process of this data folder is writing to the project now."""
+
+    hint = "Wait for it; `dinolabel jobs` and the page of the backend show who is at work."
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One project.
+
+    weights: detector's and embedder's, as named when it was attached; other weights never push to it.
+    before: what Label Studio held when we came ({"model_version": …}), so that `attach --detach` can put it back.
+    versions: the model_versions we pushed, the one that was shown last at the end.
+    switched_at: ISO time of the last switch, for the grace after which older predictions go.
+    """
+
+    project: int
+    weights: tuple[str, str]
+    title: str = ""
+    attached_at: str = ""
+    before: Mapping[str, Any] = field(default_factory=dict)
+    paused: bool = False
+    versions: tuple[str, ...] = ()
+    switched_at: str | None = None
+
+    def owns(self, version: str) -> bool:
+        return version in self.versions
+
+    def with_version(self, version: str) -> Entry:
+        """The same with ``version`` newest."""
+        return replace(self, versions=(*(each for each in self.versions if each != version), version))
+
+
+class Projects:
+    """Reads and writes ``path`` atomically; several processes may, changes are seen at once."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def all(self) -> list[Entry]:
+        """By project id. Raises SettingsError when the file is no registry."""
+        try:
+            stored = json.loads(self.path.read_text(encoding="utf-8"))
+            return [_entry(int(project), fields) for project, fields in sorted(stored.items(), key=lambda each: int(each[0]))]
+        except FileNotFoundError:
+            return []
+        except (ValueError, TypeError, AttributeError, KeyError) as error:
+            raise SettingsError(
+                f"The registry of projects {self.path.name} cannot be read: {error}.",
+                hint="Mend it by hand or remove it, then run `dinolabel attach --project N` for each project.",
+            ) from error
+
+    def get(self, project: int) -> Entry | None:
+        return next((each for each in self.all() if each.project == project), None)
+
+    def add(
+        self,
+        project: int,
+        *,
+        weights: Sequence[str],
+        title: str = "",
+        before: Mapping[str, Any] | None = None,
+        attached_at: str | None = None,
+    ) -> Entry:
+        """Note a project, replacing an older note but keeping what we pushed and what was there before us."""
+        with self._changing() as entries:
+            known = entries.get(project)
+            entries[project] = Entry(
+                project,
+                _pair(weights),
+                title,
+                attached_at or datetime.now(UTC).isoformat(),
+                known.before if known else dict(before or {}),
+                versions=known.versions if known else (),
+                switched_at=known.switched_at if known else None,
+            )
+            return entries[project]
+
+    def remove(self, project: int) -> Entry | None:
+        """Forget a project; the note that was there, if any."""
+        with self._changing() as entries:
+            return entries.pop(project, None)
+
+    def update(self, project: int, **fields: Any) -> Entry:
+        """Change some fields. Raises KeyError for a project that is not noted, TypeError for a field there is not."""
+        with self._changing() as entries:
+            entries[project] = replace(entries[project], **fields)
+            return entries[project]
+
+    def note_version(self, project: int, version: str) -> Entry:
+        """Put ``version`` at the end of what we pushed: before its first prediction leaves, and again when it is shown."""
+        with self._changing() as entries:
+            entries[project] = entries[project].with_version(version)
+            return entries[project]
+
+    @contextmanager
+    def writer(self, project: int) -> Iterator[None]:
+        """Be the only one who writes to this project. Raises ProjectBusy when somebody else is. Ends with the process, however it ends."""
+        folder = self.path.parent / "locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / f"{project}.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise ProjectBusy(f"Another dinolabel is writing to project {project}.") from error
+            yield
+
+    @contextmanager
+    def _changing(self) -> Iterator[dict[int, Entry]]:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.with_name(f"{self.path.name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            entries = {each.project: each for each in self.all()}
+            yield entries
+            self._write(entries)
+
+    def _write(self, entries: Mapping[int, Entry]) -> None:
+        stored = {str(entry.project): asdict(entry) for entry in entries.values()}
+        for fields in stored.values():
+            del fields["project"]
+        half = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        with half.open("w", encoding="utf-8") as file:
+            json.dump(stored, file, indent=1, ensure_ascii=False)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(half, self.path)
+
+
+def _entry(project: int, fields: Mapping[str, Any]) -> Entry:
+    known = {name: value for name, value in fields.items() if name in Entry.__dataclass_fields__ and name != "project"}
+    return Entry(project, **(known | {"weights": _pair(known["weights"]), "versions": tuple(known.get("versions", ()))}))
+
+
+def _pair(weights: Sequence[str]) -> tuple[str, str]:
+    detector, embedder = weights
+    return (str(detector), str(embedder))

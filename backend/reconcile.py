@@ -1,0 +1,198 @@
+"""The heart: compares what should be with what Label Studio holds, and does the difference.
+
+What should be: every unfinished task has one prediction of the wanted version, that version is on show, and a training ran if enough
+approvals are newer than the last. Idempotent, and resumed by simply running it again. Knows nothing of how it was woken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import structlog
+
+from backend.attempts import Attempts
+from backend.board import Board
+from backend.errors import WeightsDiffer
+from backend.filling import Filling
+from backend.predict import Predictor
+from backend.projects import Entry, ProjectBusy, Projects
+from backend.recipe import Recipe, Recipes
+from backend.sweep import Sweep
+from backend.switch import Ended, Switch, may_replace
+from backend.trigger import Trigger
+from studio.errors import StudioRefused
+from vision.errors import BundleMismatch, DinolabelError
+
+if TYPE_CHECKING:
+    from studio.client import Project, Studio
+    from vision.store import Store
+
+log = structlog.get_logger(__name__)
+
+BUDGET_SECONDS = 20.0
+"""One visit to a project: then others have their turn, trainings are looked after, and the next visit goes on where this one ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One visit. state: as in board.Status. again_in: seconds after which another visit can do more; None: when something happens."""
+
+    project: int
+    state: str
+    note: str = ""
+    hint: str = ""
+    pushed: int = 0
+    again_in: float | None = None
+
+    @property
+    def complete(self) -> bool:
+        return self.state == "in step"
+
+
+class Reconciler:
+    """weights: of the running pipeline, as named in the settings."""
+
+    def __init__(
+        self,
+        studio: Studio | None,
+        predictor: Predictor,
+        recipes: Recipes,
+        store: Store,
+        projects: Projects,
+        board: Board,
+        trigger: Trigger | None,
+        *,
+        weights: tuple[str, str],
+        grace_seconds: float = 300.0,
+        checkpoint: Callable[[str], None] = lambda step: None,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._studio, self._predictor, self._recipes, self._store = studio, predictor, recipes, store
+        self._projects, self._board, self._trigger, self._weights = projects, board, trigger, weights
+        self._checkpoint, self._stopped = checkpoint, stopped
+        self._attempts = Attempts()
+        self.label_configs: dict[int, str] = {}
+        self._grace = grace_seconds
+
+    def reconcile(self, project: int, *, seconds: float = BUDGET_SECONDS) -> Outcome:
+        """One visit to one project. Raises StudioUnreachable and StudioDenied, which concern them all; the rest is in the outcome."""
+        entry = self._projects.get(project)
+        if entry is None:
+            self._board.forget(project)
+            return Outcome(project, "gone", "This project is not attached.", "Run `dinolabel attach --project N`.")
+        if entry.paused:
+            return self._told(Outcome(project, "paused", "Paused: nothing is pushed and nothing is switched."))
+        try:
+            if entry.weights != self._weights:
+                raise other_weights(entry, self._weights)
+            if self._studio is None:
+                return self._without_studio(project)
+            with self._projects.writer(project):
+                return self._told(self._visit(self._studio, entry, seconds))
+        except ProjectBusy as error:
+            return self._told(Outcome(project, "waiting", str(error), error.hint, again_in=5.0))
+        except StudioRefused as error:
+            if error.status == 404:
+                hint = "If it was deleted on purpose: `dinolabel attach --project N --detach`."
+                return self._told(Outcome(project, "gone", "Label Studio has no such project (any more).", hint))
+            return self._told(Outcome(project, "refused", str(error), error.hint))
+
+    def failed(self, project: int, error: DinolabelError, state: str = "failed") -> Outcome:
+        """What to tell of a visit that an error ended."""
+        return self._told(Outcome(project, state, str(error), error.hint))
+
+    def _without_studio(self, project: int) -> Outcome:
+        """No token: Label Studio asks, so all there is to switch is what we answer."""
+        wanted = self._store.wanted(str(project))
+        if self._store.current(str(project)) != wanted:
+            self._store.set_current(str(project), wanted)
+        note = "No token is set: boxes are given when Label Studio asks for them, and nothing is pushed."
+        return self._told(Outcome(project, "in step", note, "Set DINOLABEL_STUDIO_URL and DINOLABEL_STUDIO_TOKEN."))
+
+    def _visit(self, studio: Studio, entry: Entry, seconds: float) -> Outcome:
+        project = studio.project(entry.project)
+        shown = project.model_version or ""
+        self.label_configs[project.id] = project.label_config
+        wanted = self._recipes.of(project.id, project.label_config, self._store.wanted(str(project.id)))
+        self._board.set(project.id, title=project.title, shown=shown, wanted=wanted.version, bundle=self._store.current(str(project.id)))
+        filling = Filling(
+            studio,
+            self._predictor,
+            self._attempts,
+            wanted=wanted,
+            bridge=self._bridge(project, entry, wanted),
+            stopped=self._stopped,
+            told=lambda done, total, rate: self._board.set(project.id, state="filling", done=done, total=total, rate=rate),
+        )
+        ended = Switch(studio, self._store, self._projects, self._checkpoint).run(filling, shown, seconds)
+        outcome = self._outcome(ended, wanted)
+        if ended.complete and ended.shown == wanted.version:
+            swept_in = Sweep(studio, self._projects, self._grace).run(project.id, wanted.config)
+            outcome = replace(outcome, again_in=soonest(outcome.again_in, swept_in))
+        return self._look(outcome, wanted, ended)
+
+    def _bridge(self, project: Project, entry: Entry, wanted: Recipe) -> Recipe | None:
+        """What gives boxes under the version on show, for tasks that arrive during a switch."""
+        shown = project.model_version or ""
+        if shown == wanted.version or not entry.owns(shown):
+            return None
+        try:
+            current = self._recipes.of(project.id, project.label_config, self._store.current(str(project.id)))
+        except BundleMismatch:
+            return None
+        return replace(current, version=shown)
+
+    def _outcome(self, ended: Ended, wanted: Recipe) -> Outcome:
+        census, project = ended.census, wanted.project
+        left = [*census.postponed, *census.hopeless]
+        self._board.set(
+            project,
+            shown=ended.shown,
+            bundle=self._store.current(str(project)),
+            done=census.done,
+            total=len(census.unfinished),
+            failed=len(left),
+        )
+        broken = f"{len(left)} of {len(census.unfinished)} tasks cannot be done, for example task {left[0].id}" if left else ""
+        reason = f": {self._attempts.reason(project, left[0].id)}" if left else ""
+        if census.lacking:
+            return Outcome(project, "filling", broken + reason, pushed=ended.pushed, again_in=0.0)
+        retry = min((self._attempts.seconds_left(project, each.id, wanted.version) for each in left), default=None)
+        if census.postponed:
+            note = f"{broken}{reason} They are tried again before the switch."
+            return Outcome(project, "waiting", note, pushed=ended.pushed, again_in=retry)
+        entry = self._projects.get(project)
+        if entry is not None and not may_replace(entry, ended.shown):
+            note = f"Label Studio shows {ended.shown!r}, which is not ours, so it is left; our predictions are stored beside it."
+            hint = f"To show them: project settings, Annotation, Live predictions or prediction version: {wanted.version}."
+            return Outcome(project, "in step", note, hint, pushed=ended.pushed, again_in=retry)
+        return Outcome(project, "in step", broken + reason, pushed=ended.pushed, again_in=retry)
+
+    def _look(self, outcome: Outcome, wanted: Recipe, ended: Ended) -> Outcome:
+        if self._trigger is None:
+            return outcome
+        look = self._trigger.look(wanted.project, wanted.config, ended.census.rows)
+        self._board.set(wanted.project, approvals=look.approvals)
+        return replace(outcome, again_in=soonest(outcome.again_in, look.again_in))
+
+    def _told(self, outcome: Outcome) -> Outcome:
+        before = self._board.get(outcome.project)
+        self._board.set(outcome.project, state=outcome.state, note=outcome.note, hint=outcome.hint)
+        if (before.state, before.note) != (outcome.state, outcome.note):
+            log.info("project_" + outcome.state.replace(" ", "_"), project=outcome.project, note=outcome.note or None)
+        return outcome
+
+
+def other_weights(entry: Entry, running: tuple[str, str]) -> WeightsDiffer:
+    """What to say when a project was attached with other weights than those that run."""
+    return WeightsDiffer(
+        f"This project was attached with the weights {' and '.join(entry.weights)}, but {' and '.join(running)} are running.",
+        hint="Start the backend with DINOLABEL_DETECTOR_WEIGHTS and DINOLABEL_EMBEDDER_WEIGHTS as they were, "
+        "or run `dinolabel attach --project N` to move the project to the running ones.",
+    )
+
+
+def soonest(*seconds: float | None) -> float | None:
+    return min((each for each in seconds if each is not None), default=None)

@@ -1,0 +1,171 @@
+"""The HTTP door: routes, authentication and the error table; no logic. `create_app` makes the app, `serve` listens.
+
+Knows Flask and waitress; what a request means is the service's.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import structlog
+from flask import Flask, Response, jsonify, redirect, request
+from waitress.server import create_server
+from werkzeug.exceptions import HTTPException
+
+from backend import guard, meters, page, wire
+from backend.errors import UNFORESEEN, SecretWrong, body_of, status_of
+from backend.service import Service
+from vision.errors import DinolabelError, RequestError, SettingsError
+
+log = structlog.get_logger(__name__)
+
+THREADS = 24
+"""Label Studio waits 1 s for /health and 3 s for /setup, also while others wait a minute for /predict."""
+LARGEST_REQUEST = 256 * 2**20
+"""Label Studio sends all selected tasks with all their older predictions in one request (measured: 2 MB for 1,000 tasks)."""
+
+Reply = Response | tuple[Response, int]
+
+
+def create_app(service: Service, *, secret: str | None = None) -> Flask:
+    """The backend as a WSGI app. secret: asked for on every route but /health."""
+    app = Flask(__name__, static_folder=None, template_folder="templates")
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.before_request(lambda: guard.check(request, secret))
+    app.register_error_handler(DinolabelError, _named)
+    app.register_error_handler(HTTPException, _refused)
+    app.register_error_handler(Exception, _unforeseen)
+    _dialogue(app, service)
+    _people(app, service)
+    return app
+
+
+def _dialogue(app: Flask, service: Service) -> None:
+    """What Label Studio calls."""
+
+    def route(rule: str, call: Callable[[], Reply], *methods: str) -> None:
+        app.add_url_rule(rule, rule, call, methods=list(methods))
+
+    def health() -> Reply:
+        return jsonify({"status": "UP", "model_class": "dinolabel", **asdict(service.running)})
+
+    def setup() -> Reply:
+        return jsonify({"model_version": service.setup(wire.parse_setup(_body()))})
+
+    def predict() -> Reply:
+        return jsonify(service.predict(wire.parse_predict(_body())))
+
+    def webhook() -> Reply:
+        return jsonify({"noted": service.event(wire.parse_event(_body()))})
+
+    def train() -> Reply:
+        project = wire.project_id(_asked().get("project"))
+        job = service.train(project, why="asked for by /train")
+        if page.for_a_person(request):
+            return redirect("/", 303)  # type: ignore[return-value]
+        return jsonify({"job": job}), 202
+
+    def versions() -> Reply:
+        # Label Studio's GET carries no project, though it means one.
+        project = _asked().get("project")
+        return jsonify({"versions": service.versions(None if project is None else wire.project_id(project))})
+
+    route("/health", health, "GET")
+    route("/setup", setup, "POST")
+    route("/predict", predict, "POST")
+    route("/webhook", webhook, "POST")
+    route("/train", train, "POST")
+    route("/versions", versions, "GET", "POST")
+
+
+def _people(app: Flask, service: Service) -> None:
+    """What people and their tools look at."""
+
+    @app.get("/")
+    def home() -> Response:
+        nonce = secrets.token_urlsafe(16)
+        policy = f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; connect-src 'self'; form-action 'self'; "
+        headers = {"Content-Security-Policy": policy + "base-uri 'none'; frame-ancestors 'none'", "Cache-Control": "no-store"}
+        return Response(page.whole(service, nonce), headers=headers, mimetype="text/html")
+
+    @app.get("/jobs")
+    def jobs() -> Response:
+        if page.for_a_person(request):
+            return Response(page.body(service), headers={"Cache-Control": "no-store"}, mimetype="text/html")
+        return jsonify(page.as_json(service))
+
+    @app.post("/jobs/<job>/cancel")
+    def cancel(job: str) -> Reply:
+        ended = service.jobs.cancel(job)
+        return redirect("/", 303) if page.for_a_person(request) else jsonify(page.job_json(ended))  # type: ignore[return-value]
+
+    @app.get("/metrics")
+    def metrics() -> Response:
+        return Response(service.meters.page(service.board.all()), content_type=meters.CONTENT_TYPE)
+
+
+def _body() -> Any:
+    """The request's JSON whatever its content type says; None when it is none."""
+    return request.get_json(force=True, silent=True)
+
+
+def _asked() -> dict[str, Any]:
+    """Fields of JSON, form or query, whichever there is."""
+    body = _body()
+    if body is not None and not isinstance(body, dict):
+        raise RequestError("Expected a JSON object.")
+    return {**request.args, **request.form, **(body or {})}
+
+
+def _named(error: DinolabelError) -> Reply:
+    status = status_of(error)
+    log.log(30 if status < 500 else 40, "answered_error", path=request.path, status=status, error=type(error).__name__, reason=str(error))
+    answer = jsonify(body_of(error))
+    if isinstance(error, SecretWrong):
+        answer.headers["WWW-Authenticate"] = 'Basic realm="dinolabel", charset="UTF-8"'
+    return answer, status
+
+
+def _refused(error: HTTPException) -> Reply:
+    return jsonify(
+        {"error": error.description or error.name, "hint": "The routes are /health /setup /predict /webhook /train /versions /jobs."}
+    ), (error.code or 500)
+
+
+def _unforeseen(error: Exception) -> Reply:
+    log.exception("answered_unforeseen", path=request.path)
+    return jsonify({"error": UNFORESEEN[0], "hint": UNFORESEEN[1]}), 500
+
+
+class Server:
+    """Listens from birth; `port` is the real one, also when 0 was asked for. Raises SettingsError when it cannot or must not."""
+
+    def __init__(self, app: Flask, host: str, port: int, *, secret: str | None = None) -> None:
+        guard.check_address(host, secret)
+        try:
+            self._server = create_server(app, host=host, port=port, threads=THREADS, ident=None, channel_timeout=180)
+        except OSError as error:
+            hint = "Choose another port (0 takes a free one), or stop what listens there."
+            raise SettingsError(f"The backend cannot listen on {host}:{port}: {error.strerror}.", hint=hint) from error
+        self.host, self.port = host, int(self._server.effective_port)
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+    def run(self) -> None:
+        """Serve until `close` is called or the process is interrupted."""
+        self._server.run()
+
+    def close(self) -> None:
+        self._server.close()
+
+
+def serve(app: Flask, host: str, port: int, *, secret: str | None = None) -> Server:
+    """Listen; call `run` on what comes back. Raises SettingsError for an address that needs a secret, or a port that is taken."""
+    return Server(app, host, port, secret=secret)

@@ -1,0 +1,179 @@
+"""What the backend can be asked to do, as plain calls: answer, note, train, tell. Routes call it, and so do commands.
+
+Knows nothing of HTTP, and nothing of what training does: that is a command of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from backend import wire
+from backend.asking import Asking, Deadlines, Later
+from backend.board import Board
+from backend.job_table import Job
+from backend.jobs import Jobs
+from backend.meters import Meters
+from backend.predict import Failure, Prediction, Predictor
+from backend.projects import Projects
+from backend.recipe import Recipe, Recipes
+from backend.reconcile import Outcome, Reconciler, other_weights
+from backend.rounds import Rounds
+from backend.trigger import QUIET_SECONDS, Trigger
+from backend.wire import Event, PredictAsked, SetupAsked
+
+if TYPE_CHECKING:
+    from studio.client import Studio
+    from studio.media import Media
+    from vision.pipeline import Pipeline
+    from vision.store import Store
+
+log = structlog.get_logger(__name__)
+
+WORK = ("TASKS_CREATED", "TASKS_DELETED", "PROJECT_UPDATED")
+"""Events after which there may be something to do, besides those of annotations. Those of predictions are our own writes' echo."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What is on, for /health and the page: names people know the weights by, where they run and how precisely."""
+
+    detector: str
+    embedder: str
+    device: str
+    precision: str
+
+    @classmethod
+    def of(cls, pipeline: Pipeline) -> Running:
+        detector, embedder = pipeline.detector, pipeline.embedder
+        return cls(detector.weights, embedder.weights if embedder else "none", detector.device, detector.precision)
+
+
+class Service:
+    """studio None: no token, Label Studio asks and nothing is pushed. weights: detector's and embedder's, as named in the settings."""
+
+    def __init__(
+        self,
+        studio: Studio | None,
+        media: Media,
+        pipeline: Pipeline,
+        store: Store,
+        projects: Projects,
+        jobs: Jobs,
+        *,
+        weights: tuple[str, str],
+        poll_seconds: float = 60.0,
+        train_after: int = 20,
+        grace_seconds: float = 300.0,
+        quiet_seconds: float = QUIET_SECONDS,
+        deadlines: Deadlines = Deadlines(),  # noqa: B008 - frozen
+        checkpoint: Callable[[str], None] = lambda step: None,
+    ) -> None:
+        self.studio, self.store, self.projects, self.jobs = studio, store, projects, jobs
+        self.board, self.meters = Board(), Meters()
+        self.running = Running.of(pipeline)
+        self.train_after = train_after
+        self._weights = weights
+        self._recipes = Recipes(pipeline, store)
+        predictor = Predictor(media, pipeline, batch_size=pipeline.batch_size)
+        self._asking, self._later = Asking(predictor, deadlines), Later(predictor)
+        trigger = None if studio is None else Trigger(studio, store, jobs, train_after=train_after, quiet_seconds=quiet_seconds)
+        self._reconciler = Reconciler(
+            studio, predictor, self._recipes, store, projects, self.board, trigger,
+            weights=weights, grace_seconds=grace_seconds, checkpoint=checkpoint, stopped=lambda: self._rounds.stopping,
+        )  # fmt: skip
+        self._rounds = Rounds(self._reconciler, projects, store, self.board, poll_seconds=poll_seconds)
+        jobs.on_end = self._job_ended
+
+    def start(self) -> None:
+        """Begin to reconcile and to run jobs, in threads of this process."""
+        self.jobs.start()
+        self._later.start()
+        self._rounds.start()
+
+    def stop(self) -> None:
+        """End all of it, running jobs with their process groups included."""
+        self._rounds.stop()
+        self._later.stop()
+        self.jobs.stop()
+
+    def setup(self, asked: SetupAsked) -> str:
+        """The model_version that predictions carry now. From memory and the store; touches no model, lock or network."""
+        return self._recipe(asked.project, asked.label_config).version
+
+    def predict(self, asked: PredictAsked) -> dict[str, Any]:
+        """/predict's reply: one result per task, in order, `{}` for what is not ready. Raises LabelConfigError, ModelError."""
+        recipe = self._recipe(asked.project, asked.label_config)
+        with self.meters.predict_seconds.time():
+            answers = self._asking.answer(recipe, asked.tasks, fresh=asked.interactive)
+        self._note_missing(recipe, asked, answers)
+        return wire.predict_answer(recipe.version, [_result(recipe, each) for each in answers])
+
+    def event(self, event: Event) -> bool:
+        """Note what happened and wake whoever looks after it; True when there may be work in it. Milliseconds."""
+        if event.project is None:
+            return False
+        if event.action == "START_TRAINING":
+            self.train(event.project, why="Start training in Label Studio")
+            return True
+        if not self._is_work(event):
+            return False
+        self._rounds.wake(event.project)
+        return True
+
+    def train(self, project: int, *, why: str) -> str:
+        """Enqueue a training, whatever was counted; the id of its job, or of the one already on its way."""
+        return self.jobs.train(project, why=why)
+
+    def reconcile(self, project: int, *, seconds: float = 20.0) -> Outcome:
+        """One visit, now, in the caller's thread. Raises StudioError."""
+        return self._reconciler.reconcile(project, seconds=seconds)
+
+    def wake(self, project: int | None = None) -> None:
+        self._rounds.wake(project)
+
+    def versions(self, project: int | None = None) -> list[str]:
+        """model_versions we pushed, the one shown last at the end; of all projects when none is named."""
+        entries = [each for each in self.projects.all() if project in (None, each.project)]
+        return list(dict.fromkeys(version for entry in entries for version in entry.versions))
+
+    def _recipe(self, project: int, label_config: str) -> Recipe:
+        """What is answered with now. Nobody switches a project we do not push to, so there it is what is wanted."""
+        entry = self.projects.get(project)
+        if entry is not None and entry.weights != self._weights:
+            raise other_weights(entry, self._weights)
+        pushed = entry is not None and self.studio is not None
+        bundle = self.store.current(str(project)) if pushed else self.store.wanted(str(project))
+        return self._recipes.of(project, label_config, bundle)
+
+    def _note_missing(self, recipe: Recipe, asked: PredictAsked, answers: Sequence[Prediction | Failure | None]) -> None:
+        missing = [task for task, answer in zip(asked.tasks, answers, strict=True) if answer is None]
+        failed = sum(isinstance(each, Failure) for each in answers)
+        for outcome, count in (("late", len(missing)), ("failed", failed), ("ready", len(answers) - len(missing) - failed)):
+            self.meters.predictions.labels(outcome).inc(count)
+        if not missing:
+            return
+        log.info("predict_late", project=asked.project, missing=len(missing), tasks=len(answers))
+        if self.studio is not None and self.projects.get(asked.project) is not None:
+            self._rounds.wake(asked.project)
+        else:
+            self._later.do(recipe, missing)
+
+    def _is_work(self, event: Event) -> bool:
+        if event.project is None or self.projects.get(event.project) is None:
+            return False
+        if event.action == "PROJECT_UPDATED" and event.label_config is not None:
+            # Our own PATCH of model_version comes back as this event: only a changed label config is work.
+            return event.label_config != self._reconciler.label_configs.get(event.project)
+        return event.action in WORK or event.action.startswith("ANNOTATION")
+
+    def _job_ended(self, job: Job) -> None:
+        self.meters.jobs.labels(job.kind, job.state).inc()
+        self._rounds.wake(job.project)
+
+
+def _result(recipe: Recipe, answer: Prediction | Failure | None) -> dict[str, Any]:
+    return wire.prediction(recipe.version, answer.stored) if isinstance(answer, Prediction) else dict(wire.NOT_YET)

@@ -1,0 +1,138 @@
+"""What `dinolabel doctor` looks at: each check answers with findings, one line each, with what to do where something is wrong.
+
+A check never raises on purpose-made errors: they are what it reports. It changes nothing.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+from dinolabel import build, running, weights, words
+from dinolabel.settings import Settings
+from vision.errors import DinolabelError
+from vision.weights import HUB_ID
+
+Level = Literal["ok", "warn", "bad"]
+PACKAGES = ("torch", "transformers", "label-studio", "label-studio-sdk", "gradio", "flask", "huey")
+IN_THE_WAY = ("torchvision", "timm")
+LITTLE_SPACE = 2e9
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """about: what was looked at. text: what was found. fix: what to do, "" when nothing."""
+
+    level: Level
+    about: str
+    text: str
+    fix: str = ""
+
+
+Check = Callable[[Settings], Iterable[Finding]]
+
+
+def run(settings: Settings, checks: Iterable[Check]) -> Iterator[Finding]:
+    """Every check's findings, in order. An error of ours that a check did not foresee becomes a finding with its hint."""
+    for check in checks:
+        try:
+            yield from check(settings)
+        except DinolabelError as error:
+            yield Finding("bad", check.__name__.replace("_", " "), str(error), error.hint)
+
+
+def settings_read(settings: Settings) -> Iterator[Finding]:
+    changed = sorted(settings.model_fields_set)
+    source = " and .env" if Path(".env").is_file() else ""
+    yield Finding("ok", "settings", f"read from the environment{source}: {words.listed(changed)}" if changed else "all at their defaults")
+
+
+def packages(_settings: Settings) -> Iterator[Finding]:
+    if not (3, 11) <= sys.version_info[:2] <= (3, 13):
+        yield Finding(
+            "bad", "python", platform.python_version(), "Make the environment with Python 3.11, 3.12 or 3.13: `python3.11 run.py setup`."
+        )
+    missing = [name for name in PACKAGES if _version(name) is None]
+    found = [f"{name} {_version(name)}" for name in PACKAGES if name not in missing]
+    yield Finding("ok", "packages", f"Python {platform.python_version()}, {', '.join(found)}")
+    if missing:
+        yield Finding("bad", "packages", f"missing: {', '.join(missing)}", "Run `python run.py setup`.")
+    there = [name for name in IN_THE_WAY if importlib.util.find_spec(name)]
+    if there:
+        yield Finding(
+            "warn", "packages", f"{words.listed(there)} in this environment can break GroundingDINO", f"pip uninstall {' '.join(there)}"
+        )
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def data_folder(settings: Settings) -> Iterator[Finding]:
+    folder = build.data_dir(settings)
+    probe = folder / f".probe-{os.getpid()}"
+    try:
+        probe.write_bytes(b"x")
+        probe.unlink()
+    except OSError as error:
+        yield Finding(
+            "bad", "data folder", f"{folder} cannot be written: {error.strerror}", "Mend its rights, or name another in DINOLABEL_DATA_DIR."
+        )
+        return
+    free = shutil.disk_usage(folder).free
+    level: Level = "ok" if free > LITTLE_SPACE else "warn"
+    yield Finding(
+        level, "data folder", f"{folder}, {words.size(free)} free", "" if level == "ok" else "Make room: caches and weights need some GB."
+    )
+
+
+def weights_here(settings: Settings) -> Iterator[Finding]:
+    for each in weights.find(settings):
+        if each.here:
+            yield Finding("ok", each.kind, str(each))
+        elif each.where == "hub" and HUB_ID.fullmatch(each.name) and not each.name.startswith("."):
+            amount = f" ({words.size(each.size)})" if each.size else ""
+            fix = "Nothing to do where the hub is reached; else copy the folder here and set DINOLABEL_MODELS_DIR."
+            yield Finding("warn", each.kind, f"{each.name} is not here yet: downloaded at the first use{amount}", fix)
+        else:
+            yield Finding("bad", each.kind, f"there is no {each.name}", "Name a hub id, a folder, or `nano`.")
+
+
+def device(settings: Settings) -> Iterator[Finding]:
+    from vision.device import pick, precision_name
+
+    chosen, dtype = pick(settings.device, settings.precision)
+    cores = f", {words.counted(os.cpu_count() or 1, 'core')}" if chosen == "cpu" else ""
+    yield Finding("ok", "device", f"{chosen} in {precision_name(dtype)}{cores}")
+
+
+def label_studio(settings: Settings) -> Iterator[Finding]:
+    studio = build.studio_if_set(settings)
+    if studio is None:
+        missing = "DINOLABEL_STUDIO_TOKEN" if settings.studio_url else "DINOLABEL_STUDIO_URL"
+        level: Level = "bad" if settings.studio_url else "warn"
+        yield Finding(
+            level, "label studio", f"{missing} is not set", "Set it and its pair, or run `dinolabel up PHOTOS` to have one started."
+        )
+        return
+    began = time.monotonic()
+    who, release = studio.whoami(), studio.version()
+    took = time.monotonic() - began
+    ours = "started by `dinolabel up`, " if running.find(settings.data_dir) and not settings.studio_url else ""
+    yield Finding("ok", "label studio", f"{studio.url}, {ours}release {release}, {words.duration(took) if took > 1 else 'at once'}")
+    yield Finding("ok", "token", f"{studio.wire.token.kind}, of {who.get('email') or who.get('username')}")
+
+
+EVERYWHERE: tuple[Check, ...] = (settings_read, packages, data_folder, weights_here, device, label_studio)

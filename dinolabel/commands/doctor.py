@@ -1,0 +1,57 @@
+"""`dinolabel doctor`: looks at everything that can be wrong and says what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from dinolabel import checks, console, options, project_checks, weights
+from dinolabel.checks import Finding
+from dinolabel.settings import Settings
+
+ABOUT_WIDTH = 12
+SIGNS = {"ok": "[ok]✓[/]", "warn": "[warn]![/]", "bad": "[bad]✗[/]"}
+
+
+def command(project: options.Project = None, weights_name: options.WeightsName = None) -> None:
+    """Check settings, weights, device, Label Studio and each project; one line each, with the fix.
+
+    Changes nothing. Takes some seconds, because it loads torch and fetches one picture. Exit code 0 when nothing is broken, else 1.
+
+    Example: dinolabel doctor --project 1
+    """
+    settings = Settings.load(**weights.flags(weights_name))
+    found = list(_told(checks.run(settings, checks.EVERYWHERE)))
+    found += _told(checks.run(settings, project_checks.of(settings, project)))
+    broken = sum(each.level == "bad" for each in found)
+    careful = sum(each.level == "warn" for each in found)
+    console.out.print()
+    console.out.print(_summary(broken, careful))
+    if broken:
+        raise typer.Exit(1)
+
+
+def _told(findings: Iterable[Finding]) -> Iterable[Finding]:
+    """Print each as it comes; the subject once for several lines."""
+    before = ""
+    for each in findings:
+        about = "" if each.about == before else each.about
+        before = each.about
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_column(width=1)
+        grid.add_column(width=ABOUT_WIDTH, style="soft")
+        grid.add_column(overflow="fold")
+        grid.add_row(SIGNS[each.level], escape(about), escape(each.text))
+        if each.fix:
+            grid.add_row("", "", f"[soft]→ {escape(each.fix)}[/]")
+        console.out.print(grid)
+        yield each
+
+
+def _summary(broken: int, careful: int) -> str:
+    if broken:
+        return f"[bad]{broken} broken[/]" + (f", {careful} to look at" if careful else "")
+    return f"[ok]All fine[/], {careful} to look at" if careful else "[ok]All fine[/]"

@@ -1,0 +1,72 @@
+"""`dinolabel serve`: the backend Label Studio talks to; fills projects with boxes, trains when asked or due, switches, and answers."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dinolabel import build, console, logs, options, weights, words
+from dinolabel.plan import Plan
+from dinolabel.settings import Settings
+
+if TYPE_CHECKING:
+    from backend.server import Server
+
+
+def command(
+    host: Annotated[str | None, typer.Option(help="Address to listen on. Any but loopback needs DINOLABEL_SECRET.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    weights_name: options.WeightsName = None,
+) -> None:
+    """Keep all attached projects in step with Label Studio until stopped.
+
+    Needs only Label Studio's address and a token: it polls. Connected as an ML backend it hears of things sooner.
+
+    Example: dinolabel serve --port 9090
+    """
+    from backend import guard
+    from backend.server import create_app, serve
+
+    settings = Settings.load(host=host, port=port, **weights.flags(weights_name))
+    secret = settings.secret.get_secret_value() if settings.secret else None
+    guard.check_address(settings.host, secret)
+    logs.know(secret, settings.studio_token.get_secret_value() if settings.studio_token else None)
+    _plan(settings).show()
+    with console.err.status("Loading weights"):
+        service = build.service(settings)
+    server = serve(create_app(service, secret=secret), settings.host, settings.port, secret=secret)
+    service.start()
+    console.out.print(f"[ok]Serving[/] at {server.url}  [soft]Stop with Ctrl-C.[/]")
+    try:
+        _until_stopped(server)
+    finally:
+        console.err.print("[soft]Stopping.[/]")
+        service.stop()
+
+
+def _until_stopped(server: Server) -> None:
+    """Serve until Ctrl-C or SIGTERM; either lets `finally` end what we started."""
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, end)
+    server.run()
+
+
+def _plan(settings: Settings) -> Plan:
+    attached = build.projects(settings).all()
+    names = [f"{each.project} ({each.title})" if each.title else str(each.project) for each in attached]
+    client = build.studio_if_set(settings)
+    pushes = client.url if client else "not set: boxes are given when Label Studio asks, nothing is pushed (DINOLABEL_STUDIO_URL, _TOKEN)"
+    trains = f"after {words.counted(settings.train_after, 'new approved name')}, or when asked" if settings.train_after else "when asked"
+    lines = [
+        ("Label Studio", pushes),
+        ("projects", words.listed(names) or "none yet: `dinolabel attach --project N` adds one while this runs"),
+        ("trains", trains),
+        ("keeps", str(settings.data_dir)),
+    ]
+    return Plan.of(f"Serve at http://{settings.host}:{settings.port or '<a free port>'}", lines, weights.plan_lines(settings))

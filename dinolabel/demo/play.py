@@ -1,0 +1,168 @@
+"""The demo from top to bottom: fill, score, review, train, switch, score again. Reads as it happens."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dinolabel import console
+from dinolabel.demo.review import Effort, review
+from dinolabel.demo.score import Labelled, Score, score
+from dinolabel.demo.stage import DemoFailed, Stage
+from dinolabel.demo.world import World
+
+FILL_SECONDS = 420.0
+TRAIN_SECONDS = 240.0
+SWITCH_SECONDS = 120.0
+BACKEND_TITLE = "dinolabel"
+
+Shown = Mapping[str, Sequence[Labelled]]
+
+
+@dataclass(slots=True)
+class Played:
+    """What came out. before, after: labelled boxes of every scene under the first and the last model_version."""
+
+    before: Shown
+    after: Shown
+    version_before: str
+    version_after: str
+    effort: Effort
+    train_seconds: float
+    switch_seconds: float
+    tasks_without_boxes: int
+    score_before: Score
+    score_after: Score
+    reason: str
+
+
+@dataclass(slots=True)
+class Watch:
+    """Looks, while a switch goes on, for tasks that would open without boxes. worst: the most such tasks seen at once; looks: how often."""
+
+    stage: Stage
+    worst: int = 0
+    looks: int = 0
+    _done: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+    _error: Exception | None = None
+
+    def __enter__(self) -> Watch:
+        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        assert self._thread is not None
+        self._thread.join()
+        if self._error is not None:
+            raise DemoFailed(f"Could not watch the switch: {self._error}") from self._error
+        if not self.looks:
+            raise DemoFailed("The switch was over before it could be watched once.")
+
+    def _run(self) -> None:
+        try:
+            while not self._done.is_set():
+                shown = self.stage.shown()
+                rows = [row for row in self.stage.tasks().values() if not row.annotated]
+                if self.stage.shown() == shown:  # the two questions are about one moment
+                    self.worst = max(self.worst, sum(shown not in row.versions for row in rows))
+                    self.looks += 1
+                self._done.wait(0.2)
+        except Exception as error:  # noqa: BLE001 - handed to the main thread, which raises it
+            self._error = error
+
+
+def lay_out(world: World, photos: Path) -> None:
+    """Copy the scenes to a folder of their own: what a person would call their photos."""
+    photos.mkdir(parents=True)
+    for scene in world.scenes:
+        shutil.copyfile(world.folder / scene.file, photos / scene.file)
+
+
+def play(stage: Stage, world: World) -> Played:
+    """Raises DemoFailed at the first step that does not come out."""
+    with console.step("Proposing boxes from the words") as came_out:
+        before_version = _fill(stage, len(world.scenes))
+        before = stage.labelled(before_version)
+        came_out(f"Boxes on {len(before)} pictures: {sum(map(len, before.values()))}, as {before_version}")
+    with console.step("Reviewing every other picture") as came_out:
+        effort = _review(stage, world, before_version)
+        came_out(f"Reviewed {effort.submits} pictures: {effort.told}")
+    with Watch(stage) as watch:
+        with console.step("Training, started by Label Studio's button") as came_out:
+            train_seconds, reason = _train(stage)
+            came_out(f"Published: {reason}")
+        with console.step("Switching every picture to names") as came_out:
+            switch_seconds = _switch(stage, before_version)
+            came_out(f"Label Studio shows {stage.shown()}")
+    after_version = stage.shown()
+    after = stage.labelled(after_version)
+    return Played(
+        before=before,
+        after=after,
+        version_before=before_version,
+        version_after=after_version,
+        effort=effort,
+        train_seconds=train_seconds,
+        switch_seconds=switch_seconds,
+        tasks_without_boxes=watch.worst,
+        score_before=_score(world, before),
+        score_after=_score(world, after),
+        reason=reason,
+    )
+
+
+def _fill(stage: Stage, count: int) -> str:
+    """Wait until every task has a prediction of the version that is shown."""
+
+    def filled() -> bool:
+        shown = stage.shown()
+        rows = stage.tasks().values()
+        return shown not in ("", BACKEND_TITLE) and len(rows) == count and all(shown in row.versions for row in rows)
+
+    stage.wait("boxes on every picture", filled, seconds=FILL_SECONDS)
+    return stage.shown()
+
+
+def _review(stage: Stage, world: World, version: str) -> Effort:
+    effort, config, tasks = Effort(), stage.config(), stage.tasks()
+    for scene in world.reviewed:
+        task = tasks[scene.file].id
+        prediction, result = stage.result(task, version)
+        corrected = review(result, scene, world.wanted(scene), config=config, effort=effort)
+        stage.studio.create_annotation(task, corrected, lead_time=2.0 * len(corrected), parent_prediction=prediction)
+    return effort
+
+
+def _train(stage: Stage) -> tuple[float, str]:
+    """Press *Start training*; seconds until a head is published, and the verdict in words."""
+    project = str(stage.project)
+    backends = [each for each in stage.studio.backends(stage.project) if each.title == BACKEND_TITLE]
+    if not backends:
+        raise DemoFailed("Label Studio has no ML backend of ours: it cannot start a training.")
+    known = len(stage.store.verdicts(project))
+    began = time.monotonic()
+    stage.studio.start_training(backends[0].id)
+    stage.wait("the verdict of the training", lambda: len(stage.store.verdicts(project)) > known, seconds=TRAIN_SECONDS)
+    seconds = time.monotonic() - began
+    verdict = stage.store.verdicts(project)[-1]
+    if not verdict["published"]:
+        raise DemoFailed(f"The head was not published: {verdict['reason']}")
+    return seconds, str(verdict["reason"])
+
+
+def _switch(stage: Stage, before: str) -> float:
+    began = time.monotonic()
+    stage.wait("the switch", lambda: stage.shown() != before, seconds=SWITCH_SECONDS, poll=0.05)
+    return time.monotonic() - began
+
+
+def _score(world: World, shown: Shown) -> Score:
+    """On the scenes that nobody reviewed."""
+    return score([(shown[scene.file], world.wanted(scene)) for scene in world.unseen], world.names)

@@ -1,0 +1,130 @@
+"""The demo's product: one `dinolabel up` as a child process, as a person would type it. Knows the command, not its insides."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dinolabel import build, running
+from dinolabel.demo.score import Labelled
+from dinolabel.demo.world import World
+from dinolabel.settings import Settings
+from vision.errors import DinolabelError
+
+if TYPE_CHECKING:
+    from studio.calls.tasks import TaskRow
+    from studio.client import Studio
+    from studio.label_config import LabelConfig
+    from vision.store import Store
+
+START_SECONDS = 300.0
+STOP_SECONDS = 60.0
+
+
+class DemoFailed(DinolabelError):
+    """A step of the demo did not come out."""
+
+    hint = "The logs are in demo-output: up.log, data/jobs/."
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What a step needs. data_dir: of the running product; project: its number in Label Studio."""
+
+    studio: Studio
+    store: Store
+    project: int
+    data_dir: Path
+    process: subprocess.Popen[bytes]
+
+    def config(self) -> LabelConfig:
+        from studio.label_config import LabelConfig
+
+        return LabelConfig.parse(self.studio.project(self.project).label_config)
+
+    def shown(self) -> str:
+        """The model_version people see now; empty when none."""
+        return self.studio.project(self.project).model_version or ""
+
+    def tasks(self) -> dict[str, TaskRow]:
+        """File name of the scene -> its task."""
+        return {_file(row): row for row in self.studio.tasks(self.project)}
+
+    def result(self, task: int, version: str) -> tuple[int, list[dict[str, object]]]:
+        """Id and regions of the prediction of that version. Raises DemoFailed when it is not there."""
+        for each in self.studio.predictions(task):
+            if each["model_version"] == version:
+                return each["id"], each["result"]
+        raise DemoFailed(f"Task {task} has no prediction of {version}.")
+
+    def labelled(self, version: str) -> dict[str, list[Labelled]]:
+        """What is shown on every scene under that version."""
+        from studio.results import regions
+
+        config = self.config()
+        return {
+            file: [Labelled(region.box, region.label or "") for region in regions(self.result(row.id, version)[1], config)]
+            for file, row in self.tasks().items()
+        }
+
+    def wait(self, what: str, ready: Callable[[], bool], *, seconds: float, poll: float = 0.25) -> None:
+        """Until ready() is true. Raises DemoFailed when it takes longer or the product has ended."""
+        end = time.monotonic() + seconds
+        while not ready():
+            if self.process.poll() is not None:
+                raise DemoFailed(f"The product ended while waiting for {what} (exit code {self.process.returncode}).")
+            if time.monotonic() > end:
+                raise DemoFailed(f"Waited {seconds:.0f} s for {what} in vain.")
+            time.sleep(poll)
+
+
+@contextmanager
+def stage(out: Path, photos: Path, world: World, *, weights: str) -> Iterator[Stage]:
+    """Start the product on the photos; stop every process of it at the end."""
+    data_dir = out / "data"
+    command = [sys.executable, "-m", "dinolabel", "up", str(photos), "--prompt", world.prompt, "--names", ",".join(world.names)]
+    command += ["--data", str(data_dir), "--no-browser", "--weights", weights]
+    # Training starts when the reviewer presses the button, not by itself.
+    environment = {**os.environ, "DINOLABEL_TRAIN_AFTER": "0", "DINOLABEL_POLL_SECONDS": "2"}
+    with (out / "up.log").open("wb") as log:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment, start_new_session=True
+        )
+    try:
+        yield _joined(process, data_dir, out / "up.log")
+    finally:
+        _stop(process)
+
+
+def _joined(process: subprocess.Popen[bytes], data_dir: Path, log: Path) -> Stage:
+    end = time.monotonic() + START_SECONDS
+    while (found := running.find(data_dir)) is None:
+        if process.poll() is not None or time.monotonic() > end:
+            words = log.read_text(encoding="utf-8", errors="replace").strip()[-600:]
+            raise DemoFailed(f"`dinolabel up` did not start: {words}")
+        time.sleep(0.25)
+    settings = Settings.load(data_dir=data_dir, studio_url=found.url, studio_token=found.token)
+    return Stage(build.studio(settings), build.store(settings), found.project, data_dir, process)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """As Ctrl-C would: `up` ends what it started."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _file(row: TaskRow) -> str:
+    return str(next(iter(row.data.values()))).rsplit("/", 1)[-1].rsplit("=", 1)[-1]

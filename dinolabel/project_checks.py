@@ -1,0 +1,136 @@
+"""What `dinolabel doctor` looks at in one project: its label config, what is shown, our connection, one picture.
+
+Changes nothing in Label Studio; downloads at most one picture into the cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING
+
+from dinolabel import build, connect, weights, words
+from dinolabel.checks import Check, Finding
+from dinolabel.settings import Settings
+from vision.errors import MediaError, RequestError
+
+if TYPE_CHECKING:
+    from backend.projects import Entry
+    from studio.client import Project, Studio, TaskRow
+    from studio.label_config import LabelConfig
+
+LIVE = "Settings, Annotation, Live Predictions"
+
+
+def of(settings: Settings, project: int | None) -> list[Check]:
+    """One check for each project: the one named, else all that are attached."""
+    if build.studio_if_set(settings) is None:
+        return []
+    numbers = [project] if project is not None else [each.project for each in build.projects(settings).all()]
+    return [_check(each) for each in numbers]
+
+
+def _check(number: int) -> Check:
+    def check(settings: Settings) -> Iterator[Finding]:
+        studio = build.studio(settings)
+        project = studio.project(number)
+        entry = build.projects(settings).get(number)
+        yield Finding("ok", f"project {number}", f"{project.title}, {words.counted(project.tasks, 'task')}")
+        config = yield from _label_config(project)
+        yield from _attached(settings, entry, number)
+        yield from _shown(studio, project, entry)
+        yield from _backends(studio, number)
+        if config is not None:
+            yield from _picture(settings, studio, number, config)
+
+    check.__name__ = f"project {number}"
+    return check
+
+
+def _label_config(project: Project) -> Generator[Finding, None, LabelConfig | None]:
+    from studio.label_config import LabelConfig
+
+    try:
+        config = LabelConfig.parse(project.label_config)
+    except RequestError as error:
+        yield Finding("bad", "label config", str(error), error.hint)
+        return None
+    bare = bool(config.learnt and not config.generic)
+    for line in config.explain():
+        advice = bare and line.startswith("No label has")
+        yield Finding("warn" if advice else "ok", "label config", line)
+    return config
+
+
+def _attached(settings: Settings, entry: Entry | None, number: int) -> Iterator[Finding]:
+    if entry is None:
+        yield Finding("warn", "attached", "no: nothing is pushed to it", f"Join it: dinolabel attach --project {number}")
+    elif entry.weights != weights.pair(settings):
+        fix = f"Start `dinolabel serve` with these, or move the project: dinolabel attach --project {number}"
+        yield Finding(
+            "warn", "attached", f"with {words.listed(entry.weights)}; the settings name {words.listed(weights.pair(settings))}", fix
+        )
+    else:
+        paused = ", paused" if entry.paused else ""
+        yield Finding("ok", "attached", f"since {entry.attached_at[:10]} with {words.listed(entry.weights)}{paused}")
+
+
+def _shown(studio: Studio, project: Project, entry: Entry | None) -> Iterator[Finding]:
+    if not project.show_predictions:
+        yield Finding(
+            "bad", "shown", "predictions are switched off in this project", f"Switch them on: {LIVE}, Use predictions to prelabel tasks."
+        )
+    now, ours = project.model_version, entry.versions if entry else ()
+    counts = studio.model_versions(project.id)
+    if not now:
+        yield Finding(
+            "warn" if counts else "ok",
+            "shown",
+            "no version is chosen: people see no boxes",
+            "`dinolabel serve` chooses one once all tasks have boxes.",
+        )
+    elif now == connect.TITLE:
+        yield Finding("ok", "shown", "what our backend answers, live, until every task has stored boxes")
+    elif now in ours:
+        yield Finding("ok", "shown", f"{now}, stored on {words.counted(counts.get(now, 0), 'task')}")
+    else:
+        yield Finding("warn", "shown", f"{now}, which is not ours and is left alone", f"To show ours, empty it: {LIVE}.")
+
+
+def _backends(studio: Studio, number: int) -> Iterator[Finding]:
+    ours = [each for each in studio.backends(number) if each.title == connect.TITLE]
+    for each in ours:
+        if each.state == "CO":
+            yield Finding("ok", "way back", f"Label Studio reaches our backend at {each.url}")
+        else:
+            text = f"Label Studio does not reach our backend at {each.url}: {each.error or each.state}"
+            yield Finding(
+                "bad", "way back", text, "Is `dinolabel serve` running, and is that address reachable from Label Studio's machine?"
+            )
+    if not ours:
+        yield Finding("ok", "way back", "none, and none is needed: the backend polls")
+
+
+def _picture(settings: Settings, studio: Studio, number: int, config: LabelConfig) -> Iterator[Finding]:
+    """Fetch one picture, as the backend would."""
+    from vision.media import open_image
+
+    row = next(iter(studio.tasks(number)), None)
+    if row is None:
+        yield Finding("warn", "picture", "the project has no task yet", "Import pictures in Label Studio.")
+        return
+    try:
+        path = build.media(settings).resolve(_address(row, config), task=row.id)
+        image = open_image(path)
+    except MediaError as error:
+        yield Finding("bad", "picture", f"task {row.id}: {error}", error.hint)
+    else:
+        yield Finding("ok", "picture", f"task {row.id} was fetched: {image.width} x {image.height}")
+
+
+def _address(row: TaskRow, config: LabelConfig) -> str:
+    value = row.data.get(config.data_key)
+    if not isinstance(value, str):
+        raise MediaError(
+            f"its data has no {config.data_key!r}", hint=f"The label config shows ${config.data_key}; the task has: {', '.join(row.data)}."
+        )
+    return value

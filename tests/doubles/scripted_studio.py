@@ -1,0 +1,214 @@
+"""Label Studio in memory, for what its client can be asked by the backend: the measured rules of docs/reference, and switches to break it.
+
+Not a mock: it keeps projects, tasks, predictions and annotations, and refuses what Label Studio refuses.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from studio.client import Project, TaskRow
+from studio.errors import StudioRefused, StudioUnreachable
+from studio.label_config import LabelConfig
+
+CONFIG = (
+    '<View><Image name="image" value="$image"/><RectangleLabels name="label" toName="image">'
+    '<Label value="thing" predicted_values="coloured thing"/><Label value="jason"/><Label value="lacy"/></RectangleLabels></View>'
+)
+
+
+@dataclass
+class Stored:
+    """A task with all that hangs on it."""
+
+    id: int
+    project: int
+    data: dict[str, Any]
+    updated_at: datetime
+    predictions: list[dict[str, Any]] = field(default_factory=list)
+    annotations: list[dict[str, Any]] = field(default_factory=list)
+
+
+class ScriptedStudio:
+    """down: nobody answers. before_import: called right before an import is looked at, to let the world change under the caller."""
+
+    url = "http://studio.test"
+
+    def __init__(self) -> None:
+        self.down = False
+        self.calls: list[str] = []
+        self.before_import: list[Any] = []
+        self.watchers: list[Any] = []
+        self._projects: dict[int, Project] = {}
+        self._tasks: dict[int, Stored] = {}
+        self._numbers = iter(range(1, 10**9))
+        self._lock = threading.RLock()
+        self.now = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+
+    # What a test sets up and looks at.
+
+    def add_project(self, label_config: str = CONFIG, *, title: str = "Party", model_version: str = "") -> int:
+        number = next(self._numbers)
+        self._projects[number] = Project(number, title, label_config, model_version, True, self.now.isoformat(), "", 0)
+        return number
+
+    def add_tasks(self, project: int, urls: Sequence[str]) -> list[int]:
+        numbers = [next(self._numbers) for _ in urls]
+        for number, url in zip(numbers, urls, strict=True):
+            self._tasks[number] = Stored(number, project, {"image": url}, self.now)
+        return numbers
+
+    def remove_task(self, task: int) -> None:
+        del self._tasks[task]
+
+    def remove_project(self, project: int) -> None:
+        del self._projects[project]
+
+    def annotate(
+        self, task: int, labels: Sequence[str], *, cancelled: bool = False, by_button: bool = False, at: datetime | None = None
+    ) -> None:
+        """A person submits boxes with these labels (or skips, or presses *Create annotations from predictions*)."""
+        with self._lock:
+            stored = self._tasks[task]
+            at = at or self._tick()
+            origin = {} if by_button else {"origin": "manual"}
+            result = [
+                {
+                    "id": f"r{index}", "from_name": "label", "to_name": "image", "type": "rectanglelabels", **origin,
+                    "original_width": 100, "original_height": 100,
+                    "value": {"x": 10 * index, "y": 10, "width": 9, "height": 20, "rotation": 0, "rectanglelabels": [label]},
+                }
+                for index, label in enumerate(labels)
+            ]  # fmt: skip
+            parent = stored.predictions[-1]["id"] if by_button and stored.predictions else None
+            stored.annotations.append(
+                {
+                    "id": next(self._numbers), "result": result, "was_cancelled": cancelled, "completed_by": 1, "parent_prediction": parent,
+                    "lead_time": None if by_button else 3.0, "created_at": at.isoformat(), "updated_at": at.isoformat(), "prediction": {},
+                }
+            )  # fmt: skip
+            stored.updated_at = at
+
+    def set(self, project: int, **fields: Any) -> None:
+        self._projects[project] = replace(self._projects[project], **fields)
+
+    def versions_of(self, task: int) -> list[str]:
+        """Of each stored prediction, oldest first; twice means stored twice."""
+        return [each["model_version"] for each in self._tasks[task].predictions]
+
+    def labels_of(self, task: int, version: str) -> list[str]:
+        """Labels of a task's prediction of a version, in its order."""
+        found = next(each for each in self._tasks[task].predictions if each["model_version"] == version)
+        return [region["value"]["rectanglelabels"][0] for region in found["result"]]
+
+    def without_boxes(self, project: int) -> list[int]:
+        """Unfinished tasks that have no prediction of the version on show."""
+        with self._lock:
+            shown = self._projects[project].model_version
+            return [
+                each.id
+                for each in self._tasks.values()
+                if each.project == project and not _done(each) and shown not in self.versions_of(each.id)
+            ]
+
+    # What the client can be asked.
+
+    def project(self, project: int) -> Project:
+        self._called("project")
+        if project not in self._projects:
+            raise StudioRefused("Label Studio refused GET (404): “Not found.”", status=404)
+        return self._projects[project]
+
+    def tasks(self, project: int, *, only: Sequence[int] | None = None) -> list[TaskRow]:
+        self._called("tasks" if only is None else "tasks of a chunk")
+        with self._lock:
+            return [self._row(each) for each in self._tasks.values() if each.project == project and (only is None or each.id in only)]
+
+    def import_predictions(self, project: int, predictions: Sequence[Mapping[str, Any]]) -> int:
+        self._called("import")
+        while self.before_import:
+            self.before_import.pop(0)()
+        config, dropped, stored = LabelConfig.parse(self._projects[project].label_config), [], 0
+        with self._lock:
+            for each in predictions:
+                task = self._tasks.get(each["task"])
+                if task is None:
+                    continue
+                if not all(_fits(region, config) for region in each["result"]):
+                    dropped.append(task.id)
+                    continue
+                task.predictions.append({**each, "id": next(self._numbers)})
+                stored += 1
+        self._changed()
+        if dropped:
+            raise StudioRefused(f"Label Studio stored {stored} and dropped the others.", tasks=dropped)
+        return stored
+
+    def set_model_version(self, project: int, version: str) -> None:
+        self._called("patch")
+        if version and not self.model_versions(project).get(version):
+            raise StudioRefused("Label Studio refused PATCH (400): “Model version doesn't exist”", status=400)
+        self.set(project, model_version=version)
+        self._changed()
+
+    def model_versions(self, project: int) -> dict[str, int]:
+        self._called("model versions")
+        counts: dict[str, int] = {}
+        for task in self._tasks.values():
+            for each in task.predictions if task.project == project else ():
+                counts[each["model_version"]] = counts.get(each["model_version"], 0) + 1
+        return counts
+
+    def delete_version(self, project: int, version: str) -> int:
+        self._called("delete version")
+        gone = 0
+        for task in self._tasks.values():
+            if task.project == project:
+                kept = [each for each in task.predictions if each["model_version"] != version]
+                gone += len(task.predictions) - len(kept)
+                for annotation in task.annotations:
+                    if annotation["parent_prediction"] not in {each["id"] for each in kept}:
+                        annotation["parent_prediction"] = None
+                task.predictions = kept
+        if self._projects[project].model_version == version:
+            self.set(project, model_version="")
+        self._changed()
+        return gone
+
+    def export(self, project: int, *, tasks: Sequence[int] | None = None) -> list[dict[str, Any]]:
+        self._called("export")
+        return [
+            {"id": each.id, "data": each.data, "annotations": each.annotations, "predictions": []}
+            for each in self._tasks.values()
+            if each.project == project and each.annotations and (tasks is None or each.id in tasks)
+        ]
+
+    def _row(self, task: Stored) -> TaskRow:
+        cancelled = any(each["was_cancelled"] for each in task.annotations)
+        versions = frozenset(each["model_version"] for each in task.predictions)
+        return TaskRow(task.id, task.data, versions, _done(task), cancelled, task.updated_at.isoformat())
+
+    def _called(self, what: str) -> None:
+        self.calls.append(what)
+        if self.down:
+            raise StudioUnreachable(f"Label Studio does not answer at {self.url} (ConnectionError).")
+
+    def _changed(self) -> None:
+        for each in self.watchers:
+            each()
+
+    def _tick(self) -> datetime:
+        self.now += timedelta(seconds=1)
+        return self.now
+
+
+def _done(task: Stored) -> bool:
+    return any(not each["was_cancelled"] for each in task.annotations)
+
+
+def _fits(region: Mapping[str, Any], config: LabelConfig) -> bool:
+    return region["from_name"] == config.control and set(region["value"]["rectanglelabels"]) <= set(config.labels)

@@ -1,0 +1,119 @@
+"""The registry: what goes in comes out, for several processes at once, and nobody else writes to a project meanwhile."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from backend.projects import ProjectBusy, Projects
+from vision.errors import SettingsError
+
+
+@pytest.fixture
+def projects(tmp_path: Path) -> Projects:
+    return Projects(tmp_path / "projects.json")
+
+
+def test_is_empty_before_anything_is_attached(projects: Projects) -> None:
+    assert projects.all() == []
+    assert projects.get(1) is None
+    assert projects.remove(1) is None
+
+
+def test_keeps_what_was_noted_for_the_next_process(projects: Projects) -> None:
+    projects.add(10, weights=["nano", "nano"], title="Party", before={"model_version": "theirs-1"}, attached_at="2026-11-22T10:00:00+00:00")
+    projects.add(2, weights=("tiny", "small"))
+    again = Projects(projects.path)
+    assert [each.project for each in again.all()] == [2, 10]
+    party = again.get(10)
+    assert party is not None
+    assert (party.weights, party.title, party.before["model_version"], party.paused) == (("nano", "nano"), "Party", "theirs-1", False)
+
+
+def test_stored_form_is_the_one_the_contract_names(projects: Projects) -> None:
+    projects.add(3, weights=["nano", "nano"], title="T", before={"model_version": ""}, attached_at="now")
+    assert json.loads(projects.path.read_text())["3"] == {
+        "weights": ["nano", "nano"], "title": "T", "attached_at": "now", "before": {"model_version": ""},
+        "paused": False, "versions": [], "switched_at": None,
+    }  # fmt: skip
+
+
+def test_attaching_again_keeps_what_was_before_us_and_what_we_pushed(projects: Projects) -> None:
+    projects.add(1, weights=["nano", "nano"], before={"model_version": "theirs"})
+    projects.note_version(1, "ours.1")
+    entry = projects.add(1, weights=["tiny", "small"], before={"model_version": "ours.1"})
+    assert (entry.weights, entry.before, entry.versions) == (("tiny", "small"), {"model_version": "theirs"}, ("ours.1",))
+
+
+@pytest.mark.parametrize(
+    ("noted", "expected"),
+    [(["a"], ("a",)), (["a", "b"], ("a", "b")), (["a", "b", "a"], ("b", "a")), (["a", "b", "b"], ("a", "b"))],
+)
+def test_the_version_noted_last_stands_last(projects: Projects, noted: list[str], expected: tuple[str, ...]) -> None:
+    projects.add(1, weights=["nano", "nano"])
+    for version in noted:
+        projects.note_version(1, version)
+    entry = projects.get(1)
+    assert entry is not None
+    assert entry.versions == expected
+    assert all(entry.owns(each) for each in expected)
+    assert not entry.owns("theirs")
+
+
+def test_update_changes_only_what_it_names(projects: Projects) -> None:
+    projects.add(1, weights=["nano", "nano"], title="T")
+    assert projects.update(1, paused=True).paused
+    assert projects.get(1) is not None
+    with pytest.raises(KeyError):
+        projects.update(2, paused=True)
+    with pytest.raises(TypeError):
+        projects.update(1, colour="red")
+    entry = projects.get(1)
+    assert entry is not None
+    assert (entry.title, entry.paused) == ("T", True)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"x": {}}', '{"1": {}}', '{"1": {"weights": ["one"]}}', "{"])
+def test_a_broken_file_says_so_and_is_left_alone(projects: Projects, text: str) -> None:
+    projects.path.write_text(text)
+    with pytest.raises(SettingsError, match=r"projects\.json"):
+        projects.add(1, weights=["nano", "nano"])
+    assert projects.path.read_text() == text
+
+
+def test_a_field_of_a_later_version_does_not_hurt(projects: Projects) -> None:
+    projects.path.write_text('{"1": {"weights": ["a", "b"], "invented_later": 1}}')
+    entry = projects.get(1)
+    assert entry is not None
+    assert entry.weights == ("a", "b")
+
+
+def test_processes_that_write_at_once_lose_nothing(projects: Projects) -> None:
+    code = (
+        "import sys; from pathlib import Path; from backend.projects import Projects\n"
+        "for i in range(10): Projects(Path(sys.argv[1])).add(int(sys.argv[2]) * 100 + i, weights=['nano', 'nano'])"
+    )
+    running = [subprocess.Popen([sys.executable, "-c", code, str(projects.path), str(each)]) for each in range(3)]
+    assert [each.wait(60) for each in running] == [0, 0, 0]
+    assert len(projects.all()) == 30
+
+
+def test_one_writer_per_project_also_across_processes(projects: Projects) -> None:
+    code = (
+        "import sys; from pathlib import Path; from backend.projects import Projects\n"
+        "with Projects(Path(sys.argv[1])).writer(1): print('in', flush=True); sys.stdin.read()"
+    )
+    other = subprocess.Popen([sys.executable, "-c", code, str(projects.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert other.stdout is not None and other.stdout.readline() == b"in\n"
+    with pytest.raises(ProjectBusy), projects.writer(1):
+        pass
+    with projects.writer(2):
+        pass
+    other.kill()
+    other.wait(10)
+    with projects.writer(1):
+        pass

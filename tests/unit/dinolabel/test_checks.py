@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dinolabel import __main__ as main
+from dinolabel import checks
+from dinolabel.checks import Finding
+from dinolabel.settings import Settings
+from vision.errors import WeightsMissing
+
+
+def texts(findings: Iterator[Finding], level: str) -> list[str]:
+    return [f"{each.about}: {each.text}" for each in findings if each.level == level]
+
+
+def test_an_error_of_ours_becomes_a_finding_and_the_rest_goes_on() -> None:
+    def fails(_settings: Settings) -> Iterator[Finding]:
+        raise WeightsMissing("None here.")
+        yield
+
+    def works(_settings: Settings) -> Iterator[Finding]:
+        yield Finding("ok", "this", "works")
+
+    bad, good = checks.run(Settings(), [fails, works])
+    assert (bad.level, bad.about, bad.text) == ("bad", "fails", "None here.")
+    assert bad.fix == WeightsMissing.hint
+    assert good.level == "ok"
+
+
+def test_what_is_in_the_way_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not texts(iter(checks.packages(Settings())), "warn")
+    monkeypatch.setattr(checks, "IN_THE_WAY", ("json", "no_such_package"))
+    assert texts(iter(checks.packages(Settings())), "warn") == ["packages: json in this environment can break GroundingDINO"]
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "PACKAGES", ("torch", "no-such-package"))
+    assert texts(iter(checks.packages(Settings())), "bad") == ["packages: missing: no-such-package"]
+
+
+def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    found = list(checks.run(Settings(data_dir=tmp_path / "file" / "data"), [checks.data_folder]))
+    assert found[0].level == "bad" and "DINOLABEL_DATA_DIR" in found[0].fix
+
+
+def test_the_probe_leaves_nothing(tmp_path: Path) -> None:
+    assert [each.level for each in checks.data_folder(Settings(data_dir=tmp_path / "new"))] == ["ok"]
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "level"), [("org/name-nobody-has", "warn"), ("/no/such/folder", "bad"), ("./nowhere", "bad"), ("nowhere", "bad")]
+)
+def test_weights_that_are_not_here(name: str, level: str) -> None:
+    assert next(iter(checks.weights_here(Settings(detector_weights=name)))).level == level
+
+
+@pytest.mark.parametrize(
+    ("given", "level", "missing"), [({}, "warn", "DINOLABEL_STUDIO_URL"), ({"studio_url": "http://x"}, "bad", "DINOLABEL_STUDIO_TOKEN")]
+)
+def test_label_studio_not_set(tmp_path: Path, given: dict[str, str], level: str, missing: str) -> None:
+    only = next(iter(checks.label_studio(Settings(data_dir=tmp_path, **given))))  # type: ignore[arg-type]
+    assert only.level == level and missing in only.text
+
+
+def test_label_studio_out_of_reach(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, studio_url="http://127.0.0.1:9", studio_token="x" * 40)  # type: ignore[arg-type]
+    only = next(checks.run(settings, [checks.label_studio]))
+    assert only.level == "bad" and "http://127.0.0.1:9" in only.text and only.fix
+
+
+@pytest.mark.parametrize(("weights", "code", "said"), [("/no/such/folder", 1, "broken"), ("org/name-nobody-has", 0, "to look at")])
+def test_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], weights: str, code: int, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setattr(checks, "EVERYWHERE", (checks.settings_read, checks.data_folder, checks.weights_here))
+    assert main.run(["doctor", "--weights", weights]) == code
+    told = capsys.readouterr().out
+    assert said in told and "→" in told

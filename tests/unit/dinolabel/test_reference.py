@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from dinolabel import reference
+from dinolabel.__main__ import application, command_names
+from dinolabel.settings import Settings
+
+REMEDY = "run `python -m dinolabel.reference` and commit what it writes"
+DOCUMENTED = "".join((reference.ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/reference.md"))
+
+
+@pytest.mark.parametrize("path", [reference.ROOT / ".env.example", reference.ROOT / "docs" / "reference.md", reference.ROOT / "README.md"])
+def test_what_is_made_from_the_code_is_current(path: Path) -> None:
+    assert path.read_text(encoding="utf-8") == reference.files()[path], REMEDY
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_setting_is_explained(name: str) -> None:
+    assert Settings.model_fields[name].description
+    assert f"`DINOLABEL_{name.upper()}`" in DOCUMENTED
+
+
+@pytest.mark.parametrize("name", command_names())
+def test_every_command_is_in_the_reference(name: str) -> None:
+    assert f"`dinolabel {name}" in DOCUMENTED
+
+
+def test_every_option_is_in_the_reference() -> None:
+    def options(command: object) -> set[str]:
+        own = {each for parameter in command.params for each in parameter.opts if each.startswith("--")}  # type: ignore[attr-defined]
+        return own.union(*map(options, getattr(command, "commands", {}).values()))
+
+    missing = [each for each in options(typer.main.get_command(application())) if f"`{each}`" not in DOCUMENTED]
+    assert not missing, REMEDY
+
+
+def test_the_example_file_is_read_as_all_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Uncommented as it stands, it changes nothing."""
+    lines = reference.env_example().splitlines()
+    (tmp_path / ".env").write_text("\n".join(line[2:] for line in lines if line.startswith("# DINOLABEL_") and not line.endswith("=")))
+    monkeypatch.chdir(tmp_path)
+    assert Settings.load() == Settings(_env_file=None)  # type: ignore[call-arg]
+
+
+def test_a_readme_without_markers_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected"):
+        reference.with_table("# dinolabel\n")

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dinolabel.settings import Settings
+from vision.errors import SettingsError
+
+
+@pytest.fixture(autouse=True)
+def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_default_then_file_then_environment_then_flag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings.load().port == 9090
+    (tmp_path / ".env").write_text("DINOLABEL_PORT=1\n")
+    assert Settings.load().port == 1
+    monkeypatch.setenv("DINOLABEL_PORT", "2")
+    assert Settings.load().port == 2
+    assert Settings.load(port=3).port == 3
+    assert Settings.load(port=None).port == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("DINOLABEL_PORT", "70000"), ("DINOLABEL_BOX_THRESHOLD", "1.5"), ("DINOLABEL_BATCH_SIZE", "0"), ("DINOLABEL_SEED", "x")],
+)
+def test_nonsense_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=name.removeprefix("DINOLABEL_").lower()):
+        Settings.load()
+
+
+def test_a_secret_is_not_in_an_error_or_a_repr(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DINOLABEL_STUDIO_TOKEN", "top-secret-token")
+    assert "top-secret-token" not in repr(Settings.load())
+
+
+def test_a_child_reads_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = Settings.load(
+        studio_url="http://x/",
+        studio_token="t0ken",
+        studio_aliases=("http://a", "http://b"),
+        train_after=0,
+        models_dir=Path("/m"),
+        input_size=None,
+    )
+    for name, value in before.environment().items():
+        monkeypatch.setenv(name, value)
+    assert Settings.load() == before
+    assert before.environment()["DINOLABEL_STUDIO_TOKEN"] == "t0ken"
+    assert "DINOLABEL_INPUT_SIZE" not in before.environment()
+
+
+def test_the_address_has_no_trailing_slash() -> None:
+    assert Settings.load(studio_url="http://x:8080/").studio_url == "http://x:8080"

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dinolabel import weights
+from dinolabel.settings import Settings
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(weights, "_hub_cache", lambda: tmp_path / "hub")
+    monkeypatch.setattr(weights, "NANO_FOLDER", tmp_path / "nano")
+    return tmp_path
+
+
+def put(folder: Path, size: int = 1000) -> None:
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").write_bytes(b"x" * size)
+
+
+def found(hub: Path, name: str) -> weights.Weights:
+    return weights.find(Settings(detector_weights=name, models_dir=hub / "models"))[0]
+
+
+def test_embedded(hub: Path) -> None:
+    assert not found(hub, "nano").here
+    put(hub / "nano" / "detector", 18_000_000)
+    assert str(found(hub, "nano")) == "nano (embedded, for trying out, 18 MB)"
+
+
+@pytest.mark.parametrize("place", ["models/org/name", "models/org--name", "models/name"])
+def test_a_folder_of_downloaded_weights(hub: Path, place: str) -> None:
+    put(hub / place)
+    each = found(hub, "org/name")
+    assert (each.where, each.path, each.size) == ("folder", hub / place, 1000)
+
+
+def test_a_folder_by_its_path(hub: Path) -> None:
+    put(hub / "mine")
+    assert found(hub, str(hub / "mine")).where == "folder"
+
+
+def test_what_the_hub_gave_before(hub: Path) -> None:
+    put(hub / "hub" / "models--org--name" / "snapshots" / "abc")
+    assert found(hub, "org/name").where == "cache"
+
+
+def test_an_interrupted_download_is_not_here(hub: Path) -> None:
+    (hub / "hub" / "models--org--name" / "snapshots" / "abc").mkdir(parents=True)
+    assert not found(hub, "org/name").here
+
+
+def test_the_plan_says_how_much_comes(hub: Path) -> None:
+    lines = weights.plan_lines(Settings())
+    assert ("downloads", "about 778 MB from the hub, once") in lines
+    put(hub / "models" / "grounding-dino-tiny")
+    put(hub / "models" / "dinov2-small")
+    assert all(verb == "weights" for verb, _ in weights.plan_lines(Settings(models_dir=hub / "models")))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (None, {}),
+        ("nano", {"detector_weights": "nano", "embedder_weights": "nano"}),
+        ("hub", {"detector_weights": "IDEA-Research/grounding-dino-tiny", "embedder_weights": "facebook/dinov2-small"}),
+        ("org/name", {"detector_weights": "org/name"}),
+    ],
+)
+def test_what_the_flag_stands_for(name: str | None, expected: dict[str, str]) -> None:
+    assert weights.flags(name) == expected
