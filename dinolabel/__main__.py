@@ -25,6 +25,7 @@ PANELS = {
     "Without Label Studio": ("detect", "app"),
 }
 OTHERS = "More"
+TELL_THEIR_WORK = {"serve", "export", "train"}  # they run for long, or into a log file
 UNEXPECTED = 70  # EX_SOFTWARE of sysexits.h
 UNFORESEEN = "This is a fault of ours: run it again with --debug and report what it says."
 
@@ -63,6 +64,7 @@ Version = Annotated[bool, typer.Option("--version", is_eager=True, callback=_tel
 
 
 def _overall(
+    context: typer.Context,
     show_version: Version = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more about the work, on stderr.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Say everything; show where an error came from.")] = False,
@@ -71,7 +73,7 @@ def _overall(
 
     Example: dinolabel up ~/Pictures/party --prompt "human face" --names jason,lacy
     """
-    logs.configure("debug" if debug else "info" if verbose or not console.err.is_terminal else "warning")
+    logs.configure("debug" if debug else "info" if verbose or context.invoked_subcommand in TELL_THEIR_WORK else "warning")
 
 
 def run(arguments: Sequence[str]) -> int:
