@@ -93,7 +93,8 @@ def gather(features: Features, manifest: Manifest) -> tuple[Samples, tuple[str, 
     """
     large = [min(row.box.width, row.box.height) >= manifest.policy.min_side for row in features.rows]
     small = tuple(row.crop for row, big in zip(features.rows, large, strict=True) if row.kind == "named" and not big)
-    samples = _samples(features.rows, features.embeddings).take(np.array(large, dtype=bool))
+    rows = [row for row, big in zip(features.rows, large, strict=True) if big]
+    samples = _samples(rows, features.embeddings[np.array(large, dtype=bool)])
     if not samples.names:
         raise _too_few(manifest, small=len(small), quarantined=len(features.quarantined))
     return samples, small

@@ -91,9 +91,8 @@ def train(
     written = {**outcome, "project": project, "verdict": reason, "seconds": round(time.monotonic() - started, 2), "data": facts}
     written |= receipt.account(trial, decision, bundle, news=news, current=current, seed=seed)
     path = _keep(written, bundle, trial, store=store)
-    store.add_verdict(
-        project, {**outcome, "reason": reason, "trained_until": read.trained_until, "receipt": str(path), "metrics": metrics}
-    )
+    place = "/".join(path.parts[-2:] if published else path.parts[-3:])  # from the project's folder in the store
+    store.add_verdict(project, {**outcome, "reason": reason, "trained_until": read.trained_until, "receipt": place, "metrics": metrics})
     log.info("trained", project=project, published=published, bundle=bundle_id, seconds=written["seconds"], reason=reason)
     return Verdict(published, bundle_id, reason, path, metrics)
 
