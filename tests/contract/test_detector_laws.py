@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -92,6 +93,15 @@ def test_a_batch_equals_one_by_one(detectors: list[Detector]) -> None:
 def test_twice_is_the_same(detectors: list[Detector]) -> None:
     for detector in detectors:
         assert detector.detect(IMAGES[:2], PROMPT, LOW) == detector.detect(IMAGES[:2], PROMPT, LOW)
+
+
+def test_several_threads_at_once(detectors: list[Detector]) -> None:
+    """The backend lets two requests in."""
+    for detector in detectors:
+        expected = detector.candidates(IMAGES[:2], PROMPT)
+        with ThreadPoolExecutor(4) as pool:
+            for found in pool.map(lambda _, ask=detector: ask.candidates(IMAGES[:2], PROMPT), range(12)):
+                assert found == expected
 
 
 def test_detect_is_candidates_then_select(detectors: list[Detector]) -> None:
