@@ -43,7 +43,7 @@ def precision_name(dtype: torch.dtype) -> str:
 
 
 @contextmanager
-def computing(device: str, dtype: torch.dtype) -> Iterator[None]:
+def inference(device: str, dtype: torch.dtype) -> Iterator[None]:
     """No gradients; below float32 the large products run in `dtype` while weights, norms and coordinates stay float32.
 
     Autocast rather than halved weights, because GroundingDINO mixes float32 coordinates into every layer.

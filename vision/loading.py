@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError
 from transformers.utils import logging as noise
 
-from vision.device import tune_allocator
+from vision.device import inference, tune_allocator
 from vision.errors import ModelError
 from vision.weights import described
 
@@ -51,6 +51,20 @@ def quiet() -> Iterator[None]:
         noise.set_verbosity(level)
         if bars:
             noise.enable_progress_bar()
+
+
+@contextmanager
+def computing(weights: str, device: str, dtype: torch.dtype) -> Iterator[None]:
+    """As vision.device.computing, and what torch cannot do becomes a ModelError."""
+    try:
+        with inference(device, dtype):
+            yield
+    except RuntimeError as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in first:
+            hint = "Set a smaller input size or batch size, or another device."
+            raise ModelError(f"There is not enough memory on {device} for {weights}.", hint=hint) from error
+        raise ModelError(f"{weights} failed on {device}: {first}", hint="Try device=cpu and precision=float32.") from error
 
 
 def _judge(report: dict[str, Any], folder: Path, *, total: int) -> None:

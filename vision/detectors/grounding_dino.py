@@ -17,9 +17,9 @@ from transformers.image_transforms import get_size_with_aspect_ratio
 
 from vision import weights as files
 from vision.candidates import FLOOR, MOST, Candidate, best, select
-from vision.device import computing, pick, precision_name
+from vision.device import pick, precision_name
 from vision.errors import ModelError, SettingsError
-from vision.loading import load, quiet
+from vision.loading import computing, load, quiet
 from vision.spans import Marks, Pass, passes, suited
 from vision.types import Box, Detection, Image, Prompt, Thresholds
 
@@ -118,15 +118,12 @@ class GroundingDino:
 
     def _forward(self, pixels: torch.Tensor, mask: torch.Tensor, run: Pass) -> tuple[Any, Any]:
         """(B, Q, T) token probabilities and (B, Q, 4) xyxy boxes as shares of the image, both float32 arrays."""
-        ids = torch.tensor([run.ids], device=self.device).expand(len(pixels), -1)
-        try:
-            with computing(self.device, self._dtype):
-                out = self._model(pixel_values=pixels, pixel_mask=mask, input_ids=ids)
+        with computing(self.weights, self.device, self._dtype):
+            ids = torch.tensor([run.ids], device=self.device).expand(len(pixels), -1)
+            out = self._model(pixel_values=pixels, pixel_mask=mask, input_ids=ids)
             probabilities = out.logits[..., : len(run.ids)].float().sigmoid().cpu().numpy()
-            centre, half = out.pred_boxes.float().cpu().numpy().reshape(len(pixels), -1, 2, 2).transpose(2, 0, 1, 3)
-        except torch.OutOfMemoryError as error:
-            raise ModelError(f"{self.device} ran out of memory.", hint="Set a smaller input_size, or device=cpu.") from error
-        boxes = np.concatenate([centre - half / 2, centre + half / 2], axis=-1)
+            centre, size = out.pred_boxes.float().cpu().numpy().reshape(len(pixels), -1, 2, 2).transpose(2, 0, 1, 3)
+        boxes = np.concatenate([centre - size / 2, centre + size / 2], axis=-1)
         if not (np.isfinite(probabilities).all() and np.isfinite(boxes).all()):
             raise ModelError(f"{self.weights} gave numbers that are none in {self.precision}.", hint="Set precision=float32.")
         return probabilities, boxes

@@ -16,9 +16,9 @@ import torch
 from transformers import AutoModel
 
 from vision import weights as files
-from vision.device import computing, pick, precision_name
+from vision.device import pick, precision_name
 from vision.errors import ModelError, RequestError
-from vision.loading import load
+from vision.loading import computing, load
 from vision.types import Crop, Embeddings
 
 KINDS = frozenset({"dinov2", "dinov2_with_registers"})
@@ -78,11 +78,8 @@ class Dinov2:
 
     def _forward(self, crops: Sequence[Crop]) -> npt.NDArray[np.float32]:
         pixels = torch.from_numpy(np.stack([self._pixels(crop) for crop in crops])).to(self.device)
-        try:
-            with computing(self.device, self._dtype):
-                tokens = self._model(pixel_values=pixels).last_hidden_state.float()
-        except torch.OutOfMemoryError as error:
-            raise ModelError(f"{self.device} ran out of memory.", hint="Set device=cpu, or free the device.") from error
+        with computing(self.weights, self.device, self._dtype):
+            tokens = self._model(pixel_values=pixels).last_hidden_state.float()
         first, patches = tokens[:, 0], tokens[:, 1 + getattr(self._model.config, "num_register_tokens", 0) :]
         chosen = first if self.preprocessing["feature"] == "cls" else torch.cat([first, patches.mean(dim=1)], dim=1)
         return np.asarray(chosen.cpu().numpy())

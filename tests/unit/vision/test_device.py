@@ -54,10 +54,10 @@ def test_refuses(monkeypatch: pytest.MonkeyPatch, cuda: int, asked: tuple[str, s
     assert caught.value.hint
 
 
-def test_computing_has_no_gradients_and_the_precision_asked_for() -> None:
+def test_inference_has_no_gradients_and_the_precision_asked_for() -> None:
     weight = torch.ones(4, 4, requires_grad=True)
     for dtype in (torch.float32, torch.bfloat16):
-        with device.computing("cpu", dtype):
+        with device.inference("cpu", dtype):
             product = weight @ weight
         assert product.dtype == dtype
         assert not product.requires_grad

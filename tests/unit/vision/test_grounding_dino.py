@@ -204,16 +204,26 @@ def test_numbers_that_are_none_are_an_error(folder: Path) -> None:
         broken.detect([picture()], Prompt.of(["cat"]), Thresholds())
 
 
-def test_running_out_of_memory_is_a_named_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "says", "hint"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB"), "not enough memory on cpu", "input size"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), "not enough memory on cpu", "input size"),
+        (RuntimeError("CUDA error: device-side assert\nlong story"), "failed on cpu: CUDA error: device-side assert$", "device=cpu"),
+    ],
+)
+def test_what_torch_cannot_do_is_a_named_error(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, error: RuntimeError, says: str, hint: str
+) -> None:
     full = build(str(folder), device="cpu")
 
     def forward(**_: object) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory.")
+        raise error
 
-    monkeypatch.setattr(full, "_model", type("Full", (), {"config": full._model.config, "__call__": lambda self, **_: forward()})())
-    with pytest.raises(ModelError, match="ran out of memory") as caught:
+    monkeypatch.setattr(full._model, "forward", forward)
+    with pytest.raises(ModelError, match=says) as caught:
         full.detect([picture()], Prompt.of(["cat"]), Thresholds())
-    assert "input_size" in caught.value.hint
+    assert hint in caught.value.hint
 
 
 def test_too_small_an_input_size(folder: Path) -> None:
