@@ -42,6 +42,15 @@ class Store:
     def __init__(self, root: Path) -> None:
         self._root = root
 
+    def projects(self) -> list[str]:
+        """Every project something was published for, numbers in order."""
+        try:
+            names = os.listdir(self._root)
+        except FileNotFoundError:
+            return []
+        found = [name for name in names if PROJECT.fullmatch(name) and self._folders(name)]
+        return sorted(found, key=lambda name: (not name.isdigit(), int(name) if name.isdigit() else 0, name))
+
     def publish(
         self,
         project: str,
@@ -152,7 +161,7 @@ class Store:
         """Finished publishes, oldest first."""
         try:
             names = os.listdir(self._home(project))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
         return [self._home(project) / name for name in sorted(filter(ENTRY.fullmatch, names), key=_order)]
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.scripted import ColourEmbedder, ScriptedDetector
 from vision.bundle import Bundle
-from vision.candidates import FLOOR, MOST, Candidate, best, select
 from vision.heads import prototype
-from vision.types import Crop, CropPolicy, Detection, Embeddings, Image, Prompt, Thresholds
+from vision.types import CropPolicy
 
 REFERENCES = np.array([[1, 0, 0, 0], [0.8, 0.6, 0, 0], [0, 0, 1, 0]], np.float32)
 LABELS = ("jason", "jason", "lacy")
@@ -43,42 +43,6 @@ def make_bundle() -> Callable[..., Bundle]:
         return Bundle(**(values | changes))
 
     return make
-
-
-class ScriptedDetector:
-    """Finds what it is told to, and remembers what it was asked."""
-
-    name = "scripted"
-    digest = "d" * 64
-
-    def __init__(self, *found: Candidate) -> None:
-        self.found = list(found)
-        self.asked: list[list[str]] = []
-
-    def candidates(self, images: Sequence[Image], prompt: Prompt, *, floor: float = FLOOR, most: int = MOST) -> list[list[Candidate]]:
-        self.asked.append([image.sha256 for image in images])
-        return [best((each for each in self.found if each.phrase in prompt.phrases), floor=floor, most=most) for _ in images]
-
-    def detect(self, images: Sequence[Image], prompt: Prompt, thresholds: Thresholds) -> list[list[Detection]]:
-        found = self.candidates(images, prompt)
-        return [select(each, thresholds, width=image.width, height=image.height) for image, each in zip(images, found, strict=True)]
-
-
-class ColourEmbedder:
-    """Red, green, blue and darkness of the middle of a crop, as a unit vector: what it says can be read off the picture."""
-
-    name = "colour"
-    digest = "c" * 64
-    dim = 4
-
-    def __init__(self) -> None:
-        self.batches: list[int] = []
-
-    def embed(self, crops: Sequence[Crop]) -> Embeddings:
-        self.batches.append(len(crops))
-        middles = np.array([each.pixels[each.pixels.shape[0] // 2, each.pixels.shape[1] // 2] for each in crops], np.float64)
-        rows = np.concatenate([middles / 255, 0.1 * np.ones((len(crops), 1))], axis=1)
-        return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 
 @pytest.fixture

@@ -1,0 +1,49 @@
+"""How the app looks, in light and in dark: a theme and a little CSS. Nothing is fetched from elsewhere, fonts included."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+FONT = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
+MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
+CSS = """
+.gradio-container { max-width: 1500px !important; margin: 0 auto !important; padding: 20px 28px !important; }
+footer { display: none !important; }
+#header h1 { font-size: 22px; font-weight: 650; letter-spacing: -0.02em; margin: 0; display: inline-block; }
+#header p { display: inline-block; margin: 0 0 0 14px; color: var(--body-text-color-subdued); }
+#header nav { float: right; padding-top: 4px; }
+#header span { font: 12px var(--font-mono); color: var(--body-text-color-subdued); border: 1px solid var(--border-color-primary);
+  border-radius: 99px; padding: 3px 10px; margin-left: 8px; }
+#status { min-height: 28px; padding: 2px 4px; }
+.gradio-container table, .gradio-container table * { font-family: var(--font) !important; font-size: 14px; }
+.gradio-container .wrap > .error { display: none; } /* the message says it; a red pill on every output says nothing */
+.dark input[type="range"] { --neutral-200: var(--neutral-700); }
+@media (max-width: 800px) {
+  .gradio-container { padding: 12px !important; }
+  #header p { display: block; margin: 2px 0 0; }
+  #header nav { float: none; }
+  #header span:first-child { margin-left: 0; }
+  #found { height: 320px !important; }
+}
+"""
+
+
+def theme() -> gr.themes.Base:
+    """Quiet neutrals, one accent, real focus rings; dark follows the system."""
+    return gr.themes.Base(primary_hue="teal", neutral_hue="slate", radius_size="md", font=FONT, font_mono=MONO).set(
+        body_background_fill="*neutral_50",
+        body_background_fill_dark="*neutral_950",
+        block_background_fill="white",
+        block_background_fill_dark="*neutral_900",
+        block_border_width="1px",
+        block_border_color="*neutral_200",
+        block_border_color_dark="*neutral_800",
+        block_shadow="0 1px 2px rgb(15 23 42 / 5%)",
+        block_label_text_weight="500",
+        button_primary_background_fill="*primary_600",
+        button_primary_background_fill_hover="*primary_700",
+        button_primary_background_fill_dark="*primary_600",
+        button_primary_text_color="white",
+        slider_color="*primary_600",
+        slider_color_dark="*primary_500",
+    )
