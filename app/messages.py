@@ -54,7 +54,7 @@ def telling(work: Callable[..., Any]) -> Callable[..., Any]:
         except gr.Error:
             raise
         except Exception as error:  # the outermost loop of Gradio's worker: what we did not foresee must not reach the browser
-            log.exception("app_failed", event=work.__name__)
+            log.exception("app_failed", doing=work.__name__)
             raise gr.Error("See the log of `dinolabel app`.", title=UNFORESEEN, duration=SECONDS, print_exception=False) from error
 
     return told

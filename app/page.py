@@ -6,6 +6,8 @@ Knows Gradio and the tab's functions; no model, no file, no setting.
 from __future__ import annotations
 
 import html
+import socket
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -13,6 +15,7 @@ import gradio as gr
 from app.image import BOXES_ONLY, HEADERS, WELCOME, ImageTab, Look
 from app.look import CSS, theme
 from app.messages import telling
+from vision.errors import SettingsError
 from vision.pipeline import Pipeline
 from vision.store import Store
 
@@ -75,24 +78,47 @@ def _wire(blocks: gr.Blocks, tab: ImageTab, *, asked: list[Any], find: gr.Button
     gr.on([blocks.load, version.focus], refresh, None, version, show_progress="hidden", api_name="versions")
 
 
-def serve(blocks: gr.Blocks, *, host: str, port: int, auth: tuple[str, str] | None = None, wait: bool = True) -> str:
-    """Serve the page and give its URL. port: 0 takes a free one. wait: until interrupted. Raises OSError when the port is taken."""
-    _, url, _ = blocks.queue(default_concurrency_limit=4).launch(
-        server_name=host,
-        server_port=port or None,
-        auth=auth,
-        quiet=True,
-        share=False,
-        ssr_mode=False,
-        footer_links=[],
-        theme=theme(),
-        css=CSS,
-        max_file_size="100mb",
-        prevent_thread_lock=True,
-    )
-    if wait:
-        blocks.block_thread()
-    return str(url)
+@dataclass(frozen=True)
+class Served:
+    """A running page. url: where it is."""
+
+    url: str
+    _blocks: gr.Blocks
+
+    def wait(self) -> None:
+        """Until interrupted; then the page is closed."""
+        self._blocks.block_thread()
+
+    def close(self) -> None:
+        self._blocks.close()
+
+
+def serve(blocks: gr.Blocks, *, host: str, port: int, auth: tuple[str, str] | None = None) -> Served:
+    """Serve the page from a thread. port: 0 takes a free one. Raises SettingsError when the port is taken."""
+    try:
+        _, url, _ = blocks.queue(default_concurrency_limit=4).launch(
+            server_name=host,
+            server_port=port or _free_port(host),
+            auth=auth,
+            quiet=True,
+            share=False,
+            ssr_mode=False,
+            run_history=False,
+            footer_links=[],
+            theme=theme(),
+            css=CSS,
+            max_file_size="100mb",
+            prevent_thread_lock=True,
+        )
+    except OSError as error:
+        raise SettingsError(f"Port {port} of {host} cannot be used.", hint="Name another one with --port; 0 takes a free one.") from error
+    return Served(str(url), blocks)
+
+
+def _free_port(host: str) -> int:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
 
 
 def _path_of(payload: Any) -> str | None:

@@ -65,8 +65,11 @@ def projects(settings: Settings) -> Projects:
     return Projects(data_dir(settings) / "projects.json")
 
 
-def pipeline(settings: Settings) -> Pipeline:
-    """Detector, embedder and cache. Loads weights: seconds. Raises WeightsMissing, DeviceUnavailable, UnknownPlug."""
+def pipeline(settings: Settings, *, names: bool = True) -> Pipeline:
+    """Detector, embedder and cache. Loads weights: seconds. Raises WeightsMissing, DeviceUnavailable, UnknownPlug.
+
+    names: without, no embedder is loaded, and the pipeline finds boxes only.
+    """
     from vision.pipeline import Pipeline
     from vision.plugs import load_detector, load_embedder
 
@@ -78,9 +81,8 @@ def pipeline(settings: Settings) -> Pipeline:
         input_size=settings.input_size,
         models_dir=settings.models_dir,
     )
-    embedder = load_embedder(
-        settings.embedder, settings.embedder_weights, device=settings.device, precision=settings.precision, models_dir=settings.models_dir
-    )
+    where = {"device": settings.device, "precision": settings.precision}
+    embedder = load_embedder(settings.embedder, settings.embedder_weights, models_dir=settings.models_dir, **where) if names else None
     return Pipeline(detector, embedder, thresholds=thresholds(settings), cache=cache(settings), batch_size=settings.batch_size)
 
 

@@ -98,9 +98,9 @@ def _size(folder: Path) -> int | None:
     return sum(os.stat(each).st_size for each in files) or None
 
 
-def plan_lines(settings: Settings) -> list[tuple[str, str]]:
-    """What a plan says about weights: which, and what must be downloaded."""
-    found = find(settings)
+def plan_lines(settings: Settings, *, names: bool = True) -> list[tuple[str, str]]:
+    """What a plan says about weights: which, and what must be downloaded. names: without, the embedder is not needed."""
+    found = find(settings)[: 2 if names else 1]
     lines = [("weights", str(each)) for each in found]
     missing = [each for each in found if not each.here]
     if missing and all(each.where == "hub" for each in missing):

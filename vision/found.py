@@ -5,6 +5,7 @@ For use without a label config, where a phrase is also the generic label; with o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from vision.types import Box, Detection, Named, Unknown
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """label: the name when the head knows it, else the phrase. phrase: what the words matched. score: the detector's, 0..1.
+    """label: the name when the head knows it, else the generic label. phrase: what the words matched. score: the detector's, 0..1.
 
     confidence: of the name, calibrated, 0..1; None when there is none. guess: the head's best guess when it does not know.
     box: pixels, xyxy.
@@ -27,11 +28,12 @@ class Found:
     box: Box
 
     @classmethod
-    def of(cls, detection: Detection) -> Found:
+    def of(cls, detection: Detection, labels: Mapping[str, str] | None = None) -> Found:
+        """labels: phrase -> label, where a phrase is not its own label."""
         answer = detection.answer
         named = answer if isinstance(answer, Named) else None
         return cls(
-            label=named.label if named else detection.phrase,
+            label=named.label if named else (labels or {}).get(detection.phrase, detection.phrase),
             phrase=detection.phrase,
             score=detection.score,
             confidence=named.confidence if named else None,

@@ -1,0 +1,69 @@
+"""`dinolabel app`: a page to try words, thresholds and trained heads on single pictures."""
+
+from __future__ import annotations
+
+import webbrowser
+from ipaddress import ip_address
+from typing import Annotated
+
+import typer
+
+from dinolabel import build, console, options, weights
+from dinolabel.plan import Plan
+from dinolabel.settings import Settings
+from vision.errors import SettingsError
+
+PORT = 7860  # Gradio's usual one
+
+
+def command(
+    host: Annotated[str, typer.Option(help="Address to listen on. Any but loopback needs --auth.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = PORT,
+    auth: Annotated[str | None, typer.Option(metavar="NAME:PASSWORD", help="Ask for these before showing anything.")] = None,
+    browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
+    weights_name: options.WeightsName = None,
+) -> None:
+    """Try it in the browser: a picture, words, sliders, boxes and names. No Label Studio is needed. Ctrl-C ends it.
+
+    Example: dinolabel app --weights nano --port 7860
+    """
+    login = login_of(auth, host=host)
+    settings = Settings.load(**weights.flags(weights_name))
+    Plan.of(
+        "Show the app",
+        [("listens", f"{host}:{port or 'a free port'}" + (", behind a password" if login else ""))],
+        weights.plan_lines(settings),
+        [("names", "with the heads of your projects, chosen in the page")],
+        [("leaves alone", "Label Studio: nothing is sent there")],
+    ).show()
+    with console.step("Loading the models") as came_out:
+        pipeline = build.pipeline(settings)
+        came_out(f"Loaded {pipeline.detector.name}")
+    with console.step("Starting the page"):
+        from app.page import page, serve
+
+        served = serve(page(pipeline, build.store(settings)), host=host, port=port, auth=login)
+    console.out.print(f"[name]{served.url}[/]")
+    console.err.print("[soft]Ctrl-C ends it.[/]")
+    if browser and console.err.is_terminal:
+        webbrowser.open(served.url)
+    served.wait()
+
+
+def login_of(auth: str | None, *, host: str) -> tuple[str, str] | None:
+    """Name and password. Raises SettingsError for half of them, or for none where others can reach the page."""
+    if auth is None:
+        if not _loopback(host):
+            raise SettingsError(f"Without a password the app does not listen on {host}.", hint="Add --auth NAME:PASSWORD.")
+        return None
+    name, colon, password = auth.partition(":")
+    if not (name and colon and password):
+        raise SettingsError("--auth needs a name, a colon and a password.", hint="For example --auth jason:correct-horse.")
+    return name, password
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

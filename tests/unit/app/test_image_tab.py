@@ -1,0 +1,141 @@
+"""What the image tab answers, with models that can be read off the picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import PIL.ImageDraw
+import pytest
+
+from app.image import BOXES_ONLY, NO_PROMPT, SHOWN_SIDE, WELCOME, ImageTab
+from tests.scripted import BLUE, GREEN, RED, ColourEmbedder, ScriptedDetector, colour_bundle
+from vision.cache import Cache
+from vision.candidates import Candidate
+from vision.errors import BundleMismatch, MediaUnavailable, MediaUnreadable, PromptMissing, RequestError
+from vision.pipeline import Pipeline
+from vision.store import Store
+from vision.types import Box
+
+SPOTS = [(20, 20, 60, 60, RED, "cat", 0.9), (100, 20, 140, 60, GREEN, "cat", 0.5), (20, 80, 50, 110, BLUE, "dog", 0.2)]
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> str:
+    picture = PIL.Image.new("RGB", (160, 120), (128, 128, 128))
+    for x1, y1, x2, y2, colour, *_ in SPOTS:
+        PIL.ImageDraw.Draw(picture).ellipse((x1, y1, x2, y2), fill=colour)
+    picture.save(tmp_path / "photo.png")
+    return str(tmp_path / "photo.png")
+
+
+@pytest.fixture
+def detector() -> ScriptedDetector:
+    return ScriptedDetector(*(Candidate(Box(x1, y1, x2, y2), phrase, score, score * 0.5) for x1, y1, x2, y2, _, phrase, score in SPOTS))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "bundles")
+
+
+@pytest.fixture
+def tab(detector: ScriptedDetector, store: Store, tmp_path: Path) -> ImageTab:
+    return ImageTab(Pipeline(detector, ColourEmbedder(), cache=Cache(tmp_path / "cache.sqlite", max_mb=16)), store)
+
+
+def test_boxes(tab: ImageTab, photo: str) -> None:
+    look = tab.look(photo, "Cat, dog", 0.3, 0.1, BOXES_ONLY)
+    assert look.table == [["cat", "cat", "0.90", "–", "–"], ["cat", "cat", "0.50", "–", "–"]]
+    assert [row["box"] for row in look.found] == [[20, 20, 60, 60], [100, 20, 140, 60]]
+    assert look.status.startswith("**2 found** ·")
+    assert look.picture is not None
+    assert not np.array_equal(look.picture, np.asarray(PIL.Image.open(photo)))
+
+
+def test_names(tab: ImageTab, store: Store, photo: str) -> None:
+    bundle_id = store.publish("3", colour_bundle(tom=RED))
+    look = tab.look(photo, "cat", 0.3, 0.1, f"3/{bundle_id}")
+    assert [line[0] for line in look.table] == ["tom", "cat"]
+    assert look.table[1][3:] == ["–", "tom"]
+    assert look.found[0]["confidence"] == 1.0
+    assert "1 named" in look.status
+
+
+def test_sliders_cost_no_forward_pass(tab: ImageTab, detector: ScriptedDetector, photo: str) -> None:
+    counts = [len(tab.again(photo, "cat. dog", box, 0.0, None).found) for box in (0.95, 0.6, 0.3, 0.1)]
+    assert counts == [0, 1, 2, 3]
+    assert len(detector.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("prompt", "box", "text", "words"),
+    [
+        ("cat", 0.95, 0.1, "The best box, `cat`, has 0.90: lower the box threshold"),
+        ("cat", 0.3, 0.7, "lower the text threshold"),
+        ("bird", 0.3, 0.1, "Nothing like that is in the picture"),
+    ],
+)
+def test_nothing_found_says_what_to_try(tab: ImageTab, photo: str, prompt: str, box: float, text: float, words: str) -> None:
+    look = tab.look(photo, prompt, box, text, None)
+    assert words in look.status
+    assert look.found == []
+    assert look.picture is not None, "the picture stays"
+
+
+def test_before_there_is_anything(tab: ImageTab, photo: str, detector: ScriptedDetector) -> None:
+    assert tab.again(None, "cat", 0.3, 0.2, None).status == WELCOME
+    shown = tab.again(photo, " . ", 0.3, 0.2, None)
+    assert shown.status == NO_PROMPT
+    assert np.array_equal(shown.picture, np.asarray(PIL.Image.open(photo)))
+    assert detector.asked == []
+
+
+def test_find_complains_where_a_slider_does_not(tab: ImageTab, photo: str, tmp_path: Path) -> None:
+    with pytest.raises(MediaUnavailable, match="no picture yet"):
+        tab.look(None, "cat", 0.3, 0.2, None)
+    with pytest.raises(PromptMissing):
+        tab.look(photo, "", 0.3, 0.2, None)
+    (tmp_path / "page.jpg").write_text("<html>")
+    with pytest.raises(MediaUnreadable, match="web page"):
+        tab.look(str(tmp_path / "page.jpg"), "cat", 0.3, 0.2, None)
+
+
+def test_versions_are_listed_newest_first_each_once(tab: ImageTab, store: Store) -> None:
+    assert tab.versions() == [("Boxes only", BOXES_ONLY)]
+    old = store.publish("3", colour_bundle(tom=RED))
+    new = store.publish("3", colour_bundle(tom=RED, felix=BLUE))
+    store.publish("12", colour_bundle(maria=GREEN))
+    store.pin("3", old)
+    assert tab.versions()[1:3] == [
+        (f"Project 3 · felix, tom · {new[:6]}", f"3/{new}"),
+        (f"Project 3 · tom · {old[:6]} · serving", f"3/{old}"),
+    ]
+    assert tab.versions()[3][0].startswith("Project 12 · maria")
+
+
+@pytest.mark.parametrize("version", ["nonsense", "3/000000000000", "../../etc/passwd"])
+def test_a_version_that_is_not_there(tab: ImageTab, photo: str, version: str) -> None:
+    with pytest.raises(RequestError):
+        tab.look(photo, "cat", 0.3, 0.2, version)
+
+
+def test_a_head_of_another_embedder_is_refused(detector: ScriptedDetector, store: Store, photo: str) -> None:
+    other = ColourEmbedder()
+    other.digest = "0" * 64
+    bundle_id = store.publish("3", colour_bundle(tom=RED))
+    with pytest.raises(BundleMismatch):
+        ImageTab(Pipeline(detector, other), store).look(photo, "cat", 0.3, 0.1, f"3/{bundle_id}")
+
+
+def test_a_large_picture_is_shown_smaller_and_answered_in_its_own_pixels(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "large.png"
+    PIL.Image.new("RGB", (4000, 1000)).save(path)
+    detector = ScriptedDetector(Candidate(Box(2000, 250, 3000, 750), "cat", 0.9, 0.9))
+    look = ImageTab(Pipeline(detector), store).look(str(path), "cat", 0.3, 0.2, None)
+    assert look.picture is not None
+    assert look.picture.shape == (SHOWN_SIDE // 4, SHOWN_SIDE, 3)
+    assert look.found[0]["box"] == [2000, 250, 3000, 750]
+    assert look.picture[200, 800].any(), "the frame's left edge lies where the smaller picture has it"
+    assert not look.picture[200, 700].any()

@@ -1,0 +1,123 @@
+"""The page on a real socket, driven by Gradio's own client."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import urlopen
+
+import PIL.Image
+import PIL.ImageDraw
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+
+import app
+from app.page import Served, page, serve
+from tests.scripted import BLUE, RED, ColourEmbedder, ScriptedDetector, colour_bundle
+from vision.cache import Cache
+from vision.candidates import Candidate
+from vision.errors import SettingsError
+from vision.pipeline import Pipeline
+from vision.store import Store
+from vision.types import Box
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return Store(tmp_path_factory.mktemp("bundles"))
+
+
+@pytest.fixture(scope="module")
+def served(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    detector = ScriptedDetector(Candidate(Box(20, 20, 60, 60), "cat", 0.9, 0.5), Candidate(Box(100, 20, 140, 60), "cat", 0.4, 0.3))
+    pipeline = Pipeline(detector, ColourEmbedder(), cache=Cache(tmp_path_factory.mktemp("cache") / "cache.sqlite", max_mb=16))
+    running = serve(page(pipeline, store), host="127.0.0.1", port=0)
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="module")
+def client(served: Served) -> Client:
+    return Client(served.url, verbose=False)
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    picture = PIL.Image.new("RGB", (160, 120), (128, 128, 128))
+    PIL.ImageDraw.Draw(picture).ellipse((20, 20, 60, 60), fill=RED)
+    PIL.ImageDraw.Draw(picture).ellipse((100, 20, 140, 60), fill=BLUE)
+    path = tmp_path_factory.mktemp("photos") / "photo.png"
+    picture.save(path)
+    return path
+
+
+def test_a_picture_and_words_give_boxes(client: Client, photo: Path) -> None:
+    annotated, table, found, status = client.predict(handle_file(str(photo)), "cat", 0.3, 0.1, "", api_name="/find")
+    assert PIL.Image.open(annotated).size == (160, 120)
+    assert [row[0] for row in table["data"]] == ["cat", "cat"]
+    assert [row["box"] for row in found] == [[20, 20, 60, 60], [100, 20, 140, 60]]
+    assert status.startswith("**2 found**")
+
+
+def test_a_slider_picks_again(client: Client, photo: Path) -> None:
+    *_, found, _ = client.predict(handle_file(str(photo)), "cat", 0.5, 0.1, "", api_name="/again")
+    assert len(found) == 1
+
+
+def test_a_head_that_is_published_meanwhile_can_be_chosen(client: Client, store: Store, photo: Path) -> None:
+    bundle_id = store.publish("3", colour_bundle(tom=RED))
+    choices = client.predict(api_name="/versions")["choices"]
+    assert [f"3/{bundle_id}"] == [each[1] for each in choices if each[1]]
+    *_, found, _ = client.predict(handle_file(str(photo)), "cat", 0.3, 0.1, f"3/{bundle_id}", api_name="/find")
+    assert [row["label"] for row in found] == ["tom", "cat"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "prompt", "words"),
+    [
+        ("page.jpg", b"<html>log in</html>", "cat", "is a web page, not a picture"),
+        ("cut.jpg", b"\xff\xd8\xff\xe0\x00\x10JFIF", "cat", "cut.jpg"),
+        (None, b"", "", "nothing to look for"),
+    ],
+)
+def test_errors_are_a_sentence_and_a_hint(
+    client: Client, photo: Path, tmp_path: Path, name: str | None, content: bytes, prompt: str, words: str
+) -> None:
+    path = photo if name is None else tmp_path / name
+    if name:
+        path.write_bytes(content)
+    with pytest.raises(AppError, match=words) as caught:
+        client.predict(handle_file(str(path)), prompt, 0.3, 0.1, "", api_name="/find")
+    assert "<small>" in str(caught.value)
+    assert "Traceback" not in str(caught.value)
+
+
+def test_the_page_fetches_nothing_from_elsewhere(served: Served) -> None:
+    html = urlopen(served.url).read().decode()
+    fetched = re.findall(r'(?:src|href)="?(https?://[^">\s]+)', html) + re.findall(r"url\(['\"]?(https?://[^)'\"]+)", html)
+    assert [each for each in fetched if not each.startswith(served.url.rstrip("/"))] == []
+    assert "dinolabel" in html
+    assert '"analytics_enabled":false' in html
+
+
+def test_a_password_is_asked_for(store: Store, photo: Path) -> None:
+    running = serve(page(Pipeline(ScriptedDetector()), store), host="127.0.0.1", port=0, auth=("jason", "horse"))
+    try:
+        with pytest.raises(Exception, match=r"(?i)login|auth|401|invalid|config"):
+            Client(running.url, verbose=False)
+        client = Client(running.url, verbose=False, auth=("jason", "horse"))
+        assert client.predict(handle_file(str(photo)), "cat", 0.3, 0.1, "", api_name="/find")[2] == []
+    finally:
+        running.close()
+
+
+def test_a_taken_port_is_named(served: Served, store: Store) -> None:
+    port = int(served.url.rstrip("/").rsplit(":", 1)[1])
+    with pytest.raises(SettingsError, match=f"Port {port}"):
+        serve(page(Pipeline(ScriptedDetector()), store), host="127.0.0.1", port=port)
+
+
+def test_gradio_wrote_nothing_into_our_source() -> None:
+    assert not list(Path(app.__path__[0]).glob("*.pyi"))

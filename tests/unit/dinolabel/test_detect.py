@@ -1,0 +1,127 @@
+"""`dinolabel detect` from the outside, on tiny random weights: what is printed, written, and with which exit code it ends."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from dinolabel.__main__ import run
+from tests.scripted import RED, colour_bundle
+from tests.tiny_models import tiny_detector, tiny_embedder
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("weights")
+    tiny_detector(folder / "detector")
+    tiny_embedder(folder / "embedder")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def settled(tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("DINOLABEL_DETECTOR_WEIGHTS", str(weights / "detector"))
+    monkeypatch.setenv("DINOLABEL_EMBEDDER_WEIGHTS", str(weights / "embedder"))
+    monkeypatch.setenv("DINOLABEL_DEVICE", "cpu")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    (folder / "deep").mkdir(parents=True)
+    for number, name in enumerate(("a.png", "deep/b.png", "deep/c.png")):
+        noise = np.random.default_rng(number).integers(0, 255, (6, 8, 3), np.uint8)
+        PIL.Image.fromarray(noise).resize((160, 120)).save(folder / name)
+    return folder
+
+
+ASK = ["--prompt", "cat", "--prompt", "pet=dog, puppy", "--box-threshold", "0.2", "--text-threshold", "0.05"]
+
+
+def test_json_has_the_schema_it_promises(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (photos / "page.jpg").write_text("<html>")
+    assert run(["detect", str(photos), *ASK, "--json"]) == 0
+    printed = capsys.readouterr()
+    document = json.loads(printed.out)
+    assert list(document) == ["format", "prompt", "weights", "head", "thresholds", "images", "failed"]
+    assert document["prompt"] == {"cat": "cat", "dog": "pet", "puppy": "pet"}
+    assert document["thresholds"] == {"box": 0.2, "text": 0.05, "nms_iou": 0.6}
+    assert [each["file"] for each in document["images"]] == ["a.png", "deep/b.png", "deep/c.png"]
+    rows = [(image, row) for image in document["images"] for row in image["found"]]
+    assert rows, "random weights find something at this threshold"
+    for image, row in rows:
+        x1, y1, x2, y2 = row["box"]
+        assert 0 <= x1 < x2 <= image["width"] == 160
+        assert 0 <= y1 < y2 <= image["height"] == 120
+        assert row["label"] == document["prompt"][row["phrase"]]
+        assert row["score"] >= 0.2
+    assert [each["file"] for each in document["failed"]] == ["page.jpg"]
+    assert "1 picture failed" in printed.err
+    assert "Look for cat, dog and puppy in 4 pictures" in printed.err
+
+
+def test_a_table_and_annotated_copies(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["detect", str(photos / "a.png"), *ASK, "--out", str(tmp_path / "found")]) == 0
+    printed = capsys.readouterr()
+    document = json.loads((tmp_path / "found" / "detections.json").read_text())
+    found = document["images"][0]["found"]
+    assert printed.out.splitlines()[0].split() == ["picture", "label", "phrase", "score", "confidence", "x1", "y1", "x2", "y2"]
+    assert len(printed.out.splitlines()) == len(found) + 1
+    assert document["images"][0]["annotated"] == str(tmp_path / "found" / "a.png")
+    assert PIL.Image.open(tmp_path / "found" / "a.png").size == (160, 120)
+
+
+def test_many_boxes_are_counted_per_picture(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ask = ["--prompt", "cat. dog. car", "--box-threshold", "0.05", "--text-threshold", "0"]
+    for number in range(6):
+        noise = np.random.default_rng(10 + number).integers(0, 255, (6, 8, 3), np.uint8)
+        PIL.Image.fromarray(noise).resize((160, 120)).save(photos / f"more{number}.png")
+    assert run(["detect", str(photos), *ask]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["picture", "boxes", "labels"]
+    assert len(lines) == 10
+
+
+def test_another_threshold_answers_from_the_cache(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    counts = []
+    for box in ("0.2", "0.9"):
+        assert run(["detect", str(photos), "--prompt", "cat", "--box-threshold", box, "--text-threshold", "0", "--json"]) == 0
+        counts.append(sum(len(each["found"]) for each in json.loads(capsys.readouterr().out)["images"]))
+    assert counts[0] > counts[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["detect", "photos", "--prompt", " . "], 2, "nothing to look for"),
+        (["detect", "nowhere", "--prompt", "cat"], 3, "no file or folder nowhere"),
+        (["detect", "empty", "--prompt", "cat"], 3, "no pictures in empty"),
+        (["detect", "bad", "--prompt", "cat"], 3, "web page"),
+        (["detect", "photos", "--prompt", "cat", "--out", "photos"], 2, "holds the pictures themselves"),
+        (["detect", "photos", "--prompt", "cat", "--box-threshold", "7"], 2, "box_threshold"),
+        (["detect", "photos", "--prompt", "cat", "--weights", "no/such"], 4, "no/such"),
+        (["detect", "photos", "--prompt", "cat", "--device", "warp"], 4, "no device 'warp'"),
+        (["detect", "photos", "--prompt", "cat", "--bundle", "empty"], 4, "holds no bundle"),
+        (["detect", "photos", "--prompt", "cat", "--bundle", "stranger"], 4, "another embedder"),
+        (["detect", "photos", "--prompt", "cat", "--bundle", "empty", "--project", "1"], 2, "not both"),
+    ],
+    ids=lambda each: " ".join(each[3:]) if isinstance(each, list) else "",
+)
+def test_what_goes_wrong_has_a_sentence_and_a_code(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, words: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "a.jpg").write_text("<html>")
+    colour_bundle(tom=RED).save(tmp_path / "stranger")
+    assert run(arguments) == code
+    printed = capsys.readouterr()
+    assert words in printed.err
+    assert "Traceback" not in printed.err

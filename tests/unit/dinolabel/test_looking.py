@@ -1,0 +1,133 @@
+"""Many pictures, some of them bad: what is answered, what is listed, what is written where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from dinolabel import looking
+from vision.errors import MediaError, ModelError, RequestError
+from vision.types import Box, Detection, Image, Named
+
+CAT = Detection(Box(4, 4, 20, 20), "cat", 0.9)
+
+
+def picture(path: Path, *, width: int = 40) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    noise = np.random.default_rng(width).integers(0, 255, (30, width, 3), np.uint8)
+    PIL.Image.fromarray(noise).save(path)
+    return path
+
+
+def cut_short(path: Path) -> Path:
+    picture(path)
+    path.write_bytes(path.read_bytes()[:-200])
+    return path
+
+
+def page(path: Path) -> Path:
+    path.write_text("<html>")
+    return path
+
+
+class Model:
+    """Decodes what it is given, as a detector does, and remembers the sizes of its batches."""
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def __call__(self, images: Sequence[Image]) -> list[list[Detection]]:
+        self.batches.append(len(images))
+        return [[CAT] * (image.pixels.shape[1] // 40) for image in images]
+
+
+def test_answers_come_in_order_and_batches(tmp_path: Path) -> None:
+    paths = [picture(tmp_path / f"{number}.png", width=40 * (number + 1)) for number in range(5)]
+    model = Model()
+    seen = list(looking.look(paths, model, at_once=2))
+    assert [each.path for each in seen] == paths
+    assert [len(each.found) for each in seen] == [1, 2, 3, 4, 5]
+    assert model.batches == [2, 2, 1]
+
+
+def test_bad_ones_cost_the_others_nothing(tmp_path: Path) -> None:
+    paths = [
+        picture(tmp_path / "a.png"),
+        cut_short(tmp_path / "b.png"),  # opens, and fails when its pixels are asked for
+        page(tmp_path / "c.jpg"),  # does not even open
+        picture(tmp_path / "d.png"),
+        tmp_path / "gone.png",
+    ]
+    seen = list(looking.look(paths, Model(), at_once=4))
+    assert [each.path for each in seen] == paths
+    assert [each.error is None for each in seen] == [True, False, False, True, False]
+    assert [len(each.found) for each in seen] == [1, 0, 0, 1, 0]
+    assert [type(each.error).__name__ for each in seen if each.error] == ["MediaUnreadable", "MediaUnreadable", "MediaUnavailable"]
+
+
+def test_a_batch_of_nothing_but_bad_ones_asks_nobody(tmp_path: Path) -> None:
+    model = Model()
+    assert len(list(looking.look([page(tmp_path / "a.jpg"), page(tmp_path / "b.jpg")], model, at_once=4))) == 2
+    assert model.batches == []
+
+
+def test_a_model_that_fails_is_no_bad_picture(tmp_path: Path) -> None:
+    def broken(images: Sequence[Image]) -> list[list[Detection]]:
+        raise ModelError("out of memory")
+
+    with pytest.raises(ModelError):
+        list(looking.look([picture(tmp_path / "a.png")], broken, at_once=4))
+
+
+def test_our_own_output_is_not_looked_at_again(tmp_path: Path) -> None:
+    for name in ("a.png", "deep/b.jpg", "out/a.png"):
+        picture(tmp_path / name)
+    found = looking.pictures(tmp_path, out=tmp_path / "out")
+    assert [each.relative_to(tmp_path).as_posix() for each in found] == ["a.png", "deep/b.jpg"]
+
+
+@pytest.mark.parametrize("source", [".", "a.png"])
+def test_pictures_are_never_written_over(tmp_path: Path, source: str) -> None:
+    picture(tmp_path / "a.png")
+    with pytest.raises(RequestError, match="holds the pictures themselves"):
+        looking.pictures(tmp_path / source, out=tmp_path)
+
+
+def test_a_folder_without_pictures(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match="no pictures"):
+        looking.pictures(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "written"), [("a.png", "a.png"), ("deep/a.JPG", "deep/a.JPG"), ("a.tif", "a.tif.jpg"), ("a.bmp", "a.bmp.jpg")]
+)
+def test_annotated_copies_lie_as_the_originals_do(tmp_path: Path, name: str, written: str) -> None:
+    path = picture(tmp_path / "in" / name)
+    (seen,) = looking.look([path], lambda images: [[CAT]], at_once=1)
+    target = looking.annotate(seen, tmp_path / "in", tmp_path / "out", {"cat": "pet"})
+    assert target == tmp_path / "out" / written
+    drawn = PIL.Image.open(target)
+    assert drawn.size == (40, 30)
+    assert not np.array_equal(np.asarray(drawn.convert("RGB")), np.asarray(PIL.Image.open(path)))
+
+
+def test_entries(tmp_path: Path) -> None:
+    path = picture(tmp_path / "in" / "a.png")
+    (seen,) = looking.look([path], lambda images: [[CAT, CAT.answered(Named("tom", 0.8))]], at_once=1)
+    assert looking.entry(seen, tmp_path, {"cat": "pet"}) == {
+        "file": "in/a.png",
+        "width": 40,
+        "height": 30,
+        "annotated": None,
+        "found": [
+            {"label": "pet", "phrase": "cat", "score": 0.9, "confidence": None, "guess": None, "box": [4, 4, 20, 20]},
+            {"label": "tom", "phrase": "cat", "score": 0.9, "confidence": 0.8, "guess": None, "box": [4, 4, 20, 20]},
+        ],
+    }
+    assert looking.entry(seen, path, {})["file"] == "a.png"
+    (failed,) = looking.look([page(tmp_path / "c.jpg")], Model(), at_once=1)
+    assert looking.failure(failed, tmp_path)["error"] == "c.jpg is a web page, not a picture."
