@@ -119,10 +119,10 @@ def _floor(candidate: Report, *, basis: str) -> Check:
     # with every group left out in turn the numbers are few: refuse only what even its best case condemns
     passed = candidate.macro_f1 >= FLOOR_F1 if basis == HELD_OUT else high >= FLOOR_F1
     words = (
-        f"Macro-F1 {candidate.macro_f1:.2f} (95 % interval {low:.2f} to {high:.2f}) on {_counted(candidate)} {basis}; "
+        f"acro-F1 {candidate.macro_f1:.2f} (95 % interval {low:.2f} to {high:.2f}) on {_counted(candidate)} {basis}; "
         f"the floor is {FLOOR_F1:.2f}."
     )
-    return Check("macro-F1 floor", passed, words)
+    return Check("macro-F1 floor", passed, f"M{words}" if passed else f"Not good enough yet: m{words}")
 
 
 def _no_loss(candidate: Report, found: Difference) -> Check:
@@ -154,9 +154,9 @@ def _recall(candidate: Report, current: Report | None) -> Check:
     for label, score in candidate.per_label.items():
         before = current.per_label[label].recall if current is not None and label in current.per_label else None
         if score.objects >= ENOUGH_OBJECTS and score.recall < FLOOR_RECALL and (before is None or score.recall < before):
-            low.append(f"{label} is found in {round(score.recall * score.objects)} of {score.objects}")
+            low.append(f"{label} in {round(score.recall * score.objects)} of {score.objects}")
     if low:
-        return Check("recall of each label", False, f"A name would be lost: {'; '.join(low)} (floor {FLOOR_RECALL:.0%}).")
+        return Check("recall of each label", False, f"Names hardly found: {', '.join(low)} (floor {FLOOR_RECALL:.0%}).")
     return Check("recall of each label", True, "No name is lost.")
 
 

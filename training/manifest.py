@@ -82,6 +82,8 @@ def read(folder: Path) -> Manifest:
     path = folder / NAME
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError as error:
+        raise ManifestUnreadable(f"There is no export of crops in {folder}.") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestUnreadable(f"{path} cannot be read: {error}.") from error
     records = [_record(line, where=f"{path}, line {number}") for number, line in enumerate(lines, 1) if line.strip()]

@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-UNNAMED = "unknown"
+from vision.bundle import UNKNOWN_LABEL
+
+UNNAMED = UNKNOWN_LABEL
 CELLS_WRITTEN = 25  # labels up to which every cell has its number; beyond, colour must do
 
 STYLE = """
@@ -24,7 +26,7 @@ body{font:15px/1.55 system-ui,sans-serif;color:var(--ink);background:var(--paper
 h1{font-size:1.35rem;margin:0 0 .3rem}h2{font-size:1rem;margin:2.2rem 0 .5rem}.soft{color:var(--soft)}
 .verdict{font-size:1.05rem;border-left:4px solid;padding:.2rem 0 .2rem .9rem;margin:1.2rem 0}
 .yes{border-color:var(--good)}.no{border-color:var(--bad)}
-table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
+table{border-collapse:collapse;width:100%;margin:0 0 1.4rem;font-variant-numeric:tabular-nums}
 td,th{text-align:left;vertical-align:top;padding:.3rem .8rem .3rem 0;border-bottom:1px solid var(--line)}
 th{font-weight:500;color:var(--soft)}td.n,th.n{text-align:right}img{max-width:100%;background:#fff;border-radius:4px}code{font-size:.9em;overflow-wrap:anywhere}
 """
@@ -102,7 +104,7 @@ def _labels(candidate: Mapping[str, Any] | None, objects: Mapping[str, int]) -> 
     scores = candidate["per_label"] if candidate else {}
     header = ("name", "approved", "judged on", "recall", "precision")
     rows = []
-    for label in sorted({*objects, *scores}):
+    for label in sorted({*objects, *scores} - {UNNAMED}):
         score = scores.get(label)
         seen = score and score["objects"]
         figures = (str(score["objects"]), f"{score['recall']:.2f}", f"{score['precision']:.2f}") if score and seen else ("0", "–", "–")

@@ -136,7 +136,8 @@ def _tell(report: Report, folder: Path | None, *, as_json: bool) -> None:
     for title, entries in (("left out, people disagree", report.conflicts), ("pictures that failed", report.failed)):
         for entry in entries[:LISTED]:
             said = entry.get("why") or " / ".join(entry.get("labels", ()))
-            console.out.print(f"[warn]{title}[/]  task {entry['task']}: {escape(said)}", soft_wrap=True)
+            cost = f" ({words.counted(entry['boxes'], 'box', 'boxes')})" if "boxes" in entry else ""
+            console.out.print(f"[warn]{title}[/]  task {entry['task']}: {escape(said)}{cost}", soft_wrap=True)
         if len(entries) > LISTED:
             console.out.print(f"[warn]{title}[/]  and {len(entries) - LISTED} more")
     if folder:

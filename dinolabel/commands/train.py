@@ -31,7 +31,7 @@ def command(
 ) -> None:
     """Learn the names of approved boxes; publish the head when it is good enough.
 
-    Example: dinolabel export crops --project 3 && dinolabel train --project 3
+    Example: dinolabel train --project 3
     """
     settings = Settings.load(embedder_weights=weights_name)
     number = choice.chosen(settings, project)

@@ -82,7 +82,7 @@ def test_what_is_no_manifest(tmp_path: Path, text: str) -> None:
 
 
 def test_no_manifest_at_all(tmp_path: Path) -> None:
-    with pytest.raises(ManifestUnreadable, match="No such file"):
+    with pytest.raises(ManifestUnreadable, match="no export of crops"):
         read(tmp_path)
 
 
