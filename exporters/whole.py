@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from vision.errors import DinolabelError
+from vision.errors import RequestError
 
 STALE_SECONDS = 24 * 3600  # a half-made folder older than this belongs to a run that was killed
 
 
-class ExportRefused(DinolabelError):
+class ExportRefused(RequestError):
     """The folder to write holds something that is no earlier export of the same format."""
 
     hint = "Name a new or empty folder with --out."

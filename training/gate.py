@@ -92,12 +92,16 @@ def decide(candidate: Report | None, current: Report | None, *, basis: str, news
 
 @dataclass(frozen=True)
 class Difference:
-    """Macro-F1 over the labels that both heads know; low, high: interval of candidate minus current on the same resampled groups."""
+    """Macro-F1 over the labels that both heads know; low, high: interval of candidate minus current on the same resampled groups.
+
+    same_labels: neither head knows a label that the other does not.
+    """
 
     candidate: float
     current: float
     low: float
     high: float
+    same_labels: bool
 
     @property
     def point(self) -> float:
@@ -111,7 +115,8 @@ def difference(candidate: Report, current: Report, *, seed: int) -> Difference:
     both = sorted(candidate.known & current.known)
     tables = [_narrowed(each, both) for each in (candidate, current)]
     first, second = (float(macro_f1(table.sum(axis=0)[None])[0]) for table in tables)
-    return Difference(first, second, *interval(macro_f1(resampled(tables[0], seed=seed)) - macro_f1(resampled(tables[1], seed=seed))))
+    low, high = interval(macro_f1(resampled(tables[0], seed=seed)) - macro_f1(resampled(tables[1], seed=seed)))
+    return Difference(first, second, low, high, candidate.known == current.known)
 
 
 def _floor(candidate: Report, *, basis: str) -> Check:
@@ -126,8 +131,9 @@ def _floor(candidate: Report, *, basis: str) -> Check:
 
 
 def _no_loss(candidate: Report, found: Difference) -> Check:
+    over = "" if found.same_labels else " over the names both know"
     words = (
-        f"acro-F1 {found.candidate:.2f} against the current head's {found.current:.2f} on the same {_counted(candidate)} held out "
+        f"acro-F1{over} {found.candidate:.2f} against the current head's {found.current:.2f} on the same {_counted(candidate)} held out "
         f"({found.point:+.2f}, 95 % interval {found.low:+.2f} to {found.high:+.2f})."
     )
     return Check("no loss of macro-F1", found.high >= 0, f"M{words}" if found.high >= 0 else f"It would lose: m{words}")

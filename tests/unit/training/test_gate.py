@@ -101,6 +101,8 @@ def test_heads_are_compared_on_the_names_both_know() -> None:
     new = report(["a", "c"], [Named("a", 0.9), Named("c", 0.9)], groups=["1", "2"], labels=["a", "c"])
     found = difference(new, old, seed=0)
     assert (found.candidate, found.current, found.point, found.low, found.high) == (1.0, 1.0, 0.0, 0.0, 0.0)
+    assert not found.same_labels
+    assert "over the names both know" in decide(new, old, basis=HELD_OUT, news=News(1, 2, added=("c",))).reason
 
 
 def test_the_same_groups_or_nothing() -> None:

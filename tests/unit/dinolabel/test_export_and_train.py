@@ -1,0 +1,122 @@
+"""`dinolabel export` and `dinolabel train` as a person types them, on an export file, real pictures and tiny weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from dinolabel.__main__ import run
+from tests.tiny_models import tiny_embedder
+
+CONFIG = """<View><Image name="image" value="$image"/><RectangleLabels name="label" toName="image">
+<Label value="thing" predicted_values="thing"/><Label value="red"/><Label value="blue"/></RectangleLabels></View>"""
+COLOURS = {"red": (220, 30, 40), "blue": (30, 60, 220)}
+
+
+def region(identity: str, x: float, label: str, origin: str | None) -> dict[str, Any]:
+    value = {"x": x, "y": 20.0, "width": 25.0, "height": 50.0, "rotation": 0, "rectanglelabels": [label]}
+    found = {"id": identity, "from_name": "label", "to_name": "image", "type": "rectanglelabels", "value": value, "image_rotation": 0}
+    return found | {"original_width": 160, "original_height": 80} | ({"origin": origin} if origin else {})
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Twelve pictures with a red and a blue thing, named by a person, and the last one lost."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path / "data"))
+    (tmp_path / "pictures").mkdir()
+    tasks = []
+    for number in range(12):
+        pixels = np.random.default_rng(number).integers(80, 160, (80, 160, 3), dtype=np.uint8)
+        for at, colour in enumerate(COLOURS.values()):
+            pixels[16:56, 16 + 80 * at : 56 + 80 * at] = colour
+        PIL.Image.fromarray(pixels).save(tmp_path / "pictures" / f"{number}.png")
+        kept = [region(f"r{at}", 10 + 50 * at, label, "prediction-changed") for at, label in enumerate(COLOURS)]
+        shown = [region(f"r{at}", 11 + 50 * at, "thing", None) for at in range(2)]
+        done = {"id": number, "completed_by": 1, "was_cancelled": False, "lead_time": 2.0, "result": kept}
+        done |= {"updated_at": "2026-11-22T11:00:00Z"}
+        done |= {"parent_prediction": number, "prediction": {"id": number, "result": shown, "model_version": "v"}}
+        tasks.append({"id": number + 1, "data": {"image": f"/data/upload/1/0a1b2c3d-{number}.png"}, "annotations": [done]})
+    (tmp_path / "pictures" / "11.png").unlink()
+    (tmp_path / "export.json").write_text(json.dumps(tasks))
+    (tmp_path / "config.xml").write_text(CONFIG)
+    return tmp_path
+
+
+EXPORT = ["export", "crops", "--from", "export.json", "--media", "pictures", "--label-config", "config.xml"]
+
+
+def printed(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_export_then_train_then_nothing_new(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*EXPORT, "--out", "crops", "--json"]) == 0
+    report = printed(capsys)
+    assert report["approved"] == {"red": 12, "blue": 12}
+    assert [(each["task"], each["boxes"]) for each in report["failed"]] == [(12, 2)]
+    assert report["rows"] == 44  # eleven pictures, two objects, two views
+    weights = str(tiny_embedder(place / "weights"))
+    train = ["train", "--manifest", "crops", "--project", "1", "--weights", weights, "--json"]
+    assert run(train) == 0
+    verdict = printed(capsys)
+    assert verdict["published"] and Path(verdict["receipt"]).is_file()
+    assert run(train) == 0
+    again = printed(capsys)
+    assert not again["published"] and "nothing new" in again["reason"]
+    assert run([*train, "--force"]) == 0
+    assert printed(capsys)["bundle_id"] == verdict["bundle_id"]
+
+
+def test_a_person_sees_counts_verdict_and_where_the_receipt_is(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*EXPORT, "--out", "crops"]) == 0
+    told = capsys.readouterr()
+    assert "red 12, blue 12" in told.out and "task 12" in told.out and "Wrote 44 crops to crops" in told.out
+    assert "Cut 24 boxes out of 12 pictures" in told.err
+    assert run(["train", "--manifest", "crops", "--project", "1", "--weights", str(tiny_embedder(place / "weights"))]) == 0
+    told = capsys.readouterr()
+    assert "Train a head for project 1" in told.err
+    assert "Published as" in told.out and "receipt.html" in told.out
+
+
+def test_a_dry_run_only_counts(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*EXPORT, "--dry-run", "--json"]) == 0
+    assert printed(capsys)["approved"] == {"red": 12, "blue": 12}
+    assert not (place / "crops").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["export", "yolo9", *EXPORT[2:]], 2, "There is no export format 'yolo9'"),
+        (EXPORT, 2, "Where should the files go?"),
+        (EXPORT[:6], 2, "needs --media and --label-config"),
+        ([*EXPORT[:3], "config.xml", *EXPORT[4:]], 2, "cannot be read"),
+        ([*EXPORT[:3], "nothing.json", *EXPORT[4:]], 2, "cannot be read"),
+        ([*EXPORT[:5], "nowhere", *EXPORT[6:]], 2, "There is no folder nowhere"),
+        ([*EXPORT, "--out", "pictures"], 2, "holds other things"),
+        (["train", "--manifest", "pictures", "--project", "1", "--weights", "nowhere"], 4, "nowhere"),
+    ],
+)
+def test_a_wrong_question_gets_a_sentence(
+    place: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, says: str
+) -> None:
+    assert run(arguments) == code
+    assert says in " ".join(capsys.readouterr().err.split())
+
+
+def test_nothing_named_is_an_error_that_names_labels(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tasks = json.loads((place / "export.json").read_text())
+    for task in tasks:
+        for each in task["annotations"][0]["result"]:
+            each["value"]["rectanglelabels"] = ["thing"]
+    (place / "export.json").write_text(json.dumps(tasks))
+    assert run([*EXPORT, "--out", "crops"]) == 0
+    assert run(["train", "--manifest", "crops", "--project", "1", "--weights", str(tiny_embedder(place / "weights"))]) == 6
+    assert "red needs 1 more, blue needs 1 more" in " ".join(capsys.readouterr().err.split())
