@@ -28,6 +28,7 @@ BOXES_ONLY = ""
 SHOWN_SIDE = 1600  # pixels; a browser shows no more, and a slider must not wait for the encoding of a camera's full size
 HEADERS = ["label", "phrase", "score", "confidence", "best guess"]
 WELCOME = "Add a picture, say what to look for, press **Find**."
+READY = "Press **Find** to look at this picture."
 NO_PROMPT = "Now say what to look for, for example `cat face. dog face`, and press **Find**."
 
 
@@ -66,11 +67,16 @@ class ImageTab:
         return Look(_annotated(path, detections), [_line(each) for each in found], [each.row() for each in found], status)
 
     def again(self, path: str | None, prompt: str, box: float, text: float, version: str | None) -> Look:
-        """As look, for a slider that was moved: before there is a picture and a prompt it says what to do instead of complaining."""
+        """As look, for a slider that was moved or a picture that was changed: never a forward pass of the detector.
+
+        Where one would be needed, it says what to do next instead of complaining.
+        """
         if not path:
             return Look(None, [], [], WELCOME)
         if not (prompt or "").strip(" .,;\n"):
             return Look(_annotated(path, []), [], [], NO_PROMPT)
+        if not self._pipeline.knows(_opened(path), prompt):
+            return Look(_annotated(path, []), [], [], READY)
         return self.look(path, prompt, box, text, version)
 
     def versions(self) -> list[tuple[str, str]]:

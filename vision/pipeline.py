@@ -157,6 +157,11 @@ class Pipeline:
                     self.cache.put_detections(key, known[key] or [])
         return [known[key] or [] for key in keys]
 
+    def knows(self, image: Image, prompt: str | Prompt) -> bool:
+        """Whether the candidates of this image are in the cache, so that looking again costs no forward pass."""
+        key = detection_key(image, self.detector.digest, _prompt(prompt))
+        return self.cache is not None and self.cache.get_detections(key) is not None
+
     def embed(self, image: Image, boxes: Sequence[Box]) -> Embeddings:
         """(N, D) float32 unit rows, one per box, from the cache where it can; the image is decoded only if one is missing.
 

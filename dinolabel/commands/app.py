@@ -13,13 +13,15 @@ from dinolabel.plan import Plan
 from dinolabel.settings import Settings
 from vision.errors import SettingsError
 
+USER = "dinolabel"
+AUTH_HELP = f"Ask for these first. Without it DINOLABEL_SECRET counts, if set, as the password of {USER}."
 PORT = 7860  # Gradio's usual one
 
 
 def command(
-    host: Annotated[str, typer.Option(help="Address to listen on. Any but loopback needs --auth.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Address to listen on. Any but loopback needs a password.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = PORT,
-    auth: Annotated[str | None, typer.Option(metavar="NAME:PASSWORD", help="Ask for these before showing anything.")] = None,
+    auth: Annotated[str | None, typer.Option(metavar="NAME:PASSWORD", help=AUTH_HELP)] = None,
     browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
     weights_name: options.WeightsName = None,
 ) -> None:
@@ -27,8 +29,8 @@ def command(
 
     Example: dinolabel app --weights nano --port 7860
     """
-    login = login_of(auth, host=host)
     settings = Settings.load(**weights.flags(weights_name))
+    login = login_of(auth or _from(settings), host=host)
     Plan.of(
         "Show the app",
         [("listens", f"{host}:{port or 'a free port'}" + (", behind a password" if login else ""))],
@@ -50,11 +52,17 @@ def command(
     served.wait()
 
 
+def _from(settings: Settings) -> str | None:
+    """The settings' secret as a login: unlike a flag it does not show in the list of processes."""
+    return f"{USER}:{settings.secret.get_secret_value()}" if settings.secret else None
+
+
 def login_of(auth: str | None, *, host: str) -> tuple[str, str] | None:
     """Name and password. Raises SettingsError for half of them, or for none where others can reach the page."""
     if auth is None:
         if not _loopback(host):
-            raise SettingsError(f"Without a password the app does not listen on {host}.", hint="Add --auth NAME:PASSWORD.")
+            hint = f"Set DINOLABEL_SECRET (the name is {USER}) or add --auth NAME:PASSWORD."
+            raise SettingsError(f"Without a password the app does not listen on {host}.", hint=hint)
         return None
     name, colon, password = auth.partition(":")
     if not (name and colon and password):

@@ -9,8 +9,8 @@ import PIL.Image
 import PIL.ImageDraw
 import pytest
 
-from app.image import BOXES_ONLY, NO_PROMPT, SHOWN_SIDE, WELCOME, ImageTab
-from tests.scripted import BLUE, GREEN, RED, ColourEmbedder, ScriptedDetector, colour_bundle
+from app.image import BOXES_ONLY, NO_PROMPT, READY, SHOWN_SIDE, WELCOME, ImageTab
+from tests.doubles.scripted_models import BLUE, GREEN, RED, ColourEmbedder, ScriptedDetector, colour_bundle
 from vision.cache import Cache
 from vision.candidates import Candidate
 from vision.errors import BundleMismatch, MediaUnavailable, MediaUnreadable, PromptMissing, RequestError
@@ -64,6 +64,9 @@ def test_names(tab: ImageTab, store: Store, photo: str) -> None:
 
 
 def test_sliders_cost_no_forward_pass(tab: ImageTab, detector: ScriptedDetector, photo: str) -> None:
+    assert tab.again(photo, "cat. dog", 0.3, 0.2, None).status == READY
+    assert detector.asked == [], "the first look is for the button: it may take long"
+    tab.look(photo, "cat. dog", 0.3, 0.0, None)
     counts = [len(tab.again(photo, "cat. dog", box, 0.0, None).found) for box in (0.95, 0.6, 0.3, 0.1)]
     assert counts == [0, 1, 2, 3]
     assert len(detector.asked) == 1

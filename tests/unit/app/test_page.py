@@ -15,7 +15,7 @@ from gradio_client.exceptions import AppError
 
 import app
 from app.page import Served, page, serve
-from tests.scripted import BLUE, RED, ColourEmbedder, ScriptedDetector, colour_bundle
+from tests.doubles.scripted_models import BLUE, RED, ColourEmbedder, ScriptedDetector, colour_bundle
 from vision.cache import Cache
 from vision.candidates import Candidate
 from vision.errors import SettingsError

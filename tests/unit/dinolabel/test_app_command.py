@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dinolabel.commands.app import login_of
+from dinolabel.commands.app import _from, login_of
+from dinolabel.settings import Settings
 from vision.errors import SettingsError
 
 
@@ -20,6 +21,13 @@ from vision.errors import SettingsError
 )
 def test_login(auth: str | None, host: str, wanted: tuple[str, str] | None) -> None:
     assert login_of(auth, host=host) == wanted
+
+
+def test_the_secret_is_a_login_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DINOLABEL_SECRET", "horse:staple")
+    assert login_of(_from(Settings.load()), host="0.0.0.0") == ("dinolabel", "horse:staple")
+    monkeypatch.delenv("DINOLABEL_SECRET")
+    assert _from(Settings.load()) is None
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import PIL.Image
 import pytest
 
 from dinolabel.__main__ import run
-from tests.scripted import RED, colour_bundle
+from tests.doubles.scripted_models import RED, colour_bundle
 from tests.tiny_models import tiny_detector, tiny_embedder
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.scripted import ColourEmbedder, ScriptedDetector
+from tests.doubles.scripted_models import ColourEmbedder, ScriptedDetector
 from vision.bundle import Bundle
 from vision.heads import prototype
 from vision.types import CropPolicy

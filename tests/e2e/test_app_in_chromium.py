@@ -1,0 +1,89 @@
+"""The app as a person meets it: in Chromium, with a picture, words, a slider and a trained head."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import PIL.Image
+import PIL.ImageDraw
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from app.page import page as app_page
+from app.page import serve
+from tests.doubles.scripted_models import BLUE, RED, ColourEmbedder, ScriptedDetector, colour_bundle
+from vision.cache import Cache
+from vision.candidates import Candidate
+from vision.pipeline import Pipeline
+from vision.store import Store
+from vision.types import Box
+
+pytestmark = pytest.mark.e2e
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+FLAGS += ["--disable-component-update", "--disable-sync"]
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("app")
+    detector = ScriptedDetector(Candidate(Box(20, 20, 60, 60), "cat", 0.9, 0.5), Candidate(Box(100, 20, 140, 60), "cat", 0.4, 0.3))
+    store = Store(folder / "bundles")
+    store.publish("3", colour_bundle(tom=RED))
+    running = serve(
+        app_page(Pipeline(detector, ColourEmbedder(), cache=Cache(folder / "cache.sqlite", max_mb=16)), store), host="127.0.0.1", port=0
+    )
+    yield running.url
+    running.close()
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    picture = PIL.Image.new("RGB", (160, 120), (128, 128, 128))
+    PIL.ImageDraw.Draw(picture).ellipse((20, 20, 60, 60), fill=RED)
+    PIL.ImageDraw.Draw(picture).ellipse((100, 20, 140, 60), fill=BLUE)
+    path = tmp_path_factory.mktemp("photos") / "photo.png"
+    picture.save(path)
+    return path
+
+
+@pytest.fixture
+def browser_page() -> Iterator[Page]:
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser.new_page(viewport={"width": 1400, "height": 900})
+        browser.close()
+
+
+def test_a_person_tries_it(browser_page: Page, url: str, photo: Path) -> None:
+    hosts: set[str] = set()
+    complaints: list[str] = []
+    browser_page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
+    browser_page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    browser_page.goto(url)
+    status = browser_page.locator("#status")
+    expect(status).to_contain_text("Add a picture", timeout=30_000)
+
+    browser_page.get_by_role("button", name="Find").click()
+    expect(browser_page.get_by_text("There is no picture yet.")).to_be_visible()
+
+    browser_page.locator("input[type=file]").first.set_input_files(photo)
+    expect(status).to_contain_text("say what to look for")
+    browser_page.get_by_label("What to look for").fill("cat")
+    browser_page.get_by_role("button", name="Find").click()
+    expect(status).to_contain_text("2 found")
+    expect(browser_page.locator("#found img")).to_be_visible()
+
+    browser_page.get_by_label("number input for Box threshold").fill("0.5")
+    browser_page.get_by_label("number input for Box threshold").press("Enter")
+    expect(status).to_contain_text("1 found")
+
+    browser_page.get_by_label("Names").click()
+    browser_page.get_by_role("option", name="Project 3").click()
+    expect(status).to_contain_text("1 named")
+    expect(browser_page.get_by_role("gridcell", name="tom").first).to_be_visible()
+
+    assert {host for host in hosts if host} == {urlsplit(url).netloc}, "everything comes from the app itself"
+    assert complaints == []

@@ -1,0 +1,59 @@
+"""The lines of Python the package's docstring promises, on real classes with tiny random weights."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+
+import dinolabel
+from dinolabel import Box, Found, Pipeline, Thresholds
+from tests.tiny_models import tiny_detector, tiny_embedder
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("photos") / "photo.jpg"
+    noise = np.random.default_rng(1).integers(0, 255, (6, 8, 3), np.uint8)
+    PIL.Image.fromarray(noise).resize((160, 120)).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    folder = tmp_path_factory.mktemp("weights")
+    return str(tiny_detector(folder / "detector")), str(tiny_embedder(folder / "embedder"))
+
+
+def test_five_lines(photo: Path, weights: tuple[str, str]) -> None:
+    pipeline = Pipeline.load(*weights, device="cpu", thresholds=Thresholds(box=0.2, text=0.05))
+    found = pipeline(photo, "cat. dog")
+    assert found
+    for each in found:
+        assert isinstance(each, Found)
+        assert isinstance(each.box, Box)
+        assert each.label in ("cat", "dog")
+        assert 0.2 <= each.score <= 1
+    assert [each.score for each in found] == sorted((each.score for each in found), reverse=True)
+    assert pipeline(PIL.Image.open(photo), "cat. dog") == found
+
+
+def test_detect_only_needs_no_embedder(photo: Path, weights: tuple[str, str]) -> None:
+    assert Pipeline.load(weights[0], None, device="cpu").embedder is None
+
+
+def test_the_docstring_runs(
+    photo: Path, weights: tuple[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As it stands there, but for the weights and the folder."""
+    monkeypatch.chdir(photo.parent)
+    lines = re.search(r"::\n\n(.*?)\n\n(?!\s)", dinolabel.__doc__ or "", re.S)
+    assert lines
+    source = "\n".join(line.removeprefix("    ") for line in lines[1].splitlines()).replace('"nano"', f"{weights[0]!r}, {weights[1]!r}")
+    assert len([line for line in source.splitlines() if line.strip()]) <= 5
+    source = source.replace('"cat face"', '"cat face", thresholds=low')
+    exec(compile(source, "docstring", "exec"), {"low": Thresholds(0.2, 0.0)})
+    assert capsys.readouterr().out.startswith("cat face 0.")
