@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from dinolabel import words
+from dinolabel import console, words
 from dinolabel.settings import Settings
 from vision.weights import NANO, NANO_FOLDER
 
@@ -96,6 +96,17 @@ def _hub_cache() -> Path:
 def _size(folder: Path) -> int | None:
     files = list(folder.rglob("*.safetensors")) if folder.is_dir() else []
     return sum(os.stat(each).st_size for each in files) or None
+
+
+def fetch(settings: Settings) -> None:
+    """Have the weights on this machine: downloads what is not. Raises WeightsMissing when the hub is out of reach."""
+    from vision.weights import find as have
+
+    for each in find(settings):
+        if not each.here:
+            with console.step(f"Downloading {each.name}") as came_out:
+                have(each.name, each.kind, models_dir=settings.models_dir)
+                came_out(f"Downloaded {each.name}")
 
 
 def plan_lines(settings: Settings, *, names: bool = True) -> list[tuple[str, str]]:

@@ -60,6 +60,7 @@ def serve(settings: Settings, wishes: Wishes) -> None:
         settings = _same_weights(settings, wishes, memory)
         _plan(settings, wishes, memory).show()
         try:
+            weights.fetch(settings)
             _run(settings, wishes, memory, root, stack)
         except KeyboardInterrupt:
             _deaf()

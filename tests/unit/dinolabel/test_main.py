@@ -49,7 +49,7 @@ def test_every_help_has_an_example(name: str, command: object) -> None:
     text = str(getattr(command, "help", None) or "")
     assert "Example: dinolabel " in text, f"{name} --help shows no example"
     if " " in name:
-        assert f"Example: {name}" in text
+        assert name in text.split("Example: ", 1)[1]
 
 
 @pytest.mark.parametrize(("name", "command"), list(each_command()))
