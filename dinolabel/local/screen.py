@@ -28,7 +28,10 @@ def show(project: Project, page: str, link: str, username: str, password: str) -
     console.out.print(console.rows([("open", f"[link={link}]{link}[/link]"), ("", "[soft]logs you in; works once[/]")]), soft_wrap=True)
     console.out.print(console.rows([("later", page), ("user", escape(username)), ("password", escape(password))]), soft_wrap=True)
     console.out.print()
-    hints = [("another name?", "in another terminal: dinolabel names add maria"), ("done?", "Ctrl-C stops everything here; nothing is lost")]
+    hints = [
+        ("another name?", "in another terminal: dinolabel names add maria"),
+        ("done?", "Ctrl-C stops everything here; nothing is lost"),
+    ]
     console.out.print(console.rows([(question, f"[soft]{answer}[/]") for question, answer in hints]))
 
 

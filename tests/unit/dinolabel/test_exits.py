@@ -34,7 +34,7 @@ def test_the_tree_is_walked() -> None:
 
 @pytest.mark.parametrize("kind", every_error(), ids=lambda each: each.__qualname__)
 def test_every_error_has_a_code_of_its_own_kind(kind: type[DinolabelError]) -> None:
-    assert exits.code(kind("words")) == exits.code(kind)
+    assert exits.code(kind.__new__(kind)) == exits.code(kind)
     assert exits.code(kind) in set(exits.CODES.values())
 
 
