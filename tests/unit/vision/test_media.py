@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import io
+import struct
+import zlib
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import PIL.Image
 import pillow_heif
@@ -104,6 +107,19 @@ def test_sixteen_bits_are_scaled_not_clipped(tmp_path: Path) -> None:
     assert np.abs(pixels[0, :, 0].astype(int) - np.arange(256)).max() <= 1
 
 
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_sixteen_bits_of_colour(tmp_path: Path, suffix: str) -> None:
+    deep = np.full((6, 8, 3), (0x8080, 0x4040, 0xFFFF), np.uint16)
+    assert cv2.imwrite(str(tmp_path / f"deep.{suffix}"), deep)  # cv2 writes BGR
+    assert near(open_image(tmp_path / f"deep.{suffix}").pixels[3, 4], (255, 64, 128), within=1)
+
+
+def test_sixteen_bits_the_other_way_round(tmp_path: Path) -> None:
+    grey = np.full((6, 8), 0x4080, ">u2")
+    PIL.Image.frombytes("I;16B", (8, 6), grey.tobytes()).save(tmp_path / "scan.tif")
+    assert near(open_image(tmp_path / "scan.tif").pixels[3, 4], (64, 64, 64), within=1)
+
+
 def test_float_beyond_one_is_stretched(tmp_path: Path) -> None:
     values = np.array([[-10.0, 0.0], [np.nan, 10.0]], np.float32)
     pixels = open_image(saved(PIL.Image.fromarray(values), tmp_path / "heat.tif")).pixels
@@ -117,6 +133,18 @@ def test_heic_of_a_phone(tmp_path: Path) -> None:
     assert (image.width, image.height) == (80, 40)
     assert near(image.pixels[20, 10], RED, within=30)
     assert near(image.pixels[20, 70], GREEN, within=30)
+
+
+@pytest.mark.parametrize(("turn", "size", "first"), [(1, (80, 40), RED), (3, (80, 40), GREEN), (6, (40, 80), RED), (8, (40, 80), GREEN)])
+def test_heic_is_turned_once(tmp_path: Path, turn: int, size: tuple[int, int], first: tuple[int, int, int]) -> None:
+    exif = PIL.Image.Exif()
+    exif[0x0112] = turn
+    path = tmp_path / "turned.heic"
+    pillow_heif.from_pillow(two_halves().resize((80, 40))).save(path, exif=exif.tobytes(), quality=95)
+    image = open_image(path)
+    assert (image.width, image.height) == size
+    assert image.pixels.shape == (size[1], size[0], 3)
+    assert near(image.pixels[5, 5], first, within=30)
 
 
 def test_an_animation_gives_its_first_frame(tmp_path: Path) -> None:
@@ -135,8 +163,6 @@ def huge_png() -> bytes:
     """A header that promises 30,000 x 30,000 pixels over a few bytes."""
     data = bytearray(png_bytes(PIL.Image.new("L", (1, 1))))
     data[16:24] = (30_000).to_bytes(4, "big") * 2
-    import zlib
-
     data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
     return bytes(data)
 
@@ -245,6 +271,38 @@ def test_frames_of_a_video(tmp_path: Path) -> None:
         open_image(path, frame=-1)
     with pytest.raises(MediaUnreadable):
         open_image(path)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "size", "red"),
+    [
+        ((1, 0, 0, 1), (64, 48), (10, 24)),  # as stored: red on the left
+        ((0, 1, -1, 0), (48, 64), (24, 10)),  # turn clockwise, a phone held upright: red on top
+        ((-1, 0, 0, -1), (64, 48), (54, 24)),
+        ((0, -1, 1, 0), (48, 64), (24, 54)),
+    ],
+)
+def test_a_phone_held_upright_films_upright(
+    tmp_path: Path, matrix: tuple[int, int, int, int], size: tuple[int, int], red: tuple[int, int]
+) -> None:
+    halves = np.zeros((48, 64, 3), np.uint8)
+    halves[:, :32, 0] = 255
+    path = tmp_path / "phone.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(halves, format="rgb24")))
+        container.mux(stream.encode())
+    data = bytearray(path.read_bytes())
+    start = data.index(b"tkhd") + 44  # ISO 14496-12, 8.3.2: where the track header keeps its matrix
+    a, b, c, d = (each << 16 for each in matrix)
+    data[start : start + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
+    image = open_image(path, frame=0)
+    assert (image.width, image.height) == size
+    x, y = red
+    assert image.pixels[y, x, 0] > 150
+    assert image.pixels[size[1] - 1 - y, size[0] - 1 - x, 0] < 100
 
 
 def test_a_picture_has_no_such_frames(tmp_path: Path) -> None:
