@@ -217,7 +217,7 @@ def _rgb(picture: PIL.Image.Image) -> PIL.Image.Image:
         over = PIL.Image.new("RGBA", picture.size, (255, 255, 255, 255))
         over.alpha_composite(picture.convert("RGBA"))
         return over.convert("RGB")
-    return picture.convert("RGB")
+    return picture if picture.mode == "RGB" else picture.convert("RGB")  # convert would copy
 
 
 def _eight_bits(values: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:

@@ -77,6 +77,25 @@ def test_the_reader_of_imports_reads(tmp_path: Path) -> None:
     assert [name for name, _ in imported(source)] == ["a", "c", "g", "h"]
 
 
+ENVIRONMENT = {
+    # reads it: to hand it on to a child process; everything else is dinolabel/settings.py's
+    "studio/server.py",
+    "dinolabel/build.py",
+    "dinolabel/demo/stage.py",
+}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda each: str(each.relative_to(ROOT)))
+def test_nobody_else_reads_the_environment(path: Path) -> None:
+    name = path.relative_to(ROOT).as_posix()
+    reads = [
+        node.lineno
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv", "environb")
+    ]
+    assert not reads or name in ENVIRONMENT, f"{name}:{reads[0]}: settings come as plain values (docs/design.md §9)"
+
+
 LIGHT = [
     ("dinolabel", {"torch", "transformers", "gradio", "numpy", "cv2", "label_studio_sdk", "sklearn", "flask"}),
     ("vision.types", {"torch", "transformers", "gradio", "cv2", "label_studio_sdk", "sklearn"}),
