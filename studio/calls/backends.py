@@ -83,7 +83,7 @@ class Backends:
         return [Backend.of(each) for each in self.wire.json("GET", "/api/ml/", params={"project": project}, timeout=ASKING_SECONDS)]
 
     def remove_backend(self, backend: int) -> None:
-        """Its webhook stays, and no version is shown afterwards (measured)."""
+        """Its webhook stays, and the project goes on naming it as what is shown, so nothing is (measured): set another version."""
         self.wire.json("DELETE", f"/api/ml/{backend}")
 
     def start_training(self, backend: int) -> None:

@@ -1,0 +1,93 @@
+"""One real Label Studio for a whole test run, on loopback with its data in a temporary folder, and a client of it.
+
+With several pytest workers the first one starts it and the others use it; it ends when the last of them is done.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from studio.client import Studio
+from studio.server import LocalStudio
+
+
+@dataclass(frozen=True)
+class Server:
+    """documents: the folder whose subfolders Label Studio may serve as local files. data: its own folder."""
+
+    url: str
+    token: str
+    username: str
+    password: str
+    documents: Path
+    data: Path
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _shared(root: Path) -> Iterator[Server]:
+    """The server of a test run; the worker that started it waits for the others before it ends it."""
+    documents, card, users = root / "documents", root / "server.json", root / "users"
+    own: LocalStudio | None = None
+    with _locked(root / "lock"):
+        users.mkdir(exist_ok=True)
+        if not card.exists():
+            documents.mkdir()
+            own = LocalStudio(root / "studio", documents=documents).start()
+            card.write_text(json.dumps({"url": own.url, "token": own.token, "username": own.username, "password": own.password}))
+        facts = json.loads(card.read_text())
+        me = users / str(time.monotonic_ns())
+        me.touch()
+    try:
+        yield Server(**facts, documents=documents, data=root / "studio")
+    finally:
+        me.unlink()
+        if own is not None:
+            end = time.monotonic() + 900
+            while any(users.iterdir()) and time.monotonic() < end:
+                time.sleep(0.2)
+            own.stop()
+
+
+@pytest.fixture(scope="session")
+def studio_server(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Server]:
+    base = tmp_path_factory.getbasetemp()
+    root = base if worker_id == "master" else base.parent
+    folder = root / "label-studio"
+    folder.mkdir(exist_ok=True)
+    with _shared(folder) as server:
+        yield server
+
+
+@pytest.fixture
+def studio(studio_server: Server) -> Studio:
+    """A client with the legacy token."""
+    return Studio(studio_server.url, studio_server.token)
+
+
+@pytest.fixture
+def project_of(studio: Studio, request: pytest.FixtureRequest) -> Iterator[Callable[[str], int]]:
+    """Makes projects from a label config, named after the test, and deletes them afterwards."""
+    made: list[int] = []
+
+    def make(label_config: str) -> int:
+        made.append(studio.create_project(f"test {request.node.name}"[:50], label_config).id)
+        return made[-1]
+
+    yield make
+    for each in made:
+        studio.delete_project(each)

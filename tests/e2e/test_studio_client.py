@@ -1,0 +1,384 @@
+"""Every call of the client against a real Label Studio, and what the measured facts of the dialogue promise."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import PIL.Image
+import pytest
+
+from studio.client import Studio
+from studio.errors import StudioDenied, StudioRefused, StudioUnreachable
+from studio.label_config import LabelConfig, build, with_name
+from studio.media import Media
+from studio.results import to_prediction, to_result
+from studio.server import LocalStudio
+from studio.tasks import review
+from vision.errors import MediaRefused, MediaUnavailable
+from vision.media import open_image
+from vision.types import Box, Detection, Named
+
+pytestmark = pytest.mark.e2e
+
+XML = build({"human face": "face"}, ["jason", "lacy"])
+CONFIG = LabelConfig.parse(XML)
+ROOT = Path(__file__).parents[2]
+Make = Callable[[str], int]
+
+
+def photo(path: Path, *, width: int = 200, height: int = 100, orientation: int | None = None) -> Path:
+    image = PIL.Image.linear_gradient("L").resize((width, height)).convert("RGB")
+    exif = PIL.Image.Exif()
+    if orientation:
+        exif[0x0112] = orientation
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path, exif=exif)
+    return path
+
+
+def prediction(task: int, version: str, *, label: str | None = None) -> dict[str, Any]:
+    seen = [
+        Detection(Box(10, 10, 60.25, 60), "human face", 0.8, Named("jason", 0.9)),
+        Detection(Box(100, 10, 150, 60.75), "human face", 0.5),
+    ]
+    result = to_result(seen, CONFIG, width=200, height=100, task=task, version=version)
+    if label is not None:
+        result[0]["value"]["rectanglelabels"] = [label]
+    return to_prediction(task, result, version)
+
+
+def test_who_and_what_it_is(studio: Studio, studio_server: Any) -> None:
+    assert studio.whoami()["email"] == studio_server.username
+    assert studio.version() == "1.23.2"
+
+
+def test_a_label_config_is_kept_as_written_and_grows_by_a_name(studio: Studio, project_of: Make) -> None:
+    hard = build({"human face": "face"}, ["<b> & 'c'", 'quote "x"', "🦊", "comma, name", "x" * 300])
+    project = project_of(hard)
+    assert studio.project(project).label_config == hard
+    grown = with_name(hard, "maria")
+    assert studio.set_label_config(project, grown).label_config == grown
+    assert LabelConfig.parse(grown).learnt[-1] == "maria"
+    assert project in {each.id for each in studio.projects()}
+
+
+def test_the_whole_way_of_a_prediction(studio: Studio, project_of: Make, tmp_path: Path) -> None:
+    project = project_of(XML)
+    tasks = studio.upload_images(project, [photo(tmp_path / f"p {at}.png") for at in range(3)])
+    assert [each.id for each in studio.tasks(project)] == tasks
+    assert studio.import_predictions(project, [prediction(each, "v1") for each in tasks]) == 3
+    assert studio.model_versions(project) == {"v1": 3}
+    shown = studio.next_task(project)
+    assert shown is not None and shown["predictions"] == []  # nothing is shown before a version is
+    studio.set_model_version(project, "v1")
+    shown = studio.next_task(project)
+    assert shown is not None and [each["model_version"] for each in shown["predictions"]] == ["v1"]
+    (stored,) = studio.predictions(shown["id"])
+    regions = [each | {"origin": "prediction"} for each in stored["result"]]
+    studio.create_annotation(shown["id"], regions[:1], lead_time=3.5, parent_prediction=stored["id"])
+    for found in (studio.export(project)[0], studio.task(shown["id"])):
+        judged = review(found, CONFIG).judged
+        assert [(each.verdict, each.label, each.box.xyxy) for each in judged] == [
+            ("approved", "jason", (10, 10, 60.25, 60)),
+            ("rejected", "face", (100, 10, 150, 60.75)),
+        ]
+        assert (judged[0].predicted, judged[0].model_version) == (Box(10, 10, 60.25, 60), "v1")
+    rows = {each.id: each for each in studio.tasks(project)}
+    assert (rows[tasks[0]].annotated, rows[tasks[1]].annotated) == (True, False)
+    assert rows[tasks[0]].versions == {"v1"}
+
+
+def test_a_skipped_task_is_neither_done_nor_judged(studio: Studio, project_of: Make) -> None:
+    project = project_of(XML)
+    (task,) = studio.import_tasks(project, [{"image": "x"}])
+    studio.create_annotation(task, prediction(task, "v1")["result"], lead_time=1.0, was_cancelled=True)
+    (row,) = studio.tasks(project)
+    assert (row.annotated, row.cancelled) == (False, True)
+    found = review(studio.export(project)[0], CONFIG)
+    assert (found.judged, found.skipped) == ((), 1)
+
+
+def test_what_is_dropped_is_named_and_what_is_gone_is_passed_over(studio: Studio, project_of: Make) -> None:
+    project = project_of(XML)
+    tasks = studio.import_tasks(project, [{"image": "x", "n": at} for at in range(6)])
+    studio.delete_task(tasks[1])
+    batch = [prediction(each, "v1", label="NOPE" if each == tasks[4] else None) for each in tasks]
+    with pytest.raises(StudioRefused) as caught:
+        studio.import_predictions(project, batch)
+    assert caught.value.tasks == (tasks[4],)
+    assert {each.id for each in studio.tasks(project) if "v1" in each.versions} == {tasks[0], tasks[2], tasks[3], tasks[5]}
+    assert [each.id for each in studio.tasks(project, only=[tasks[0], tasks[1], tasks[2]])] == [tasks[0], tasks[2]]
+
+
+def test_versions_come_and_go(studio: Studio, project_of: Make) -> None:
+    project = project_of(XML)
+    tasks = studio.import_tasks(project, [{"image": "x"}] * 2)
+    for version in ("v1", "v2"):
+        studio.import_predictions(project, [prediction(each, version) for each in tasks])
+    studio.set_model_version(project, "v1")
+    with pytest.raises(StudioRefused, match="doesn't exist"):
+        studio.set_model_version(project, "never")
+    assert studio.delete_version(project, "v2") == 2
+    assert studio.project(project).model_version == "v1"
+    assert studio.delete_version(project, "v1") == 2
+    assert studio.project(project).model_version == ""
+    studio.import_predictions(project, [prediction(tasks[0], "v3")] * 2)
+    one, two = studio.predictions(tasks[0])
+    studio.delete_prediction(two["id"])
+    assert [each["id"] for each in studio.predictions(tasks[0])] == [one["id"]]
+
+
+def test_exports_may_name_their_tasks(studio: Studio, project_of: Make) -> None:
+    project = project_of(XML)
+    tasks = studio.import_tasks(project, [{"image": "x"}] * 3)
+    for each in tasks:
+        studio.create_annotation(each, [], lead_time=1.0)
+    assert [each["id"] for each in studio.export(project, tasks=tasks[1:])] == tasks[1:]
+    assert studio.export(project, tasks=[]) == []
+    assert len(studio.export(project)) == 3
+
+
+def test_more_tasks_than_one_page(studio: Studio, project_of: Make) -> None:
+    project = project_of(XML)
+    tasks = studio.import_tasks(project, [{"image": "x", "n": at} for at in range(1001)])
+    assert [each.id for each in studio.tasks(project)] == tasks
+    assert studio.import_predictions(project, [prediction(each, "v1") for each in tasks]) == 1001
+    assert all(each.versions == {"v1"} for each in studio.tasks(project))
+
+
+# media
+
+
+def test_uploaded_and_local_files_come_back_as_they_were(studio: Studio, studio_server: Any, project_of: Make, tmp_path: Path) -> None:
+    project = project_of(XML)
+    folder = studio_server.documents / f"photos {project}"
+    original = photo(folder / "ä & b.jpg", orientation=6)
+    (task,) = studio.upload_images(project, [photo(tmp_path / "up.png")])
+    storage = studio.add_local_storage(project, folder)
+    assert studio.sync_local_storage(storage) == 1
+    assert studio.sync_local_storage(storage) == 0
+    media = Media(studio, cache_dir=tmp_path / "cache")
+    uploaded, local = (each.data["image"] for each in studio.tasks(project))
+    assert media.resolve(uploaded).read_bytes() == (tmp_path / "up.png").read_bytes()
+    found = media.resolve(local)
+    assert found.read_bytes() == original.read_bytes()
+    assert (open_image(found).width, open_image(found).height) == (100, 200)
+    assert media.resolve(f"http://labels.example:8080{local}") == found
+    assert Media(None, cache_dir=tmp_path / "none", local_root=studio_server.documents).resolve(local) == original
+    with pytest.raises(MediaUnavailable):
+        media.resolve(f"/data/upload/{project}/gone.png")
+    with pytest.raises(MediaUnavailable):
+        media.resolve("s3://nobody/knows.png", task=task)
+    with pytest.raises(MediaRefused):
+        media.resolve("/data/local-files/?d=../secret.png")
+
+
+def test_the_document_root_itself_is_refused_as_a_storage(studio: Studio, studio_server: Any, project_of: Make) -> None:
+    with pytest.raises(StudioRefused):
+        studio.add_local_storage(project_of(XML), studio_server.documents)
+
+
+# tokens
+
+
+@pytest.fixture
+def personal(studio: Studio) -> Iterator[str]:
+    token = studio.wire.json("POST", "/api/token/", json={})["token"]
+    yield token
+    with suppress(StudioRefused):  # withdrawn by the test
+        studio.wire.json("POST", "/api/token/blacklist/", json={"refresh": token})
+
+
+def test_a_personal_token_does_what_a_legacy_one_does(personal: str, studio_server: Any, project_of: Make, tmp_path: Path) -> None:
+    studio = Studio(studio_server.url, personal)
+    assert studio.whoami()["email"] == studio_server.username
+    project = project_of(XML)
+    studio.upload_images(project, [photo(tmp_path / "a.png")])
+    (row,) = studio.tasks(project)
+    assert open_image(Media(studio, cache_dir=tmp_path / "cache").resolve(row.data["image"])).width == 200
+
+
+def test_a_withdrawn_personal_token_is_named(studio: Studio, studio_server: Any, personal: str) -> None:
+    studio.wire.json("POST", "/api/token/blacklist/", json={"refresh": personal})
+    with pytest.raises(StudioDenied, match="personal token"):
+        Studio(studio_server.url, personal).whoami()
+
+
+def test_an_organization_that_switched_legacy_tokens_off_is_named(studio: Studio, studio_server: Any, personal: str) -> None:
+    settings = {"legacy_api_tokens_enabled": False, "api_tokens_enabled": True}
+    studio.wire.json("POST", "/api/jwt/settings", json=settings)
+    try:
+        with pytest.raises(StudioDenied, match="does not accept legacy tokens any more"):
+            studio.whoami()
+        assert Studio(studio_server.url, personal).whoami()["id"]
+    finally:
+        Studio(studio_server.url, personal).wire.json("POST", "/api/jwt/settings", json=settings | {"legacy_api_tokens_enabled": True})
+    assert studio.whoami()["id"]
+
+
+def test_a_wrong_token_is_named(studio_server: Any) -> None:
+    with pytest.raises(StudioDenied, match="legacy token"):
+        Studio(studio_server.url, "f" * 40).whoami()
+
+
+def test_logging_in_gives_cookies_and_a_wrong_password_does_not(studio: Studio, studio_server: Any) -> None:
+    cookies = studio.session_cookies(studio_server.username, studio_server.password)
+    assert {"sessionid", "csrftoken"} <= set(cookies)
+    with pytest.raises(StudioDenied, match="login"):
+        studio.session_cookies(studio_server.username, "wrong")
+
+
+def test_hotkeys_are_kept_beside_earlier_ones(studio: Studio) -> None:
+    studio.set_hotkeys({"regions:region:cycle": "n"})
+    studio.set_hotkeys({"annotation:annotation:submit": "space"})
+    assert studio.hotkeys() == {
+        "regions:region:cycle": {"key": "n", "active": True},
+        "annotation:annotation:submit": {"key": "space", "active": True},
+    }
+
+
+# backends and webhooks
+
+
+class _Backend(BaseHTTPRequestHandler):
+    asked: list[tuple[str, bytes, str | None]]
+
+    def do_GET(self) -> None:
+        self._answer(b'{"status": "UP"}')
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.asked.append((self.path, body, self.headers.get("X-Secret") or self.headers.get("Authorization")))
+        self._answer(b'{"model_version": "stub-1", "results": []}' if self.path != "/webhook" else b"{}")
+
+    def _answer(self, body: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def backend() -> Iterator[tuple[str, list[tuple[str, bytes, str | None]]]]:
+    handler = type("Handler", (_Backend,), {"asked": []})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", handler.asked
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_backend_is_connected_asked_trained_and_removed(studio: Studio, project_of: Make, backend: Any) -> None:
+    url, asked = backend
+    project = project_of(XML)
+    made = studio.add_backend(project, url, "dinolabel", username="dinolabel", password="secret")
+    assert (made.title, made.url) == ("dinolabel", url)
+    (listed,) = studio.backends(project)
+    assert (listed.id, listed.state, listed.model_version) == (made.id, "CO", "stub-1")
+    assert studio.project(project).model_version == "dinolabel"
+    assert [each.url for each in studio.webhooks(project)] == [url + "/webhook"]
+    hook = studio.set_webhook(project, url + "/webhook", {"X-Secret": "s3"})
+    assert [each.headers for each in studio.webhooks(project)] == [{"X-Secret": "s3"}]
+    asked.clear()
+    studio.import_tasks(project, [{"image": "x"}])
+    assert [(path, secret) for path, _, secret in asked] == [("/webhook", "s3")]
+    asked.clear()
+    studio.start_training(made.id)
+    assert any(path == "/webhook" and b"START_TRAINING" in body for path, body, _ in asked)
+    assert {secret for path, _, secret in asked if path == "/setup"} <= {"Basic " + base64.b64encode(b"dinolabel:secret").decode()}
+    asked.clear()
+    studio.retrieve_predictions(project)
+    assert any(path == "/predict" for path, _, _ in asked)
+    studio.remove_backend(made.id)
+    assert studio.backends(project) == []
+    assert studio.project(project).model_version == "dinolabel"  # Label Studio goes on naming what is gone
+    studio.set_model_version(project, "")
+    assert studio.project(project).model_version == ""
+    assert [each.id for each in studio.webhooks(project)] == [hook.id]
+    studio.remove_webhook(hook.id)
+    assert studio.webhooks(project) == []
+
+
+def test_a_backend_that_is_not_there_is_refused_in_label_studios_words(studio: Studio, project_of: Make) -> None:
+    with pytest.raises(StudioRefused, match="health check failed"):
+        studio.add_backend(project_of(XML), "http://127.0.0.1:9", "dinolabel")
+
+
+# the server itself
+
+
+def processes_of(folder: Path) -> list[int]:
+    found = subprocess.run(["ps", "-eo", "pid=,args="], capture_output=True, text=True, check=True).stdout
+    return [int(line.split()[0]) for line in found.splitlines() if str(folder) in line and "label-studio" in line]
+
+
+def wait_until_gone(folder: Path, seconds: float) -> list[int]:
+    end = time.monotonic() + seconds
+    while (left := processes_of(folder)) and time.monotonic() < end:
+        time.sleep(0.1)
+    return left
+
+
+OWNER = """
+import pathlib, sys, time
+from studio.server import LocalStudio
+print(LocalStudio(pathlib.Path(sys.argv[1])).start().url, flush=True)
+time.sleep(600)
+"""
+
+
+def copied(data: Path, folder: Path) -> Path:
+    """A data folder after its first boot, which takes long, copied while its server runs."""
+    folder.mkdir()
+    for name in (".env", "token", "password"):
+        shutil.copy2(data / name, folder / name)
+    name = "label_studio.sqlite3"
+    with closing(sqlite3.connect(data / name)) as source, closing(sqlite3.connect(folder / name)) as target:
+        source.backup(target)
+    return folder
+
+
+@pytest.mark.slow
+def test_it_ends_with_us_however_we_end_and_starts_again_on_its_folder(studio_server: Any, tmp_path: Path) -> None:
+    folder = copied(studio_server.data, tmp_path / "own")
+    owner = subprocess.Popen([sys.executable, "-c", OWNER, str(folder)], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert owner.stdout is not None
+    url = next(line for line in owner.stdout if line.startswith("http")).strip()
+    token = (folder / "token").read_text()
+    assert Studio(url, token).whoami()["id"]
+    assert (folder / "token").stat().st_mode & 0o777 == 0o600
+    assert len(token) == 40
+    with pytest.raises(StudioUnreachable, match="Another Label Studio"):
+        LocalStudio(folder).start()
+    owner.send_signal(signal.SIGKILL)
+    owner.wait()
+    assert wait_until_gone(folder, 15) == []
+    with LocalStudio(folder) as again:
+        assert again.url == url
+        assert Studio(again.url, again.token).whoami()["id"]
+        assert again.token == token
+    assert wait_until_gone(folder, 1) == []
+
+
+def test_a_start_that_fails_shows_the_last_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "label_studio.sqlite3").write_bytes(b"this is no database" * 1000)
+    server = LocalStudio(tmp_path)
+    with pytest.raises(StudioUnreachable, match="ended while starting") as caught:
+        server.start()
+    assert "file is not a database" in str(caught.value)
+    assert not server.running()
