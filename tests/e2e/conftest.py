@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -46,7 +47,7 @@ def _shared(root: Path) -> Iterator[Server]:
     with _locked(root / "lock"):
         users.mkdir(exist_ok=True)
         if not card.exists():
-            documents.mkdir()
+            documents.mkdir(exist_ok=True)
             own = LocalStudio(root / "studio", documents=documents).start()
             card.write_text(json.dumps({"url": own.url, "token": own.token, "username": own.username, "password": own.password}))
         facts = json.loads(card.read_text())
@@ -56,18 +57,19 @@ def _shared(root: Path) -> Iterator[Server]:
         yield Server(**facts, documents=documents, data=root / "studio")
     finally:
         me.unlink()
-        if own is not None:
-            end = time.monotonic() + 900
-            while any(users.iterdir()) and time.monotonic() < end:
-                time.sleep(0.2)
-            own.stop()
+        while own is not None:
+            with _locked(root / "lock"):
+                if not any(users.iterdir()):
+                    card.unlink()  # a worker that comes later starts its own
+                    own.stop()
+                    own = None
+            time.sleep(0.2)
 
 
 @pytest.fixture(scope="session")
-def studio_server(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Server]:
+def studio_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     base = tmp_path_factory.getbasetemp()
-    root = base if worker_id == "master" else base.parent
-    folder = root / "label-studio"
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "label-studio"
     folder.mkdir(exist_ok=True)
     with _shared(folder) as server:
         yield server

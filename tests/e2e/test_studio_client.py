@@ -375,6 +375,7 @@ def test_it_ends_with_us_however_we_end_and_starts_again_on_its_folder(studio_se
     assert wait_until_gone(folder, 1) == []
 
 
+@pytest.mark.slow
 def test_a_start_that_fails_shows_the_last_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "label_studio.sqlite3").write_bytes(b"this is no database" * 1000)
     server = LocalStudio(tmp_path)
