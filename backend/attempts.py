@@ -10,46 +10,40 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 ENOUGH = 3
-"""Tries after which a switch no longer waits for a task."""
+"""Tries after which a switch no longer waits for a task; it is tried again all the same, ever more rarely."""
 FIRST_PAUSE, LONGEST_PAUSE = 30.0, 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    version: str
-    tries: int
-    next_at: float
-    reason: str
+    """How often a task was tried in vain, why, and the seconds until it is worth another try."""
+
+    tries: int = 0
+    reason: str = ""
+    seconds_left: float = 0.0
+
+    @property
+    def due(self) -> bool:
+        return self.seconds_left <= 0
+
+    @property
+    def hopeless(self) -> bool:
+        return self.tries >= ENOUGH
 
 
 class Attempts:
-    """Failed tries by (project, task), for the version they were made for."""
+    """By project and task, for the version they were made for; another version starts anew."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._attempts: dict[tuple[int, int], Attempt] = {}
+        self._failed: dict[tuple[int, int], tuple[str, int, str, float]] = {}
 
     def failed(self, project: int, task: int, version: str, reason: str) -> None:
         """Note another failure; the pause before the next try doubles."""
-        tries = 1 + self._tries(project, task, version)
-        pause = min(FIRST_PAUSE * 2 ** (tries - 1), LONGEST_PAUSE)
-        self._attempts[project, task] = Attempt(version, tries, self._clock() + pause, reason)
+        tries = self.of(project, task, version).tries + 1
+        pause = min(FIRST_PAUSE * 2 ** min(tries - 1, 20), LONGEST_PAUSE)
+        self._failed[project, task] = (version, tries, reason, self._clock() + pause)
 
-    def due(self, project: int, task: int, version: str) -> bool:
-        """Never failed for this version, or long enough ago."""
-        return self.seconds_left(project, task, version) <= 0
-
-    def seconds_left(self, project: int, task: int, version: str) -> float:
-        attempt = self._attempts.get((project, task))
-        return attempt.next_at - self._clock() if attempt and attempt.version == version else 0.0
-
-    def given_up(self, project: int, task: int, version: str) -> bool:
-        return self._tries(project, task, version) >= ENOUGH
-
-    def reason(self, project: int, task: int) -> str:
-        attempt = self._attempts.get((project, task))
-        return attempt.reason if attempt else ""
-
-    def _tries(self, project: int, task: int, version: str) -> int:
-        attempt = self._attempts.get((project, task))
-        return attempt.tries if attempt and attempt.version == version else 0
+    def of(self, project: int, task: int, version: str) -> Attempt:
+        known, tries, reason, next_at = self._failed.get((project, task), ("", 0, "", 0.0))
+        return Attempt(tries, reason, next_at - self._clock()) if known == version else Attempt()

@@ -16,6 +16,8 @@ from pathlib import Path
 NICENESS = 10
 GRACE_SECONDS = 5.0
 TAIL_BYTES = 4096
+PROMPT = "$ "
+"""Before a command in a log, as in a shell."""
 
 
 class Child:
@@ -104,14 +106,14 @@ def _members(group: int) -> list[int]:
 
 
 def last_line(log: Path) -> str:
-    """The last line with something on it, without terminal colours; "" when there is none yet."""
+    """The last line a command said, without terminal colours; "" when there is none yet. Lines with the command itself do not count."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
             lines = file.read().decode("utf-8", "replace").replace("\r", "\n").splitlines()
     except OSError:
         return ""
-    return next((clean for each in reversed(lines) if (clean := _plain(each))), "")
+    return next((clean for each in reversed(lines) if (clean := _plain(each)) and not clean.startswith(PROMPT)), "")
 
 
 def _plain(line: str) -> str:

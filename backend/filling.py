@@ -33,19 +33,20 @@ SECONDS_BETWEEN = 2.0
 class Census:
     """One listing of a project's tasks.
 
-    rows: all of them. unfinished: those no person has submitted. lacking: of these, without the wanted version and due, in the order
-    to do them. postponed: lacking too, but tried in vain a moment ago. hopeless: lacking, and tried often enough.
+    rows: all of them. unfinished: those no person has submitted. lacking: of these, without the wanted version. due: of these, to be
+    done now, in their order. awaited: lacking, and a switch waits for them. failed: lacking, and tried in vain.
     """
 
     rows: tuple[TaskRow, ...]
     unfinished: tuple[TaskRow, ...]
     lacking: tuple[TaskRow, ...]
-    postponed: tuple[TaskRow, ...]
-    hopeless: tuple[TaskRow, ...]
+    due: tuple[TaskRow, ...]
+    awaited: tuple[TaskRow, ...]
+    failed: tuple[TaskRow, ...]
 
     @property
     def done(self) -> int:
-        return len(self.unfinished) - len(self.lacking) - len(self.postponed) - len(self.hopeless)
+        return len(self.unfinished) - len(self.lacking)
 
 
 class Filling:
@@ -73,18 +74,17 @@ class Filling:
 
     def census(self) -> Census:
         """List who lacks the wanted version now."""
-        version, project, attempts = self.wanted.version, self.project, self._attempts
-        rows = tuple(self._studio.tasks(project))
+        rows = tuple(self._studio.tasks(self.project))
         unfinished = tuple(each for each in rows if not each.annotated)
-        lacking = [each for each in unfinished if version not in each.versions]
-        due = [each for each in lacking if attempts.due(project, each.id, version)]
-        late = [each for each in lacking if not attempts.due(project, each.id, version)]
+        lacking = tuple(each for each in unfinished if self.wanted.version not in each.versions)
+        tried = {each.id: self._attempts.of(self.project, each.id, self.wanted.version) for each in lacking}
         return Census(
             rows,
             unfinished,
-            tuple(sorted(due, key=self._urgency)),
-            tuple(each for each in late if not attempts.given_up(project, each.id, version)),
-            tuple(each for each in late if attempts.given_up(project, each.id, version)),
+            lacking,
+            due=tuple(sorted((each for each in lacking if tried[each.id].due), key=self._urgency)),
+            awaited=tuple(each for each in lacking if not tried[each.id].hopeless),
+            failed=tuple(each for each in lacking if tried[each.id].tries),
         )
 
     def fill(self, census: Census, seconds: float) -> Iterator[int]:
@@ -92,7 +92,7 @@ class Filling:
 
         Raises StudioUnreachable and StudioDenied; what is wrong with a single task is noted and the others go on.
         """
-        rows, begun = census.lacking, self._clock()
+        rows, begun = census.due, self._clock()
         end, handled = begun + seconds, 0
         pending: list[TaskRow] = []
         ready: list[Prediction] = []

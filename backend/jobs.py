@@ -6,6 +6,7 @@ at start, what the queue lost is put back, and what died with the last server is
 
 from __future__ import annotations
 
+import fcntl
 import json
 import secrets
 import shlex
@@ -23,9 +24,10 @@ from huey.registry import Message
 from huey.serializer import Serializer
 
 from backend import job_table
-from backend.child import Child, end_orphan, last_line
+from backend.child import PROMPT, Child, end_orphan, last_line
 from backend.errors import JobUnknown
 from backend.job_table import CANCELLED, DONE, FAILED, LOST, QUEUED, RUNNING, Job, JobTable
+from vision.errors import SettingsError
 
 log = structlog.get_logger(__name__)
 
@@ -82,7 +84,17 @@ class Jobs:
         self.on_end: Callable[[Job], None] = lambda job: None
 
     def start(self) -> None:
-        """Put the table in order after whatever happened to the last server, then work."""
+        """Put the table in order after whatever happened to the last server, then work.
+
+        Raises SettingsError when another server works on this folder: each would take the other's jobs for lost.
+        """
+        self._lock = (self._folder / "worker.lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._lock.close()
+            hint = "Stop the other one, or give this one another folder in DINOLABEL_DATA_DIR."
+            raise SettingsError("Another backend is running with this data folder.", hint=hint) from error
         self._recover()
         self._consumer = QuietConsumer(self._huey, workers=1, periodic=False, max_delay=1.0, check_worker_health=False)
         self._consumer.start()
@@ -94,6 +106,7 @@ class Jobs:
             self._consumer.stop()
             for _, worker in self._consumer.worker_threads:
                 worker.join(15)
+            self._lock.close()
 
     def train(self, project: int, *, why: str, until: str | None = None) -> str:
         """Enqueue export and training; the id of the job, or of the one that is queued or running for the project already.
@@ -169,7 +182,7 @@ class Jobs:
         end = time.monotonic() + self._time_limit
         for step, command in enumerate(job.commands):
             with path.open("a", encoding="utf-8") as file:
-                file.write(f"$ {shlex.join(command)}\n")
+                file.write(f"{PROMPT}{shlex.join(command)}\n")
             try:
                 child = Child([*self._program, *command[1:]], environment=self._environment, log=path)
             except OSError as error:

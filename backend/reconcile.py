@@ -146,29 +146,24 @@ class Reconciler:
 
     def _outcome(self, ended: Ended, wanted: Recipe) -> Outcome:
         census, project = ended.census, wanted.project
-        left = [*census.postponed, *census.hopeless]
-        self._board.set(
-            project,
-            shown=ended.shown,
-            bundle=self._store.current(str(project)),
-            done=census.done,
-            total=len(census.unfinished),
-            failed=len(left),
+        failed = [(each.id, self._attempts.of(project, each.id, wanted.version)) for each in census.failed]
+        progress = {"done": census.done, "total": len(census.unfinished), "failed": len(failed)}
+        self._board.set(project, shown=ended.shown, bundle=self._store.current(str(project)), **progress)
+        again_in = min((attempt.seconds_left for _, attempt in failed), default=None)
+        note = (
+            f"{len(failed)} of {len(census.unfinished)} tasks cannot be done; task {failed[0][0]}: {failed[0][1].reason}" if failed else ""
         )
-        broken = f"{len(left)} of {len(census.unfinished)} tasks cannot be done, for example task {left[0].id}" if left else ""
-        reason = f": {self._attempts.reason(project, left[0].id)}" if left else ""
-        if census.lacking:
-            return Outcome(project, "filling", broken + reason, pushed=ended.pushed, again_in=0.0)
-        retry = min((self._attempts.seconds_left(project, each.id, wanted.version) for each in left), default=None)
-        if census.postponed:
-            note = f"{broken}{reason} They are tried again before the switch."
-            return Outcome(project, "waiting", note, pushed=ended.pushed, again_in=retry)
+        if not ended.complete and census.due:
+            return Outcome(project, "filling", note, pushed=ended.pushed, again_in=0.0)
+        if not ended.complete:
+            hint = "They are tried again before the switch; then it goes on without them."
+            return Outcome(project, "waiting", note, hint, pushed=ended.pushed, again_in=again_in)
         entry = self._projects.get(project)
         if entry is not None and not may_replace(entry, ended.shown):
             note = f"Label Studio shows {ended.shown!r}, which is not ours, so it is left; our predictions are stored beside it."
-            hint = f"To show them: project settings, Annotation, Live predictions or prediction version: {wanted.version}."
-            return Outcome(project, "in step", note, hint, pushed=ended.pushed, again_in=retry)
-        return Outcome(project, "in step", broken + reason, pushed=ended.pushed, again_in=retry)
+            hint = f"To show them, choose {wanted.version} in the project's settings under Annotation, Live Predictions."
+            return Outcome(project, "in step", note, hint, pushed=ended.pushed, again_in=again_in)
+        return Outcome(project, "in step", note, pushed=ended.pushed, again_in=again_in)
 
     def _look(self, outcome: Outcome, wanted: Recipe, ended: Ended) -> Outcome:
         if self._trigger is None:

@@ -65,9 +65,9 @@ class Switch:
             self._checkpoint("pushed")
             if early and pushed:
                 shown, early = self._show(project, wanted.version), False
-        if pushed:
+        if census.due:
             census = filling.census()  # 3. Who lacks it now? Again until nobody does.
-        if census.lacking or census.postponed:
+        if census.awaited:
             return Ended(census, pushed, complete=False, shown=shown)
         self._checkpoint("filled")
 

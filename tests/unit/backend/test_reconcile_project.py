@@ -1,0 +1,140 @@
+"""One visit: what it refuses, what it survives, and what it says about it."""
+
+from __future__ import annotations
+
+import pytest
+
+from backend.wire import SetupAsked
+from studio.errors import StudioUnreachable
+from tests.doubles.coloured_things import GREEN, RED, bundle
+from tests.doubles.scripted_studio import CONFIG
+from vision.errors import LabelConfigError
+
+
+def test_running_it_again_does_nothing(world) -> None:
+    project = world.project(4)
+    service = world.service()
+    service.reconcile(project)
+    calls = len(world.studio.calls)
+    assert (service.reconcile(project).pushed, "import" in world.studio.calls[calls:], "patch" in world.studio.calls[calls:]) == (
+        0,
+        False,
+        False,
+    )
+
+
+def test_an_unattached_project_is_not_touched(world) -> None:
+    project = world.project(2, attach=False)
+    outcome = world.service().reconcile(project)
+    assert (outcome.state, world.studio.calls) == ("gone", [])
+    assert "attach" in outcome.hint
+
+
+def test_a_paused_project_is_not_touched(world) -> None:
+    project = world.project(2)
+    world.projects.update(project, paused=True)
+    assert (world.service().reconcile(project).state, world.studio.calls) == ("paused", [])
+
+
+def test_other_weights_are_refused_and_said(world) -> None:
+    project = world.project(2)
+    world.projects.add(project, weights=("IDEA-Research/grounding-dino-tiny", "facebook/dinov2-small"))
+    service = world.service()
+    with pytest.raises(Exception, match=r"grounding-dino-tiny and facebook/dinov2-small, but nano and nano are running") as caught:
+        service.reconcile(project)
+    assert "attach" in caught.value.hint
+    assert world.studio.calls == []
+
+
+def test_other_weights_are_refused_when_asked_too(world) -> None:
+    project = world.project(2)
+    world.projects.add(project, weights=("tiny", "small"))
+    with pytest.raises(Exception, match="nano and nano are running"):
+        world.service().setup(SetupAsked(project, CONFIG))
+
+
+def test_a_deleted_project_is_said_and_not_raised(world) -> None:
+    project = world.project(2)
+    world.studio.remove_project(project)
+    service = world.service()
+    assert (service.reconcile(project).state, "--detach" in service.board.get(project).hint) == ("gone", True)
+
+
+def test_a_label_config_of_another_kind_is_an_error_with_a_hint(world) -> None:
+    project = world.project(2, label_config="<View><Text name='t' value='$text'/></View>")
+    with pytest.raises(LabelConfigError):
+        world.service().reconcile(project)
+
+
+def test_label_studio_away_is_raised_for_the_rounds_to_wait(world) -> None:
+    project = world.project(2)
+    world.studio.down = True
+    with pytest.raises(StudioUnreachable):
+        world.service().reconcile(project)
+
+
+def test_another_process_at_work_is_waited_for(world) -> None:
+    project = world.project(2)
+    with world.projects.writer(project):
+        outcome = world.service().reconcile(project)
+    assert (outcome.state, outcome.again_in, world.studio.calls) == ("waiting", 5.0, [])
+    assert world.service().reconcile(project).complete
+
+
+def test_without_a_token_only_what_is_answered_moves(world) -> None:
+    project = world.project(2)
+    service = world.service(studio=None)
+    before = service.setup(SetupAsked(project, CONFIG))
+    bundle_id = world.store.publish(str(project), bundle({"jason": RED, "lacy": GREEN}))
+    outcome = service.reconcile(project)
+    assert (outcome.state, world.store.current(str(project)), world.studio.calls) == ("in step", bundle_id, [])
+    assert service.setup(SetupAsked(project, CONFIG)) != before
+
+
+def test_with_a_token_what_is_answered_moves_with_the_switch_and_not_before(world) -> None:
+    project = world.project(2)
+    service = world.service()
+    service.reconcile(project)
+    before = service.setup(SetupAsked(project, CONFIG))
+    world.store.publish(str(project), bundle({"jason": RED, "lacy": GREEN}))
+    assert service.setup(SetupAsked(project, CONFIG)) == before == world.studio.project(project).model_version
+    service.reconcile(project)
+    assert service.setup(SetupAsked(project, CONFIG)) == world.studio.project(project).model_version != before
+
+
+def test_progress_is_on_the_board_while_it_works(world) -> None:
+    project = world.project(6)
+    service = world.service()
+    seen = []
+    world.detector.looking = lambda: seen.append(service.board.get(project))
+    service.reconcile(project)
+    assert [each.done for each in seen] == [0, 4]
+    assert (seen[1].state, seen[1].total, seen[1].eta_seconds is not None) == ("filling", 6, True)
+    done = service.board.get(project)
+    assert (done.state, done.done, done.total, done.eta_seconds) == ("in step", 6, 6, None)
+
+
+def test_a_visit_ends_in_time_and_the_next_goes_on(world) -> None:
+    world.detector.seconds = 0.05
+    project = world.project(12)
+    service = world.service()
+    first = service.reconcile(project, seconds=0.05)
+    assert (first.state, first.again_in) == ("filling", 0.0)
+    assert 0 < first.pushed < 12
+    while not service.reconcile(project, seconds=0.05).complete:
+        pass
+    assert all(len(world.studio.versions_of(each)) == 1 for each in world.ids(project))
+    assert world.detector.passes == 12
+
+
+def test_skipped_tasks_get_boxes_too_but_last(world) -> None:
+    project = world.project(5)
+    skipped = world.ids(project)[0]
+    world.studio.annotate(skipped, ["jason"], cancelled=True)
+    service = world.service()
+    order = []
+    plain = world.studio.import_predictions
+    world.studio.import_predictions = lambda project, sent: order.extend(each["task"] for each in sent) or plain(project, sent)
+    service.reconcile(project)
+    assert order[-1] == skipped
+    assert len(order) == 5

@@ -1,0 +1,270 @@
+"""The switch, step by step: filled before shown, resumed after an end at any step, and never a moment without boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from backend.reconcile import Outcome
+from backend.service import Service
+from tests.doubles.coloured_things import BLUE, GREEN, RED, bundle, picture
+from tests.doubles.scripted_studio import CONFIG, ScriptedStudio
+
+STEPS = ["wanted", "noted", "pushed", "filled", "shown", "current"]
+
+
+class Killed(BaseException):
+    """Not an Exception: nothing in between may catch it, as nothing catches kill -9."""
+
+
+def killer(step: str) -> Callable[[str], None]:
+    def checkpoint(reached: str) -> None:
+        if reached == step:
+            raise Killed(step)
+
+    return checkpoint
+
+
+def until_in_step(service: Service, project: int) -> Outcome:
+    for _ in range(20):
+        outcome = service.reconcile(project)
+        if outcome.complete:
+            return outcome
+    raise AssertionError(f"never in step: {outcome}")
+
+
+def watch(studio: ScriptedStudio, project: int) -> list[list[int]]:
+    """What had no boxes after each change in Label Studio."""
+    bare: list[list[int]] = []
+    studio.watchers.append(lambda: bare.append(studio.without_boxes(project)))
+    return bare
+
+
+def test_first_boxes_are_shown_as_they_come_in(world) -> None:
+    project = world.project(6)
+    shown = []
+    world.studio.watchers.append(
+        lambda: shown.append((world.studio.project(project).model_version, len(world.studio.without_boxes(project))))
+    )
+    outcome = until_in_step(world.service(), project)
+    version = world.studio.project(project).model_version
+    assert outcome.pushed == 6
+    assert version and all(world.studio.versions_of(each) == [version] for each in world.ids(project))
+    assert shown[-1] == (version, 0)
+
+
+def test_an_empty_project_is_left_as_it_is_until_a_task_comes(world) -> None:
+    project = world.project(0)
+    service = world.service()
+    assert until_in_step(service, project).pushed == 0
+    assert world.studio.project(project).model_version == ""
+    world.add(project, 1)
+    assert until_in_step(service, project).pushed == 1
+    assert world.studio.without_boxes(project) == []
+
+
+def test_everybody_has_the_new_version_before_it_is_shown(world) -> None:
+    project = world.project(5)
+    service = world.service()
+    until_in_step(service, project)
+    before = world.studio.project(project).model_version
+    bundle_id = world.store.publish(str(project), bundle({"jason": RED, "lacy": GREEN}))
+    bare = watch(world.studio, project)
+    until_in_step(service, project)
+    after = world.studio.project(project).model_version
+    assert before != after
+    assert bare and not any(bare)
+    assert world.studio.calls.count("patch") == 2
+    assert [world.studio.labels_of(each, after) for each in world.ids(project)] == [["jason", "lacy"]] * 5
+    assert world.store.current(str(project)) == bundle_id
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_an_end_at_any_step_is_made_up_for_by_the_next_start(world, step: str) -> None:
+    project = world.project(5)
+    until_in_step(world.service(), project)
+    bundle_id = world.store.publish(str(project), bundle({"jason": RED, "lacy": GREEN}))
+    bare = watch(world.studio, project)
+    with pytest.raises(Killed):
+        world.service(checkpoint=killer(step)).reconcile(project)
+    until_in_step(world.service(), project)
+    after = world.studio.project(project).model_version
+    assert [sorted(world.studio.versions_of(each)).count(after) for each in world.ids(project)] == [1] * 5
+    assert not any(bare)
+    assert world.store.current(str(project)) == bundle_id
+    entry = world.projects.get(project)
+    assert entry is not None and entry.versions[-1] == after and len(entry.versions) == 2
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_so_is_an_end_during_the_very_first_filling(world, step: str) -> None:
+    project = world.project(5)
+    with pytest.raises(Killed):
+        world.service(checkpoint=killer(step)).reconcile(project)
+    until_in_step(world.service(), project)
+    after = world.studio.project(project).model_version
+    assert [world.studio.versions_of(each) for each in world.ids(project)] == [[after]] * 5
+
+
+def test_who_arrives_during_a_switch_gets_both_versions(world) -> None:
+    project = world.project(3)
+    service = world.service()
+    until_in_step(service, project)
+    before = world.studio.project(project).model_version
+    world.store.publish(str(project), bundle({"jason": RED, "lacy": GREEN}))
+    new: list[int] = []
+    world.studio.before_import.append(lambda: new.extend(world.add(project, 1)))
+    seen: list[list[str]] = []
+    world.studio.watchers.append(lambda: seen.extend(world.studio.versions_of(each) for each in new))
+    until_in_step(service, project)
+    after = world.studio.project(project).model_version
+    assert world.studio.versions_of(new[0]) == [before, after]
+    assert world.studio.labels_of(new[0], before) == ["thing", "thing"]
+    assert world.studio.labels_of(new[0], after) == ["jason", "lacy"]
+
+
+def test_what_was_stored_meanwhile_is_not_stored_twice(world) -> None:
+    project = world.project(3)
+    service = world.service()
+    version = service.setup(_setup(project))
+    task = world.ids(project)[1]
+
+    def asked_label_studio_to_retrieve_it() -> None:
+        world.studio.import_predictions(project, [{"task": task, "result": [], "score": 0.0, "model_version": version}])
+
+    plain = world.studio.tasks
+
+    def tasks(number: int, *, only: object = None) -> object:
+        if only is not None and not world.studio.versions_of(task):
+            asked_label_studio_to_retrieve_it()
+        return plain(number, only=only)  # type: ignore[arg-type]
+
+    world.studio.tasks = tasks
+    until_in_step(service, project)
+    assert [world.studio.versions_of(each) for each in world.ids(project)] == [[version]] * 3
+
+
+def test_finished_tasks_are_left_alone_also_when_finished_meanwhile(world) -> None:
+    project = world.project(4)
+    first, second, *_ = world.ids(project)
+    world.studio.annotate(first, ["jason"])
+    plain = world.studio.tasks
+
+    def tasks(number: int, *, only: object = None) -> object:
+        if only is not None and len(world.studio.calls) < 4:
+            world.studio.annotate(second, ["lacy"])
+        return plain(number, only=only)  # type: ignore[arg-type]
+
+    world.studio.tasks = tasks
+    until_in_step(world.service(), project)
+    assert [world.studio.versions_of(each) for each in (first, second)] == [[], []]
+    assert world.studio.without_boxes(project) == []
+
+
+def test_a_task_deleted_meanwhile_does_not_matter(world) -> None:
+    project = world.project(3)
+    gone = world.ids(project)[0]
+    world.studio.before_import.append(lambda: world.studio.remove_task(gone))
+    until_in_step(world.service(), project)
+    assert world.studio.without_boxes(project) == []
+
+
+@pytest.mark.parametrize(
+    ("shown", "taken_over"),
+    [("", True), ("dinolabel", True), ("somebody-elses-1", False), ("things.00000000", False)],
+)
+def test_only_nothing_our_title_and_our_own_versions_are_replaced(world, shown: str, taken_over: bool) -> None:
+    project = world.project(2, model_version=shown)
+    outcome = until_in_step(world.service(), project)
+    now = world.studio.project(project).model_version
+    assert (now != shown) is taken_over
+    assert ("not ours" in outcome.note) is not taken_over
+    assert world.studio.without_boxes(project) == ([] if taken_over else world.ids(project))
+    assert all(len(world.studio.versions_of(each)) == 1 for each in world.ids(project))
+
+
+def test_a_choice_somebody_makes_during_the_filling_is_respected(world) -> None:
+    project = world.project(3)
+    service = world.service()
+    until_in_step(service, project)
+    world.store.publish(str(project), bundle({"jason": RED, "lacy": GREEN}))
+    world.studio.before_import.append(lambda: world.studio.set(project, model_version="somebody-elses-1"))
+    outcome = until_in_step(service, project)
+    assert world.studio.project(project).model_version == "somebody-elses-1"
+    assert "somebody-elses-1" in outcome.note
+
+
+def test_a_rollback_is_a_pin_and_costs_no_import_when_the_predictions_are_still_there(world) -> None:
+    project = world.project(3)
+    service = world.service()
+    first = world.store.publish(str(project), bundle({"jason": RED, "lacy": GREEN}))
+    until_in_step(service, project)
+    old = world.studio.project(project).model_version
+    world.store.publish(str(project), bundle({"jason": GREEN, "lacy": RED}))
+    until_in_step(service, project)
+    world.store.pin(str(project), first)
+    bare, imports = watch(world.studio, project), world.studio.calls.count("import")
+    until_in_step(service, project)
+    assert world.studio.project(project).model_version == old
+    assert world.studio.calls.count("import") == imports
+    assert (world.store.current(str(project)), any(bare)) == (first, False)
+
+
+def test_a_new_label_config_is_a_switch_of_its_own(world) -> None:
+    picture(world.photos / "b.png", (BLUE, (5, 5, 40, 40)))
+    project = world.project(2)
+    service = world.service()
+    until_in_step(service, project)
+    before = world.studio.project(project).model_version
+    world.studio.set(project, label_config=CONFIG.replace("coloured thing", "small coloured thing"))
+    bare = watch(world.studio, project)
+    until_in_step(service, project)
+    assert world.studio.project(project).model_version != before
+    assert not any(bare)
+
+
+def test_a_name_nobody_trained_yet_changes_nothing(world) -> None:
+    project = world.project(2)
+    service = world.service()
+    until_in_step(service, project)
+    world.studio.set(project, label_config=CONFIG.replace('<Label value="lacy"/>', '<Label value="lacy"/><Label value="maria"/>'))
+    assert until_in_step(service, project).pushed == 0
+
+
+def test_a_broken_picture_holds_a_switch_for_a_while_and_not_for_ever(world, monkeypatch: pytest.MonkeyPatch) -> None:
+    import backend.attempts
+
+    monkeypatch.setattr(backend.attempts, "FIRST_PAUSE", 0.0)
+    project = world.project(3)
+    service = world.service()
+    until_in_step(service, project)
+    world.store.publish(str(project), bundle({"jason": RED, "lacy": GREEN}))
+    before = world.studio.project(project).model_version
+    (Path(world.photos) / "scene001.png").unlink()
+    states = []
+    for _ in range(4):
+        outcome = service.reconcile(project)
+        states.append((outcome.state, world.studio.project(project).model_version == before))
+    assert states[0] == ("filling", True)
+    assert states[-1] == ("in step", False)
+    assert "1 of 3 tasks cannot be done" in outcome.note
+
+
+def test_what_label_studio_drops_is_noted_and_the_others_go_on(world) -> None:
+    project = world.project(3)
+
+    def renamed() -> None:
+        world.studio.set(project, label_config=CONFIG.replace('value="thing"', 'value="object"'))
+
+    world.studio.before_import.append(renamed)
+    until_in_step(world.service(), project)
+    after = world.studio.project(project).model_version
+    assert [world.studio.labels_of(each, after) for each in world.ids(project)] == [["object", "object"]] * 3
+
+
+def _setup(project: int):
+    from backend.wire import SetupAsked
+
+    return SetupAsked(project, CONFIG)
