@@ -45,7 +45,10 @@ def check_origin(request: Request) -> None:
 def shown(request: Request) -> list[str]:
     """The secrets a caller shows: webhook header, or password of Basic auth under any user name."""
     basic = request.authorization.password if request.authorization is not None and request.authorization.type == "basic" else None
-    return [each for each in (request.headers.get(HEADER), basic) if each is not None]
+    header = request.headers.get(HEADER)
+    # WSGI hands header bytes over as Latin-1, whatever they were.
+    as_sent = None if header is None else header.encode("latin-1", "replace").decode("utf-8", "replace")
+    return [each for each in (header, as_sent, basic) if each is not None]
 
 
 def same(one: str, other: str) -> bool:

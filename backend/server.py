@@ -146,6 +146,7 @@ class Server:
 
     def __init__(self, app: Flask, host: str, port: int, *, secret: str | None = None) -> None:
         guard.check_address(host, secret)
+        self._closed = False
         try:
             self._server = create_server(app, host=host, port=port, threads=THREADS, ident=None, channel_timeout=180)
         except OSError as error:
@@ -160,10 +161,18 @@ class Server:
 
     def run(self) -> None:
         """Serve until `close` is called or the process is interrupted."""
-        self._server.run()
+        try:
+            self._server.run()
+        except OSError:
+            # waitress selects on its socket while another thread closes it.
+            if not self._closed:
+                raise
 
     def close(self) -> None:
+        """Stop listening; requests under way get a moment to end."""
+        self._closed = True
         self._server.close()
+        self._server.task_dispatcher.shutdown(timeout=1)
 
 
 def serve(app: Flask, host: str, port: int, *, secret: str | None = None) -> Server:

@@ -1,0 +1,356 @@
+"""The backend over real HTTP, as Label Studio and a browser meet it: routes, shapes, secrets, limits, errors, and what is never said."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from backend.server import Server, create_app, serve
+from tests.doubles.coloured_things import GREEN, RED, bundle
+from tests.doubles.scripted_studio import CONFIG
+from tests.unit.backend.conftest import World
+from vision.errors import SettingsError
+
+FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
+SECRET = "a-secret-with-ümlaut"
+
+
+class Door:
+    """A running server and a way to knock. secret: shown as Label Studio does, unless a call says otherwise."""
+
+    def __init__(self, world: World, service: Any, *, secret: str | None = None) -> None:
+        self.world, self.service, self.secret = world, service, secret
+        self.server: Server = serve(create_app(service, secret=secret), "127.0.0.1", 0, secret=secret)
+        self.thread = threading.Thread(target=self.server.run, daemon=True)
+        self.thread.start()
+        self.session = requests.Session()
+        self.session.trust_env = False
+
+    def __call__(self, method: str, path: str, body: Any = None, **how: Any) -> requests.Response:
+        auth = ("dinolabel", self.secret.encode()) if self.secret and "headers" not in how and "auth" not in how else how.pop("auth", None)
+        return self.session.request(method, self.server.url + path, json=body, auth=auth, timeout=30, **how)
+
+    def predict(self, project: int, tasks: list[dict[str, Any]], **more: Any) -> requests.Response:
+        body = {"project": f"{project}.1795348528", "label_config": CONFIG, "tasks": tasks, "params": {"context": None}}
+        return self("POST", "/predict", body | more)
+
+    def tasks(self, project: int) -> list[dict[str, Any]]:
+        return [{"id": each.id, "data": each.data, "annotations": [], "predictions": []} for each in self.world.studio.tasks(project)]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = World(tmp_path)
+    yield made
+    for each in made.services:
+        each.stop()
+
+
+@pytest.fixture
+def door(world: World) -> Iterator[Door]:
+    made = Door(world, world.service())
+    yield made
+    made.server.close()
+
+
+@pytest.fixture
+def locked(world: World) -> Iterator[Door]:
+    made = Door(world, world.service(), secret=SECRET)
+    yield made
+    made.server.close()
+
+
+def test_health_says_what_is_on(door: Door) -> None:
+    answer = door("GET", "/health")
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "status": "UP", "model_class": "dinolabel", "detector": "things", "embedder": "colours", "device": "cpu", "precision": "float32"
+    }  # fmt: skip
+
+
+def test_the_recorded_setup_is_answered_with_a_version(door: Door) -> None:
+    body = json.loads((FIXTURES / "setup_request.json").read_text())
+    version = door("POST", "/setup", body).json()["model_version"]
+    assert version and set(version) <= set("abcdefghijklmnopqrstuvwxyz0123456789.-")
+
+
+def test_setup_and_predict_say_the_same_version(door: Door) -> None:
+    project = door.world.project(2)
+    for _ in range(2):
+        version = door("POST", "/setup", {"project": f"{project}.1", "schema": CONFIG}).json()["model_version"]
+        answer = door.predict(project, door.tasks(project)).json()
+        assert {answer["model_version"], *(each["model_version"] for each in answer["results"])} == {version}
+        door.world.store.publish(str(project), bundle({"jason": RED, "lacy": GREEN}))
+        while not door.service.reconcile(project).complete:
+            pass
+
+
+@pytest.mark.parametrize("name", ["predict_request", "predict_request_interactive"])
+def test_recorded_predicts_whose_pictures_are_gone_get_one_empty_answer_each(door: Door, name: str) -> None:
+    body = json.loads((FIXTURES / f"{name}.json").read_text())
+    body["label_config"] = body["label_config"].replace('value="object"', 'value="object" predicted_values="thing"')
+    answer = door("POST", "/predict", body)
+    assert (answer.status_code, answer.json()["results"]) == (200, [{}] * len(body["tasks"]))
+
+
+def test_results_are_what_label_studio_stores(door: Door) -> None:
+    project = door.world.project(1)
+    (result,) = door.predict(project, door.tasks(project)).json()["results"]
+    assert set(result) == {"result", "score", "model_version"}
+    assert isinstance(result["score"], float)
+    for region in result["result"]:
+        assert {"id", "from_name", "to_name", "type", "value", "score", "original_width", "original_height"} <= set(region)
+        assert region["value"]["rectanglelabels"] == ["thing"]
+    assert len({each["id"] for each in result["result"]}) == 2
+
+
+def test_an_empty_list_of_tasks(door: Door) -> None:
+    assert door.predict(door.world.project(0), []).json()["results"] == []
+
+
+def test_a_context_makes_ids_fresh(door: Door) -> None:
+    project = door.world.project(1)
+    context = {"context": {"result": [{"id": "x", "type": "rectanglelabels"}]}}
+    first, second = (door.predict(project, door.tasks(project), params=context).json()["results"][0]["result"] for _ in range(2))
+    assert not {each["id"] for each in first} & {each["id"] for each in second}
+
+
+@pytest.mark.parametrize("action", ["ANNOTATION_CREATED", "PROJECT_UPDATED", "TASKS_CREATED", "ANNOTATIONS_CREATED", "ANNOTATIONS_DELETED"])
+def test_recorded_webhooks_are_answered_at_once(door: Door, action: str) -> None:
+    body = (FIXTURES / f"webhook_{action}.json").read_text()
+    begun = time.monotonic()
+    assert door("POST", "/webhook", json.loads(body)).status_code == 200
+    assert time.monotonic() - begun < 0.5
+
+
+def test_start_training_is_enqueued_and_train_is_its_other_name(door: Door) -> None:
+    body = json.loads((FIXTURES / "webhook_START_TRAINING.json").read_text())
+    assert door("POST", "/webhook", body).json() == {"noted": True}
+    answer = door("POST", "/train", {"project": "1.17"})
+    assert answer.status_code == 202
+    assert [each["id"] for each in door("GET", "/jobs").json()["jobs"]] == [answer.json()["job"]]
+
+
+def test_versions_by_get_and_by_post(door: Door) -> None:
+    one, two = door.world.project(1), door.world.project(1, label_config=CONFIG.replace("coloured", "colourful"))
+    for project in (one, two):
+        door.service.reconcile(project)
+    first, second = (door.world.studio.project(each).model_version for each in (one, two))
+    assert door("GET", "/versions").json() == {"versions": [first, second]}
+    assert door("POST", "/versions", {"project": f"{two}.1"}).json() == {"versions": [second]}
+    assert door("GET", f"/versions?project={one}").json() == {"versions": [first]}
+
+
+def test_jobs_can_be_cancelled(door: Door) -> None:
+    job = door("POST", "/train", {"project": 5}).json()["job"]
+    assert door("POST", f"/jobs/{job}/cancel").json()["state"] == "cancelled"
+    assert door("GET", "/jobs").json()["jobs"][0]["state"] == "cancelled"
+    assert door("POST", "/jobs/nobody/cancel").status_code == 404
+
+
+def test_metrics_are_counted(door: Door) -> None:
+    project = door.world.project(2)
+    door.predict(project, [*door.tasks(project), {"id": 9, "data": {}}])
+    door.service.reconcile(project)
+    text = door("GET", "/metrics").text
+    assert 'dinolabel_predictions_total{outcome="ready"} 2.0' in text
+    assert 'dinolabel_predictions_total{outcome="failed"} 1.0' in text
+    assert f'dinolabel_in_step{{project="{project}"}} 1.0' in text
+
+
+# Errors.
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("POST", "/predict", None, 400),
+        ("POST", "/predict", [], 400),
+        ("POST", "/predict", {"project": "None.1", "label_config": CONFIG, "tasks": []}, 400),
+        ("POST", "/predict", {"project": "1.1", "label_config": CONFIG, "tasks": "x"}, 400),
+        ("POST", "/predict", {"project": "1.1", "label_config": "<View/>", "tasks": []}, 422),
+        ("POST", "/setup", {"project": "1.1"}, 400),
+        ("POST", "/setup", {"project": "1.1", "schema": "<View/>"}, 422),
+        ("POST", "/webhook", {"project": {}}, 400),
+        ("POST", "/train", {"project": "x"}, 400),
+        ("POST", "/train", {}, 400),
+        ("GET", "/predict", None, 405),
+        ("GET", "/nowhere", None, 404),
+    ],
+)
+def test_what_makes_no_sense_is_named_with_a_hint(door: Door, method: str, path: str, body: Any, status: int) -> None:
+    answer = door(method, path, body)
+    assert (answer.status_code, set(answer.json())) == (status, {"error", "hint"})
+    assert answer.json()["error"] and answer.json()["hint"]
+
+
+def test_json_that_is_none(door: Door) -> None:
+    answer = door.session.post(door.server.url + "/predict", data=b'{"project": ', headers={"Content-Type": "application/json"})
+    assert (answer.status_code, "JSON object" in answer.json()["error"]) == (400, True)
+
+
+def test_what_nobody_foresaw_says_nothing_of_the_inside(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    def setup(asked: object) -> str:
+        raise ZeroDivisionError("/home/jane/secret Token 0123456789abcdef0123456789abcdef01234567")
+
+    monkeypatch.setattr(door.service, "setup", setup)
+    answer = door("POST", "/setup", {"project": "1.1", "schema": CONFIG})
+    assert answer.status_code == 500
+    assert all(word not in answer.text for word in ("jane", "Zero", "0123456789", "Traceback"))
+
+
+def test_other_weights_are_a_conflict(door: Door) -> None:
+    project = door.world.project(1)
+    door.world.projects.add(project, weights=("tiny", "small"))
+    answer = door.predict(project, door.tasks(project))
+    assert (answer.status_code, "nano and nano are running" in answer.json()["error"]) == (409, True)
+
+
+# Not in the way of each other.
+
+
+def test_health_and_setup_do_not_wait_for_the_model(door: Door) -> None:
+    project = door.world.project(8, attach=False)
+    door.world.detector.seconds = 0.5
+    asking = [threading.Thread(target=door.predict, args=(project, door.tasks(project))) for _ in range(6)]
+    for each in asking:
+        each.start()
+    time.sleep(0.3)
+    for path, method, body in (("/health", "GET", None), ("/setup", "POST", {"project": f"{project}.1", "schema": CONFIG})) * 3:
+        begun = time.monotonic()
+        assert requests.request(method, door.server.url + path, json=body, timeout=5).status_code == 200
+        assert time.monotonic() - begun < 0.5
+    for each in asking:
+        each.join(30)
+
+
+# Secrets.
+
+EVERY_ROUTE = [
+    ("GET", "/"), ("POST", "/setup"), ("POST", "/predict"), ("POST", "/webhook"), ("POST", "/train"), ("GET", "/versions"),
+    ("POST", "/versions"), ("GET", "/metrics"), ("GET", "/jobs"), ("POST", "/jobs/x/cancel"), ("GET", "/nowhere"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "path"), EVERY_ROUTE)
+@pytest.mark.parametrize(
+    "shown", [{}, {"X-Dinolabel-Secret": "wrong"}, {"Authorization": "Bearer " + "x" * 20}], ids=["nothing", "wrong", "bearer"]
+)
+def test_every_route_but_health_wants_the_secret(locked: Door, method: str, path: str, shown: dict[str, str]) -> None:
+    answer = locked(method, path, {}, headers=shown)
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"].startswith("Basic")
+    assert SECRET not in answer.text
+
+
+def test_every_route_of_the_app_is_in_that_list(locked: Door) -> None:
+    app = create_app(locked.service, secret=SECRET)
+    rules = {each.rule.replace("<job>", "x") for each in app.url_map.iter_rules()}
+    assert rules == {path for _, path in EVERY_ROUTE if path != "/nowhere"} | {"/health"}
+
+
+def test_health_is_open(locked: Door) -> None:
+    assert locked("GET", "/health", headers={}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        {"auth": ("dinolabel", SECRET.encode())},
+        {"auth": ("anybody", SECRET.encode())},
+        {"headers": {"X-Dinolabel-Secret": SECRET.encode()}},
+    ],
+    ids=["basic", "any user", "webhook header"],
+)
+def test_the_secret_as_label_studio_shows_it(locked: Door, shown: dict[str, Any]) -> None:
+    assert locked("GET", "/versions", **shown).status_code == 200
+
+
+def test_no_address_for_everybody_without_a_secret(world: World) -> None:
+    app = create_app(world.service())
+    for host in ("0.0.0.0", "::", "192.168.1.5", "example.org"):
+        with pytest.raises(SettingsError, match=host) as caught:
+            serve(app, host, 0)
+        assert "DINOLABEL_SECRET" in caught.value.hint
+
+
+def test_a_port_that_is_taken_is_said(door: Door) -> None:
+    with pytest.raises(SettingsError, match=str(door.server.port)):
+        serve(create_app(door.service), "127.0.0.1", door.server.port)
+
+
+# Other people's web pages.
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 202),
+        ({"Origin": "{self}"}, 202),
+        ({"Origin": "{self}", "Sec-Fetch-Site": "same-origin"}, 202),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Host": "evil.example"}, 403),
+        ({"Host": "evil.example:80", "Origin": "http://evil.example:80"}, 403),
+        ({"Host": "localhost"}, 202),
+    ],
+)
+def test_a_post_that_another_site_sends_is_refused(door: Door, headers: dict[str, str], status: int) -> None:
+    headers = {name: value.replace("{self}", door.server.url) for name, value in headers.items()}
+    assert door("POST", "/train", {"project": 1}, headers=headers).status_code == status
+
+
+# The human page.
+
+
+def test_the_page_says_what_is_going_on(door: Door) -> None:
+    project = door.world.project(2)
+    door.service.reconcile(project)
+    door.world.store.add_verdict(str(project), {"at": "2026-11-22T10:00:00+00:00", "published": False, "reason": "Not enough <b>lacy</b>."})
+    door("POST", "/train", {"project": project})
+    answer = door("GET", "/", headers={"Accept": "text/html"})
+    page = answer.text
+    assert answer.headers["Content-Type"].startswith("text/html")
+    assert "Party" in page and door.world.studio.project(project).model_version in page
+    assert "Not enough &lt;b&gt;lacy&lt;/b&gt;." in page
+    assert 'action="/jobs/' in page and "Cancel" in page
+    assert "http://" not in page.replace(f'"{door.world.studio.url}', ""), "nothing is loaded from elsewhere"
+
+
+def test_the_page_allows_only_its_own_script(door: Door) -> None:
+    answer = door("GET", "/", headers={"Accept": "text/html"})
+    policy = answer.headers["Content-Security-Policy"]
+    nonce = policy.split("script-src 'nonce-")[1].split("'")[0]
+    assert f'<script nonce="{nonce}">' in answer.text
+    assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy
+    assert door("GET", "/", headers={}).headers["Content-Security-Policy"] != policy
+
+
+def test_the_page_refreshes_itself_with_html_and_programs_get_json(door: Door) -> None:
+    door.world.project(1)
+    assert door("GET", "/jobs", headers={"Accept": "text/html"}).headers["Content-Type"].startswith("text/html")
+    assert set(door("GET", "/jobs").json()) == {"jobs", "projects"}
+
+
+def test_buttons_lead_back_to_the_page(door: Door) -> None:
+    headers = {"Accept": "text/html", "Sec-Fetch-Site": "same-origin"}
+    answer = door.session.post(door.server.url + "/train", data={"project": "4"}, headers=headers, allow_redirects=False)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/")
+    (job,) = door("GET", "/jobs").json()["jobs"]
+    answer = door.session.post(f"{door.server.url}/jobs/{job['id']}/cancel", headers=headers, allow_redirects=False)
+    assert (answer.status_code, door("GET", "/jobs").json()["jobs"][0]["state"]) == (303, "cancelled")
+
+
+def test_no_folder_of_this_machine_is_on_the_page(door: Door) -> None:
+    door("POST", "/train", {"project": 1})
+    for path, accept in (("/", "text/html"), ("/jobs", "text/html"), ("/jobs", "application/json")):
+        assert str(door.world.root) not in door("GET", path, headers={"Accept": accept}).text

@@ -1,0 +1,97 @@
+"""Webhooks: noted in milliseconds; our own writes' echo is no work; Start training is."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from backend.wire import Event, parse_event
+from tests.doubles.scripted_studio import CONFIG
+from tests.unit.backend.conftest import eventually
+
+FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
+
+
+@pytest.mark.parametrize(
+    ("action", "work"),
+    [
+        ("TASKS_CREATED", True), ("TASKS_DELETED", True), ("ANNOTATION_CREATED", True), ("ANNOTATION_UPDATED", True),
+        ("ANNOTATIONS_CREATED", True), ("ANNOTATIONS_DELETED", True), ("PREDICTION_CREATED", False), ("PREDICTIONS_CREATED", False),
+        ("PREDICTIONS_DELETED", False), ("LABEL_LINK_CREATED", False), ("PROJECT_CREATED", False), ("SOMETHING_NEW", False),
+    ],
+)  # fmt: skip
+def test_which_events_are_work(world, action: str, work: bool) -> None:
+    project = world.project(1)
+    assert world.service().event(Event(action, project)) is work
+
+
+def test_events_of_projects_we_do_not_look_after_are_none(world) -> None:
+    project = world.project(1, attach=False)
+    service = world.service()
+    assert not service.event(Event("TASKS_CREATED", project))
+    assert not service.event(Event("TASKS_CREATED", None))
+
+
+def test_our_own_patch_comes_back_and_is_no_work(world) -> None:
+    project = world.project(1)
+    service = world.service()
+    service.reconcile(project)
+    assert not service.event(Event("PROJECT_UPDATED", project, CONFIG))
+    assert service.event(Event("PROJECT_UPDATED", project, CONFIG.replace("coloured", "colourful")))
+
+
+def test_an_event_brings_boxes_sooner(world) -> None:
+    project = world.project(1)
+    service = world.service(poll_seconds=600)
+    service.start()
+    eventually(lambda: not world.studio.without_boxes(project))
+    world.add(project, 1)
+    begun = time.monotonic()
+    assert service.event(Event("TASKS_CREATED", project))
+    assert time.monotonic() - begun < 0.05
+    eventually(lambda: not world.studio.without_boxes(project))
+
+
+def test_start_training_enqueues_once(world) -> None:
+    project = world.project(1)
+    service = world.service()
+    for _ in range(3):
+        assert service.event(Event("START_TRAINING", project))
+    assert [(each.project, each.state, each.why) for each in service.jobs.all()] == [(project, "queued", "Start training in Label Studio")]
+
+
+def test_enough_names_start_a_training_and_its_end_starts_the_switch(world) -> None:
+    project = world.project(4)
+    code = (
+        "import sys\n"
+        "if 'train' in sys.argv:\n"
+        "    from pathlib import Path\n"
+        "    from tests.doubles.coloured_things import bundle, RED, GREEN\n"
+        "    from vision.store import Store\n"
+        f"    Store(Path({str(world.root / 'data' / 'bundles')!r})).publish('{project}', bundle({{'jason': RED, 'lacy': GREEN}},"
+        " trained_until='2026-11-22T23:00:00+00:00'))\n"
+        "print('Trained.')"
+    )
+    world.program = [world.program[0], "-c", code]
+    service = world.service(poll_seconds=0.2, train_after=3)
+    service.start()
+    eventually(lambda: not world.studio.without_boxes(project))
+    before = world.studio.project(project).model_version
+    world.studio.annotate(world.ids(project)[0], ["jason", "lacy", "jason"])
+    eventually(lambda: world.studio.project(project).model_version != before)
+    eventually(lambda: not service.jobs.all()[0].active)
+    (job,) = service.jobs.all()
+    assert (job.state, job.why) == ("done", "3 new approved names")
+    after = world.studio.project(project).model_version
+    assert [world.studio.labels_of(each, after) for each in world.ids(project)[1:]] == [["jason", "lacy"]] * 3
+    time.sleep(0.6)
+    assert len(service.jobs.all()) == 1, "what it has seen does not start another"
+
+
+@pytest.mark.parametrize("path", sorted(FIXTURES.glob("webhook_*.json")), ids=lambda each: each.stem)
+def test_every_recorded_event_is_understood(world, path: Path) -> None:
+    event = parse_event(json.loads(path.read_text()))
+    world.service().event(event)
