@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import socket
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,10 +88,13 @@ class Served:
 
     def wait(self) -> None:
         """Until interrupted; then the page is closed."""
-        self._blocks.block_thread()
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            self.close()
 
     def close(self) -> None:
-        self._blocks.close()
+        self._blocks.close(verbose=False)
 
 
 def serve(blocks: gr.Blocks, *, host: str, port: int, auth: tuple[str, str] | None = None) -> Served:

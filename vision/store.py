@@ -17,8 +17,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from vision.bundle import CARD, Bundle
 from vision.errors import RequestError
+
+log = structlog.get_logger(__name__)
 
 PROJECT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 ENTRY = re.compile(r"(\d{6,})-([0-9a-f]{12})")
@@ -81,8 +85,8 @@ class Store:
         return bundle_id
 
     def history(self, project: str) -> list[Entry]:
-        """Every publish, oldest first."""
-        return [_entry(folder) for folder in self._folders(project)]
+        """Every publish, oldest first. One whose card is damaged is left out and logged."""
+        return [each for each in map(_entry, self._folders(project)) if each is not None]
 
     def get(self, project: str, bundle_id: str) -> Bundle:
         """Raises RequestError when the project has no such bundle, BundleMismatch when it is damaged."""
@@ -205,9 +209,13 @@ def _id(folder: Path) -> str:
     return folder.name.split("-")[1]
 
 
-def _entry(folder: Path) -> Entry:
-    card = json.loads((folder / CARD).read_text(encoding="utf-8"))
-    return Entry(_id(folder), card["created_at"], tuple(card["labels"]), card["metrics"])
+def _entry(folder: Path) -> Entry | None:
+    try:
+        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        return Entry(_id(folder), card["created_at"], tuple(card["labels"]), card["metrics"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        log.warning("bundle_damaged", project=folder.parent.name, bundle=folder.name, error=str(error))
+        return None
 
 
 def _parsed(line: str) -> dict[str, Any] | None:

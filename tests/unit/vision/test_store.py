@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from vision.bundle import Bundle
-from vision.errors import RequestError
+from vision.errors import BundleMismatch, RequestError
 from vision.store import Store
 
 Make = Callable[..., Bundle]
@@ -83,6 +83,15 @@ def test_a_project_cannot_leave_its_folder(store: Store, make_bundle: Make, proj
         store.publish(project, make_bundle())
     with pytest.raises(RequestError):
         store.history(project)
+
+
+@pytest.mark.parametrize("card", ["{", "[]", "{}"])
+def test_a_damaged_bundle_does_not_hide_the_others(store: Store, make_bundle: Make, card: str) -> None:
+    bad, good = (store.publish("1", make_bundle(temperature=each)) for each in (1.0, 2.0))
+    (store.folder("1", bad) / "bundle.json").write_text(card)
+    assert [each.id for each in store.history("1")] == [good]
+    with pytest.raises(BundleMismatch):
+        store.get("1", bad)
 
 
 def test_the_receipt_lies_beside_the_bundle(store: Store, make_bundle: Make) -> None:
