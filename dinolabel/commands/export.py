@@ -18,6 +18,7 @@ from vision.errors import MediaError, RequestError
 
 if TYPE_CHECKING:
     from exporters.crops import Report
+    from studio.client import Studio
     from studio.label_config import LabelConfig
     from vision.types import Image
 
@@ -93,7 +94,15 @@ def _from_project(settings: Settings, number: int) -> Source:
     project = studio.project(number)
     find = build.media(settings).resolve
     where = f"project {number}, {project.title}, on {studio.url}"
-    return Source(studio.export(number), LabelConfig.parse(project.label_config), find, where, str(number))
+    tasks = [_with_predictions(task, studio) for task in studio.export(number)]
+    return Source(tasks, LabelConfig.parse(project.label_config), find, where, str(number))
+
+
+def _with_predictions(task: dict[str, Any], studio: Studio) -> dict[str, Any]:
+    """The task with the predictions its annotations began from. Label Studio's export has them only while the project shows that version
+    (measured); without them nobody could tell which boxes a person removed, nor what the detector's own box was."""
+    lacking = any(each.get("parent_prediction") and not each.get("prediction") for each in task["annotations"])
+    return {**task, "predictions": studio.predictions(task["id"])} if lacking else task
 
 
 def _from_file(file: Path, media: Path | None, label_config: Path | None) -> Source:

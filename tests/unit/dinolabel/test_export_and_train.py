@@ -11,6 +11,9 @@ import PIL.Image
 import pytest
 
 from dinolabel.__main__ import run
+from dinolabel.commands.export import _with_predictions
+from exporters.approved import approved
+from studio.label_config import LabelConfig
 from tests.tiny_models import tiny_embedder
 
 CONFIG = """<View><Image name="image" value="$image"/><RectangleLabels name="label" toName="image">
@@ -120,3 +123,29 @@ def test_nothing_named_is_an_error_that_names_labels(place: Path, capsys: pytest
     assert run([*EXPORT, "--out", "crops"]) == 0
     assert run(["train", "--manifest", "crops", "--project", "1", "--weights", str(tiny_embedder(place / "weights"))]) == 6
     assert "red needs 1 more, blue needs 1 more" in " ".join(capsys.readouterr().err.split())
+
+
+class TwoTasks:
+    """A Label Studio whose export has the first prediction inline and the second by its id only."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def predictions(self, task: int) -> list[dict[str, Any]]:
+        self.asked.append(task)
+        return [{"id": 9, "result": [region("r0", 10, "thing", None), region("r1", 60, "thing", None)], "model_version": "v"}]
+
+
+def test_predictions_that_the_export_lacks_are_asked_for() -> None:
+    def task(number: int, prediction: dict[str, Any]) -> dict[str, Any]:
+        done = {"id": number, "completed_by": 1, "was_cancelled": False, "lead_time": 2.0, "updated_at": "2026-11-22T11:00:00Z"}
+        done |= {"result": [region("r0", 10, "red", "prediction-changed")], "parent_prediction": 9, "prediction": prediction}
+        return {"id": number, "data": {"image": "x"}, "annotations": [done], "predictions": [9]}
+
+    studio = TwoTasks()
+    inline = {"id": 9, "result": [region("r0", 10, "thing", None)], "model_version": "v"}
+    tasks = [_with_predictions(each, studio) for each in (task(1, inline), task(2, {}))]  # type: ignore[arg-type]
+    assert studio.asked == [2]
+    judged = approved(tasks, LabelConfig.parse(CONFIG)).judged
+    found = [(each.task, each.region, each.verdict) for each in judged]
+    assert found == [(1, "r0", "approved"), (2, "r0", "approved"), (2, "r1", "rejected")]
