@@ -104,7 +104,7 @@ class Predictor:
                 f"The task has no picture under {key!r}.",
                 hint=f'Import tasks as {{"{key}": "<url>"}}, or let <Image value="$…"> name the key they have.',
             )
-        return open_image(self._media.resolve(url))
+        return open_image(self._media.resolve(url, task=task.id))
 
     def _found(self, errand: Errand, tasks: Sequence[HasTask], opened: Sequence[Image | Exception]) -> list[list[Detection] | Exception]:
         """All together; when that fails, one by one, to find the one it is about."""

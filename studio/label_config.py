@@ -5,17 +5,13 @@ Label Studio's own convention carries it: labels with `predicted_values` are pro
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import Element
 
-import defusedxml.ElementTree
-from defusedxml import DefusedXmlException
-
-from studio import label_text
+from studio import label_text, label_xml
 from vision.errors import LabelConfigError, PromptMissing
 from vision.types import Detection, Named, Nothing, Prompt
 
@@ -46,9 +42,9 @@ class LabelConfig:
     @classmethod
     def parse(cls, xml: str) -> LabelConfig:
         """Read Label Studio's XML. Raises LabelConfigError that names what is missing or ambiguous."""
-        root = _read(xml)
-        control, image = _choose(root)
-        tags = _labels(control)
+        root = label_xml.read(xml)
+        control, image = label_xml.choose(root)
+        tags = label_xml.labels(control)
         prompted = {
             name: values
             for name, tag in tags.items()
@@ -58,13 +54,13 @@ class LabelConfig:
         return cls(
             control=control.get("name", ""),
             object_name=image.get("name", ""),
-            data_key=_data_key(image),
+            data_key=label_xml.data_key(image),
             labels=tuple(tags),
             prompt_map=prompt_map,
             learnt=tuple(name for name in tags if name not in prompted and not is_unknown(name)),
             generic=tuple(prompted),
-            box_threshold=_threshold(control, "model_box_threshold"),
-            text_threshold=_threshold(control, "model_text_threshold"),
+            box_threshold=label_xml.threshold(control, "model_box_threshold"),
+            text_threshold=label_xml.threshold(control, "model_text_threshold"),
         )
 
     @property
@@ -142,11 +138,11 @@ def with_name(xml: str, name: str, hotkey: str | None = None) -> str:
     config = LabelConfig.parse(xml)
     if name in config.labels:
         raise LabelConfigError(f"The label {name!r} is there already.", hint="Choose another name.")
-    root = _read(xml)
+    root = label_xml.read(xml)
     explicit = [key for tag in root.iter() if (key := tag.get("hotkey"))]
     if hotkey is not None and hotkey in explicit:
         raise LabelConfigError(f"The hotkey {hotkey!r} is taken.", hint="Choose another key, or none to take the next free one.")
-    without = sum(1 for tag in _labels(_choose(root)[0]).values() if not tag.get("hotkey"))
+    without = sum(1 for tag in label_xml.labels(label_xml.choose(root)[0]).values() if not tag.get("hotkey"))
     tag = label_text.label_tag(name, hotkey=hotkey or label_text.next_hotkey(explicit, without=without))
     changed = label_text.insert_label(xml, config.control, tag)
     LabelConfig.parse(changed)
@@ -155,62 +151,12 @@ def with_name(xml: str, name: str, hotkey: str | None = None) -> str:
 
 def hotkeys(xml: str) -> dict[str, str]:
     """label -> the key it has in the editor: the one written, else the one Label Studio hands out. Labels beyond the keys are left out."""
-    root = _read(xml)
-    tags = _labels(_choose(root)[0])
+    root = label_xml.read(xml)
+    tags = label_xml.labels(label_xml.choose(root)[0])
     taken = {key.strip().lower() for tag in root.iter() if (key := tag.get("hotkey"))}
     free = (key for key in label_text.AUTO_HOTKEYS if key not in taken)
     keys = {name: tag.get("hotkey") or next(free, None) for name, tag in tags.items()}
     return {name: key for name, key in keys.items() if key}
-
-
-def _read(xml: str) -> Element:
-    try:
-        root: Element = defusedxml.ElementTree.fromstring(xml, forbid_dtd=True)
-    except ParseError as error:
-        raise LabelConfigError(f"The label config is no XML: {error}.") from error
-    except (DefusedXmlException, ValueError) as error:
-        raise LabelConfigError(
-            "The label config declares a DTD or entities, or holds characters that are no XML; it is refused."
-        ) from error
-    return root
-
-
-def _choose(root: Element) -> tuple[Element, Element]:
-    """The control boxes go to and the image under it."""
-    images = {tag.get("name"): tag for tag in root.iter("Image")}
-    controls = list(root.iter("RectangleLabels"))
-    over = [tag for tag in controls if tag.get("toName") in images]
-    chosen = [tag for tag in over if any(key.startswith("model_") for key in tag.attrib)] or over
-    if not controls:
-        raise LabelConfigError("The label config has no <RectangleLabels>.")
-    if not images:
-        raise LabelConfigError("The label config has no <Image>.", hint='Add <Image name="image" value="$image"/> and point toName at it.')
-    if not over:
-        found = ", ".join(f"{tag.get('name')!r} to {tag.get('toName')!r}" for tag in controls)
-        raise LabelConfigError(f"No <RectangleLabels> points at an <Image>: {found}; images: {', '.join(map(repr, images))}.")
-    if len(chosen) > 1:
-        raise LabelConfigError(
-            f"Several <RectangleLabels> could take the boxes: {', '.join(repr(tag.get('name')) for tag in chosen)}.",
-            hint='Mark one, for example with model_box_threshold="0.3".',
-        )
-    if not chosen[0].get("name"):
-        raise LabelConfigError("The <RectangleLabels> has no name.")
-    return chosen[0], images[chosen[0].get("toName")]
-
-
-def _labels(control: Element) -> dict[str, Element]:
-    """Label name -> tag, in order; the alias where there is one, as Label Studio stores it."""
-    labels: dict[str, Element] = {}
-    for tag in control.iter("Label"):
-        name = tag.get("alias") or tag.get("value") or ""
-        if not name.strip():
-            raise LabelConfigError(f"A <Label> of {control.get('name')!r} has no value.", hint='Write <Label value="name"/>.')
-        if name in labels:
-            raise LabelConfigError(f"The label {name!r} stands twice in {control.get('name')!r}.", hint="Remove one of them.")
-        labels[name] = tag
-    if not labels:
-        raise LabelConfigError(f"<RectangleLabels name={control.get('name')!r}> has no <Label>.")
-    return labels
 
 
 def _clean(words: Iterable[str]) -> tuple[str, ...]:
@@ -237,26 +183,3 @@ def _unique(prompted: Mapping[str, Iterable[str]]) -> dict[str, str]:
                     f"Both {prompt_map[phrase]!r} and {name!r} have the predicted value {phrase!r}.", hint="Give it to one label only."
                 )
     return prompt_map
-
-
-def _data_key(image: Element) -> str:
-    value = image.get("value") or ""
-    if not re.fullmatch(r"\$\S+", value):
-        raise LabelConfigError(
-            f"<Image name={image.get('name')!r}> shows {value!r}, not one key of the task.",
-            hint='Write value="$image"; valueList is not read.',
-        )
-    return value[1:]
-
-
-def _threshold(control: Element, name: str) -> float | None:
-    text = control.get(name)
-    if text is None:
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0.0 <= value <= 1.0:
-        raise LabelConfigError(f"{name}={text!r} is no number from 0 to 1.", hint=f'Write for example {name}="0.3".')
-    return value

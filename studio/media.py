@@ -58,7 +58,7 @@ class Media:
         self._verify = verify
 
     def resolve(self, url: str, *, task: int | None = None) -> Path:
-        """A readable file for a task's address. task: its id, which clouds (s3://…) need.
+        """A readable file for a task's address. task: its id, which clouds (s3://…) need the first time.
 
         Raises MediaUnavailable, MediaRefused, MediaUnreadable; StudioDenied when Label Studio does not take our token.
         """
@@ -108,7 +108,9 @@ class Media:
 
     def _cloud(self, uri: str, task: int | None) -> Path:
         """Label Studio has the storage's keys: it redirects to a signed address, or passes the bytes on."""
-        scheme = uri.partition("://")[0]
+        scheme, place = uri.partition("://")[0], self._place(uri)
+        if place.exists():
+            return place
         if self.client is None or task is None:
             raise MediaUnavailable(
                 f"{scheme}:// addresses are resolved by Label Studio, for a task of it.",
@@ -132,8 +134,7 @@ class Media:
 
     def _fetch(self, url: str, *, key: str | None = None, signed: bool = False) -> Path:
         """The cached file of an address, downloaded when it is not there. signed: Label Studio's redirect may lead to any host."""
-        digest = hashlib.sha256((key or url).encode()).hexdigest()
-        place = self.cache_dir / digest[:2] / digest[2:40]
+        place = self._place(key or url)
         if place.exists():
             return place
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -147,6 +148,10 @@ class Media:
             Path(name).unlink(missing_ok=True)
             raise
         return place
+
+    def _place(self, key: str) -> Path:
+        digest = hashlib.sha256(key.encode()).hexdigest()
+        return self.cache_dir / digest[:2] / digest[2:40]
 
     def _check(self, path: Path, *, shown: str) -> None:
         with path.open("rb") as file:

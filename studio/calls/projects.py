@@ -84,9 +84,15 @@ class Projects:
         return {str(version): int(count) for version, count in reply.items()}
 
     def delete_version(self, project: int, version: str) -> int:
-        """Deletes a version's predictions. Is it the one shown, then none is shown afterwards (measured)."""
-        body = {"model_version": version}
-        deleted = self.wire.json("DELETE", f"/api/projects/{project}/model-versions/", json=body, timeout=LONG_SECONDS)
+        """Deletes a version's predictions and returns how many. What is shown stays shown, unless it is this version: then nothing is.
+
+        Label Studio by itself would also stop showing a live backend, whichever version is deleted (measured).
+        """
+        shown = self.project(project).model_version
+        path, body = f"/api/projects/{project}/model-versions/", {"model_version": version}
+        deleted = self.wire.json("DELETE", path, json=body, timeout=LONG_SECONDS)
+        if shown not in ("", version) and self.project(project).model_version == "":
+            self.set_model_version(project, shown)
         return int(deleted["deleted_predictions"])
 
     def export(self, project: int, *, tasks: Sequence[int] | None = None) -> list[dict[str, Any]]:

@@ -114,7 +114,7 @@ class FolderMedia:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def resolve(self, url: str) -> Path:
+    def resolve(self, url: str, *, task: int | None = None) -> Path:
         path = self.folder / url.rpartition("/")[2]
         if not path.exists():
             raise MediaUnavailable(f"{url} is not there: 404.")

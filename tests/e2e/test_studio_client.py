@@ -304,6 +304,10 @@ def test_a_backend_is_connected_asked_trained_and_removed(studio: Studio, projec
     asked.clear()
     studio.retrieve_predictions(project)
     assert any(path == "/predict" for path, _, _ in asked)
+    (task,) = (each.id for each in studio.tasks(project))
+    studio.import_predictions(project, [prediction(task, "v1")])
+    assert studio.delete_version(project, "v1") == 1
+    assert studio.project(project).model_version == "dinolabel"  # which Label Studio by itself would have emptied
     studio.remove_backend(made.id)
     assert studio.backends(project) == []
     assert studio.project(project).model_version == "dinolabel"  # Label Studio goes on naming what is gone

@@ -376,3 +376,16 @@ def test_an_import_that_does_not_name_its_tasks_is_an_error(host: Any, studio: S
     host.on("/api/projects/5/import", 201, {"import": 3})
     with pytest.raises(StudioRefused, match="background"):
         studio.import_tasks(5, [{"image": "x"}])
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "put_back"),
+    [("dinolabel", "", True), ("v2", "v2", False), ("v1", "", False), ("", "", False)],
+)
+def test_what_is_shown_stays_shown_when_another_version_is_deleted(
+    host: Any, studio: Studio, before: str, after: str, put_back: bool
+) -> None:
+    host.on("/api/projects/5/", 200, {"id": 5, "model_version": before}).on("/api/projects/5/", 200, {"id": 5, "model_version": after})
+    host.on("/api/projects/5/model-versions/", 200, {"deleted_predictions": 3})
+    assert studio.delete_version(5, "v1") == 3
+    assert [each.json for each in host.asked if each.method == "PATCH"] == ([{"model_version": before}] if put_back else [])
