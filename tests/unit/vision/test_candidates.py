@@ -47,8 +47,14 @@ def test_a_phrase_may_have_its_own_threshold() -> None:
 def test_best_are_cut_and_sorted() -> None:
     weak = Candidate(Box(0, 0, 5, 5), "dog", 0.04, 0.01)
     assert best([weak, DOG, FACE]) == [FACE, DOG]
+    assert best([DOG, FACE], floor=0.4) == [FACE, DOG]
     assert best([weak, DOG, FACE], floor=0.0) == [FACE, DOG, weak]
     assert best([DOG, FACE, FACE_AGAIN], most=2) == [FACE, FACE_AGAIN]
+
+
+def test_ties_go_by_position() -> None:
+    left, right = (Candidate(Box(x, 0, x + 5, 5), "dog", 0.5, 0.5) for x in (10, 20))
+    assert best([right, left]) == best([left, right]) == [left, right]
 
 
 @pytest.mark.parametrize(("score", "text_score"), [(1.1, 0.5), (0.5, 0.6), (0.5, -0.1)])

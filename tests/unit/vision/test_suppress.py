@@ -30,6 +30,7 @@ ROWS = [
     pytest.param([(LEFT, 0.5, FACE), ((25.0, 10.0, 125.0, 110.0), 0.6, FACE)], [1], id="the same overlap of one name is not"),
     pytest.param([(LEFT, 0.9, FACE), (EAR, 0.4, FACE)], [0], id="a part of a clearly better box"),
     pytest.param([(LEFT, 0.9, FACE), (EAR, 0.8, FACE)], [0, 1], id="a small object before a large one scores alike: stays"),
+    pytest.param([(LEFT, 0.9, FACE), ((90.0, 20.0, 130.0, 60.0), 0.4, FACE)], [0, 1], id="half inside is a neighbour, not a part"),
     pytest.param([(LEFT, 0.4, FACE), (EAR, 0.9, FACE)], [1, 0], id="a worse container is no reason to drop either"),
     pytest.param([(LEFT, 0.9, FACE), (EAR, 0.4, DOG)], [0, 1], id="a part under another name is another thing"),
     pytest.param([(BOTH, 0.5, FACE), (LEFT, 0.6, FACE), (RIGHT, 0.7, FACE)], [2, 1], id="a group of two better boxes"),
