@@ -123,10 +123,10 @@ def facts(calibrated: Calibration) -> Mapping[str, Any]:
         "temperature": round(calibrated.temperature, 4),
         "accept_threshold": calibrated.accept_threshold,
         "distance_threshold": calibrated.open_set.distance,
-        "true objects turned away by distance": round(calibrated.open_set.false_reject, 4),
-        "look-alikes let in by distance": _rounded(calibrated.open_set.false_accept),
-        "AUROC of distance against look-alikes": _rounded(calibrated.open_set.auroc),
-        "distances measured": calibrated.open_set.measured,
+        "distance_false_reject": round(calibrated.open_set.false_reject, 4),
+        "distance_false_accept": _rounded(calibrated.open_set.false_accept),
+        "distance_auroc": _rounded(calibrated.open_set.auroc),
+        "distances_measured": calibrated.open_set.measured,
     }
 
 

@@ -47,7 +47,9 @@ class Current:
 
 def try_out(everything: Samples, current: Current, making: Making) -> Trial:
     """Let heads compete, and report on the winner: on held-out pictures where there are enough, else with each picture left out in turn."""
-    train_side, held_out = everything.on("train"), everything.on("held_out")
+    train_side = everything.on("train")
+    # a name whose few pictures all fell on the held-out side was never taught: that says nothing of the head
+    held_out = everything.on("held_out").of({*train_side.labels, UNKNOWN_LABEL})
     judge = candidate = None
     if train_side.names:
         choice = compete.choose(train_side, seed=making.seed)

@@ -20,6 +20,10 @@ from vision.bundle import UNKNOWN_LABEL
 UNNAMED = UNKNOWN_LABEL
 CELLS_WRITTEN = 25  # labels up to which every cell has its number; beyond, colour must do
 
+LEGEND = (
+    "Distance is one minus the cosine to the nearest approved crop of the name. False reject: true objects beyond the threshold. "
+    "False accept: look-alikes (other names, or what people called unknown) within it. AUROC: how well distance alone tells the two apart."
+)
 STYLE = """
 :root{color-scheme:light dark;--ink:#1b1f24;--soft:#667;--line:#d8dce2;--paper:#fff;--good:#1a7f4b;--bad:#b3261e}
 @media(prefers-color-scheme:dark){:root{--ink:#e6e8eb;--soft:#9aa3ad;--line:#343a42;--paper:#15181c;--good:#4cc38a;--bad:#f2857d}}
@@ -79,6 +83,7 @@ def page(receipt: Mapping[str, Any], picture: bytes | None) -> str:
         _rows((check["name"], "yes" if check["passed"] else "no", check["words"]) for check in receipt["checks"]),
         "<h2>Learnt from</h2>" + _facts(data),
         "<h2>Head</h2>" + _facts({**receipt["head"], **receipt["calibration"]}),
+        f'<p class="soft">{escape(LEGEND)}</p>',
         f'<p class="soft">{escape(receipt["note"])}</p>',
     ]
     title = f"{state}: project {escape(str(receipt['project']))}"

@@ -6,7 +6,7 @@ Knows which approved rows teach; nothing of heads or files.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,6 +74,10 @@ class Samples:
         at = np.flatnonzero(mask)
         labels, groups, ids = (tuple(column[row] for row in at) for column in (self.labels, self.groups, self.ids))
         return Samples(self.embeddings[at], labels, groups, ids, tuple(self.boxes[row] for row in at), self.served[at])
+
+    def of(self, labels: Collection[str]) -> Samples:
+        """The rows with one of these labels."""
+        return self.take(np.array([label in labels for label in self.labels], dtype=bool))
 
     def on(self, which: Side) -> Samples:
         """The rows of one side of the split."""

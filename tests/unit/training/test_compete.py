@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from training import compete
-from training.compete import choose, contenders, folds, out_of_fold
+from training.compete import Contender, choose, contenders, folds, out_of_fold
 from training.samples import Samples
+from vision.bundle import restored
 from vision.heads.prototype import Prototype
 from vision.types import Box
 
@@ -79,6 +80,14 @@ def test_every_head_file_competes_in_every_strength() -> None:
     words = [each.words for each in contenders()]
     assert words == ["linear, C = 1", "linear, C = 10", "linear, C = 100", "prototype"]
     assert len(set(words)) == len(words)
+
+
+@pytest.mark.parametrize("contender", contenders(), ids=lambda each: each.words)
+def test_every_contender_comes_back_from_its_arrays(contender: Contender) -> None:
+    given = samples("abc" * 6, "123456" * 3)
+    fitted = contender.head.fit(given.embeddings, given.labels, seed=0)
+    again = restored(contender.name, fitted.arrays(), fitted.labels)
+    assert np.array_equal(again.logits(given.embeddings), fitted.logits(given.embeddings))
 
 
 @pytest.mark.parametrize(("labels", "groups"), [("aaaabbbb", "12341234"), ("aaaaaaaa", "12345678")], ids=["four each", "one name"])

@@ -31,6 +31,25 @@ def test_it_learns_names_and_leaves_strangers_unnamed(bench: Bench) -> None:
     assert share_named(head, world, "stranger")[1] <= 0.1
     assert verdict.metrics["basis"] == gate.HELD_OUT
     assert verdict.metrics["accuracy"] >= 0.9
+    assert receipt(verdict)["calibration"]["distance_auroc"] >= 0.95
+
+
+def test_names_that_nobody_can_tell_apart_are_refused(bench: Bench) -> None:
+    world = World(likeness=1.0).crowd(NAMES, images=40)
+    verdict = bench.train(world)
+    assert not verdict.published and "Not good enough yet" in verdict.reason
+    assert 0.4 < receipt(verdict)["calibration"]["distance_auroc"] < 0.6
+    assert receipt(verdict)["data"]["objects"] == {"jason": 40, "lacy": 40}
+
+
+def test_a_name_that_was_only_seen_held_out_does_not_count_against_the_head(bench: Bench) -> None:
+    world, pictures = World().crowd(["jason", "maria"], images=30), World().crowd(["x"], images=200).rows
+    held_out = [row["task"] for row in pictures if row["view"] == "person" and side(row["group"]) == "held_out"]
+    for image in held_out[:4]:
+        world.add("lacy", image=image)
+    verdict = bench.train(world)
+    assert verdict.published and "lacy" not in verdict.metrics["per_label"]
+    assert share_named(bench.bundle(verdict), world, "lacy")[0] >= 0.8
 
 
 def test_a_receipt_is_written_for_people_and_programs(bench: Bench) -> None:
