@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -91,13 +91,14 @@ def show(head: HeadId, project: options.Project = None) -> None:
     entry = _found(store, name, head)
     bundle = store.get(name, entry.id)
     console.out.print(f"[name]head {entry.id}[/]")
-    console.out.print(console.rows(_facts(bundle)))
+    receipt = store.folder(name, entry.id) / "receipt.json"
+    console.out.print(console.rows([*_facts(bundle), *_measured(bundle.metrics), ("receipt", str(receipt))]))
 
 
 def _facts(bundle: Bundle) -> list[tuple[str, str]]:
     counts = words.listed([f"{label} {count}" for label, count in bundle.trained_on.items()])
     policy = bundle.policy
-    facts = [
+    return [
         ("names", ", ".join(bundle.labels)),
         ("trained on", f"{counts} (approved up to {bundle.trained_until})"),
         ("made", bundle.created_at),
@@ -105,7 +106,18 @@ def _facts(bundle: Bundle) -> list[tuple[str, str]]:
         ("accepts", f"confidence of {bundle.accept_threshold:.2f} or more, distance of {bundle.distance_threshold:.2f} or less"),
         ("crops", f"margin {policy.margin:g}, at most {policy.max_side} px, none under {policy.min_side} px"),
     ]
-    return facts + [(key, f"{value:.3f}" if isinstance(value, float) else str(value)) for key, value in bundle.metrics.items()]
+
+
+def _measured(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What the gate measured, on groups the judged head had not seen; each figure with its interval where it has one."""
+    names = {"accuracy": "right names", "coverage": "named at all", "accuracy_named": "right of those", "macro_f1": "macro F1"}
+    for key, words_for_it in names.items():
+        if isinstance(value := metrics.get(key), (int, float)):
+            interval = metrics.get(f"{key}_interval")
+            yield words_for_it, f"{value:.2f}" + (f" ({interval[0]:.2f} to {interval[1]:.2f})" if interval else "")
+    if metrics.get("objects"):
+        basis = metrics.get("basis", "held out")
+        yield "measured on", f"{words.counted(metrics['objects'], 'object')} of {words.counted(metrics.get('groups', 0), 'group')}, {basis}"
 
 
 @app.command("pin")

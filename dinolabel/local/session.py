@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from studio.client import Project, Studio
     from studio.server import LocalStudio
 
+PATIENCE_SECONDS = 900.0  # a first start takes half a minute; on a busy old laptop many
 POLL_SECONDS = 10.0
 FIRST_BOXES = 3
 FIRST_BOXES_SECONDS = 120.0
@@ -103,7 +104,8 @@ def _start_studio(data_dir: Path, port: int | None, root: Path, stack: ExitStack
     server = LocalStudio(data_dir / "studio", port=port, documents=root)
     logs.know(server.token, server.password)
     with console.step("Starting Label Studio (half a minute the first time)") as came_out:
-        stack.enter_context(server)
+        stack.callback(server.stop)
+        server.start(timeout=PATIENCE_SECONDS)
         came_out(f"Label Studio at {server.url}")
     return server, Studio(server.url, server.token)
 

@@ -1,0 +1,117 @@
+"""What `dinolabel models` shows and moves, on a real store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dinolabel import __main__ as main
+from vision.bundle import Bundle
+from vision.heads import prototype
+from vision.store import Store
+from vision.types import CropPolicy
+
+REFERENCES = np.eye(4, dtype=np.float32)[:2]
+Run = Callable[..., str]
+
+
+def bundle(temperature: float, **metrics: Any) -> Bundle:
+    head = prototype.build().fit(REFERENCES, ("jason", "lacy"))
+    return Bundle(
+        labels=head.labels,
+        head_name="prototype",
+        arrays=head.arrays(),
+        temperature=temperature,
+        accept_threshold=0.7,
+        distance_threshold=0.3,
+        references=REFERENCES,
+        reference_labels=("jason", "lacy"),
+        reference_ids=("1", "2"),
+        embedder_name="dinov2-small",
+        embedder_digest="e" * 64,
+        policy=CropPolicy(),
+        created_at=f"2026-11-22T12:0{temperature:.0f}:00Z",
+        metrics=metrics,
+        trained_on={"jason": 20, "lacy": 3},
+        trained_until="2026-11-22T11:59:00Z",
+    )
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    return Store(tmp_path / "bundles")
+
+
+@pytest.fixture
+def heads(store: Store) -> list[str]:
+    made = [store.publish("1", bundle(each, accuracy=0.8 + each / 100, objects=7, groups=3)) for each in (1, 2, 3)]
+    store.set_current("1", made[1])
+    store.add_verdict("1", {"at": "2026-11-22T12:05", "published": False, "reason": "Not better."})
+    return made
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def call(*arguments: str, code: int = 0) -> str:
+        capsys.readouterr()
+        ended = main.run(["models", *arguments, "--project", "1"])
+        captured = capsys.readouterr()
+        assert ended == code, captured.err
+        return captured.out if code == 0 else captured.err
+
+    return call
+
+
+def test_nothing_yet(store: Store, run: Run) -> None:
+    assert "No head yet" in run("list")
+    assert "no head before" in run("rollback", code=2)
+    assert "Nothing was pinned; the newest head is none yet" in run("unpin")
+    assert "There are: none" in run("show", "abc", code=2)
+
+
+def test_the_list_is_newest_first_and_says_which_is_shown_and_which_comes(heads: list[str], run: Run) -> None:
+    lines = run("list").splitlines()
+    assert [heads[2] in lines[1], heads[1] in lines[2], heads[0] in lines[3]] == [True] * 3
+    assert "coming" in lines[1] and lines[2].startswith("●") and "shown" in lines[2]
+    assert all(each in lines[1] for each in ("2026-11-22 12:03", "jason, lacy", "23", "83%"))
+    assert "not published  Not better." in lines[4]
+
+
+def test_a_head_published_again_stands_once_in_its_new_place(store: Store, heads: list[str], run: Run) -> None:
+    store.publish("1", bundle(1, accuracy=0.81))
+    lines = run("list").splitlines()
+    assert heads[0] in lines[1] and sum(heads[0] in line for line in lines) == 1
+
+
+def test_show_tells_what_it_knows_and_how_it_measured(store: Store, heads: list[str], run: Run) -> None:
+    told = " ".join(run("show", heads[0][:5]).split())
+    for each in (
+        "jason 20 and lacy 3",
+        "confidence of 0.70 or more",
+        "right names 0.81",
+        "7 objects of 3 groups",
+        str(store.folder("1", heads[0])),
+    ):
+        assert each in told
+
+
+def test_pin_rollback_and_unpin_move_what_is_wanted(store: Store, heads: list[str], run: Run) -> None:
+    assert "as soon as every task has its boxes" in run("pin", heads[0])
+    assert store.wanted("1") == heads[0]
+    assert f"Unpinned {heads[0]}; the newest head is {heads[2]}" in run("unpin")
+    assert "It is shown already" in run("rollback")
+    assert store.pinned("1") == heads[1]
+    assert f"Back to {heads[0]}" in run("rollback")
+    assert "no head before" in run("rollback", code=2)
+    assert store.wanted("1") == heads[0]
+
+
+def test_a_start_that_fits_several_is_refused(heads: list[str], run: Run) -> None:
+    assert "Several heads start with ''" in run("show", "", code=2)
