@@ -7,7 +7,8 @@ import gradio as gr
 FONT = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 CSS = """
-.gradio-container { max-width: 1500px !important; margin: 0 auto !important; padding: 20px 28px !important; }
+.gradio-container { width: 100% !important; max-width: 1500px !important; box-sizing: border-box;
+  margin: 0 auto !important; padding: 20px 28px !important; }
 footer { display: none !important; }
 #header h1 { font-size: 22px; font-weight: 650; letter-spacing: -0.02em; margin: 0; display: inline-block; }
 #header p { display: inline-block; margin: 0 0 0 14px; color: var(--body-text-color-subdued); }

@@ -83,12 +83,13 @@ def _annotated(canvas: Pixels, detections: Sequence[Detection], labels: Sequence
     colours = [colour(label) for label in labels]
     palette = sv.ColorPalette.from_hex(colours)
     longer = max(canvas.shape[:2])
-    frame = sv.BoxAnnotator(palette, thickness=max(1, round(longer / 400)))
+    # Small pictures are shown enlarged or side by side with others: up to a point their captions are larger in proportion.
+    frame = sv.BoxAnnotator(palette, thickness=max(1, round(max(longer / 400, min(3, longer / 200)))))
     words = sv.RichLabelAnnotator(
         palette,
         text_color=sv.ColorPalette.from_hex([text_colour(each) for each in colours]),
         font_path=_font("".join(labels)),
-        font_size=max(10, round(longer / 45)),
+        font_size=max(10, round(max(longer / 45, min(18, longer / 30)))),
         text_padding=max(2, round(longer / 300)),
         smart_position=True,
     )
