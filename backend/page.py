@@ -23,7 +23,14 @@ if TYPE_CHECKING:
 JOBS_SHOWN = 20
 VERSIONS_SHOWN = 8
 TONES = {"in step": "good", "filling": "busy", "waiting": "busy", "paused": "calm"}
-STATES = {"in step": "up to date", "filling": "putting boxes in", "gone": "not found", "unreachable": "Label Studio is away"}
+STATES = {
+    "in step": "up to date",
+    "filling": "putting boxes in",
+    "gone": "not found",
+    "unreachable": "Label Studio is away",
+    "failed": "needs attention",
+    "refused": "needs attention",
+}
 JOB_TONES = {"running": "busy", "queued": "calm", "done": "good", "failed": "bad", "lost": "bad", "cancelled": "calm"}
 
 
@@ -115,7 +122,8 @@ def _project(service: Service, project: int) -> dict[str, Any]:
         "in_step": status.shown == status.wanted,
         "done": status.done,
         "total": status.total,
-        "percent": round(100 * status.done / status.total) if status.total else 100,
+        "counted": status.total or status.state == "in step",
+        "percent": round(100 * status.done / status.total) if status.total else 0,
         "failed": status.failed,
         "eta": span(status.eta_seconds) if status.state == "filling" else "",
         "approvals": status.approvals,

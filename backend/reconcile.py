@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -126,7 +127,8 @@ class Reconciler:
             stopped=self._stopped,
             told=lambda done, total, rate: self._board.set(project.id, state="filling", done=done, total=total, rate=rate),
         )
-        ended = Switch(studio, self._store, self._projects, self._checkpoint).run(filling, shown, seconds)
+        told = partial(self._tell_shown, project.id)
+        ended = Switch(studio, self._store, self._projects, checkpoint=self._checkpoint, told=told).run(filling, shown, seconds)
         outcome = self._outcome(ended, wanted)
         if ended.complete and ended.shown == wanted.version:
             swept_in = Sweep(studio, self._projects, self._grace).run(project.id, wanted.config)
@@ -171,6 +173,9 @@ class Reconciler:
         look = self._trigger.look(wanted.project, wanted.config, ended.census.rows)
         self._board.set(wanted.project, approvals=look.approvals)
         return replace(outcome, again_in=soonest(outcome.again_in, look.again_in))
+
+    def _tell_shown(self, project: int, shown: str) -> None:
+        self._board.set(project, shown=shown)
 
     def _told(self, outcome: Outcome) -> Outcome:
         before = self._board.get(outcome.project)

@@ -40,10 +40,19 @@ class Ended:
 
 
 class Switch:
-    """checkpoint: called with the name of each step that is done; tests end the process there."""
+    """checkpoint: called with the name of each step that is done; tests end the process there. told: hears what is on show now."""
 
-    def __init__(self, studio: Studio, store: Store, projects: Projects, checkpoint: Callable[[str], None] = lambda step: None) -> None:
-        self._studio, self._store, self._projects, self._checkpoint = studio, store, projects, checkpoint
+    def __init__(
+        self,
+        studio: Studio,
+        store: Store,
+        projects: Projects,
+        *,
+        checkpoint: Callable[[str], None] = lambda step: None,
+        told: Callable[[str], object] = lambda shown: None,
+    ) -> None:
+        self._studio, self._store, self._projects = studio, store, projects
+        self._checkpoint, self._told = checkpoint, told
 
     def run(self, filling: Filling, shown: str, seconds: float) -> Ended:
         """Move a project to the filling's wanted version, as far as the seconds go. The caller holds the project's writer lock.
@@ -89,6 +98,7 @@ class Switch:
         ordered = entry.with_version(before).with_version(version) if entry.owns(before) else entry.with_version(version)
         self._projects.update(project, versions=ordered.versions, switched_at=datetime.now(UTC).isoformat())
         self._studio.set_model_version(project, version)
+        self._told(version)
         log.info("switched", project=project, before=before, after=version)
         return version
 

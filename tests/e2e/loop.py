@@ -1,0 +1,102 @@
+"""A backend on a real Label Studio, over the world of coloured things: shared by the end-to-end tests of the loop, also as a child process.
+
+As a program: `python -m tests.e2e.loop FOLDER URL PROJECT STEP` reconciles until in step, and kills itself with SIGKILL when it
+reaches STEP (the token comes by environment). It prints each step it reaches.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from backend.jobs import Jobs
+from backend.projects import Projects
+from backend.service import Service
+from studio.client import Studio
+from studio.media import Media
+from tests.doubles.coloured_things import ColourSense, ThingDetector
+from vision.cache import Cache
+from vision.pipeline import Pipeline
+from vision.store import Store
+
+TOKEN = "TEST_STUDIO_TOKEN"
+WEIGHTS = ("nano", "nano")
+SLOW_SECONDS = 0.05
+
+
+def service(folder: Path, studio: Studio | None, *, program: list[str] | None = None, seconds: float = 0.0, **options: Any) -> Service:
+    """Everything on disk under folder, so that another process goes on where this one ended. seconds: a detector pass takes per picture."""
+    store = Store(folder / "bundles")
+    jobs = Jobs(
+        folder / "jobs",
+        program=program or [sys.executable, "-c", "print('Trained.')"],
+        environment=dict(os.environ),
+        exports=folder / "exports",
+        verdicts=lambda project: store.verdicts(str(project)),
+    )
+    pipeline = Pipeline(ThingDetector(seconds=seconds), ColourSense(), cache=Cache(folder / "cache.sqlite", max_mb=64))
+    media = Media(studio, cache_dir=folder / "media")
+    given = {"weights": WEIGHTS, "poll_seconds": 1.0, "quiet_seconds": 0.0} | options
+    return Service(studio, media, pipeline, store, Projects(folder / "projects.json"), jobs, **given)
+
+
+def until_in_step(made: Service, project: int, *, seconds: float = 90.0) -> None:
+    end = time.monotonic() + seconds
+    while not (outcome := made.reconcile(project)).complete:
+        assert time.monotonic() < end, outcome
+
+
+def without_boxes(studio: Studio, project: int) -> list[int]:
+    """Unfinished tasks without a prediction of the version on show. Asked in this order, a switch in between cannot look like a gap:
+    the version is read before the listing, and what it had then it has still."""
+    shown = studio.project(project).model_version
+    return [each.id for each in studio.tasks(project) if not each.annotated and shown not in each.versions]
+
+
+class Watcher:
+    """Looks again and again, while something else happens, whether every unfinished task has boxes of the version on show."""
+
+    def __init__(self, studio: Studio, project: int) -> None:
+        self.looks, self.bare, self.shown = 0, [], []
+        self._studio, self._project = studio, project
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Watcher:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        last = False
+        while not last:
+            last = self._over.is_set()  # one more look after the end, so that the end is seen
+            shown = self._studio.project(self._project).model_version
+            if shown not in self.shown[-1:]:
+                self.shown.append(shown)
+            self.bare += without_boxes(self._studio, self._project)
+            self.looks += 1
+
+
+def main() -> None:
+    folder, url, project, step = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
+
+    def checkpoint(reached: str) -> None:
+        sys.stdout.write(reached + "\n")
+        sys.stdout.flush()
+        if reached == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    until_in_step(service(folder, Studio(url, os.environ[TOKEN]), checkpoint=checkpoint), project)
+
+
+if __name__ == "__main__":
+    main()
