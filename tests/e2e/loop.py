@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from backend import filling
 from backend.jobs import Jobs
 from backend.projects import Projects
 from backend.service import Service
@@ -87,6 +88,7 @@ class Watcher:
 
 
 def main() -> None:
+    filling.MOST = 3  # several pushes, so that an end after the first leaves most tasks without the new version
     folder, url, project, step = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
 
     def checkpoint(reached: str) -> None:
