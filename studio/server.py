@@ -69,8 +69,11 @@ class LocalStudio:
     def log_path(self) -> Path:
         return self.data_dir / "studio.log"
 
-    def start(self, *, timeout: float = 240.0) -> Self:
-        """Returns once it answers. Raises StudioUnreachable with the last lines of its log."""
+    def start(self, *, timeout: float = 600.0) -> Self:
+        """Returns once it answers; a first boot makes its tables, which a busy machine may take minutes for.
+
+        Raises StudioUnreachable with the last lines of its log.
+        """
         if self._process is not None:
             return self
         self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -190,42 +190,64 @@ def test_the_document_root_itself_is_refused_as_a_storage(studio: Studio, studio
         studio.add_local_storage(project_of(XML), studio_server.documents)
 
 
-# tokens
+# tokens and other things of a whole Label Studio, in one that no other test uses
+
+
+def copied(data: Path, folder: Path) -> Path:
+    """A data folder after its first boot, which takes long, copied while its server runs."""
+    folder.mkdir()
+    for name in (".env", "token", "password"):
+        shutil.copy2(data / name, folder / name)
+    name = "label_studio.sqlite3"
+    with closing(sqlite3.connect(data / name)) as source, closing(sqlite3.connect(folder / name)) as target:
+        source.backup(target)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def alone(studio_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStudio]:
+    with LocalStudio(copied(studio_server.data, tmp_path_factory.mktemp("alone") / "data")) as server:
+        yield server
 
 
 @pytest.fixture
-def personal(studio: Studio) -> Iterator[str]:
-    token = studio.wire.json("POST", "/api/token/", json={})["token"]
+def legacy(alone: LocalStudio) -> Studio:
+    return Studio(alone.url, alone.token)
+
+
+@pytest.fixture
+def personal(legacy: Studio) -> Iterator[str]:
+    token = legacy.wire.json("POST", "/api/token/", json={})["token"]
     yield token
     with suppress(StudioRefused):  # withdrawn by the test
-        studio.wire.json("POST", "/api/token/blacklist/", json={"refresh": token})
+        legacy.wire.json("POST", "/api/token/blacklist/", json={"refresh": token})
 
 
-def test_a_personal_token_does_what_a_legacy_one_does(personal: str, studio_server: Any, project_of: Make, tmp_path: Path) -> None:
-    studio = Studio(studio_server.url, personal)
-    assert studio.whoami()["email"] == studio_server.username
-    project = project_of(XML)
+def test_a_personal_token_does_what_a_legacy_one_does(personal: str, alone: LocalStudio, tmp_path: Path) -> None:
+    studio = Studio(alone.url, personal)
+    assert studio.whoami()["email"] == alone.username
+    project = studio.create_project("personal", XML).id
     studio.upload_images(project, [photo(tmp_path / "a.png")])
     (row,) = studio.tasks(project)
     assert open_image(Media(studio, cache_dir=tmp_path / "cache").resolve(row.data["image"])).width == 200
 
 
-def test_a_withdrawn_personal_token_is_named(studio: Studio, studio_server: Any, personal: str) -> None:
-    studio.wire.json("POST", "/api/token/blacklist/", json={"refresh": personal})
+def test_a_withdrawn_personal_token_is_named(legacy: Studio, personal: str) -> None:
+    legacy.wire.json("POST", "/api/token/blacklist/", json={"refresh": personal})
     with pytest.raises(StudioDenied, match="personal token"):
-        Studio(studio_server.url, personal).whoami()
+        Studio(legacy.url, personal).whoami()
 
 
-def test_an_organization_that_switched_legacy_tokens_off_is_named(studio: Studio, studio_server: Any, personal: str) -> None:
+def test_an_organization_that_switched_legacy_tokens_off_is_named(legacy: Studio, personal: str) -> None:
     settings = {"legacy_api_tokens_enabled": False, "api_tokens_enabled": True}
-    studio.wire.json("POST", "/api/jwt/settings", json=settings)
+    legacy.wire.json("POST", "/api/jwt/settings", json=settings)
     try:
         with pytest.raises(StudioDenied, match="does not accept legacy tokens any more"):
-            studio.whoami()
-        assert Studio(studio_server.url, personal).whoami()["id"]
+            legacy.whoami()
+        assert Studio(legacy.url, personal).whoami()["id"]
     finally:
-        Studio(studio_server.url, personal).wire.json("POST", "/api/jwt/settings", json=settings | {"legacy_api_tokens_enabled": True})
-    assert studio.whoami()["id"]
+        Studio(legacy.url, personal).wire.json("POST", "/api/jwt/settings", json=settings | {"legacy_api_tokens_enabled": True})
+    assert legacy.whoami()["id"]
 
 
 def test_a_wrong_token_is_named(studio_server: Any) -> None:
@@ -240,10 +262,10 @@ def test_logging_in_gives_cookies_and_a_wrong_password_does_not(studio: Studio, 
         studio.session_cookies(studio_server.username, "wrong")
 
 
-def test_hotkeys_are_kept_beside_earlier_ones(studio: Studio) -> None:
-    studio.set_hotkeys({"regions:region:cycle": "n"})
-    studio.set_hotkeys({"annotation:annotation:submit": "space"})
-    assert studio.hotkeys() == {
+def test_hotkeys_are_kept_beside_earlier_ones(legacy: Studio) -> None:
+    legacy.set_hotkeys({"regions:region:cycle": "n"})
+    legacy.set_hotkeys({"annotation:annotation:submit": "space"})
+    assert legacy.hotkeys() == {
         "regions:region:cycle": {"key": "n", "active": True},
         "annotation:annotation:submit": {"key": "space", "active": True},
     }
@@ -344,17 +366,6 @@ from studio.server import LocalStudio
 print(LocalStudio(pathlib.Path(sys.argv[1])).start().url, flush=True)
 time.sleep(600)
 """
-
-
-def copied(data: Path, folder: Path) -> Path:
-    """A data folder after its first boot, which takes long, copied while its server runs."""
-    folder.mkdir()
-    for name in (".env", "token", "password"):
-        shutil.copy2(data / name, folder / name)
-    name = "label_studio.sqlite3"
-    with closing(sqlite3.connect(data / name)) as source, closing(sqlite3.connect(folder / name)) as target:
-        source.backup(target)
-    return folder
 
 
 @pytest.mark.slow
