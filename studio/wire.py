@@ -10,6 +10,7 @@ import json
 import threading
 import time
 from collections.abc import Mapping
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -142,7 +143,7 @@ class Wire:
         return StudioRefused(f"Label Studio refused {method} {path} ({status}): “{words}”", status=status)
 
 
-_NO_COOKIES = requests.cookies.cookielib.DefaultCookiePolicy(allowed_domains=[])  # type: ignore[attr-defined]
+_NO_COOKIES = DefaultCookiePolicy(allowed_domains=[])
 
 
 def is_loopback(host: str) -> bool:
