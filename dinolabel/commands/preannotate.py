@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from backend.service import Service
 
 VISIT_SECONDS = 2.0
-WAIT_SECONDS = 30.0
 
 
 class NotFilled(DinolabelError):
@@ -59,17 +58,17 @@ def command(
 def fill(service: Service, project: int, *, patience: float) -> Outcome:
     """Visit the project until it is in step, or until `patience` seconds went by without progress. Raises StudioError."""
     with console.bar() as bar:
-        line, last = bar.add_task("Boxes", total=None), time.monotonic()
-        pushed_at = last
+        line, pushed_at = bar.add_task("Boxes", total=None), time.monotonic()
         while True:
             outcome = service.reconcile(project, seconds=VISIT_SECONDS)
             status = service.board.get(project)
             bar.update(line, completed=status.done, total=status.total or None, description=outcome.note or "Boxes")
             now = time.monotonic()
             pushed_at = now if outcome.pushed else pushed_at
-            if outcome.complete or outcome.again_in is None or now - pushed_at > patience:
+            left = pushed_at + patience - now
+            if outcome.complete or outcome.again_in is None or left <= 0:
                 return outcome
-            time.sleep(min(outcome.again_in, WAIT_SECONDS))
+            time.sleep(min(outcome.again_in, left))
 
 
 def _entry(settings: Settings, number: int) -> Entry:

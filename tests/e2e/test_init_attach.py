@@ -123,7 +123,6 @@ def registry(tmp_path: Path) -> Projects:
 def test_init_makes_a_project_and_preannotate_fills_it(studio: Studio, studio_server: object, tmp_path: Path, dinolabel: Dinolabel) -> None:
     photos = studio_server.documents / f"{tmp_path.name} ü"  # type: ignore[attr-defined]
     started.pictures(photos, 5)
-    (photos / "broken.jpg").write_bytes(b"no picture at all")
     words = ["--title", "Cats", "--prompt", "cat=cat face, kitty", "--prompt", "dog face", "--names", "tom,felix"]
     ended = dinolabel("init", *words, "--photos", str(photos))
     number = made(ended)
@@ -132,23 +131,33 @@ def test_init_makes_a_project_and_preannotate_fills_it(studio: Studio, studio_se
         "“kitty” → cat",
         "“dog face” → dog face",
         "learns tom and felix",
-        "6 pictures, which stay where",
+        "5 pictures, which stay where",
     ):
         assert each in " ".join(ended.stderr.split()), ended.stderr
     config = LabelConfig.parse(studio.project(number).label_config)
     assert config.prompt_map == {"cat face": "cat", "kitty": "cat", "dog face": "dog face"} and config.learnt == ("tom", "felix")
-    assert len(list(studio.tasks(number))) == 6
+    assert len(list(studio.tasks(number))) == 5
 
     filled = dinolabel("preannotate")
     rows = list(studio.tasks(number))
     (version,) = studio.model_versions(number)
     assert "Filled" in filled.stdout and version in filled.stdout
     assert studio.project(number).model_version == version
-    assert [len(studio.predictions(row.id)) for row in rows if "broken" not in str(row.data)] == [1] * 5
-    assert [row.versions for row in rows if "broken" in str(row.data)] == [frozenset()]
+    assert [len(studio.predictions(row.id)) for row in rows] == [1] * 5
 
     dinolabel("preannotate", "--project", str(number))
     assert studio.model_versions(number) == {version: 5}, "filling twice stored twice"
+    studio.delete_project(number)
+
+
+def test_a_broken_picture_costs_only_itself(studio: Studio, studio_server: object, tmp_path: Path, dinolabel: Dinolabel) -> None:
+    photos = studio_server.documents / tmp_path.name  # type: ignore[attr-defined]
+    started.pictures(photos, 2)
+    (photos / "broken.jpg").write_bytes(b"no picture at all")
+    number = made(dinolabel("init", "--title", "One broken", "--prompt", "cat face", "--photos", str(photos)))
+    ended = dinolabel("preannotate", "--patience", "1", code=1)
+    assert "1 of 3 tasks cannot be done" in " ".join(ended.stderr.split()), ended.stderr
+    assert sorted(bool(row.versions) for row in studio.tasks(number)) == [False, True, True]
     studio.delete_project(number)
 
 
@@ -322,4 +331,4 @@ def test_doctor_names_what_is_broken(studio: Studio, theirs: int, dinolabel: Din
         studio.delete_task(row.id)
     studio.import_tasks(theirs, [{"picture": "/data/upload/1/00000000-not-there.jpg"}])
     told = " ".join(dinolabel("doctor", "--project", str(theirs), code=1).stdout.split())
-    assert "predictions are switched off" in told and "not-there" in told and "broken" in told
+    assert "predictions are switched off" in told and "mend its storage" in told and "2 broken" in told
