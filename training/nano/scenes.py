@@ -41,12 +41,13 @@ class Look:
     """How wild the sprites are drawn."""
 
     strength: float = 1.0  # colour and outline changes
+    any_hue: float = 0.5  # how often a thing that may have any colour gets one
     stretch: float = 0.16  # log standard deviation of aspect
     turn: float = 0.17  # radians, standard deviation
 
 
 TRAINING_LOOK = Look()
-PLAIN_LOOK = Look(strength=0.25, stretch=0.06, turn=0.13)  # for evaluation and the demo: no wild recolouring
+PLAIN_LOOK = Look(strength=0.25, any_hue=0.0, stretch=0.06, turn=0.13)  # evaluation, demo: identities keep their colour
 
 
 class Cast:
@@ -85,7 +86,8 @@ def compose(
     placed: list[Placed] = []
     for (noun, design), share in zip(wanted, lengths, strict=True):
         sprite = halve_until(sprites[noun, design], share * max(size))
-        looks = vary(rng, sprite, strength=look.strength, colour_free=noun in COLOUR_FREE)
+        wide = noun in COLOUR_FREE and rng.random() < look.any_hue
+        looks = vary(rng, sprite, strength=look.strength, wide_hue=wide)
         drawn = pose(rng, looks, share * max(size), stretch=look.stretch, turn=look.turn)
         box = paste(rng, canvas, drawn, [p.box for p in placed], loose)
         if box is not None:

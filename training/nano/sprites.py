@@ -11,13 +11,13 @@ import numpy as np
 Rng = np.random.Generator
 
 
-def vary(rng: Rng, sprite: np.ndarray, *, strength: float, colour_free: bool) -> np.ndarray:
+def vary(rng: Rng, sprite: np.ndarray, *, strength: float, wide_hue: bool) -> np.ndarray:
     """An RGBA copy; `strength` 0 leaves only mild light and shape changes, 1 is for training."""
     rgb = sprite[..., :3].astype(np.float32)
     alpha = sprite[..., 3]
     rgb = light(rng, rgb)
     if rng.random() < 0.75 * strength:
-        rgb = tint(rng, rgb, wide=colour_free and rng.random() < 0.5)
+        rgb = tint(rng, rgb, wide=wide_hue)
     if rng.random() < 0.12 * strength:
         rgb = drain(rng, rgb)
     if rng.random() < 0.2 * strength:
