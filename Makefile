@@ -1,0 +1,20 @@
+# Thin over run.py, which needs nothing but Python 3.11 to 3.13.
+PYTHON ?= python3
+MODELS ?= nano
+
+.PHONY: demo test setup nano eval-nano
+
+demo: ## the whole loop on the embedded models (MODELS=hub: on the real weights)
+	$(PYTHON) run.py demo --models $(MODELS)
+
+test: ## lint, types and every test
+	$(PYTHON) run.py test
+
+setup: ## .venv with everything in it
+	$(PYTHON) run.py setup
+
+nano: ## remake the embedded models from openly licensed art
+	$(PYTHON) run.py nano
+
+eval-nano: ## measure the embedded models
+	$(PYTHON) run.py eval-nano

@@ -1,0 +1,50 @@
+"""dinolabel: from pictures and a text prompt to your own detector, inside Label Studio.
+
+In Python::
+
+    from dinolabel import Pipeline
+
+    pipeline = Pipeline.load("nano")
+    for found in pipeline("photo.jpg", "cat face"):
+        print(found.label, found.score, found.box)
+
+Names are imported when they are first asked for (PEP 562), so that `import dinolabel` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vision.bundle import Bundle
+    from vision.errors import DinolabelError
+    from vision.found import Found
+    from vision.pipeline import Pipeline
+    from vision.types import Box, Detection, Image, Named, Nothing, Prompt, Thresholds, Unknown
+
+__all__ = [
+    "Box",
+    "Bundle",
+    "Detection",
+    "DinolabelError",
+    "Found",
+    "Image",
+    "Named",
+    "Nothing",
+    "Pipeline",
+    "Prompt",
+    "Thresholds",
+    "Unknown",
+]
+HOMES = {"Pipeline": "vision.pipeline", "Bundle": "vision.bundle", "Found": "vision.found", "DinolabelError": "vision.errors"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(HOMES.get(name, "vision.types")), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,88 @@
+"""How log lines look: readable on a terminal, JSON otherwise, always on stderr, never with a secret in them.
+
+Knows nothing of what is logged; it masks by key, by the shape of a token, and by the secrets it was told of.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Iterable, MutableMapping
+from typing import Any
+
+import structlog
+
+MASK = "•••"
+SECRET_KEY = re.compile(r"token|secret|password|passwd|authorization|cookie|api_?key|credential|sessionid|csrf", re.IGNORECASE)
+SECRET_TEXT = re.compile(
+    r"(?P<scheme>\b(?:Bearer|Token|Basic)\s+)[A-Za-z0-9._~+/=-]{8,}"
+    r"|(?P<jwt>\beyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?)"
+    r"|(?P<user>://)[^/\s@:]+:[^/\s@]+@"
+    r"|(?P<query>[?&](?:token|access_token|api_key|signature|X-Amz-Signature|sig)=)[^&\s]+",
+    re.IGNORECASE,
+)
+_known: set[str] = set()
+
+
+def know(*secrets: str | None) -> None:
+    """Mask these wherever they turn up."""
+    _known.update(each for each in secrets if each and len(each) >= 6)
+
+
+def configure(level: str = "warning", *, as_json: bool | None = None) -> None:
+    """Set up structlog and the standard logging under it. as_json None: JSON unless stderr is a terminal."""
+    as_json = not sys.stderr.isatty() if as_json is None else as_json
+    renderer: Any = (
+        structlog.processors.JSONRenderer(ensure_ascii=False) if as_json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    before = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso" if as_json else "%H:%M:%S", utc=as_json),
+    ]
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *before, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    after = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.processors.format_exc_info, mask_secrets, renderer]
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=after, foreign_pre_chain=before))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for noisy in ("urllib3", "httpx", "httpcore", "PIL", "matplotlib", "huey", "werkzeug", "filelock"):
+        logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+
+
+def mask_secrets(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """structlog processor: the same event without secrets, however deep they lie."""
+    return {key: _masked(key, value) for key, value in event.items()}
+
+
+def masked(text: str) -> str:
+    """The text without anything that looks like, or is known to be, a secret."""
+    for secret in _known:
+        text = text.replace(secret, MASK)
+    return SECRET_TEXT.sub(_keep_the_word, text)
+
+
+def _keep_the_word(match: re.Match[str]) -> str:
+    groups = match.groupdict()
+    kept = groups["scheme"] or groups["user"] or groups["query"] or ""
+    return f"{kept}{MASK}@" if groups["user"] else f"{kept}{MASK}"
+
+
+def _masked(key: str, value: Any) -> Any:
+    if SECRET_KEY.search(key) and value not in (None, "", True, False) and not isinstance(value, (int, float)):
+        return MASK
+    if isinstance(value, str):
+        return masked(value)
+    if isinstance(value, MutableMapping):
+        return {name: _masked(str(name), each) for name, each in value.items()}
+    if isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray)):
+        return [_masked("", each) for each in value]
+    return value if isinstance(value, (int, float, bool)) or value is None else masked(str(value))

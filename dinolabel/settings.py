@@ -1,0 +1,73 @@
+"""Every setting of dinolabel, read once from the environment and `.env`; nobody else reads the environment.
+
+Order: default < environment (`DINOLABEL_…`) < flag of the command < the project's label config.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from platformdirs import user_data_path
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from vision.errors import SettingsError
+
+
+class Settings(BaseSettings):
+    """One frozen object, made at start and handed to the rooms as plain values."""
+
+    model_config = SettingsConfigDict(env_prefix="DINOLABEL_", env_file=".env", extra="ignore", frozen=True)
+
+    data_dir: Path = Field(user_data_path("dinolabel"), description="Where caches, bundles, exports and logs are kept.")
+    models_dir: Path | None = Field(None, description="Folder with downloaded weights, for machines without a network.")
+
+    detector: str = Field("grounding_dino", description="Which file of vision/detectors finds the boxes.")
+    detector_weights: str = Field(
+        "IDEA-Research/grounding-dino-tiny", description="Hub id, local folder, or `nano` (embedded, for trying out)."
+    )
+    embedder: str = Field("dinov2", description="Which file of vision/embedders turns crops into features.")
+    embedder_weights: str = Field("facebook/dinov2-small", description="Hub id, local folder, or `nano`.")
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1 or mps.")
+    precision: str = Field("auto", description="auto, float32, bfloat16 or float16. auto: float32 on CPU, float16 on CUDA.")
+    input_size: int | None = Field(None, description="Shorter side the detector sees, pixels. Empty: as the weights say.")
+    batch_size: int = Field(4, ge=1, description="Images per detector pass.")
+    threads: int | None = Field(None, description="CPU threads for the models. Empty: as torch decides.")
+
+    box_threshold: float = Field(0.3, ge=0, le=1, description="Least score of a box.")
+    text_threshold: float = Field(0.25, ge=0, le=1, description="Least mean token score of the phrase it matched.")
+    nms_iou: float = Field(0.6, ge=0, le=1, description="Boxes of one label that overlap more than this are one.")
+
+    studio_url: str | None = Field(None, description="Label Studio's address, as this machine reaches it.")
+    studio_token: SecretStr | None = Field(None, description="Access token of Label Studio: personal or legacy.")
+    studio_aliases: tuple[str, ...] = Field((), description="Other base URLs under which the same Label Studio appears.")
+    media_hosts: tuple[str, ...] = Field((), description="Other hosts pictures may be fetched from (no token is sent there).")
+    media_max_mb: int = Field(100, ge=1, description="Largest picture that is fetched, MB.")
+    local_files_root: Path | None = Field(
+        None, description="Where Label Studio's local files are mounted here (its LOCAL_FILES_DOCUMENT_ROOT)."
+    )
+
+    host: str = Field("127.0.0.1", description="Address the backend listens on. Any but loopback needs a secret.")
+    port: int = Field(9090, ge=0, le=65535, description="Port the backend listens on. 0 takes a free one.")
+    secret: SecretStr | None = Field(None, description="Basic-auth password of the backend and header of its webhook.")
+
+    poll_seconds: float = Field(60.0, gt=0, description="How often reconcile compares Label Studio with what should be.")
+    train_after: int = Field(20, ge=0, description="Train by itself after this many new approved names. 0: only when asked.")
+    generic_is_unknown: bool = Field(False, description="Count boxes left generic as examples of `unknown`.")
+    seed: int = Field(0, description="Seed of everything random in training.")
+    cache_max_mb: int = Field(2048, ge=16, description="Size bound of the detection and embedding cache, MB.")
+
+    @field_validator("studio_url")
+    @classmethod
+    def _no_trailing_slash(cls, url: str | None) -> str | None:
+        return url.rstrip("/") if url else None
+
+    @classmethod
+    def load(cls, **flags: object) -> Settings:
+        """Environment and `.env`, overruled by the flags that are not None. Raises SettingsError in one sentence."""
+        try:
+            return cls(**{name: value for name, value in flags.items() if value is not None})
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(map(str, first["loc"]))
+            raise SettingsError(f"Setting {name}: {first['msg']} (got {first.get('input')!r}).") from error

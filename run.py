@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+"""Set up and run dinolabel with nothing but Python: `python run.py demo`, `python run.py test`, `python run.py setup`.
+
+Uses only the standard library, so that it runs before anything is installed; the Makefile is a thin layer over it.
+It makes `.venv` beside this file and installs what requirements.txt says, plus what that format cannot express.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
+PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
+STAMP = VENV / ".dinolabel-setup"
+
+# Their own pins (Flask 1.1.2; torchvision) break everything beside them: docs/decisions.md.
+WITHOUT_DEPENDENCIES = ["label-studio-ml==1.0.9"]
+DEV_EXTRA = "dev"
+# On Linux the registry's torch brings gigabytes of CUDA; DINOLABEL_TORCH_INDEX names an index or folder with the CPU wheel.
+TORCH_INDEX = os.environ.get("DINOLABEL_TORCH_INDEX")
+
+
+def say(text: str) -> None:
+    print(f"\033[1m› {text}\033[0m" if sys.stdout.isatty() else f"> {text}", flush=True)
+
+
+def call(*command: str | Path, **environment: str) -> None:
+    """Run a command in the root; its failure ends ours with its exit code."""
+    result = subprocess.run([str(each) for each in command], cwd=ROOT, env={**os.environ, **environment})
+    if result.returncode:
+        sys.exit(result.returncode)
+
+
+def check_python() -> None:
+    if not (3, 11) <= sys.version_info[:2] <= (3, 13):
+        sys.exit(f"dinolabel needs Python 3.11, 3.12 or 3.13; this is {sys.version.split()[0]}. Try: python3.11 run.py …")
+
+
+def fingerprint() -> str:
+    files = [ROOT / "requirements.txt", ROOT / "pyproject.toml", Path(__file__)]
+    return hashlib.sha256(b"".join(each.read_bytes() for each in files) + sys.version.encode()).hexdigest()
+
+
+def setup() -> None:
+    """Make .venv and install everything; does nothing when it is already so."""
+    check_python()
+    if STAMP.exists() and STAMP.read_text() == fingerprint():
+        return
+    start = time.monotonic()
+    say("Setting up .venv: about 180 packages, 1.5 GB on disk with torch's CPU wheel, some minutes.")
+    if not PYTHON.exists():
+        call(sys.executable, "-m", "venv", VENV)
+    pip = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    torch = next(line for line in (ROOT / "requirements.txt").read_text().splitlines() if line.startswith("torch=="))
+    # First and alone, so that no other package's range can pull another build of it.
+    call(*pip, torch, *(["--index-url", TORCH_INDEX] if TORCH_INDEX else []))
+    call(*pip, "--requirement", "requirements.txt")
+    call(*pip, "--no-deps", *WITHOUT_DEPENDENCIES)
+    call(*pip, "--editable", f".[{DEV_EXTRA}]")
+    STAMP.write_text(fingerprint())
+    say(f"Set up in {time.monotonic() - start:.0f} s.")
+
+
+def ensure_chromium() -> None:
+    """The screens are looked at in a real browser; Debian's package will do."""
+    if any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
+        return
+    if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
+        say("Installing Chromium from Debian's packages.")
+        call("apt-get", "update", "-qq")
+        call("apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium", DEBIAN_FRONTEND="noninteractive")
+        return
+    sys.exit("Chromium is missing. Install it (Debian: sudo apt-get install chromium) and run this again.")
+
+
+def demo(*arguments: str) -> None:
+    setup()
+    call(PYTHON, "-m", "dinolabel", "demo", *arguments)
+
+
+def test(*arguments: str) -> None:
+    """Lint, types, then every test: quick ones side by side, end to end ones one after the other."""
+    setup()
+    ensure_chromium()
+    offline = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    call(PYTHON, "-m", "ruff", "check", ".")
+    call(PYTHON, "-m", "ruff", "format", "--check", ".")
+    call(PYTHON, "-m", "mypy")
+    if arguments:
+        call(PYTHON, "-m", "pytest", *arguments, **offline)
+        return
+    say("Unit and contract tests")
+    call(PYTHON, "-m", "pytest", "tests/unit", "tests/contract", "-q", "-n", "2", "-m", "not weights", **offline)
+    say("End to end: real Label Studio, real Chromium")
+    call(PYTHON, "-m", "pytest", "tests/e2e", "-q", "-m", "not weights", **offline)
+
+
+def nano(*arguments: str) -> None:
+    setup()
+    call(PYTHON, "-m", "training.nano", *arguments)
+
+
+def eval_nano(*arguments: str) -> None:
+    setup()
+    call(PYTHON, "-m", "training.nano.evaluate", *arguments)
+
+
+VERBS = {"setup": setup, "demo": demo, "test": test, "nano": nano, "eval-nano": eval_nano}
+
+
+def main() -> None:
+    verb, *arguments = sys.argv[1:] or ["--help"]
+    if verb not in VERBS:
+        sys.exit(f"{__doc__}\nVerbs: {', '.join(VERBS)}")
+    VERBS[verb](*arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""Projects: label config, the version shown, versions stored, local storage, approved work.
+
+Knows the calls; not when they are made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from studio.wire import Wire
+
+LONG_SECONDS = 300.0
+"""For calls that grow with the project: export, storage sync, deleting a version."""
+
+EXPORT_IDS = 200
+"""Task ids per export request: they travel in the address, whose length is limited."""
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """model_version: the version shown to labellers, a backend's title, or "" for none. show_predictions: whether any are shown."""
+
+    id: int
+    title: str
+    label_config: str
+    model_version: str
+    show_predictions: bool
+    created_at: str
+    description: str
+    tasks: int
+
+    @classmethod
+    def of(cls, reply: Mapping[str, Any]) -> Project:
+        return cls(
+            id=int(reply["id"]),
+            title=str(reply.get("title") or ""),
+            label_config=str(reply.get("label_config") or ""),
+            model_version=str(reply.get("model_version") or ""),
+            show_predictions=bool(reply.get("show_collab_predictions", True)),
+            created_at=str(reply.get("created_at") or ""),
+            description=str(reply.get("description") or ""),
+            tasks=int(reply.get("task_number") or 0),
+        )
+
+
+class Projects:
+    wire: Wire
+
+    def projects(self) -> list[Project]:
+        """All we may see, oldest first."""
+        found: list[Project] = []
+        for page in range(1, 10_000):
+            reply = self.wire.json("GET", "/api/projects/", params={"page": page, "page_size": 100})
+            found += [Project.of(each) for each in reply["results"]]
+            if not reply.get("next"):
+                break
+        return sorted(found, key=lambda each: each.id)
+
+    def project(self, project: int) -> Project:
+        """Raises StudioRefused with status 404 when there is none."""
+        return Project.of(self.wire.json("GET", f"/api/projects/{project}/"))
+
+    def create_project(self, title: str, label_config: str, description: str = "") -> Project:
+        """title: Label Studio wants 3 to 50 characters."""
+        body = {"title": title, "label_config": label_config, "description": description}
+        return Project.of(self.wire.json("POST", "/api/projects/", json=body))
+
+    def delete_project(self, project: int) -> None:
+        self.wire.json("DELETE", f"/api/projects/{project}/", timeout=LONG_SECONDS)
+
+    def set_label_config(self, project: int, xml: str) -> Project:
+        return Project.of(self.wire.json("PATCH", f"/api/projects/{project}/", json={"label_config": xml}))
+
+    def set_model_version(self, project: int, version: str) -> None:
+        """What labellers see from their next task on. Refused for a version without any stored prediction; "" shows none."""
+        self.wire.json("PATCH", f"/api/projects/{project}/", json={"model_version": version})
+
+    def model_versions(self, project: int) -> dict[str, int]:
+        """version -> number of stored predictions."""
+        reply = self.wire.json("GET", f"/api/projects/{project}/model-versions/")
+        return {str(version): int(count) for version, count in reply.items()}
+
+    def delete_version(self, project: int, version: str) -> int:
+        """Deletes a version's predictions. Is it the one shown, then none is shown afterwards (measured)."""
+        body = {"model_version": version}
+        deleted = self.wire.json("DELETE", f"/api/projects/{project}/model-versions/", json=body, timeout=LONG_SECONDS)
+        return int(deleted["deleted_predictions"])
+
+    def export(self, project: int, *, tasks: Sequence[int] | None = None) -> list[dict[str, Any]]:
+        """Tasks with an annotation (skipped ones too), each annotation with the prediction it began from. tasks: only these."""
+        if tasks is None:
+            return self._export(project, {})
+        found: list[dict[str, Any]] = []
+        for start in range(0, len(tasks), EXPORT_IDS):
+            found += self._export(project, {"ids[]": list(tasks[start : start + EXPORT_IDS])})
+        return found
+
+    def add_local_storage(self, project: int, path: Path | str, *, pattern: str = r".*\.(?i:jpe?g|png|webp|bmp|gif|tiff?)$") -> int:
+        """Lets Label Studio serve a folder, strictly below its document root, as it sees the path. Returns the storage's id; then sync."""
+        body = {
+            "project": project,
+            "path": str(path),
+            "title": Path(path).name,
+            "use_blob_urls": True,
+            "regex_filter": pattern,
+            "recursive_scan": True,
+        }
+        return int(self.wire.json("POST", "/api/storages/localfiles/", json=body)["id"])
+
+    def sync_local_storage(self, storage: int) -> int:
+        """Makes a task of every file that is not one yet. Returns how many are new."""
+        reply = self.wire.json("POST", f"/api/storages/localfiles/{storage}/sync", json={}, timeout=LONG_SECONDS)
+        return int(reply.get("last_sync_count") or 0)
+
+    def _export(self, project: int, only: Mapping[str, Any]) -> list[dict[str, Any]]:
+        params = {"exportType": "JSON", **only}
+        return list(self.wire.json("GET", f"/api/projects/{project}/export", params=params, timeout=LONG_SECONDS))

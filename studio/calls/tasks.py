@@ -1,0 +1,138 @@
+"""Tasks and annotations: the cheap listing, imports and uploads, one task, the next task, a person's answer.
+
+Knows the calls; not when they are made.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from studio.calls.projects import LONG_SECONDS
+from studio.errors import StudioRefused
+from studio.wire import Wire
+
+PAGE = 1000
+UPLOAD_FILES = 50
+UPLOAD_BYTES = 64 * 2**20
+_FIELDS = "id,data,predictions_model_versions,total_annotations,cancelled_annotations,updated_at"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRow:
+    """A task in short. versions: of its stored predictions. annotated: somebody submitted it. cancelled: somebody skipped it."""
+
+    id: int
+    data: Mapping[str, Any] = field(hash=False)
+    versions: frozenset[str]
+    annotated: bool
+    cancelled: bool
+    updated_at: str
+
+    @classmethod
+    def of(cls, reply: Mapping[str, Any]) -> TaskRow:
+        versions = str(reply.get("predictions_model_versions") or "").split(",")
+        return cls(
+            id=int(reply["id"]),
+            data=reply.get("data") or {},
+            versions=frozenset(each.strip() for each in versions if each.strip()),
+            annotated=bool(reply.get("total_annotations")),
+            cancelled=bool(reply.get("cancelled_annotations")),
+            updated_at=str(reply.get("updated_at") or ""),
+        )
+
+
+class Tasks:
+    wire: Wire
+
+    def tasks(self, project: int) -> Iterator[TaskRow]:
+        """Every task, by pages of 1,000 (0.2 to 0.7 s each, measured). A task deleted meanwhile may hide another until the next listing."""
+        params = {"project": project, "page_size": PAGE, "fields": "all", "include": _FIELDS}
+        seen = 0
+        for page in range(1, 10_000):
+            try:
+                reply = self.wire.json("GET", "/api/tasks", params=params | {"page": page}, timeout=LONG_SECONDS)
+            except StudioRefused as error:
+                if error.status == 404 and page > 1:
+                    return
+                raise
+            yield from map(TaskRow.of, reply["tasks"])
+            seen += len(reply["tasks"])
+            if not reply["tasks"] or seen >= int(reply["total"]):
+                return
+
+    def task(self, task: int) -> dict[str, Any]:
+        """A task's JSON with annotations and predictions. Raises StudioRefused with status 404 when there is none."""
+        return dict(self.wire.json("GET", f"/api/tasks/{task}/"))
+
+    def delete_task(self, task: int) -> None:
+        self.wire.json("DELETE", f"/api/tasks/{task}/")
+
+    def next_task(self, project: int) -> dict[str, Any] | None:
+        """What a labeller gets next, with the predictions shown; None when the project is done."""
+        try:
+            return dict(self.wire.json("GET", f"/api/projects/{project}/next/", timeout=LONG_SECONDS))
+        except StudioRefused as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def import_tasks(self, project: int, data: Sequence[Mapping[str, Any]]) -> list[int]:
+        """One task for each, such as {"image": url}. Returns their ids, in order."""
+        ids: list[int] = []
+        for start in range(0, len(data), PAGE):
+            ids += self._import(project, json=[{"data": dict(each)} for each in data[start : start + PAGE]])
+        return ids
+
+    def upload_images(self, project: int, paths: Sequence[Path]) -> list[int]:
+        """Sends picture files, one task each. Returns their ids, in order of the paths."""
+        ids: list[int] = []
+        for batch in _batches(paths):
+            with ExitStack() as stack:
+                files = [(f"f{at}", (path.name, stack.enter_context(path.open("rb")), _type(path))) for at, path in enumerate(batch)]
+                ids += self._import(project, files=files)
+        return ids
+
+    def create_annotation(
+        self,
+        task: int,
+        result: Sequence[Mapping[str, Any]],
+        *,
+        lead_time: float | None,
+        parent_prediction: int | None = None,
+        was_cancelled: bool = False,
+    ) -> dict[str, Any]:
+        """A person's answer as the editor would send it. was_cancelled: skipped."""
+        body = {"result": list(result), "lead_time": lead_time, "was_cancelled": was_cancelled, "parent_prediction": parent_prediction}
+        return dict(self.wire.json("POST", f"/api/tasks/{task}/annotations/", json=body))
+
+    def delete_annotation(self, annotation: int) -> None:
+        self.wire.json("DELETE", f"/api/annotations/{annotation}/")
+
+    def _import(self, project: int, **body: Any) -> list[int]:
+        reply = self.wire.json("POST", f"/api/projects/{project}/import", params={"return_task_ids": "true"}, timeout=LONG_SECONDS, **body)
+        if "task_ids" not in reply:
+            raise StudioRefused("Label Studio imports in the background and did not name the tasks.", hint="Import by its own page.")
+        return [int(each) for each in reply["task_ids"]]
+
+
+def _batches(paths: Sequence[Path]) -> Iterator[list[Path]]:
+    batch: list[Path] = []
+    size = 0
+    for path in paths:
+        bytes_ = path.stat().st_size
+        if batch and (len(batch) >= UPLOAD_FILES or size + bytes_ > UPLOAD_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(path)
+        size += bytes_
+    if batch:
+        yield batch
+
+
+def _type(path: Path) -> str:
+    return mimetypes.guess_type(path.name)[0] or "application/octet-stream"

@@ -1,0 +1,69 @@
+"""The client of one Label Studio: documented calls only, either kind of token, named errors.
+
+Plain HTTP and not the SDK: one place for tokens, time-outs and error words; the SDK has no bulk listing and hides what was refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+
+from studio.calls.backends import Backend, Backends, Webhook
+from studio.calls.predictions import Predictions
+from studio.calls.projects import Project, Projects
+from studio.calls.tasks import TaskRow, Tasks
+from studio.errors import StudioDenied, StudioUnreachable
+from studio.wire import Wire, is_loopback
+
+__all__ = ["Backend", "Project", "Studio", "TaskRow", "Webhook"]
+
+
+class Studio(Projects, Tasks, Predictions, Backends):
+    """url: as this machine reaches it. token: personal or legacy. aliases: other base URLs under which it appears in tasks.
+
+    Safe to share between threads. Raises StudioUnreachable, StudioDenied or StudioRefused from every call.
+    """
+
+    def __init__(self, url: str, token: str, *, aliases: Sequence[str] = (), timeout: float = 30.0) -> None:
+        self.wire = Wire(url, token, timeout=timeout)
+        self.aliases = tuple(each.rstrip("/") for each in aliases)
+
+    @property
+    def url(self) -> str:
+        return self.wire.url
+
+    def whoami(self) -> dict[str, Any]:
+        """The token's owner: id, email, …"""
+        return dict(self.wire.json("GET", "/api/current-user/whoami"))
+
+    def version(self) -> str:
+        """Label Studio's release, such as 1.23.2."""
+        return str(self.wire.json("GET", "/api/version").get("release", ""))
+
+    def hotkeys(self) -> dict[str, Any]:
+        """The token owner's own keys."""
+        return dict(self.wire.json("GET", "/api/current-user/hotkeys/").get("custom_hotkeys") or {})
+
+    def set_hotkeys(self, keys: Mapping[str, str]) -> None:
+        """Keys of the token's owner, such as {"regions:region:cycle": "n"}, beside those set before; effective at the next page load."""
+        merged = self.hotkeys() | {name: {"key": key, "active": True} for name, key in keys.items()}
+        self.wire.json("PATCH", "/api/current-user/hotkeys/", json={"custom_hotkeys": merged})
+
+    def session_cookies(self, username: str, password: str) -> dict[str, str]:
+        """Cookies of a browser session, by the login form; for driving a browser without typing."""
+        address = f"{self.url}/user/login/"
+        with requests.Session() as session:
+            session.trust_env = not is_loopback(urlsplit(address).hostname or "")
+            try:
+                session.get(address, timeout=self.wire.timeout)
+                form = {"email": username, "password": password, "csrfmiddlewaretoken": session.cookies.get("csrftoken", "")}
+                answer = session.post(address, data=form, headers={"Referer": address}, timeout=self.wire.timeout, allow_redirects=False)
+            except requests.RequestException as error:
+                raise StudioUnreachable(f"Label Studio does not answer at {address} ({type(error).__name__}).") from error
+            cookies = session.cookies.get_dict()
+        if answer.status_code != 302:  # a wrong password gives a session cookie too, and the form once more
+            raise StudioDenied(f"Label Studio at {self.url} does not accept this login.", hint="Check e-mail and password.")
+        return cookies

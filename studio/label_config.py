@@ -1,0 +1,252 @@
+"""A project's label config as we understand it: what to look for, what to learn, where boxes go.
+
+Label Studio's own convention carries it: labels with `predicted_values` are prompts, the others are learnt. Knows neither HTTP nor tasks.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+from xml.etree.ElementTree import Element, ParseError
+
+import defusedxml.ElementTree
+from defusedxml import DefusedXmlException
+
+from studio import label_text
+from vision.errors import LabelConfigError, PromptMissing
+from vision.types import Detection, Named, Nothing, Prompt
+
+Kind = Literal["named", "generic", "unknown", "unlabelled"]
+
+UNKNOWN = "unknown"
+"""A label of this name (any case) says explicitly "none of the names": it is neither looked for nor learnt as a name."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelConfig:
+    """control, object_name: names of the RectangleLabels and Image tags; data_key: the task's key that holds the picture.
+
+    labels: all label names of the control, in order. prompt_map: phrase -> label, in order. learnt: labels that are names.
+    generic: labels that only say what the prompt found. box_threshold, text_threshold: the project's own, 0..1, or None.
+    """
+
+    control: str
+    object_name: str
+    data_key: str
+    labels: tuple[str, ...]
+    prompt_map: Mapping[str, str] = field(hash=False)
+    learnt: tuple[str, ...]
+    generic: tuple[str, ...]
+    box_threshold: float | None = None
+    text_threshold: float | None = None
+
+    @classmethod
+    def parse(cls, xml: str) -> LabelConfig:
+        """Read Label Studio's XML. Raises LabelConfigError that names what is missing or ambiguous."""
+        root = _read(xml)
+        control, image = _choose(root)
+        tags = _labels(control)
+        prompted = {
+            name: values
+            for name, tag in tags.items()
+            if not is_unknown(name) and (values := _clean((tag.get("predicted_values") or "").split(",")))
+        }
+        prompt_map = _unique(prompted) if prompted else _own_names(tags)
+        return cls(
+            control=control.get("name", ""),
+            object_name=image.get("name", ""),
+            data_key=_data_key(image),
+            labels=tuple(tags),
+            prompt_map=prompt_map,
+            learnt=tuple(name for name in tags if name not in prompted and not is_unknown(name)),
+            generic=tuple(prompted),
+            box_threshold=_threshold(control, "model_box_threshold"),
+            text_threshold=_threshold(control, "model_text_threshold"),
+        )
+
+    @property
+    def prompt(self) -> Prompt:
+        """Raises PromptMissing when no label gives words to look for."""
+        return Prompt.of(self.prompt_map)
+
+    @property
+    def live_labels(self) -> frozenset[str]:
+        """The only labels that may be sent."""
+        return frozenset(self.labels)
+
+    def label_for(self, detection: Detection) -> str | None:
+        """The label a detection is sent under, always one of `labels`; None: it is not sent."""
+        answer = detection.answer
+        if isinstance(answer, Nothing):
+            return None
+        if isinstance(answer, Named) and answer.label in self.labels and not is_unknown(answer.label):
+            return answer.label
+        return self.prompt_map.get(detection.phrase)
+
+    def kind_of(self, label: str | None) -> Kind:
+        """named, generic, unknown or unlabelled. Labels that are not in the config say nothing: unlabelled."""
+        if label is None or label not in self.labels:
+            return "unlabelled"
+        if is_unknown(label):
+            return "unknown"
+        return "named" if label in self.learnt else "generic"
+
+    def explain(self) -> list[str]:
+        """What we understood, one sentence each, for a person."""
+        lines = [f"Boxes go to {self.control!r} over {self.object_name!r}; the picture is the task's {self.data_key!r}."]
+        lines += [f"Looks for {phrase!r} and calls it {label!r}." for phrase, label in self.prompt_map.items()]
+        if self.learnt and not self.generic:
+            lines.append(
+                "No label has predicted_values, so every label's own name is what is looked for. If these are names of one kind of thing, "
+                'add a label for the kind, such as <Label value="face" predicted_values="human face"/>.'
+            )
+        lines.append(f"Learns {', '.join(map(repr, self.learnt))} from approved boxes." if self.learnt else "Learns no names.")
+        if any(map(is_unknown, self.labels)):
+            lines.append("Boxes labelled unknown teach what is none of the names.")
+        thresholds = {"Box": self.box_threshold, "Text": self.text_threshold}
+        return lines + [f"{name} threshold of this project: {value:g}." for name, value in thresholds.items() if value is not None]
+
+
+def is_unknown(label: str) -> bool:
+    return label.strip().casefold() == UNKNOWN
+
+
+def build(prompt_map: Mapping[str, str], names: Sequence[str], *, title: str | None = None, data_key: str = "image") -> str:
+    """A label config for phrases -> labels and names to learn, with fixed hotkeys: the first prompt label 0, names 1 to 9, then letters.
+
+    Raises PromptMissing without a phrase, LabelConfigError for names that cannot be used.
+    """
+    synonyms: dict[str, list[str]] = {}
+    for phrase, label in prompt_map.items():
+        if re.search(r"[,\n]", phrase):
+            raise LabelConfigError(f"The phrase {phrase!r} holds a comma.", hint="Give each phrase by itself.")
+        synonyms.setdefault(label, []).append(phrase)
+    if not synonyms:
+        raise PromptMissing("There is nothing to look for: the prompt is empty.")
+    generic, *others = synonyms
+    keys = [label_text.GENERIC_HOTKEY, *label_text.NAME_HOTKEYS]
+    hotkeys = dict(zip((generic, *names, *others), keys, strict=False))
+    tags = [label_text.label_tag(each, hotkey=hotkeys.get(each), predicted_values=",".join(synonyms[each])) for each in synonyms]
+    tags += [label_text.label_tag(each, hotkey=hotkeys.get(each)) for each in names]
+    xml = label_text.document(tags, title=title, data_key=data_key)
+    if unusable := set(synonyms) - set(LabelConfig.parse(xml).generic):
+        raise PromptMissing(f"There are no words to look for in the prompt of {', '.join(map(repr, sorted(unusable)))}.")
+    return xml
+
+
+def with_name(xml: str, name: str, hotkey: str | None = None) -> str:
+    """``xml`` with one more name to learn, on the next free hotkey; every other byte as it was. Raises LabelConfigError."""
+    config = LabelConfig.parse(xml)
+    if name in config.labels:
+        raise LabelConfigError(f"The label {name!r} is there already.", hint="Choose another name.")
+    root = _read(xml)
+    explicit = [key for tag in root.iter() if (key := tag.get("hotkey"))]
+    if hotkey is not None and hotkey in explicit:
+        raise LabelConfigError(f"The hotkey {hotkey!r} is taken.", hint="Choose another key, or none to take the next free one.")
+    without = sum(1 for tag in _labels(_choose(root)[0]).values() if not tag.get("hotkey"))
+    tag = label_text.label_tag(name, hotkey=hotkey or label_text.next_hotkey(explicit, without=without))
+    changed = label_text.insert_label(xml, config.control, tag)
+    LabelConfig.parse(changed)
+    return changed
+
+
+def _read(xml: str) -> Element:
+    try:
+        root: Element = defusedxml.ElementTree.fromstring(xml, forbid_dtd=True)
+    except ParseError as error:
+        raise LabelConfigError(f"The label config is no XML: {error}.") from error
+    except (DefusedXmlException, ValueError) as error:
+        raise LabelConfigError(
+            "The label config declares a DTD or entities, or holds characters that are no XML; it is refused."
+        ) from error
+    return root
+
+
+def _choose(root: Element) -> tuple[Element, Element]:
+    """The control boxes go to and the image under it."""
+    images = {tag.get("name"): tag for tag in root.iter("Image")}
+    controls = list(root.iter("RectangleLabels"))
+    over = [tag for tag in controls if tag.get("toName") in images]
+    chosen = [tag for tag in over if any(key.startswith("model_") for key in tag.attrib)] or over
+    if not controls:
+        raise LabelConfigError("The label config has no <RectangleLabels>.")
+    if not images:
+        raise LabelConfigError("The label config has no <Image>.", hint='Add <Image name="image" value="$image"/> and point toName at it.')
+    if not over:
+        found = ", ".join(f"{tag.get('name')!r} to {tag.get('toName')!r}" for tag in controls)
+        raise LabelConfigError(f"No <RectangleLabels> points at an <Image>: {found}; images: {', '.join(map(repr, images))}.")
+    if len(chosen) > 1:
+        raise LabelConfigError(
+            f"Several <RectangleLabels> could take the boxes: {', '.join(repr(tag.get('name')) for tag in chosen)}.",
+            hint='Mark one, for example with model_box_threshold="0.3".',
+        )
+    if not chosen[0].get("name"):
+        raise LabelConfigError("The <RectangleLabels> has no name.")
+    return chosen[0], images[chosen[0].get("toName")]
+
+
+def _labels(control: Element) -> dict[str, Element]:
+    """Label name -> tag, in order; the alias where there is one, as Label Studio stores it."""
+    labels: dict[str, Element] = {}
+    for tag in control.iter("Label"):
+        name = tag.get("alias") or tag.get("value") or ""
+        if not name.strip():
+            raise LabelConfigError(f"A <Label> of {control.get('name')!r} has no value.", hint='Write <Label value="name"/>.')
+        if name in labels:
+            raise LabelConfigError(f"The label {name!r} stands twice in {control.get('name')!r}.", hint="Remove one of them.")
+        labels[name] = tag
+    if not labels:
+        raise LabelConfigError(f"<RectangleLabels name={control.get('name')!r}> has no <Label>.")
+    return labels
+
+
+def _clean(words: Iterable[str]) -> tuple[str, ...]:
+    """Phrases as vision.types.Prompt keeps them; full stops, commas and the like separate phrases for a detector, so they go."""
+    spaced = (re.sub(r"[.,;?\s]+", " ", each).strip() for each in words)
+    kept = [each for each in spaced if each]
+    return Prompt.of(kept).phrases if kept else ()
+
+
+def _own_names(tags: Mapping[str, Element]) -> dict[str, str]:
+    prompt_map: dict[str, str] = {}
+    for name in tags:
+        for phrase in () if is_unknown(name) else _clean([name]):
+            prompt_map.setdefault(phrase, name)
+    return prompt_map
+
+
+def _unique(prompted: Mapping[str, Iterable[str]]) -> dict[str, str]:
+    prompt_map: dict[str, str] = {}
+    for name, phrases in prompted.items():
+        for phrase in phrases:
+            if prompt_map.setdefault(phrase, name) != name:
+                raise LabelConfigError(
+                    f"Both {prompt_map[phrase]!r} and {name!r} have the predicted value {phrase!r}.", hint="Give it to one label only."
+                )
+    return prompt_map
+
+
+def _data_key(image: Element) -> str:
+    value = image.get("value") or ""
+    if not re.fullmatch(r"\$\S+", value):
+        raise LabelConfigError(
+            f"<Image name={image.get('name')!r}> shows {value!r}, not one key of the task.",
+            hint='Write value="$image"; valueList is not read.',
+        )
+    return value[1:]
+
+
+def _threshold(control: Element, name: str) -> float | None:
+    text = control.get(name)
+    if text is None:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0.0 <= value <= 1.0:
+        raise LabelConfigError(f"{name}={text!r} is no number from 0 to 1.", hint=f'Write for example {name}="0.3".')
+    return value

@@ -1,0 +1,111 @@
+"""Tiny random GroundingDINO and DINOv2 folders of the stock classes, so that tests of loading and of laws need no hub.
+
+Weights are drawn from a seed; the vocabulary is BERT's layout with a few words and all letters.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import (
+    BertConfig,
+    BertTokenizer,
+    BitImageProcessorPil,
+    Dinov2Config,
+    Dinov2Model,
+    Dinov2WithRegistersConfig,
+    Dinov2WithRegistersModel,
+    GroundingDinoConfig,
+    GroundingDinoForObjectDetection,
+    GroundingDinoImageProcessorPil,
+    MMGroundingDinoConfig,
+    MMGroundingDinoForObjectDetection,
+    ResNetConfig,
+)
+
+SPECIAL = {0: "[PAD]", 100: "[UNK]", 101: "[CLS]", 102: "[SEP]", 103: "[MASK]", 1012: ".", 1029: "?"}
+WORDS = ("human", "face", "cat", "dog", "red", "car", "hand", "##s", "-", "'")
+LETTERS = [*map(chr, range(ord("a"), ord("z") + 1)), *"0123456789"]
+
+
+def tiny(kind: str, plug: str, folder: Path) -> list[Path]:
+    """Folders of weights to try a plug with; a new plug gets its line here."""
+    if (kind, plug) == ("detector", "grounding_dino"):
+        return [tiny_detector(folder / model_type, kind=model_type) for model_type in ("grounding-dino", "mm-grounding-dino")]
+    if (kind, plug) == ("embedder", "dinov2"):
+        return [tiny_embedder(folder / "dinov2"), tiny_embedder(folder / "registers", registers=2)]
+    raise NotImplementedError(f"tests/tiny_models.py builds no tiny weights for the {kind} {plug}: add them, so that its laws are tested")
+
+
+def vocabulary() -> list[str]:
+    """1,100 entries: BERT's special ids, words from 200, letters and their continuations from 300."""
+    words = [f"[unused{number}]" for number in range(1100)]
+    placed = {**SPECIAL, **dict(enumerate(WORDS, 200)), **dict(enumerate(LETTERS + [f"##{each}" for each in LETTERS], 300))}
+    for number, word in placed.items():
+        words[number] = word
+    return words
+
+
+def tiny_detector(folder: Path, *, kind: str = "grounding-dino", seed: int = 0, queries: int = 20) -> Path:
+    """A folder that loads like a real checkpoint; kind is `grounding-dino` or `mm-grounding-dino`. Sees 96..160 pixels."""
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(seed)
+    parts: dict[str, Any] = {
+        "backbone_config": ResNetConfig(
+            layer_type="basic", embedding_size=8, hidden_sizes=[8, 8, 16, 16], depths=[1, 1, 1, 1], out_features=["stage3", "stage4"]
+        ),
+        "text_config": BertConfig(
+            hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, vocab_size=1100, max_position_embeddings=64
+        ),
+    }
+    sizes = {"d_model": 32, "encoder_layers": 1, "decoder_layers": 2, "encoder_ffn_dim": 32, "decoder_ffn_dim": 32}
+    heads = {"encoder_attention_heads": 2, "decoder_attention_heads": 2, "num_feature_levels": 3, "num_queries": queries}
+    stock = {
+        "grounding-dino": (GroundingDinoConfig, GroundingDinoForObjectDetection),
+        "mm-grounding-dino": (MMGroundingDinoConfig, MMGroundingDinoForObjectDetection),
+    }
+    config_class, model_class = stock[kind]
+    model = model_class(config_class(**parts, **sizes, **heads, max_text_len=48))
+    _spread(model, gain=0.4 if kind == "grounding-dino" else 2.0)
+    model.save_pretrained(folder)
+    (folder / "vocab.txt").write_text("\n".join(vocabulary()) + "\n", encoding="utf-8")
+    BertTokenizer(vocab=str(folder / "vocab.txt"), do_lower_case=True).save_pretrained(folder)
+    GroundingDinoImageProcessorPil(size={"shortest_edge": 96, "longest_edge": 160}).save_pretrained(folder)
+    return folder
+
+
+def tiny_embedder(folder: Path, *, seed: int = 0, registers: int = 0) -> Path:
+    """DINOv2 of width 16 with patches of 14; like the real ones its processor would cut the centre out, which we never do."""
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(seed)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "mlp_ratio": 2, "image_size": 56, "patch_size": 14}
+    model: Any = Dinov2Model(Dinov2Config(**sizes))
+    if registers:
+        model = Dinov2WithRegistersModel(Dinov2WithRegistersConfig(**sizes, num_register_tokens=registers))
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if "norm" not in name:
+                weight.normal_(std=0.3)
+    model.save_pretrained(folder)
+    BitImageProcessorPil(
+        size={"shortest_edge": 64},
+        crop_size={"height": 56, "width": 56},
+        do_center_crop=True,
+        image_mean=[0.485, 0.456, 0.406],
+        image_std=[0.229, 0.224, 0.225],
+    ).save_pretrained(folder)
+    return folder
+
+
+def _spread(model: torch.nn.Module, *, gain: float) -> None:
+    """Random boxes of all sizes and scores all over 0..1, where the stock start gives one score and a grid of boxes."""
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if "bbox_embed" in name:
+                weight.normal_(std=0.2)
+            elif "layer_norm_after" in name and name.endswith("weight"):
+                weight.fill_(gain)
+            elif "class_embed" in name:
+                weight.fill_(0.0)

@@ -1,0 +1,57 @@
+"""Every error of every room has an exit code, found by walking the tree."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+import pytest
+
+from dinolabel import exits
+from vision import errors
+from vision.errors import DinolabelError
+
+ROOMS = ("vision", "studio", "exporters", "training", "backend", "app", "dinolabel")
+
+
+def family(kind: type[DinolabelError]) -> list[type[DinolabelError]]:
+    return [kind, *(each for child in kind.__subclasses__() for each in family(child))]
+
+
+def every_error() -> list[type[DinolabelError]]:
+    for room in ROOMS:
+        package = importlib.import_module(room)
+        for module in pkgutil.walk_packages(package.__path__, f"{room}."):
+            if module.name.rpartition(".")[2] == "errors":
+                importlib.import_module(module.name)
+    ours = {each for each in family(DinolabelError)[1:] if each.__module__.split(".")[0] in ROOMS}
+    return sorted(ours, key=lambda each: each.__qualname__)
+
+
+def test_the_tree_is_walked() -> None:
+    assert {errors.SettingsError, errors.PromptMissing, errors.BundleMismatch, errors.MediaRefused} <= set(every_error())
+
+
+@pytest.mark.parametrize("kind", every_error(), ids=lambda each: each.__qualname__)
+def test_every_error_has_a_code_of_its_own_kind(kind: type[DinolabelError]) -> None:
+    assert exits.code(kind("words")) == exits.code(kind)
+    assert exits.code(kind) in set(exits.CODES.values())
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.SettingsError("x"), 2),
+        (errors.PromptMissing("x"), 2),
+        (errors.UnknownPlug("x"), 2),
+        (errors.MediaUnreadable("x"), 3),
+        (errors.WeightsMissing("x"), 4),
+        (errors.BundleMismatch("x"), 4),
+        (errors.StudioError("x"), 5),
+        (errors.TrainingError("x"), 6),
+        (errors.DinolabelError("x"), 1),
+        (RuntimeError("x"), 1),
+    ],
+)
+def test_known_codes(error: Exception, code: int) -> None:
+    assert exits.code(error) == code

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from dinolabel import logs
+
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJ0b2tlbl90eXBlIjoicmVmcmVzaCJ9.c2lnbmF0dXJl"
+
+
+@pytest.fixture(autouse=True)
+def _fresh() -> Iterator[None]:
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = before
+    root.setLevel(level)
+    logs._known.clear()
+    structlog.reset_defaults()
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        ({"event": "hello", "project": 3}, {"event": "hello", "project": 3}),
+        ({"token": "abc"}, {"token": logs.MASK}),
+        ({"studio_token": None}, {"studio_token": None}),
+        ({"tokens": 12}, {"tokens": 12}),
+        ({"Authorization": "Token abc"}, {"Authorization": logs.MASK}),
+        ({"headers": {"Cookie": "sessionid=1", "Accept": "*/*"}}, {"headers": {"Cookie": logs.MASK, "Accept": "*/*"}}),
+        ({"event": "sent Token 0123456789abcdef to"}, {"event": f"sent Token {logs.MASK} to"}),
+        ({"event": "Bearer abc.def.ghi-jkl"}, {"event": f"Bearer {logs.MASK}"}),
+        ({"event": f"got {JWT} back"}, {"event": f"got {logs.MASK} back"}),
+        ({"url": "http://me:pass@host/x"}, {"url": f"http://{logs.MASK}@host/x"}),
+        ({"url": "http://host/x?token=abcdef&page=2"}, {"url": f"http://host/x?token={logs.MASK}&page=2"}),
+        ({"url": "http://host/data/local-files/?d=a/b.jpg"}, {"url": "http://host/data/local-files/?d=a/b.jpg"}),
+        ({"args": ["a", {"secret": "b"}]}, {"args": ["a", {"secret": logs.MASK}]}),
+        ({"ok": True, "secret_set": True}, {"ok": True, "secret_set": True}),
+        ({"event": "my known-secret here"}, {"event": f"my {logs.MASK} here"}),
+    ],
+)
+def test_masking(event: dict[str, Any], expected: dict[str, Any]) -> None:
+    logs.know("known-secret", None, "")
+    assert logs.mask_secrets(None, "info", dict(event)) == expected
+
+
+def test_lines_are_json_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("info")
+    structlog.get_logger("backend.reconcile").info("filled", project=3, token="abc")
+    structlog.get_logger("x").debug("not this")
+    logging.getLogger("waitress").warning("queue depth is %d, Bearer abcdefghi", 4)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    first, second = (json.loads(line) for line in captured.err.splitlines())
+    assert (first["event"], first["project"], first["token"], first["level"]) == ("filled", 3, logs.MASK, "info")
+    assert second["event"] == f"queue depth is 4, Bearer {logs.MASK}"
+    assert first["logger"] == "backend.reconcile" and first["timestamp"].endswith("Z")
+
+
+def test_a_traceback_in_a_log_line_is_masked_too(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("info", as_json=True)
+    try:
+        raise ValueError(f"refused {JWT}")
+    except ValueError:
+        structlog.get_logger("x").exception("broke")
+    line = json.loads(capsys.readouterr().err)
+    assert "ValueError" in line["exception"] and JWT not in line["exception"]

@@ -1,0 +1,252 @@
+from __future__ import annotations
+
+import pytest
+
+from studio.label_config import LabelConfig, build, with_name
+from vision.errors import LabelConfigError, PromptMissing
+from vision.types import Box, Detection, Named, Nothing, Unknown
+
+FACES = """<View>
+  <Image name="image" value="$image"/>
+  <RectangleLabels name="label" toName="image" model_box_threshold="0.3" model_text_threshold="0.25">
+    <Label value="face" hotkey="0" predicted_values="human face, head"/>   <!-- the prompt -->
+    <Label value="jason" hotkey="1"/>
+    <Label value="lacy" hotkey="2"/>
+    <Label value="Unknown"/>
+  </RectangleLabels>
+</View>
+"""
+
+
+def config(labels: str, *, control: str = "", image: str = 'value="$image"') -> str:
+    return f'<View><Image name="image" {image}/><RectangleLabels name="label" toName="image" {control}>{labels}</RectangleLabels></View>'
+
+
+def test_prompts_names_and_unknown_are_told_apart() -> None:
+    parsed = LabelConfig.parse(FACES)
+    assert (parsed.control, parsed.object_name, parsed.data_key) == ("label", "image", "image")
+    assert parsed.labels == ("face", "jason", "lacy", "Unknown")
+    assert parsed.prompt_map == {"human face": "face", "head": "face"}
+    assert parsed.prompt.phrases == ("human face", "head")
+    assert (parsed.generic, parsed.learnt) == (("face",), ("jason", "lacy"))
+    assert (parsed.box_threshold, parsed.text_threshold) == (0.3, 0.25)
+    assert parsed.live_labels == frozenset({"face", "jason", "lacy", "Unknown"})
+
+
+@pytest.mark.parametrize(
+    ("label", "kind"),
+    [
+        ("face", "generic"),
+        ("jason", "named"),
+        ("Unknown", "unknown"),
+        ("removed", "unlabelled"),
+        (None, "unlabelled"),
+        ("FACE", "unlabelled"),
+    ],
+)
+def test_kind_of(label: str | None, kind: str) -> None:
+    assert LabelConfig.parse(FACES).kind_of(label) == kind
+
+
+@pytest.mark.parametrize(
+    ("phrase", "answer", "label"),
+    [
+        ("human face", None, "face"),
+        ("head", None, "face"),
+        ("human face", Named("jason", 0.9), "jason"),
+        ("human face", Named("gone", 0.9), "face"),
+        ("human face", Named("Unknown", 0.9), "face"),
+        ("human face", Unknown("jason", 0.4), "face"),
+        ("human face", Nothing(0.9), None),
+        ("dog", None, None),
+        ("dog", Named("lacy", 0.8), "lacy"),
+    ],
+)
+def test_label_for_sends_only_labels_of_this_config(phrase: str, answer: Named | Unknown | Nothing | None, label: str | None) -> None:
+    detection = Detection(Box(0, 0, 9, 9), phrase, 0.5, answer)
+    assert LabelConfig.parse(FACES).label_for(detection) == label
+
+
+def test_without_predicted_values_every_name_is_its_own_prompt_and_stays_learnable() -> None:
+    parsed = LabelConfig.parse(config('<Label value="Big Cat"/><Label value="dog"/><Label value="unknown"/>'))
+    assert parsed.prompt_map == {"big cat": "Big Cat", "dog": "dog"}
+    assert (parsed.learnt, parsed.generic) == (("Big Cat", "dog"), ())
+    assert parsed.kind_of("dog") == "named"
+    assert any("predicted_values" in line for line in parsed.explain())
+
+
+def test_names_that_are_one_phrase_share_it_when_nobody_chose() -> None:
+    assert LabelConfig.parse(config('<Label value="Cat"/><Label value="cat."/>')).prompt_map == {"cat": "Cat"}
+
+
+def test_explain_says_each_phrase_name_and_threshold() -> None:
+    said = " ".join(LabelConfig.parse(FACES).explain())
+    for word in ("'label'", "'human face'", "'head'", "'jason'", "'lacy'", "Box threshold of this project: 0.3", "unknown"):
+        assert word in said
+    assert "No label has predicted_values" not in said
+
+
+def test_alias_is_what_label_studio_stores() -> None:
+    assert LabelConfig.parse(config('<Label value="A very long name" alias="short"/>')).labels == ("short",)
+
+
+def test_zero_is_a_threshold() -> None:
+    parsed = LabelConfig.parse(config('<Label value="a"/>', control='model_box_threshold="0" model_text_threshold="1"'))
+    assert (parsed.box_threshold, parsed.text_threshold) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("text", ["", "high", "-0.1", "1.01", "nan", "inf", "30%"])
+@pytest.mark.parametrize("name", ["model_box_threshold", "model_text_threshold"])
+def test_a_bad_threshold_is_named(name: str, text: str) -> None:
+    with pytest.raises(LabelConfigError, match=name):
+        LabelConfig.parse(config('<Label value="a"/>', control=f'{name}="{text}"'))
+
+
+IMAGE = '<Image name="image" value="$image"/>'
+MARK = 'model_box_threshold="0.2"'
+SECOND = '<Image name="other" value="$other"/>'
+
+
+def control(name: str, to: str = "image", extra: str = "") -> str:
+    return f'<RectangleLabels name="{name}" toName="{to}" {extra}><Label value="{name}"/></RectangleLabels>'
+
+
+@pytest.mark.parametrize(
+    ("inner", "chosen", "data_key"),
+    [
+        (IMAGE + control("a"), "a", "image"),
+        (IMAGE + SECOND + control("a", "other"), "a", "other"),
+        (IMAGE + control("a") + control("b", extra='model_box_threshold="0.2"'), "b", "image"),
+        (IMAGE + control("a", "text") + control("b"), "b", "image"),
+        (f"<View>{IMAGE}<View>{control('a')}</View></View>", "a", "image"),
+    ],
+)
+def test_which_control_takes_the_boxes(inner: str, chosen: str, data_key: str) -> None:
+    parsed = LabelConfig.parse(f"<View>{inner}</View>")
+    assert (parsed.control, parsed.data_key, parsed.labels) == (chosen, data_key, (chosen,))
+
+
+@pytest.mark.parametrize(
+    ("xml", "words"),
+    [
+        ("", "no XML"),
+        ("<View>", "no XML"),
+        ("<View/>", "no <RectangleLabels>"),
+        (f"<View>{IMAGE}<PolygonLabels name='p' toName='image'><Label value='a'/></PolygonLabels></View>", "no <RectangleLabels>"),
+        (f"<View>{control('a')}</View>", "no <Image>"),
+        (f"<View>{IMAGE}{control('a', 'text')}</View>", "'a' to 'text'"),
+        (f"<View>{IMAGE}{control('first')}{control('second')}</View>", "'first', 'second'"),
+        (f"<View>{IMAGE}{control('a', extra=MARK)}{control('b', extra=MARK)}</View>", "'a', 'b'"),
+        (config(""), "has no <Label>"),
+        (config('<Label value=""/>'), "has no value"),
+        (config('<Label value="  "/>'), "has no value"),
+        (config("<Label/>"), "has no value"),
+        (config('<Label value="a"/><Label value="a"/>'), "'a' stands twice"),
+        (
+            config('<Label value="a" predicted_values="x, y"/><Label value="b" predicted_values="Y"/>'),
+            "'a' and 'b' have",
+        ),
+        (config('<Label value="a"/>', image='value="picture.jpg"'), "'picture.jpg'"),
+        (config('<Label value="a"/>', image='valueList="$images"'), "not one key"),
+        ('<!DOCTYPE x [<!ENTITY a "b">]><View/>', "DTD or entities"),
+        ("<View>\x00</View>", "XML"),
+    ],
+)
+def test_what_cannot_be_used_is_named(xml: str, words: str) -> None:
+    with pytest.raises(LabelConfigError) as caught:
+        LabelConfig.parse(xml)
+    assert words in str(caught.value)
+    assert caught.value.hint
+
+
+def test_build_gives_fixed_keys_and_parses_to_what_was_asked() -> None:
+    xml = build({"human face": "face", "head": "face", "dog": "dog"}, ["jason", "lacy"])
+    assert '<Label value="face" hotkey="0" predicted_values="human face,head"/>' in xml
+    assert '<Label value="jason" hotkey="1"/>' in xml
+    assert '<Label value="lacy" hotkey="2"/>' in xml
+    assert '<Label value="dog" hotkey="3" predicted_values="dog"/>' in xml
+    parsed = LabelConfig.parse(xml)
+    assert (parsed.learnt, parsed.generic) == (("jason", "lacy"), ("face", "dog"))
+    assert parsed.prompt_map == {"human face": "face", "head": "face", "dog": "dog"}
+
+
+def test_no_built_hotkey_is_given_twice_or_is_the_cycling_or_submitting_key() -> None:
+    from xml.etree import ElementTree
+
+    tags = list(ElementTree.fromstring(build({"thing": "thing"}, [f"name{i}" for i in range(40)])).iter("Label"))
+    keys = [key for tag in tags if (key := tag.get("hotkey"))]
+    assert len(tags) == 41
+    assert len(keys) == len(set(keys)) == 30
+    assert not {"n", " ", "space"} & set(keys)
+
+
+HARD = ["comma, name", 'quote "x"', "apostrophe's", "<b>", "a & b", "🦊 fox", "x" * 300, "ümlaut", "]]>", "{{x}}", "$image"]
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_hard_names_survive_build_and_with_name(name: str) -> None:
+    assert LabelConfig.parse(build({"face": "face"}, [name])).learnt == (name,)
+    assert LabelConfig.parse(build({"face": name}, ["b"])).generic == (name,)
+    added = with_name(FACES, name)
+    assert LabelConfig.parse(added).learnt == ("jason", "lacy", name)
+
+
+@pytest.mark.parametrize("name", ["", "  ", "line\nend", "tab\t", "\x00", "\ud800", "jason", "face"])
+def test_impossible_names_are_refused(name: str) -> None:
+    with pytest.raises(LabelConfigError):
+        with_name(FACES, name)
+    with pytest.raises(LabelConfigError):
+        build({"x": "jason", "y": "face"}, [name])
+
+
+@pytest.mark.parametrize("prompt_map", [{}, {"...": "face"}, {"": "face"}, {"face": "unknown"}, {"face": "face", ",": "x"}])
+def test_build_without_words_is_refused(prompt_map: dict[str, str]) -> None:
+    with pytest.raises((PromptMissing, LabelConfigError)):
+        build(prompt_map, ["jason"])
+
+
+def test_with_name_changes_nothing_else() -> None:
+    added = with_name(FACES, "maria")
+    line = '\n    <Label value="maria" hotkey="4"/>'  # 3 is what Label Studio gives Unknown by itself
+    assert added.replace(line, "", 1) == FACES
+    assert added.index(line) > added.index('value="Unknown"')
+
+
+@pytest.mark.parametrize(
+    "xml",
+    [
+        config('<Label value="a"/>'),
+        config('<Label value="a>b"></Label>'),
+        '<?xml version="1.0" encoding="UTF-8"?>\r\n<View>\r\n\t<Header value="ä 🦊"/><Image name="image" value="$image"/>\r\n'
+        '\t<RectangleLabels  name = "label"\ttoName="image">\r\n\t\t<Label value="a"/>\r\n\t</RectangleLabels  >\r\n</View>\r\n',
+        f"<View>{IMAGE}<!-- <RectangleLabels name='label'> -->{control('b', 'none')}{control('label')}</View>",
+    ],
+)
+def test_with_name_finds_its_place_in_any_writing(xml: str) -> None:
+    added = with_name(xml, "zoë")
+    assert LabelConfig.parse(added).labels == (*LabelConfig.parse(xml).labels, "zoë")
+    start = next(at for at, (one, other) in enumerate(zip(xml, added, strict=False)) if one != other)
+    tail = len(xml) - start
+    assert added[:start] + added[len(added) - tail :] == xml
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        ('<Label value="a" hotkey="1"/>', "2"),
+        ('<Label value="a"/><Label value="b"/>', "3"),
+        ('<Label value="a" hotkey="2"/><Label value="b"/>', "3"),
+        ("".join(f'<Label value="l{i}" hotkey="{i}"/>' for i in range(10)), "q"),
+        ("".join(f'<Label value="l{i}"/>' for i in range(9)), "q"),
+        ("".join(f'<Label value="l{i}"/>' for i in range(30)), None),
+    ],
+)
+def test_with_name_takes_the_next_key_nobody_has(labels: str, expected: str | None) -> None:
+    added = with_name(config(labels), "new")
+    assert ('<Label value="new"' + (f' hotkey="{expected}"/>' if expected else "/>")) in added
+
+
+def test_a_taken_hotkey_is_refused_and_a_free_one_is_taken() -> None:
+    with pytest.raises(LabelConfigError, match="'1' is taken"):
+        with_name(FACES, "maria", "1")
+    assert '<Label value="maria" hotkey="m"/>' in with_name(FACES, "maria", "m")

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import pytest
+
+from vision.candidates import Candidate, best, select
+from vision.types import Box, Thresholds
+
+FACE = Candidate(Box(10, 10, 110, 110), "human face", 0.6, 0.5)
+DOG = Candidate(Box(200, 10, 300, 110), "dog", 0.4, 0.26)
+FACE_AGAIN = Candidate(Box(20, 10, 125, 110), "face", 0.5, 0.5)
+
+
+def phrases(*candidates: Candidate, **options: object) -> list[str]:
+    thresholds = options.pop("thresholds", Thresholds())
+    return [each.phrase for each in select(candidates, thresholds, width=400, height=300, **options)]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "expected"),
+    [
+        (Thresholds(), ["human face", "dog"]),
+        (Thresholds(box=0.4), ["human face", "dog"]),
+        (Thresholds(box=0.41), ["human face"]),
+        (Thresholds(text=0.27), ["human face"]),
+        (Thresholds(box=0.7), []),
+    ],
+)
+def test_thresholds(thresholds: Thresholds, expected: list[str]) -> None:
+    assert phrases(DOG, FACE, thresholds=thresholds) == expected
+
+
+def test_keeps_box_and_score() -> None:
+    (detection,) = select([FACE], Thresholds(), width=400, height=300)
+    assert (detection.box, detection.phrase, detection.score, detection.answer) == (FACE.box, "human face", 0.6, None)
+
+
+def test_synonyms_are_one_class() -> None:
+    assert phrases(FACE, FACE_AGAIN) == ["human face", "face"]
+    assert phrases(FACE, FACE_AGAIN, labels={"human face": "face", "face": "face"}) == ["human face"]
+
+
+def test_a_phrase_may_have_its_own_threshold() -> None:
+    assert phrases(FACE, DOG, phrase_thresholds={"dog": 0.5}) == ["human face"]
+    assert phrases(FACE, DOG, phrase_thresholds={"dog": 0.2}, thresholds=Thresholds(box=0.5)) == ["human face", "dog"]
+
+
+def test_best_are_cut_and_sorted() -> None:
+    weak = Candidate(Box(0, 0, 5, 5), "dog", 0.04, 0.01)
+    assert best([weak, DOG, FACE]) == [FACE, DOG]
+    assert best([weak, DOG, FACE], floor=0.0) == [FACE, DOG, weak]
+    assert best([DOG, FACE, FACE_AGAIN], most=2) == [FACE, FACE_AGAIN]
+
+
+@pytest.mark.parametrize(("score", "text_score"), [(1.1, 0.5), (0.5, 0.6), (0.5, -0.1)])
+def test_scores_make_sense(score: float, text_score: float) -> None:
+    with pytest.raises(ValueError, match="expected 0 <= text_score <= score <= 1"):
+        Candidate(Box(0, 0, 5, 5), "dog", score, text_score)

@@ -1,0 +1,28 @@
+"""What a person reads of a detection: three answers, three rows."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from vision.found import Found
+from vision.types import Box, Detection, Named, Nothing, Unknown
+
+BOX = Box(1.25, 2.5, 30, 40)
+
+
+@pytest.mark.parametrize(
+    ("answer", "wanted"),
+    [
+        (None, {"label": "cat", "confidence": None, "guess": None}),
+        (Named("tom", 0.912345), {"label": "tom", "confidence": 0.9123, "guess": None}),
+        (Unknown("tom", 0.4), {"label": "cat", "confidence": None, "guess": "tom"}),
+        (Nothing(0.8), {"label": "cat", "confidence": None, "guess": None}),
+    ],
+)
+def test_row(answer: object, wanted: dict[str, object]) -> None:
+    row = Found.of(Detection(BOX, "cat", 0.123456, answer)).row()
+    assert row == {"phrase": "cat", "score": 0.1235, "box": [1.25, 2.5, 30, 40], **wanted}
+    assert list(row) == ["label", "phrase", "score", "confidence", "guess", "box"]
+    json.dumps(row)

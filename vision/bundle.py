@@ -1,0 +1,186 @@
+"""A trained head with all that decides its answers: labels, calibration, thresholds, references, embedder and crop policy.
+
+Knows how to answer for embeddings and how to be kept in a folder (safetensors + JSON, no pickle); not where folders lie.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load as arrays_from
+from safetensors.numpy import save as bytes_of
+
+from vision import plugs
+from vision.errors import BundleMismatch, UnknownPlug
+from vision.protocols import Head
+from vision.softmax import softmax
+from vision.types import Answer, Box, CropPolicy, Embeddings, Named, Unknown
+
+FORMAT = 1
+CARD, ARRAYS = "bundle.json", "arrays.safetensors"
+UNKNOWN_LABEL = "unknown"  # a label of this name teaches rejection: it is never given as a name
+SILENT = ("created_at", "metrics", "data_digest", "trained_on", "trained_until", "reference_ids")
+"""Fields that decide no answer and so do not count in the digest."""
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """Frozen and validated at birth (ValueError).
+
+    labels: the head's, in its order. arrays: the head's. temperature: divides the logits. accept_threshold: least confidence of a
+    name. distance_threshold: greatest cosine distance to the nearest reference of that label. references: (M, D) float32 unit
+    rows with reference_labels and reference_ids (where each came from). trained_on: label -> crops. trained_until: ISO time of the
+    newest approval seen. created_at: ISO time. metrics: what the gate measured, JSON.
+    """
+
+    labels: tuple[str, ...]
+    head_name: str
+    arrays: Mapping[str, npt.NDArray[Any]] = field(repr=False)
+    temperature: float
+    accept_threshold: float
+    distance_threshold: float
+    references: Embeddings = field(repr=False)
+    reference_labels: tuple[str, ...] = field(repr=False)
+    reference_ids: tuple[str, ...] = field(repr=False)
+    embedder_name: str
+    embedder_digest: str
+    policy: CropPolicy
+    created_at: str
+    metrics: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    data_digest: str = ""
+    trained_on: Mapping[str, int] = field(default_factory=dict)
+    trained_until: str = ""
+    format: int = FORMAT
+
+    def __post_init__(self) -> None:
+        shape, count = self.references.shape, len(self.reference_labels)
+        _expect(bool(self.labels) and len(set(self.labels)) == len(self.labels), "labels, each once", self.labels)
+        _expect(self.references.dtype == np.float32 and len(shape) == 2, "(M, D) float32 references", (shape, self.references.dtype))
+        _expect(shape[0] == count == len(self.reference_ids), "a label and an id per reference", (shape[0], count, len(self.reference_ids)))
+        _expect(set(self.reference_labels) == set(self.labels), "references of each label, no other", set(self.reference_labels))
+        _expect(self.temperature > 0, "a temperature above 0", self.temperature)
+        _expect(0 <= self.accept_threshold <= 1, "an accept threshold in 0..1", self.accept_threshold)
+
+    @cached_property
+    def digest(self) -> str:
+        """Hex digest of all that decides an answer. The same training gives the same digest, whenever it ran."""
+        card = {name: value for name, value in self._card().items() if name not in SILENT}
+        digest = hashlib.sha256(json.dumps(card, sort_keys=True).encode())
+        for name, each in sorted(self._tensors().items()):
+            digest.update(f"{name} {each.dtype.str} {each.shape} ".encode() + each.tobytes())
+        return digest.hexdigest()
+
+    @cached_property
+    def head(self) -> Head:
+        """The fitted head. Raises BundleMismatch when this installation has no head of that name."""
+        return restored(self.head_name, self.arrays, self.labels)
+
+    def check(self, embedder_digest: str, policy: CropPolicy) -> None:
+        """Raises BundleMismatch unless the embedder and crop policy at hand are those the head was trained with."""
+        if embedder_digest != self.embedder_digest:
+            raise BundleMismatch(
+                f"The head was trained on another embedder ({self.embedder_name}, {self.embedder_digest[:8]}) "
+                f"than the one at hand ({embedder_digest[:8]})."
+            )
+        if policy != self.policy:
+            raise BundleMismatch(f"The head was trained on crops cut by {self.policy}, not by {policy}.")
+
+    def answer(self, embeddings: Embeddings, boxes: Sequence[Box]) -> list[Answer]:
+        """One answer per row. embeddings: (N, D) unit rows of the crops of boxes, pixels. Raises BundleMismatch for another D.
+
+        A name needs three things: enough calibrated confidence, a reference of that label close enough, a box large enough.
+        """
+        if embeddings.ndim != 2 or embeddings.shape != (len(boxes), self.references.shape[1]):
+            wanted = (len(boxes), self.references.shape[1])
+            raise BundleMismatch(f"The head expects embeddings of shape {wanted}, got {embeddings.shape}.")
+        if not boxes:
+            return []
+        confidences = softmax(self.head.logits(embeddings) / self.temperature)
+        distances = self.distances(embeddings)
+        return [self._answer(*each) for each in zip(confidences, distances, boxes, strict=True)]
+
+    def distances(self, embeddings: Embeddings) -> npt.NDArray[np.float64]:
+        """(N, len(labels)) cosine distance (0..2) to the nearest reference of each label."""
+        cosines = embeddings.astype(np.float64) @ self.references.T.astype(np.float64)
+        own = np.array(self.reference_labels)
+        return np.stack([1.0 - cosines[:, own == label].max(axis=1) for label in self.labels], axis=1)
+
+    def _answer(self, confidences: npt.NDArray[np.float64], distances: npt.NDArray[np.float64], box: Box) -> Answer:
+        best = int(np.argmax(confidences))
+        label, confidence = self.labels[best], float(confidences[best])
+        sure = confidence >= self.accept_threshold and distances[best] <= self.distance_threshold
+        if sure and label != UNKNOWN_LABEL and min(box.width, box.height) >= self.policy.min_side:
+            return Named(label, confidence)
+        return self._nearest(confidences)
+
+    def _nearest(self, confidences: npt.NDArray[np.float64]) -> Unknown:
+        order = (int(index) for index in np.argsort(-confidences, kind="stable"))
+        nearest = next((index for index in order if self.labels[index] != UNKNOWN_LABEL), None)
+        return Unknown() if nearest is None else Unknown(self.labels[nearest], float(confidences[nearest]))
+
+    def save(self, folder: Path) -> None:
+        """Write the bundle's two files into a folder, which is made if need be. Store.publish makes that atomic."""
+        folder.mkdir(parents=True, exist_ok=True)
+        card = {**self._card(), "digest": self.digest}
+        (folder / ARRAYS).write_bytes(bytes_of(self._tensors()))
+        (folder / CARD).write_text(json.dumps(card, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Bundle:
+        """What save wrote, exactly. Raises BundleMismatch when it is not there, damaged, or of a format we do not know."""
+        try:
+            card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+            if not isinstance(card, dict) or card.get("format") != FORMAT:
+                raise BundleMismatch(f"{folder.name} is no bundle of format {FORMAT}, the one this version reads.")
+            arrays = arrays_from((folder / ARRAYS).read_bytes())
+            bundle = cls(**_revived(card, arrays))
+        except FileNotFoundError as error:
+            raise BundleMismatch(f"{folder.name} holds no bundle: {Path(error.filename).name} is missing.") from error
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            raise BundleMismatch(f"The bundle in {folder.name} is damaged: {error}.") from error
+        if bundle.digest != card.get("digest"):
+            raise BundleMismatch(f"The bundle in {folder.name} was changed after it was written.")
+        return bundle
+
+    def _card(self) -> dict[str, Any]:
+        skip = ("arrays", "references", "policy")
+        return {each.name: getattr(self, each.name) for each in fields(self) if each.name not in skip} | {"policy": asdict(self.policy)}
+
+    def _tensors(self) -> dict[str, npt.NDArray[Any]]:
+        named = {f"head.{name}": each for name, each in self.arrays.items()} | {"references": self.references}
+        return {name: np.ascontiguousarray(each) for name, each in named.items()}
+
+
+def restored(name: str, arrays: Mapping[str, npt.NDArray[Any]], labels: Sequence[str]) -> Head:
+    """The head of that name with these arrays. Raises BundleMismatch when there is no such file in vision/heads."""
+    try:
+        module = plugs.head(name)
+    except UnknownPlug as error:
+        raise BundleMismatch(f"This installation has no head {name!r}.", hint="Update dinolabel, or train again.") from error
+    head: Head = module.restore(arrays, labels)
+    return head
+
+
+def _revived(card: Mapping[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
+    """Keyword arguments of Bundle from its two files. Fields this version does not know are left out."""
+    known = {each.name for each in fields(Bundle)}
+    values: dict[str, Any] = {name: value for name, value in card.items() if name in known}
+    values |= {name: tuple(values[name]) for name in ("labels", "reference_labels", "reference_ids")}
+    values["policy"] = CropPolicy(**values["policy"])
+    values["references"] = arrays.pop("references")
+    values["arrays"] = {name.removeprefix("head."): each for name, each in arrays.items()}
+    return values
+
+
+def _expect(met: bool, wanted: str, got: object) -> None:
+    if not met:
+        raise ValueError(f"expected {wanted}, got {got!r}")

@@ -1,0 +1,119 @@
+"""Frozen DINOv2 on transformers: square crops in, unit vectors out; checkpoints with registers load the same way.
+
+Knows torch and transformers; knows nothing of labels, boxes or caches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import PIL.Image
+import torch
+from transformers import AutoModel
+
+from vision import weights as files
+from vision.device import computing, pick, precision_name
+from vision.errors import ModelError, RequestError
+from vision.loading import load
+from vision.types import Crop, Embeddings
+
+KINDS = frozenset({"dinov2", "dinov2_with_registers"})
+FEATURES = ("cls", "cls+patches")
+AT_ONCE = {"cpu": 8, "cuda": 64, "mps": 16}  # crops per pass; on a CPU 8 is fastest and 32 slower again
+DEFAULT_SIDE = 224
+IMAGENET_MEAN = (0.485, 0.456, 0.406)  # dinov2/data/transforms.py
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class Dinov2:
+    """An `Embedder` (vision/protocols.py) with the checkpoint of `folder`.
+
+    The feature is the class token as the model returns it, already normed; norming it again is a known mistake. With
+    `cls+patches` the mean of the patch tokens is appended, as in the authors' linear evaluation (dinov2/eval/linear.py).
+    The whole crop is resized: the centre crop of the checkpoints' own processor would cut an eighth off each side.
+
+    Attributes: device, precision, weights (`nano`, hub id or folder name), preprocessing (plain values, part of the digest).
+    """
+
+    def __init__(self, folder: Path, *, device: str, precision: str, feature: str) -> None:
+        if feature not in FEATURES:
+            raise RequestError(f"There is no feature {feature!r}.", hint=f"Choose one of {', '.join(FEATURES)}.")
+        settings = files.config(folder, allowed=KINDS)
+        self.weights = files.described(folder)
+        self.device, self._dtype = pick(device, precision)
+        self.precision = precision_name(self._dtype)
+        self.preprocessing = _preprocessing(files.read_json(folder / "preprocessor_config.json"), settings, feature)
+        self._model = load(AutoModel, folder, device=self.device)
+        self._digest = files.digest(folder, self.precision, self.preprocessing, settings)
+
+    @property
+    def name(self) -> str:
+        """`dinov2-small`, `dinov2-nano`."""
+        short = files.short(self.weights)
+        return short if "dinov2" in short else f"dinov2-{short}"
+
+    @property
+    def digest(self) -> str:
+        return self._digest
+
+    @property
+    def dim(self) -> int:
+        width = int(self._model.config.hidden_size)
+        return width if self.preprocessing["feature"] == "cls" else 2 * width
+
+    def embed(self, crops: Sequence[Crop]) -> Embeddings:
+        """(N, dim) float32, rows of unit norm. Raises ModelError."""
+        rows = np.zeros((len(crops), self.dim), dtype=np.float32)
+        step = AT_ONCE[torch.device(self.device).type]
+        for start in range(0, len(crops), step):
+            rows[start : start + step] = self._forward(crops[start : start + step])
+        norms = np.linalg.norm(rows, axis=1, keepdims=True)
+        if not (np.isfinite(norms).all() and (norms > 0).all()):
+            raise ModelError(f"{self.weights} gave numbers that are none in {self.precision}.", hint="Set precision=float32.")
+        return np.asarray(rows / norms, dtype=np.float32)
+
+    def _forward(self, crops: Sequence[Crop]) -> npt.NDArray[np.float32]:
+        pixels = torch.from_numpy(np.stack([self._pixels(crop) for crop in crops])).to(self.device)
+        try:
+            with computing(self.device, self._dtype):
+                tokens = self._model(pixel_values=pixels).last_hidden_state.float()
+        except torch.OutOfMemoryError as error:
+            raise ModelError(f"{self.device} ran out of memory.", hint="Set device=cpu, or free the device.") from error
+        first, patches = tokens[:, 0], tokens[:, 1 + getattr(self._model.config, "num_register_tokens", 0) :]
+        chosen = first if self.preprocessing["feature"] == "cls" else torch.cat([first, patches.mean(dim=1)], dim=1)
+        return np.asarray(chosen.cpu().numpy())
+
+    def _pixels(self, crop: Crop) -> npt.NDArray[np.float32]:
+        """(3, side, side) normalised. Pillow's bicubic widens its filter when it shrinks: that is the antialias."""
+        side = self.preprocessing["side"]
+        resized = PIL.Image.fromarray(crop.pixels).resize((side, side), PIL.Image.Resampling.BICUBIC)
+        mean, std = (np.asarray(self.preprocessing[key], dtype=np.float32) for key in ("mean", "std"))
+        unit = np.asarray(resized, dtype=np.float32) / np.float32(255)
+        return np.asarray((unit - mean) / std, dtype=np.float32).transpose(2, 0, 1)
+
+
+def build(weights: str, *, device: str = "auto", precision: str = "auto", feature: str = "cls") -> Dinov2:
+    """The embedder of a hub id, a local folder or `nano`. feature: `cls`, or `cls+patches` for twice the length.
+
+    Raises WeightsMissing, DeviceUnavailable, ModelError, RequestError.
+    """
+    return Dinov2(files.find(weights, "embedder"), device=device, precision=precision, feature=feature)
+
+
+def _preprocessing(processor: dict[str, Any], settings: dict[str, Any], feature: str) -> dict[str, Any]:
+    """Side from the checkpoint's processor (what its centre crop leaves, else its size), whole patches only."""
+    asked = processor.get("crop_size") or processor.get("size") or min(DEFAULT_SIDE, settings["image_size"])
+    side = int(asked if isinstance(asked, int) else asked.get("height") or asked["shortest_edge"])
+    patch = int(settings["patch_size"])
+    return {
+        "side": max(patch, side // patch * patch),
+        "resample": "bicubic, antialias",
+        "mean": list(processor.get("image_mean") or IMAGENET_MEAN),
+        "std": list(processor.get("image_std") or IMAGENET_STD),
+        "feature": feature,
+        "norm": "l2",
+    }

@@ -1,0 +1,118 @@
+"""The error tree every room grows from: a short message for a person and a hint that says what to do.
+
+Knows nothing of HTTP, exit codes or Gradio: each border keeps its own table and looks errors up along the MRO.
+
+    DinolabelError
+     ├ SettingsError
+     ├ RequestError ── LabelConfigError · PromptMissing · UnknownPlug
+     ├ MediaError ──── MediaUnavailable · MediaRefused · MediaUnreadable
+     ├ ModelError ──── WeightsMissing · DeviceUnavailable · BundleMismatch
+     ├ StudioError     (leaves in studio.errors)
+     └ TrainingError   (leaves in training.errors)
+"""
+
+from __future__ import annotations
+
+
+class DinolabelError(Exception):
+    """Base of everything we raise on purpose. ``str(error)`` is one sentence; ``error.hint`` says what to do."""
+
+    hint = "Run `dinolabel doctor` to see what is set up and what is not."
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        if hint is not None:
+            self.hint = hint
+
+
+class SettingsError(DinolabelError):
+    """A setting is missing or makes no sense; found at start."""
+
+    hint = "See the settings table in README.md; every setting is also an environment variable."
+
+
+class RequestError(DinolabelError):
+    """What we were asked makes no sense as it stands."""
+
+    hint = "Check the request against docs/reference."
+
+
+class LabelConfigError(RequestError):
+    """The project's label config cannot be used."""
+
+    hint = 'Add <RectangleLabels name="label" toName="image"> with at least one <Label value="…" predicted_values="…"/>.'
+
+
+class PromptMissing(RequestError):
+    """There are no words to look for."""
+
+    hint = 'Say what to look for, for example --prompt "human face".'
+
+
+class UnknownPlug(RequestError):
+    """No detector, embedder, head or exporter of that name."""
+
+    hint = "The file name is the name: see the folder's files."
+
+
+class MediaError(DinolabelError):
+    """Something is wrong with one picture or video; the others go on."""
+
+    hint = "Open the file by hand; replace it if it is broken."
+
+
+class MediaUnavailable(MediaError):
+    """The file cannot be had: 404, time-out, wrong mount."""
+
+    hint = "Open the task in Label Studio: if the picture does not show there either, mend its storage."
+
+
+class MediaRefused(MediaError):
+    """We do not fetch from there: host not allowed, path outside its root, file too large."""
+
+    hint = "Name the host in DINOLABEL_MEDIA_HOSTS if you trust it."
+
+
+class MediaUnreadable(MediaError):
+    """The bytes are no picture or video that we can decode."""
+
+    hint = "Re-save the file as JPEG or PNG."
+
+
+class ModelError(DinolabelError):
+    """A model cannot serve."""
+
+    hint = "Run `dinolabel doctor` to see weights and device."
+
+
+class WeightsMissing(ModelError):
+    """The weights are not here and the hub is out of reach."""
+
+    hint = (
+        "Three ways out: let this machine reach the hub once; copy the folder and name its path; "
+        "or name `nano`, the small embedded weights, to try things out."
+    )
+
+
+class DeviceUnavailable(ModelError):
+    """The device asked for is not on this machine."""
+
+    hint = "Set DINOLABEL_DEVICE=auto to take what is there."
+
+
+class BundleMismatch(ModelError):
+    """A head was trained with another embedder, crop policy or format than the one at hand."""
+
+    hint = "Train again with `dinolabel train`, or go back to the embedder the bundle names."
+
+
+class StudioError(DinolabelError):
+    """Label Studio did not do what was asked. Leaves live in studio.errors."""
+
+    hint = "Run `dinolabel doctor`: it tests the connection both ways."
+
+
+class TrainingError(DinolabelError):
+    """No head was made, or it was not published. Leaves live in training.errors."""
+
+    hint = "Open the receipt to see why."

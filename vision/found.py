@@ -1,0 +1,52 @@
+"""One found thing as people read it: a line of a table, an object of the JSON, a caption on a picture.
+
+For use without a label config, where a phrase is also the generic label; with one, `studio.label_config` gives the label.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from vision.types import Box, Detection, Named, Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """label: the name when the head knows it, else the phrase. phrase: what the words matched. score: the detector's, 0..1.
+
+    confidence: of the name, calibrated, 0..1; None when there is none. guess: the head's best guess when it does not know.
+    box: pixels, xyxy.
+    """
+
+    label: str
+    phrase: str
+    score: float
+    confidence: float | None
+    guess: str | None
+    box: Box
+
+    @classmethod
+    def of(cls, detection: Detection) -> Found:
+        answer = detection.answer
+        named = answer if isinstance(answer, Named) else None
+        return cls(
+            label=named.label if named else detection.phrase,
+            phrase=detection.phrase,
+            score=detection.score,
+            confidence=named.confidence if named else None,
+            guess=answer.nearest if isinstance(answer, Unknown) else None,
+            box=detection.box,
+        )
+
+    def row(self) -> dict[str, Any]:
+        """JSON: {"label", "phrase", "score", "confidence" or null, "guess" or null, "box": [x1, y1, x2, y2] in pixels}."""
+        confidence = None if self.confidence is None else round(self.confidence, 4)
+        return {
+            "label": self.label,
+            "phrase": self.phrase,
+            "score": round(self.score, 4),
+            "confidence": confidence,
+            "guess": self.guess,
+            "box": list(self.box.xyxy),
+        }

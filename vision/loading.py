@@ -1,0 +1,65 @@
+"""A checkpoint's folder as a model ready to answer: read from local files only, complete, quiet.
+
+Knows transformers' way of loading; knows no particular model. Models are plugs' business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import structlog
+import torch
+from safetensors import SafetensorError
+from transformers.utils import logging as noise
+
+from vision.device import tune_allocator
+from vision.errors import ModelError
+from vision.weights import described
+
+log = structlog.get_logger(__name__)
+
+MISSING_SHARE = 0.05  # above this share of absent tensors a checkpoint is of another model; below, a buffer was renamed
+
+
+def load(model_class: Any, folder: Path, *, device: str) -> Any:
+    """The folder's model on `device`, float32, in evaluation mode. Raises ModelError when it is damaged or not all there."""
+    tune_allocator()
+    with quiet():
+        try:
+            model, report = model_class.from_pretrained(
+                folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+            )
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+            first = (str(error).splitlines() or [type(error).__name__])[0]
+            raise ModelError(f"The weights {described(folder)} cannot be loaded: {first}", hint="Copy or download them again.") from error
+    _judge(report, folder, total=len(model.state_dict()))
+    return model.to(device).eval()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """transformers' progress bars and advice off, and back to what they were."""
+    level, bars = noise.get_verbosity(), noise.is_progress_bar_enabled()
+    noise.set_verbosity_error()
+    noise.disable_progress_bar()
+    try:
+        yield
+    finally:
+        noise.set_verbosity(level)
+        if bars:
+            noise.enable_progress_bar()
+
+
+def _judge(report: dict[str, Any], folder: Path, *, total: int) -> None:
+    """transformers fills absent tensors with random numbers and only warns: many of them are an error, few are told."""
+    missing = sorted(report["missing_keys"])
+    if len(missing) > MISSING_SHARE * total:
+        raise ModelError(
+            f"The weights {described(folder)} lack {len(missing)} of {total} tensors, {missing[0]} among them.",
+            hint="Copy or download them again; config.json may belong to other weights.",
+        )
+    if missing:
+        log.warning("weights_incomplete", weights=described(folder), missing=missing)

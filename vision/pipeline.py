@@ -1,0 +1,206 @@
+"""Pixels to answers: detect, cut, embed, ask the head; nothing is computed twice.
+
+Knows the seams, the one cut and the cache; no model by name, no Label Studio.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+
+from vision import plugs
+from vision.bundle import Bundle
+from vision.cache import Cache, detection_key, embedding_key
+from vision.candidates import Candidate, select
+from vision.cropping import cut
+from vision.errors import ModelError
+from vision.found import Found
+from vision.media import as_image
+from vision.protocols import Detector, Embedder
+from vision.types import Box, CropPolicy, Detection, Embeddings, Image, Pixels, Prompt, Thresholds
+
+CROPS_AT_ONCE = 32
+NANO = "nano"
+HUB_EMBEDDER = "facebook/dinov2-small"
+
+
+class Pipeline:
+    """A detector, perhaps an embedder, and a cache in front of both.
+
+    In five lines::
+
+        from dinolabel import Pipeline
+
+        pipeline = Pipeline.load("nano")
+        for found in pipeline("photo.jpg", "cat face"):
+            print(found.label, found.score, found.box)
+
+    thresholds: used where a call names none. policy: how boxes are cut for the embedder. batch_size: images per detector pass.
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        embedder: Embedder | None = None,
+        *,
+        thresholds: Thresholds = Thresholds(),  # noqa: B008 - frozen
+        policy: CropPolicy = CropPolicy(),  # noqa: B008 - frozen
+        cache: Cache | None = None,
+        batch_size: int = 4,
+    ) -> None:
+        self.detector = detector
+        self.embedder = embedder
+        self.thresholds = thresholds
+        self.policy = policy
+        self.cache = cache
+        self.batch_size = batch_size
+
+    @classmethod
+    def load(
+        cls,
+        detector_weights: str,
+        embedder_weights: str | None = "as the detector",
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        input_size: int | None = None,
+        models_dir: Path | None = None,
+        cache: Cache | None = None,
+        thresholds: Thresholds = Thresholds(),  # noqa: B008 - frozen
+    ) -> Pipeline:
+        """GroundingDINO and DINOv2, ready to go: seconds, and a download the first time a hub id is named.
+
+        detector_weights: `nano` (small, embedded, for trying out), a hub id such as `IDEA-Research/grounding-dino-tiny`, or a folder.
+        embedder_weights: likewise; None to detect only. Raises WeightsMissing, DeviceUnavailable.
+        """
+        if embedder_weights == "as the detector":
+            embedder_weights = NANO if detector_weights == NANO else HUB_EMBEDDER
+        detector = plugs.load_detector(
+            "grounding_dino", detector_weights, device=device, precision=precision, input_size=input_size, models_dir=models_dir
+        )
+        embedder = None
+        if embedder_weights is not None:
+            embedder = plugs.load_embedder("dinov2", embedder_weights, device=device, precision=precision, models_dir=models_dir)
+        return cls(detector, embedder, thresholds=thresholds, cache=cache)
+
+    def __call__(
+        self,
+        picture: str | Path | Pixels | PIL.Image.Image | Image,
+        prompt: str | Prompt,
+        bundle: Bundle | str | Path | None = None,
+        *,
+        thresholds: Thresholds | None = None,
+    ) -> list[Found]:
+        """What is in one picture, best first. picture: a path, (H, W, 3) uint8 RGB, or a Pillow image.
+
+        prompt: phrases with full stops or commas between them. bundle: a trained head or its folder, to have names.
+        Raises MediaError, PromptMissing, BundleMismatch.
+        """
+        head = Bundle.load(Path(bundle)) if isinstance(bundle, str | Path) else bundle
+        return [Found.of(each) for each in self.run([as_image(picture)], _prompt(prompt), head, thresholds)[0]]
+
+    def run(
+        self,
+        images: Sequence[Image],
+        prompt: str | Prompt,
+        bundle: Bundle | None = None,
+        thresholds: Thresholds | None = None,
+        *,
+        labels: Mapping[str, str] | None = None,
+        phrase_thresholds: Mapping[str, float] | None = None,
+    ) -> list[list[Detection]]:
+        """Detections of each image, best first; with a bundle each has its answer. Raises MediaError, ModelError, BundleMismatch.
+
+        labels: phrase -> label, so that synonyms find a thing once. phrase_thresholds: box thresholds of single phrases.
+        """
+        if bundle is not None:
+            bundle.check(self._embedder().digest, self.policy)
+        found = self.detect(images, prompt, thresholds, labels=labels, phrase_thresholds=phrase_thresholds)
+        if bundle is None:
+            return found
+        return [self._answered(image, each, bundle) for image, each in zip(images, found, strict=True)]
+
+    def detect(
+        self,
+        images: Sequence[Image],
+        prompt: str | Prompt,
+        thresholds: Thresholds | None = None,
+        *,
+        labels: Mapping[str, str] | None = None,
+        phrase_thresholds: Mapping[str, float] | None = None,
+    ) -> list[list[Detection]]:
+        """As run, without answers. Another threshold costs no forward pass."""
+        limits = thresholds or self.thresholds
+        return [
+            select(each, limits, width=image.width, height=image.height, labels=labels, phrase_thresholds=phrase_thresholds)
+            for image, each in zip(images, self.candidates(images, prompt), strict=True)
+        ]
+
+    def candidates(self, images: Sequence[Image], prompt: str | Prompt) -> list[list[Candidate]]:
+        """What the detector proposes for each image before any threshold, from the cache where it can.
+
+        Boxes are on the quarter-pixel grid, so that one that went through percent and back finds its embedding again.
+        """
+        words = _prompt(prompt)
+        keys = [detection_key(image, self.detector.digest, words) for image in images]
+        known = {key: self.cache.get_detections(key) for key in dict.fromkeys(keys)} if self.cache else {}
+        missing = {key: image for key, image in zip(keys, images, strict=True) if known.get(key) is None}
+        for part in _parts(list(missing), self.batch_size):
+            proposed = self.detector.candidates([missing[key] for key in part], words)
+            for key, each in zip(part, proposed, strict=True):
+                known[key] = [tidy for candidate in each if (tidy := _tidy(candidate, missing[key]))]
+                if self.cache:
+                    self.cache.put_detections(key, known[key] or [])
+        return [known[key] or [] for key in keys]
+
+    def embed(self, image: Image, boxes: Sequence[Box]) -> Embeddings:
+        """(N, D) float32 unit rows, one per box, from the cache where it can; the image is decoded only if one is missing.
+
+        Raises ModelError without an embedder, MediaError for an unreadable image.
+        """
+        embedder = self._embedder()
+        keys = [embedding_key(image.key, box, self.policy, embedder.digest) for box in boxes]
+        known = self.cache.get_embeddings(set(keys)) if self.cache and keys else {}
+        missing = {key: box for key, box in zip(keys, boxes, strict=True) if key not in known}
+        if missing:
+            pixels = image.pixels
+            for part in _parts(list(missing), CROPS_AT_ONCE):
+                rows = embedder.embed([cut(pixels, missing[key], self.policy) for key in part])
+                fresh = dict(zip(part, rows, strict=True))
+                known |= fresh
+                if self.cache:
+                    self.cache.put_embeddings(fresh)
+        return np.stack([known[key] for key in keys]) if keys else np.zeros((0, embedder.dim), np.float32)
+
+    def warm(self, found: Iterable[tuple[Image, Sequence[Detection]]]) -> None:
+        """Embed these detections now, so that a head trained later names them without a forward pass. Nothing to do without a cache."""
+        if self.cache is not None:
+            for image, detections in found:
+                self.embed(image, [each.box for each in detections])
+
+    def _answered(self, image: Image, detections: Sequence[Detection], bundle: Bundle) -> list[Detection]:
+        boxes = [each.box for each in detections]
+        answers = bundle.answer(self.embed(image, boxes), boxes)
+        return [each.answered(answer) for each, answer in zip(detections, answers, strict=True)]
+
+    def _embedder(self) -> Embedder:
+        if self.embedder is None:
+            raise ModelError("This pipeline has no embedder, so it cannot name what it finds.", hint="Load one: embedder_weights=…")
+        return self.embedder
+
+
+def _prompt(prompt: str | Prompt) -> Prompt:
+    return Prompt.parse(prompt) if isinstance(prompt, str) else prompt
+
+
+def _parts(keys: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    return (keys[start : start + size] for start in range(0, len(keys), size))
+
+
+def _tidy(candidate: Candidate, image: Image) -> Candidate | None:
+    box = candidate.box.clipped(image.width, image.height)
+    return None if box is None else replace(candidate, box=box.quantised())

@@ -1,0 +1,77 @@
+"""The seams: one verb each. A plug is one file in the folder of its kind, chosen by its file name.
+
+To add a detector: put `vision/detectors/NAME.py` there with a function
+`build(weights: str, *, device: str, precision: str, input_size: int | None) -> Detector`. Embedders likewise in `vision/embedders/`
+(`build(weights, *, device, precision)`), heads in `vision/heads/` (`build() -> Head` and `restore(arrays, labels) -> Head`).
+The contract tests in tests/contract run the laws below against every file there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from vision.candidates import FLOOR, MOST, Candidate
+from vision.types import Crop, Detection, Embeddings, Image, Prompt, Thresholds
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+
+class Detector(Protocol):
+    """Laws: same length and order as the images; boxes inside their image; scores in 0..1, sorted downwards;
+    a batch equals one by one; an empty prompt is PromptMissing; inputs untouched."""
+
+    @property
+    def name(self) -> str:
+        """Short and readable, [a-z0-9-], e.g. `gdino-tiny`: the first part of a model_version."""
+
+    @property
+    def digest(self) -> str:
+        """Hex digest of weights, input size and precision: all of the detector that decides its answer."""
+
+    def detect(self, images: Sequence[Image], prompt: Prompt, thresholds: Thresholds) -> list[list[Detection]]:
+        """Exactly `candidates` followed by `vision.candidates.select` for each image."""
+
+    def candidates(self, images: Sequence[Image], prompt: Prompt, *, floor: float = FLOOR, most: int = MOST) -> list[list[Candidate]]:
+        """The `most` best boxes of each image with a score of at least `floor`, best first, before thresholds and suppression."""
+
+
+class Embedder(Protocol):
+    """Laws: float32, finite, unit norm rows; N = 0 gives (0, D); independent of batch size."""
+
+    @property
+    def name(self) -> str:
+        """Short and readable, e.g. `dinov2-small`."""
+
+    @property
+    def digest(self) -> str:
+        """Hex digest of weights, preprocessing and precision."""
+
+    @property
+    def dim(self) -> int: ...
+
+    def embed(self, crops: Sequence[Crop]) -> Embeddings:
+        """(N, D) float32, rows of unit norm."""
+
+
+class Head(Protocol):
+    """Laws: rows of predict_proba sum to 1, columns follow `labels`; `arrays` round-trips exactly;
+    same seed, same arrays; one crop per label works."""
+
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+
+    def fit(self, embeddings: Embeddings, labels: Sequence[str], *, seed: int = 0) -> Head:
+        """A fitted head; self is left as it is. embeddings (N, D), labels length N."""
+
+    def logits(self, embeddings: Embeddings) -> npt.NDArray[np.float64]:
+        """(N, len(labels)) scores before softmax, for calibration."""
+
+    def predict_proba(self, embeddings: Embeddings) -> npt.NDArray[np.float64]:
+        """(N, len(labels)), rows sum to 1."""
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Everything `restore` needs except the labels."""

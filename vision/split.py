@@ -1,0 +1,18 @@
+"""Which groups are held out: decided once by their name, and the same on every machine for ever.
+
+Knows nothing of what a group is (an image, a video, a cluster of near-duplicates).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+Side = Literal["train", "held_out"]
+HELD_OUT = 0.25
+
+
+def side(group: str) -> Side:
+    """The side of a group, from a stable hash of its name; about a quarter of all groups are held out."""
+    share = int.from_bytes(hashlib.sha256(group.encode()).digest()[:8], "big") / 2**64
+    return "held_out" if share < HELD_OUT else "train"
