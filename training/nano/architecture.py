@@ -5,11 +5,7 @@ Knows nothing of data or losses. Everything it builds is a stock transformers cl
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-
-# A torchvision built for another torch breaks the import of every vision model; ours needs none.
-sys.modules.setdefault("torchvision", None)  # type: ignore[arg-type]
 
 import torch
 from torch import nn

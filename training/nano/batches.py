@@ -13,13 +13,14 @@ import torch
 
 from training.nano.art import load_sprites
 from training.nano.prompts import Encoder, Prompter
-from training.nano.scenes import TRAINING_LOOK, Cast, Rng, Scene, make_scene
+from training.nano.scenes import EASY_LOOK, TRAINING_LOOK, Cast, Rng, Scene, make_scene
 from training.nano.vocabulary import load_nouns
 
 # (height, width) and how often; every image of a batch has the same, so that there is no padding
 SIZES = {(256, 256): 0.34, (240, 320): 0.28, (320, 240): 0.22, (176, 320): 0.09, (320, 176): 0.07}
-SMALL_UNTIL = 0.6  # of the run: smaller images first, at 58 % of the cost
+SMALL_UNTIL = 0.8  # of the run: smaller images first, at 58 % of the cost
 SMALL = {(192, 192): 0.34, (176, 240): 0.28, (240, 176): 0.22, (128, 240): 0.09, (240, 128): 0.07}
+EASY_UNTIL = 0.2  # of the run: mild looks first, wild ones once the nouns are known
 MOST_OBJECTS = 8
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
 STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
@@ -43,9 +44,11 @@ class Batch:
 class Batches:
     """Batch number i, always the same for the same seed."""
 
-    def __init__(self, *, seed: int, total: int, size: int) -> None:
+    def __init__(self, *, seed: int, total: int, size: int, small_until: float = SMALL_UNTIL,
+                 easy_until: float = EASY_UNTIL) -> None:
         nouns = load_nouns()
-        self.seed, self.total, self.size = seed, total, size
+        self.seed, self.total, self.size, self.small_until = seed, total, size, small_until
+        self.easy_until = easy_until
         self.cast = Cast(load_sprites(), nouns)
         self.prompter, self.encoder = Prompter(nouns), Encoder(nouns)
         self.numbers = {n.name: i for i, n in enumerate(nouns)}
@@ -54,9 +57,10 @@ class Batches:
         """The share of batch `number` that process `rank` learns from; all shares have the same image size."""
         cv2.setNumThreads(1)
         progress = number / self.total
-        size = draw_size(np.random.default_rng((self.seed, number)), progress)
+        size = draw_size(np.random.default_rng((self.seed, number)), small=progress < self.small_until)
         rng = np.random.default_rng((self.seed, number, rank))
-        scenes = [make_scene(rng, self.cast, size, TRAINING_LOOK) for _ in range(self.size)]
+        look = EASY_LOOK if progress < self.easy_until else TRAINING_LOOK
+        scenes = [make_scene(rng, self.cast, size, look) for _ in range(self.size)]
         return self.collate(rng, scenes, progress)
 
     def collate(self, rng: Rng, scenes: list[Scene], progress: float) -> Batch:
@@ -85,8 +89,8 @@ class Batches:
             batch.noun[row, place] = self.numbers[thing.noun]
 
 
-def draw_size(rng: Rng, progress: float) -> tuple[int, int]:
-    sizes = SMALL if progress < SMALL_UNTIL else SIZES
+def draw_size(rng: Rng, *, small: bool) -> tuple[int, int]:
+    sizes = SMALL if small else SIZES
     return list(sizes)[int(rng.choice(len(sizes), p=list(sizes.values())))]
 
 

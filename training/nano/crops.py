@@ -13,13 +13,15 @@ import torch
 
 from training.nano.art import TRAIN_VENDORS, load_sprites
 from training.nano.scenes import Look, Rng, Scene, Sprites, compose
+from vision.cropping import GREY
 
 # Whole nouns that the embedder never sees: the demo's, and others to measure on.
 HELD_OUT = ("cat face", "dog face", "car", "guitar", "tropical fish", "rose", "snail", "gift")
 CROP_LOOK = Look(strength=0.3, any_hue=0.0, stretch=0.08, turn=0.17)  # an identity keeps its colour
 SIDE = 112
 SCENE = (288, 288)
-TWIN_TURNS = (2.1, 4.2)  # radians of hue
+TWIN_TURNS = (2.6,)  # radians of hue
+SKETCH = 8  # side of the small clean picture that an embedding must be able to draw
 COLOURFUL = 0.2  # mean saturation below which a recoloured twin would be the same drawing
 
 
@@ -54,6 +56,7 @@ class Crops:
         self.identities = [Identity(*key) for key in self.sprites]
         self.number = {(i.noun, i.design): n for n, i in enumerate(self.identities)}
         nouns = sorted({i.noun for i in self.identities})
+        self.sketches = torch.from_numpy(standardised(np.stack([sketch(s) for s in self.sprites.values()])))
         self.noun_of = torch.tensor([nouns.index(i.noun) for i in self.identities])
 
     def batch(self, number: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -72,27 +75,41 @@ class Crops:
         return torch.from_numpy(np.stack(crops[: self.size])), torch.tensor(labels[: self.size])
 
 
+def sketch(sprite: np.ndarray) -> np.ndarray:
+    """The drawing itself, upright and centred, as SKETCH x SKETCH premultiplied RGBA numbers."""
+    height, width = sprite.shape[:2]
+    side = max(height, width)
+    square = np.zeros((side, side, 4), np.float32)
+    top, left = (side - height) // 2, (side - width) // 2
+    square[top : top + height, left : left + width] = sprite
+    square[..., :3] = square[..., :3] * square[..., 3:] / 255 + 114 * (1 - square[..., 3:] / 255)
+    return cv2.resize(square, (SKETCH, SKETCH), interpolation=cv2.INTER_AREA).reshape(-1)
+
+
+def standardised(sketches: np.ndarray) -> np.ndarray:
+    spread = sketches.std(0) + 10  # corners hardly differ: they must not count as much as the middle
+    return ((sketches - sketches.mean(0)) / spread).astype(np.float32)
+
+
 def cut(rng: Rng, scene: Scene, box: tuple[float, float, float, float]) -> np.ndarray:
-    """SIDE x SIDE RGB around a box that is a little off, as a detector's is: square with context, padded, or squashed."""
+    """SIDE x SIDE RGB around a box that is a little off, as a detector's is: mostly the product's square with context."""
     x0, y0, x1, y1 = box
     width, height = x1 - x0, y1 - y0
     x0, x1 = x0 + rng.normal(0, 0.04) * width, x1 + rng.normal(0, 0.04) * width
     y0, y1 = y0 + rng.normal(0, 0.04) * height, y1 + rng.normal(0, 0.04) * height
-    margin = rng.uniform(0, 0.2) * max(width, height)
-    x0, y0, x1, y1 = x0 - margin / 2, y0 - margin / 2, x1 + margin / 2, y1 + margin / 2
+    margin = rng.uniform(0.05, 0.35) * max(width, height) / 2
+    x0, y0, x1, y1 = x0 - margin, y0 - margin, x1 + margin, y1 + margin
     how = rng.random()
-    if how < 0.5:
-        return sample(scene.pixels, squared((x0, y0, x1, y1), max), None)
-    if how < 0.7:
-        return sample(scene.pixels, squared((x0, y0, x1, y1), max), (x0, y0, x1, y1))
-    if how < 0.85:
-        return sample(scene.pixels, squared((x0, y0, x1, y1), min), None)
-    return sample(scene.pixels, (x0, y0, x1, y1), None)
+    if how < 0.8:
+        return sample(scene.pixels, squared((x0, y0, x1, y1), longest=True), None)
+    if how < 0.9:
+        return sample(scene.pixels, squared((x0, y0, x1, y1), longest=True), (x0, y0, x1, y1))
+    return sample(scene.pixels, squared((x0, y0, x1, y1), longest=False), None)
 
 
-def squared(box: tuple[float, float, float, float], side: type[max] | type[min]) -> tuple[float, float, float, float]:  # type: ignore[valid-type]
+def squared(box: tuple[float, float, float, float], *, longest: bool) -> tuple[float, float, float, float]:
     x0, y0, x1, y1 = box
-    half = side(x1 - x0, y1 - y0) / 2
+    half = (max if longest else min)(x1 - x0, y1 - y0) / 2
     x, y = (x0 + x1) / 2, (y0 + y1) / 2
     return x - half, y - half, x + half, y + half
 
@@ -105,8 +122,8 @@ def sample(
     matrix = np.array([[(x1 - x0) / SIDE, 0, x0], [0, (y1 - y0) / SIDE, y0]], np.float32)
     source = pixels
     if keep is not None:
-        source = np.full_like(pixels, 114)
+        source = np.full_like(pixels, GREY)
         left, top, right, bottom = (max(round(v), 0) for v in keep)
         source[top:bottom, left:right] = pixels[top:bottom, left:right]
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(source, matrix, (SIDE, SIDE), flags=flags, borderValue=(114, 114, 114))
+    return cv2.warpAffine(source, matrix, (SIDE, SIDE), flags=flags, borderValue=GREY)

@@ -15,7 +15,6 @@ import numpy as np
 
 from training.nano.art import load_sprites
 from training.nano.scenes import PLAIN_LOOK, Rng, Scene, Sprites, compose
-from training.nano.vocabulary import load_nouns
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +56,7 @@ def choose_objects(rng: Rng, sprites: Sprites, number: int) -> list[tuple[str, s
     extra = [others[i] for i in rng.choice(len(others), int(rng.integers(1, 4)), replace=False)]
     if not cats and len(extra) < 2:
         extra.append(others[int(rng.integers(len(others)))])
-    return [both for both in cats + extra]
+    return cats + extra
 
 
 def describe(name: str, scene: Scene) -> dict[str, object]:

@@ -5,6 +5,8 @@ Knows nothing of optimisers, schedules or files.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +20,7 @@ from training.nano.losses import (
     assign_queries,
     closed_set_loss,
     detection_loss,
+    noun_loss,
 )
 
 STRIDES = (16, 32, 64)
@@ -58,14 +61,33 @@ def predict_all(model: GroundingDinoForObjectDetection, batch: Batch) -> tuple[l
     return heads, out.encoder_last_hidden_state_vision.float()
 
 
-def total_loss(
-    model: GroundingDinoForObjectDetection, closed: nn.Linear, batch: Batch
-) -> tuple[Tensor, dict[str, float]]:
-    """The weighted sum, and its parts for the log."""
-    heads, tokens = predict_all(model, batch)
+def flat(levels: list[Tensor]) -> Tensor:
+    """Feature maps (B, D, H, W) as tokens (B, N, D), in the detector's own order."""
+    return torch.cat([level.float().flatten(2).transpose(1, 2) for level in levels], 1)
+
+
+@contextmanager
+def tapped(model: GroundingDinoForObjectDetection) -> Iterator[list[Tensor]]:
+    """The projected backbone maps of whatever forward runs inside."""
+    levels: list[Tensor] = []
+    hooks = [m.register_forward_hook(lambda _module, _input, out: levels.append(out)) for m in model.model.input_proj_vision]
+    try:
+        yield levels
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def total_loss(model: GroundingDinoForObjectDetection, throwaway: nn.ModuleDict, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+    """The weighted sum, and its parts for the log. `throwaway`: classifiers that are not shipped."""
+    with tapped(model) as levels:
+        heads, tokens = predict_all(model, batch)
     shapes = token_shapes(*batch.pixels.shape[1:3])
     dense = assign_dense(shapes, batch)
-    parts = {"closed": closed_set_loss(closed(tokens), dense, batch)}
+    parts = {
+        "closed": closed_set_loss(throwaway["closed"](tokens), dense, batch),
+        "backbone": noun_loss(throwaway["backbone"](flat(levels)), dense, batch)[0],
+    }
     for number, head in enumerate(heads):
         given = dense if head.reference is None else assign_queries(head.reference, batch, one_to_one=number > 1)
         for name, value in detection_loss(head.logits, head.boxes, given, batch).items():

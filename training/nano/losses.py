@@ -16,7 +16,8 @@ from training.nano.batches import Batch
 
 CORE, RING = 0.22, 0.35  # of the box's size around its centre: positive inside the core, ignored in the ring
 LEVEL_RANGES = ((0.0, 0.34), (0.25, 0.62), (0.5, 9.9))  # which long sides each feature level answers for
-WEIGHTS = {"focal": 2.0, "l1": 5.0, "giou": 2.0, "phrase": 0.5, "closed": 0.5}
+BACKGROUND = 0.3  # weight of the tokens that show nothing, in the backbone's classifier
+WEIGHTS = {"focal": 2.0, "l1": 5.0, "giou": 2.0, "phrase": 0.5, "closed": 0.5, "backbone": 0.3}
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,16 @@ def closed_set_loss(logits: Tensor, given: Assignment, batch: Batch) -> Tensor:
     positive = given.target >= 0
     noun = batch.noun.gather(1, given.target.clamp(min=0))
     return F.cross_entropy(logits[positive], noun[positive])
+
+
+def noun_loss(logits: Tensor, given: Assignment, batch: Batch) -> tuple[Tensor, float]:
+    """Cross-entropy over nouns and background, and the share of object tokens that are named rightly."""
+    positive = given.target >= 0
+    empty = ~positive & ~given.ignored
+    noun = batch.noun.gather(1, given.target.clamp(min=0))[positive]
+    background = torch.full((int(empty.sum()),), logits.shape[-1] - 1)
+    loss = F.cross_entropy(logits[positive], noun) + BACKGROUND * F.cross_entropy(logits[empty], background)
+    return loss, float((logits[positive].argmax(-1) == noun).float().mean())
 
 
 def corners(boxes: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ Rng = np.random.Generator
 Sprites = dict[tuple[str, str], np.ndarray]
 
 SOLID = 60.0  # alpha above which a pixel belongs to the object's box
-SMALL_SHARE = 0.07  # of objects have a long side of 5-10 % of the image's, the others 10-60 %
+SMALL, SMALL_SHARE = 0.14, 0.1  # a tenth of objects have a long side of 5-14 % of the image's, the others 14-60 %
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class Look:
 
 
 TRAINING_LOOK = Look()
+EASY_LOOK = Look(strength=0.4, any_hue=0.2)  # for the first part of training
 PLAIN_LOOK = Look(strength=0.25, any_hue=0.0, stretch=0.06, turn=0.13)  # evaluation, demo: identities keep their colour
 
 
@@ -96,7 +97,7 @@ def compose(
 
 
 def long_side(rng: Rng, sides: tuple[float, float] | None) -> float:
-    low, high = sides or ((0.05, 0.10) if rng.random() < SMALL_SHARE else (0.10, 0.60))
+    low, high = sides or ((0.05, SMALL) if rng.random() < SMALL_SHARE else (SMALL, 0.60))
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 

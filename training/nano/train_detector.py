@@ -15,6 +15,7 @@ import torch
 from torch import nn
 from transformers import GroundingDinoForObjectDetection
 
+from training.nano import train_backbone
 from training.nano.architecture import build_detector, export_detector
 from training.nano.art import CACHE
 from training.nano.batches import Batch, Batches
@@ -25,16 +26,16 @@ from training.nano.vocabulary import load_nouns
 log = logging.getLogger(__name__)
 
 SEED = 1
-TOTAL = 4_000  # iterations
-BATCH = 32  # scenes, of all processes together; more at once is hardly faster on a CPU and learns slower
+TOTAL = 1_800  # iterations
+BATCH = 24  # scenes, of all processes together; more at once is hardly faster on a CPU and learns slower
 PROCESSES = 2  # of one thread each: on two cores 1.7 times as fast as one process of two threads
-RATE = 1.2e-3
+RATE = 1e-3
 SLOW = 0.2  # sampling offsets move at this share of the rate: they start on a good grid
-WARM_UP = 150
+WARM_UP = 80
 COOL_DOWN = 0.35  # of the run; the rate is flat before it, so that a run may be cut short or made longer
 DECAY = 0.01
 CLIP = 1.0
-AVERAGE = 0.997  # EMA
+AVERAGE = 0.995  # EMA
 SAVE_EVERY = 50
 RUN = CACHE / "detector.pt"
 SHIPPED = Path("models/nano/detector")
@@ -46,10 +47,10 @@ def rate_at(iteration: int, total: int) -> float:
     return max(min((iteration + 1) / WARM_UP, left, 1.0), 0.01)
 
 
-def build_optimizer(model: nn.Module, closed: nn.Module) -> torch.optim.AdamW:
+def build_optimizer(model: nn.Module, throwaway: nn.Module) -> torch.optim.AdamW:
     """Weight decay on matrices only; a slower rate for sampling offsets."""
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, weight in [*model.named_parameters(), *closed.named_parameters()]:
+    for name, weight in [*model.named_parameters(), *throwaway.named_parameters()]:
         share = SLOW if "sampling_offsets" in name else 1.0
         groups.setdefault((share, DECAY if weight.ndim > 1 else 0.0), []).append(weight)
     settings = [{"params": p, "share": share, "weight_decay": decay} for (share, decay), p in groups.items()]
@@ -69,14 +70,25 @@ class Run:
     def __init__(self) -> None:
         torch.manual_seed(SEED)
         self.model: GroundingDinoForObjectDetection = build_detector()
-        self.closed = nn.Linear(self.model.config.d_model, len(load_nouns()))
-        self.optimizer = build_optimizer(self.model, self.closed)
+        width, nouns = self.model.config.d_model, len(load_nouns())
+        self.throwaway = nn.ModuleDict({"closed": nn.Linear(width, nouns), "backbone": nn.Linear(width, nouns + 1)})
+        self.optimizer = build_optimizer(self.model, self.throwaway)
         self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         self.iteration = 0
 
+    def start_from(self, backbone: Path) -> None:
+        """A backbone that already knows the nouns; without one the detector learns that as well, slowly."""
+        if not backbone.exists():
+            log.warning("no %s: starting from nothing", backbone)
+            return
+        state = torch.load(backbone, weights_only=True)
+        self.model.model.load_state_dict(state["parts"], strict=False)
+        self.throwaway["backbone"].load_state_dict(state["head"])
+        self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+
     def save(self, path: Path) -> None:
         state = {
-            "iteration": self.iteration, "model": self.model.state_dict(), "closed": self.closed.state_dict(),
+            "iteration": self.iteration, "model": self.model.state_dict(), "throwaway": self.throwaway.state_dict(),
             "optimizer": self.optimizer.state_dict(), "average": self.average, "rng": torch.get_rng_state(),
         }  # fmt: skip
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -87,18 +99,20 @@ class Run:
         state = torch.load(path, weights_only=True)
         self.iteration, self.average = state["iteration"], state["average"]
         self.model.load_state_dict(state["model"])
-        self.closed.load_state_dict(state["closed"])
+        self.throwaway.load_state_dict(state["throwaway"])
         self.optimizer.load_state_dict(state["optimizer"])
         torch.set_rng_state(state["rng"])
 
 
-def train(*, total: int = TOTAL, until: int | None = None, path: Path = RUN, size: int = BATCH) -> Run:
+def train(*, total: int = TOTAL, until: int | None = None, path: Path = RUN, backbone: Path = train_backbone.RUN, size: int = BATCH) -> Run:
     """Runs to `until` (or the end) of a schedule of `total` iterations; every process calls it and makes its own scenes."""
     rank, processes = world()
     run = Run()
     if path.exists():
         run.load(path)
         log.info("resumed at %d", run.iteration)
+    else:
+        run.start_from(backbone)
     batches = Batches(seed=SEED, total=total, size=size // processes)
     run.model.train()
     started, sums = time.time(), {}
@@ -118,11 +132,11 @@ def train(*, total: int = TOTAL, until: int | None = None, path: Path = RUN, siz
 def step(run: Run, batch: Batch, total: int) -> dict[str, float]:
     for group in run.optimizer.param_groups:
         group["lr"] = RATE * group["share"] * rate_at(run.iteration, total)
-    loss, parts = total_loss(run.model, run.closed, batch)
+    loss, parts = total_loss(run.model, run.throwaway, batch)
     run.optimizer.zero_grad(set_to_none=True)
     loss.backward()
-    average_gradients([*run.model.parameters(), *run.closed.parameters()])
-    nn.utils.clip_grad_norm_([*run.model.parameters(), *run.closed.parameters()], CLIP)
+    average_gradients([*run.model.parameters(), *run.throwaway.parameters()])
+    nn.utils.clip_grad_norm_([*run.model.parameters(), *run.throwaway.parameters()], CLIP)
     run.optimizer.step()
     run.iteration += 1
     update_average(run.average, run.model, run.iteration)

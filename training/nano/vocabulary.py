@@ -128,12 +128,13 @@ rainbow | 1f308 | | rainbow | 1
 """
 
 # Things that may have any colour: their sprites may be recoloured freely in training.
-COLOUR_FREE = frozenset(
-    "car,bus,tractor,bicycle,train,rocket,helicopter,airplane,sailboat,anchor,scissors,key,hammer,wrench,"
-    "magnifying glass,umbrella,alarm clock,watch,telephone,camera,television,guitar,top hat,backpack,"
-    "high heel,gift,balloon,soccer ball,dice,birthday cake,candy,tulip,tropical fish,butterfly,octopus,snail,"
-    "horse face,unicorn,rabbit face,mouse face,cat face,dog face,snake,bee,bell,hourglass,doughnut".split(",")
-)
+COLOUR_FREE_TABLE = """
+car,bus,tractor,bicycle,train,rocket,helicopter,airplane,sailboat,anchor,scissors,key,hammer,wrench,
+magnifying glass,umbrella,alarm clock,watch,telephone,camera,television,guitar,top hat,backpack,
+high heel,gift,balloon,soccer ball,dice,birthday cake,candy,tulip,tropical fish,butterfly,octopus,snail,
+horse face,unicorn,rabbit face,mouse face,cat face,dog face,snake,bee,bell,hourglass,doughnut
+"""
+COLOUR_FREE = frozenset(COLOUR_FREE_TABLE.replace("\n", "").split(","))
 
 
 @dataclass(frozen=True)
