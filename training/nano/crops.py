@@ -17,9 +17,11 @@ from vision.cropping import GREY
 
 # Whole nouns that the embedder never sees: the demo's, and others to measure on.
 HELD_OUT = ("cat face", "dog face", "car", "guitar", "tropical fish", "rose", "snail", "gift")
-CROP_LOOK = Look(strength=0.3, any_hue=0.0, stretch=0.08, turn=0.17)  # an identity keeps its colour
-SIDE = 112
-SCENE = (288, 288)
+CROP_LOOK = Look(strength=0.2, any_hue=0.0, stretch=0.06, turn=0.15)  # an identity keeps its colour
+SIDE = 84
+SCENE = (160, 160)  # a scene a crop: one object, sometimes with a neighbour
+SIDES = (0.35, 0.75)
+NEIGHBOUR = 0.35
 TWIN_TURNS = (2.6,)  # radians of hue
 SKETCH = 8  # side of the small clean picture that an embedding must be able to draw
 COLOURFUL = 0.2  # mean saturation below which a recoloured twin would be the same drawing
@@ -66,9 +68,9 @@ class Crops:
         crops: list[np.ndarray] = []
         labels: list[int] = []
         while len(crops) < self.size:
-            picked = rng.integers(len(self.identities), size=5)
+            picked = rng.integers(len(self.identities), size=2 if rng.random() < NEIGHBOUR else 1)
             wanted = [(self.identities[i].noun, self.identities[i].design) for i in picked]
-            scene = compose(rng, self.sprites, wanted, SCENE, CROP_LOOK, (0.2, 0.6))
+            scene = compose(rng, self.sprites, wanted, SCENE, CROP_LOOK, SIDES)
             for thing in scene.objects:
                 crops.append(cut(rng, scene, thing.box))
                 labels.append(self.number[thing.noun, thing.design])

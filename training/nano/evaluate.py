@@ -140,7 +140,7 @@ def evaluate(folder: Path = FOLDER, *, unseen: bool = True) -> dict[str, object]
     if unseen:
         other = Cast(load_sprites((UNSEEN_VENDOR,)), nouns)
         figures["unseen_vendor"] = one_phrase(detector, scenes_for(other, ROUNDS["unseen"], SEED + 3))
-    figures["embedder"] = measure_embedder(folder / "embedder")
+    figures["embedder"] = measure_embedder(folder / "embedder", unseen=unseen)
     figures["seconds_256"] = speed(detector)
     return figures
 

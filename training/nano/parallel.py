@@ -1,7 +1,8 @@
-"""Trains in several single-thread processes that average their gradients.
+"""Trains in several single-thread processes that now and then average their weights (local SGD).
 
-Knows nothing of what is trained. On two cores this beats one process with two threads: most of a nano model's time goes
-to operations too small to be split.
+Knows nothing of what is trained. On two cores this is 1.7 times as fast as one process with two threads: most of a nano
+model's time goes to operations too small to be split. Averaging gradients at every step was tried first: on a machine
+with other work, processes that wait for each other at every step lose half of their share of it.
 """
 
 from __future__ import annotations
@@ -42,13 +43,14 @@ def world() -> tuple[int, int]:
     return (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
 
 
-def average_gradients(weights: list[torch.nn.Parameter]) -> None:
-    """One message for all: gloo's cost is per message, and the gradients are only 13 MB."""
+@torch.no_grad()
+def average_weights(tensors: list[torch.Tensor]) -> None:
+    """One message for all: gloo's cost is per message, and the weights are only 14 MB."""
     if not dist.is_initialized():
         return
-    given = [w.grad for w in weights if w.grad is not None]
-    flat = torch.cat([g.reshape(-1) for g in given])
+    given = [t for t in tensors if t.is_floating_point()]
+    flat = torch.cat([t.reshape(-1) for t in given])
     dist.all_reduce(flat)
     flat /= dist.get_world_size()
-    for grad, part in zip(given, flat.split([g.numel() for g in given]), strict=True):
-        grad.copy_(part.view_as(grad))
+    for tensor, part in zip(given, flat.split([t.numel() for t in given]), strict=True):
+        tensor.copy_(part.view_as(tensor))

@@ -21,7 +21,7 @@ from training.nano.art import CACHE
 from training.nano.batches import Batch, Batches
 from training.nano.forward import flat, token_shapes
 from training.nano.losses import assign_dense, noun_loss
-from training.nano.parallel import average_gradients, launch, world
+from training.nano.parallel import average_weights, launch, world
 from training.nano.vocabulary import load_nouns
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,7 @@ SEED = 3
 TOTAL = 1_100  # iterations
 BATCH = 32  # scenes, of all processes together
 PROCESSES = 2
+MEET_EVERY = 10  # iterations between two averagings of the processes' weights
 RATE = 2e-3
 DECAY = 0.02
 WARM_UP = 100
@@ -102,10 +103,11 @@ def train(*, total: int = TOTAL, until: int | None = None, path: Path = RUN, siz
         loss, right = noun_loss(run.head(image_tokens(run.model, batch)), given, batch)
         run.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        average_gradients(run.weights)
         nn.utils.clip_grad_norm_(run.weights, 5.0)
         run.optimizer.step()
         run.iteration += 1
+        if run.iteration % MEET_EVERY == 0:
+            average_weights([*run.parts().values(), *run.head.parameters()])
         summed, named = summed + loss.item(), named + right
         if run.iteration % SAVE_EVERY == 0 and rank == 0:
             pace = (time.time() - started) / SAVE_EVERY

@@ -27,25 +27,25 @@ from training.nano.parallel import launch
 log = logging.getLogger(__name__)
 
 SEED = 2
-TOTAL = 1_000  # iterations
-BATCH = 64  # crops
-RATE = 1e-3
+TOTAL = 1_500  # iterations
+BATCH = 48  # crops
+RATE = 1.5e-3
 DECAY = 0.05
 WARM_UP = 100
 SCALE = 16.0  # of the cosine-softmax
 PATCHES = 0.5  # weight of the mean patch token's loss
 SKETCHES = 4.0  # weight of the drawing's squared error
 WITHIN = 0.5  # weight of the softmax among the designs of one noun
-AVERAGE = 0.995
+AVERAGE = 0.998
 CLIP = 2.0
-SAVE_EVERY = 50
+SAVE_EVERY = 100
 RUN = CACHE / "embedder.pt"
 SHIPPED = Path("models/nano/embedder")
 
 
 def embedder_config() -> Dinov2Config:
     return Dinov2Config(
-        hidden_size=128, num_hidden_layers=6, num_attention_heads=4, mlp_ratio=3, patch_size=14, image_size=SIDE,
+        hidden_size=128, num_hidden_layers=4, num_attention_heads=4, mlp_ratio=3, patch_size=14, image_size=SIDE,
         layerscale_value=1.0, drop_path_rate=0.0,
     )  # fmt: skip
 
