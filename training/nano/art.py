@@ -12,14 +12,18 @@ import json
 import logging
 import subprocess
 import tarfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from training.nano.vocabulary import Noun, load_nouns
 
+Array = npt.NDArray[Any]
 log = logging.getLogger(__name__)
 
 CACHE = Path(".cache/nano")
@@ -85,28 +89,29 @@ def fetch(vendor: Vendor, cache: Path = CACHE) -> Path:
     return path
 
 
-def load_sprites(vendors: tuple[Vendor, ...] = TRAIN_VENDORS, cache: Path = CACHE) -> dict[tuple[str, str], np.ndarray]:
+def load_sprites(vendors: tuple[Vendor, ...] = TRAIN_VENDORS, cache: Path = CACHE) -> dict[tuple[str, str], Array]:
     """`{(noun, design): RGBA}`; a design is `vendor` or `vendor-2` where a vendor drew a noun twice."""
-    sprites: dict[tuple[str, str], np.ndarray] = {}
+    sprites: dict[tuple[str, str], Array] = {}
     for vendor in vendors:
         sprites.update(vendor_sprites(vendor, cache))
     return dict(sorted(sprites.items()))
 
 
-def vendor_sprites(vendor: Vendor, cache: Path) -> dict[tuple[str, str], np.ndarray]:
+def vendor_sprites(vendor: Vendor, cache: Path) -> dict[tuple[str, str], Array]:
     nouns = load_nouns()
     key = hashlib.sha256(repr((vendor, nouns, SPRITE_SIDE)).encode()).hexdigest()[:12]
     path = cache / "sprites" / f"{vendor.name}-{key}.npz"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         drawn = draw_vendor(vendor, nouns, cache)
-        np.savez_compressed(path, **{f"{n}|{d}": s for (n, d), s in drawn.items()})
+        arrays: dict[str, Any] = {f"{n}|{d}": s for (n, d), s in drawn.items()}
+        np.savez_compressed(path, **arrays)
         log.info("%s: %d sprites", vendor.name, len(drawn))
     with np.load(path) as stored:
         return {(k.split("|")[0], k.split("|")[1]): stored[k] for k in stored.files}
 
 
-def draw_vendor(vendor: Vendor, nouns: tuple[Noun, ...], cache: Path) -> dict[tuple[str, str], np.ndarray]:
+def draw_vendor(vendor: Vendor, nouns: tuple[Noun, ...], cache: Path) -> dict[tuple[str, str], Array]:
     with tarfile.open(fetch(vendor, cache)) as tar:
         files = {m.name: m for m in tar.getmembers() if m.isfile()}
 
@@ -124,7 +129,7 @@ def draw_vendor(vendor: Vendor, nouns: tuple[Noun, ...], cache: Path) -> dict[tu
     return drawn
 
 
-def iconify_bodies(icons: dict, noun: Noun, prefix: str) -> list[bytes]:
+def iconify_bodies(icons: dict[str, Any], noun: Noun, prefix: str) -> list[bytes]:
     """The SVGs of a noun's slugs (`doughnut`, or `doughnut-1` and `doughnut-2`), best slug first."""
     own = [s.removeprefix(prefix) for s in noun.slugs if prefix and s.startswith(prefix)]
     plain = [s for s in noun.slugs if ":" not in s]
@@ -138,7 +143,7 @@ def iconify_bodies(icons: dict, noun: Noun, prefix: str) -> list[bytes]:
     return []
 
 
-def to_svg(icon: dict, defaults: dict) -> bytes:
+def to_svg(icon: dict[str, Any], defaults: dict[str, Any]) -> bytes:
     left, top = icon.get("left", defaults.get("left", 0)), icon.get("top", defaults.get("top", 0))
     width = icon.get("width", defaults.get("width", 16))
     height = icon.get("height", defaults.get("height", 16))
@@ -146,14 +151,14 @@ def to_svg(icon: dict, defaults: dict) -> bytes:
     return f'{head} viewBox="{left} {top} {width} {height}">{icon["body"]}</svg>'.encode()
 
 
-def file_bodies(read, noun: Noun) -> list[bytes]:  # type: ignore[no-untyped-def]
+def file_bodies(read: Callable[[str], bytes | None], noun: Noun) -> list[bytes]:
     """Packages with one file a codepoint (with or without the variation selector)."""
     stems = (noun.codepoint, f"{noun.codepoint}-fe0f", noun.codepoint.zfill(4))
     names = [n for s in stems for n in (f"package/assets/{s}.webp", f"package/{s}.svg")]
     return [body for body in map(read, names) if body is not None][:1]
 
 
-def rasterise(picture: bytes) -> np.ndarray:
+def rasterise(picture: bytes) -> Array:
     """RGBA cropped to what is drawn, long side `SPRITE_SIDE`."""
     if picture.lstrip().startswith(b"<"):
         import resvg_py

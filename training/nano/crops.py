@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from training.nano.art import TRAIN_VENDORS, load_sprites
+from training.nano.backgrounds import Array
 from training.nano.scenes import Look, Rng, Scene, Sprites, compose
 from vision.cropping import GREY
 
@@ -65,7 +66,7 @@ class Crops:
         """(B, H, W, 3) uint8 and the identity of each."""
         cv2.setNumThreads(1)
         rng = np.random.default_rng((self.seed, number))
-        crops: list[np.ndarray] = []
+        crops: list[Array] = []
         labels: list[int] = []
         while len(crops) < self.size:
             picked = rng.integers(len(self.identities), size=2 if rng.random() < NEIGHBOUR else 1)
@@ -77,7 +78,7 @@ class Crops:
         return torch.from_numpy(np.stack(crops[: self.size])), torch.tensor(labels[: self.size])
 
 
-def sketch(sprite: np.ndarray) -> np.ndarray:
+def sketch(sprite: Array) -> Array:
     """The drawing itself, upright and centred, as SKETCH x SKETCH premultiplied RGBA numbers."""
     height, width = sprite.shape[:2]
     side = max(height, width)
@@ -85,15 +86,15 @@ def sketch(sprite: np.ndarray) -> np.ndarray:
     top, left = (side - height) // 2, (side - width) // 2
     square[top : top + height, left : left + width] = sprite
     square[..., :3] = square[..., :3] * square[..., 3:] / 255 + 114 * (1 - square[..., 3:] / 255)
-    return cv2.resize(square, (SKETCH, SKETCH), interpolation=cv2.INTER_AREA).reshape(-1)
+    return np.asarray(cv2.resize(square, (SKETCH, SKETCH), interpolation=cv2.INTER_AREA)).reshape(-1)
 
 
-def standardised(sketches: np.ndarray) -> np.ndarray:
+def standardised(sketches: Array) -> Array:
     spread = sketches.std(0) + 10  # corners hardly differ: they must not count as much as the middle
-    return ((sketches - sketches.mean(0)) / spread).astype(np.float32)
+    return np.asarray((sketches - sketches.mean(0)) / spread, np.float32)
 
 
-def cut(rng: Rng, scene: Scene, box: tuple[float, float, float, float]) -> np.ndarray:
+def cut(rng: Rng, scene: Scene, box: tuple[float, float, float, float]) -> Array:
     """SIDE x SIDE RGB around a box that is a little off, as a detector's is: mostly the product's square with context."""
     x0, y0, x1, y1 = box
     width, height = x1 - x0, y1 - y0
@@ -117,8 +118,8 @@ def squared(box: tuple[float, float, float, float], *, longest: bool) -> tuple[f
 
 
 def sample(
-    pixels: np.ndarray, window: tuple[float, float, float, float], keep: tuple[float, float, float, float] | None
-) -> np.ndarray:
+    pixels: Array, window: tuple[float, float, float, float], keep: tuple[float, float, float, float] | None
+) -> Array:
     """The window resized to SIDE x SIDE; what lies outside the image, or outside `keep`, is grey."""
     x0, y0, x1, y1 = window
     matrix = np.array([[(x1 - x0) / SIDE, 0, x0], [0, (y1 - y0) / SIDE, y0]], np.float32)
@@ -128,4 +129,4 @@ def sample(
         left, top, right, bottom = (max(round(v), 0) for v in keep)
         source[top:bottom, left:right] = pixels[top:bottom, left:right]
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(source, matrix, (SIDE, SIDE), flags=flags, borderValue=GREY)
+    return np.asarray(cv2.warpAffine(source, matrix, (SIDE, SIDE), flags=flags, borderValue=GREY))

@@ -56,7 +56,9 @@ def boxes_of(scene: Scene, noun: str) -> list[Box]:
 
 def one_phrase(detector: GroundingDino, asked: Sequence[tuple[str, Scene]]) -> dict[str, object]:
     """Prompt = the noun, which is there."""
-    ranked, shipped, by_noun = [], [], {}
+    ranked: list[Judged] = []
+    shipped: list[Judged] = []
+    by_noun: dict[str, list[Judged]] = {}
     for noun, scene in asked:
         image, truth = Image.from_array(scene.pixels), boxes_of(scene, noun)
         ranked.append(judge(detector.detect([image], Prompt.of([noun]), FLOOR)[0], truth))

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from vision.types import Box, Detection
 
+Array = npt.NDArray[Any]
 SAME = 0.5  # IoU from which a detection is the object
 RESAMPLES = 300
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ def precision(images: Sequence[Judged], *, at: float) -> float:
     return float(np.mean(kept)) if kept else 0.0
 
 
-def with_interval(values: Sequence[object], figure: Callable[[Sequence[object]], float]) -> dict[str, float]:
+def with_interval(values: Sequence[T], figure: Callable[[Sequence[T]], float]) -> dict[str, float]:
     """The figure and its 95 % bootstrap interval over images (or whatever the values are)."""
     rng = np.random.default_rng(0)
     draws = [figure([values[i] for i in rng.integers(len(values), size=len(values))]) for _ in range(RESAMPLES)]
@@ -74,7 +78,7 @@ def share(values: Sequence[object]) -> float:
     return float(np.mean([bool(v) for v in values])) if values else 0.0
 
 
-def auroc(known: np.ndarray, unknown: np.ndarray) -> float:
+def auroc(known: Array, unknown: Array) -> float:
     """How often a known one scores above an unknown one."""
     merged = np.concatenate([known, unknown])
     order = merged.argsort(kind="stable")

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from training.nano.backgrounds import draw_background
+from training.nano.backgrounds import Array, draw_background
 from training.nano.sprites import halve_until, pose, vary
 from training.nano.vocabulary import COLOUR_FREE, Noun
 
 Rng = np.random.Generator
-Sprites = dict[tuple[str, str], np.ndarray]
+Sprites = dict[tuple[str, str], Array]
 
 SOLID = 60.0  # alpha above which a pixel belongs to the object's box
 SMALL, SMALL_SHARE = 0.14, 0.1  # a tenth of objects have a long side of 5-14 % of the image's, the others 14-60 %
@@ -32,7 +32,7 @@ class Placed:
 
 @dataclass(frozen=True)
 class Scene:
-    pixels: np.ndarray  # H x W x 3 uint8 RGB
+    pixels: Array  # H x W x 3 uint8 RGB
     objects: tuple[Placed, ...]
 
 
@@ -102,7 +102,7 @@ def long_side(rng: Rng, sides: tuple[float, float] | None) -> float:
 
 
 def paste(
-    rng: Rng, canvas: np.ndarray, drawn: np.ndarray, taken: list[tuple[float, float, float, float]], loose: float
+    rng: Rng, canvas: Array, drawn: Array, taken: list[tuple[float, float, float, float]], loose: float
 ) -> tuple[float, float, float, float] | None:
     """Draws the object where it fits and returns its visible box, or None when it fits nowhere."""
     solid = drawn[..., 3] > SOLID
@@ -138,12 +138,12 @@ def cover(box: tuple[float, float, float, float], others: list[tuple[float, floa
     return worst
 
 
-def blend(canvas: np.ndarray, drawn: np.ndarray) -> None:
+def blend(canvas: Array, drawn: Array) -> None:
     canvas *= 1 - drawn[..., 3:] / 255
     canvas += drawn[..., :3]
 
 
-def finish(rng: Rng, canvas: np.ndarray) -> np.ndarray:
+def finish(rng: Rng, canvas: Array) -> Array:
     """What a camera does: light across the picture, blur, noise, JPEG."""
     height, width = canvas.shape[:2]
     if rng.random() < 0.25:
@@ -157,5 +157,5 @@ def finish(rng: Rng, canvas: np.ndarray) -> np.ndarray:
     pixels = np.clip(canvas, 0, 255).astype(np.uint8)
     if rng.random() < 0.3:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(35, 90))]
-        pixels = cv2.imdecode(cv2.imencode(".jpg", pixels, quality)[1], cv2.IMREAD_COLOR)
+        pixels = np.asarray(cv2.imdecode(cv2.imencode(".jpg", pixels, quality)[1], cv2.IMREAD_COLOR), np.uint8)
     return pixels

@@ -8,10 +8,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-Rng = np.random.Generator
+from training.nano.backgrounds import Array, Rng
 
 
-def vary(rng: Rng, sprite: np.ndarray, *, strength: float, wide_hue: bool) -> np.ndarray:
+def vary(rng: Rng, sprite: Array, *, strength: float, wide_hue: bool) -> Array:
     """An RGBA copy; `strength` 0 leaves only mild light and shape changes, 1 is for training."""
     rgb = sprite[..., :3].astype(np.float32)
     alpha = sprite[..., 3]
@@ -30,14 +30,14 @@ def vary(rng: Rng, sprite: np.ndarray, *, strength: float, wide_hue: bool) -> np
     return looks
 
 
-def with_alpha(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+def with_alpha(rgb: Array, alpha: Array) -> Array:
     joined = np.empty((*alpha.shape, 4), np.uint8)
     joined[..., :3] = np.clip(rgb, 0, 255)
     joined[..., 3] = alpha
     return joined
 
 
-def light(rng: Rng, rgb: np.ndarray) -> np.ndarray:
+def light(rng: Rng, rgb: Array) -> Array:
     """Contrast, brightness, sometimes a shade across the object."""
     if rng.random() < 0.6:
         rgb = (rgb - 128) * rng.uniform(0.7, 1.25) + 128 + rng.uniform(-30, 30)
@@ -47,7 +47,7 @@ def light(rng: Rng, rgb: np.ndarray) -> np.ndarray:
     return rgb
 
 
-def tint(rng: Rng, rgb: np.ndarray, *, wide: bool) -> np.ndarray:
+def tint(rng: Rng, rgb: Array, *, wide: bool) -> Array:
     """Turns the hue (a rotation about the grey axis) and stretches saturation."""
     angle = rng.uniform(-np.pi, np.pi) if wide else rng.normal(0, 0.13)
     cos, third = np.cos(angle), (1 - np.cos(angle)) / 3
@@ -58,23 +58,23 @@ def tint(rng: Rng, rgb: np.ndarray, *, wide: bool) -> np.ndarray:
     saturation = rng.uniform(0.55, 1.35)
     stretch = saturation * np.eye(3, dtype=np.float32) + (1 - saturation) / 3
     gains = np.diag(rng.normal(1, 0.06, 3))
-    return cv2.transform(rgb, (turned @ stretch @ gains).T)
+    return np.asarray(cv2.transform(rgb, (turned @ stretch @ gains).T))
 
 
-def drain(rng: Rng, rgb: np.ndarray) -> np.ndarray:
+def drain(rng: Rng, rgb: Array) -> Array:
     """Greyscale, wholly or nearly."""
     grey = rgb.mean(2, keepdims=True)
     keep = rng.uniform(0, 0.4)
-    return grey + keep * (rgb - grey)
+    return np.asarray(grey + keep * (rgb - grey))
 
 
-def flatten(rng: Rng, rgb: np.ndarray) -> np.ndarray:
+def flatten(rng: Rng, rgb: Array) -> Array:
     """Few tones, as a flat drawing has."""
     step = rng.uniform(30, 80)
     return (np.floor(rgb / step) + 0.5) * step
 
 
-def outline(rng: Rng, sprite: np.ndarray) -> np.ndarray:
+def outline(rng: Rng, sprite: Array) -> Array:
     """A stroke around the silhouette, and sometimes along the inner edges as well."""
     thick = max(1, round(rng.uniform(0.015, 0.045) * max(sprite.shape[:2])))
     padded = cv2.copyMakeBorder(sprite, thick, thick, thick, thick, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0))
@@ -90,18 +90,20 @@ def outline(rng: Rng, sprite: np.ndarray) -> np.ndarray:
     return with_alpha(rgb, grown)
 
 
-def bend(rng: Rng, sprite: np.ndarray) -> np.ndarray:
+def bend(rng: Rng, sprite: Array) -> Array:
     """A smooth elastic warp."""
     height, width = sprite.shape[:2]
     reach = rng.uniform(0.02, 0.06) * max(height, width)
     field = (rng.normal(0, reach, (4, 4, 2))).astype(np.float32)
     shift = cv2.resize(field, (width, height), interpolation=cv2.INTER_CUBIC)
     ys, xs = np.mgrid[0:height, 0:width].astype(np.float32)
-    return cv2.remap(sprite, xs + shift[..., 0], ys + shift[..., 1], cv2.INTER_LINEAR,
-                     borderMode=cv2.BORDER_CONSTANT, borderValue=(0, 0, 0, 0))  # fmt: skip
+    bent = cv2.remap(
+        sprite, xs + shift[..., 0], ys + shift[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(0, 0, 0, 0)
+    )
+    return np.asarray(bent)
 
 
-def pose(rng: Rng, sprite: np.ndarray, long_side: float, *, stretch: float, turn: float) -> np.ndarray:
+def pose(rng: Rng, sprite: Array, long_side: float, *, stretch: float, turn: float) -> Array:
     """Scaled, stretched, sheared, turned and flipped. Float RGBA, premultiplied."""
     height, width = sprite.shape[:2]
     scale = long_side / max(height, width)
@@ -118,10 +120,10 @@ def pose(rng: Rng, sprite: np.ndarray, long_side: float, *, stretch: float, turn
     # Weighted by alpha while it is resampled: transparent pixels' colours must not bleed into the edge.
     mixed = sprite.astype(np.float32)
     mixed[..., :3] *= mixed[..., 3:] / 255
-    return cv2.warpAffine(mixed, matrix, (int(size[0]), int(size[1])), flags=cv2.INTER_LINEAR)
+    return np.asarray(cv2.warpAffine(mixed, matrix, (int(size[0]), int(size[1])), flags=cv2.INTER_LINEAR))
 
 
-def halve_until(sprite: np.ndarray, long_side: float) -> np.ndarray:
+def halve_until(sprite: Array, long_side: float) -> Array:
     """Halved until at most twice the wanted size, so that bilinear sampling does not alias."""
     while max(sprite.shape[:2]) > 2 * long_side and min(sprite.shape[:2]) > 8:
         sprite = cv2.resize(sprite, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)

@@ -26,7 +26,7 @@ from training.nano.vocabulary import load_nouns
 log = logging.getLogger(__name__)
 
 SEED = 1
-TOTAL = 2_000  # iterations
+TOTAL = 1_700  # iterations
 BATCH = 24  # scenes, of all processes together; more at once is hardly faster on a CPU and learns slower
 PROCESSES = 2  # of one thread each: on two cores 1.7 times as fast as one process of two threads
 MEET_EVERY = 10  # iterations between two averagings of the processes' weights
@@ -116,7 +116,7 @@ def train(*, total: int = TOTAL, until: int | None = None, path: Path = RUN, bac
         run.start_from(backbone)
     batches = Batches(seed=SEED, total=total, size=size // processes)
     run.model.train()
-    started, sums = time.time(), {}
+    started, sums = time.time(), dict[str, float]()
     while run.iteration < min(until or total, total):
         parts = step(run, batches.part(run.iteration, rank), total)
         for name, value in parts.items():

@@ -80,7 +80,8 @@ class Run:
     def save(self, path: Path) -> None:
         state = {
             "iteration": self.iteration, "model": self.model.state_dict(), "centres": self.centres.data,
-            "artist": self.artist.state_dict(), "optimizer": self.optimizer.state_dict(), "average": self.average, "rng": torch.get_rng_state(),
+            "artist": self.artist.state_dict(), "optimizer": self.optimizer.state_dict(),
+            "average": self.average, "rng": torch.get_rng_state(),
         }  # fmt: skip
         path.parent.mkdir(parents=True, exist_ok=True)
         torch.save(state, path.with_suffix(".part"))
@@ -99,7 +100,8 @@ class Run:
 def identity_loss(run: Run, pixels: Tensor, labels: Tensor, crops: Crops) -> tuple[Tensor, dict[str, float]]:
     with torch.autocast("cpu", torch.bfloat16):
         tokens = run.model((pixels.permute(0, 3, 1, 2).float() / 255 - MEAN) / STD).last_hidden_state
-    total, parts = torch.zeros(()), {}
+    total = torch.zeros(())
+    parts: dict[str, float] = {}
     for name, weight, number, view in (("class", 1.0, 0, tokens[:, 0]), ("patches", PATCHES, 1, tokens[:, 1:].mean(1))):
         view = view.float()
         logits = SCALE * F.normalize(view, dim=-1) @ F.normalize(run.centres[number], dim=-1).T

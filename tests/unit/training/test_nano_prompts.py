@@ -33,7 +33,10 @@ def test_the_demo_is_held_out_of_the_embedder() -> None:
     assert UNKNOWN not in NAMES
 
 
-@pytest.mark.parametrize(("one", "many"), [("cat face", "cat faces"), ("cherry", "cherries"), ("fox", "foxes"), ("jeans", "jeans"), ("monkey", "monkeys")])
+@pytest.mark.parametrize(
+    ("one", "many"),
+    [("cat face", "cat faces"), ("cherry", "cherries"), ("fox", "foxes"), ("jeans", "jeans"), ("monkey", "monkeys")],
+)
 def test_plural(one: str, many: str) -> None:
     assert plural(one) == many
 
