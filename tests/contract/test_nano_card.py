@@ -10,7 +10,7 @@ import pytest
 from training.nano.card import render
 from training.nano.evaluate import evaluate
 
-NANO = Path("models/nano")
+NANO = Path(__file__).resolve().parents[2] / "models" / "nano"
 
 
 def stated() -> dict:

@@ -26,7 +26,7 @@ from training.nano.vocabulary import Noun, load_nouns
 Array = npt.NDArray[Any]
 log = logging.getLogger(__name__)
 
-CACHE = Path(".cache/nano")
+CACHE = Path(__file__).resolve().parents[2] / ".cache" / "nano"
 SPRITE_SIDE = 192  # long side in pixels: the demo's largest object needs no more than a 1.6x enlargement
 ALPHA_EDGE = 20  # what counts as drawn when a sprite is cropped
 

@@ -11,11 +11,12 @@ from typing import Any
 
 from training.nano.art import TRAIN_VENDORS, UNSEEN_VENDOR
 
-COST = "models/nano/cost.json"  # what the shipped checkpoints took to train, written down by hand once
+# What the shipped checkpoints took to train, written down by hand once.
+COST = Path(__file__).resolve().parents[2] / "models" / "nano" / "cost.json"
 
 
 def write_card(figures: dict[str, Any], path: Path) -> None:
-    path.write_text(render(figures, json.loads(Path(COST).read_text(encoding="utf-8"))), encoding="utf-8")
+    path.write_text(render(figures, json.loads(COST.read_text(encoding="utf-8"))), encoding="utf-8")
 
 
 def render(figures: dict[str, Any], cost: dict[str, str]) -> str:

@@ -71,4 +71,4 @@ def describe(name: str, scene: Scene) -> dict[str, object]:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)
-    make_demo(Path("models/nano/demo"))
+    make_demo(Path(__file__).resolve().parents[2] / "models" / "nano" / "demo")

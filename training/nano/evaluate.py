@@ -22,6 +22,7 @@ from training.nano.identities import measure_embedder
 from training.nano.measure import Judged, average_precision, judge, precision, recall, share, with_interval
 from training.nano.scenes import PLAIN_LOOK, Cast, Scene, compose
 from training.nano.vocabulary import load_nouns
+from vision.candidates import select
 from vision.detectors.grounding_dino import GroundingDino, build
 from vision.types import Box, Image, Prompt, Thresholds
 
@@ -33,7 +34,7 @@ SIZES = ((384, 512), (512, 384), (448, 448))
 SHIPPED = Thresholds(box=0.3, text=0.25, nms_iou=0.6)
 FLOOR = Thresholds(box=0.05, text=0.0, nms_iou=0.6)  # for average precision
 PHRASES = 8
-FOLDER = Path("models/nano")
+FOLDER = Path(__file__).resolve().parents[2] / "models" / "nano"
 
 
 def scenes_for(cast: Cast, rounds: int, seed: int) -> list[tuple[str, Scene]]:
@@ -61,8 +62,9 @@ def one_phrase(detector: GroundingDino, asked: Sequence[tuple[str, Scene]]) -> d
     by_noun: dict[str, list[Judged]] = {}
     for noun, scene in asked:
         image, truth = Image.from_array(scene.pixels), boxes_of(scene, noun)
-        ranked.append(judge(detector.detect([image], Prompt.of([noun]), FLOOR)[0], truth))
-        shipped.append(judge(detector.detect([image], Prompt.of([noun]), SHIPPED)[0], truth))
+        proposed = detector.candidates([image], Prompt.of([noun]))[0]
+        for kept, thresholds in ((ranked, FLOOR), (shipped, SHIPPED)):
+            kept.append(judge(select(proposed, thresholds, width=image.width, height=image.height), truth))
         by_noun.setdefault(noun, []).append(shipped[-1])
     return {
         "ap50": with_interval(ranked, average_precision),

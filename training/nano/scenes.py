@@ -65,7 +65,7 @@ class Cast:
 
     def choose(self, rng: Rng, count: int) -> list[tuple[str, str]]:
         """Objects of 1..count nouns, each with a design of its own."""
-        kinds = rng.choice(self.nouns, size=int(rng.integers(1, count + 1)), replace=False, p=self.odds)
+        kinds = rng.choice(self.nouns, size=int(rng.integers(1, min(count, len(self.nouns)) + 1)), replace=False, p=self.odds)
         picked = [str(k) for k in kinds] + [str(k) for k in rng.choice(kinds, count - len(kinds))]
         return [(noun, str(rng.choice(self.designs[noun]))) for noun in picked]
 

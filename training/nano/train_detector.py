@@ -39,7 +39,6 @@ CLIP = 1.0
 AVERAGE = 0.995  # EMA
 SAVE_EVERY = 50
 RUN = CACHE / "detector.pt"
-SHIPPED = Path("models/nano/detector")
 
 
 def rate_at(iteration: int, total: int) -> float:

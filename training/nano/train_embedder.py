@@ -40,7 +40,6 @@ AVERAGE = 0.998
 CLIP = 2.0
 SAVE_EVERY = 100
 RUN = CACHE / "embedder.pt"
-SHIPPED = Path("models/nano/embedder")
 
 
 def embedder_config() -> Dinov2Config:

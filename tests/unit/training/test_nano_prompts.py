@@ -14,6 +14,7 @@ from training.nano.prompts import DOT, Encoder, Prompt, Prompter, write_word_lis
 from training.nano.vocabulary import COLOUR_FREE, load_nouns, plural, write_vocabulary
 
 NOUNS = load_nouns()
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_at_least_a_hundred_distinct_nouns() -> None:
@@ -71,5 +72,5 @@ def test_prompts_vary_and_name_each_noun_once() -> None:
 
 def test_vocabulary_file_is_current(tmp_path: Path) -> None:
     write_vocabulary(tmp_path / "v.json")
-    shipped = json.loads(Path("models/nano/vocabulary.json").read_text(encoding="utf-8"))
+    shipped = json.loads((ROOT / "models" / "nano" / "vocabulary.json").read_text(encoding="utf-8"))
     assert shipped == json.loads((tmp_path / "v.json").read_text(encoding="utf-8"))
