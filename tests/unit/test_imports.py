@@ -27,7 +27,7 @@ HEAVY = {
     "torch": [*MODELS, "vision/device.py"],
     "transformers": MODELS,
     "av": ["vision/media.py", "vision/frames.py"],
-    "cv2": ["vision/media.py", "vision/draw.py", "dinolabel/demo/*"],
+    "cv2": ["vision/media.py", "vision/draw.py", "dinolabel/demo/*", "training/nano/*"],
     "supervision": ["vision/draw.py"],
     "sklearn": ["vision/heads/*", "training/*"],
     "matplotlib": ["training/*"],

@@ -1,0 +1,48 @@
+"""Remakes both embedded models, the demo's scenes, the vocabulary, the figures and the card.   python -m training.nano
+
+Knows the order of the steps and nothing else. Each step resumes from its last checkpoint in .cache/nano; delete that folder
+to start from nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from pathlib import Path
+
+import torch
+
+from training.nano import train_backbone, train_detector, train_embedder
+from training.nano.architecture import export_detector
+from training.nano.art import TRAIN_VENDORS, load_sprites
+from training.nano.card import write_card
+from training.nano.demo_scenes import make_demo
+from training.nano.evaluate import FOLDER, evaluate
+from training.nano.parallel import launch
+from training.nano.vocabulary import write_vocabulary
+
+log = logging.getLogger(__name__)
+FIGURES = FOLDER / "figures.json"
+
+
+def make_all(processes: int, folder: Path = FOLDER) -> None:
+    """About the time that the model card states; fetches 20 MB of art on the first run."""
+    load_sprites(TRAIN_VENDORS)
+    launch(1, train_embedder.main, train_embedder.TOTAL, None)
+    launch(processes, train_backbone.main, train_backbone.TOTAL, None)
+    launch(processes, train_detector.main, train_detector.TOTAL, None)
+    export_detector(torch.load(train_detector.RUN, weights_only=True)["average"], folder / "detector")
+    train_embedder.export_embedder(torch.load(train_embedder.RUN, weights_only=True)["average"], folder / "embedder")
+    write_vocabulary(folder / "vocabulary.json")
+    make_demo(folder / "demo")
+    figures = evaluate(folder)
+    FIGURES.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    write_card(figures, folder / "README.md")
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--processes", type=int, default=2, help="one thread each; as many as there are cores")
+    make_all(parser.parse_args().processes)

@@ -1,0 +1,179 @@
+"""Trains the nano DINOv2 from nothing to tell designs apart.   python -m training.nano.train_embedder
+
+Knows nothing of the detector. Two tasks on the class token and the mean patch token: say which identity it is (a
+cosine-softmax over all, and over those of one noun), and draw a tiny clean picture of it from a crop with clutter, light and
+blur. The drawing is what starts a transformer quickly: the softmax alone stays at chance for hundreds of iterations. It
+resumes after being stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import math
+import time
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import BitImageProcessorPil, Dinov2Config, Dinov2Model
+
+from training.nano.art import CACHE
+from training.nano.batches import MEAN, STD
+from training.nano.crops import SIDE, SKETCH, Crops
+from training.nano.parallel import launch
+
+log = logging.getLogger(__name__)
+
+SEED = 2
+TOTAL = 1_500  # iterations
+BATCH = 48  # crops
+RATE = 1.5e-3
+DECAY = 0.05
+WARM_UP = 100
+SCALE = 16.0  # of the cosine-softmax
+PATCHES = 0.5  # weight of the mean patch token's loss
+SKETCHES = 4.0  # weight of the drawing's squared error
+WITHIN = 0.5  # weight of the softmax among the designs of one noun
+AVERAGE = 0.998
+CLIP = 2.0
+SAVE_EVERY = 100
+RUN = CACHE / "embedder.pt"
+
+
+def embedder_config() -> Dinov2Config:
+    return Dinov2Config(
+        hidden_size=128, num_hidden_layers=4, num_attention_heads=4, mlp_ratio=3, patch_size=14, image_size=SIDE,
+        layerscale_value=1.0, drop_path_rate=0.0,
+    )  # fmt: skip
+
+
+def build_embedder() -> Dinov2Model:
+    """Wider than transformers' own initialisation, which is meant for long runs."""
+    model = Dinov2Model(embedder_config())
+    for name, weight in model.named_parameters():
+        if weight.ndim == 2 and "token" not in name:
+            nn.init.xavier_uniform_(weight)
+    nn.init.trunc_normal_(model.embeddings.patch_embeddings.projection.weight, std=0.04)
+    return model
+
+
+class Run:
+    """All that must survive a stop."""
+
+    def __init__(self, identities: int) -> None:
+        torch.manual_seed(SEED)
+        self.model = build_embedder()
+        width = self.model.config.hidden_size
+        self.centres = nn.Parameter(torch.randn(2, identities, width) * 0.1)  # of class and of patch tokens
+        self.artist = nn.Linear(width, 4 * SKETCH * SKETCH)
+        matrices = [p for p in [*self.model.parameters(), *self.artist.parameters()] if p.ndim > 1]
+        others = [p for p in [*self.model.parameters(), *self.artist.parameters()] if p.ndim <= 1]
+        rest = [*others, self.centres]
+        groups = [{"params": matrices, "weight_decay": DECAY}, {"params": rest, "weight_decay": 0.0}]
+        self.optimizer = torch.optim.AdamW(groups, lr=RATE, fused=True)
+        self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+        self.iteration = 0
+
+    def save(self, path: Path) -> None:
+        state = {
+            "iteration": self.iteration, "model": self.model.state_dict(), "centres": self.centres.data,
+            "artist": self.artist.state_dict(), "optimizer": self.optimizer.state_dict(),
+            "average": self.average, "rng": torch.get_rng_state(),
+        }  # fmt: skip
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(state, path.with_suffix(".part"))
+        path.with_suffix(".part").replace(path)
+
+    def load(self, path: Path) -> None:
+        state = torch.load(path, weights_only=True)
+        self.iteration, self.average = state["iteration"], state["average"]
+        self.model.load_state_dict(state["model"])
+        self.centres.data.copy_(state["centres"])
+        self.artist.load_state_dict(state["artist"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["rng"])
+
+
+def identity_loss(run: Run, pixels: Tensor, labels: Tensor, crops: Crops) -> tuple[Tensor, dict[str, float]]:
+    with torch.autocast("cpu", torch.bfloat16):
+        tokens = run.model((pixels.permute(0, 3, 1, 2).float() / 255 - MEAN) / STD).last_hidden_state
+    total = torch.zeros(())
+    parts: dict[str, float] = {}
+    for name, weight, number, view in (("class", 1.0, 0, tokens[:, 0]), ("patches", PATCHES, 1, tokens[:, 1:].mean(1))):
+        view = view.float()
+        logits = SCALE * F.normalize(view, dim=-1) @ F.normalize(run.centres[number], dim=-1).T
+        rivals = logits.masked_fill(crops.noun_of[labels][:, None] != crops.noun_of[None, :], -1e4)
+        all_of_them, of_noun = F.cross_entropy(logits, labels), F.cross_entropy(rivals, labels)
+        drawn = F.mse_loss(run.artist(view), crops.sketches[labels])
+        total = total + weight * (all_of_them + WITHIN * of_noun + SKETCHES * drawn)
+        parts |= {f"{name}.identity": all_of_them.item(), f"{name}.of_noun": of_noun.item(), f"{name}.drawn": drawn.item()}
+    return total, parts
+
+
+@torch.no_grad()
+def update_average(run: Run) -> None:
+    keep = min(AVERAGE, (1 + run.iteration) / (10 + run.iteration))
+    state = run.model.state_dict()
+    torch._foreach_lerp_([run.average[k] for k in state], list(state.values()), 1 - keep)
+
+
+def train(*, total: int = TOTAL, until: int | None = None, path: Path = RUN, size: int = BATCH) -> Run:
+    crops = Crops(seed=SEED, size=size)
+    run = Run(len(crops.identities))
+    if path.exists():
+        run.load(path)
+        log.info("resumed at %d", run.iteration)
+    started, sums = time.time(), dict[str, float]()
+    while run.iteration < min(until or total, total):
+        for group in run.optimizer.param_groups:
+            share = (1 + math.cos(math.pi * run.iteration / total)) / 2
+            group["lr"] = RATE * min((run.iteration + 1) / WARM_UP, max(share, 0.01))
+        pixels, labels = crops.batch(run.iteration)
+        loss, parts = identity_loss(run, pixels, labels, crops)
+        run.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(run.model.parameters(), CLIP)
+        run.optimizer.step()
+        run.iteration += 1
+        update_average(run)
+        for name, value in parts.items():
+            sums[name] = sums.get(name, 0.0) + value
+        if run.iteration % SAVE_EVERY == 0:
+            means = " ".join(f"{name} {value / SAVE_EVERY:.3f}" for name, value in sums.items())
+            log.info("%d  %.2f s/it  %s", run.iteration, (time.time() - started) / SAVE_EVERY, means)
+            started, sums = time.time(), {}
+            run.save(path)
+    run.save(path)
+    return run
+
+
+def export_embedder(weights: dict[str, Tensor], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    stock = Dinov2Model(embedder_config())
+    stock.load_state_dict(weights)
+    stock.half().save_pretrained(folder)
+    processor = BitImageProcessorPil(
+        size={"shortest_edge": SIDE}, crop_size={"height": SIDE, "width": SIDE},
+        image_mean=MEAN.flatten().tolist(), image_std=STD.flatten().tolist(),
+    )  # fmt: skip
+    processor.save_pretrained(folder)
+
+
+def main(total: int, until: int | None) -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    train(total=total, until=until)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--total", type=int, default=TOTAL)
+    parser.add_argument("--until", type=int)
+    parser.add_argument("--export", type=Path, help="write the average of the last checkpoint here and stop")
+    options = parser.parse_args()
+    if options.export:
+        export_embedder(torch.load(RUN, weights_only=True)["average"], options.export)
+    else:
+        launch(1, main, options.total, options.until)
