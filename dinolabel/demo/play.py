@@ -25,7 +25,7 @@ Shown = Mapping[str, Sequence[Labelled]]
 
 @dataclass(slots=True)
 class Played:
-    """What came out. before, after: labelled boxes of every scene under the first and the last model_version."""
+    """What came out. before: labelled boxes of every scene under the first model_version; after: of the unseen ones under the last."""
 
     before: Shown
     after: Shown
@@ -89,7 +89,7 @@ def play(stage: Stage, world: World) -> Played:
     """Raises DemoFailed at the first step that does not come out."""
     with console.step("Proposing boxes from the words") as came_out:
         before_version = _fill(stage, len(world.scenes))
-        before = stage.labelled(before_version)
+        before = stage.labelled(before_version, world.scenes)
         came_out(f"Boxes on {len(before)} pictures: {sum(map(len, before.values()))}, as {before_version}")
     with console.step("Reviewing every other picture") as came_out:
         effort = _review(stage, world, before_version)
@@ -102,7 +102,7 @@ def play(stage: Stage, world: World) -> Played:
             switch_seconds = _switch(stage, before_version)
             came_out(f"Label Studio shows {stage.shown()}")
     after_version = stage.shown()
-    after = stage.labelled(after_version)
+    after = stage.labelled(after_version, world.unseen)  # finished tasks need no more predictions
     return Played(
         before=before,
         after=after,

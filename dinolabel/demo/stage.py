@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from dinolabel import build, running
 from dinolabel.demo.score import Labelled
-from dinolabel.demo.world import World
+from dinolabel.demo.world import Scene, World
 from dinolabel.settings import Settings
 from vision.errors import DinolabelError
 
@@ -65,14 +65,16 @@ class Stage:
                 return each["id"], each["result"]
         raise DemoFailed(f"Task {task} has no prediction of {version}.")
 
-    def labelled(self, version: str) -> dict[str, list[Labelled]]:
-        """What is shown on every scene under that version."""
+    def labelled(self, version: str, scenes: Iterable[Scene]) -> dict[str, list[Labelled]]:
+        """File name -> what is shown there under that version. Raises DemoFailed for a scene without a prediction of it."""
         from studio.results import regions
 
-        config = self.config()
+        config, tasks = self.config(), self.tasks()
         return {
-            file: [Labelled(region.box, region.label or "") for region in regions(self.result(row.id, version)[1], config)]
-            for file, row in self.tasks().items()
+            scene.file: [
+                Labelled(region.box, region.label or "") for region in regions(self.result(tasks[scene.file].id, version)[1], config)
+            ]
+            for scene in scenes
         }
 
     def wait(self, what: str, ready: Callable[[], bool], *, seconds: float, poll: float = 0.25) -> None:
