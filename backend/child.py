@@ -106,14 +106,15 @@ def _members(group: int) -> list[int]:
 
 
 def last_line(log: Path) -> str:
-    """The last line a command said, without terminal colours; "" when there is none yet. Lines with the command itself do not count."""
+    """The last line a command said, without terminal colours; "" when there is none yet. Lines with the command itself do not count,
+    nor do those of a log for programs (JSON)."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
             lines = file.read().decode("utf-8", "replace").replace("\r", "\n").splitlines()
     except OSError:
         return ""
-    return next((clean for each in reversed(lines) if (clean := _plain(each)) and not clean.startswith(PROMPT)), "")
+    return next((clean for each in reversed(lines) if (clean := _plain(each)) and not clean.startswith((PROMPT, "{"))), "")
 
 
 def _plain(line: str) -> str:

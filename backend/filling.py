@@ -97,7 +97,8 @@ class Filling:
         pending: list[TaskRow] = []
         ready: list[Prediction] = []
         sent_at = begun
-        errand = Errand(self.wanted, stopped=lambda: self._stopped() or self._clock() > end)
+        # However slow a disk is, the first chunk is done: a visit that never got further than opening files would never end.
+        errand = Errand(self.wanted, stopped=lambda: self._stopped() or (handled > 0 and self._clock() > end))
         for row, made in zip(rows, self._predictor.predictions(errand, rows), strict=False):
             handled += 1
             self._told(census.done + handled, len(census.unfinished), handled / max(self._clock() - begun, 1e-3))

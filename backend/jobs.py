@@ -73,7 +73,8 @@ class Jobs:
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._exports, self._program = folder, exports, tuple(program)
-        self._environment = {**environment, **dict.fromkeys(THREAD_CAPS, str(threads))}
+        # Without a terminal rich would break lines at 80 columns, and the page shows the last line.
+        self._environment = {**environment, **dict.fromkeys(THREAD_CAPS, str(threads)), "COLUMNS": "200"}
         self._verdicts, self._time_limit = verdicts, time_limit
         self._table = JobTable(folder / "jobs.sqlite")
         self._huey = SqliteHuey("dinolabel", filename=str(folder / "huey.sqlite"), serializer=JsonSerializer(), results=False)

@@ -108,7 +108,10 @@ class Projects:
             return entries[project]
 
     def note_version(self, project: int, version: str) -> Entry:
-        """Put ``version`` at the end of what we pushed: before its first prediction leaves, and again when it is shown."""
+        """Put ``version`` at the end of what we pushed: before its first prediction leaves. Writes nothing when it stands there."""
+        known = self.get(project)
+        if known is not None and known.versions[-1:] == (version,):
+            return known
         with self._changing() as entries:
             entries[project] = entries[project].with_version(version)
             return entries[project]

@@ -15,7 +15,7 @@ import structlog
 
 from backend.attempts import Attempts
 from backend.board import Board
-from backend.errors import WeightsDiffer
+from backend.errors import UNFORESEEN, WeightsDiffer
 from backend.filling import Filling
 from backend.predict import Predictor
 from backend.projects import Entry, ProjectBusy, Projects
@@ -104,6 +104,10 @@ class Reconciler:
         """What to tell of a visit that an error ended."""
         return self._told(Outcome(project, state, str(error), error.hint))
 
+    def surprised(self, project: int) -> Outcome:
+        """What to tell of a visit that a bug ended; the log has the rest."""
+        return self._told(Outcome(project, "failed", UNFORESEEN[0], UNFORESEEN[1]))
+
     def _without_studio(self, project: int) -> Outcome:
         """No token: Label Studio asks, so all there is to switch is what we answer."""
         wanted = self._store.wanted(str(project))
@@ -129,7 +133,7 @@ class Reconciler:
         )
         told = partial(self._tell_shown, project.id)
         ended = Switch(studio, self._store, self._projects, checkpoint=self._checkpoint, told=told).run(filling, shown, seconds)
-        outcome = self._outcome(ended, wanted)
+        outcome = self._outcome(ended, wanted, shows=project.show_predictions)
         if ended.complete and ended.shown == wanted.version:
             swept_in = Sweep(studio, self._projects, self._grace).run(project.id, wanted.config)
             outcome = replace(outcome, again_in=soonest(outcome.again_in, swept_in))
@@ -146,7 +150,7 @@ class Reconciler:
             return None
         return replace(current, version=shown)
 
-    def _outcome(self, ended: Ended, wanted: Recipe) -> Outcome:
+    def _outcome(self, ended: Ended, wanted: Recipe, *, shows: bool) -> Outcome:
         census, project = ended.census, wanted.project
         failed = [(each.id, self._attempts.of(project, each.id, wanted.version)) for each in census.failed]
         progress = {"done": census.done, "total": len(census.unfinished), "failed": len(failed)}
@@ -165,6 +169,10 @@ class Reconciler:
             note = f"Label Studio shows {ended.shown!r}, which is not ours, so it is left; our predictions are stored beside it."
             hint = f"To show them, choose {wanted.version} in the project's settings under Annotation, Live Predictions."
             return Outcome(project, "in step", note, hint, pushed=ended.pushed, again_in=again_in)
+        if not shows:
+            note = "Label Studio is set not to show predictions in this project. " + note
+            hint = "Switch them on in the project's settings under Annotation: Use predictions to prelabel tasks."
+            return Outcome(project, "in step", note.strip(), hint, pushed=ended.pushed, again_in=again_in)
         return Outcome(project, "in step", note, pushed=ended.pushed, again_in=again_in)
 
     def _look(self, outcome: Outcome, wanted: Recipe, ended: Ended) -> Outcome:

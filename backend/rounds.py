@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from backend.agenda import Agenda
 from backend.board import Board
 from backend.projects import Projects
 from studio.errors import StudioDenied, StudioUnreachable
@@ -29,6 +30,8 @@ LOOK_SECONDS = 1.0
 GATHER_SECONDS = 0.3
 """Events come in bunches (an annotation sends two or three); one visit serves them all."""
 
+Wishes = dict[int, tuple[str | None, bool, tuple[str, str]]]
+
 
 class Rounds:
     """poll_seconds: how often every project is visited though nothing was heard of it."""
@@ -45,12 +48,11 @@ class Rounds:
     ) -> None:
         self._reconciler, self._projects, self._store, self._board = reconciler, projects, store, board
         self._poll, self._clock = poll_seconds, clock
+        self._agenda = Agenda()
+        self._wished: Wishes = {}
+        self._backoff = 0.0
         self._woken = threading.Event()
         self._over = threading.Event()
-        self._due: dict[int, float] = {}
-        self._lock = threading.Lock()
-        self._backoff = 0.0
-        self._wished: dict[int, tuple[str | None, bool, tuple[str, str]]] = {}
         self._thread = threading.Thread(target=self._run, name="reconcile", daemon=True)
 
     def start(self) -> None:
@@ -69,9 +71,7 @@ class Rounds:
 
     def wake(self, project: int | None = None) -> None:
         """Visit a project (or all) soon. Returns at once; anybody may call it."""
-        with self._lock:
-            for each in [project] if project is not None else list(self._due):
-                self._due[each] = 0.0
+        self._agenda.wake(project)
         self._woken.set()
 
     def _run(self) -> None:
@@ -84,9 +84,60 @@ class Rounds:
             except Exception:  # the outermost loop of the worker: whatever it was, the next round is tried
                 log.exception("round_failed")
                 pause = self._poll
-            self._rest(pause)
+            self._wait(pause)
 
-    def _rest(self, seconds: float) -> None:
+    def once(self) -> float:
+        """Visit whoever is due; the seconds until somebody is again."""
+        self._wished = self._wishes()
+        for gone in self._agenda.keep([each.project for each in self._projects.all()]):
+            self._board.forget(gone)
+        for project in self._agenda.due(self._clock()):
+            if self._over.is_set():
+                break
+            if not self._visit(project):
+                return self._wait_for_studio()
+        now = self._clock()
+        return max(0.0, self._agenda.next_at(now + self._poll) - now)
+
+    def _visit(self, project: int) -> bool:
+        """False when Label Studio is not there, which concerns all projects alike."""
+        begun = self._clock()
+        # Planned before the visit, so that a wake-up during it is not lost.
+        self._agenda.plan(project, begun + self._poll)
+        try:
+            outcome = self._reconciler.reconcile(project)
+        except StudioUnreachable as error:
+            self._reconciler.failed(project, error, "unreachable")
+            if not self._backoff:
+                log.warning("studio_down", project=project, reason=str(error))
+            return False
+        except SettingsError:
+            raise
+        except DinolabelError as error:
+            outcome = self._reconciler.failed(project, error, "unreachable" if isinstance(error, StudioDenied) else "failed")
+        except Exception:  # one project's surprise must not keep the others waiting
+            log.exception("visit_failed", project=project)
+            outcome = self._reconciler.surprised(project)
+        if self._backoff and outcome.state not in ("failed", "unreachable"):
+            log.info("studio_up", project=project)
+            self._backoff = 0.0
+        self._plan_next(outcome, begun)
+        return True
+
+    def _plan_next(self, outcome: Outcome, begun: float) -> None:
+        now = self._clock()
+        if not outcome.pushed:
+            self._agenda.visited(outcome.project, begun, now)
+        if outcome.again_in is not None:
+            self._agenda.sooner(outcome.project, now + outcome.again_in)
+
+    def _wait_for_studio(self) -> float:
+        self._backoff = min(max(FIRST_BACKOFF, 2 * self._backoff), self._poll)
+        for each in self._agenda.known():
+            self._agenda.plan(each, self._clock() + self._backoff)
+        return self._backoff
+
+    def _wait(self, seconds: float) -> None:
         """Until it is time, somebody wakes us, or another process has changed what is wanted."""
         end, before = self._clock() + seconds, self._wished
         while not self._over.is_set() and (left := end - self._clock()) > 0:
@@ -95,78 +146,15 @@ class Rounds:
                 break
             now = self._wishes()
             for project in {each for each, wish in now.items() if before.get(each) != wish}:
-                self._plan(project, 0.0)
+                self._agenda.wake(project)
             if now != before:
                 break
         self._woken.clear()
 
-    def _wishes(self) -> dict[int, tuple[str | None, bool, tuple[str, str]]]:
+    def _wishes(self) -> Wishes:
         """What files say should be, per project."""
         try:
             entries = self._projects.all()
             return {each.project: (self._store.wanted(str(each.project)), each.paused, each.weights) for each in entries}
         except (DinolabelError, OSError):
             return {}
-
-    def once(self) -> float:
-        """Visit whoever is due; the seconds until somebody is again."""
-        self._wished = self._wishes()
-        attached = [each.project for each in self._projects.all()]
-        now = self._clock()
-        with self._lock:
-            for gone in self._due.keys() - set(attached):
-                del self._due[gone]
-                self._board.forget(gone)
-            due = [each for each in attached if self._due.get(each, 0.0) <= now]
-        for project in due:
-            if self._over.is_set():
-                break
-            # Noted before the visit, so that a wake-up during it is not lost.
-            self._plan(project, now + self._poll)
-            if not self._visit(project):
-                return self._wait_for_studio(attached)
-        with self._lock:
-            return max(0.0, min([*self._due.values(), now + self._poll]) - self._clock())
-
-    def _visit(self, project: int) -> bool:
-        """False when Label Studio is not there, which concerns all projects alike."""
-        try:
-            outcome = self._reconciler.reconcile(project)
-        except (StudioUnreachable, StudioDenied) as error:
-            self._reconciler.failed(project, error, "unreachable")
-            if isinstance(error, StudioDenied):
-                return True
-            if not self._backoff:
-                log.warning("studio_down", project=project, reason=str(error))
-            return False
-        except SettingsError:
-            raise
-        except DinolabelError as error:
-            outcome = self._reconciler.failed(project, error)
-        except Exception:  # one project's surprise must not keep the others waiting
-            log.exception("visit_failed", project=project)
-            self._board.set(
-                project, state="failed", note="Something went wrong here that we did not foresee.", hint="See the backend's log."
-            )
-            return True
-        if self._backoff:
-            log.info("studio_up", project=project)
-            self._backoff = 0.0
-        self._plan_again(outcome)
-        return True
-
-    def _wait_for_studio(self, attached: list[int]) -> float:
-        self._backoff = min(max(FIRST_BACKOFF, 2 * self._backoff), self._poll)
-        for each in attached:
-            self._plan(each, self._clock() + self._backoff)
-        return self._backoff
-
-    def _plan_again(self, outcome: Outcome) -> None:
-        if outcome.again_in is not None:
-            with self._lock:
-                soon = self._clock() + outcome.again_in
-                self._due[outcome.project] = min(self._due.get(outcome.project, soon), soon)
-
-    def _plan(self, project: int, at: float) -> None:
-        with self._lock:
-            self._due[project] = at

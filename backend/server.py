@@ -6,12 +6,11 @@ Knows Flask and waitress; what a request means is the service's.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 import structlog
-from flask import Flask, Response, jsonify, redirect, request
+from flask import Flask, Response, jsonify, request
 from waitress.server import create_server
 from werkzeug.exceptions import HTTPException
 
@@ -39,47 +38,50 @@ def create_app(service: Service, *, secret: str | None = None) -> Flask:
     app.register_error_handler(DinolabelError, _named)
     app.register_error_handler(HTTPException, _refused)
     app.register_error_handler(Exception, _unforeseen)
-    _dialogue(app, service)
+    _asked_for(app, service)
+    _told(app, service)
     _people(app, service)
     return app
 
 
-def _dialogue(app: Flask, service: Service) -> None:
-    """What Label Studio calls."""
+def _asked_for(app: Flask, service: Service) -> None:
+    """What Label Studio asks."""
 
-    def route(rule: str, call: Callable[[], Reply], *methods: str) -> None:
-        app.add_url_rule(rule, rule, call, methods=list(methods))
-
+    @app.get("/health")
     def health() -> Reply:
         return jsonify({"status": "UP", "model_class": "dinolabel", **asdict(service.running)})
 
+    @app.post("/setup")
     def setup() -> Reply:
         return jsonify({"model_version": service.setup(wire.parse_setup(_body()))})
 
+    @app.post("/predict")
     def predict() -> Reply:
         return jsonify(service.predict(wire.parse_predict(_body())))
 
+    @app.route("/versions", methods=["GET", "POST"])
+    def versions() -> Reply:
+        # Label Studio's GET carries no project, though it means one.
+        project = _fields().get("project")
+        return jsonify({"versions": service.versions(None if project is None else wire.project_id(project))})
+
+
+def _told(app: Flask, service: Service) -> None:
+    """What Label Studio, or anybody, tells us to note or to do."""
+
+    @app.post("/webhook")
     def webhook() -> Reply:
         return jsonify({"noted": service.event(wire.parse_event(_body()))})
 
+    @app.post("/train")
     def train() -> Reply:
-        project = wire.project_id(_asked().get("project"))
-        job = service.train(project, why="asked for by /train")
-        if page.for_a_person(request):
-            return redirect("/", 303)  # type: ignore[return-value]
-        return jsonify({"job": job}), 202
+        job = service.train(wire.project_id(_fields().get("project")), why="asked for by /train")
+        return _back() if page.for_a_person(request) else (jsonify({"job": job}), 202)
 
-    def versions() -> Reply:
-        # Label Studio's GET carries no project, though it means one.
-        project = _asked().get("project")
-        return jsonify({"versions": service.versions(None if project is None else wire.project_id(project))})
-
-    route("/health", health, "GET")
-    route("/setup", setup, "POST")
-    route("/predict", predict, "POST")
-    route("/webhook", webhook, "POST")
-    route("/train", train, "POST")
-    route("/versions", versions, "GET", "POST")
+    @app.post("/jobs/<job>/cancel")
+    def cancel(job: str) -> Reply:
+        ended = service.jobs.cancel(job)
+        return _back() if page.for_a_person(request) else jsonify(page.job_json(ended))
 
 
 def _people(app: Flask, service: Service) -> None:
@@ -98,14 +100,14 @@ def _people(app: Flask, service: Service) -> None:
             return Response(page.body(service), headers={"Cache-Control": "no-store"}, mimetype="text/html")
         return jsonify(page.as_json(service))
 
-    @app.post("/jobs/<job>/cancel")
-    def cancel(job: str) -> Reply:
-        ended = service.jobs.cancel(job)
-        return redirect("/", 303) if page.for_a_person(request) else jsonify(page.job_json(ended))  # type: ignore[return-value]
-
     @app.get("/metrics")
     def metrics() -> Response:
         return Response(service.meters.page(service.board.all()), content_type=meters.CONTENT_TYPE)
+
+
+def _back() -> Response:
+    """To the page, after one of its buttons."""
+    return Response(status=303, headers={"Location": "/"})
 
 
 def _body() -> Any:
@@ -113,7 +115,7 @@ def _body() -> Any:
     return request.get_json(force=True, silent=True)
 
 
-def _asked() -> dict[str, Any]:
+def _fields() -> dict[str, Any]:
     """Fields of JSON, form or query, whichever there is."""
     body = _body()
     if body is not None and not isinstance(body, dict):

@@ -67,8 +67,7 @@ class Switch:
         self._projects.note_version(project, wanted.version)
         self._checkpoint("noted")
 
-        pushed = 0
-        census = filling.census()
+        pushed, census = 0, filling.census()
         for stored in filling.fill(census, seconds):  # 2. Everybody gets the new version; who arrives meanwhile, both.
             pushed += stored
             self._checkpoint("pushed")
@@ -84,8 +83,7 @@ class Switch:
             shown = self._show(project, wanted.version)  # 4. One PATCH.
         self._checkpoint("shown")
 
-        if self._store.current(str(project)) != wanted.bundle_id:
-            self._store.set_current(str(project), wanted.bundle_id)  # 5. `/setup` moves with it.
+        self._settle(project, wanted.bundle_id)  # 5. `current`, and `/setup` with it.
         self._checkpoint("current")
         return Ended(census, pushed, complete=True, shown=shown)
 
@@ -101,6 +99,10 @@ class Switch:
         self._told(version)
         log.info("switched", project=project, before=before, after=version)
         return version
+
+    def _settle(self, project: int, bundle_id: str | None) -> None:
+        if self._store.current(str(project)) != bundle_id:
+            self._store.set_current(str(project), bundle_id)
 
     def _anything_to_show(self, census: Census, project: int, version: str) -> bool:
         """Label Studio refuses to show a version that has no prediction."""

@@ -95,7 +95,8 @@ def test_a_command_that_is_not_there(desk: Callable[..., Jobs]) -> None:
 
 
 def test_progress_is_the_last_line_without_colours(desk: Callable[..., Jobs]) -> None:
-    jobs = desk(r"import time; print('\x1b[32mEmbedding\x1b[0m 3 of 9', flush=True); print('  ', flush=True); time.sleep(30)")
+    said = [r"\x1b[32mEmbedding\x1b[0m 3 of 9", "   ", '{"event": 1}']
+    jobs = desk(f"import time; print({said[0]!r}, {said[1]!r}, {said[2]!r}, sep=chr(10), flush=True); time.sleep(30)".replace("\\\\", "\\"))
     job = jobs.train(1, why="asked")
     eventually(lambda: jobs.get(job).progress == "Embedding 3 of 9")
     assert jobs.cancel(job).state == "cancelled"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from backend.wire import SetupAsked
@@ -15,12 +17,15 @@ def test_running_it_again_does_nothing(world) -> None:
     project = world.project(4)
     service = world.service()
     service.reconcile(project)
+    files = {path: path.stat().st_mtime_ns for path in (world.root / "data").rglob("*") if path.is_file()}
     calls = len(world.studio.calls)
     assert (service.reconcile(project).pushed, "import" in world.studio.calls[calls:], "patch" in world.studio.calls[calls:]) == (
         0,
         False,
         False,
     )
+    now = {path: path.stat().st_mtime_ns for path in (world.root / "data").rglob("*") if path.is_file()}
+    assert {path.name for path in now if now[path] != files.get(path)} <= {f"{project}.lock"}
 
 
 def test_an_unattached_project_is_not_touched(world) -> None:
@@ -138,3 +143,23 @@ def test_skipped_tasks_get_boxes_too_but_last(world) -> None:
     service.reconcile(project)
     assert order[-1] == skipped
     assert len(order) == 5
+
+
+def test_every_visit_gets_somewhere_however_slow_the_disk(world) -> None:
+    project = world.project(9)
+    service = world.service()
+    plain = world.media.resolve
+
+    def slowly(url: str, *, task: int | None = None):
+        time.sleep(0.02)
+        return plain(url, task=task)
+
+    world.media.resolve = slowly
+    assert [service.reconcile(project, seconds=0.001).pushed for _ in range(3)] == [4, 4, 1]
+
+
+def test_predictions_that_are_switched_off_are_said(world) -> None:
+    project = world.project(2)
+    world.studio.set(project, show_predictions=False)
+    outcome = world.service().reconcile(project)
+    assert (outcome.state, "not to show" in outcome.note, "prelabel" in outcome.hint) == ("in step", True, True)
