@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from studio.server import LocalStudio
 
 PATIENCE_SECONDS = 900.0  # a first start takes half a minute; on a busy old laptop many
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 POLL_SECONDS = 10.0
 FIRST_BOXES = 3
 FIRST_BOXES_SECONDS = 120.0
@@ -191,12 +192,12 @@ def _plan(settings: Settings, wishes: Wishes, memory: projects.Memory) -> Plan:
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    """SIGTERM and a closed terminal end us as Ctrl-C does."""
+    """SIGTERM and a closed terminal end us as Ctrl-C does; and so does SIGINT where the shell that started us had it ignored."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.signal(number, interrupt) for number in STOPPING}
     try:
         yield
     finally:
@@ -206,5 +207,5 @@ def _stoppable() -> Iterator[None]:
 
 def _deaf() -> None:
     """Stopping takes some seconds: another Ctrl-C must not leave processes behind."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in STOPPING:
         signal.signal(number, signal.SIG_IGN)
