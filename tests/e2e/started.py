@@ -64,8 +64,9 @@ class Up:
     def start(cls, log: Path, environment: dict[str, str], *arguments: str) -> Up:
         command = [sys.executable, "-m", "dinolabel", "up", *arguments, "--no-browser"]
         with log.open("wb") as output:
+            # As in the background of a script, where the shell has SIGINT ignored: Ctrl-C's signal must stop it all the same.
             process = subprocess.Popen(
-                command,
+                ["/bin/sh", "-c", 'trap "" INT; exec "$@"', "sh", *command],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

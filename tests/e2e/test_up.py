@@ -202,10 +202,10 @@ def test_no_secret_is_in_a_log(home: Home, up: Up) -> None:
         assert not [each for each in secrets if each in log.read_text(encoding="utf-8")]
 
 
-def test_sigterm_ends_every_process(home: Home, up: Up, studio: Studio) -> None:
+def test_ctrl_c_ends_every_process(home: Home, up: Up, studio: Studio) -> None:
     family = up.family()
     assert len(family) >= 5, family  # up, two keepers, Label Studio, the backend
-    assert up.end(signal.SIGTERM) == 0, up.said()
+    assert up.end(signal.SIGINT) == 0, up.said()
     assert until(lambda: not alive(family), seconds=20, what=lambda: alive(family))
     assert running.find(home.data) is None and not (home.data / running.NOTE).exists()
     with pytest.raises(ConnectionRefusedError):
@@ -231,6 +231,15 @@ def test_again_goes_on_where_it_was(home: Home, studio: Studio) -> None:
         again.process.wait()
     assert until(lambda: not alive(family), seconds=30, what=lambda: alive(family)), "killed, it left processes behind"
     assert running.find(home.data) is None
+
+
+def test_sigterm_while_it_starts_leaves_nothing_behind(home: Home) -> None:
+    starting = home.up("stopped.log")
+    until(lambda: any("label-studio" in command for command in starting.family().values()), seconds=60, what=starting.said)
+    family = starting.family()
+    assert starting.end(signal.SIGTERM) == 0, starting.said()
+    assert until(lambda: not alive(family), seconds=20, what=lambda: alive(family))
+    assert "Stopped." in starting.said() and "Traceback" not in starting.said()
 
 
 @pytest.mark.parametrize(
