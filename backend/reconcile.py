@@ -135,7 +135,7 @@ class Reconciler:
         ended = Switch(studio, self._store, self._projects, checkpoint=self._checkpoint, told=told).run(filling, shown, seconds)
         outcome = self._outcome(ended, wanted, shows=project.show_predictions)
         if ended.complete and ended.shown == wanted.version:
-            swept_in = Sweep(studio, self._projects, self._grace).run(project.id, wanted.config)
+            swept_in = Sweep(studio, self._projects, self._grace).run(project.id, ended.census.rows)
             outcome = replace(outcome, again_in=soonest(outcome.again_in, swept_in))
         return self._look(outcome, wanted, ended)
 

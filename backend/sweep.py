@@ -1,11 +1,11 @@
-"""Takes away predictions nobody needs any more: of our versions, all but the one on show and the one before it.
+"""Takes away predictions nobody needs any more: of our versions, all but the one on show, the one before it, and those work came from.
 
 A pinned version is the one on show. Knows nothing of others' predictions, and touches none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -13,11 +13,9 @@ import structlog
 
 from backend.moments import moment
 from backend.projects import Projects
-from studio.label_config import LabelConfig
-from studio.tasks import judge
 
 if TYPE_CHECKING:
-    from studio.client import Studio
+    from studio.client import Studio, TaskRow
 
 log = structlog.get_logger(__name__)
 
@@ -32,18 +30,20 @@ class Sweep:
     ) -> None:
         self._studio, self._projects, self._grace, self._now = studio, projects, grace_seconds, now
 
-    def run(self, project: int, config: LabelConfig) -> float | None:
-        """Delete what is old enough; the seconds until there is more to do, or None. Call when the switch is complete."""
+    def run(self, project: int, rows: Iterable[TaskRow]) -> float | None:
+        """Delete what is old enough; the seconds until there is more to do, or None. Call when the switch is complete.
+
+        rows: the project's tasks. A version that is stored on a finished task stays: an annotation came from it, and with the
+        prediction Label Studio forgets which boxes were rejected, where the detector had put them, and that a button made it.
+        """
         entry = self._projects.get(project)
-        old = () if entry is None else entry.versions[:-KEPT]
+        origins = {version for row in rows if row.annotated or row.cancelled for version in row.versions}
+        old = () if entry is None else tuple(each for each in entry.versions[:-KEPT] if each not in origins)
         if entry is None or not old:
             return None
         age = (self._now() - moment(entry.switched_at)).total_seconds()
         if age < self._grace:
             return self._grace - age
-        if self._made_by_button(project, config):
-            # Label Studio forgets an annotation's parent with the prediction, and without it a button's work looks like a person's.
-            return None
         stored = self._studio.model_versions(project)
         for version in old:
             if version in stored:
@@ -51,6 +51,3 @@ class Sweep:
                 log.info("swept", project=project, version=version)
         self._projects.update(project, versions=tuple(each for each in entry.versions if each not in old))
         return None
-
-    def _made_by_button(self, project: int, config: LabelConfig) -> bool:
-        return any(each.verdict == "unverified" for task in self._studio.export(project) for each in judge(task, config))

@@ -41,6 +41,7 @@ def _check(number: int) -> Check:
         yield from _backends(studio, number)
         if config is not None:
             yield from _picture(settings, studio, number, config)
+            yield from _prediction(project, config)
 
     check.__name__ = f"project {number}"
     return check
@@ -125,6 +126,21 @@ def _picture(settings: Settings, studio: Studio, number: int, config: LabelConfi
         yield Finding("bad", "picture", f"task {row.id}: {error}", error.hint)
     else:
         yield Finding("ok", "picture", f"task {row.id} was fetched: {image.width} x {image.height}")
+
+
+def _prediction(project: Project, config: LabelConfig) -> Iterator[Finding]:
+    """One prediction of ours, judged by Label Studio's own SDK: it drops what it does not like without a word."""
+    from studio.results import to_prediction, to_result
+    from studio.validate import faults
+    from vision.types import Box, Detection
+
+    detections = [Detection(Box(10, 10, 50, 50), phrase, 0.5) for phrase in config.prompt_map]
+    result = to_result(detections, config, width=100, height=100, task=0, version=connect.TITLE)
+    found = faults(project.label_config, to_prediction(0, result, connect.TITLE))
+    if found:
+        yield Finding("bad", "prediction", f"Label Studio would drop ours: {found[0]}", "Report this, with the label config.")
+    else:
+        yield Finding("ok", "prediction", "Label Studio's SDK accepts ours for this label config")
 
 
 def _address(row: TaskRow, config: LabelConfig) -> str:

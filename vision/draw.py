@@ -26,10 +26,10 @@ EAST_ASIAN = 0x2E80  # from here on DejaVu has no glyphs
 EAST_ASIAN_FONTS = ("NotoSansCJK-Regular.ttc", "wqy-zenhei.ttc", "PingFang.ttc", "msyh.ttc", "arialuni.ttf")
 
 
-def draw(pixels: Pixels, detections: Sequence[Detection], label_of: Callable[[Detection], str | None]) -> Pixels:
+def draw(pixels: Pixels, detections: Sequence[Detection], label_of: Callable[[Detection], str | None], *, scores: bool = True) -> Pixels:
     """An annotated copy of (H, W, 3) uint8 RGB pixels.
 
-    label_of: what to call a detection; None leaves it out. Beside the label stands the confidence of a name, else the score.
+    label_of: what to call a detection; None leaves it out. scores: beside the label stands the confidence of a name, else the score.
     """
     labelled = [(each, label) for each in detections if (label := label_of(each)) is not None]
     canvas = np.array(pixels)
@@ -37,7 +37,7 @@ def draw(pixels: Pixels, detections: Sequence[Detection], label_of: Callable[[De
         return canvas
     # Best last, so that it lies on top of what it overlaps.
     labelled.reverse()
-    return np.asarray(_annotated(canvas, [each for each, _ in labelled], [label for _, label in labelled]))
+    return np.asarray(_annotated(canvas, [each for each, _ in labelled], [label for _, label in labelled], scores))
 
 
 def colour(label: str) -> str:
@@ -76,7 +76,7 @@ def _font(text: str) -> str | None:
     return next((str(path) for each in folders if (path := Path(each, "mpl-data/fonts/ttf/DejaVuSans.ttf")).is_file()), None)
 
 
-def _annotated(canvas: Pixels, detections: Sequence[Detection], labels: Sequence[str]) -> Any:
+def _annotated(canvas: Pixels, detections: Sequence[Detection], labels: Sequence[str], scores: bool) -> Any:
     import supervision as sv
 
     boxes = sv.Detections(xyxy=np.array([each.box.xyxy for each in detections]), class_id=np.arange(len(detections)))
@@ -93,7 +93,7 @@ def _annotated(canvas: Pixels, detections: Sequence[Detection], labels: Sequence
         text_padding=max(2, round(longer / 300)),
         smart_position=True,
     )
-    captions = [caption(label, each) for label, each in zip(labels, detections, strict=True)]
+    captions = [caption(label, each) if scores else label for label, each in zip(labels, detections, strict=True)]
     # supervision works on BGR; colours are given as they shall look.
     drawn = frame.annotate(np.ascontiguousarray(canvas[..., ::-1]), boxes)
     return np.ascontiguousarray(words.annotate(drawn, boxes, labels=captions)[..., ::-1])

@@ -62,7 +62,7 @@ def _loop(played: Played, world: World, chosen: Sequence[Scene]) -> Picture.Imag
 
 def _drawn(world: World, scene: Scene, labelled: Sequence[Labelled]) -> Pixels:
     pixels = open_image(world.folder / scene.file).pixels
-    return draw(pixels, [Detection(each.box, each.label, 1.0) for each in labelled], lambda detection: detection.phrase)
+    return draw(pixels, [Detection(each.box, each.label, 1.0) for each in labelled], lambda detection: detection.phrase, scores=False)
 
 
 def _sheet(cells: Sequence[Pixels], *, columns: int, headings: Sequence[str] = ()) -> Picture.Image:

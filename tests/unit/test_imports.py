@@ -31,7 +31,7 @@ HEAVY = {
     "supervision": ["vision/draw.py"],
     "sklearn": ["vision/heads/*", "training/*"],
     "matplotlib": ["training/*"],
-    "label_studio_sdk": ["studio/client.py", "studio/media.py"],
+    "label_studio_sdk": ["studio/validate.py"],
     "requests": ["studio/*"],
     "label_studio_ml": ["backend/model.py"],
     "flask": ["backend/*"],

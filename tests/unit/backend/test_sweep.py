@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.doubles.coloured_things import GREEN, RED, bundle
 
 
@@ -60,15 +62,17 @@ def test_others_predictions_are_never_touched(world) -> None:
     assert len(world.studio.model_versions(project)) == 3
 
 
-def test_nothing_goes_while_a_button_made_annotations_of_it(world) -> None:
-    """Deleting a prediction makes Label Studio forget that an annotation came from it: a button's work would look like a person's."""
+@pytest.mark.parametrize("by_button", [True, False])
+def test_what_an_annotation_came_from_stays(world, by_button: bool) -> None:
+    """Deleting a prediction makes Label Studio forget that an annotation came from it, and with it what was rejected."""
     project = world.project(3)
     service = world.service(grace_seconds=0.0)
     service.reconcile(project)
-    world.studio.annotate(world.ids(project)[0], ["thing"], by_button=True)
+    first = world.studio.project(project).model_version
+    world.studio.annotate(world.ids(project)[0], ["thing"], by_button=by_button)
     for names in ({"jason": RED}, {"lacy": RED}, {"lacy": GREEN}):
         world.store.publish(str(project), bundle(names))
         while not service.reconcile(project).complete:
             pass
-    assert len(world.studio.model_versions(project)) == 4
-    assert world.studio.export(project)[0]["annotations"][0]["parent_prediction"] is not None
+    assert first in world.studio.model_versions(project)
+    assert len(world.studio.model_versions(project)) == 3
