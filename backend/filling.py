@@ -33,7 +33,7 @@ SECONDS_BETWEEN = 2.0
 class Census:
     """One listing of a project's tasks.
 
-    rows: all of them. unfinished: those no person has submitted. lacking: of these, without the wanted version. due: of these, to be
+    rows: all of them. unfinished: those somebody still gets. lacking: of these, without the wanted version. due: of these, to be
     done now, in their order. awaited: lacking, and a switch waits for them. failed: lacking, and tried in vain.
     """
 
@@ -75,7 +75,7 @@ class Filling:
     def census(self) -> Census:
         """List who lacks the wanted version now."""
         rows = tuple(self._studio.tasks(self.project))
-        unfinished = tuple(each for each in rows if not each.annotated)
+        unfinished = tuple(each for each in rows if not each.finished)
         lacking = tuple(each for each in unfinished if self.wanted.version not in each.versions)
         tried = {each.id: self._attempts.of(self.project, each.id, self.wanted.version) for each in lacking}
         return Census(
@@ -148,4 +148,4 @@ class Filling:
 
 
 def _wants(row: TaskRow, made: Prediction) -> bool:
-    return not row.annotated and made.stored["model_version"] not in row.versions
+    return not row.finished and made.stored["model_version"] not in row.versions

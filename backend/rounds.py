@@ -114,11 +114,11 @@ class Rounds:
         except SettingsError:
             raise
         except DinolabelError as error:
-            outcome = self._reconciler.failed(project, error, "unreachable" if isinstance(error, StudioDenied) else "failed")
+            outcome = self._reconciler.failed(project, error, "refused" if isinstance(error, StudioDenied) else "failed")
         except Exception:  # one project's surprise must not keep the others waiting
             log.exception("visit_failed", project=project)
             outcome = self._reconciler.surprised(project)
-        if self._backoff and outcome.state not in ("failed", "unreachable"):
+        if self._backoff and outcome.state not in ("failed", "refused"):
             log.info("studio_up", project=project)
             self._backoff = 0.0
         self._plan_next(outcome, begun)

@@ -23,12 +23,15 @@ IDS = 200
 
 UPLOAD_FILES = 50
 UPLOAD_BYTES = 64 * 2**20
-_FIELDS = "id,data,predictions_model_versions,total_annotations,cancelled_annotations,updated_at"
+_FIELDS = "id,data,predictions_model_versions,total_annotations,cancelled_annotations,overlap,updated_at"
 
 
 @dataclass(frozen=True, slots=True)
 class TaskRow:
-    """A task in short. versions: of its stored predictions. annotated: somebody submitted it. cancelled: somebody skipped it."""
+    """A task in short. versions: of its stored predictions. annotated: somebody submitted it. cancelled: somebody skipped it.
+
+    finished: as many submitted it as the project asks for, so nobody gets it any more.
+    """
 
     id: int
     data: Mapping[str, Any] = field(hash=False)
@@ -36,17 +39,21 @@ class TaskRow:
     annotated: bool
     cancelled: bool
     updated_at: str
+    finished: bool
 
     @classmethod
     def of(cls, reply: Mapping[str, Any]) -> TaskRow:
         versions = str(reply.get("predictions_model_versions") or "").split(",")
+        submitted = int(reply.get("total_annotations") or 0)
         return cls(
             id=int(reply["id"]),
             data=reply.get("data") or {},
             versions=frozenset(each.strip() for each in versions if each.strip()),
-            annotated=bool(reply.get("total_annotations")),
+            annotated=submitted > 0,
             cancelled=bool(reply.get("cancelled_annotations")),
             updated_at=str(reply.get("updated_at") or ""),
+            # Not `is_labeled`, which stays false when one person submits a task of overlap 2 twice (measured).
+            finished=submitted >= max(1, int(reply.get("overlap") or 1)),
         )
 
 

@@ -29,6 +29,7 @@ class Stored:
     project: int
     data: dict[str, Any]
     updated_at: datetime
+    overlap: int = 1
     predictions: list[dict[str, Any]] = field(default_factory=list)
     annotations: list[dict[str, Any]] = field(default_factory=list)
 
@@ -61,6 +62,10 @@ class ScriptedStudio:
         for number, url in zip(numbers, urls, strict=True):
             self._tasks[number] = Stored(number, project, {"image": url}, self.now)
         return numbers
+
+    def ask_for(self, task: int, people: int) -> None:
+        """That many are to submit it."""
+        self._tasks[task].overlap = people
 
     def remove_task(self, task: int) -> None:
         del self._tasks[task]
@@ -190,7 +195,7 @@ class ScriptedStudio:
     def _row(self, task: Stored) -> TaskRow:
         cancelled = any(each["was_cancelled"] for each in task.annotations)
         versions = frozenset(each["model_version"] for each in task.predictions)
-        return TaskRow(task.id, task.data, versions, _done(task), cancelled, task.updated_at.isoformat())
+        return TaskRow(task.id, task.data, versions, _submitted(task) > 0, cancelled, task.updated_at.isoformat(), _done(task))
 
     def _called(self, what: str) -> None:
         self.calls.append(what)
@@ -207,7 +212,11 @@ class ScriptedStudio:
 
 
 def _done(task: Stored) -> bool:
-    return any(not each["was_cancelled"] for each in task.annotations)
+    return _submitted(task) >= task.overlap
+
+
+def _submitted(task: Stored) -> int:
+    return sum(not each["was_cancelled"] for each in task.annotations)
 
 
 def _fits(region: Mapping[str, Any], config: LabelConfig) -> bool:

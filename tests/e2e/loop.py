@@ -56,7 +56,7 @@ def without_boxes(studio: Studio, project: int) -> list[int]:
     """Unfinished tasks without a prediction of the version on show. Asked in this order, a switch in between cannot look like a gap:
     the version is read before the listing, and what it had then it has still."""
     shown = studio.project(project).model_version
-    return [each.id for each in studio.tasks(project) if not each.annotated and shown not in each.versions]
+    return [each.id for each in studio.tasks(project) if not each.finished and shown not in each.versions]
 
 
 class Watcher:

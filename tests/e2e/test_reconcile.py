@@ -132,6 +132,15 @@ def test_finished_tasks_and_others_predictions_are_left_alone(loop: Loop) -> Non
     assert list(counts.values()) == [5]
 
 
+def test_what_a_second_person_will_get_has_boxes_too(loop: Loop) -> None:
+    loop.studio.wire.json("PATCH", f"/api/projects/{loop.project}/", json={"maximum_annotations": 2})
+    once, twice = loop.tasks[:2]
+    for task in (once, twice, twice):
+        loop.studio.create_annotation(task, [], lead_time=1.0)
+    until_in_step(loop.service(), loop.project)
+    assert {each.id: len(each.versions) for each in loop.studio.tasks(loop.project)} == {**dict.fromkeys(loop.tasks, 1), twice: 0}
+
+
 def test_polling_alone_does_the_whole_loop(loop: Loop) -> None:
     """No ML backend, no webhook: a URL and a token."""
     code = (

@@ -163,6 +163,20 @@ def test_finished_tasks_are_left_alone_also_when_finished_meanwhile(world) -> No
     assert world.studio.without_boxes(project) == []
 
 
+def test_a_task_that_a_second_person_will_get_is_not_finished(world) -> None:
+    project = world.project(2)
+    first, second = world.ids(project)
+    world.studio.ask_for(first, 2)
+    for task in (first, second):
+        world.studio.annotate(task, ["jason"])
+    until_in_step(world.service(), project)
+    assert [len(world.studio.versions_of(each)) for each in (first, second)] == [1, 0]
+    world.studio.annotate(first, ["jason"])
+    world.store.publish(str(project), bundle({"jason": RED, "lacy": GREEN}))
+    until_in_step(world.service(), project)
+    assert len(world.studio.versions_of(first)) == 1
+
+
 def test_a_task_deleted_meanwhile_does_not_matter(world) -> None:
     project = world.project(3)
     gone = world.ids(project)[0]
