@@ -55,7 +55,11 @@ def test_kinds_of_token(text: str, kind: str) -> None:
     assert repr(token) == f"Token({kind})"
 
 
-@pytest.mark.parametrize("text", ["", "  ", "two words", "zeilen\numbruch", "schlüssel", access(1)])
+@pytest.mark.parametrize(
+    "text",
+    ["", "  ", "two words", "zeilen\numbruch", "schlüssel", access(1)],
+    ids=["empty", "blank", "two words", "two lines", "no ascii", "access token"],
+)
 def test_what_is_no_token_is_named(text: str) -> None:
     with pytest.raises(StudioDenied) as caught:
         Token(text)
