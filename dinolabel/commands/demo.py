@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -14,11 +15,11 @@ from dinolabel import console
 from dinolabel.plan import Plan
 
 if TYPE_CHECKING:
+    from dinolabel.demo.play import Played
     from dinolabel.demo.stage import Stage
     from dinolabel.demo.world import World
 
 SCENES = Path(__file__).resolve().parents[2] / "models" / "nano" / "demo"
-SHOWN_SCREENS = 2
 
 
 def command(
@@ -40,11 +41,10 @@ def command(
     out = _fresh(out)
     play.lay_out(world, out / "photos")
     with stage.stage(out, out / "photos", world, weights=models) as on_stage:
-        played = play.play(on_stage, world)
-        screens = _screens(on_stage, world, played.version_before, out)
+        played = play.play(on_stage, world, _camera(on_stage, world, out))
         result = summary.figures(played, world, wall_seconds=time.monotonic() - began)
         console.out.print(summary.table(played, result))
-        _tell(result, [summary.write(result, out), *_pictures(played, world, out), *screens])
+        _tell(result, [summary.write(result, out), *_pictures(played, world, out)])
         if sys.stdout.isatty() if stay is None else stay:
             _stay(on_stage)
     if low := summary.missed(result):
@@ -73,34 +73,30 @@ def _fresh(out: Path) -> Path:
     return out
 
 
-def _pictures(played: object, world: World, out: Path) -> list[Path]:
+def _pictures(played: Played, world: World, out: Path) -> list[Path]:
     from dinolabel.demo import pictures
-    from dinolabel.demo.play import Played
 
-    assert isinstance(played, Played)
     return list(pictures.save(played, world, out / "pictures").values())
 
 
-def _screens(on_stage: Stage, world: World, before: str, out: Path) -> list[Path]:
-    """Label Studio's editor on scenes nobody reviewed, where there is a browser."""
+def _camera(on_stage: Stage, world: World, out: Path) -> Callable[[str], None]:
+    """Takes a picture of Label Studio's editor, on a scene nobody reviews, where there is a browser."""
     from dinolabel.demo import screens
     from studio.server import LocalStudio
 
-    if screens.chromium() is None:
-        console.err.print("[soft]No Chromium on this machine: no pictures of Label Studio's screen.[/]")
-        return []
-    server = LocalStudio(on_stage.data_dir / "studio")
-    cookies = on_stage.studio.session_cookies(server.username, server.password)
-    tasks = on_stage.tasks()
-    with console.step("Photographing Label Studio") as came_out, screens.editor(on_stage.studio.url, cookies) as page:
-        taken = [
-            screens.photograph(
-                page, on_stage.studio.url, on_stage.project, tasks[scene.file].id, out / "screens" / f"{Path(scene.file).stem}.png"
-            )
-            for scene in world.unseen[:SHOWN_SCREENS]
-        ]
-        came_out(f"{len(taken)} pictures of Label Studio's editor")
-    return taken
+    server, studio = LocalStudio(on_stage.data_dir / "studio"), on_stage.studio
+    scene = max(world.unseen, key=lambda each: len({thing.identity for thing in world.wanted(each)}))
+
+    def photograph(when: str) -> None:
+        if screens.chromium() is None:
+            console.err.print("[soft]No Chromium on this machine: no picture of Label Studio's screen.[/]")
+            return
+        cookies = studio.session_cookies(server.username, server.password)
+        with console.step("Photographing Label Studio") as came_out, screens.editor(studio.url, cookies) as page:
+            path = screens.photograph(page, studio.url, on_stage.project, on_stage.tasks()[scene.file].id, out / "screens" / f"{when}.png")
+            came_out(f"Label Studio {when} the switch: {path}")
+
+    return photograph
 
 
 def _tell(result: dict[str, float | int | str], paths: list[Path]) -> None:

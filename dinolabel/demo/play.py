@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -85,12 +85,13 @@ def lay_out(world: World, photos: Path) -> None:
         shutil.copyfile(world.folder / scene.file, photos / scene.file)
 
 
-def play(stage: Stage, world: World) -> Played:
-    """Raises DemoFailed at the first step that does not come out."""
+def play(stage: Stage, world: World, photograph: Callable[[str], object]) -> Played:
+    """Raises DemoFailed at the first step that does not come out. photograph: called with `before` and `after` the switch."""
     with console.step("Proposing boxes from the words") as came_out:
         before_version = _fill(stage, len(world.scenes))
         before = stage.labelled(before_version, world.scenes)
         came_out(f"Boxes on {len(before)} pictures: {sum(map(len, before.values()))}, as {before_version}")
+    photograph("before")
     with console.step("Reviewing every other picture") as came_out:
         effort = _review(stage, world, before_version)
         came_out(f"Reviewed {effort.submits} pictures: {effort.told}")
@@ -103,6 +104,7 @@ def play(stage: Stage, world: World) -> Played:
             came_out(f"Label Studio shows {stage.shown()}")
     after_version = stage.shown()
     after = stage.labelled(after_version, world.unseen)  # finished tasks need no more predictions
+    photograph("after")
     return Played(
         before=before,
         after=after,
