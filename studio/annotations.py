@@ -85,11 +85,14 @@ def from_webhook(payload: Json) -> list[dict[str, Any]]:
 
 
 def _prediction(annotation: Json, task: Json) -> Json | None:
-    """The prediction an annotation began from. Exports inline it; the API and webhooks give its id, and an empty dict for it."""
-    inline = annotation.get("prediction")
-    if isinstance(inline, Mapping) and isinstance(inline.get("result"), list):
+    """The prediction an annotation began from. Exports inline one; the API and webhooks give its id, and an empty dict for it.
+
+    What is inlined is the prediction that was on show at the submit: after a switch it may not be the one the person began from.
+    """
+    inline, parent = annotation.get("prediction"), _id(annotation.get("parent_prediction"))
+    if isinstance(inline, Mapping) and isinstance(inline.get("result"), list) and parent in (None, _id(inline.get("id"))):
         return inline
-    identity = _id(annotation.get("parent_prediction")) or _id(inline)
+    identity = parent or _id(inline)
     listed: Iterable[Any] = task.get("predictions") or []
     return next((each for each in listed if isinstance(each, Mapping) and identity is not None and each.get("id") == identity), None)
 

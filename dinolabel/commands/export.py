@@ -101,7 +101,10 @@ def _from_project(settings: Settings, number: int) -> Source:
 def _with_predictions(task: dict[str, Any], studio: Studio) -> dict[str, Any]:
     """The task with the predictions its annotations began from. Label Studio's export has them only while the project shows that version
     (measured); without them nobody could tell which boxes a person removed, nor what the detector's own box was."""
-    lacking = any(each.get("parent_prediction") and not each.get("prediction") for each in task["annotations"])
+    lacking = any(
+        each.get("parent_prediction") and (each.get("prediction") or {}).get("id") != each["parent_prediction"]
+        for each in task["annotations"]
+    )
     return {**task, "predictions": studio.predictions(task["id"])} if lacking else task
 
 
