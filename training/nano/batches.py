@@ -18,7 +18,7 @@ from training.nano.vocabulary import load_nouns
 
 # (height, width) and how often; every image of a batch has the same, so that there is no padding
 SIZES = {(256, 256): 0.34, (240, 320): 0.28, (320, 240): 0.22, (176, 320): 0.09, (320, 176): 0.07}
-SMALL_UNTIL = 0.85  # of the run: smaller images first, at 58 % of the cost
+SMALL_UNTIL = 1.0  # of the run: smaller images first, at 58 % of the cost
 SMALL = {(192, 192): 0.34, (176, 240): 0.28, (240, 176): 0.22, (128, 240): 0.09, (240, 128): 0.07}
 EASY_UNTIL = 0.2  # of the run: mild looks first, wild ones once the nouns are known
 MOST_OBJECTS = 8
