@@ -23,7 +23,7 @@ from transformers.models.grounding_dino.modeling_grounding_dino import Grounding
 from training.nano.prompts import PAD, WORDS, write_word_list
 from training.nano.vocabulary import load_nouns
 
-SHORT_EDGE, LONG_EDGE = 256, 320
+SHORT_EDGE, LONG_EDGE = 208, 272
 PRIOR = 2.1  # planted on dimension 0 of either side: a logit of -2.1 * 2.1 = -4.4 for everything at first
 TEXT_GAIN = 0.1  # the head is a raw dot product of two LayerNorms: without it logits start at sqrt(d_model)
 

@@ -99,7 +99,8 @@ def load_sprites(vendors: tuple[Vendor, ...] = TRAIN_VENDORS, cache: Path = CACH
 
 def vendor_sprites(vendor: Vendor, cache: Path) -> dict[tuple[str, str], Array]:
     nouns = load_nouns()
-    key = hashlib.sha256(repr((vendor, nouns, SPRITE_SIDE)).encode()).hexdigest()[:12]
+    drawn_as = [(n.name, n.codepoint, n.slugs) for n in nouns]
+    key = hashlib.sha256(repr((vendor, drawn_as, SPRITE_SIDE)).encode()).hexdigest()[:12]
     path = cache / "sprites" / f"{vendor.name}-{key}.npz"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)

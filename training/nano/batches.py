@@ -18,9 +18,10 @@ from training.nano.vocabulary import load_nouns
 
 # (height, width) and how often; every image of a batch has the same, so that there is no padding
 SIZES = {(256, 256): 0.34, (240, 320): 0.28, (320, 240): 0.22, (176, 320): 0.09, (320, 176): 0.07}
-SMALL_UNTIL = 0.85  # of the run: smaller images first, at 58 % of the cost
+SMALL_UNTIL = 1.0  # of the run: smaller images first, at 58 % of the cost
 SMALL = {(192, 192): 0.34, (176, 240): 0.28, (240, 176): 0.22, (128, 240): 0.09, (240, 128): 0.07}
 EASY_UNTIL = 0.2  # of the run: mild looks first, wild ones once the nouns are known
+WILD = 0.5  # share of scenes with wild looks from then on
 MOST_OBJECTS = 8
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
 STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
@@ -59,8 +60,9 @@ class Batches:
         progress = number / self.total
         size = draw_size(np.random.default_rng((self.seed, number)), small=progress < self.small_until)
         rng = np.random.default_rng((self.seed, number, rank))
-        look = EASY_LOOK if progress < self.easy_until else TRAINING_LOOK
-        scenes = [make_scene(rng, self.cast, size, look) for _ in range(self.size)]
+        wild = 0.0 if progress < self.easy_until else WILD
+        looks = [TRAINING_LOOK if rng.random() < wild else EASY_LOOK for _ in range(self.size)]
+        scenes = [make_scene(rng, self.cast, size, look) for look in looks]
         return self.collate(rng, scenes, progress)
 
     def collate(self, rng: Rng, scenes: list[Scene], progress: float) -> Batch:

@@ -56,7 +56,7 @@ class Prompter:
     def draw(self, rng: Rng, present: list[str], progress: float) -> Prompt:
         length = self.draw_length(rng, progress)
         there = [n for n in dict.fromkeys(present) if rng.random() < 0.85 or length == 1]
-        if rng.random() < (0.15 if length > 1 else 0.3):
+        if rng.random() < (0.15 if length > 1 else 0.5):
             there = []  # nothing of what is asked is there
         rng.shuffle(there)
         absent = [n for n in self.all if n not in present]
@@ -66,8 +66,8 @@ class Prompter:
         return Prompt(tuple(self.wording(rng, n) for n in nouns), tuple(nouns))
 
     def draw_length(self, rng: Rng, progress: float) -> int:
-        long = 0.45 - 0.35 * progress
-        single = 0.2 + 0.25 * progress
+        long = 0.45 - 0.4 * min(2 * progress, 1)
+        single = 0.2 + 0.35 * min(2 * progress, 1)
         roll = rng.random()
         if roll < single:
             return 1

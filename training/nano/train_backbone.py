@@ -27,7 +27,7 @@ from training.nano.vocabulary import load_nouns
 log = logging.getLogger(__name__)
 
 SEED = 3
-TOTAL = 1_100  # iterations
+TOTAL = 1_050  # iterations
 BATCH = 32  # scenes, of all processes together
 PROCESSES = 2
 MEET_EVERY = 10  # iterations between two averagings of the processes' weights

@@ -27,7 +27,7 @@ from training.nano.parallel import launch
 log = logging.getLogger(__name__)
 
 SEED = 2
-TOTAL = 1_500  # iterations
+TOTAL = 2_500  # iterations
 BATCH = 48  # crops
 RATE = 1.5e-3
 DECAY = 0.05

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # noun | codepoint | synonyms | slugs ("fx:" and "st:" only in fxemoji / streamline) | weight
-# The weight says how often scenes ask for it: vendors that disagree about a noun make it harder.
+# The weight says how often scenes hold it: vendors that disagree about a noun make it harder; the demo asks for cats.
 TABLE = """
 monkey face | 1f435 | monkey, ape | monkey-face fx:monkeyface | 1
 dog face | 1f436 | dog, puppy | dog-face fx:dog | 1
-cat face | 1f431 | cat, kitty | cat-face fx:cat | 1
+cat face | 1f431 | cat, kitty | cat-face fx:cat | 4
 lion | 1f981 | lion face | lion lion-face | 1
 tiger | 1f42f | tiger face | tiger-face fx:tiger | 1
 horse face | 1f434 | horse, pony | horse-face fx:horseface | 1
