@@ -21,9 +21,7 @@ def folder_names(labels: Iterable[str]) -> dict[str, str]:
     """
     plain = {label: safe(label) for label in set(labels)}
     shared = Counter(name.casefold() for name in plain.values())
-    return {
-        label: name if name == label and shared[name.casefold()] == 1 else f"{name}-{digest(label)}" for label, name in plain.items()
-    }
+    return {label: name if name == label and shared[name.casefold()] == 1 else f"{name}-{digest(label)}" for label, name in plain.items()}
 
 
 def safe(text: str) -> str:

@@ -52,9 +52,7 @@ def calibration(contender: Contender, samples: Samples, *, seed: int) -> Calibra
     served, labels = samples.served, samples.labels_seen
     logits, truth = out_of_fold(contender.head, samples, seed=seed)[served], samples.columns[served]
     groups = (samples.group_codes[served], samples.group_codes)
-    distances = calibrate.label_distances(
-        samples.embeddings[served], samples.embeddings, samples.columns, count=len(labels), groups=groups
-    )
+    distances = calibrate.label_distances(samples.embeddings[served], samples.embeddings, samples.columns, count=len(labels), groups=groups)
     temperature = calibrate.temperature(logits, truth)
     own, other, unknown = _own_other_unknown(distances, truth, labels)
     if not np.isfinite(own).any():

@@ -34,9 +34,7 @@ def no_hub() -> None:
 @pytest.fixture(scope="module")
 def detector() -> tuple:
     processor = AutoProcessor.from_pretrained(NANO / "detector")
-    model, report = AutoModelForZeroShotObjectDetection.from_pretrained(
-        NANO / "detector", dtype=torch.float32, output_loading_info=True
-    )
+    model, report = AutoModelForZeroShotObjectDetection.from_pretrained(NANO / "detector", dtype=torch.float32, output_loading_info=True)
     assert isinstance(model, GroundingDinoForObjectDetection)
     assert not report["missing_keys"] and not report["unexpected_keys"]
     return processor, model.eval()
@@ -56,9 +54,7 @@ def found(detector: tuple, images: list[PIL.Image.Image], text: str = PROMPT, th
     processor, model = detector
     inputs = processor(images=images, text=[text] * len(images), return_tensors="pt")
     sizes = [(image.height, image.width) for image in images]
-    return processor.post_process_grounded_object_detection(
-        model(**inputs), threshold=threshold, text_threshold=0.25, target_sizes=sizes
-    )
+    return processor.post_process_grounded_object_detection(model(**inputs), threshold=threshold, text_threshold=0.25, target_sizes=sizes)
 
 
 def overlap(one: list[float], two: list[float]) -> float:

@@ -49,28 +49,65 @@ class Vendor:
 
 
 TRAIN_VENDORS = (
-    Vendor("fluent-3d", "@lobehub/fluent-emoji-3d", "1.1.0",
-           "Wlq2lVStTnr8BDpIJ0pEnTKO4LuDxxqTEhTvRtD1DLRF0me7ogeRQjKoehDHXuVJ2Qaecgl5wRBv60lUAG3h7g==",
-           "MIT", "Microsoft Corporation (Fluent Emoji), packaged by LobeHub"),
-    Vendor("fluent-flat", "@iconify-json/fluent-emoji-flat", "1.2.6",
-           "RY47RgPb47fYUiyrA64sIOL0+UU02s29sXpNBbIQRBUlPlfNFTKUmZDERGuxDs/7yNGWqQYvuaSYM1M4fRXlUw==",
-           "MIT", "Microsoft Corporation (Fluent Emoji)"),
-    Vendor("emojione", "@iconify-json/emojione", "1.2.3",
-           "T9+T3HIbJNLKKsmxYKlaYhvnHYkz/HNYTV7SHCXVZPfeUi4FqskY70YeN8yYAZT8cCv7w5vJxS4Q1m8zb9CMMg==",
-           "CC-BY-4.0", "Emoji One / EmojiTwo contributors"),
-    Vendor("noto-v1", "@iconify-json/noto-v1", "1.2.5",
-           "/DsVMius69Q0fRS53z7QK1TROSuar606jiIx+laXtdsYGMXpf6LtHBx6CGfoo3UHHb/XpBsw+1L1x3eyPqMuVA==",
-           "Apache-2.0", "Google Inc (Noto Emoji)"),
-    Vendor("fxemoji", "@iconify-json/fxemoji", "1.2.2",
-           "UAasRaxzFUKfIGSmLwnoarsssA4LX0VLLuEmplIqM6ZNQqIQRtav8tZ4H1neTlBreXuMQyAifr5jP4kn78DpiQ==",
-           "Apache-2.0", "Mozilla (FxEmojis)", "fx:"),
-    Vendor("streamline", "@iconify-json/streamline-emojis", "1.2.4",
-           "iNr9T9XuZVTyQPJO8ZlLxBzPkpi7qMl+z1l0C31vpEMqhPMelth3n7CeWQYtixdetDPdI81yeG4ROqjWpYJE6A==",
-           "CC-BY-4.0", "Streamline (Webalys)", "st:"),
+    Vendor(
+        "fluent-3d",
+        "@lobehub/fluent-emoji-3d",
+        "1.1.0",
+        "Wlq2lVStTnr8BDpIJ0pEnTKO4LuDxxqTEhTvRtD1DLRF0me7ogeRQjKoehDHXuVJ2Qaecgl5wRBv60lUAG3h7g==",
+        "MIT",
+        "Microsoft Corporation (Fluent Emoji), packaged by LobeHub",
+    ),
+    Vendor(
+        "fluent-flat",
+        "@iconify-json/fluent-emoji-flat",
+        "1.2.6",
+        "RY47RgPb47fYUiyrA64sIOL0+UU02s29sXpNBbIQRBUlPlfNFTKUmZDERGuxDs/7yNGWqQYvuaSYM1M4fRXlUw==",
+        "MIT",
+        "Microsoft Corporation (Fluent Emoji)",
+    ),
+    Vendor(
+        "emojione",
+        "@iconify-json/emojione",
+        "1.2.3",
+        "T9+T3HIbJNLKKsmxYKlaYhvnHYkz/HNYTV7SHCXVZPfeUi4FqskY70YeN8yYAZT8cCv7w5vJxS4Q1m8zb9CMMg==",
+        "CC-BY-4.0",
+        "Emoji One / EmojiTwo contributors",
+    ),
+    Vendor(
+        "noto-v1",
+        "@iconify-json/noto-v1",
+        "1.2.5",
+        "/DsVMius69Q0fRS53z7QK1TROSuar606jiIx+laXtdsYGMXpf6LtHBx6CGfoo3UHHb/XpBsw+1L1x3eyPqMuVA==",
+        "Apache-2.0",
+        "Google Inc (Noto Emoji)",
+    ),
+    Vendor(
+        "fxemoji",
+        "@iconify-json/fxemoji",
+        "1.2.2",
+        "UAasRaxzFUKfIGSmLwnoarsssA4LX0VLLuEmplIqM6ZNQqIQRtav8tZ4H1neTlBreXuMQyAifr5jP4kn78DpiQ==",
+        "Apache-2.0",
+        "Mozilla (FxEmojis)",
+        "fx:",
+    ),
+    Vendor(
+        "streamline",
+        "@iconify-json/streamline-emojis",
+        "1.2.4",
+        "iNr9T9XuZVTyQPJO8ZlLxBzPkpi7qMl+z1l0C31vpEMqhPMelth3n7CeWQYtixdetDPdI81yeG4ROqjWpYJE6A==",
+        "CC-BY-4.0",
+        "Streamline (Webalys)",
+        "st:",
+    ),
 )
-UNSEEN_VENDOR = Vendor("twemoji", "@twemoji/svg", "15.0.0",
-                       "ZSPef2B6nBaYnfgdTbAy4jgW95o7pi2xPGwGCU+WMTxo7J6B1lMPTWwSq/wTuiMq+N0khQ90CcvYp1wFoQpo/w==",
-                       "MIT (package), CC-BY-4.0 (drawings)", "Twitter, Inc and Twemoji contributors")
+UNSEEN_VENDOR = Vendor(
+    "twemoji",
+    "@twemoji/svg",
+    "15.0.0",
+    "ZSPef2B6nBaYnfgdTbAy4jgW95o7pi2xPGwGCU+WMTxo7J6B1lMPTWwSq/wTuiMq+N0khQ90CcvYp1wFoQpo/w==",
+    "MIT (package), CC-BY-4.0 (drawings)",
+    "Twitter, Inc and Twemoji contributors",
+)
 
 
 def fetch(vendor: Vendor, cache: Path = CACHE) -> Path:

@@ -45,8 +45,7 @@ class Batch:
 class Batches:
     """Batch number i, always the same for the same seed."""
 
-    def __init__(self, *, seed: int, total: int, size: int, small_until: float = SMALL_UNTIL,
-                 easy_until: float = EASY_UNTIL) -> None:
+    def __init__(self, *, seed: int, total: int, size: int, small_until: float = SMALL_UNTIL, easy_until: float = EASY_UNTIL) -> None:
         nouns = load_nouns()
         self.seed, self.total, self.size, self.small_until = seed, total, size, small_until
         self.easy_until = easy_until

@@ -117,9 +117,7 @@ def squared(box: tuple[float, float, float, float], *, longest: bool) -> tuple[f
     return x - half, y - half, x + half, y + half
 
 
-def sample(
-    pixels: Array, window: tuple[float, float, float, float], keep: tuple[float, float, float, float] | None
-) -> Array:
+def sample(pixels: Array, window: tuple[float, float, float, float], keep: tuple[float, float, float, float] | None) -> Array:
     """The window resized to SIDE x SIDE; what lies outside the image, or outside `keep`, is grey."""
     x0, y0, x1, y1 = window
     matrix = np.array([[(x1 - x0) / SIDE, 0, x0], [0, (y1 - y0) / SIDE, y0]], np.float32)
