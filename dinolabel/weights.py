@@ -112,7 +112,7 @@ def fetch(settings: Settings) -> None:
 def plan_lines(settings: Settings, *, names: bool = True) -> list[tuple[str, str]]:
     """What a plan says about weights: which, and what must be downloaded. names: without, the embedder is not needed."""
     found = find(settings)[: 2 if names else 1]
-    lines = [("weights", str(each)) for each in found]
+    lines = [(each.kind, str(each)) for each in found]
     missing = [each for each in found if not each.here]
     if missing and all(each.where == "hub" for each in missing):
         total = sum(each.size or 0 for each in missing)

@@ -79,7 +79,7 @@ class Backend:
     def check(self) -> None:
         """Raises BackendEnded when it is gone."""
         if self._process is None or self._process.poll() is not None:
-            raise BackendEnded(f"The backend has stopped. {self._last_words()}".strip(), hint=f"See {self.log_path}.")
+            raise BackendEnded(f"The backend has stopped.\n{self._last_words()}".strip(), hint=f"See {self.log_path}.")
 
     def stop(self) -> None:
         """End it and all its children; a second call does nothing."""
@@ -104,7 +104,7 @@ class Backend:
         with suppress(OSError):
             lines = [line for line in self.log_path.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
             said = [line for line in lines if not line.startswith("{")] or lines
-            return " ".join(said[-2:])[-400:]
+            return "\n".join(said[-2:])[-600:]
         return ""
 
 

@@ -66,8 +66,9 @@ def serve(settings: Settings, wishes: Wishes) -> None:
             _run(settings, wishes, memory, root, stack)
         except KeyboardInterrupt:
             _deaf()
-            with console.step("Stopping Label Studio and the backend"):
+            with console.step("Stopping Label Studio and the backend") as came_out:
                 stack.close()
+                came_out("Label Studio and the backend are stopped")
 
 
 def _run(settings: Settings, wishes: Wishes, memory: projects.Memory, root: Path, stack: ExitStack) -> None:
@@ -116,7 +117,8 @@ def _project(studio: Studio, data_dir: Path, wishes: Wishes, memory: projects.Me
         project, made = projects.find_or_make(studio, memory, wishes.photos, wishes.prompts, wishes.names)
         memory.with_project(made, root).write(data_dir)
         new = projects.import_photos(studio, project.id, wishes.photos)
-        came_out(f"Project {project.id}, {project.title}: {words.counted(new, 'new picture')}")
+        old = wishes.photos.count - new
+        came_out(f"Project {project.id}, {project.title}: {words.counted(new, 'new picture')}{f', {old:,} from before' if old > 0 else ''}")
     return project
 
 
@@ -135,7 +137,7 @@ def _start_backend(settings: Settings, server: LocalStudio, root: Path, stack: E
     }
     logs.know(backends.secret(data_dir))
     backend = backends.Backend(settings.model_copy(update=own), data_dir / "jobs" / "serve.log")
-    with console.step(f"Loading {settings.detector_weights} and {settings.embedder_weights}") as came_out:
+    with console.step("Loading the weights") as came_out:
         backends.wait(stack.enter_context(backend))
         came_out(f"Backend at {backend.url}, log in {backend.log_path}")
     (data_dir / "serve.port").write_text(str(own["port"]), encoding="ascii")
@@ -158,7 +160,8 @@ def _first_boxes(look: Callable[[], watch.Progress], check: Callable[[], None]) 
             if progress.boxed >= min(FIRST_BOXES, progress.pictures) or time.monotonic() > end:
                 break
             time.sleep(0.5)
-        came_out(f"Boxes on {progress.boxed:,} of {words.counted(progress.pictures, 'picture')}; more come in while you work")
+        more = "" if progress.boxed == progress.pictures else "; more come in while you work"
+        came_out(f"Boxes on {progress.boxed:,} of {words.counted(progress.pictures, 'picture')}{more}")
 
 
 def _same_weights(settings: Settings, wishes: Wishes, memory: projects.Memory) -> Settings:
@@ -185,7 +188,9 @@ def _plan(settings: Settings, wishes: Wishes, memory: projects.Memory) -> Plan:
         [("looks for", words.listed([f"“{phrase}”" for phrase in prompts]))],
         [("learns", words.listed(wishes.names))] if wishes.names else [],
         weights.plan_lines(settings),
-        [("takes", f"about {words.duration(each * photos.count)} for all boxes; you can begin with the first ones")] if each else [],
+        [("takes", f"about {words.duration(each * photos.count)} for all boxes; you can begin with the first ones")]
+        if each and not made
+        else [],
         [("keeps", f"everything in {settings.data_dir}; your photos stay where they are and are only read")],
     )
 

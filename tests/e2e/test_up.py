@@ -233,6 +233,17 @@ def test_again_goes_on_where_it_was(home: Home, studio: Studio) -> None:
     assert running.find(home.data) is None
 
 
+def test_a_backend_that_dies_ends_it_with_a_reason(home: Home) -> None:
+    running_up = home.up("died.log")
+    running_up.link()
+    family = running_up.family()
+    (backend,) = [each for each, command in family.items() if command.endswith("dinolabel serve") and "keeper.py" not in command]
+    os.kill(backend, signal.SIGKILL)
+    assert running_up.process.wait(60) == 1
+    assert "The backend has stopped." in running_up.said() and "serve.log" in running_up.said() and "Traceback" not in running_up.said()
+    assert until(lambda: not alive(family), seconds=20, what=lambda: alive(family))
+
+
 def test_sigterm_while_it_starts_leaves_nothing_behind(home: Home) -> None:
     starting = home.up("stopped.log")
     until(lambda: any("label-studio" in command for command in starting.family().values()), seconds=60, what=starting.said)
