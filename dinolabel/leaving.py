@@ -70,6 +70,8 @@ def _ours(studio: Studio, entry: Entry) -> dict[str, int]:
 
 def _plan(settings: Settings, project: Project, entry: Entry, ours: dict[str, int]) -> Plan:
     goes = [("deletes", f"{words.counted(count, 'prediction')} of {version}") for version, count in ours.items()]
+    if ours:
+        goes.append(("careful", "annotations made from them stay, but Label Studio forgets what they came from: train before you leave"))
     goes += [("removes", "our ML backend and webhook from the project, if they are there")]
     before = str(entry.before.get("model_version") or "")
     shown = [("shows again", before or "no predictions, as before")]

@@ -61,6 +61,13 @@ def link(up: Up) -> str:
     return up.link()
 
 
+@pytest.fixture
+def ended(up: Up, link: str) -> None:
+    """The first one was there and is not running any more, whichever tests ran before."""
+    if up.process.poll() is None:
+        up.end()
+
+
 @pytest.fixture(scope="module")
 def studio(home: Home, link: str) -> Studio:
     found = running.find(home.data)
@@ -213,7 +220,7 @@ def test_ctrl_c_ends_every_process(home: Home, up: Up, studio: Studio) -> None:
     assert "Stopped." in up.said() and "Traceback" not in up.said()
 
 
-def test_again_goes_on_where_it_was(home: Home, studio: Studio) -> None:
+def test_again_goes_on_where_it_was(home: Home, studio: Studio, ended: None) -> None:
     (home.photos / "zz new.jpg").write_bytes(sorted(home.photos.glob("*.jpg"))[0].read_bytes())
     again = home.up("again.log")
     try:
@@ -233,7 +240,7 @@ def test_again_goes_on_where_it_was(home: Home, studio: Studio) -> None:
     assert running.find(home.data) is None
 
 
-def test_a_backend_that_dies_ends_it_with_a_reason(home: Home) -> None:
+def test_a_backend_that_dies_ends_it_with_a_reason(home: Home, ended: None) -> None:
     running_up = home.up("died.log")
     running_up.link()
     family = running_up.family()
@@ -244,7 +251,7 @@ def test_a_backend_that_dies_ends_it_with_a_reason(home: Home) -> None:
     assert until(lambda: not alive(family), seconds=20, what=lambda: alive(family))
 
 
-def test_sigterm_while_it_starts_leaves_nothing_behind(home: Home) -> None:
+def test_sigterm_while_it_starts_leaves_nothing_behind(home: Home, ended: None) -> None:
     starting = home.up("stopped.log")
     until(lambda: any("label-studio" in command for command in starting.family().values()), seconds=60, what=starting.said)
     family = starting.family()
