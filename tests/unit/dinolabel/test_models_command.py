@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from dinolabel import __main__ as main
+from dinolabel import console
 from vision.bundle import Bundle
 from vision.heads import prototype
 from vision.store import Store
@@ -45,7 +46,7 @@ def bundle(temperature: float, **metrics: Any) -> Bundle:
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(console.out, "width", 200)
     return Store(tmp_path / "bundles")
 
 
