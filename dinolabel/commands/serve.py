@@ -48,12 +48,13 @@ def command(
 
 
 def _until_stopped(server: Server) -> None:
-    """Serve until Ctrl-C or SIGTERM; either lets `finally` end what we started."""
+    """Serve until Ctrl-C or SIGTERM, even where the starting shell had them ignored; either lets `finally` end what we started."""
 
     def end(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, end)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
     server.run()
 
 
