@@ -70,9 +70,11 @@ def pipeline(settings: Settings, *, names: bool = True) -> Pipeline:
 
     names: without, no embedder is loaded, and the pipeline finds boxes only.
     """
+    from vision.device import use_threads
     from vision.pipeline import Pipeline
     from vision.plugs import load_detector, load_embedder
 
+    use_threads(settings.threads)
     detector = load_detector(
         settings.detector,
         settings.detector_weights,

@@ -67,8 +67,10 @@ def _train(settings: Settings, number: int, folder: Path, *, force: bool) -> Ver
 
 
 def _embedder(settings: Settings) -> Embedder:
+    from vision.device import use_threads
     from vision.plugs import load_embedder
 
+    use_threads(settings.threads)
     return load_embedder(
         settings.embedder,
         settings.embedder_weights,

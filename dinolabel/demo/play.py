@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dinolabel import console
+from dinolabel import connect, console
 from dinolabel.demo.review import Effort, review
 from dinolabel.demo.score import Labelled, Score, score
 from dinolabel.demo.stage import DemoFailed, Stage
@@ -18,7 +18,6 @@ from dinolabel.demo.world import World
 FILL_SECONDS = 420.0
 TRAIN_SECONDS = 240.0
 SWITCH_SECONDS = 120.0
-BACKEND_TITLE = "dinolabel"
 
 Shown = Mapping[str, Sequence[Labelled]]
 
@@ -126,7 +125,7 @@ def _fill(stage: Stage, count: int) -> str:
     def filled() -> bool:
         shown = stage.shown()
         rows = stage.tasks().values()
-        return shown not in ("", BACKEND_TITLE) and len(rows) == count and all(shown in row.versions for row in rows)
+        return shown not in ("", connect.TITLE) and len(rows) == count and all(shown in row.versions for row in rows)
 
     stage.wait("boxes on every picture", filled, seconds=FILL_SECONDS)
     return stage.shown()
@@ -145,7 +144,7 @@ def _review(stage: Stage, world: World, version: str) -> Effort:
 def _train(stage: Stage) -> tuple[float, str]:
     """Press *Start training*; seconds until a head is published, and the verdict in words."""
     project = str(stage.project)
-    backends = [each for each in stage.studio.backends(stage.project) if each.title == BACKEND_TITLE]
+    backends = [each for each in stage.studio.backends(stage.project) if each.title == connect.TITLE]
     if not backends:
         raise DemoFailed("Label Studio has no ML backend of ours: it cannot start a training.")
     known = len(stage.store.verdicts(project))
