@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,14 +21,18 @@ from safetensors.numpy import save as bytes_of
 
 from vision import plugs
 from vision.errors import BundleMismatch, UnknownPlug
+from vision.nothing import Belief, shown_again
 from vision.protocols import Head
 from vision.softmax import softmax
-from vision.types import Answer, Box, CropPolicy, Embeddings, Named, Unknown
+from vision.types import Alike, Answer, Box, CropPolicy, Embeddings, Named, Nothing, Unknown
 
-FORMAT = 1
+FORMAT = 2  # 2 may hold a belief about what people delete; without one it is written as 1 was
+READS = (1, 2)
 CARD, ARRAYS = "bundle.json", "arrays.safetensors"
+NOTHING = "nothing."  # the belief's arrays
+BECAUSE = 3  # approved crops named as the reason of an answer
 UNKNOWN_LABEL = "unknown"  # a label of this name teaches rejection: it is never given as a name
-SILENT = ("created_at", "metrics", "data_digest", "trained_on", "trained_until", "reference_ids")
+SILENT = ("created_at", "metrics", "data_digest", "trained_on", "trained_until", "reference_ids", "nothing_ids")
 """Fields that decide no answer and so do not count in the digest."""
 
 
@@ -39,7 +43,7 @@ class Bundle:
     labels: the head's, in its order. arrays: the head's. temperature: divides the logits. accept_threshold: least confidence of a
     name. distance_threshold: greatest cosine distance to the nearest reference of that label. references: (M, D) float32 unit
     rows with reference_labels and reference_ids (where each came from). trained_on: label -> crops. trained_until: ISO time of the
-    newest approval seen. created_at: ISO time. metrics: what the gate measured, JSON.
+    newest approval seen. created_at: ISO time. metrics: what the gate measured, JSON. nothing: what people keep deleting, or None.
     """
 
     labels: tuple[str, ...]
@@ -59,6 +63,7 @@ class Bundle:
     data_digest: str = ""
     trained_on: Mapping[str, int] = field(default_factory=dict)
     trained_until: str = ""
+    nothing: Belief | None = field(default=None, repr=False)
     format: int = FORMAT
 
     def __post_init__(self) -> None:
@@ -94,10 +99,11 @@ class Bundle:
         if policy != self.policy:
             raise BundleMismatch(f"The head was trained on crops cut by {self.policy}, not by {policy}.")
 
-    def answer(self, embeddings: Embeddings, boxes: Sequence[Box]) -> list[Answer]:
+    def answer(self, embeddings: Embeddings, boxes: Sequence[Box], *, image: str = "") -> list[Answer]:
         """One answer per row. embeddings: (N, D) unit rows of the crops of boxes, pixels. Raises BundleMismatch for another D.
 
         A name needs three things: enough calibrated confidence, a reference of that label close enough, a box large enough.
+        What has no name and is like what people keep deleting is Nothing, but for one in twenty (by image, its Image.key, and box).
         """
         if embeddings.ndim != 2 or embeddings.shape != (len(boxes), self.references.shape[1]):
             wanted = (len(boxes), self.references.shape[1])
@@ -106,7 +112,9 @@ class Bundle:
             return []
         confidences = softmax(self.head.logits(embeddings) / self.temperature)
         distances = self.distances(embeddings)
-        return [self._answer(*each) for each in zip(confidences, distances, boxes, strict=True)]
+        answers = [self._answer(*each) for each in zip(confidences, distances, boxes, strict=True)]
+        answers = [replace(each, because=why) for each, why in zip(answers, self._because(embeddings, answers), strict=True)]
+        return self._suppressed(answers, embeddings, distances, boxes, image)
 
     def distances(self, embeddings: Embeddings) -> npt.NDArray[np.float64]:
         """(N, len(labels)) cosine distance (0..2) to the nearest reference of each label."""
@@ -114,7 +122,36 @@ class Bundle:
         own = np.array(self.reference_labels)
         return np.stack([1.0 - cosines[:, own == label].max(axis=1) for label in self.labels], axis=1)
 
-    def _answer(self, confidences: npt.NDArray[np.float64], distances: npt.NDArray[np.float64], box: Box) -> Answer:
+    def _because(self, embeddings: Embeddings, answers: Sequence[Named | Unknown]) -> list[tuple[Alike, ...]]:
+        """The approved crops of each answer's label, or of its best guess, that are most like it: nearest first."""
+        distances = 1.0 - embeddings.astype(np.float64) @ self.references.T.astype(np.float64)
+        own = np.array(self.reference_labels)
+        because = []
+        for row, answer in zip(distances, answers, strict=True):
+            at = np.flatnonzero(own == (answer.label if isinstance(answer, Named) else answer.nearest))
+            nearest = at[np.argsort(row[at], kind="stable")]
+            # a person's box and the detector's for the same object are one reason, not two
+            objects = {self.reference_ids[each].rsplit("/", 1)[0]: each for each in reversed(nearest)}
+            chosen = sorted(objects.values(), key=lambda each: float(row[each]))[:BECAUSE]
+            because.append(tuple(Alike(self.reference_ids[each], str(own[each]), round(float(row[each]), 4)) for each in chosen))
+        return because
+
+    def _suppressed(
+        self, answers: Sequence[Answer], embeddings: Embeddings, distances: npt.NDArray[np.float64], boxes: Sequence[Box], image: str
+    ) -> list[Answer]:
+        if self.nothing is None:
+            return list(answers)
+        believed = self.nothing.believes(embeddings, distances.min(axis=1))
+        return [
+            Nothing(float(share)) if share > 0 and self._hides(answer, box, image) else answer
+            for answer, share, box in zip(answers, believed, boxes, strict=True)
+        ]
+
+    def _hides(self, answer: Answer, box: Box, image: str) -> bool:
+        large = min(box.width, box.height) >= self.policy.min_side  # a smaller crop looks like anything
+        return isinstance(answer, Unknown) and large and not shown_again(image, box)
+
+    def _answer(self, confidences: npt.NDArray[np.float64], distances: npt.NDArray[np.float64], box: Box) -> Named | Unknown:
         best = int(np.argmax(confidences))
         label, confidence = self.labels[best], float(confidences[best])
         sure = confidence >= self.accept_threshold and distances[best] <= self.distance_threshold
@@ -139,8 +176,8 @@ class Bundle:
         """What save wrote, exactly. Raises BundleMismatch when it is not there, damaged, or of a format we do not know."""
         try:
             card = json.loads((folder / CARD).read_text(encoding="utf-8"))
-            if not isinstance(card, dict) or card.get("format") != FORMAT:
-                raise BundleMismatch(f"{folder.name} is no bundle of format {FORMAT}, the one this version reads.")
+            if not isinstance(card, dict) or card.get("format") not in READS:
+                raise BundleMismatch(f"{folder.name} is no bundle of format {' or '.join(map(str, READS))}, those this version reads.")
             arrays = arrays_from((folder / ARRAYS).read_bytes())
             bundle = cls(**_revived(card, arrays))
         except FileNotFoundError as error:
@@ -152,11 +189,14 @@ class Bundle:
         return bundle
 
     def _card(self) -> dict[str, Any]:
-        skip = ("arrays", "references", "policy")
-        return {each.name: getattr(self, each.name) for each in fields(self) if each.name not in skip} | {"policy": asdict(self.policy)}
+        skip = ("arrays", "references", "policy", "nothing")
+        card = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in skip} | {"policy": asdict(self.policy)}
+        return card if self.nothing is None else card | {"nothing_distance": self.nothing.distance, "nothing_ids": self.nothing.ids}
 
     def _tensors(self) -> dict[str, npt.NDArray[Any]]:
         named = {f"head.{name}": each for name, each in self.arrays.items()} | {"references": self.references}
+        if self.nothing is not None:
+            named |= {f"{NOTHING}{name}": getattr(self.nothing, name) for name in ("rejected", "pictures", "kept")}
         return {name: np.ascontiguousarray(each) for name, each in named.items()}
 
 
@@ -177,6 +217,9 @@ def _revived(card: Mapping[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> di
     values |= {name: tuple(values[name]) for name in ("labels", "reference_labels", "reference_ids")}
     values["policy"] = CropPolicy(**values["policy"])
     values["references"] = arrays.pop("references")
+    belief = {name.removeprefix(NOTHING): arrays.pop(name) for name in list(arrays) if name.startswith(NOTHING)}
+    if belief:
+        values["nothing"] = Belief(**belief, distance=card["nothing_distance"], ids=tuple(card["nothing_ids"]))
     values["arrays"] = {name.removeprefix("head."): each for name, each in arrays.items()}
     return values
 

@@ -189,7 +189,7 @@ class Pipeline:
 
     def _answered(self, image: Image, detections: Sequence[Detection], bundle: Bundle) -> list[Detection]:
         boxes = [each.box for each in detections]
-        answers = bundle.answer(self.embed(image, boxes), boxes)
+        answers = bundle.answer(self.embed(image, boxes), boxes, image=image.key)
         return [each.answered(answer) for each, answer in zip(detections, answers, strict=True)]
 
     def _embedder(self) -> Embedder:

@@ -136,19 +136,35 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
+class Alike:
+    """An approved crop that an answer leans on. id: as the bundle keeps it, `task/annotation/region/view`. distance: cosine, 0..2."""
+
+    id: str
+    label: str
+    distance: float
+
+    @property
+    def task(self) -> str:
+        """The task the crop was approved in, as Label Studio numbers it."""
+        return self.id.split("/", 1)[0]
+
+
+@dataclass(frozen=True, slots=True)
 class Named:
-    """The head knows this one. confidence: calibrated probability, 0..1."""
+    """The head knows this one. confidence: calibrated probability, 0..1. because: the approved crops of the name most like it."""
 
     label: str
     confidence: float
+    because: tuple[Alike, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """The head does not know it: it keeps its generic label. nearest: the best guess, for a person to see."""
+    """The head does not know it: it keeps its generic label. nearest: the best guess, for a person to see; because: as of a name."""
 
     nearest: str | None = None
     confidence: float = 0.0
+    because: tuple[Alike, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

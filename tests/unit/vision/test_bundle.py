@@ -15,7 +15,8 @@ import pytest
 from vision.bundle import Bundle
 from vision.errors import BundleMismatch
 from vision.heads import linear
-from vision.types import Box, CropPolicy, Named, Unknown
+from vision.nothing import Belief, shown_again
+from vision.types import Box, CropPolicy, Named, Nothing, Unknown
 
 Make = Callable[..., Bundle]
 LARGE, SMALL = Box(0, 0, 50, 50), Box(0, 0, 11.75, 50)
@@ -178,6 +179,7 @@ def test_the_digest_is_what_decides_and_nothing_else(make_bundle: Make) -> None:
         "embedder_name": "dinov2-base",
         "policy": CropPolicy(min_side=13),
         "head_name": "linear",
+        "nothing": Belief(np.eye(4, dtype=np.float32), np.arange(4), np.zeros((0, 4), np.float32), 0.2, tuple("abcd")),
     }
     changed = []
     for name, value in deciding.items():
@@ -205,7 +207,7 @@ def edited(folder: Path, **changes: Any) -> None:
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (lambda folder: edited(folder, format=2), "no bundle of format 1"),
+        (lambda folder: edited(folder, format=3), "no bundle of format 1"),
         (lambda folder: edited(folder, accept_threshold=0.1), "was changed"),
         (lambda folder: edited(folder, labels=["jason"]), "damaged"),
         (lambda folder: (folder / "bundle.json").write_text("[]"), "no bundle of format 1"),
@@ -252,3 +254,66 @@ def test_a_head_we_do_not_have(make_bundle: Make, name: str) -> None:
 def test_nonsense_is_refused_at_birth(make_bundle: Make, changes: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         make_bundle(**changes)
+
+
+def test_a_bundle_of_format_1_still_opens(make_bundle: Make, tmp_path: Path) -> None:
+    old = make_bundle(format=1)
+    old.save(tmp_path)
+    again = Bundle.load(tmp_path)
+    assert again.format == 1 and again.nothing is None and again.digest == old.digest
+
+
+def belief(*deleted: list[float], distance: float = 0.1) -> Belief:
+    """Each deleted crop in a picture of its own."""
+    ids = tuple(f"{at}/1/r/detector" for at in range(len(deleted)))
+    return Belief(rows(*deleted), np.arange(len(deleted)), np.zeros((0, 4), np.float32), distance, ids)
+
+
+def shown(box: Box) -> Box:
+    """The same box, moved until it is not the one in twenty."""
+    return next(moved for by in range(50) if not shown_again("p", moved := Box(box.x1 + by, box.y1, box.x2 + by, box.y2)))
+
+
+def test_what_people_keep_deleting_is_nothing(make_bundle: Make, tmp_path: Path) -> None:
+    bundle = make_bundle(nothing=belief(AWAY, AWAY, AWAY))
+    (answer,) = bundle.answer(rows(AWAY), [shown(LARGE)], image="p")
+    assert answer == Nothing(pytest.approx(1.0))
+    bundle.save(tmp_path)
+    again = Bundle.load(tmp_path)
+    assert again.digest == bundle.digest and again.answer(rows(AWAY), [shown(LARGE)], image="p") == [answer]
+    assert again.nothing is not None and again.nothing.ids == bundle.nothing.ids
+
+
+@pytest.mark.parametrize(
+    ("deleted", "asked", "box"),
+    [
+        ([AWAY, AWAY], AWAY, LARGE),  # two pictures are too few
+        ([AWAY] * 3, LACY, LARGE),  # something else
+        ([JASON] * 3, JASON, LARGE),  # it has a name
+        ([AWAY] * 3, AWAY, SMALL),  # too small to tell
+    ],
+    ids=["too few", "unlike", "named", "small"],
+)
+def test_what_is_not_nothing(make_bundle: Make, deleted: list[list[float]], asked: list[float], box: Box) -> None:
+    (answer,) = make_bundle(nothing=belief(*deleted)).answer(rows(asked), [shown(box)], image="p")
+    assert not isinstance(answer, Nothing)
+
+
+def test_one_in_twenty_is_shown_again_and_always_the_same(make_bundle: Make) -> None:
+    bundle = make_bundle(nothing=belief(AWAY, AWAY, AWAY))
+    boxes = [Box(at, 0, at + 50, 50) for at in range(2000)]
+    vectors = np.repeat(rows(AWAY), len(boxes), axis=0)
+    answers = bundle.answer(vectors, boxes, image="p")
+    back = [isinstance(each, Unknown) for each in answers]
+    assert 60 <= sum(back) <= 140
+    assert [isinstance(each, Unknown) for each in bundle.answer(vectors, boxes, image="p")] == back
+    assert [isinstance(each, Unknown) for each in bundle.answer(vectors, boxes, image="q")] != back
+
+
+def test_an_answer_names_the_crops_it_leans_on(make_bundle: Make) -> None:
+    ids = ("7/1/a/person", "7/1/a/detector", "8/2/c/person")
+    bundle = make_bundle(reference_ids=ids)
+    sure, unsure = bundle.answer(rows(JASON, [0, 0.6, 0.8, 0]), [LARGE, SMALL])
+    assert [(each.id, each.label) for each in sure.because] == [(ids[0], "jason")]  # two views of one object are one reason
+    assert sure.because[0].distance == 0.0 and sure.because[0].task == "7"
+    assert isinstance(unsure, Unknown) and [each.label for each in unsure.because] == [unsure.nearest]
