@@ -20,7 +20,7 @@ from vision.errors import DinolabelError
 
 PANELS = {
     "Start here": ("up", "demo", "doctor"),
-    "Join a Label Studio": ("init", "attach", "names"),
+    "Join a Label Studio": ("init", "attach", "names", "hotkeys"),
     "The loop": ("preannotate", "serve", "jobs", "export", "train", "models"),
     "Without Label Studio": ("detect", "app"),
 }

@@ -5,23 +5,23 @@ Plain HTTP and not the SDK: one place for tokens, time-outs and error words; the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 import requests
 
 from studio.calls.backends import Backend, Backends, Webhook
+from studio.calls.people import People, Person
 from studio.calls.predictions import Predictions
 from studio.calls.projects import Project, Projects
 from studio.calls.tasks import TaskRow
 from studio.errors import StudioDenied, StudioUnreachable
 from studio.wire import Wire, is_loopback
 
-__all__ = ["Backend", "Project", "Studio", "TaskRow", "Webhook"]
+__all__ = ["Backend", "Person", "Project", "Studio", "TaskRow", "Webhook"]
 
 
-class Studio(Projects, Predictions, Backends):
+class Studio(Projects, Predictions, Backends, People):
     """url: as this machine reaches it. token: personal or legacy. aliases: other base URLs under which it appears in tasks.
 
     Safe to share between threads. Raises StudioUnreachable, StudioDenied or StudioRefused from every call.
@@ -35,22 +35,9 @@ class Studio(Projects, Predictions, Backends):
     def url(self) -> str:
         return self.wire.url
 
-    def whoami(self) -> dict[str, Any]:
-        """The token's owner: id, email, …"""
-        return dict(self.wire.json("GET", "/api/current-user/whoami"))
-
     def version(self) -> str:
         """Label Studio's release, such as 1.23.2."""
         return str(self.wire.json("GET", "/api/version").get("release", ""))
-
-    def hotkeys(self) -> dict[str, Any]:
-        """The token owner's own keys."""
-        return dict(self.wire.json("GET", "/api/current-user/hotkeys/").get("custom_hotkeys") or {})
-
-    def set_hotkeys(self, keys: Mapping[str, str]) -> None:
-        """Keys of the token's owner, such as {"regions:region:cycle": "n"}, beside those set before; effective at the next page load."""
-        merged = self.hotkeys() | {name: {"key": key, "active": True} for name, key in keys.items()}
-        self.wire.json("PATCH", "/api/current-user/hotkeys/", json={"custom_hotkeys": merged})
 
     def session_cookies(self, username: str, password: str) -> dict[str, str]:
         """Cookies of a browser session, by the login form; for driving a browser without typing."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
-from dinolabel import console
+from dinolabel import console, keyboard
 
 if TYPE_CHECKING:
     from studio.calls.projects import Project
@@ -16,12 +17,12 @@ if TYPE_CHECKING:
 MANY = 9
 
 
-def show(project: Project, page: str, link: str, username: str, password: str) -> None:
-    """Printed on stdout, because it is what one came for. link: logs the browser in, once."""
+def show(project: Project, used: Mapping[str, str], page: str, link: str, username: str, password: str) -> None:
+    """Printed on stdout, because it is what one came for. used: the person's keys (keyboard.used). link: logs the browser in, once."""
     grid = Table.grid(padding=(0, 3, 0, 0))
     grid.add_column(style="key", no_wrap=True)
     grid.add_column()
-    for key, meaning in keys(project.label_config):
+    for key, meaning in keys(project.label_config, used):
         grid.add_row(escape(key), escape(meaning))
     console.out.print()
     console.out.print(Panel(grid, title="keys", title_align="left", border_style="soft", expand=False, padding=(0, 2)))
@@ -35,14 +36,14 @@ def show(project: Project, page: str, link: str, username: str, password: str) -
     console.out.print(console.rows([(question, f"[soft]{answer}[/]") for question, answer in hints]))
 
 
-def keys(xml: str) -> list[tuple[str, str]]:
+def keys(xml: str, used: Mapping[str, str]) -> list[tuple[str, str]]:
     """(key, what it does), in the order a person needs them."""
     from studio.label_config import LabelConfig, hotkeys
 
     config, known = LabelConfig.parse(xml), hotkeys(xml)
-    rows = [("n", "next box")]
+    rows = [(used[keyboard.NEXT], "next box")]
     rows += [(known[name], name) for name in config.learnt[:MANY] if name in known]
     if len(config.learnt) > MANY:
         rows.append(("…", f"{len(config.learnt) - MANY} more: `dinolabel names list`"))
     rows += [(known[name], f"{name}: somebody or something without a name") for name in config.generic if name in known]
-    return [*rows, ("backspace", "no such thing: delete the box"), ("space", "submit, on to the next picture")]
+    return [*rows, ("backspace", "no such thing: delete the box"), (used[keyboard.SUBMIT], "submit, on to the next picture")]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from dinolabel import build, connect, console, logs, running, weights, words
+from dinolabel import build, connect, console, keyboard, logs, running, weights, words
 from dinolabel.local import backend as backends
 from dinolabel.local import project as projects
 from dinolabel.local import screen, watch
@@ -26,7 +26,7 @@ from dinolabel.settings import Settings
 from vision.errors import PromptMissing, StudioError
 
 if TYPE_CHECKING:
-    from studio.client import Project, Studio
+    from studio.client import Person, Project, Studio
     from studio.server import LocalStudio
 
 PATIENCE_SECONDS = 900.0  # a first start takes half a minute; on a busy old laptop many
@@ -34,7 +34,6 @@ STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 POLL_SECONDS = 10.0
 FIRST_BOXES = 3
 FIRST_BOXES_SECONDS = 120.0
-HOTKEYS = {"regions:region:cycle": "n", "annotation:annotation:submit": "space"}
 
 
 class StudioEnded(StudioError):
@@ -80,7 +79,7 @@ def _run(settings: Settings, wishes: Wishes, memory: projects.Memory, root: Path
     running.announce(data_dir, running.Running(server.url, server.token, project.id, os.getpid()))
     backend = _start_backend(settings, server, root, stack)
     connect.connect(studio, project.id, backend.url, secret=backends.secret(data_dir))
-    studio.set_hotkeys(HOTKEYS)
+    keys = keyboard.give_ours(studio, _me(studio), data_dir)
 
     def look() -> watch.Progress:
         return watch.look(studio, registry, store, project.id)
@@ -93,10 +92,15 @@ def _run(settings: Settings, wishes: Wishes, memory: projects.Memory, root: Path
     _first_boxes(look, check)
     page = f"{server.url}/projects/{project.id}/data?labeling=1"
     door = stack.enter_context(Door(page, studio.session_cookies(server.username, server.password)))
-    screen.show(project, page, door.link, server.username, server.password)
+    screen.show(project, keys, page, door.link, server.username, server.password)
     if wishes.browser:
         webbrowser.open(door.link)
     watch.until_stopped(look, check)
+
+
+def _me(studio: Studio) -> Person:
+    mine = studio.whoami()["id"]
+    return next(each for each in studio.people() if each.id == mine)
 
 
 def _start_studio(data_dir: Path, port: int | None, root: Path, stack: ExitStack) -> tuple[LocalStudio, Studio]:

@@ -19,6 +19,7 @@ from typing import Any
 import PIL.Image
 import pytest
 
+from dinolabel import keyboard
 from studio.client import Studio
 from studio.errors import StudioDenied, StudioRefused, StudioUnreachable
 from studio.label_config import LabelConfig, build, with_name
@@ -262,13 +263,19 @@ def test_logging_in_gives_cookies_and_a_wrong_password_does_not(studio: Studio, 
         studio.session_cookies(studio_server.username, "wrong")
 
 
-def test_hotkeys_are_kept_beside_earlier_ones(legacy: Studio) -> None:
-    legacy.set_hotkeys({"regions:region:cycle": "n"})
-    legacy.set_hotkeys({"annotation:annotation:submit": "space"})
-    assert legacy.hotkeys() == {
-        "regions:region:cycle": {"key": "n", "active": True},
-        "annotation:annotation:submit": {"key": "space", "active": True},
-    }
+def test_a_persons_keys_are_set_and_put_back_and_nobody_elses(studio: Studio, studio_server: Any, tmp_path: Path) -> None:
+    me = studio.whoami()["id"]
+    studio.wire.json("POST", "/api/users/", json={"email": "jo@example.org", "username": "jo", "first_name": "Jo", "last_name": "Li"})
+    people = {each.id: each for each in studio.people()}
+    jo = next(each for each in people.values() if each.email == "jo@example.org")
+    theirs = {"regions:region:cycle": {"key": "tab", "active": True}, "regions:region:lock": {"key": "alt+j", "active": True}}
+    studio.set_hotkeys(jo.id, theirs)
+    keyboard.give(studio, jo, keyboard.OURS, tmp_path)
+    assert keyboard.used(studio.hotkeys(jo.id)) == {keyboard.NEXT: "n", keyboard.SUBMIT: "space"}
+    assert studio.hotkeys(jo.id)["regions:region:lock"] == theirs["regions:region:lock"]
+    assert keyboard.used(studio.hotkeys(me)) == keyboard.USUAL
+    keyboard.undo(studio, jo, tmp_path)
+    assert studio.hotkeys(jo.id) == theirs
 
 
 # backends and webhooks

@@ -12,7 +12,7 @@ import pytest
 
 from studio import wire
 from studio.calls import predictions as bulk
-from studio.client import Studio
+from studio.client import Person, Studio
 from studio.errors import StudioDenied, StudioRefused, StudioUnreachable
 from studio.tokens import Token
 from vision.errors import StudioError
@@ -356,12 +356,14 @@ def test_a_done_project_has_no_next_task(host: Any, studio: Studio) -> None:
     assert studio.next_task(5) is None
 
 
-def test_hotkeys_are_added_to_those_set_before(host: Any, studio: Studio) -> None:
-    host.on("/api/current-user/hotkeys/", 200, {"custom_hotkeys": {"a:b": {"key": "x", "active": False}}})
-    studio.set_hotkeys({"regions:region:cycle": "n"})
-    assert host.asked[-1].json == {
-        "custom_hotkeys": {"a:b": {"key": "x", "active": False}, "regions:region:cycle": {"key": "n", "active": True}}
-    }
+def test_keys_are_a_persons_own(host: Any, studio: Studio) -> None:
+    host.on("/api/users/", 200, [{"id": 3, "email": "jo@example.org", "initials": "jo"}])
+    host.on("/api/users/3/", 200, {"id": 3, "custom_hotkeys": {"a:b": {"key": "x", "active": False}}})
+    (jo,) = studio.people()
+    assert (jo, studio.hotkeys(jo.id)) == (Person(3, "jo@example.org"), {"a:b": {"key": "x", "active": False}})
+    studio.set_hotkeys(jo.id, {"regions:region:cycle": {"key": "n", "active": True}})
+    assert (host.asked[-1].method, host.asked[-1].path) == ("PATCH", "/api/users/3/")
+    assert host.asked[-1].json == {"custom_hotkeys": {"regions:region:cycle": {"key": "n", "active": True}}}
 
 
 def test_uploads_go_in_batches_and_keep_their_order(host: Any, studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

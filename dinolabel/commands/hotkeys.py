@@ -1,0 +1,88 @@
+"""`dinolabel hotkeys`: one key for the next box and one to submit, for whoever wants them; and the way back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dinolabel import build, console, keyboard, words
+from dinolabel.settings import Settings
+from vision.errors import RequestError
+
+if TYPE_CHECKING:
+    from studio.client import Person, Studio
+
+NAMES = {keyboard.NEXT: "next box", keyboard.SUBMIT: "submit"}
+
+
+def command(
+    next_box: Annotated[str | None, typer.Option("--next", help="Key that goes to the next box, for example n.")] = None,
+    submit: Annotated[str | None, typer.Option("--submit", help="Key that submits, for example space.")] = None,
+    user: Annotated[list[str] | None, typer.Option("--user", help="Whose keys, by e-mail. Repeatable. Default: the token's owner.")] = None,
+    project: Annotated[
+        int | None, typer.Option("--project", help="Refuse keys that this project's labels use. Default: all are looked at.")
+    ] = None,
+    undo: Annotated[bool, typer.Option("--undo", help="Put back the keys these people had before.")] = False,
+) -> None:
+    """Set or put back a person's keys in Label Studio's editor; without options, show them.
+
+    Label Studio keeps keys per person: they hold in all of that person's projects, from their next page load on. `up` sets n and space
+    on its own Label Studio. Digits for the names are fixed in each project's label config and need no setting.
+
+    Example: dinolabel hotkeys --next n --submit space --user jo@example.org
+    """
+    settings = Settings.load()
+    keys = keyboard.checked({keyboard.NEXT: next_box, keyboard.SUBMIT: submit})
+    if undo and keys:
+        raise RequestError("--undo puts back what was; it takes no new keys.", hint="Leave out --next and --submit.")
+    studio, data_dir = build.studio(settings), build.data_dir(settings)
+    people = _people(studio, user or [])
+    if keys:
+        _look_for_collisions(studio, keys, project)
+    for person in people:
+        if undo:
+            _tell_undone(person, *keyboard.undo(studio, person, data_dir))
+        elif keys:
+            keyboard.give(studio, person, keys, data_dir)
+        _show(studio, person)
+    if keys:
+        console.out.print("[soft]They hold in all projects of these people, from the next page load on. Back: dinolabel hotkeys --undo[/]")
+
+
+def _people(studio: Studio, emails: list[str]) -> list[Person]:
+    """Those named, else the token's owner. Raises RequestError that lists whom there is."""
+    there = {each.email.lower(): each for each in studio.people()}
+    wanted = emails or [str(studio.whoami()["email"])]
+    if missing := [each for each in wanted if each.strip().lower() not in there]:
+        raise RequestError(f"Label Studio knows nobody called {missing[0]}.", hint=f"There are {words.listed(sorted(there))}.")
+    return [there[each.strip().lower()] for each in dict.fromkeys(wanted)]
+
+
+def _look_for_collisions(studio: Studio, keys: dict[str, str], number: int | None) -> None:
+    """A label's key that is taken away: refused for the project that was named, told for the others."""
+    from studio.label_config import hotkeys
+    from vision.errors import LabelConfigError
+
+    for each in [studio.project(number)] if number is not None else studio.projects():
+        try:
+            found = keyboard.collisions(keys, hotkeys(each.label_config))
+        except LabelConfigError:
+            continue  # no boxes there
+        if found and number is not None:
+            raise RequestError(f"In project {each.id}, {found[0]}.", hint="Choose another key, or another hotkey for that label.")
+        if found:
+            console.err.print(f"[warn]In project {each.id}, {each.title}, {found[0]}: it will not name a box there any more.[/]")
+
+
+def _tell_undone(person: Person, back: list[str], left: list[str]) -> None:
+    if not back and not left:
+        console.err.print(f"[soft]{person.email}: nothing of ours to put back.[/]")
+    if left:
+        console.err.print(f"[soft]{person.email}: {words.listed([NAMES[each] for each in left])} was changed since and is left alone.[/]")
+
+
+def _show(studio: Studio, person: Person) -> None:
+    used = keyboard.used(studio.hotkeys(person.id))
+    told = ", ".join(f"[key]{used[element]}[/] {name}" for element, name in NAMES.items())
+    console.out.print(f"{person.email}: {told}")
