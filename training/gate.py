@@ -66,27 +66,36 @@ def enough(report: Report | None, labels: Sequence[str]) -> bool:
     return bool(judged) and len(judged) >= JUDGED_SHARE * len(labels)
 
 
-def decide(candidate: Report | None, current: Report | None, *, basis: str, news: News | None = None, seed: int = 0) -> Decision:
+def decide(
+    candidate: Report | None,
+    current: Report | None,
+    *,
+    basis: str,
+    news: News | None = None,
+    seed: int = 0,
+    sources: str = "pictures",
+) -> Decision:
     """Compare the candidate with the current head, or with absolute floors when there is no current one to compare.
 
     basis: HELD_OUT (both reports on the same groups, in the same order), LEFT_OUT (too few held-out groups: every group left out in
-    turn, candidate only) or NOTHING (one picture per name: candidate is None). news: None when there is no current head.
+    turn, candidate only) or NOTHING (one picture per name: candidate is None). news: None when there is no current head. sources: what the
+    groups are, in a word.
     Raises ValueError when the two reports are not on the same groups.
     """
     if news is not None and news.same:
         return Decision(False, "The current head has learnt from the same approved boxes: nothing new.")
     if candidate is None:
-        return Decision(True, "There are too few pictures per name to judge by: it is published unjudged. Name a few more soon.")
+        return Decision(True, f"There are too few {sources} per name to judge by: it is published unjudged. Name a few more soon.")
     if current is None:
-        checks = [_floor(candidate, basis=basis)]
+        checks = [_floor(candidate, basis=basis, sources=sources)]
     else:
         found = difference(candidate, current, seed=seed)
-        checks = [_no_loss(candidate, found), _worth(found, news)]
+        checks = [_no_loss(candidate, found, sources=sources), _worth(found, news)]
     checks += [_recall(candidate, current)] if basis == HELD_OUT else []
     failed = [check for check in checks if not check.passed]
     if failed:
         return Decision(False, " ".join(check.words for check in failed), tuple(checks))
-    few = "" if basis == HELD_OUT else "Too few held-out pictures to judge by, so each was left out in turn. "
+    few = "" if basis == HELD_OUT else f"Too few held-out {sources} to judge by, so each was left out in turn. "
     return Decision(True, few + " ".join(check.words for check in checks), tuple(checks))
 
 
@@ -119,22 +128,22 @@ def difference(candidate: Report, current: Report, *, seed: int) -> Difference:
     return Difference(first, second, low, high, candidate.known == current.known)
 
 
-def _floor(candidate: Report, *, basis: str) -> Check:
+def _floor(candidate: Report, *, basis: str, sources: str) -> Check:
     low, high = candidate.macro_f1_interval
     # with every group left out in turn the numbers are few: refuse only what even its best case condemns
     passed = candidate.macro_f1 >= FLOOR_F1 if basis == HELD_OUT else high >= FLOOR_F1
     words = (
-        f"acro-F1 {candidate.macro_f1:.2f} (95 % interval {low:.2f} to {high:.2f}) on {_counted(candidate)} {basis}; "
+        f"acro-F1 {candidate.macro_f1:.2f} (95 % interval {low:.2f} to {high:.2f}) on {_counted(candidate, sources)} {basis}; "
         f"the floor is {FLOOR_F1:.2f}."
     )
     return Check("macro-F1 floor", passed, f"M{words}" if passed else f"Not good enough yet: m{words}")
 
 
-def _no_loss(candidate: Report, found: Difference) -> Check:
+def _no_loss(candidate: Report, found: Difference, *, sources: str) -> Check:
     over = "" if found.same_labels else " over the names both know"
     words = (
-        f"acro-F1{over} {found.candidate:.2f} against the current head's {found.current:.2f} on the same {_counted(candidate)} held out "
-        f"({found.point:+.2f}, 95 % interval {found.low:+.2f} to {found.high:+.2f})."
+        f"acro-F1{over} {found.candidate:.2f} against the current head's {found.current:.2f} on the same {_counted(candidate, sources)} "
+        f"held out ({found.point:+.2f}, 95 % interval {found.low:+.2f} to {found.high:+.2f})."
     )
     return Check("no loss of macro-F1", found.high >= 0, f"M{words}" if found.high >= 0 else f"It would lose: m{words}")
 
@@ -174,5 +183,5 @@ def _narrowed(report: Report, labels: Sequence[str]) -> np.ndarray[tuple[int, ..
     return np.concatenate([rows[:, :, at], rows[:, :, rest].sum(axis=2, keepdims=True)], axis=2)
 
 
-def _counted(report: Report) -> str:
-    return f"{report.objects} objects of {len(report.groups)} pictures"
+def _counted(report: Report, sources: str) -> str:
+    return f"{report.objects} objects of {len(report.groups)} {sources}"

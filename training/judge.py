@@ -46,8 +46,11 @@ class Current:
 
 
 def try_out(everything: Samples, current: Current, making: Making) -> Trial:
-    """Let heads compete, and report on the winner: on held-out pictures where there are enough, else with each picture left out in turn."""
-    train_side = everything.on("train")
+    """Let heads compete, and report on the winner: on held-out pictures where there are enough, else with each picture left out in turn.
+
+    What a person set apart to test on is enough, however little it is, and teaches nothing.
+    """
+    train_side, taught = everything.on("train"), everything.taught
     # a name whose few pictures all fell on the held-out side was never taught: that says nothing of the head
     held_out = everything.on("held_out").of({*train_side.labels, UNKNOWN_LABEL})
     judge = candidate = None
@@ -56,11 +59,11 @@ def try_out(everything: Samples, current: Current, making: Making) -> Trial:
         calibrated = fit.calibration(choice.winner, train_side, seed=making.seed)
         judge = fit.bundle(choice.winner, train_side, calibrated, making, metrics={})
         candidate = fit.held_out_report(judge, held_out, seed=making.seed)
-    if judge is not None and gate.enough(candidate, everything.names):
+    if judge is not None and candidate is not None and (everything.set_apart or gate.enough(candidate, everything.names)):
         compared = fit.held_out_report(current.judge, held_out, seed=making.seed) if current.judge else None
-        return Trial(choice, gate.HELD_OUT, candidate, compared, judge, fit.calibration(choice.winner, everything, seed=making.seed))
-    choice = compete.choose(everything, seed=making.seed)
-    calibrated = fit.calibration(choice.winner, everything, seed=making.seed)
+        return Trial(choice, gate.HELD_OUT, candidate, compared, judge, fit.calibration(choice.winner, taught, seed=making.seed))
+    choice = compete.choose(taught, seed=making.seed)
+    calibrated = fit.calibration(choice.winner, taught, seed=making.seed)
     candidate = fit.left_out_report(calibrated, seed=making.seed)
     return Trial(choice, gate.LEFT_OUT if candidate else gate.NOTHING, candidate, None, judge, calibrated)
 

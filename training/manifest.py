@@ -10,9 +10,10 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, cast
 
 from training.errors import ManifestUnreadable
+from vision.split import Side, side
 from vision.types import Box, CropPolicy
 
 FORMAT = 1
@@ -25,6 +26,7 @@ class Row:
     """One crop. crop: path relative to the folder. box: pixels of the upright picture. image: sha256 of its bytes.
 
     group: what must stay on one side of a split. view: the person's own box, or the detector's for the same object.
+    split: the side that a person chose for it; None leaves it to the hash of the group.
     """
 
     crop: str
@@ -40,6 +42,12 @@ class Row:
     group: str
     view: str
     at: str
+    split: Side | None = None
+
+    @property
+    def side(self) -> Side:
+        """Held out or trained on."""
+        return self.split or side(self.group)
 
     @property
     def object_id(self) -> str:
@@ -70,9 +78,15 @@ class Manifest:
         """Time of the newest approval, ISO; empty when there is none."""
         return max((row.at for row in self.rows if row.verdict == "approved"), default="")
 
+    @property
+    def sources(self) -> str:
+        """What its groups are, in a word for people."""
+        return "videos" if self.rows and all(row.frame is not None for row in self.rows) else "pictures"
+
     def digest(self) -> str:
         """Of everything that decides what is learnt: the same for the same approvals, whatever their order or their files are called."""
         facts = [[row.image_key, row.box.xyxy, row.verdict, row.kind, row.label, row.group, row.view] for row in self.rows]
+        facts = [[*fact, row.split] if row.split else fact for fact, row in zip(facts, self.rows, strict=True)]
         policy = [self.policy.margin, self.policy.max_side, self.policy.min_side]
         return hashlib.sha256(json.dumps([FORMAT, policy, sorted(map(json.dumps, facts))]).encode()).hexdigest()
 
@@ -120,6 +134,7 @@ def _row(record: Mapping[str, Any], *, where: str) -> Row:
             group=str(record["group"]),
             view=str(record["view"]),
             at=str(record["at"]),
+            split=_split(record.get("split")),
         )
     except KeyError as error:
         raise ManifestUnreadable(f"{where} lacks {error}.") from error
@@ -131,6 +146,12 @@ def _row(record: Mapping[str, Any], *, where: str) -> Row:
     if row.kind == "named" and not row.label:
         raise ManifestUnreadable(f"{where} is named and has no label.")
     return row
+
+
+def _split(value: Any) -> Side | None:
+    if value in (None, "train", "held_out"):
+        return cast("Side | None", value)
+    raise ValueError(f"expected split train, held_out or null, got {value!r}")
 
 
 def _policy(records: Iterable[Mapping[str, Any]], path: Path) -> CropPolicy:

@@ -27,6 +27,7 @@ NOTE = (
     "The judged head has learnt from the train side only. The published head is the same one with the same settings, fitted again on "
     "every approved box, its thresholds measured again with pictures left out."
 )
+APART = "What a person set apart to test on has taught neither the judged head nor the published one: both have learnt from the rest."
 
 
 def write(folder: Path, receipt: Mapping[str, Any], report: Report | None) -> Path:
@@ -48,6 +49,7 @@ def data(everything: Samples, read: Manifest, embedded: Features, *, small: tupl
         "trained_until": read.trained_until,
         "objects": everything.objects,
         "views": len(everything),
+        "sources": read.sources,
         "pictures": len(set(everything.groups)),
         "pictures_held_out": len(set(everything.on("held_out").groups)),
         "labels_without_a_crop": sorted(set(read.wanted) - set(everything.names)),
@@ -57,7 +59,9 @@ def data(everything: Samples, read: Manifest, embedded: Features, *, small: tupl
     }
 
 
-def account(trial: Trial, decision: Decision, bundle: Bundle, *, news: News | None, current: Current, seed: int) -> dict[str, Any]:
+def account(
+    trial: Trial, decision: Decision, bundle: Bundle, *, news: News | None, current: Current, seed: int, set_apart: bool = False
+) -> dict[str, Any]:
     """How the candidate was judged, what the gate asked, what is new since the head that serves now, and what the head is."""
     return {
         "format": FORMAT,
@@ -67,7 +71,7 @@ def account(trial: Trial, decision: Decision, bundle: Bundle, *, news: News | No
         "head": _head(trial.choice, bundle),
         "calibration": fit.facts(trial.calibrated),
         "seed": seed,
-        "note": NOTE,
+        "note": APART if set_apart else NOTE,
     }
 
 

@@ -27,6 +27,8 @@ Mask = npt.NDArray[np.bool_]
 class Samples:
     """N views: embeddings (N, D); labels, groups, ids and boxes of length N. served: (N,) the one view of each object that is asked about.
 
+    splits: the side that a person chose for each, None where the hash of its group decides; () when none was chosen.
+
     What people called unknown carries UNKNOWN_LABEL. The detector's own box is what gets named in service, so it is the served view
     where there is one; else the person's.
     """
@@ -37,6 +39,7 @@ class Samples:
     ids: tuple[str, ...]
     boxes: tuple[Box, ...]
     served: Mask
+    splits: tuple[Side | None, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -73,7 +76,8 @@ class Samples:
         """The rows of a boolean mask."""
         at = np.flatnonzero(mask)
         labels, groups, ids = (tuple(column[row] for row in at) for column in (self.labels, self.groups, self.ids))
-        return Samples(self.embeddings[at], labels, groups, ids, tuple(self.boxes[row] for row in at), self.served[at])
+        boxes, splits = tuple(self.boxes[row] for row in at), tuple(self._splits[row] for row in at)
+        return Samples(self.embeddings[at], labels, groups, ids, boxes, self.served[at], splits)
 
     def of(self, labels: Collection[str]) -> Samples:
         """The rows with one of these labels."""
@@ -81,7 +85,22 @@ class Samples:
 
     def on(self, which: Side) -> Samples:
         """The rows of one side of the split."""
-        return self.take(np.array([side(group) == which for group in self.groups], dtype=bool))
+        sides = [given or side(group) for given, group in zip(self._splits, self.groups, strict=True)]
+        return self.take(np.array([each == which for each in sides], dtype=bool))
+
+    @property
+    def set_apart(self) -> bool:
+        """Whether a person chose what to test on."""
+        return "held_out" in self.splits
+
+    @property
+    def taught(self) -> Samples:
+        """The rows that a published head may learn from: all but those a person set apart to test on."""
+        return self.take(np.array([each != "held_out" for each in self._splits], dtype=bool)) if self.set_apart else self
+
+    @property
+    def _splits(self) -> tuple[Side | None, ...]:
+        return self.splits or (None,) * len(self)
 
 
 def teaching_rows(manifest: Manifest, *, generic_is_unknown: bool) -> list[Row]:
@@ -101,6 +120,9 @@ def gather(features: Features, manifest: Manifest) -> tuple[Samples, tuple[str, 
     samples = _samples(rows, features.embeddings[np.array(large, dtype=bool)])
     if not samples.names:
         raise _too_few(manifest, small=len(small), quarantined=len(features.quarantined))
+    if not samples.taught.names:
+        message = f"All {len(samples)} named crops are set apart to test on: there is nothing left to learn from."
+        raise NotEnoughLabels(message, missing=dict.fromkeys(samples.names, 1), hint="Add pictures or videos of them to learn from.")
     return samples, small
 
 
@@ -123,4 +145,5 @@ def _samples(rows: Sequence[Row], embeddings: Embeddings) -> Samples:
         ids=tuple(row.id for row in rows),
         boxes=tuple(row.box for row in rows),
         served=np.array([row.view == "detector" or row.object_id not in with_detector for row in rows], dtype=bool),
+        splits=tuple(row.split for row in rows) if any(row.split for row in rows) else (),
     )

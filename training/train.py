@@ -9,7 +9,8 @@ thresholds aim at in calibrate.py, floors and gains in gate.py.
 
 What is judged and what is published are two fits. The judged one has learnt from the train side only, and stays beside the bundle
 (`judge/`), so that the next candidate is compared with a head that has not seen the held-out groups either. The published one is the
-same head with the same settings, fitted again on every approved box: more data, and the usual practice; the receipt says so.
+same head with the same settings, fitted again on every approved box: more data, and the usual practice; the receipt says so. Boxes that a
+person set apart to test on (`"split": "held_out"` in the manifest) are never taught, so there both fits are one.
 """
 
 from __future__ import annotations
@@ -80,16 +81,16 @@ def train(
     current = judge.current_head(store, project, making)
     trial = judge.try_out(everything, current, making)
     metrics = {"basis": trial.basis, **(trial.candidate.metrics() if trial.candidate else {})}
-    bundle = fit.bundle(trial.choice.winner, everything, trial.calibrated, making, metrics=metrics)
+    bundle = fit.bundle(trial.choice.winner, everything.taught, trial.calibrated, making, metrics=metrics)
 
-    news = judge.news(current, everything, making)
-    decision = gate.decide(trial.candidate, trial.compared, basis=trial.basis, news=news, seed=seed)
+    news = judge.news(current, everything.taught, making)
+    decision = gate.decide(trial.candidate, trial.compared, basis=trial.basis, news=news, seed=seed, sources=read.sources)
     published, reason = _outcome(decision, why_not=current.why_not, pinned=store.pinned(project), force=force)
     bundle_id = bundle.digest[:ID_DIGITS] if published else None
     outcome = {"at": now, "published": published, "bundle": bundle_id, "forced": published and not decision.publish}
     facts = receipt.data(everything, read, embedded, small=small)
     written = {**outcome, "project": project, "verdict": reason, "seconds": round(time.monotonic() - started, 2), "data": facts}
-    written |= receipt.account(trial, decision, bundle, news=news, current=current, seed=seed)
+    written |= receipt.account(trial, decision, bundle, news=news, current=current, seed=seed, set_apart=everything.set_apart)
     path = _keep(written, bundle, trial, store=store)
     place = "/".join(path.parts[-2:] if published else path.parts[-3:])  # from the project's folder in the store
     store.add_verdict(project, {**outcome, "reason": reason, "trained_until": read.trained_until, "receipt": place, "metrics": metrics})

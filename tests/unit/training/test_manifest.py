@@ -13,6 +13,7 @@ from tests.blobs import NAMES, POLICY, World
 from training.errors import ManifestUnreadable
 from training.manifest import read
 from vision.cache import Cache
+from vision.split import side
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -45,6 +46,20 @@ def test_a_frame_of_a_video_has_its_own_key(world: World, tmp_path: Path) -> Non
     assert rows[1].image_key == rows[1].image
 
 
+def test_a_person_may_choose_the_side(world: World, tmp_path: Path) -> None:
+    world.rows[0]["split"], world.rows[1]["split"] = "held_out", "train"
+    rows = read(written(world, tmp_path)).rows
+    assert (rows[0].side, rows[1].side) == ("held_out", "train")
+    assert rows[2].split is None and rows[2].side == side(rows[2].group)
+
+
+@pytest.mark.parametrize(("frames", "called"), [((None, None), "pictures"), ((3, None), "pictures"), ((3, 9), "videos")])
+def test_groups_have_a_word(world: World, tmp_path: Path, frames: tuple[int | None, int | None], called: str) -> None:
+    for number, row in enumerate(world.rows):
+        row["frame"] = frames[number % 2]
+    assert read(written(world, tmp_path)).sources == called
+
+
 def test_unapproved_boxes_do_not_move_the_time(world: World, tmp_path: Path) -> None:
     world.rows[0] |= {"at": "2027-01-01T00:00:00Z", "verdict": "unverified"}
     assert read(written(world, tmp_path)).trained_until == "2026-11-22T12:00:06Z"
@@ -59,6 +74,7 @@ def test_unapproved_boxes_do_not_move_the_time(world: World, tmp_path: Path) -> 
         (lambda row: row.update(box=[1, 2, 3]), "row 3"),
         (lambda row: row.update(task="x"), "row 3"),
         (lambda row: row.update(label=None), "no label"),
+        (lambda row: row.update(split="test"), "expected split train, held_out or null"),
         (lambda row: row.update(crop="../../etc/passwd"), "outside the export"),
         (lambda row: row.update(crop="/etc/passwd"), "outside the export"),
         (lambda row: row.update(policy={"margin": 0.5, "max_side": 448, "min_side": 12}), "2 different ways"),
@@ -103,6 +119,8 @@ def test_an_empty_one_has_no_rows(tmp_path: Path) -> None:
         (lambda row: row.update(box=[0.0, 0.0, 9.0, 9.0]), False),
         (lambda row: row.update(image="0" * 64), False),
         (lambda row: row.update(group="0" * 64), False),
+        (lambda row: row.update(split=None), True),
+        (lambda row: row.update(split="held_out"), False),
     ],
 )
 def test_the_digest_is_of_what_decides_and_nothing_else(world: World, tmp_path: Path, change: Change, same: bool) -> None:

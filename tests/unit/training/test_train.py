@@ -9,6 +9,7 @@ import pytest
 
 from tests.blobs import LATER, NAMES, NOW, Bench, World, receipt, share_named
 from training import gate
+from training.errors import NotEnoughLabels
 from vision.bundle import Bundle
 from vision.split import side
 
@@ -171,3 +172,34 @@ def test_a_head_without_its_judge_is_not_compared(bench: Bench) -> None:
         file.unlink()
     verdict = bench.train(world.crowd(NAMES, images=40, start=20), now=LATER)
     assert verdict.published and "cannot be compared" in verdict.reason
+
+
+def split_by(world: World, held_out: range) -> World:
+    """A person's own choice of what to test on, against the hash of the groups."""
+    for row in world.rows:
+        row["split"] = "held_out" if row["task"] in held_out else "train"
+    return world
+
+
+def test_what_a_person_set_apart_judges_and_teaches_nothing(bench: Bench) -> None:
+    verdict = bench.train(split_by(World().crowd(NAMES, images=8), range(2)))  # one group a name would not be enough for the hash's choice
+    assert verdict.published and verdict.metrics["basis"] == gate.HELD_OUT
+    assert verdict.metrics["objects"] == 4 and verdict.metrics["groups"] == 2
+    taught = {int(each.split("/")[0]) for each in bench.bundle(verdict).reference_ids}
+    assert taught == set(range(2, 8))
+    assert bench.bundle(verdict).digest == Bundle.load(verdict.receipt.parent / "judge").digest  # both fits are one
+    assert bench.bundle(verdict).trained_on == {"jason": 6, "lacy": 6}
+    assert "set apart" in receipt(verdict)["note"]
+
+
+def test_moving_a_picture_to_the_test_side_is_news(bench: Bench) -> None:
+    first = bench.train(split_by(World().crowd(NAMES, images=8), range(2)))
+    again = bench.train(split_by(World().crowd(NAMES, images=8), range(2)))
+    other = bench.train(split_by(World().crowd(NAMES, images=8), range(1)), now=LATER)
+    assert first.published and not again.published and "nothing new" in again.reason
+    assert "nothing new" not in other.reason
+
+
+def test_nothing_but_test_pictures_is_said(bench: Bench) -> None:
+    with pytest.raises(NotEnoughLabels, match="set apart to test on"):
+        bench.train(split_by(World().crowd(NAMES, images=3), range(3)))
