@@ -1,40 +1,55 @@
-"""What the image tab does: look at one picture, with or without a trained head. Plain functions, no layout.
+"""What the image tab does: look at pictures, with or without a trained head. Plain functions, no layout.
 
-Knows the pipeline and the store of bundles; nothing of Gradio.
+Knows the models and the store of bundles; nothing of Gradio.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import PIL.Image
 
+from app import shown, told
+from app.sight import Sight
 from vision.bundle import Bundle
-from vision.draw import draw
-from vision.errors import MediaUnavailable, RequestError
-from vision.found import Found
-from vision.media import open_image
-from vision.pipeline import Pipeline
+from vision.errors import DinolabelError, MediaError, MediaUnavailable, RequestError
 from vision.store import Store
-from vision.types import Box, Detection, Image, Named, Pixels, Prompt, Thresholds
+from vision.types import Detection, Image, Named, Pixels, Prompt, Thresholds, Unknown
 
 BOXES_ONLY = ""
-SHOWN_SIDE = 1600  # pixels; a browser shows no more, and a slider must not wait for the encoding of a camera's full size
-HEADERS = ["label", "phrase", "score", "confidence", "best guess"]
 WELCOME = "Add a picture, say what to look for, press **Find**."
 READY = "Press **Find** to look at this picture."
 NO_PROMPT = "Now say what to look for, for example `cat face. dog face`, and press **Find**."
 
 
 @dataclass(frozen=True)
+class Ask:
+    """What a person set. prompt: phrases. box, text: thresholds, 0..1. version: BOXES_ONLY or `project/bundle id`.
+
+    smallest: pixels; whose shorter side is below this is not named. tiles: look at overlapping tiles too, for many small things.
+    """
+
+    prompt: str
+    box: float = 0.3
+    text: float = 0.25
+    version: str | None = BOXES_ONLY
+    smallest: float = 0
+    tiles: bool = False
+
+    @property
+    def words(self) -> Prompt:
+        """Raises PromptMissing."""
+        return Prompt.parse(self.prompt or "")
+
+
+@dataclass(frozen=True)
 class Look:
-    """picture: annotated, or None. table: rows under HEADERS. found: JSON. status: Markdown, what came out or what to do next."""
+    """picture: annotated, or None. table: rows under told.HEADERS. found: JSON. status: Markdown, what came out or what to do next."""
 
     picture: Pixels | None
     table: list[list[str]]
@@ -43,41 +58,64 @@ class Look:
 
 
 class ImageTab:
-    """One pipeline, which may be slow: callers see to it that one looks at a time."""
+    """Passes of the detector are taken in turn with all others; what a slider needs is in the cache and waits for nobody."""
 
-    def __init__(self, pipeline: Pipeline, store: Store) -> None:
-        self._pipeline = pipeline
+    def __init__(self, sight: Sight, store: Store) -> None:
+        self._sight = sight
         self._store = store
 
-    def look(self, path: str | None, prompt: str, box: float, text: float, version: str | None) -> Look:
-        """path: the picture's file. prompt: phrases. box, text: thresholds, 0..1. version: BOXES_ONLY or `project/bundle id`.
-
-        Raises MediaError, PromptMissing, ModelError, RequestError.
-        """
-        if not path:
-            raise MediaUnavailable("There is no picture yet.", hint="Upload one, paste one, or use the camera.")
-        words = Prompt.parse(prompt or "")
+    def look(self, path: str | None, ask: Ask) -> Look:
+        """path: the picture's file. Raises MediaError, PromptMissing, ModelError, RequestError."""
         began = time.perf_counter()
-        image = _opened(path)
-        bundle = self._bundle(version or BOXES_ONLY)
-        (detections,) = self._pipeline.run([image], words, bundle, Thresholds(box, text, self._pipeline.thresholds.nms_iou))
+        image, detections, bundle = self.detections(path, ask)
+        pipeline = self._sight.pipeline(tiles=ask.tiles)
+        names = bundle.ranked(pipeline.embed(image, [each.box for each in detections])) if bundle else [[] for _ in detections]
         seconds = time.perf_counter() - began
-        status = self._found_nothing(image, words, box) if not detections else _counted(detections, seconds)
-        found = [Found.of(each) for each in detections]
-        return Look(_annotated(path, detections), [_line(each) for each in found], [each.row() for each in found], status)
+        if detections:
+            status = told.counted(detections, seconds)
+        else:
+            (candidates,) = pipeline.candidates([image], ask.words)
+            status = told.nothing(candidates, ask.box)
+        rows = list(zip(detections, names, strict=True))
+        picture = shown.annotated(str(path), detections)
+        return Look(picture, [told.line(*each) for each in rows], [told.row(*each) for each in rows], status)
 
-    def again(self, path: str | None, prompt: str, box: float, text: float, version: str | None) -> Look:
+    def again(self, path: str | None, ask: Ask) -> Look:
         """As look, for a slider that was moved or a picture that was changed: never a forward pass of the detector.
 
         Where one would be needed, it says what to do next instead of complaining.
         """
         if not path:
             return Look(None, [], [], WELCOME)
-        if not (prompt or "").strip(" .,;\n"):
-            return Look(_annotated(path, []), [], [], NO_PROMPT)
-        if not self._pipeline.knows(_opened(path), prompt):
-            return Look(_annotated(path, []), [], [], READY)
-        return self.look(path, prompt, box, text, version)
+        if not (ask.prompt or "").strip(" .,;\n"):
+            return Look(shown.annotated(path, []), [], [], NO_PROMPT)
+        if self._sight.problem or not self._sight.pipeline(tiles=ask.tiles).knows(shown.opened(path), ask.prompt):
+            return Look(shown.annotated(path, []), [], [], READY)
+        return self.look(path, ask)
+
+    def look_all(self, paths: Sequence[str], ask: Ask) -> Iterator[tuple[str, Look | DinolabelError]]:
+        """Each picture in turn; one that fails is answered with its error. Raises what no picture is to blame for."""
+        for path in paths:
+            try:
+                yield path, self.look(path, ask)
+            except MediaError as error:
+                yield path, error
+
+    def detections(self, path: str | None, ask: Ask) -> tuple[Image, list[Detection], Bundle | None]:
+        """The picture, what is on it with the answers that the page shows, and the head that gave them. Raises as look."""
+        if not path:
+            raise MediaUnavailable("There is no picture yet.", hint="Upload one, paste one, or use the camera.")
+        words, pipeline = ask.words, self._sight.pipeline(tiles=ask.tiles)
+        image, bundle = shown.opened(path), self.bundle(ask.version)
+        limits = Thresholds(ask.box, ask.text, pipeline.thresholds.nms_iou)
+        with nullcontext() if pipeline.knows(image, words) else self._sight.passes.turn():
+            (detections,) = pipeline.run([image], words, bundle, limits)
+        return image, [_unless_small(each, ask.smallest) for each in detections], bundle
+
+    def whole(self, path: str | None, ask: Ask) -> tuple[str, PIL.Image.Image]:
+        """The picture's path, and the picture at its own size with what was found. Raises as look."""
+        _, detections, _ = self.detections(path, ask)
+        return str(path), shown.whole(str(path), detections)
 
     def versions(self) -> list[tuple[str, str]]:
         """(words, version) for the picker: boxes only, then the heads of each project, newest first."""
@@ -89,52 +127,28 @@ class ImageTab:
                 choices.append((f"Project {project} · {', '.join(entry.labels)} · {entry.id[:6]}{serving}", f"{project}/{entry.id}"))
         return choices
 
-    def _bundle(self, version: str) -> Bundle | None:
-        if version == BOXES_ONLY:
+    def bundle(self, version: str | None) -> Bundle | None:
+        """The head of a version; None for boxes only. Raises RequestError, BundleMismatch."""
+        if not version:
             return None
         project, slash, bundle_id = version.partition("/")
         if not slash:
             raise RequestError(f"There is no version {version!r}.", hint="Choose one from the list.")
         return self._store.get(project, bundle_id)
 
-    def _found_nothing(self, image: Image, prompt: Prompt, box: float) -> str:
-        """What to try, from what the detector proposed below the thresholds: from the cache, so it costs nothing."""
-        (candidates,) = self._pipeline.candidates([image], prompt)
-        if not candidates:
-            return "Nothing like that is in the picture. Try other words: a plain noun in English works best."
-        best = candidates[0]
-        if best.score < box:
-            return f"Nothing scores {box:.2f}. The best box, `{best.phrase}`, has {best.score:.2f}: lower the box threshold to see it."
-        return f"`{best.phrase}` scores {best.score:.2f}, but its words match weakly: lower the text threshold to see it."
+
+def version_id(version: str | None) -> str | None:
+    """The bundle id in a version of the picker, None for boxes only."""
+    return version.partition("/")[2] if version else None
 
 
-def _counted(detections: Sequence[Detection], seconds: float) -> str:
-    named = sum(isinstance(each.answer, Named) for each in detections)
-    names = f" · {named} named" if any(each.answer for each in detections) else ""
-    took = f"{seconds:.1f} s" if seconds >= 0.1 else "at once"
-    return f"**{len(detections)} found**{names} · {took}"
+def names_of(paths: Sequence[str]) -> list[str]:
+    """File names as people know them."""
+    return [Path(each).name for each in paths]
 
 
-def _line(found: Found) -> list[str]:
-    confidence = "–" if found.confidence is None else f"{found.confidence:.2f}"
-    return [found.label, found.phrase, f"{found.score:.2f}", confidence, found.guess or "–"]
-
-
-@lru_cache(maxsize=8)
-def _opened(path: str) -> Image:
-    return open_image(Path(path))
-
-
-@lru_cache(maxsize=4)
-def _shown(path: str) -> Pixels:
-    """The picture at the size it is shown at. Gradio keeps each upload under a path of its own, so a path stays true."""
-    picture = PIL.Image.fromarray(_opened(path).pixels)
-    picture.thumbnail((SHOWN_SIDE, SHOWN_SIDE), PIL.Image.Resampling.BOX)
-    return np.asarray(picture)
-
-
-def _annotated(path: str, detections: Sequence[Detection]) -> Pixels:
-    pixels, image = _shown(path), _opened(path)
-    scale = pixels.shape[1] / image.width
-    scaled = [replace(each, box=Box(*(corner * scale for corner in each.box.xyxy))) for each in detections]
-    return draw(pixels, scaled, lambda each: Found.of(each).label)
+def _unless_small(detection: Detection, smallest: float) -> Detection:
+    answer = detection.answer
+    if isinstance(answer, Named) and min(detection.box.width, detection.box.height) < smallest:
+        return replace(detection, answer=Unknown(answer.label, answer.confidence))
+    return detection

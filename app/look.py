@@ -15,6 +15,9 @@ footer { display: none !important; }
 #header nav { float: right; padding-top: 4px; }
 #header span { font: 12px var(--font-mono); color: var(--body-text-color-subdued); border: 1px solid var(--border-color-primary);
   border-radius: 99px; padding: 3px 10px; margin-left: 8px; }
+#problem { border: 1px solid var(--error-border-color, #b91c1c); border-radius: 8px; padding: 14px 16px; gap: 8px; }
+#problem p { margin: 4px 0 0; color: var(--body-text-color-subdued); }
+#problem button { align-self: flex-start; }
 #status { min-height: 28px; padding: 2px 4px; }
 .gradio-container table, .gradio-container table * { font-family: var(--font) !important; font-size: 14px; }
 .gradio-container .wrap > .error { display: none; } /* the message says it; a red pill on every output says nothing */

@@ -6,7 +6,8 @@ The only border between our errors and Gradio's; never a traceback, a path or a 
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
@@ -41,20 +42,38 @@ def message(error: DinolabelError) -> gr.Error:
     return gr.Error(words, title=title(error), duration=SECONDS, print_exception=False)
 
 
+@contextmanager
+def _told(doing: str) -> Iterator[None]:
+    """Our errors become messages, all others are logged and get a sentence without details."""
+    try:
+        yield
+    except DinolabelError as error:
+        log.info("app_refused", error=type(error).__name__, message=str(error))
+        raise message(error) from error
+    except gr.Error:
+        raise
+    except Exception as error:  # the outermost loop of Gradio's worker: what we did not foresee must not reach the browser
+        log.exception("app_failed", doing=doing)
+        raise gr.Error("See the log of `dinolabel app`.", title=UNFORESEEN, duration=SECONDS, print_exception=False) from error
+
+
 def telling(work: Callable[..., Any]) -> Callable[..., Any]:
-    """Run an event's function; our errors become messages, all others are logged and get a sentence without details."""
+    """Run an event's function, and tell a person what went wrong in it."""
 
     @wraps(work)
     def told(*arguments: Any) -> Any:
-        try:
+        with _told(work.__name__):
             return work(*arguments)
-        except DinolabelError as error:
-            log.info("app_refused", error=type(error).__name__, message=str(error))
-            raise message(error) from error
-        except gr.Error:
-            raise
-        except Exception as error:  # the outermost loop of Gradio's worker: what we did not foresee must not reach the browser
-            log.exception("app_failed", doing=work.__name__)
-            raise gr.Error("See the log of `dinolabel app`.", title=UNFORESEEN, duration=SECONDS, print_exception=False) from error
+
+    return told
+
+
+def telling_each(work: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
+    """As telling, for a function that answers bit by bit."""
+
+    @wraps(work)
+    def told(*arguments: Any) -> Iterator[Any]:
+        with _told(work.__name__):
+            yield from work(*arguments)
 
     return told

@@ -116,6 +116,14 @@ class Bundle:
         answers = [replace(each, because=why) for each, why in zip(answers, self._because(embeddings, answers), strict=True)]
         return self._suppressed(answers, embeddings, distances, boxes, image)
 
+    def ranked(self, embeddings: Embeddings, *, most: int = 3) -> list[list[tuple[str, float]]]:
+        """For people: the `most` likeliest names of each row with their calibrated confidence (0..1), best first; accepted or not."""
+        if not len(embeddings):
+            return []
+        confidences = softmax(self.head.logits(embeddings) / self.temperature)
+        orders = np.argsort(-confidences, axis=1, kind="stable")[:, :most]
+        return [[(self.labels[at], float(row[at])) for at in order] for row, order in zip(confidences, orders, strict=True)]
+
     def distances(self, embeddings: Embeddings) -> npt.NDArray[np.float64]:
         """(N, len(labels)) cosine distance (0..2) to the nearest reference of each label."""
         cosines = embeddings.astype(np.float64) @ self.references.T.astype(np.float64)

@@ -1,4 +1,4 @@
-"""`dinolabel app`: a page to try words, thresholds and trained heads on single pictures."""
+"""`dinolabel app`: a page to try words, thresholds and trained heads on one's own pictures and films."""
 
 from __future__ import annotations
 
@@ -31,20 +31,25 @@ def command(
     """
     settings = Settings.load(**weights.flags(weights_name))
     login = login_of(auth or _from(settings), host=host)
+    studio = build.studio_if_set(settings)
     Plan.of(
         "Show the app",
         [("listens", f"{host}:{port or 'a free port'}" + (", behind a password" if login else ""))],
         weights.plan_lines(settings),
         [("names", "with the heads of your projects, chosen in the page")],
-        [("leaves alone", "Label Studio: nothing is sent there")],
+        [("sends", f"to {studio.url}, and only what you press Send for")]
+        if studio
+        else [("leaves alone", "Label Studio: none is in the settings")],
     ).show()
     with console.step("Loading the models") as came_out:
-        pipeline = build.pipeline(settings)
-        came_out(f"Loaded {pipeline.detector.name}")
-    with console.step("Starting the page"):
         from app.page import page, serve
 
-        served = serve(page(pipeline, build.store(settings)), host=host, port=port, auth=login)
+        shown = page(lambda: build.pipeline(settings), build.store(settings), studio=studio)
+        came_out("No models yet" if shown.sight.problem else f"Loaded {shown.sight.pipeline().detector.name}")
+    if shown.sight.problem:
+        console.complain(shown.sight.problem)  # the page says so too, and can try again
+    with console.step("Starting the page"):
+        served = serve(shown, host=host, port=port, auth=login)
     console.out.print(f"[name]{served.url}[/]")
     console.err.print("[soft]Ctrl-C ends it.[/]")
     if browser and console.err.is_terminal:

@@ -9,11 +9,14 @@ import PIL.Image
 import PIL.ImageDraw
 import pytest
 
-from app.image import BOXES_ONLY, NO_PROMPT, READY, SHOWN_SIDE, WELCOME, ImageTab
+from app import shown
+from app.image import BOXES_ONLY, NO_PROMPT, READY, WELCOME, Ask, ImageTab
+from app.shown import SHOWN_SIDE
+from app.sight import Sight
 from tests.doubles.scripted_models import BLUE, GREEN, RED, ColourEmbedder, ScriptedDetector, colour_bundle
 from vision.cache import Cache
 from vision.candidates import Candidate
-from vision.errors import BundleMismatch, MediaUnavailable, MediaUnreadable, PromptMissing, RequestError
+from vision.errors import BundleMismatch, MediaUnavailable, MediaUnreadable, PromptMissing, RequestError, WeightsMissing
 from vision.pipeline import Pipeline
 from vision.store import Store
 from vision.types import Box
@@ -42,11 +45,11 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture
 def tab(detector: ScriptedDetector, store: Store, tmp_path: Path) -> ImageTab:
-    return ImageTab(Pipeline(detector, ColourEmbedder(), cache=Cache(tmp_path / "cache.sqlite", max_mb=16)), store)
+    return ImageTab(Sight.of(Pipeline(detector, ColourEmbedder(), cache=Cache(tmp_path / "cache.sqlite", max_mb=16))), store)
 
 
 def test_boxes(tab: ImageTab, photo: str) -> None:
-    look = tab.look(photo, "Cat, dog", 0.3, 0.1, BOXES_ONLY)
+    look = tab.look(photo, Ask("Cat, dog", 0.3, 0.1, BOXES_ONLY))
     assert look.table == [["cat", "cat", "0.90", "–", "–"], ["cat", "cat", "0.50", "–", "–"]]
     assert [row["box"] for row in look.found] == [[20, 20, 60, 60], [100, 20, 140, 60]]
     assert look.status.startswith("**2 found** ·")
@@ -56,18 +59,18 @@ def test_boxes(tab: ImageTab, photo: str) -> None:
 
 def test_names(tab: ImageTab, store: Store, photo: str) -> None:
     bundle_id = store.publish("3", colour_bundle(tom=RED))
-    look = tab.look(photo, "cat", 0.3, 0.1, f"3/{bundle_id}")
+    look = tab.look(photo, Ask("cat", 0.3, 0.1, f"3/{bundle_id}"))
     assert [line[0] for line in look.table] == ["tom", "cat"]
-    assert look.table[1][3:] == ["–", "tom"]
+    assert look.table[1][3:] == ["–", "tom 1.00"]
     assert look.found[0]["confidence"] == 1.0
     assert "1 named" in look.status
 
 
 def test_sliders_cost_no_forward_pass(tab: ImageTab, detector: ScriptedDetector, photo: str) -> None:
-    assert tab.again(photo, "cat. dog", 0.3, 0.2, None).status == READY
+    assert tab.again(photo, Ask("cat. dog", 0.3, 0.2, None)).status == READY
     assert detector.asked == [], "the first look is for the button: it may take long"
-    tab.look(photo, "cat. dog", 0.3, 0.0, None)
-    counts = [len(tab.again(photo, "cat. dog", box, 0.0, None).found) for box in (0.95, 0.6, 0.3, 0.1)]
+    tab.look(photo, Ask("cat. dog", 0.3, 0.0, None))
+    counts = [len(tab.again(photo, Ask("cat. dog", box, 0.0, None)).found) for box in (0.95, 0.6, 0.3, 0.1)]
     assert counts == [0, 1, 2, 3]
     assert len(detector.asked) == 1
 
@@ -81,28 +84,28 @@ def test_sliders_cost_no_forward_pass(tab: ImageTab, detector: ScriptedDetector,
     ],
 )
 def test_nothing_found_says_what_to_try(tab: ImageTab, photo: str, prompt: str, box: float, text: float, words: str) -> None:
-    look = tab.look(photo, prompt, box, text, None)
+    look = tab.look(photo, Ask(prompt, box, text, None))
     assert words in look.status
     assert look.found == []
     assert look.picture is not None, "the picture stays"
 
 
 def test_before_there_is_anything(tab: ImageTab, photo: str, detector: ScriptedDetector) -> None:
-    assert tab.again(None, "cat", 0.3, 0.2, None).status == WELCOME
-    shown = tab.again(photo, " . ", 0.3, 0.2, None)
-    assert shown.status == NO_PROMPT
-    assert np.array_equal(shown.picture, np.asarray(PIL.Image.open(photo)))
+    assert tab.again(None, Ask("cat", 0.3, 0.2, None)).status == WELCOME
+    look = tab.again(photo, Ask(" . ", 0.3, 0.2, None))
+    assert look.status == NO_PROMPT
+    assert np.array_equal(look.picture, np.asarray(PIL.Image.open(photo)))
     assert detector.asked == []
 
 
 def test_find_complains_where_a_slider_does_not(tab: ImageTab, photo: str, tmp_path: Path) -> None:
     with pytest.raises(MediaUnavailable, match="no picture yet"):
-        tab.look(None, "cat", 0.3, 0.2, None)
+        tab.look(None, Ask("cat", 0.3, 0.2, None))
     with pytest.raises(PromptMissing):
-        tab.look(photo, "", 0.3, 0.2, None)
+        tab.look(photo, Ask("", 0.3, 0.2, None))
     (tmp_path / "page.jpg").write_text("<html>")
     with pytest.raises(MediaUnreadable, match="web page"):
-        tab.look(str(tmp_path / "page.jpg"), "cat", 0.3, 0.2, None)
+        tab.look(str(tmp_path / "page.jpg"), Ask("cat", 0.3, 0.2, None))
 
 
 def test_versions_are_listed_newest_first_each_once(tab: ImageTab, store: Store) -> None:
@@ -121,7 +124,7 @@ def test_versions_are_listed_newest_first_each_once(tab: ImageTab, store: Store)
 @pytest.mark.parametrize("version", ["nonsense", "3/000000000000", "../../etc/passwd"])
 def test_a_version_that_is_not_there(tab: ImageTab, photo: str, version: str) -> None:
     with pytest.raises(RequestError):
-        tab.look(photo, "cat", 0.3, 0.2, version)
+        tab.look(photo, Ask("cat", 0.3, 0.2, version))
 
 
 def test_a_head_of_another_embedder_is_refused(detector: ScriptedDetector, store: Store, photo: str) -> None:
@@ -129,16 +132,91 @@ def test_a_head_of_another_embedder_is_refused(detector: ScriptedDetector, store
     other.digest = "0" * 64
     bundle_id = store.publish("3", colour_bundle(tom=RED))
     with pytest.raises(BundleMismatch):
-        ImageTab(Pipeline(detector, other), store).look(photo, "cat", 0.3, 0.1, f"3/{bundle_id}")
+        ImageTab(Sight.of(Pipeline(detector, other)), store).look(photo, Ask("cat", 0.3, 0.1, f"3/{bundle_id}"))
 
 
 def test_a_large_picture_is_shown_smaller_and_answered_in_its_own_pixels(store: Store, tmp_path: Path) -> None:
     path = tmp_path / "large.png"
     PIL.Image.new("RGB", (4000, 1000)).save(path)
     detector = ScriptedDetector(Candidate(Box(2000, 250, 3000, 750), "cat", 0.9, 0.9))
-    look = ImageTab(Pipeline(detector), store).look(str(path), "cat", 0.3, 0.2, None)
+    look = ImageTab(Sight.of(Pipeline(detector)), store).look(str(path), Ask("cat", 0.3, 0.2, None))
     assert look.picture is not None
     assert look.picture.shape == (SHOWN_SIDE // 4, SHOWN_SIDE, 3)
     assert look.found[0]["box"] == [2000, 250, 3000, 750]
     assert look.picture[200, 800].any(), "the frame's left edge lies where the smaller picture has it"
     assert not look.picture[200, 700].any()
+
+
+def test_the_three_likeliest_names_are_told(tab: ImageTab, store: Store, photo: str) -> None:
+    bundle_id = store.publish("3", colour_bundle(tom=RED, felix=BLUE, maria=GREEN, ida=(200, 200, 20)))
+    look = tab.look(photo, Ask("cat", 0.3, 0.1, f"3/{bundle_id}"))
+    assert [len(row["top"]) for row in look.found] == [3, 3]
+    assert look.found[0]["top"][0]["label"] == "tom"
+    assert look.table[0][4].startswith("tom 0.") or look.table[0][4].startswith("tom 1.")
+
+
+def test_who_is_too_small_is_not_named(tab: ImageTab, store: Store, photo: str) -> None:
+    version = f"3/{store.publish('3', colour_bundle(tom=RED))}"
+    assert tab.look(photo, Ask("cat", 0.3, 0.1, version, smallest=40)).found[0]["label"] == "tom"
+    small = tab.look(photo, Ask("cat", 0.3, 0.1, version, smallest=41)).found[0]
+    assert (small["label"], small["guess"], small["confidence"]) == ("cat", "tom", None)
+
+
+def test_tiles_look_at_the_parts_of_a_large_picture(detector: ScriptedDetector, store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "large.png"
+    PIL.Image.new("RGB", (1200, 640)).save(path)
+    tab = ImageTab(Sight.of(Pipeline(detector, cache=Cache(tmp_path / "c.sqlite", max_mb=16))), store)
+    tab.look(str(path), Ask("cat", tiles=True))
+    assert len(detector.asked) == 1 + 3, "the whole and three tiles"
+    tab.again(str(path), Ask("cat", 0.5, tiles=True))
+    assert len(detector.asked) == 4
+
+
+def test_one_broken_picture_of_several_costs_the_others_nothing(tab: ImageTab, photo: str, tmp_path: Path) -> None:
+    (tmp_path / "page.jpg").write_text("<html>")
+    answers = dict(tab.look_all([photo, str(tmp_path / "page.jpg"), photo], Ask("cat", 0.3, 0.1)))
+    assert isinstance(answers[str(tmp_path / "page.jpg")], MediaUnreadable)
+    assert len(answers[photo].found) == 2
+
+
+def test_a_telephones_picture_is_upright_and_becomes_one_browsers_show(tab: ImageTab, tmp_path: Path) -> None:
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener()
+    picture = PIL.Image.new("RGB", (160, 120), (128, 128, 128))
+    PIL.ImageDraw.Draw(picture).rectangle((0, 0, 79, 119), fill=RED)
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6
+    picture.save(tmp_path / "phone.heic", exif=exif.tobytes(), quality=95)
+    path = shown.showable(str(tmp_path / "phone.heic"))
+    assert path.endswith("phone.png")
+    assert (shown.opened(path).width, shown.opened(path).height) == (120, 160)
+    assert shown.opened(str(tmp_path / "phone.heic")).width == 120
+    look = tab.look(path, Ask("cat", 0.3, 0.1))
+    assert look.picture is not None
+    assert look.picture.shape == (160, 120, 3)
+    assert look.picture[5, 60, 0] > 180 > look.picture[155, 60, 0], "the red side is on top, as the camera was held"
+
+
+def test_the_whole_picture_keeps_its_size(tab: ImageTab, photo: str) -> None:
+    path, whole = tab.whole(photo, Ask("cat", 0.3, 0.1))
+    assert (path, whole.size) == (photo, (160, 120))
+
+
+def test_without_weights_everything_says_so_until_they_are_there(store: Store, photo: str, detector: ScriptedDetector) -> None:
+    there = False
+
+    def load() -> Pipeline:
+        if not there:
+            raise WeightsMissing("The weights are not here.")
+        return Pipeline(detector)
+
+    sight = Sight(load)
+    tab = ImageTab(sight, store)
+    assert not sight.load()
+    assert tab.again(photo, Ask("cat")).status == READY
+    with pytest.raises(WeightsMissing):
+        tab.look(photo, Ask("cat"))
+    there = True
+    assert sight.load()
+    assert len(tab.look(photo, Ask("cat", 0.3, 0.1)).found) == 2
