@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from backend.service import Service
     from studio.client import Studio
     from studio.media import Media
+    from studio.network import Network
     from vision.cache import Cache
     from vision.pipeline import Pipeline
     from vision.store import Store
@@ -88,12 +89,21 @@ def pipeline(settings: Settings, *, names: bool = True) -> Pipeline:
     return Pipeline(detector, embedder, thresholds=thresholds(settings), cache=cache(settings), batch_size=settings.batch_size)
 
 
+def network(settings: Settings) -> Network:
+    """How others are reached. Raises SettingsError for a certificate file that is not there, a proxy or network that is none."""
+    from studio.network import Network
+
+    bundle = settings.ca_bundle.expanduser() if settings.ca_bundle else None
+    return Network(ca_bundle=bundle, proxy=settings.proxy, no_proxy=settings.no_proxy, private=settings.media_networks)
+
+
 def studio_if_set(settings: Settings) -> Studio | None:
     """The client of the Label Studio in the settings, or of the one `dinolabel up` is running; None when there is neither."""
     from studio.client import Studio
 
     if settings.studio_url and settings.studio_token:
-        return Studio(settings.studio_url, settings.studio_token.get_secret_value(), aliases=settings.studio_aliases)
+        token = settings.studio_token.get_secret_value()
+        return Studio(settings.studio_url, token, aliases=settings.studio_aliases, network=network(settings))
     started = running.find(settings.data_dir)
     if started is not None and settings.studio_url in (None, started.url):
         return Studio(started.url, started.token)
@@ -123,6 +133,8 @@ def media(settings: Settings) -> Media:
         hosts=settings.media_hosts,
         local_root=settings.local_files_root,
         max_mb=settings.media_max_mb,
+        cache_max_mb=settings.media_cache_max_mb,
+        network=network(settings),
     )
 
 

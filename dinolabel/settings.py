@@ -44,7 +44,16 @@ class Settings(BaseSettings):
     studio_token: SecretStr | None = Field(None, description="Access token of Label Studio: personal or legacy.")
     studio_aliases: tuple[str, ...] = Field((), description="Other base URLs under which the same Label Studio appears.")
     media_hosts: tuple[str, ...] = Field((), description="Other hosts pictures may be fetched from (no token is sent there).")
+    media_networks: tuple[str, ...] = Field(
+        (), description="Private networks pictures may come from, such as 10.0.0.0/8; all other private addresses are refused."
+    )
     media_max_mb: int = Field(100, ge=1, description="Largest picture that is fetched, MB.")
+    media_cache_max_mb: int = Field(10_240, ge=16, description="Size bound of the fetched pictures that are kept, MB.")
+    ca_bundle: Path | None = Field(
+        None, description="PEM file of certificate authorities to trust, for a Label Studio with a certificate of your own."
+    )
+    proxy: str = Field("", description="Proxy for Label Studio and pictures. Empty: as HTTPS_PROXY and NO_PROXY say. Never for loopback.")
+    no_proxy: tuple[str, ...] = Field((), description="Hosts reached without DINOLABEL_PROXY.")
     local_files_root: Path | None = Field(
         None, description="Where Label Studio's local files are mounted here (its LOCAL_FILES_DOCUMENT_ROOT)."
     )

@@ -6,7 +6,6 @@ Plain HTTP and not the SDK: one place for tokens, time-outs and error words; the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 import requests
 
@@ -16,7 +15,8 @@ from studio.calls.predictions import Predictions
 from studio.calls.projects import Project, Projects
 from studio.calls.tasks import TaskRow
 from studio.errors import StudioDenied, StudioUnreachable
-from studio.wire import Wire, is_loopback
+from studio.network import USUAL, Network
+from studio.wire import Wire
 
 __all__ = ["Backend", "Person", "Project", "Studio", "TaskRow", "Webhook"]
 
@@ -27,8 +27,8 @@ class Studio(Projects, Predictions, Backends, People):
     Safe to share between threads. Raises StudioUnreachable, StudioDenied or StudioRefused from every call.
     """
 
-    def __init__(self, url: str, token: str, *, aliases: Sequence[str] = (), timeout: float = 30.0) -> None:
-        self.wire = Wire(url, token, timeout=timeout)
+    def __init__(self, url: str, token: str, *, aliases: Sequence[str] = (), timeout: float = 30.0, network: Network = USUAL) -> None:
+        self.wire = Wire(url, token, timeout=timeout, network=network)
         self.aliases = tuple(each.rstrip("/") for each in aliases)
 
     @property
@@ -42,12 +42,13 @@ class Studio(Projects, Predictions, Backends, People):
     def session_cookies(self, username: str, password: str) -> dict[str, str]:
         """Cookies of a browser session, by the login form; for driving a browser without typing."""
         address = f"{self.url}/user/login/"
-        with requests.Session() as session:
-            session.trust_env = not is_loopback(urlsplit(address).hostname or "")
+        options = self.wire.network.options(address)
+        with self.wire.network.session(address) as session:
             try:
-                session.get(address, timeout=self.wire.timeout)
+                session.get(address, timeout=self.wire.timeout, **options)
                 form = {"email": username, "password": password, "csrfmiddlewaretoken": session.cookies.get("csrftoken", "")}
-                answer = session.post(address, data=form, headers={"Referer": address}, timeout=self.wire.timeout, allow_redirects=False)
+                headers = {"Referer": address}
+                answer = session.post(address, data=form, headers=headers, timeout=self.wire.timeout, allow_redirects=False, **options)
             except requests.RequestException as error:
                 raise StudioUnreachable(f"Label Studio does not answer at {address} ({type(error).__name__}).") from error
             cookies = session.cookies.get_dict()

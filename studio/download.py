@@ -6,15 +6,14 @@ Knows neither tasks nor caches; which addresses are allowed is told by studio.me
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Any, Protocol
 from urllib.parse import urljoin, urlsplit
 
 import requests
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from studio.wire import CONNECT_SECONDS, Header, is_loopback
+from studio.wire import CONNECT_SECONDS, Header
 from vision.errors import MediaRefused, MediaUnavailable
 
 HOPS = 5
@@ -38,20 +37,30 @@ class Denied(Exception):
         self.header = header
 
 
-def download(
-    url: str, into: IO[bytes], *, limits: Limits, allowed: Callable[[str], bool], authorization: Callable[[str], str | None]
-) -> None:
-    """Follow redirects by hand: each hop must be `allowed`, and carries what `authorization` gives for it, which may be None.
+class Trip(Protocol):
+    """What is decided about each address of a download: whether it may be asked, what it is shown, and by which connections."""
+
+    def allowed(self, hop: str) -> bool: ...
+
+    def authorization(self, hop: str) -> str | None: ...
+
+    def session(self, hop: str) -> requests.Session: ...
+
+    def options(self, hop: str) -> dict[str, Any]: ...
+
+
+def download(url: str, into: IO[bytes], *, limits: Limits, trip: Trip) -> None:
+    """Follow redirects by hand, each hop as the trip decides.
 
     Raises MediaRefused (host or size), MediaUnavailable (status, time), Denied (401 to our header).
     """
     end = time.monotonic() + limits.total
     for _ in range(HOPS):
-        if not allowed(url):
+        if not trip.allowed(url):
             raise MediaRefused(f"Pictures are not fetched from {_host(url)}.")
-        header = authorization(url)
+        header = trip.authorization(url)
         try:
-            with _get(url, header, limits) as answer:
+            with _get(url, header, limits, trip) as answer:
                 if answer.is_redirect:
                     url = urljoin(url, answer.headers["Location"])
                     continue
@@ -64,11 +73,9 @@ def download(
     raise MediaUnavailable(f"{_host(url)} redirects without end.")
 
 
-def _get(url: str, header: str | None, limits: Limits) -> requests.Response:
-    session = requests.Session()
-    session.trust_env = not is_loopback(urlsplit(url).hostname or "")
-    auth = Header(header) if header else None
-    return session.get(url, auth=auth, stream=True, allow_redirects=False, timeout=(CONNECT_SECONDS, limits.silence))
+def _get(url: str, header: str | None, limits: Limits, trip: Trip) -> requests.Response:
+    auth, waits = Header(header) if header else None, (CONNECT_SECONDS, limits.silence)
+    return trip.session(url).get(url, auth=auth, stream=True, allow_redirects=False, timeout=waits, **trip.options(url))
 
 
 def _check(answer: requests.Response, url: str, header: str | None) -> None:

@@ -5,25 +5,23 @@ Knows where pictures may come from; what is in them is vision.media's.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import os
 import re
-import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from typing import IO, Any
+from urllib.parse import parse_qs, unquote, urlsplit
 
+import requests
+
+from studio import address
 from studio.client import Studio
 from studio.download import Denied, Limits, download
+from studio.media_cache import MediaCache
+from studio.network import USUAL, Network, is_literal
 from studio.tokens import denied
 from vision.errors import MediaError, MediaRefused, MediaUnavailable, MediaUnreadable
 from vision.media import open_image
-
-SERVED = ("/data/", "/storage-data/")
-LOCAL_FILES = "/data/local-files/"
 
 
 def decodes(path: Path) -> None:
@@ -35,8 +33,9 @@ class Media:
     """Finds files for task addresses; downloads once, into ``cache_dir``.
 
     client: for what Label Studio serves; None when there is none. hosts: `host` or `host:port` that files may be fetched from, without any
-    token. local_root: where Label Studio's document root is mounted here; nothing outside it is read. max_mb: of one file.
-    verify: raises a MediaError when what was downloaded is not what it should be. A changed file at an unchanged address is not noticed.
+    token. local_root: where Label Studio's document root is mounted here; nothing outside it is read. max_mb: of one file; cache_max_mb: of
+    all. network: how others are reached, and which private addresses pictures may come from. verify: raises a MediaError when what was
+    downloaded is not what it should be. A changed file at an unchanged address is not noticed.
     """
 
     def __init__(
@@ -47,11 +46,14 @@ class Media:
         hosts: Sequence[str] = (),
         local_root: Path | None = None,
         max_mb: int = 100,
+        cache_max_mb: int = 10_240,
+        network: Network = USUAL,
         limits: Limits | None = None,
         verify: Callable[[Path], None] = decodes,
     ) -> None:
         self.client = client
-        self.cache_dir = cache_dir
+        self.network = network
+        self._cache = MediaCache(cache_dir, max_mb=cache_max_mb)
         self.local_root = local_root.resolve() if local_root else None
         self._hosts = {each.lower() for each in hosts}
         self._limits = limits or Limits(max_mb * 2**20)
@@ -69,25 +71,28 @@ class Media:
         if scheme.lower() == "file":
             return self._mounted(unquote(urlsplit(url).path))
         if scheme.lower() not in {"http", "https"}:
-            return self._cloud(url, task)
+            return self._cloud(url, None if task is None else f"tasks/{task}")
         path = self._studio_path(url)
         return self._relative(path) if path is not None else self._fetch(url)
 
     def _relative(self, url: str) -> Path:
         """`/data/local-files/?d=…` from the mount if it is there, else from Label Studio, like all it serves; the rest from the mount."""
-        if not url.startswith(SERVED):
+        path = address.served(url, self._bases)
+        if path is None:
             return self._mounted(url)
-        if ".." in re.split(r"[/\\?&=]", unquote(unquote(url))):
+        if cloud := address.in_cloud(path):
+            return self._cloud(*cloud)
+        if ".." in re.split(r"[/\\?&=]", unquote(unquote(path))):
             raise MediaRefused("The address leads out of its folder.", hint="Remove `..` from the task's address.")
-        if url.startswith(LOCAL_FILES) and self.local_root is not None:
+        if path.startswith(address.LOCAL_FILES) and self.local_root is not None:
             with suppress(MediaUnavailable):
-                return self._mounted(parse_qs(urlsplit(url).query).get("d", [""])[0])
+                return self._mounted(parse_qs(urlsplit(path).query).get("d", [""])[0])
         if self.client is None:
             raise MediaUnavailable(
                 "Label Studio serves this file, and we have no connection to it.",
                 hint="Set DINOLABEL_STUDIO_URL and DINOLABEL_STUDIO_TOKEN, or mount its files and set DINOLABEL_LOCAL_FILES_ROOT.",
             )
-        return self._fetch(self.client.url + url)
+        return self._fetch(self.client.url + path)
 
     def _mounted(self, name: str) -> Path:
         root = self.local_root
@@ -106,52 +111,42 @@ class Media:
             raise MediaUnavailable("There is no such file below DINOLABEL_LOCAL_FILES_ROOT.")
         return path
 
-    def _cloud(self, uri: str, task: int | None) -> Path:
-        """Label Studio has the storage's keys: it redirects to a signed address, or passes the bytes on."""
-        scheme, place = uri.partition("://")[0], self._place(uri)
-        if place.exists():
-            return place
-        if self.client is None or task is None:
+    def _cloud(self, uri: str, owner: str | None) -> Path:
+        """Label Studio has the storage's keys: it redirects to a signed address, or passes the bytes on. owner: `tasks/7`."""
+        known = self._cache.get(uri)
+        if known is not None:
+            return known
+        if self.client is None or owner is None:
             raise MediaUnavailable(
-                f"{scheme}:// addresses are resolved by Label Studio, for a task of it.",
+                f"{uri.partition('://')[0]}:// addresses are resolved by Label Studio, for a task of it.",
                 hint="Set DINOLABEL_STUDIO_URL and DINOLABEL_STUDIO_TOKEN.",
             )
-        code = base64.urlsafe_b64encode(uri.encode()).decode()
-        return self._fetch(f"{self.client.url}/tasks/{task}/presign/?fileuri={quote(code)}", key=uri, signed=True)
+        return self._fetch(self.client.url + address.to_cloud(uri, owner), key=uri, signed=True)
+
+    @property
+    def _bases(self) -> tuple[str, ...]:
+        return (self.client.url, *self.client.aliases) if self.client else ()
 
     def _studio_path(self, url: str) -> str | None:
         """The part after our Label Studio's address, under whatever name it was written; None when the address is another's.
 
-        An unknown host in front of /data/local-files/ or /data/upload/ is Label Studio under the name it has elsewhere (measured).
+        An unknown host in front of what only Label Studio serves is Label Studio under the name it has elsewhere (measured).
         """
-        bases = (self.client.url, *self.client.aliases) if self.client else ()
-        for base in bases:
-            if url.startswith(base + "/") and url[len(base) :].startswith(SERVED):
-                return url[len(base) :]
-        parts = urlsplit(url)
-        foreign = not self.listed(url) and parts.path.startswith((LOCAL_FILES, "/data/upload/"))
-        return parts.path + (f"?{parts.query}" if parts.query else "") if foreign else None
+        for base in self._bases:
+            path = address.served(url[len(base) :], ()) if url.startswith(base + "/") else None
+            if path is not None:
+                return path
+        return None if self.listed(url) else address.served_anywhere(url)
 
     def _fetch(self, url: str, *, key: str | None = None, signed: bool = False) -> Path:
         """The cached file of an address, downloaded when it is not there. signed: Label Studio's redirect may lead to any host."""
-        place = self._place(key or url)
-        if place.exists():
-            return place
-        place.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix="part-", dir=place.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                self._download(url, file, signed=signed)
-            self._check(Path(name), shown=unquote(key or url).rpartition("/")[2])
-            os.replace(name, place)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-        return place
-
-    def _place(self, key: str) -> Path:
-        digest = hashlib.sha256(key.encode()).hexdigest()
-        return self.cache_dir / digest[:2] / digest[2:40]
+        known = self._cache.get(key or url)
+        if known is not None:
+            return known
+        shown = unquote(key or url).rpartition("/")[2]
+        return self._cache.put(
+            key or url, lambda file: self._download(url, file, signed=signed), lambda path: self._check(path, shown=shown)
+        )
 
     def _check(self, path: Path, *, shown: str) -> None:
         with path.open("rb") as file:
@@ -169,7 +164,7 @@ class Media:
         for last in (False, True):
             trip = _Trip(self, signed=signed)
             try:
-                download(url, file, limits=self._limits, allowed=trip.allowed, authorization=trip.authorization)
+                download(url, file, limits=self._limits, trip=trip)
                 return
             except Denied as refusal:
                 assert self.client is not None
@@ -179,16 +174,16 @@ class Media:
 
     def ours(self, url: str) -> bool:
         """Whether an address is at our Label Studio's own origin."""
-        return self.client is not None and _origin(url) == _origin(self.client.url)
+        return self.client is not None and address.origin(url) == address.origin(self.client.url)
 
     def listed(self, url: str) -> bool:
         """Whether an address is at a host from the settings."""
-        scheme, host, port = _origin(url)
+        scheme, host, port = address.origin(url)
         return scheme in {"http", "https"} and (host in self._hosts or f"{host}:{port}" in self._hosts)
 
 
 class _Trip:
-    """One download with its redirects. signed: Label Studio's own redirect may lead anywhere, once."""
+    """One download with its redirects. signed: Label Studio's own redirect may lead anywhere public, once."""
 
     def __init__(self, media: Media, *, signed: bool) -> None:
         self._media = media
@@ -202,16 +197,16 @@ class _Trip:
     def authorization(self, hop: str) -> str | None:
         """Our token for files that our Label Studio serves, and never after another host sent us there."""
         client = self._media.client
-        if client is None or not all(map(self._media.ours, self._hops)):
+        if client is None or not all(map(self._media.ours, self._hops)) or not hop.startswith(client.url + "/"):
             return None
-        served = any(hop.startswith(client.url + path) for path in (*SERVED, "/tasks/"))
-        return client.wire.authorization() if served else None
+        return client.wire.authorization() if address.served(hop[len(client.url) :], ()) is not None else None
 
+    def session(self, hop: str) -> requests.Session:
+        """Our Label Studio may be at any address: settings name it. Other hosts may not stand for private ones."""
+        network = self._media.network
+        if self._media.ours(hop):
+            return network.session(hop)
+        return network.guarded(hop, named=lambda host: is_literal(host) and self._media.listed(hop))
 
-def _origin(url: str) -> tuple[str, str, int]:
-    parts = urlsplit(url)
-    try:
-        port = parts.port
-    except ValueError:
-        port = -1
-    return parts.scheme.lower(), (parts.hostname or "").lower(), port or {"https": 443}.get(parts.scheme.lower(), 80)
+    def options(self, hop: str) -> dict[str, Any]:
+        return self._media.network.options(hop)

@@ -5,7 +5,6 @@ Knows HTTP and nothing of what the calls mean. Redirects are never followed: the
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import threading
 import time
@@ -19,6 +18,7 @@ import structlog
 from requests.auth import AuthBase
 
 from studio.errors import StudioDenied, StudioRefused, StudioUnreachable
+from studio.network import USUAL, Network
 from studio.tokens import Token, denied
 from vision.errors import StudioError
 
@@ -46,7 +46,7 @@ class Header(AuthBase):
 class Wire:
     """Calls to one Label Studio. Safe to share between threads: each has its own connections. Keeps no cookies: they bring CSRF checks."""
 
-    def __init__(self, url: str, token: str, *, timeout: float = 30.0) -> None:
+    def __init__(self, url: str, token: str, *, timeout: float = 30.0, network: Network = USUAL) -> None:
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise StudioUnreachable(f"{url!r} is no address of a Label Studio.", hint="Write it like http://localhost:8080.")
@@ -54,7 +54,8 @@ class Wire:
         self.token = Token(token)
         self.timeout = timeout
         self._local = threading.local()
-        self._loopback = is_loopback(parts.hostname)
+        self.network = network
+        self._options = network.options(self.url)
 
     def json(self, method: str, path: str, *, timeout: float | None = None, **request: Any) -> Any:
         """The decoded answer, None when it is empty. path begins with a slash; request: params, json, files as requests takes them.
@@ -101,8 +102,10 @@ class Wire:
         for pause in (*pauses, None):
             try:
                 answer = self._session().request(
-                    method, self.url + path, timeout=(CONNECT_SECONDS, timeout), allow_redirects=False, **request
+                    method, self.url + path, timeout=(CONNECT_SECONDS, timeout), allow_redirects=False, **self._options, **request
                 )
+            except requests.exceptions.SSLError as error:
+                raise StudioUnreachable(f"The certificate of {self.url} is not one this machine trusts.", hint=_TRUST) from error
             except (requests.ConnectionError, requests.Timeout) as error:
                 if pause is None:
                     raise StudioUnreachable(f"Label Studio does not answer at {self.url} ({_reason(error)}).") from error
@@ -118,9 +121,8 @@ class Wire:
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
-            session = self._local.session = requests.Session()
+            session = self._local.session = self.network.session(self.url)
             session.cookies.set_policy(_NO_COOKIES)
-            session.trust_env = not self._loopback  # no proxy reaches our loopback; else proxies and CA bundles are the environment's
         return session
 
     def _error(self, method: str, path: str, answer: requests.Response) -> StudioError:
@@ -143,14 +145,8 @@ class Wire:
         return StudioRefused(f"Label Studio refused {method} {path} ({status}): “{words}”", status=status)
 
 
+_TRUST = "Set DINOLABEL_CA_BUNDLE to a PEM file of the authority that signed it; checking is never switched off."
 _NO_COOKIES = DefaultCookiePolicy(allowed_domains=[])
-
-
-def is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def _reason(error: requests.RequestException) -> str:

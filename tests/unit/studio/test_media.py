@@ -17,6 +17,7 @@ from studio.client import Studio
 from studio.download import Limits
 from studio.errors import StudioDenied
 from studio.media import Media
+from studio.network import Network
 from vision.errors import MediaRefused, MediaUnavailable, MediaUnreadable
 
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
@@ -41,6 +42,7 @@ def studio(host: Any) -> Any:
 @pytest.fixture
 def make(studio: Any, tmp_path: Path) -> Callable[..., Media]:
     def build(**changed: Any) -> Media:
+        changed.setdefault("network", Network(private=("127.0.0.0/8",)))
         client = changed.pop("client", Studio(studio.url, TOKEN, aliases=["http://studio.example:8080"]))
         return Media(client, cache_dir=tmp_path / "cache", **changed)
 
@@ -224,6 +226,38 @@ def test_cloud_addresses_go_through_label_studio(make: Callable[..., Media], stu
     assert (studio.authorizations(), cloud.authorizations()) == ([f"Token {TOKEN}"], [None])
     assert media.resolve("s3://bucket/ä key.png") == path  # once it is here, no task is needed
     assert len(cloud.asked) == 1
+
+
+LISTED = "/tasks/7/resolve/?fileuri=" + base64.urlsafe_b64encode("s3://bucket/ä key.png".encode()).decode()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [LISTED, LISTED.replace("resolve", "presign"), "http://label.example" + LISTED, "https://label.example/ls" + LISTED, "/ls" + LISTED],
+)
+def test_what_label_studios_listing_says_for_a_cloud_address_is_that_address(make: Callable[..., Media], studio: Any, url: str) -> None:
+    studio.on("/tasks/7/presign/", 200, PNG)
+    media = make()
+    assert media.resolve(url) == media.resolve("s3://bucket/ä key.png")
+    (asked,) = studio.asked
+    assert asked.path.startswith("/tasks/7/presign/?fileuri=") and studio.authorizations() == [f"Token {TOKEN}"]
+
+
+@pytest.mark.parametrize("path", [UPLOAD, LOCAL, "/storage-data/uploaded/?filepath=upload/1/x.png"])
+@pytest.mark.parametrize("prefix", ["", "/ls", "{url}", "https://label.example/ls"])
+def test_a_label_studio_on_a_sub_path(host: Any, tmp_path: Path, path: str, prefix: str) -> None:
+    host.on("/ls" + path.partition("?")[0], 200, PNG)
+    client = Studio(host.url + "/ls", TOKEN, aliases=["https://label.example/ls"])
+    media = Media(client, cache_dir=tmp_path)
+    assert media.resolve(prefix.format(url=client.url) + path).read_bytes() == PNG
+    assert [each.path for each in host.asked] == ["/ls" + path]
+    assert host.authorizations() == [f"Token {TOKEN}"]
+
+
+def test_beside_the_sub_path_the_token_is_not_shown(host: Any, tmp_path: Path) -> None:
+    host.on("/ls" + UPLOAD, 302, headers={"Location": "/other" + UPLOAD}).on("/other" + UPLOAD, 200, PNG)
+    Media(Studio(host.url + "/ls", TOKEN), cache_dir=tmp_path).resolve(UPLOAD)
+    assert host.authorizations() == [f"Token {TOKEN}", None]
 
 
 def test_cloud_bytes_may_also_come_through_label_studio_itself(make: Callable[..., Media], studio: Any) -> None:
