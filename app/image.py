@@ -18,6 +18,7 @@ from app import shown, told
 from app.sight import Sight
 from vision.bundle import Bundle
 from vision.errors import DinolabelError, MediaError, MediaUnavailable, RequestError
+from vision.found import shown as wanted
 from vision.store import Store
 from vision.types import Detection, Image, Named, Pixels, Prompt, Thresholds, Unknown
 
@@ -110,7 +111,7 @@ class ImageTab:
         limits = Thresholds(ask.box, ask.text, pipeline.thresholds.nms_iou)
         with nullcontext() if pipeline.knows(image, words) else self._sight.passes.turn():
             (detections,) = pipeline.run([image], words, bundle, limits)
-        return image, [_unless_small(each, ask.smallest) for each in detections], bundle
+        return image, [_unless_small(each, ask.smallest) for each in wanted(detections)], bundle
 
     def whole(self, path: str | None, ask: Ask) -> tuple[str, PIL.Image.Image]:
         """The picture's path, and the picture at its own size with what was found. Raises as look."""

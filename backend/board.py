@@ -20,6 +20,7 @@ class Status:
     hint: what to do about it. shown: the model_version Label Studio shows; wanted: the one it should.
     done, total: unfinished tasks that have the wanted version's prediction, and all unfinished tasks. failed: tasks that cannot be done.
     rate: predictions a second in this filling. approvals: approved names newer than the last training, None when not counted yet.
+    suppressed: boxes that this server did not send because people keep deleting their like.
     """
 
     project: int
@@ -35,6 +36,7 @@ class Status:
     failed: int = 0
     rate: float = 0.0
     approvals: int | None = None
+    suppressed: int = 0
     at: float = 0.0
 
     @property
@@ -58,6 +60,11 @@ class Board:
             status = replace(self._statuses.get(project, Status(project)), **fields, at=self._clock())
             self._statuses[project] = status
             return status
+
+    def suppress(self, project: int, boxes: int) -> None:
+        """Count boxes that were not sent."""
+        if boxes:
+            self.set(project, suppressed=self.get(project).suppressed + boxes)
 
     def get(self, project: int) -> Status:
         with self._lock:

@@ -71,6 +71,7 @@ class Filling:
         self._studio, self._predictor, self._attempts = studio, predictor, attempts
         self.project, self.wanted, self.bridge = wanted.project, wanted, bridge
         self._stopped, self._told, self._clock = stopped, told, clock
+        self.suppressed = 0  # boxes not sent so far because people keep deleting their like
 
     def census(self) -> Census:
         """List who lacks the wanted version now."""
@@ -126,7 +127,8 @@ class Filling:
             for task in refusal.tasks:
                 self._note(Failure(task, refusal))
             stored = len(send) - len(refusal.tasks)
-        log.info("pushed", project=self.project, version=self.wanted.version, stored=stored)
+        self.suppressed += sum(each.suppressed for each in ready if each.stored["model_version"] == self.wanted.version)
+        log.info("pushed", project=self.project, version=self.wanted.version, stored=stored, suppressed=self.suppressed)
         return stored
 
     def _bridged(self, rows: Sequence[TaskRow]) -> list[Prediction]:

@@ -23,6 +23,9 @@ class Meters:
         self.predictions = Counter("dinolabel_predictions", "Tasks asked for in /predict.", ["outcome"], registry=self._registry)
         self.jobs = Counter("dinolabel_jobs", "Jobs that ended.", ["kind", "state"], registry=self._registry)
         self._tasks = Gauge("dinolabel_tasks", "Unfinished tasks.", ["project", "state"], registry=self._registry)
+        self._suppressed = Gauge(
+            "dinolabel_suppressed_boxes", "Boxes not sent because people keep deleting their like.", ["project"], registry=self._registry
+        )
         self._in_step = Gauge("dinolabel_in_step", "1 when the project is as it should be.", ["project"], registry=self._registry)
 
     def page(self, statuses: list[Status]) -> bytes:
@@ -33,5 +36,6 @@ class Meters:
             project = str(each.project)
             self._tasks.labels(project, "done").set(each.done)
             self._tasks.labels(project, "lacking").set(max(0, each.total - each.done))
+            self._suppressed.labels(project).set(each.suppressed)
             self._in_step.labels(project).set(each.state == "in step")
         return bytes(generate_latest(self._registry))

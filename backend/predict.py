@@ -18,7 +18,7 @@ from backend.turn import Turn
 from studio.results import to_prediction, to_result
 from vision.errors import DinolabelError, RequestError
 from vision.media import open_image
-from vision.types import Detection, Image
+from vision.types import Detection, Image, Nothing
 
 if TYPE_CHECKING:
     from studio.media import Media
@@ -39,10 +39,12 @@ class HasTask(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """stored: {"task", "result", "score", "model_version"} as Label Studio imports it."""
+    """stored: {"task", "result", "score", "model_version"} as Label Studio imports it. suppressed: boxes left out of it because people
+    keep deleting their like."""
 
     task: int
     stored: dict[str, Any] = field(repr=False)
+    suppressed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,7 @@ def _written(errand: Errand, task: HasTask, image: Image, detections: Sequence[D
     version = errand.recipe.version
     size = {"width": image.width, "height": image.height}
     result = to_result(detections, errand.recipe.config, **size, task=task.id, version=version, fresh=errand.fresh)
-    return Prediction(task.id, to_prediction(task.id, result, version))
+    return Prediction(task.id, to_prediction(task.id, result, version), sum(isinstance(each.answer, Nothing) for each in detections))
 
 
 def _tried(call: Callable[[], T], **about: object) -> T | Exception:

@@ -133,6 +133,7 @@ class Reconciler:
         )
         told = partial(self._tell_shown, project.id)
         ended = Switch(studio, self._store, self._projects, checkpoint=self._checkpoint, told=told).run(filling, shown, seconds)
+        self._board.suppress(project.id, filling.suppressed)
         outcome = self._outcome(ended, wanted, shows=project.show_predictions)
         if ended.complete and ended.shown == wanted.version:
             swept_in = Sweep(studio, self._projects, self._grace).run(project.id, ended.census.rows)

@@ -109,6 +109,7 @@ class Service:
         recipe = self._recipe(asked.project, asked.label_config)
         with self.meters.predict_seconds.time():
             answers = self._asking.answer(recipe, asked.tasks, fresh=asked.interactive)
+        self.board.suppress(asked.project, sum(each.suppressed for each in answers if isinstance(each, Prediction)))
         self._note_missing(recipe, asked, answers)
         return wire.predict_answer(recipe.version, [_result(recipe, each) for each in answers])
 

@@ -14,7 +14,7 @@ import PIL.Image
 
 from vision.draw import draw
 from vision.errors import DinolabelError, MediaError, RequestError
-from vision.found import Found
+from vision.found import Found, shown
 from vision.media import image_paths, open_image
 from vision.types import Detection, Image
 
@@ -25,12 +25,21 @@ Ask = Callable[[Sequence[Image]], list[list[Detection]]]
 
 @dataclass(frozen=True)
 class Seen:
-    """path: the file. image: None when it could not be opened. found: best first. error: why there is no answer, or None."""
+    """path: the file. image: None when it could not be opened. found: best first. error: why there is no answer, or None.
+
+    suppressed: boxes left out because people keep deleting their like.
+    """
 
     path: Path
     image: Image | None
     found: tuple[Detection, ...] = ()
     error: DinolabelError | None = None
+    suppressed: int = 0
+
+    @classmethod
+    def of(cls, path: Path, image: Image, detections: Sequence[Detection]) -> Seen:
+        kept = shown(detections)
+        return cls(path, image, tuple(kept), suppressed=len(detections) - len(kept))
 
 
 def pictures(path: Path, *, out: Path | None = None) -> list[Path]:
@@ -56,7 +65,7 @@ def look(paths: Sequence[Path], ask: Ask, *, at_once: int) -> Iterator[Seen]:
         images = [each.image for each in opened if each.image is not None]
         try:
             answers = iter(ask(images) if images else [])
-            yield from [each if each.image is None else Seen(each.path, each.image, tuple(next(answers))) for each in opened]
+            yield from [each if each.image is None else Seen.of(each.path, each.image, next(answers)) for each in opened]
         except MediaError:
             yield from [_alone(each, ask) for each in opened]
 
@@ -73,7 +82,7 @@ def _alone(seen: Seen, ask: Ask) -> Seen:
     if seen.image is None:
         return seen
     try:
-        return Seen(seen.path, seen.image, tuple(ask([seen.image])[0]))
+        return Seen.of(seen.path, seen.image, ask([seen.image])[0])
     except MediaError as error:
         return Seen(seen.path, None, error=error)
 
@@ -97,13 +106,14 @@ def shown_path(path: Path, root: Path) -> Path:
 
 
 def entry(seen: Seen, root: Path, labels: Mapping[str, str], *, annotated: Path | None = None) -> dict[str, Any]:
-    """One element of `images`: {"file", "width", "height", "annotated" or null, "found": [rows of vision.found]}."""
+    """One element of `images`: {"file", "width", "height", "annotated" or null, "found": [rows of vision.found], "suppressed"}."""
     return {
         "file": shown_path(seen.path, root).as_posix(),
         "width": seen.image.width if seen.image else None,
         "height": seen.image.height if seen.image else None,
         "annotated": None if annotated is None else str(annotated),
         "found": [Found.of(each, labels).row() for each in seen.found],
+        "suppressed": seen.suppressed,
     }
 
 

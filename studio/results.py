@@ -111,10 +111,14 @@ def _region(identity: str, label: str, box: Box, detection: Detection, config: L
 
 
 def _note(detection: Detection) -> list[str]:
-    """What a person sees beside the region: what the words matched, and the head's best guess when it abstained."""
+    """What a person sees beside the region: what the words matched, the head's best guess when it abstained, and the approved boxes that
+    the answer leans on, by their task and cosine similarity."""
     lines = [f"{detection.phrase} {detection.score:.2f}"]
     if isinstance(detection.answer, Unknown) and detection.answer.nearest is not None:
         lines.append(f"perhaps {detection.answer.nearest} {detection.answer.confidence:.2f}")
+    if isinstance(detection.answer, Named | Unknown) and detection.answer.because:
+        alike = ", ".join(f"task {each.task} ({1 - each.distance:.2f})" for each in detection.answer.because)
+        lines.append(f"most like {alike}")
     return lines
 
 

@@ -17,13 +17,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from training import features, fit, gate, judge, manifest, receipt, samples
+from training import features, fit, gate, judge, manifest, nothing, receipt, samples
 from training.errors import NotEnoughLabels
 from training.judge import Trial
 from vision.bundle import Bundle
@@ -67,9 +68,11 @@ def train(
     started = time.monotonic()
     read = manifest.read(manifest_dir)
     rows = samples.teaching_rows(read, generic_is_unknown=generic_is_unknown)
-    embedded = features.embed(
-        rows, folder=read.folder, policy=read.policy, embedder=embedder, cache=cache, progress=lambda *done: progress("Embedding", *done)
-    )
+    embed = partial(
+        features.embed, folder=read.folder, policy=read.policy, embedder=embedder, cache=cache,
+        progress=lambda *done: progress("Embedding", *done),
+    )  # fmt: skip
+    embedded = embed(rows)
     try:
         everything, small = samples.gather(embedded, read)
     except NotEnoughLabels as error:
@@ -82,13 +85,15 @@ def train(
     trial = judge.try_out(everything, current, making)
     metrics = {"basis": trial.basis, **(trial.candidate.metrics() if trial.candidate else {})}
     bundle = fit.bundle(trial.choice.winner, everything.taught, trial.calibrated, making, metrics=metrics)
+    deleted = nothing.learn(read, embed=embed, judge=trial.judge, head=bundle)
+    bundle = replace(bundle, nothing=deleted.belief)
 
     news = judge.news(current, everything.taught, making)
     decision = gate.decide(trial.candidate, trial.compared, basis=trial.basis, news=news, seed=seed, sources=read.sources)
     published, reason = _outcome(decision, why_not=current.why_not, pinned=store.pinned(project), force=force)
     bundle_id = bundle.digest[:ID_DIGITS] if published else None
     outcome = {"at": now, "published": published, "bundle": bundle_id, "forced": published and not decision.publish}
-    facts = receipt.data(everything, read, embedded, small=small)
+    facts = {**receipt.data(everything, read, embedded, small=small), "nothing": deleted.facts}
     written = {**outcome, "project": project, "verdict": reason, "seconds": round(time.monotonic() - started, 2), "data": facts}
     written |= receipt.account(trial, decision, bundle, news=news, current=current, seed=seed, set_apart=everything.set_apart)
     path = _keep(written, bundle, trial, store=store)

@@ -5,11 +5,11 @@ For use without a label config, where a phrase is also the generic label; with o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vision.types import Box, Detection, Named, Unknown
+from vision.types import Alike, Box, Detection, Named, Nothing, Unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Found:
     """label: the name when the head knows it, else the generic label. phrase: what the words matched. score: the detector's, 0..1.
 
     confidence: of the name, calibrated, 0..1; None when there is none. guess: the head's best guess when it does not know.
-    box: pixels, xyxy.
+    box: pixels, xyxy. because: the approved crops it leans on, most alike first.
     """
 
     label: str
@@ -26,6 +26,7 @@ class Found:
     confidence: float | None
     guess: str | None
     box: Box
+    because: tuple[Alike, ...] = ()
 
     @classmethod
     def of(cls, detection: Detection, labels: Mapping[str, str] | None = None) -> Found:
@@ -39,10 +40,12 @@ class Found:
             confidence=named.confidence if named else None,
             guess=answer.nearest if isinstance(answer, Unknown) else None,
             box=detection.box,
+            because=answer.because if isinstance(answer, Named | Unknown) else (),
         )
 
     def row(self) -> dict[str, Any]:
-        """JSON: {"label", "phrase", "score", "confidence" or null, "guess" or null, "box": [x1, y1, x2, y2] in pixels}."""
+        """JSON: {"label", "phrase", "score", "confidence" or null, "guess" or null, "box": [x1, y1, x2, y2] in pixels,
+        "because": [{"crop": id in the bundle, "label", "distance"}]}."""
         confidence = None if self.confidence is None else round(self.confidence, 4)
         return {
             "label": self.label,
@@ -51,4 +54,10 @@ class Found:
             "confidence": confidence,
             "guess": self.guess,
             "box": list(self.box.xyxy),
+            "because": [{"crop": each.id, "label": each.label, "distance": each.distance} for each in self.because],
         }
+
+
+def shown(detections: Iterable[Detection]) -> list[Detection]:
+    """Without those whose like people keep deleting."""
+    return [each for each in detections if not isinstance(each.answer, Nothing)]

@@ -18,7 +18,7 @@ from vision.cache import Cache, detection_key, embedding_key
 from vision.candidates import Candidate, select
 from vision.cropping import cut
 from vision.errors import ModelError
-from vision.found import Found
+from vision.found import Found, shown
 from vision.media import as_image
 from vision.protocols import Detector, Embedder
 from vision.types import Box, CropPolicy, Detection, Embeddings, Image, Pixels, Prompt, Thresholds
@@ -101,7 +101,7 @@ class Pipeline:
         Raises MediaError, PromptMissing, BundleMismatch.
         """
         head = Bundle.load(Path(bundle)) if isinstance(bundle, str | Path) else bundle
-        return [Found.of(each) for each in self.run([as_image(picture)], _prompt(prompt), head, thresholds)[0]]
+        return [Found.of(each) for each in shown(self.run([as_image(picture)], _prompt(prompt), head, thresholds)[0])]
 
     def run(
         self,

@@ -46,7 +46,8 @@ def command(
     """Find things in pictures by words, and name them with a trained head.
 
     The JSON holds `images`, each with file, width, height and `found`: label, phrase, score, confidence (null without a name),
-    guess (of a head that does not know), box (x1, y1, x2, y2 in pixels); and `failed`, each with file, error and hint.
+    guess (of a head that does not know), box (x1, y1, x2, y2 in pixels), because (the approved crops most like it), and `suppressed`,
+    the count of boxes left out because people keep deleting their like; and `failed`, each with file, error and hint.
     A picture that fails is listed and costs nothing else; when all fail the exit code is 3.
 
     Example: dinolabel detect photos/ --prompt "cat face" --out found/
@@ -181,6 +182,8 @@ def _end(errand: Errand, seen: Sequence[Seen]) -> None:
         console.complain(error)
     found = sum(len(each.found) for each in seen)
     told = [f"{words.counted(found, 'box', 'boxes')} in {words.counted(len(seen) - len(errors), 'picture')}"]
+    hidden = sum(each.suppressed for each in seen)
+    told += [f"{words.counted(hidden, 'box', 'boxes')} not shown, the like of which people keep deleting"] if hidden else []
     told += [f"[bad]{words.counted(len(errors), 'picture')} failed[/]"] if errors else []
     told += [f"written to {escape(str(errand.out))}"] if errand.out else []
     console.err.print("; ".join(told) + ".", soft_wrap=True)

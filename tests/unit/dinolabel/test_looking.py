@@ -124,9 +124,10 @@ def test_entries(tmp_path: Path) -> None:
         "height": 30,
         "annotated": None,
         "found": [
-            {"label": "pet", "phrase": "cat", "score": 0.9, "confidence": None, "guess": None, "box": [4, 4, 20, 20]},
-            {"label": "tom", "phrase": "cat", "score": 0.9, "confidence": 0.8, "guess": None, "box": [4, 4, 20, 20]},
+            {"label": "pet", "phrase": "cat", "score": 0.9, "confidence": None, "guess": None, "box": [4, 4, 20, 20], "because": []},
+            {"label": "tom", "phrase": "cat", "score": 0.9, "confidence": 0.8, "guess": None, "box": [4, 4, 20, 20], "because": []},
         ],
+        "suppressed": 0,
     }
     assert looking.entry(seen, path, {})["file"] == "a.png"
     (failed,) = looking.look([page(tmp_path / "c.jpg")], Model(), at_once=1)

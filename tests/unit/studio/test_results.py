@@ -9,7 +9,7 @@ import pytest
 
 from studio.label_config import LabelConfig, build
 from studio.results import Region, regions, to_prediction, to_result
-from vision.types import Answer, Box, Detection, Named, Nothing, Unknown
+from vision.types import Alike, Answer, Box, Detection, Named, Nothing, Unknown
 
 CONFIG = LabelConfig.parse(build({"human face": "face", "dog": "dog"}, ["jason", "lacy"]))
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -204,3 +204,10 @@ def test_images_that_people_turned_keep_the_frame_of_the_file() -> None:
     turned = json.loads((FIXTURES / "ls_export_geometry.json").read_text())[1]["annotations"][0]["result"]
     assert [each["image_rotation"] for each in turned] == [90, 90]
     assert regions(turned, config)[0].box.xyxy == (64, 48, 256, 240)
+
+
+def test_a_region_says_which_approved_boxes_it_leans_on() -> None:
+    because = (Alike("12/3/r/person", "jason", 0.07), Alike("40/9/q/detector", "jason", 0.25))
+    found = Detection(Box(10, 10, 60, 60), "human face", 0.8, Named("jason", 0.91, because))
+    (region,) = to_result([found], LabelConfig.parse(build({"human face": "face"}, ["jason"])), width=200, height=100, task=1, version="v")
+    assert region["meta"]["text"] == ["human face 0.80", "most like task 12 (0.93), task 40 (0.75)"]
