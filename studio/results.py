@@ -16,6 +16,7 @@ from studio.label_config import LabelConfig
 from vision.types import QUARTER, Box, Detection, Named, Unknown
 
 RegionDict = dict[str, Any]
+Quad = tuple[tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Region:
     id: unique within its result, also where Label Studio's was not. label: one of the config's, or None when it says nothing.
     box: pixels of the upright image, clipped; the upright hull when the region is rotated. rotation: degrees, clockwise.
     origin: prediction, prediction-changed, manual, or None. score: as stored, or None. width, height: of the upright image, pixels.
+    quad: the four corners of a rotated region in pixels, not clipped, clockwise from its own top-left one; None when it is upright.
     """
 
     id: str
@@ -35,6 +37,7 @@ class Region:
     score: float | None
     width: int
     height: int
+    quad: Quad | None = None
 
 
 def to_result(
@@ -74,19 +77,27 @@ def regions(result: Iterable[Any], config: LabelConfig, *, size: tuple[int, int]
 
     size: width and height of the upright image, where known; else each region's own, else that of another region of the result.
     """
+    return [region for region, _ in identified(result, config, size=size)]
+
+
+def identified(
+    result: Iterable[Any], config: LabelConfig, *, size: tuple[int, int] | None = None
+) -> list[tuple[Region, Mapping[str, Any]]]:
+    """Like `regions`, each beside the entry it was read from."""
     entries = [each for each in result if isinstance(each, Mapping) and each.get("from_name") == config.control]
     fallback = size or next(filter(None, map(_size, entries)), None)
-    found: list[Region] = []
+    found: list[tuple[Region, Mapping[str, Any]]] = []
     counts: dict[str, int] = {}
     for each in entries:
         value, frame = each.get("value"), size or _size(each) or fallback
-        if not isinstance(value, Mapping) or frame is None or (box := _box(value, frame)) is None:
+        if not isinstance(value, Mapping) or frame is None or (placed := _placed(value, frame)) is None:
             continue
+        box, quad = placed
         counts[str(each.get("id"))] = count = counts.get(str(each.get("id")), 0) + 1
         identity = f"{each.get('id')}~{count}" if count > 1 else str(each.get("id"))
         label = _label(value.get("rectanglelabels"), config)
         origin, rotation = each.get("origin"), _number(value.get("rotation")) or 0.0
-        found.append(Region(identity, label, box, rotation, origin and str(origin), _number(each.get("score")), *frame))
+        found.append((Region(identity, label, box, rotation, origin and str(origin), _number(each.get("score")), *frame, quad), each))
     return found
 
 
@@ -149,20 +160,25 @@ def _size(entry: Mapping[str, Any]) -> tuple[int, int] | None:
     return (int(width), int(height)) if width and height and width >= 1 and height >= 1 else None
 
 
-def _box(value: Mapping[str, Any], frame: tuple[int, int]) -> Box | None:
-    """Pixels of the upright hull, clipped. x, y is the turned top-left corner; clockwise, in pixels (percent is not isotropic)."""
+def _placed(value: Mapping[str, Any], frame: tuple[int, int]) -> tuple[Box, Quad | None] | None:
+    """Pixels of the upright hull, clipped, and the corners when turned. x, y is the turned top-left corner; clockwise, in pixels
+    (percent is not isotropic)."""
     numbers = [_number(value.get(name)) for name in ("x", "y", "width", "height")]
     if any(each is None for each in numbers):
         return None
     x, y, w, h = (float(each or 0) * side / 100 for each, side in zip(numbers, frame * 2, strict=True))
     if w <= 0 or h <= 0:
         return None
-    turn = math.radians(_number(value.get("rotation")) or 0.0)
+    turn = math.radians((_number(value.get("rotation")) or 0.0) % 360)
     cos, sin = (math.cos(turn), math.sin(turn)) if turn else (1.0, 0.0)
-    across, down = ([0.0, w * cos, -h * sin, w * cos - h * sin], [0.0, w * sin, h * cos, w * sin + h * cos])
+    across, down = ([0.0, w * cos, w * cos - h * sin, -h * sin], [0.0, w * sin, w * sin + h * cos, h * cos])
     # Six decimals undo the rounding of the trip through percent: a box on the quarter-pixel grid comes back on it.
     corners = [round(each, 6) for each in (x + min(across), y + min(down), x + max(across), y + max(down))]
-    return Box(*corners).clipped(*frame) if corners[0] < corners[2] and corners[1] < corners[3] else None
+    box = Box(*corners).clipped(*frame) if corners[0] < corners[2] and corners[1] < corners[3] else None
+    if box is None:
+        return None
+    first, second, third, fourth = ((x + right, y + below) for right, below in zip(across, down, strict=True))
+    return box, (first, second, third, fourth) if turn else None
 
 
 def _label(names: Any, config: LabelConfig) -> str | None:

@@ -5,13 +5,14 @@ Knows people's decisions only; which side of the split a box is on, and what is 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from studio.annotations import Annotation, Json, Task, annotations_of, from_webhook
 from studio.label_config import Kind, LabelConfig
-from studio.results import Region
+from studio.results import Quad, Region
 from vision.types import Box
 
 __all__ = ["SAME_OBJECT", "Annotation", "Conflict", "Judged", "Review", "Task", "annotations_of", "from_webhook", "judge", "review"]
@@ -28,7 +29,7 @@ class Judged:
 
     task, annotation: their ids; for a rejected box the annotation that lacks it. region: its id in the result, or in the prediction
     when rejected. box: pixels of the upright image of width x height. label: as given, None when there was none. model_version: of the
-    prediction shown. predicted: the detector's own box for the same object, from that prediction.
+    prediction shown. predicted: the detector's own box for the same object, from that prediction. origin, score, quad: of the region.
     """
 
     task: int
@@ -44,6 +45,9 @@ class Judged:
     at: str
     model_version: str | None
     predicted: Box | None
+    origin: str | None = None
+    score: float | None = None
+    quad: Quad | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +82,11 @@ def judge(task: Json, config: LabelConfig, *, generic_is_unknown: bool = False) 
     return list(review(task, config, generic_is_unknown=generic_is_unknown).judged)
 
 
-def review(task: Json, config: LabelConfig, *, generic_is_unknown: bool = False) -> Review:
-    """Like `judge`, with what was left out and why. generic_is_unknown: boxes left generic count as examples of unknown."""
+def review(task: Json, config: LabelConfig, *, generic_is_unknown: bool = False, majority: bool = False) -> Review:
+    """Like `judge`, with what was left out and why. generic_is_unknown: boxes left generic count as examples of unknown.
+
+    majority: only objects that more than half of the task's annotators drew, under the label that most of them gave.
+    """
     identity = Task.of(task).id
     every = annotations_of(task, config)
     live = [each for each in every if not each.cancelled]
@@ -90,6 +97,8 @@ def review(task: Json, config: LabelConfig, *, generic_is_unknown: bool = False)
         return _judged(identity, mark, verdict, "unknown" if generic_is_unknown and kind == "generic" else kind)
 
     objects = _objects(verified)
+    if majority:
+        objects = [_winners(marks) for marks in objects if 2 * len(marks) > len(verified)]
     conflicts = [_conflict(identity, marks) for marks in objects if len(_labels(marks)) > 1]
     approved = [judged(_spokesman(marks), "approved") for marks in objects if len(_labels(marks)) <= 1]
     rejected = [judged(mark, "rejected") for mark in _rejected(verified)]
@@ -118,6 +127,14 @@ def _objects(verified: Sequence[Annotation]) -> list[list[_Mark]]:
 def _labels(marks: Iterable[_Mark]) -> tuple[str, ...]:
     """The different labels given; a box left without one contradicts nobody."""
     return tuple(dict.fromkeys(mark.region.label for mark in marks if mark.region.label is not None))
+
+
+def _winners(marks: list[_Mark]) -> list[_Mark]:
+    """The marks with the label most often given; all of them when that is a draw."""
+    votes = Counter(mark.region.label for mark in marks if mark.region.label is not None).most_common(2)
+    if len(votes) < 2 or votes[0][1] == votes[1][1]:
+        return marks
+    return [mark for mark in marks if mark.region.label == votes[0][0]]
 
 
 def _spokesman(marks: Sequence[_Mark]) -> _Mark:
@@ -165,4 +182,7 @@ def _judged(task: int, mark: _Mark, verdict: Verdict, kind: Kind) -> Judged:
         at=annotation.at,
         model_version=annotation.model_version,
         predicted=region.box if verdict == "rejected" else _predicted(mark),
+        origin=region.origin,
+        score=region.score,
+        quad=region.quad,
     )

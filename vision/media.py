@@ -85,6 +85,13 @@ def open_image(path: Path, *, frame: int | None = None) -> Image:
     return Image(digest, width, height, lambda: _decode(path, digest))
 
 
+def stored(path: Path) -> tuple[str, int]:
+    """How a picture lies in its file: the format (`JPEG`, …) and the EXIF turn, 1 (upright) to 8. Raises MediaError."""
+    data = _read(path)
+    with _translated(path.name, data), _opened(data) as picture:
+        return picture.format or "", _orientation(picture, data)
+
+
 def from_pillow(picture: PIL.Image.Image) -> Image:
     """Wrap a picture that is in memory already, by the same rules as a file."""
     with _translated("the picture", b""):
