@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from studio.label_config import LabelConfig
-from studio.tasks import Conflict, Judged, review
+from studio.several import Annotators, reviewed
+from studio.tasks import Conflict, Judged, Review
 
 Json = Mapping[str, Any]
 
@@ -48,14 +49,22 @@ class Selection:
         return tasks
 
 
-def approved(tasks: Iterable[Json], config: LabelConfig, *, generic_is_unknown: bool = False) -> Selection:
-    """Every decision in a JSON export. Several annotators are weighed by studio.tasks: agreement counts once, a conflict is left out."""
-    ordered = sorted(tasks, key=lambda task: int(task["id"]))
-    reviews = [review(task, config, generic_is_unknown=generic_is_unknown) for task in ordered]
+def approved(
+    tasks: Iterable[Json], config: LabelConfig, *, generic_is_unknown: bool = False, annotators: Annotators = "agreed"
+) -> Selection:
+    """Every decision in a JSON export. annotators: whose word counts where several annotated a task (studio.several).
+
+    Tasks are read one by one, so what is in memory grows with the boxes and not with the export file.
+    """
+    found: list[tuple[int, Json, Review]] = []
+    for task in tasks:
+        review = reviewed(task, config, annotators=annotators, generic_is_unknown=generic_is_unknown)
+        found.append((int(task["id"]), task.get("data") or {}, review))
+    found.sort(key=lambda each: each[0])
     return Selection(
-        judged=tuple(each for one in reviews for each in sorted(one.judged, key=lambda judged: (judged.annotation, judged.region))),
-        conflicts=tuple(each for one in reviews for each in one.conflicts),
-        skipped=sum(one.skipped for one in reviews),
-        data={int(task["id"]): task.get("data") or {} for task in ordered},
+        judged=tuple(each for _, _, one in found for each in sorted(one.judged, key=lambda judged: (judged.annotation, judged.region))),
+        conflicts=tuple(each for _, _, one in found for each in one.conflicts),
+        skipped=sum(one.skipped for _, _, one in found),
+        data={number: data for number, data, _ in found},
         labels=config.learnt,
     )

@@ -6,66 +6,46 @@ Knows boxes, crops and files; what is learnt from them is training's business.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
-import PIL.Image
 import structlog
 
 from exporters.approved import Selection, approved
+from exporters.croplists import MANIFEST, save, write_lists
 from exporters.foldernames import folder_names, safe
-from exporters.whole import whole
+from exporters.gather import How, OpenImage
+from exporters.journal import Journal, digest
+from exporters.report import Report
+from exporters.whole import Tray, resumed
+from exporters.wish import Wish
 from studio.label_config import LabelConfig
 from studio.tasks import Judged
 from vision.cropping import cut
 from vision.errors import MediaError
-from vision.types import Box, CropPolicy, Image, Pixels
+from vision.types import Box, CropPolicy, Image
 
 FORMAT = 1
-MANIFEST = "manifest.jsonl"
 SUMMARY = "report.json"
-COMPRESSION = 1  # of PNG: lossless all the same, and five times faster than the default for a few per cent of disk
 
 log = structlog.get_logger(__name__)
-OpenImage = Callable[[Any], Image]
 
 
-@dataclass(frozen=True)
-class Report:
-    """Counts of decided boxes (not of rows: an object may have two views), and what was left out, by name.
-
-    failed: pictures that could not be opened, with the boxes that cost. outside: boxes with less than a pixel inside their picture.
-    """
-
-    approved: Mapping[str, int]
-    generic: int
-    unknown: int
-    unlabelled: int
-    rejected: int
-    unverified: int
-    skipped: int
-    images: int
-    conflicts: tuple[Mapping[str, Any], ...] = ()
-    rows: int = 0
-    outside: int = 0
-    failed: tuple[Mapping[str, Any], ...] = ()
-
-    @classmethod
-    def of(cls, selection: Selection) -> Report:
-        """What an export of this selection would count, before any picture is opened."""
-        return cls(
-            approved=selection.approved,
-            generic=selection.count("approved", "generic"),
-            unknown=selection.count("approved", "unknown"),
-            unlabelled=selection.count("approved", "unlabelled"),
-            rejected=selection.count("rejected"),
-            unverified=selection.count("unverified"),
-            skipped=selection.skipped,
-            images=len(selection.by_task),
-            conflicts=tuple({"task": each.task, "annotations": each.annotations, "labels": each.labels} for each in selection.conflicts),
-        )
+def counted(selection: Selection) -> Report:
+    """What an export of this selection would count, before any picture is opened."""
+    return Report(
+        approved=selection.approved,
+        generic=selection.count("approved", "generic"),
+        unknown=selection.count("approved", "unknown"),
+        unlabelled=selection.count("approved", "unlabelled"),
+        rejected=selection.count("rejected"),
+        unverified=selection.count("unverified"),
+        skipped=selection.skipped,
+        images=len(selection.by_task),
+        conflicts=tuple({"task": each.task, "annotations": each.annotations, "labels": each.labels} for each in selection.conflicts),
+    )
 
 
 def export(
@@ -73,28 +53,27 @@ def export(
     config: LabelConfig,
     out: Path,
     *,
-    open_image: OpenImage,
     policy: CropPolicy | None = None,
-    generic_is_unknown: bool = False,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    **how: Unpack[How],
 ) -> Report:
     """Write crops, manifest.jsonl and report.json into `out`, all or nothing; an earlier export there is replaced when this one is whole.
 
-    tasks: Label Studio's JSON export. open_image: from what the task's picture key holds to an Image; a MediaError costs that one only.
-    progress: called with pictures done and in all. Raises ExportRefused when `out` holds other things.
+    tasks: Label Studio's JSON export. A MediaError costs its picture only. crops/ with its metadata.jsonl is a folder of pictures as
+    Hugging Face and torchvision read it. Raises ExportRefused when `out` holds other things.
     """
-    selection = approved(tasks, config, generic_is_unknown=generic_is_unknown)
+    wish, policy, progress = how.get("wish", Wish()), policy or CropPolicy(), how.get("progress", lambda done, total: None)
+    selection = approved(tasks, config, generic_is_unknown=how.get("generic_is_unknown", False), annotators=wish.annotators)
     folders = folder_names(each.label for each in selection.judged if each.kind == "named" and each.label)
-    with whole(out, mark=MANIFEST) as folder, (folder / MANIFEST).open("w", encoding="utf-8", newline="\n") as manifest:
-        writer = _Writer(folder, policy or CropPolicy(), folders)
+    with resumed(out, mark=MANIFEST) as (folder, path), Journal(path, [FORMAT, asdict(policy), folders, wish.group_by]) as journal:
+        writer = _Writer(Tray(folder), policy, folders, how["open_image"], wish.group_by)
         for done, (task, judged) in enumerate(selection.by_task.items()):
             progress(done, len(selection.by_task))
-            for row in _rows_of_picture(selection.data[task].get(config.data_key), judged, open_image=open_image, writer=writer):
-                manifest.write(json.dumps(row, ensure_ascii=False) + "\n")
-                writer.rows += 1
+            writer.picture(selection.data[task], config.data_key, judged, journal)
         progress(len(selection.by_task), len(selection.by_task))
-        report = replace(Report.of(selection), rows=writer.rows, outside=writer.outside, failed=tuple(writer.failed))
-        (folder / SUMMARY).write_text(json.dumps(asdict(report), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_lists(journal, writer.tray)
+        report = replace(counted(selection), rows=writer.rows, outside=writer.outside, failed=tuple(writer.failed))
+        writer.tray.path(SUMMARY).write_text(json.dumps(asdict(report), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        writer.tray.tidy()
     log.info("crops_exported", rows=report.rows, images=report.images, failed=len(report.failed), conflicts=len(report.conflicts))
     return report
 
@@ -103,54 +82,65 @@ def export(
 class _Writer:
     """Where crops go, and what happened on the way. taken: paths in use, as a file system sees them that does not heed case."""
 
-    folder: Path
+    tray: Tray
     policy: CropPolicy
     folders: Mapping[str, str]
+    open_image: OpenImage
+    group_by: str | None = None
     rows: int = 0
     outside: int = 0
     failed: list[Mapping[str, Any]] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)
 
-    def path(self, judged: Judged, view: str) -> str:
+    def picture(self, data: Mapping[str, Any], key: str, judged: list[Judged], journal: Journal) -> None:
+        """Cut all boxes of one picture, unless an earlier run did; a picture that cannot be had is noted and gives no row."""
+        name, stamp = str(judged[0].task), digest([data, judged])
+        entry = journal.found(name, stamp, fits=lambda found: all(self.tray.path(row["crop"]).is_file() for row in found["rows"]))
+        if entry is None:
+            before = self.outside
+            try:
+                rows = list(self._cut(data, key, judged))
+            except MediaError as error:
+                log.warning("picture_failed", task=judged[0].task, error=type(error).__name__, why=str(error))
+                failure = {"task": judged[0].task, "error": type(error).__name__, "why": str(error), "hint": error.hint}
+                self.failed.append(failure | {"boxes": len(judged)})
+                return
+            entry = {"rows": rows, "outside": self.outside - before}
+            journal.note(name, stamp, entry)
+        else:
+            self.outside += entry["outside"]
+            self.taken.update(row["crop"].casefold() for row in entry["rows"])
+        self.rows += len(entry["rows"])
+
+    def _cut(self, data: Mapping[str, Any], key: str, judged: list[Judged]) -> Iterator[dict[str, Any]]:
+        if data.get(key) is None:
+            raise MediaError("The task has no picture.", hint="Its data lacks the key that the label config shows.")
+        image = self.open_image(data[key])
+        pixels = image.pixels
+        by = data.get(self.group_by) if self.group_by else None
+        for each in judged:
+            for view, box in _views(each, image):
+                if box is None:
+                    self.outside += 1
+                    continue
+                path = self._path(each, view)
+                save(cut(pixels, box, self.policy).pixels, self.tray.path(path))
+                group = image.sha256 if by is None else str(by)
+                yield _row(each, image, box, view=view, path=path, policy=self.policy, group=group)
+
+    def _path(self, judged: Judged, view: str) -> str:
         """Relative path of a crop that no other has."""
-        stem = f"{self.place(judged)}/{judged.task}-{safe(judged.region)}"
+        stem = f"{self._place(judged)}/{judged.task}-{safe(judged.region)}"
         tail = ".detector.png" if view == "detector" and judged.verdict == "approved" else ".png"
         candidates = (f"{stem}{part}{tail}" for part in ("", *(f"-{judged.annotation}{'_' * more}" for more in range(len(self.taken) + 1))))
         free = next(each for each in candidates if each.casefold() not in self.taken)
         self.taken.add(free.casefold())
         return free
 
-    def place(self, judged: Judged) -> str:
+    def _place(self, judged: Judged) -> str:
         if judged.verdict != "approved":
             return judged.verdict
         return f"crops/{self.folders[judged.label]}" if judged.kind == "named" and judged.label else judged.kind
-
-    def cut(self, pixels: Pixels, box: Box, path: str) -> None:
-        file = self.folder / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        PIL.Image.fromarray(cut(pixels, box, self.policy).pixels).save(file, format="PNG", compress_level=COMPRESSION)
-
-
-def _rows_of_picture(value: Any, judged: list[Judged], *, open_image: OpenImage, writer: _Writer) -> Iterator[dict[str, Any]]:
-    """Cut all boxes of one picture; a picture that cannot be had is noted and gives no row."""
-    try:
-        if value is None:
-            raise MediaError("The task has no picture.", hint="Its data lacks the key that the label config shows.")
-        image = open_image(value)
-        pixels = image.pixels
-    except MediaError as error:
-        log.warning("picture_failed", task=judged[0].task, error=type(error).__name__, why=str(error))
-        failure = {"task": judged[0].task, "error": type(error).__name__, "why": str(error), "hint": error.hint, "boxes": len(judged)}
-        writer.failed.append(failure)
-        return
-    for each in judged:
-        for view, box in _views(each, image):
-            if box is None:
-                writer.outside += 1
-                continue
-            path = writer.path(each, view)
-            writer.cut(pixels, box, path)
-            yield _row(each, image, box, view=view, path=path, policy=writer.policy)
 
 
 def _views(judged: Judged, image: Image) -> Iterator[tuple[str, Box | None]]:
@@ -170,7 +160,7 @@ def _on(image: Image, box: Box, judged: Judged) -> Box | None:
     return None if inside is None else inside.quantised()
 
 
-def _row(judged: Judged, image: Image, box: Box, *, view: str, path: str, policy: CropPolicy) -> dict[str, Any]:
+def _row(judged: Judged, image: Image, box: Box, *, view: str, path: str, policy: CropPolicy, group: str) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "crop": path,
@@ -186,7 +176,7 @@ def _row(judged: Judged, image: Image, box: Box, *, view: str, path: str, policy
         "kind": judged.kind,
         "label": judged.label,
         "who": judged.who,
-        "group": image.sha256,
+        "group": group,
         "view": view,
         "at": judged.at,
         "model_version": judged.model_version,

@@ -25,8 +25,8 @@ def finder(folder: Path) -> Callable[[str], Path]:
             by_name.setdefault(path.name, []).append(path)
 
     def find(address: str) -> Path:
-        parts = _parts(address)
-        for names in [parts, *([[*parts[:-1], parts[-1].split("-", 1)[1]]] if parts and "-" in parts[-1] else [])]:
+        pieces = parts(address)
+        for names in [pieces, *([[*pieces[:-1], pieces[-1].split("-", 1)[1]]] if pieces and "-" in pieces[-1] else [])]:
             fitting = by_name.get(names[-1], []) if names else []
             for length in range(len(names), 0, -1):
                 tail = tuple(names[-length:])
@@ -36,13 +36,13 @@ def finder(folder: Path) -> Callable[[str], Path]:
                 if found:
                     hint = "Keep the folders that the address names."
                     raise MediaUnavailable(f"Several files of {folder} fit {'/'.join(tail)}.", hint=hint)
-        asked = "/".join(parts) or "An address without a file name"
+        asked = "/".join(pieces) or "An address without a file name"
         raise MediaUnavailable(f"{asked} is not in {folder}.", hint="Name the folder that holds the pictures with --media.")
 
     return find
 
 
-def _parts(address: str) -> list[str]:
+def parts(address: str) -> list[str]:
     """Folders and file name of an address, of its `d=` for Label Studio's local files."""
     split = urlsplit(address)
     local = parse_qs(split.query).get("d")

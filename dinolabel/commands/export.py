@@ -3,145 +3,140 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 from rich.markup import escape
 
-from dinolabel import build, choice, console, options, words
+from dinolabel import build, choice, console, options, sources, words
 from dinolabel.plan import Plan
 from dinolabel.settings import Settings
-from vision.errors import MediaError, RequestError
+from vision.errors import RequestError
 
 if TYPE_CHECKING:
-    from exporters.crops import Report
-    from studio.client import Studio
-    from studio.label_config import LabelConfig
-    from vision.types import Image
+    from dinolabel.sources import Source
+    from exporters.report import Report
+    from exporters.wish import Wish
+    from studio.several import Annotators
 
-JSON_HINT = "Export the project as JSON, not JSON-MIN."
 LISTED = 10  # failures and conflicts shown by name; report.json has all
-
-
-@dataclass(frozen=True)
-class Source:
-    """Annotated tasks, how to read them, and how to find their pictures. words: for the plan."""
-
-    tasks: list[dict[str, Any]]
-    config: LabelConfig
-    find: Callable[[str], Path]
-    words: str
-    name: str
-
-    def open(self, value: Any) -> Image:
-        """The picture of a task, from what the task says it is."""
-        from vision.media import open_image
-
-        if not isinstance(value, str):
-            raise MediaError("What the task has for its picture is no address.", hint="Import the task again with one picture in it.")
-        return open_image(self.find(value))
+NEEDS = {"crops": ("--media", "--label-config"), "labelstudio": ()}
+"""What --from cannot do without: crops are taught from, so a guess at which labels are names will not do; tasks are copied as they are."""
 
 
 def command(
-    what: Annotated[str, typer.Argument(metavar="FORMAT", help="crops: a picture of each box, and manifest.jsonl for `dinolabel train`.")],
+    what: Annotated[
+        str, typer.Argument(metavar="FORMAT", help="crops, coco, yolo, voc, csv, parquet, hf, labelstudio or xmp: see docs/exports.md.")
+    ],
     project: options.Project = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder to write. Default: exports/PROJECT in the data folder.")] = None,
     from_file: Annotated[Path | None, typer.Option("--from", help="A JSON export of Label Studio instead of a project.")] = None,
     media: Annotated[Path | None, typer.Option("--media", help="Folder with the pictures of --from.")] = None,
     label_config: Annotated[Path | None, typer.Option("--label-config", help="XML file with the label config of --from.")] = None,
+    annotators: Annotated[
+        str, typer.Option("--annotators", help="Where several annotated a task: agreed, latest, majority or all.")
+    ] = "agreed",
+    unverified: Annotated[bool, typer.Option("--unverified", help="Boxes that nobody looked at too.")] = False,
+    split: Annotated[bool, typer.Option("--split/--no-split", help="Pictures for training and for validation apart.")] = True,
+    group_by: Annotated[
+        str | None, typer.Option("--group-by", help="Task data key whose value stays on one side of the split. Default: equal pictures.")
+    ] = None,
+    pictures: Annotated[str, typer.Option("--pictures", help="copy, link (hard links where they can be) or none.")] = "copy",
+    oriented: Annotated[bool, typer.Option("--oriented", help="yolo: four corners for each box, for oriented-box models.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
-    """Write what people approved, rejected and never looked at.
+    """Write what people approved in the format that the next tool reads; an export that was stopped goes on.
 
-    Example: dinolabel export crops --project 3 --out crops/
+    Example: dinolabel export coco --project 3 --out coco/
     """
     import exporters
 
     format_of = exporters.load(what)
+    wish = _wish(annotators, pictures, unverified=unverified, split=split, group_by=group_by, oriented=oriented)
     settings = Settings.load()
-    source = _from_file(from_file, media, label_config) if from_file else _from_project(settings, choice.chosen(settings, project))
-    from exporters.approved import approved
-
-    counted = format_of.Report.of(approved(source.tasks, source.config, generic_is_unknown=settings.generic_is_unknown))
+    if from_file:
+        source = sources.from_file(from_file, media, label_config, wants=NEEDS.get(what, ("--media",)))
+    else:
+        source = sources.from_project(settings, choice.chosen(settings, project))
+    counted, tasks = _counted(what, source, wish, settings)
     if dry_run:
-        _tell(counted, None, as_json=as_json)
+        _tell(what, counted, None, as_json=as_json)
         return
-    if out is None and from_file:
+    if out is None and (from_file or what != "crops"):
         raise RequestError("Where should the files go?", hint="Add --out FOLDER.")
     folder = out or build.data_dir(settings, "exports") / source.name
-    _plan(source, counted, folder).show()
+    _plan(what, source, counted, folder).show()
     with console.bar() as bar:
-        line = bar.add_task("Cutting", total=None)
+        line = bar.add_task("Exporting", total=None)
         report = format_of.export(
             source.tasks,
             source.config,
             folder,
             open_image=source.open,
+            find=source.find,
+            wish=wish,
             generic_is_unknown=settings.generic_is_unknown,
-            progress=lambda done, total: bar.update(line, completed=done, total=total),
+            progress=lambda done, total: bar.update(line, completed=done, total=total or tasks),
+            **({"xml": source.xml} if source.xml else {}),
         )
-    _tell(report, folder, as_json=as_json)
+    _tell(what, report, folder, as_json=as_json)
 
 
-def _from_project(settings: Settings, number: int) -> Source:
-    from studio.label_config import LabelConfig
+def _wish(annotators: str, pictures: str, **more: Any) -> Wish:
+    from exporters.wish import Pictures, Wish
+    from studio.several import POLICIES
 
-    studio = build.studio(settings)
-    project = studio.project(number)
-    find = build.media(settings).resolve
-    where = f"project {number}, {project.title}, on {studio.url}"
-    tasks = [_with_predictions(task, studio) for task in studio.export(number)]
-    return Source(tasks, LabelConfig.parse(project.label_config), find, where, str(number))
-
-
-def _with_predictions(task: dict[str, Any], studio: Studio) -> dict[str, Any]:
-    """The task with the predictions its annotations began from. Label Studio's export has them only while the project shows that version
-    (measured); without them nobody could tell which boxes a person removed, nor what the detector's own box was."""
-    lacking = any(
-        each.get("parent_prediction") and (each.get("prediction") or {}).get("id") != each["parent_prediction"]
-        for each in task["annotations"]
-    )
-    return {**task, "predictions": studio.predictions(task["id"])} if lacking else task
+    for option, given, known in (("--annotators", annotators, POLICIES), ("--pictures", pictures, get_args(Pictures))):
+        if given not in known:
+            raise RequestError(f"{option} cannot be {given!r}.", hint=f"It is one of {', '.join(known)}.")
+    return Wish(annotators=cast("Annotators", annotators), pictures=cast("Pictures", pictures), **more)
 
 
-def _from_file(file: Path, media: Path | None, label_config: Path | None) -> Source:
-    from exporters.offline import finder
-    from studio.label_config import LabelConfig
+def _counted(what: str, source: Source, wish: Wish, settings: Settings) -> tuple[Report, int]:
+    """What will be exported, and how many tasks there are: one look at the JSON, none at pictures."""
+    from exporters.report import count
 
-    if media is None or label_config is None:
-        raise RequestError("--from needs --media and --label-config too.", hint="An export file holds neither pictures nor label config.")
-    if not media.is_dir():
-        raise RequestError(f"There is no folder {media}.", hint="Name the folder that holds the pictures.")
-    try:
-        tasks = json.loads(file.read_text(encoding="utf-8"))
-        config = LabelConfig.parse(label_config.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RequestError(f"{file} and {label_config} cannot be read: {error}.", hint=JSON_HINT) from error
-    if not isinstance(tasks, list) or not all(isinstance(task, dict) and "id" in task and "annotations" in task for task in tasks):
-        raise RequestError(f"{file} is no JSON export of Label Studio.", hint=JSON_HINT)
-    return Source(tasks, config, finder(media), f"{file}, pictures in {media}", file.stem)
+    tasks = 0
+
+    def each() -> Iterator[dict[str, Any]]:
+        nonlocal tasks
+        for task in source.tasks:
+            tasks += 1
+            yield task
+
+    report = count(each(), source.config, wish, generic_is_unknown=settings.generic_is_unknown)
+    return (replace(report, negatives=0) if what == "crops" else report), tasks
 
 
-def _plan(source: Source, counted: Report, folder: Path) -> Plan:
-    boxes = sum(counted.approved.values()) + counted.generic + counted.unknown + counted.unlabelled + counted.rejected + counted.unverified
+def _plan(what: str, source: Source, counted: Report, folder: Path) -> Plan:
+    decided = sum(counted.approved.values()) + counted.generic + counted.unknown + counted.unlabelled
+    if what == "crops":
+        boxes = decided + counted.rejected + counted.unverified
+        title = f"Cut {words.counted(boxes, 'box', 'boxes')} out of {words.counted(counted.images, 'picture')}"
+    else:
+        title = f"Export {words.counted(decided, 'box', 'boxes')} as {what}"
+    read_off = [] if source.xml else [("labels", f"read off the export, sorted: {', '.join(source.config.labels) or 'none'}")]
     return Plan.of(
-        f"Cut {words.counted(boxes, 'box', 'boxes')} out of {words.counted(counted.images, 'picture')}",
+        title,
         [("from", source.words), ("into", f"{folder}; an earlier export there is replaced when this one is whole")],
+        read_off,
         [("takes", "about a tenth of a second per picture, more where it must be downloaded first")],
     )
 
 
-def _tell(report: Report, folder: Path | None, *, as_json: bool) -> None:
+def _tell(what: str, report: Report, folder: Path | None, *, as_json: bool) -> None:
     if as_json:
         console.out.print_json(json.dumps({**asdict(report), "out": str(folder) if folder else None}))
         return
     names = ", ".join(f"{label} {count}" for label, count in report.approved.items()) or "none"
     kinds = {kind: getattr(report, kind) for kind in ("generic", "unknown", "unlabelled", "rejected", "unverified")}
     facts = [("approved", escape(names)), *((kind, f"{count:,}") for kind, count in kinds.items() if count)]
+    facts += [("negatives", words.counted(report.negatives, "picture"))] if report.negatives else []
+    facts += [(name, words.counted(number, "picture")) for name, number in sorted(report.sides.items())]
     facts += [("skipped", words.counted(report.skipped, "annotation"))] if report.skipped else []
     facts += [("outside", words.counted(report.outside, "box", "boxes"))] if report.outside else []
     console.out.print(console.rows(facts))
@@ -153,4 +148,5 @@ def _tell(report: Report, folder: Path | None, *, as_json: bool) -> None:
         if len(entries) > LISTED:
             console.out.print(f"[warn]{title}[/]  and {len(entries) - LISTED} more")
     if folder:
-        console.out.print(f"[ok]Wrote[/] {words.counted(report.rows, 'crop')} to {escape(str(folder))}", soft_wrap=True)
+        made = words.counted(report.rows, "crop") if what == "crops" else words.counted(report.rows, "box", "boxes")
+        console.out.print(f"[ok]Wrote[/] {made} to {escape(str(folder))}", soft_wrap=True)

@@ -38,6 +38,11 @@ HEAVY = {
     "waitress": ["backend/*"],
     "huey": ["backend/*"],
     "gradio": ["app/*"],
+    "pyarrow": ["exporters/parquet.py"],
+    "datasets": ["exporters/hf.py"],
+    "pandas": [],
+    "pycocotools": [],
+    "ijson": ["dinolabel/sources.py"],
     "typer": ["dinolabel/*"],
     "rich": ["dinolabel/*"],
     "pydantic_settings": ["dinolabel/settings.py"],
@@ -100,6 +105,8 @@ LIGHT = [
     ("dinolabel", {"torch", "transformers", "gradio", "numpy", "cv2", "label_studio_sdk", "sklearn", "flask"}),
     ("vision.types", {"torch", "transformers", "gradio", "cv2", "label_studio_sdk", "sklearn"}),
     ("vision.pipeline", {"torch", "transformers", "gradio", "cv2", "label_studio_sdk", "sklearn", "av", "pillow_heif"}),
+    ("exporters.coco", {"torch", "cv2", "pyarrow", "datasets", "pandas", "supervision", "label_studio_sdk"}),
+    ("exporters.xmp", {"torch", "cv2", "pyarrow", "datasets", "pandas", "supervision", "label_studio_sdk"}),
     ("vision.store", {"torch", "transformers", "gradio", "cv2", "label_studio_sdk", "sklearn"}),
 ]
 

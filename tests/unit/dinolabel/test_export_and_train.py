@@ -11,7 +11,7 @@ import PIL.Image
 import pytest
 
 from dinolabel.__main__ import run
-from dinolabel.commands.export import _with_predictions
+from dinolabel.sources import with_predictions
 from exporters.approved import approved
 from studio.label_config import LabelConfig
 from tests.tiny_models import tiny_embedder
@@ -100,7 +100,7 @@ def test_a_dry_run_only_counts(place: Path, capsys: pytest.CaptureFixture[str]) 
         (["export", "yolo9", *EXPORT[2:]], 2, "There is no export format 'yolo9'"),
         (EXPORT, 2, "Where should the files go?"),
         (EXPORT[:6], 2, "needs --media and --label-config"),
-        ([*EXPORT[:3], "config.xml", *EXPORT[4:]], 2, "cannot be read"),
+        ([*EXPORT[:3], "config.xml", *EXPORT[4:]], 2, "is no JSON export"),
         ([*EXPORT[:3], "nothing.json", *EXPORT[4:]], 2, "cannot be read"),
         ([*EXPORT[:5], "nowhere", *EXPORT[6:]], 2, "There is no folder nowhere"),
         ([*EXPORT, "--out", "pictures"], 2, "holds other things"),
@@ -144,7 +144,7 @@ def test_predictions_that_the_export_lacks_are_asked_for() -> None:
 
     studio = TwoTasks()
     inline = {"id": 9, "result": [region("r0", 10, "thing", None)], "model_version": "v"}
-    tasks = [_with_predictions(each, studio) for each in (task(1, inline), task(2, {}))]  # type: ignore[arg-type]
+    tasks = [with_predictions(each, studio) for each in (task(1, inline), task(2, {}))]  # type: ignore[arg-type]
     assert studio.asked == [2]
     judged = approved(tasks, LabelConfig.parse(CONFIG)).judged
     found = [(each.task, each.region, each.verdict) for each in judged]

@@ -13,7 +13,8 @@ import PIL.Image
 import pytest
 
 from exporters import crops
-from exporters.crops import Report, export
+from exporters.crops import export
+from exporters.report import Report
 from exporters.whole import ExportRefused
 from studio.label_config import LabelConfig
 from vision.cropping import cut
@@ -136,7 +137,7 @@ def test_same_tasks_same_bytes(pictures: Path, tmp_path: Path) -> None:
     run(pictures, tmp_path / "one", *tasks)
     run(pictures, tmp_path / "two", *reversed(tasks))
     assert files(tmp_path / "one") == files(tmp_path / "two")
-    assert len(files(tmp_path / "one")) == 11
+    assert len(files(tmp_path / "one")) == 12
 
 
 def test_names_that_are_no_file_names_keep_their_label_in_the_manifest(pictures: Path, tmp_path: Path) -> None:
@@ -178,7 +179,7 @@ def test_an_export_is_replaced_whole_or_not_at_all(pictures: Path, tmp_path: Pat
         export(tasks, CONFIG, out, open_image=die)
     assert files(out) == before
     run(pictures, out, *tasks)
-    assert sorted(files(out)) == ["crops/lacy/1-p0.png", "crops/lacy/2-p0.png", "manifest.jsonl", "report.json"]
+    assert sorted(files(out)) == ["crops/lacy/1-p0.png", "crops/lacy/2-p0.png", "crops/metadata.jsonl", "manifest.jsonl", "report.json"]
     assert [each.name for each in tmp_path.iterdir()] in (["out", "pictures"], ["pictures", "out"])
 
 

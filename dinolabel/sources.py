@@ -1,0 +1,134 @@
+"""Where annotated tasks come from: a project of Label Studio, or an export file of it; gone through one by one, as often as needed.
+
+Knows files and the client; not what is made of the tasks.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dinolabel import build
+from vision.errors import MediaError, RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dinolabel.settings import Settings
+    from studio.client import Studio
+    from studio.label_config import LabelConfig
+    from vision.types import Image
+
+JSON_HINT = "Export the project as JSON, not JSON-MIN."
+CHUNK = 200  # tasks of a project asked for at once
+
+
+@dataclass(frozen=True)
+class Source:
+    """Annotated tasks, how to read them, and how to find their pictures. xml: the label config as written, None when it was read off the
+    tasks. words: for the plan. name: for a folder."""
+
+    tasks: Iterable[dict[str, Any]]
+    config: LabelConfig
+    resolve: Callable[[str], Path]
+    xml: str | None
+    words: str
+    name: str
+
+    def find(self, value: Any) -> Path:
+        """The file of a task's picture, from what the task says it is. Raises MediaError."""
+        if not isinstance(value, str):
+            raise MediaError("What the task has for its picture is no address.", hint="Import the task again with one picture in it.")
+        return self.resolve(value)
+
+    def open(self, value: Any) -> Image:
+        """The picture of a task. Raises MediaError."""
+        from vision.media import open_image
+
+        return open_image(self.find(value))
+
+
+def from_project(settings: Settings, number: int) -> Source:
+    from studio.label_config import LabelConfig
+
+    studio = build.studio(settings)
+    project = studio.project(number)
+    where = f"project {number}, {project.title}, on {studio.url}"
+    xml = project.label_config
+    return Source(Spool(_exported(studio, number)), LabelConfig.parse(xml), build.media(settings).resolve, xml, where, str(number))
+
+
+def _exported(studio: Studio, number: int) -> Iterator[dict[str, Any]]:
+    ids = [row.id for row in studio.tasks(number) if row.annotated or row.cancelled]
+    for start in range(0, len(ids), CHUNK):
+        for task in studio.export(number, tasks=ids[start : start + CHUNK]):
+            yield with_predictions(task, studio)
+
+
+def with_predictions(task: dict[str, Any], studio: Studio) -> dict[str, Any]:
+    """The task with the predictions its annotations began from. Label Studio's export has them only while the project shows that version
+    (measured); without them nobody could tell which boxes a person removed, nor what the detector's own box was."""
+    lacking = any(
+        each.get("parent_prediction") and (each.get("prediction") or {}).get("id") != each["parent_prediction"]
+        for each in task["annotations"]
+    )
+    return {**task, "predictions": studio.predictions(task["id"])} if lacking else task
+
+
+class Spool:
+    """Tasks that came over the network once, on disk: they can be gone through again without being in memory."""
+
+    def __init__(self, tasks: Iterable[dict[str, Any]]) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as this
+        self._file.writelines(json.dumps(task).encode() + b"\n" for task in tasks)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        self._file.seek(0)
+        return (json.loads(line) for line in self._file)
+
+
+class ExportFile:
+    """A JSON export of Label Studio. Raises RequestError when it cannot be read or is something else."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        import ijson
+
+        try:
+            with self.path.open("rb") as file:
+                if file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] != b"[":
+                    raise RequestError(f"{self.path} is no JSON export of Label Studio.", hint=JSON_HINT)
+                file.seek(0)
+                for task in ijson.items(file, "item", use_float=True):
+                    if not (isinstance(task, dict) and isinstance(task.get("id"), int) and isinstance(task.get("annotations"), list)):
+                        raise RequestError(f"{self.path} is no JSON export of Label Studio.", hint=JSON_HINT)
+                    yield task
+        except (OSError, ijson.JSONError) as error:
+            raise RequestError(f"{self.path} cannot be read: {error}.", hint=JSON_HINT) from error
+
+
+def from_file(file: Path, media: Path | None, label_config: Path | None, *, wants: Sequence[str]) -> Source:
+    """wants: which of `media` and `label config` this use cannot do without. Raises RequestError."""
+    from exporters.offline import finder
+    from studio.inferred import inferred
+    from studio.label_config import LabelConfig
+
+    given = {"--media": media, "--label-config": label_config}
+    if any(given[each] is None for each in wants):
+        raise RequestError(f"--from needs {' and '.join(wants)} too.", hint="An export file holds neither pictures nor label config.")
+    if media is not None and not media.is_dir():
+        raise RequestError(f"There is no folder {media}.", hint="Name the folder that holds the pictures.")
+    tasks = ExportFile(file)
+    try:
+        xml = label_config.read_text(encoding="utf-8") if label_config else None
+    except (OSError, ValueError) as error:
+        raise RequestError(f"{label_config} cannot be read: {error}.", hint="Name the XML of the project's labelling interface.") from error
+    config = LabelConfig.parse(xml) if xml is not None else inferred(tasks)
+    where = f"{file}, pictures in {media}" if media else str(file)
+    return Source(tasks, config, finder(media or file.parent), xml, where, file.stem)

@@ -1,0 +1,54 @@
+"""Copies of pictures that every tool reads alike: upright, in a format that all of them open.
+
+Knows files; nothing of boxes or formats of annotations.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import PIL.Image
+
+from vision.media import stored
+from vision.types import Image
+
+SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "BMP": ".bmp", "WEBP": ".webp", "MPO": ".jpg"}
+"""What OpenCV, Pillow and the trainers built on them open without a plug-in."""
+
+QUALITY = 95
+
+
+def suffix_of(file: Path) -> str:
+    """The suffix that the copy of a picture has: its own format's, or .jpg where it must be written anew. Raises MediaError."""
+    kind, turn = stored(file)
+    return SUFFIXES.get(kind, ".jpg") if turn == 1 else ".jpg"
+
+
+def take(file: Path, image: Image, to: Path, *, link: bool) -> None:
+    """Copy a picture, or link it. One that is turned by EXIF, or of a rare format, is written upright as JPEG instead: half of all tools
+    heed EXIF and half do not, and the boxes are the upright picture's. The file appears whole. Raises MediaError, OSError."""
+    part = to.with_name(f".{to.name}.part")
+    part.unlink(missing_ok=True)
+    if link and _as_it_is(file):
+        with suppress(OSError):  # another file system: a copy then
+            os.link(file, part)
+    if not part.exists():
+        part.write_bytes(contents(file, image))
+    os.replace(part, to)
+
+
+def contents(file: Path, image: Image) -> bytes:
+    """What the copy of a picture holds. Raises MediaError."""
+    if _as_it_is(file):
+        return file.read_bytes()
+    written = io.BytesIO()
+    PIL.Image.fromarray(image.pixels).save(written, format="JPEG", quality=QUALITY, subsampling=0)
+    return written.getvalue()
+
+
+def _as_it_is(file: Path) -> bool:
+    kind, turn = stored(file)
+    return turn == 1 and kind in SUFFIXES

@@ -1,0 +1,32 @@
+"""One table, `boxes.csv`: a row per box, and one without a box for each picture that people left empty.
+
+UTF-8, comma, quotes where needed. Columns: exporters.rows.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Unpack
+
+from exporters.gather import How, Json, gathered
+from exporters.report import Report
+from exporters.rows import COLUMNS, rows
+from studio.label_config import LabelConfig
+
+
+def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[How]) -> Report:
+    """Write `out`, whole or not at all. Pictures are not copied: `file` says where they are. Raises ExportRefused."""
+    with (
+        gathered(tasks, config, out, name="csv", place=lambda picture: None, **how) as found,
+        found.tray.path("boxes.csv").open("w", encoding="utf-8", newline="") as file,
+    ):
+        table = csv.DictWriter(file, COLUMNS)
+        table.writeheader()
+        table.writerows(_cells(row) for picture in found for row in rows(picture))
+    return found.report
+
+
+def _cells(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {"quad": row["quad"] and " ".join(f"{number:.4f}" for number in row["quad"])}

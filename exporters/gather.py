@@ -1,0 +1,235 @@
+"""From annotated tasks to pictures with boxes, one at a time and resumable: the way that every format but crops begins.
+
+Knows decisions and picture files; nothing of how a format writes them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Required, TypedDict, Unpack
+
+import structlog
+
+from exporters.copies import suffix_of, take
+from exporters.foldernames import safe
+from exporters.journal import Journal, digest
+from exporters.pictures import Marked, Picture, clean, original_name, read
+from exporters.report import Report, Tally, chosen, empty
+from exporters.whole import Tray, resumed
+from exporters.wish import Wish
+from studio.label_config import LabelConfig
+from studio.several import reviewed
+from studio.tasks import Judged
+from vision.errors import MediaError
+from vision.split import side
+from vision.types import Box, Image
+
+FORMAT = 1
+MARK = "dinolabel.json"
+UNLABELLED = "unlabelled"
+SIDES = ("train", "val")
+
+log = structlog.get_logger(__name__)
+Json = Mapping[str, Any]
+OpenImage = Callable[[Any], Image]
+Find = Callable[[Any], Path]
+Progress = Callable[[int, int], None]
+
+
+Place = Callable[[Picture], str | None]
+
+
+class How(TypedDict, total=False):
+    """What every format's `export` takes.
+
+    open_image, find: from a task's picture address to its pixels and its file; they raise MediaError.
+    xml: the label config as Label Studio has it. progress: called with tasks done and in all, 0 where that is not known.
+    """
+
+    open_image: Required[OpenImage]
+    find: Required[Find]
+    wish: Wish
+    generic_is_unknown: bool
+    xml: str
+    progress: Progress
+
+
+@dataclass
+class Gathered:
+    """Pictures on disk, to be gone through as often as a format likes. classes: in the label config's order. tray: where files go."""
+
+    journal: Journal
+    tray: Tray
+    classes: tuple[str, ...]
+    config: LabelConfig
+    wish: Wish
+    report: Report
+    open_image: OpenImage
+
+    def __iter__(self) -> Iterator[Picture]:
+        return (read(each) for each in self.journal if "failed" not in each)
+
+    def of(self, wanted: str) -> Iterator[Picture]:
+        """Those of one side."""
+        return (each for each in self if each.side == wanted)
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        return SIDES if any(name in self.report.sides for name in SIDES) else ("all",)
+
+
+@contextmanager
+def gathered(
+    tasks: Iterable[Json],
+    config: LabelConfig,
+    out: Path,
+    *,
+    name: str,
+    place: Place,
+    **how: Unpack[How],
+) -> Iterator[Gathered]:
+    """Read every picture of `tasks`; the block writes the format into the tray, and `out` appears when it ends well.
+
+    place: where a format wants a picture's copy, None for nowhere. A MediaError costs that picture only. Stopped and called again with
+    the same choices, it goes on where it was. Raises ExportRefused when `out` holds other things.
+    """
+    wish, generic_is_unknown = how.get("wish", Wish()), how.get("generic_is_unknown", False)
+    terms = [FORMAT, name, asdict(wish), repr(config), generic_is_unknown]
+    with resumed(out, mark=MARK) as (folder, path), Journal(path, terms) as journal:
+        gatherer = _Gatherer(config, wish, generic_is_unknown, journal, Tray(folder), how["open_image"], how["find"], place)
+        gatherer.all(tasks, how.get("progress", lambda done, total: None))
+        found = gatherer.result()
+        yield found
+        _card(found, name)
+        found.tray.tidy()
+    log.info("exported", format=name, images=found.report.images, boxes=found.report.rows, failed=len(found.report.failed))
+
+
+@dataclass
+class _Gatherer:
+    config: LabelConfig
+    wish: Wish
+    generic_is_unknown: bool
+    journal: Journal
+    tray: Tray
+    open_image: OpenImage
+    find: Find
+    place: Place
+    rows: int = 0
+    outside: int = 0
+    unnamed: bool = False
+    failed: list[Json] = field(default_factory=list)
+    sides: dict[str, int] = field(default_factory=dict)
+
+    def all(self, tasks: Iterable[Json], progress: Progress) -> None:
+        self.tally = Tally(self.config.learnt)
+        for done, task in enumerate(tasks):
+            progress(done, 0)
+            self.one(task)
+
+    def one(self, task: Json) -> None:
+        """Note the picture of one task, when it has boxes that leave, or people said that it has none."""
+        review = reviewed(task, self.config, annotators=self.wish.annotators, generic_is_unknown=self.generic_is_unknown)
+        boxes, negative = chosen(review, self.wish), empty(task, review, self.config, self.wish)
+        self.tally.add(review, negative=negative)
+        if not boxes and not negative:
+            return
+        key, stamp = str(task["id"]), digest([task.get("data"), boxes])
+        entry = self.journal.found(key, stamp, fits=self._still_there)
+        if entry is None:
+            entry = self._entry(task, boxes)
+            self.journal.note(key, stamp, entry)
+        self._count(entry)
+
+    def result(self) -> Gathered:
+        classes = (*self.config.labels, *([UNLABELLED] if self.unnamed and UNLABELLED not in self.config.labels else []))
+        report = self.tally.report(rows=self.rows, outside=self.outside, failed=tuple(self.failed), sides=self.sides)
+        return Gathered(self.journal, self.tray, classes, self.config, self.wish, report, self.open_image)
+
+    def _entry(self, task: Json, boxes: list[Judged]) -> dict[str, Any]:
+        try:
+            return self._picture(task, boxes)
+        except MediaError as error:
+            log.warning("picture_failed", task=task["id"], error=type(error).__name__, why=str(error))
+            why = {"task": task["id"], "error": type(error).__name__, "why": str(error), "hint": error.hint, "boxes": len(boxes)}
+            return {"failed": why}
+
+    def _picture(self, task: Json, boxes: list[Judged]) -> dict[str, Any]:
+        data = task.get("data") or {}
+        address = data.get(self.config.data_key)
+        if not isinstance(address, str):
+            raise MediaError("The task has no picture.", hint="Its data lacks the key that the label config shows.")
+        image, file = self.open_image(address), self.find(address)
+        marked = [each for judged in boxes if (each := self._marked(judged, image)) is not None]
+        by = data.get(self.wish.group_by) if self.wish.group_by else None
+        group = image.sha256 if by is None else str(by)
+        stem = Path(original_name(address)).stem
+        picture = Picture(
+            task=int(task["id"]),
+            address=clean(address),
+            file=str(file),
+            name=f"{task['id']}-{safe(stem)}{suffix_of(file)}",
+            sha256=image.sha256,
+            width=image.width,
+            height=image.height,
+            group=clean(group),
+            side=("val" if side(group) == "held_out" else "train") if self.wish.split else "all",
+            placed=None,
+            boxes=tuple(marked),
+        )
+        placed = self.place(picture) if self.wish.pictures != "none" else None
+        if placed is not None:
+            take(file, image, self.tray.path(placed), link=self.wish.pictures == "link")
+        return {**asdict(replace(picture, placed=placed)), "lost": len(boxes) - len(marked)}
+
+    def _marked(self, judged: Judged, image: Image) -> Marked | None:
+        """The box on the picture as it is now: boxes are stored as shares of it, whatever size was written beside them."""
+        across, down = image.width / judged.width, image.height / judged.height
+        box = Box(judged.box.x1 * across, judged.box.y1 * down, judged.box.x2 * across, judged.box.y2 * down)
+        inside = box.clipped(image.width, image.height)
+        if inside is None:
+            return None
+        quad = judged.quad and tuple((x * across, y * down) for x, y in judged.quad)
+        return Marked(
+            label=self._class(judged.label),
+            given=None if judged.label is None else clean(judged.label),
+            kind=judged.kind,
+            verdict=judged.verdict,
+            box=inside,
+            quad=quad,  # type: ignore[arg-type]  # four in, four out
+            origin=judged.origin,
+            score=judged.score,
+            region=clean(judged.region),
+            annotation=judged.annotation,
+            who=judged.who,
+            at=judged.at,
+            model_version=judged.model_version,
+        )
+
+    def _class(self, label: str | None) -> str:
+        """A box that nobody labelled is what the prompt looked for, where that is one thing only."""
+        if label is not None:
+            return clean(label)
+        return self.config.generic[0] if len(self.config.generic) == 1 else UNLABELLED
+
+    def _still_there(self, entry: Json) -> bool:
+        """A picture that failed is tried again."""
+        return "failed" not in entry and (entry["placed"] is None or self.tray.path(entry["placed"]).is_file())
+
+    def _count(self, entry: Json) -> None:
+        if "failed" in entry:
+            self.failed.append(entry["failed"])
+            return
+        self.rows += len(entry["boxes"])
+        self.outside += entry["lost"]
+        self.sides[entry["side"]] = self.sides.get(entry["side"], 0) + 1
+        self.unnamed = self.unnamed or any(each["label"] == UNLABELLED for each in entry["boxes"])
+
+
+def _card(found: Gathered, name: str) -> None:
+    card = {"format": name, "version": FORMAT, "classes": found.classes, "report": asdict(found.report)}
+    found.tray.path(MARK).write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

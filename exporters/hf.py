@@ -1,0 +1,79 @@
+"""A `DatasetDict` for Hugging Face's `datasets.load_from_disk`: pictures inside, boxes in `objects`, labels as a ClassLabel.
+
+The columns are those of exporters.parquet. Boxes are xyxy pixels.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Unpack
+
+import datasets
+from datasets.arrow_writer import ArrowWriter
+
+from exporters.gather import Gathered, How, Json, gathered
+from exporters.parquet import row
+from exporters.report import Report
+from studio.label_config import LabelConfig
+
+BATCH = 32  # pictures in memory at once
+
+
+def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[How]) -> Report:
+    """Write `out`, whole or not at all. Raises ExportRefused."""
+    with (
+        gathered(tasks, config, out, name="hf", place=lambda picture: None, **how) as found,
+        tempfile.TemporaryDirectory(dir=found.tray.folder.parent) as beside,
+    ):
+        tables = datasets.DatasetDict({_name(side): _table(found, side, Path(beside)) for side in found.sides})
+        quiet = datasets.are_progress_bars_disabled()
+        datasets.disable_progress_bars()
+        for side in tables:  # of an earlier run that was stopped
+            shutil.rmtree(found.tray.folder / side, ignore_errors=True)
+        tables.save_to_disk(found.tray.folder)
+        if not quiet:
+            datasets.enable_progress_bars()
+        found.tray.adopt()
+    return found.report
+
+
+def _name(side: str) -> str:
+    return {"all": "train", "val": "validation"}.get(side, side)
+
+
+def _table(found: Gathered, side: str, folder: Path) -> Any:
+    """A memory-mapped table: what is written is on disk and not in memory."""
+    path, features = folder / f"{side}.arrow", _features(found)
+    writer = ArrowWriter(path=str(path), features=features, writer_batch_size=BATCH)
+    for picture in found.of(side):
+        writer.write(features.encode_example(row(picture, found)))
+    writer.finalize()
+    return datasets.Dataset.from_file(str(path))
+
+
+def _features(found: Gathered) -> Any:
+    text, number, whole = datasets.Value("string"), datasets.Value("float64"), datasets.Value("int64")
+    box = {
+        "bbox": datasets.List(number),
+        "label": datasets.ClassLabel(names=list(found.classes)),
+        **dict.fromkeys(("given_label", "kind", "verdict"), text),
+        "quad": datasets.List(number),
+        "origin": text,
+        "score": number,
+        "region": text,
+        "annotation": whole,
+        **dict.fromkeys(("annotator", "at", "model_version"), text),
+    }
+    return datasets.Features(
+        {
+            "image": datasets.Image(),
+            "task": whole,
+            **dict.fromkeys(("address", "sha256"), text),
+            **dict.fromkeys(("width", "height"), whole),
+            **dict.fromkeys(("group", "split"), text),
+            "objects": datasets.List(box),
+        }
+    )

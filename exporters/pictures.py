@@ -1,0 +1,79 @@
+"""Pictures with their decided boxes, measured on the file as it is: what every format but crops is written from.
+
+Only values, and the JSON they rest in while an export runs. Boxes are pixels of the upright picture, xyxy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from exporters.offline import parts
+from studio.results import Quad
+from vision.types import Box
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A box that leaves. label: the class it leaves under. given: the label people gave, None when there was none.
+
+    box: the upright hull, clipped to the picture. quad: exact corners when it is rotated, clockwise, not clipped.
+    """
+
+    label: str
+    given: str | None
+    kind: str
+    verdict: str
+    box: Box
+    quad: Quad | None
+    origin: str | None
+    score: float | None
+    region: str
+    annotation: int
+    who: str | None
+    at: str
+    model_version: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """address: what the task says. file: where it is on this machine. name: a file name that no other picture of the export has.
+
+    placed: path of its copy relative to the export, None when there is none. side: train or val. boxes: in the order people made them.
+    """
+
+    task: int
+    address: str
+    file: str
+    name: str
+    sha256: str
+    width: int
+    height: int
+    group: str
+    side: str
+    placed: str | None
+    boxes: tuple[Marked, ...]
+
+
+def original_name(address: str) -> str:
+    """The file name in an address, without the eight digits that Label Studio puts before an upload's."""
+    name = (parts(address) or ["picture"])[-1]
+    head, dash, tail = name.partition("-")
+    upload = dash and tail and len(head) == 8 and all(each in "0123456789abcdef" for each in head)
+    return tail if upload else name
+
+
+def clean(text: str) -> str:
+    """Text that UTF-8 can hold: half a surrogate pair becomes a question mark."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def read(entry: Mapping[str, Any]) -> Picture:
+    values = {name: value for name, value in entry.items() if name != "lost"}
+    return Picture(**{**values, "boxes": tuple(_marked(each) for each in entry["boxes"])})
+
+
+def _marked(entry: Mapping[str, Any]) -> Marked:
+    quad = entry["quad"] and tuple((float(x), float(y)) for x, y in entry["quad"])
+    return Marked(**{**entry, "box": Box(**entry["box"]), "quad": quad})

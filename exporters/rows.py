@@ -1,0 +1,57 @@
+"""One flat row per box, and one without a box for each picture that people left empty: what tables are made of.
+
+Knows names and types of columns; nothing of files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from exporters.pictures import Marked, Picture
+
+COLUMNS = (
+    "task", "image", "file", "sha256", "width", "height", "group", "split",
+    "label", "given_label", "kind", "verdict", "x1", "y1", "x2", "y2", "quad",
+    "origin", "score", "region", "annotation", "annotator", "at", "model_version",
+)  # fmt: skip
+"""image: the task's address. file: the copy's path, else the file read. x1…y2: pixels. quad: eight numbers, rotated boxes only."""
+
+
+def rows(picture: Picture) -> Iterator[dict[str, Any]]:
+    """All rows of a picture; columns that do not apply are None."""
+    facts = {
+        "task": picture.task,
+        "image": picture.address,
+        "file": picture.placed or picture.file,
+        "sha256": picture.sha256,
+        "width": picture.width,
+        "height": picture.height,
+        "group": picture.group,
+        "split": picture.side,
+    }
+    for each in picture.boxes:
+        yield facts | box_facts(each)
+    if not picture.boxes:
+        yield facts | dict.fromkeys(COLUMNS[len(facts) :])
+
+
+def box_facts(marked: Marked) -> dict[str, Any]:
+    return {
+        "label": marked.label,
+        "given_label": marked.given,
+        "kind": marked.kind,
+        "verdict": marked.verdict,
+        "x1": marked.box.x1,
+        "y1": marked.box.y1,
+        "x2": marked.box.x2,
+        "y2": marked.box.y2,
+        "quad": None if marked.quad is None else [number for corner in marked.quad for number in corner],
+        "origin": marked.origin,
+        "score": marked.score,
+        "region": marked.region,
+        "annotation": marked.annotation,
+        "annotator": marked.who,
+        "at": marked.at,
+        "model_version": marked.model_version,
+    }

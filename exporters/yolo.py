@@ -1,0 +1,46 @@
+"""The text files that YOLO trainers read: `images/train`, `labels/train`, …, and `data.yaml`.
+
+A line is a class number and x, y (middle), width, height as shares of the picture; with `oriented`, the four corners instead.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Unpack
+
+from exporters.gather import Gathered, How, Json, gathered
+from exporters.pictures import Marked, Picture
+from exporters.report import Report
+from studio.label_config import LabelConfig
+
+
+def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[How]) -> Report:
+    """Write `out`, whole or not at all. A picture that people left empty has an empty text file. Raises ExportRefused."""
+    with gathered(tasks, config, out, name="yolo", place=lambda picture: f"images/{picture.side}/{picture.name}", **how) as found:
+        numbers = {label: number for number, label in enumerate(found.classes)}
+        for picture in found:
+            lines = [_line(each, picture, numbers[each.label], oriented=found.wish.oriented) for each in picture.boxes]
+            text = found.tray.path(f"labels/{picture.side}/{Path(picture.name).stem}.txt")
+            text.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+        found.tray.path("data.yaml").write_text(_yaml(found), encoding="utf-8")
+    return found.report
+
+
+def _line(marked: Marked, picture: Picture, number: int, *, oriented: bool) -> str:
+    box, width, height = marked.box, picture.width, picture.height
+    if oriented:
+        corners = marked.quad or ((box.x1, box.y1), (box.x2, box.y1), (box.x2, box.y2), (box.x1, box.y2))
+        # trainers refuse shares outside 0..1, so corners beyond the picture's edge move onto it
+        shares = [min(max(each, 0.0), 1.0) for x, y in corners for each in (x / width, y / height)]
+    else:
+        shares = [(box.x1 + box.x2) / 2 / width, (box.y1 + box.y2) / 2 / height, box.width / width, box.height / height]
+    return " ".join((str(number), *(f"{each:.8f}" for each in shares)))
+
+
+def _yaml(found: Gathered) -> str:
+    """Names in JSON's quotes, which are YAML's too, so that `yes`, `1.0`, `a: b` stay names. No absolute path, so it can be moved."""
+    train, val = ("images/train", "images/val") if found.sides != ("all",) else ("images/all", "images/all")
+    names = "".join(f"  {number}: {json.dumps(label)}\n" for number, label in enumerate(found.classes))
+    return f"# exported by dinolabel, format 1\ntrain: {train}\nval: {val}\nnc: {len(found.classes)}\nnames:\n{names}"
