@@ -10,14 +10,13 @@ import os
 import platform
 import shutil
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
-from dinolabel import build, running, weights, words
+from dinolabel import build, weights, words
 from dinolabel.settings import Settings
 from vision.errors import DinolabelError
 from vision.weights import HUB_ID
@@ -118,21 +117,4 @@ def device(settings: Settings) -> Iterator[Finding]:
     yield Finding("ok", "device", f"{chosen} in {precision_name(dtype)}{cores}")
 
 
-def label_studio(settings: Settings) -> Iterator[Finding]:
-    studio = build.studio_if_set(settings)
-    if studio is None:
-        missing = "DINOLABEL_STUDIO_TOKEN" if settings.studio_url else "DINOLABEL_STUDIO_URL"
-        level: Level = "bad" if settings.studio_url else "warn"
-        yield Finding(
-            level, "label studio", f"{missing} is not set", "Set it and its pair, or run `dinolabel up PHOTOS` to have one started."
-        )
-        return
-    began = time.monotonic()
-    who, release = studio.whoami(), studio.version()
-    took = time.monotonic() - began
-    ours = "started by `dinolabel up`, " if running.find(settings.data_dir) and not settings.studio_url else ""
-    yield Finding("ok", "label studio", f"{studio.url}, {ours}release {release}, {words.duration(took) if took > 1 else 'at once'}")
-    yield Finding("ok", "token", f"{studio.wire.token.kind}, of {who.get('email') or who.get('username')}")
-
-
-EVERYWHERE: tuple[Check, ...] = (settings_read, packages, data_folder, weights_here, device, label_studio)
+EVERYWHERE: tuple[Check, ...] = (settings_read, packages, data_folder, weights_here, device)

@@ -6,9 +6,10 @@ Changes nothing in Label Studio; downloads at most one picture into the cache.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dinolabel import build, connect, weights, words
+from dinolabel import build, connect, webhook_checks, weights, words
 from dinolabel.checks import Check, Finding
 from dinolabel.settings import Settings
 from vision.errors import MediaError, RequestError
@@ -38,7 +39,7 @@ def _check(number: int) -> Check:
         config = yield from _label_config(project)
         yield from _attached(settings, entry, number)
         yield from _shown(studio, project, entry)
-        yield from _backends(studio, number)
+        yield from webhook_checks.way_back(settings, studio, number)
         if config is not None:
             yield from _picture(settings, studio, number, config)
             yield from _prediction(project, config)
@@ -49,6 +50,7 @@ def _check(number: int) -> Check:
 
 def _label_config(project: Project) -> Generator[Finding, None, LabelConfig | None]:
     from studio.label_config import LabelConfig
+    from studio.label_doubts import doubts
 
     try:
         config = LabelConfig.parse(project.label_config)
@@ -57,8 +59,9 @@ def _label_config(project: Project) -> Generator[Finding, None, LabelConfig | No
         return None
     bare = bool(config.learnt and not config.generic)
     for line in config.explain():
-        advice = bare and line.startswith("No label has")
-        yield Finding("warn" if advice else "ok", "label config", line)
+        yield Finding("warn" if bare and line.startswith("No label has") else "ok", "label config", line)
+    for doubt, advice in doubts(config):
+        yield Finding("warn", "label config", doubt, advice)
     return config
 
 
@@ -90,25 +93,11 @@ def _shown(studio: Studio, project: Project, entry: Entry | None) -> Iterator[Fi
             "`dinolabel serve` chooses one once all tasks have boxes.",
         )
     elif now == connect.TITLE:
-        yield Finding("ok", "shown", "what our backend answers, live, until every task has stored boxes")
+        yield Finding("ok", "shown", "what our backend answers, live: it must be up, until every task has stored boxes")
     elif now in ours:
-        yield Finding("ok", "shown", f"{now}, stored on {words.counted(counts.get(now, 0), 'task')}")
+        yield Finding("ok", "shown", f"{now}, stored on {words.counted(counts.get(now, 0), 'task')}: shown with the backend down too")
     else:
         yield Finding("warn", "shown", f"{now}, which is not ours and is left alone", f"To show ours, empty it: {LIVE}.")
-
-
-def _backends(studio: Studio, number: int) -> Iterator[Finding]:
-    ours = [each for each in studio.backends(number) if each.title == connect.TITLE]
-    for each in ours:
-        if each.state == "CO":
-            yield Finding("ok", "way back", f"Label Studio reaches our backend at {each.url}")
-        else:
-            text = f"Label Studio does not reach our backend at {each.url}: {each.error or each.state}"
-            yield Finding(
-                "bad", "way back", text, "Is `dinolabel serve` running, and is that address reachable from Label Studio's machine?"
-            )
-    if not ours:
-        yield Finding("ok", "way back", "none, and none is needed: the backend polls")
 
 
 def _picture(settings: Settings, studio: Studio, number: int, config: LabelConfig) -> Iterator[Finding]:
@@ -125,7 +114,7 @@ def _picture(settings: Settings, studio: Studio, number: int, config: LabelConfi
     except MediaError as error:
         yield Finding("bad", "picture", f"task {row.id}: {error}", error.hint)
     else:
-        yield Finding("ok", "picture", f"task {row.id} was fetched: {image.width} x {image.height}")
+        yield Finding("ok", "picture", f"task {row.id} was fetched from {_place(path, settings)}: {image.width} x {image.height}")
 
 
 def _prediction(project: Project, config: LabelConfig) -> Iterator[Finding]:
@@ -150,3 +139,7 @@ def _address(row: TaskRow, config: LabelConfig) -> str:
             f"its data has no {config.data_key!r}", hint=f"The label config shows ${config.data_key}; the task has: {', '.join(row.data)}."
         )
     return value
+
+
+def _place(path: Path, settings: Settings) -> str:
+    return "our copy of what its address gave" if path.is_relative_to(build.data_dir(settings, "media")) else str(path.parent)

@@ -12,6 +12,7 @@ import requests
 from studio.calls.backends import Backend, Backends, Webhook
 from studio.calls.people import People, Person
 from studio.calls.predictions import Predictions
+from studio.calls.probes import Probes
 from studio.calls.projects import Project, Projects
 from studio.calls.tasks import TaskRow
 from studio.errors import StudioDenied, StudioUnreachable
@@ -21,7 +22,7 @@ from studio.wire import Wire
 __all__ = ["Backend", "Person", "Project", "Studio", "TaskRow", "Webhook"]
 
 
-class Studio(Projects, Predictions, Backends, People):
+class Studio(Projects, Predictions, Backends, Probes, People):
     """url: as this machine reaches it. token: personal or legacy. aliases: other base URLs under which it appears in tasks.
 
     Safe to share between threads. Raises StudioUnreachable, StudioDenied or StudioRefused from every call.

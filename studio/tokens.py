@@ -35,6 +35,8 @@ class Token:
         if claims.get("token_type") == "access":
             raise StudioDenied("This is an access token that lives five minutes.", hint="Set DINOLABEL_STUDIO_TOKEN to the personal token.")
         self.kind: TokenKind = "personal" if claims else "legacy"
+        ends = claims.get("exp")
+        self.ends: float | None = float(ends) if isinstance(ends, int | float) else None  # seconds since the epoch; legacy ones have no end
         self._access = ""
         self._ends = 0.0
         self._lock = threading.Lock()

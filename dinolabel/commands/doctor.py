@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from dinolabel import checks, console, options, project_checks, weights
+from dinolabel import checks, console, options, project_checks, studio_checks, weights
 from dinolabel.checks import Finding
 from dinolabel.settings import Settings
 
@@ -24,7 +24,7 @@ def command(project: options.Project = None, weights_name: options.WeightsName =
     Example: dinolabel doctor --project 1
     """
     settings = Settings.load(**weights.flags(weights_name))
-    found = list(_told(checks.run(settings, checks.EVERYWHERE)))
+    found = list(_told(checks.run(settings, (*checks.EVERYWHERE, studio_checks.label_studio))))
     found += _told(checks.run(settings, project_checks.of(settings, project)))
     broken = sum(each.level == "bad" for each in found)
     careful = sum(each.level == "warn" for each in found)

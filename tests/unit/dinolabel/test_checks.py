@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dinolabel import __main__ as main
-from dinolabel import checks
+from dinolabel import checks, studio_checks
 from dinolabel.checks import Finding
 from dinolabel.settings import Settings
 from vision.errors import WeightsMissing
@@ -59,26 +59,13 @@ def test_weights_that_are_not_here(name: str, level: str) -> None:
     assert next(iter(checks.weights_here(Settings(detector_weights=name)))).level == level
 
 
-@pytest.mark.parametrize(
-    ("given", "level", "missing"), [({}, "warn", "DINOLABEL_STUDIO_URL"), ({"studio_url": "http://x"}, "bad", "DINOLABEL_STUDIO_TOKEN")]
-)
-def test_label_studio_not_set(tmp_path: Path, given: dict[str, str], level: str, missing: str) -> None:
-    only = next(iter(checks.label_studio(Settings(data_dir=tmp_path, **given))))  # type: ignore[arg-type]
-    assert only.level == level and missing in only.text
-
-
-def test_label_studio_out_of_reach(tmp_path: Path) -> None:
-    settings = Settings(data_dir=tmp_path, studio_url="http://127.0.0.1:9", studio_token="x" * 40)  # type: ignore[arg-type]
-    only = next(checks.run(settings, [checks.label_studio]))
-    assert only.level == "bad" and "http://127.0.0.1:9" in only.text and only.fix
-
-
 @pytest.mark.parametrize(("weights", "code", "said"), [("/no/such/folder", 1, "broken"), ("org/name-nobody-has", 0, "to look at")])
 def test_the_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], weights: str, code: int, said: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setattr(studio_checks, "label_studio", lambda _settings: [])
     monkeypatch.setattr(checks, "EVERYWHERE", (checks.settings_read, checks.data_folder, checks.weights_here))
     assert main.run(["doctor", "--weights", weights]) == code
     told = capsys.readouterr().out

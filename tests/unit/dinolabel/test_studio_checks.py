@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from dinolabel import checks, connect, studio_checks, webhook_checks
+from dinolabel.checks import Finding
+from dinolabel.settings import Settings
+from studio.calls.backends import Backend, Webhook
+from studio.client import Studio
+
+URL = "http://10.0.0.5:9090"
+SECRET = "a secret"
+
+
+def token(**claims: Any) -> str:
+    return "e30." + base64.urlsafe_b64encode(json.dumps({"token_type": "refresh", **claims}).encode()).decode().rstrip("=") + ".c2ln"
+
+
+class Answering(Studio):
+    """A Label Studio that is asked nothing: what it would say is set."""
+
+    def __init__(self, url: str = "https://label.example", text: str = "x" * 40, release: str = "1.23.2", **calls: set[str]) -> None:
+        super().__init__(url, text)
+        self.release, self.open = release, calls
+        self.all_backends: list[Backend] = []
+        self.all_hooks: list[Webhook] = []
+
+    def whoami(self) -> dict[str, Any]:
+        return {"email": "robot@example.com"}
+
+    def version(self) -> str:
+        return self.release
+
+    def may_call(self, caller: str, url: str) -> bool | None:
+        return any(host in url for host in self.open.get(caller, set()))
+
+    def backends(self, project: int) -> list[Backend]:
+        return self.all_backends
+
+    def webhooks(self, project: int) -> list[Webhook]:
+        return self.all_hooks
+
+
+def look(monkeypatch: pytest.MonkeyPatch, studio: Studio, tmp_path: Path) -> list[Finding]:
+    monkeypatch.setattr("dinolabel.build.studio_if_set", lambda _settings: studio)
+    return list(studio_checks.label_studio(Settings(data_dir=tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("given", "level", "missing"), [({}, "warn", "DINOLABEL_STUDIO_URL"), ({"studio_url": "http://x"}, "bad", "DINOLABEL_STUDIO_TOKEN")]
+)
+def test_label_studio_not_set(tmp_path: Path, given: dict[str, str], level: str, missing: str) -> None:
+    only = next(iter(studio_checks.label_studio(Settings(data_dir=tmp_path, **given))))  # type: ignore[arg-type]
+    assert only.level == level and missing in only.text
+
+
+def test_label_studio_out_of_reach(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, studio_url="http://127.0.0.1:9", studio_token="x" * 40)  # type: ignore[arg-type]
+    only = next(checks.run(settings, [studio_checks.label_studio]))
+    assert only.level == "bad" and "http://127.0.0.1:9" in only.text and only.fix
+
+
+@pytest.mark.parametrize(
+    ("text", "level", "words"),
+    [
+        ("x" * 40, "ok", "legacy, of robot@example.com, without an end; sent to label.example only"),
+        (token(exp=time.time() + 6e9), "ok", "personal, of robot@example.com; sent to label.example only, renewed by itself"),
+        (token(exp=time.time() + 86_400 * 20), "warn", "until 20"),
+    ],
+)
+def test_the_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, level: str, words: str) -> None:
+    (found,) = [each for each in look(monkeypatch, Answering(text=text), tmp_path) if each.about == "token"]
+    assert found.level == level and words in found.text and text not in found.text
+
+
+@pytest.mark.parametrize(("release", "level"), [("1.23.2", None), ("1.23.9", None), ("1.20.0", "warn"), ("2.0.0", "warn")])
+def test_a_release_nobody_measured_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, release: str, level: str | None) -> None:
+    found = [each.level for each in look(monkeypatch, Answering(release=release), tmp_path) if "not measured" in each.text]
+    assert found == ([level] if level else [])
+
+
+EVERY = {"127.0.0.1", "10.0.0.1", "172.16.0.1", "192.168.0.1", "169.254.169.254"}
+
+
+@pytest.mark.parametrize(
+    ("url", "calls", "level", "words"),
+    [
+        ("https://label.example", {}, "ok", "calls no private address"),
+        ("https://label.example", {"backends": EVERY, "webhooks": EVERY}, "warn", "10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 and 169.254"),
+        ("http://127.0.0.1:8080", {"backends": EVERY, "webhooks": EVERY}, "ok", "127.0.0.0/8"),
+        ("https://label.example", {"backends": EVERY}, "warn", "for backends, but not for webhooks"),
+        ("https://label.example", {"webhooks": EVERY}, "warn", "for webhooks, but not for backends"),
+        ("https://label.example", {"backends": {"10.0.0.1"}, "webhooks": {"10.0.0.1"}}, "warn", "calls 10.0.0.0/8: backends connect"),
+    ],
+)
+def test_what_its_server_may_call(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str, calls: dict[str, set[str]], level: str, words: str
+) -> None:
+    (found,) = [each for each in look(monkeypatch, Answering(url, **calls), tmp_path) if each.about == "its calls"]
+    assert found.level == level and words in found.text
+    assert bool(found.fix) == (not url.startswith("http://127"))
+
+
+def backend(state: str = "CO", error: str = "") -> Backend:
+    return Backend(1, 3, URL, connect.TITLE, state, error, "v", False)
+
+
+def hook(headers: Mapping[str, str], url: str = URL + "/webhook", *, active: bool = True) -> Webhook:
+    return Webhook(1, url, 3, active, headers)
+
+
+MARK = {connect.SECRET_HEADER: SECRET}
+
+
+@pytest.mark.parametrize(
+    ("backends", "hooks", "about", "level", "words"),
+    [
+        ([], [], "way back", "ok", "none is needed: the backend asks every 60 s"),
+        ([backend()], [hook(MARK)], "way back", "ok", "Label Studio reaches our backend"),
+        ([backend("DI")], [hook(MARK)], "way back", "warn", "disconnected"),
+        ([backend("ER", "401")], [hook(MARK)], "way back", "bad", "401"),
+        ([backend()], [hook(MARK)], "webhook", "ok", "with our secret"),
+        ([backend()], [hook({})], "webhook", "bad", "does not carry our secret"),
+        ([backend()], [hook({connect.SECRET_HEADER: "an old one"})], "webhook", "bad", "does not carry our secret"),
+        ([backend()], [], "webhook", "warn", "none"),
+        ([backend()], [hook(MARK), hook({})], "webhook", "warn", "2 of ours: each event is sent 2 times"),
+        ([backend()], [hook(MARK, active=False)], "webhook", "warn", "switched off"),
+        ([], [hook(MARK, "http://old:9090/webhook")], "webhook", "warn", "left of an earlier backend"),
+    ],
+)
+def test_the_way_back(backends: list[Backend], hooks: list[Webhook], about: str, level: str, words: str) -> None:
+    studio = Answering()
+    studio.all_backends, studio.all_hooks = backends, hooks
+    found = [each for each in webhook_checks.way_back(Settings(secret=cast(Any, SECRET)), studio, 3) if each.about == about]
+    assert [each.level for each in found] == [level] and words in found[0].text
+    assert level == "ok" or found[0].fix
+    assert SECRET not in "".join(each.text + each.fix for each in found).replace("our secret", "").replace("a secret,", "")
