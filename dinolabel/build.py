@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from studio.network import Network
     from vision.cache import Cache
     from vision.pipeline import Pipeline
+    from vision.protocols import Embedder
     from vision.store import Store
     from vision.types import Thresholds
 
@@ -87,6 +88,22 @@ def pipeline(settings: Settings, *, names: bool = True) -> Pipeline:
     where = {"device": settings.device, "precision": settings.precision}
     embedder = load_embedder(settings.embedder, settings.embedder_weights, models_dir=settings.models_dir, **where) if names else None
     return Pipeline(detector, embedder, thresholds=thresholds(settings), cache=cache(settings), batch_size=settings.batch_size)
+
+
+def embedder(settings: Settings) -> Embedder:
+    """The embedder alone. Loads weights: seconds. Raises WeightsMissing, DeviceUnavailable, UnknownPlug."""
+    from vision.device import use_threads
+    from vision.plugs import load_embedder
+
+    use_threads(settings.threads)
+    where = {"device": settings.device, "precision": settings.precision}
+    return load_embedder(settings.embedder, settings.embedder_weights, models_dir=settings.models_dir, **where)
+
+
+def as_attached(settings: Settings, project: int) -> Settings:
+    """The same with the embedder the project was attached with, where it was."""
+    noted = projects(settings).get(project)
+    return settings if noted is None else settings.model_copy(update={"embedder_weights": noted.weights[1]})
 
 
 def network(settings: Settings) -> Network:

@@ -14,6 +14,7 @@ from studio.calls.people import People, Person
 from studio.calls.predictions import Predictions
 from studio.calls.probes import Probes
 from studio.calls.projects import Project, Projects
+from studio.calls.tabs import Tabs
 from studio.calls.tasks import TaskRow
 from studio.errors import StudioDenied, StudioUnreachable
 from studio.network import USUAL, Network
@@ -22,7 +23,7 @@ from studio.wire import Wire
 __all__ = ["Backend", "Person", "Project", "Studio", "TaskRow", "Webhook"]
 
 
-class Studio(Projects, Predictions, Backends, Probes, People):
+class Studio(Projects, Predictions, Backends, Probes, People, Tabs):
     """url: as this machine reaches it. token: personal or legacy. aliases: other base URLs under which it appears in tasks.
 
     Safe to share between threads. Raises StudioUnreachable, StudioDenied or StudioRefused from every call.

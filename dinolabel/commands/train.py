@@ -17,7 +17,6 @@ from dinolabel.settings import Settings
 
 if TYPE_CHECKING:
     from training.train import Verdict
-    from vision.protocols import Embedder
 
 
 def command(
@@ -35,9 +34,8 @@ def command(
     """
     settings = Settings.load(embedder_weights=weights_name)
     number = choice.chosen(settings, project)
-    noted = build.projects(settings).get(number)
-    if weights_name is None and noted is not None:
-        settings = settings.model_copy(update={"embedder_weights": noted.weights[1]})
+    if weights_name is None:
+        settings = build.as_attached(settings, number)
     folder = manifest or build.data_dir(settings, "exports") / str(number)
     _plan(settings, number, folder, force=force).show()
     verdict = _train(settings, number, folder, force=force)
@@ -55,7 +53,7 @@ def _train(settings: Settings, number: int, folder: Path, *, force: bool) -> Ver
         return train(
             folder,
             project=str(number),
-            embedder=_embedder(settings),
+            embedder=build.embedder(settings),
             store=build.store(settings),
             cache=build.cache(settings),
             now=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -64,20 +62,6 @@ def _train(settings: Settings, number: int, folder: Path, *, force: bool) -> Ver
             force=force,
             progress=lambda what, done, total: bar.update(line, description=what, completed=done, total=total),
         )
-
-
-def _embedder(settings: Settings) -> Embedder:
-    from vision.device import use_threads
-    from vision.plugs import load_embedder
-
-    use_threads(settings.threads)
-    return load_embedder(
-        settings.embedder,
-        settings.embedder_weights,
-        device=settings.device,
-        precision=settings.precision,
-        models_dir=settings.models_dir,
-    )
 
 
 def _plan(settings: Settings, number: int, folder: Path, *, force: bool) -> Plan:

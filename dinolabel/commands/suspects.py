@@ -1,0 +1,91 @@
+"""`dinolabel suspects`: approved labels that look wrong, most doubtful first, with links and a tab in the Data Manager."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from dinolabel import build, choice, console, options, words
+from dinolabel.settings import Settings
+
+if TYPE_CHECKING:
+    from studio.client import Studio
+    from training.suspects import Suspect, Suspects
+
+TAB = "suspects"
+TITLE = "Suspects"
+PRINTED = 40
+
+
+def command(
+    project: options.Project = None,
+    manifest: Annotated[
+        Path | None, typer.Option("--manifest", help="Folder of `dinolabel export crops`. Default: exports/PROJECT in the data folder.")
+    ] = None,
+    share: Annotated[float, typer.Option("--share", min=0.0, max=1.0, help="How much of what can be judged to look at, at most.")] = 0.1,
+    mark: Annotated[bool, typer.Option("--mark/--no-mark", help="Show them in a tab of the Data Manager, named Suspects.")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """List approved boxes whose name looks wrong, judged by heads that did not see their pictures.
+
+    Nothing that people made is touched: the tab in the Data Manager only filters. Right names can be among them: look before you change.
+
+    Example: dinolabel suspects --project 3
+    """
+    settings = Settings.load()
+    number = choice.chosen(settings, project)
+    settings = build.as_attached(settings, number)
+    found = _ranked(settings, manifest or build.data_dir(settings, "exports") / str(number))
+    studio = build.studio_if_set(settings)
+    chosen = found.top(share)
+    tab = _marked(studio, number, chosen) if mark and studio is not None else None
+    address = f"{studio.url}/projects/{number}/data?task=" if studio is not None else "task "
+    if as_json:
+        rows = [{**asdict(each), "link": f"{address}{each.task}"} for each in chosen]
+        console.out.print_json(json.dumps({"suspects": rows, "judged": len(found.ranked), "unjudged": found.unjudged, "tab": tab}))
+    else:
+        _tell(found, chosen, address, tab)
+
+
+def _ranked(settings: Settings, folder: Path) -> Suspects:
+    from training import features, manifest, samples, suspects
+
+    read = manifest.read(folder)
+    rows = samples.teaching_rows(read, generic_is_unknown=settings.generic_is_unknown)
+    with console.bar() as bar:
+        line = bar.add_task("Embedding", total=len(rows))
+        embedded = features.embed(
+            rows, folder=read.folder, policy=read.policy, embedder=build.embedder(settings), cache=build.cache(settings),
+            progress=lambda done, total: bar.update(line, completed=done, total=total),
+        )  # fmt: skip
+    everything, _ = samples.gather(embedded, read)
+    return suspects.rank(everything, seed=settings.seed)
+
+
+def _marked(studio: Studio, project: int, chosen: Sequence[Suspect]) -> str | None:
+    if not chosen:
+        studio.remove_tab(project, TAB)
+        return None
+    return studio.show_tasks(project, TAB, TITLE, list(dict.fromkeys(each.task for each in chosen)))
+
+
+def _tell(found: Suspects, chosen: Sequence[Suspect], address: str, tab: str | None) -> None:
+    judged = words.counted(len(found.ranked), "approved box", "approved boxes")
+    rest = f" {found.unjudged} could not be judged: their name is in one picture only." if found.unjudged else ""
+    if not chosen:
+        console.out.print(f"No name looks wrong among {judged}.{rest}")
+        return
+    table = console.table("look at", "named", "looks like", "how sure", right=("how sure",))
+    for each in chosen[:PRINTED]:
+        table.add_row(escape(f"{address}{each.task}"), escape(each.label), escape(each.guess), f"{each.confidence:.2f}")
+    console.out.print(table)
+    more = f"{len(chosen) - PRINTED} more are in the JSON. " if len(chosen) > PRINTED else ""
+    console.out.print(f"[soft]{more}{words.counted(len(chosen), 'name')} of {judged} to look at.{rest}[/]", soft_wrap=True)
+    if tab:
+        console.out.print(f"[soft]All of them in Label Studio: {escape(tab)}[/]", soft_wrap=True)

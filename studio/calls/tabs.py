@@ -1,0 +1,55 @@
+"""Tabs of the Data Manager: ours are marked, and only those are ever changed.
+
+Knows the calls; not what a tab is for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from studio.wire import Wire
+
+MARK = "dinolabel"  # a key of the tab's own data, which Label Studio keeps as it is
+MOST = 200  # tasks in one tab: each is a filter line in Label Studio's page
+NOBODY = 0  # no task has this id
+
+
+class Tabs:
+    wire: Wire
+
+    def tabs(self, project: int) -> list[dict[str, Any]]:
+        """Every tab of a project, as Label Studio describes it: {"id", "data": {"title", "filters", …}, …}."""
+        return [dict(each) for each in self.wire.json("GET", "/api/dm/views/", params={"project": project})]
+
+    def show_tasks(self, project: int, name: str, title: str, tasks: Sequence[int]) -> str:
+        """Let our tab of that name hold these tasks (the first MOST), made when it is not there; its address for a browser.
+
+        Touches no task, and no tab that a person made, whatever its title.
+        """
+        items = [_is(each) for each in tasks[:MOST]] or [_is(NOBODY)]
+        return self.set_tab(project, name, {"title": title, "filters": {"conjunction": "or", "items": items}, "ordering": []})
+
+    def set_tab(self, project: int, name: str, data: Mapping[str, Any]) -> str:
+        """Make or change our tab of that name; its address for a browser. data: {"title", "filters": {…}, "ordering": […], …}."""
+        ours = self._ours(project, name)
+        body = {"project": project, "data": {**data, MARK: name}}
+        if ours is None:
+            ours = int(self.wire.json("POST", "/api/dm/views/", json=body)["id"])
+        else:
+            self.wire.json("PATCH", f"/api/dm/views/{ours}/", json=body)
+        return f"{self.wire.url}/projects/{project}/data?tab={ours}"
+
+    def remove_tab(self, project: int, name: str) -> bool:
+        """Remove our tab of that name; whether there was one."""
+        ours = self._ours(project, name)
+        if ours is not None:
+            self.wire.json("DELETE", f"/api/dm/views/{ours}/")
+        return ours is not None
+
+    def _ours(self, project: int, name: str) -> int | None:
+        return next((int(each["id"]) for each in self.tabs(project) if (each.get("data") or {}).get(MARK) == name), None)
+
+
+def _is(task: int) -> dict[str, Any]:
+    return {"filter": "filter:tasks:id", "operator": "equal", "type": "Number", "value": task}

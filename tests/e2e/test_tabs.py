@@ -1,0 +1,45 @@
+"""A tab of the Data Manager that holds chosen tasks, on a real Label Studio: ours alone is changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from studio.client import Studio
+from studio.label_config import build
+
+pytestmark = pytest.mark.e2e
+
+
+def shown(studio: Studio, tab: dict[str, Any], project: int) -> list[int]:
+    query = {"project": project, "view": tab["id"]}
+    return sorted(int(each["id"]) for each in studio.wire.json("GET", "/api/tasks", params=query)["tasks"])
+
+
+def test_a_tab_holds_the_tasks_it_is_given_and_leaves_everything_else(studio: Studio, project_of: Callable[[str], int]) -> None:
+    project = project_of(build({"human face": "face"}, ["jason"]))
+    tasks = studio.import_tasks(project, [{"image": f"/data/upload/{each}.png"} for each in range(5)])
+    theirs = {"project": project, "data": {"title": "Suspects", "filters": {"conjunction": "and", "items": []}}}
+    studio.wire.json("POST", "/api/dm/views/", json=theirs)
+    before = [studio.task(each) for each in tasks]
+
+    address = studio.show_tasks(project, "suspects", "Suspects", tasks[1:3])
+    theirs_now, ours = sorted(studio.tabs(project), key=lambda each: int(each["id"]))
+    assert address == f"{studio.url}/projects/{project}/data?tab={ours['id']}"
+    assert ours["data"]["title"] == "Suspects" and ours["data"]["dinolabel"] == "suspects"
+    assert shown(studio, ours, project) == sorted(tasks[1:3])
+    assert shown(studio, theirs_now, project) == sorted(tasks)
+
+    assert studio.show_tasks(project, "suspects", "Suspects", tasks[:1]) == address
+    (again,) = [each for each in studio.tabs(project) if each["data"].get("dinolabel")]
+    assert shown(studio, again, project) == tasks[:1]
+    studio.show_tasks(project, "suspects", "Suspects", [])
+    (empty,) = [each for each in studio.tabs(project) if each["data"].get("dinolabel")]
+    assert shown(studio, empty, project) == []
+    assert json.dumps([studio.task(each) for each in tasks]) == json.dumps(before)
+
+    assert studio.remove_tab(project, "suspects") and not studio.remove_tab(project, "suspects")
+    assert [each["id"] for each in studio.tabs(project)] == [theirs_now["id"]]

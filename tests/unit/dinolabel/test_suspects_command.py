@@ -1,0 +1,77 @@
+"""`dinolabel suspects` as a person types it: what looks wrong, where to look, and a tab that holds it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from dinolabel import build, console
+from dinolabel.__main__ import run
+from tests.blobs import KnownOnly, World
+from vision.cache import Cache
+
+
+class Board:
+    """What the command may touch of Label Studio: one tab."""
+
+    url = "http://studio.test"
+
+    def __init__(self) -> None:
+        self.tab: list[int] | None = None
+
+    def show_tasks(self, project: int, name: str, title: str, tasks: Sequence[int]) -> str:
+        self.tab = list(tasks)
+        return f"{self.url}/projects/{project}/data?tab=7"
+
+    def remove_tab(self, project: int, name: str) -> bool:
+        self.tab = None
+        return True
+
+
+@pytest.fixture
+def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Board:
+    made = Board()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(build, "embedder", lambda settings: KnownOnly())
+    monkeypatch.setattr(build, "studio_if_set", lambda settings: made)
+    monkeypatch.setattr(console.out, "width", 200)
+    return made
+
+
+def export(folder: Path, *, wrong: int | None) -> None:
+    world = World(picture=0.3).crowd(("jason", "lacy"), images=10)
+    if wrong is not None:
+        world.add("jason", image=wrong, label="lacy")
+    world.write(folder / "exports" / "1", Cache(folder / "cache.sqlite", max_mb=16))
+
+
+def test_the_wrong_one_is_printed_with_its_link_and_in_the_tab(
+    board: Board, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    export(tmp_path, wrong=40)
+    assert run(["suspects", "--project", "1"]) == 0
+    printed = capsys.readouterr().out
+    assert "http://studio.test/projects/1/data?task=40" in printed
+    assert "1 name of 21 approved boxes" in printed and "data?tab=7" in printed
+    assert board.tab == [40]
+    assert run(["suspects", "--project", "1", "--json", "--no-mark"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    (row,) = found["suspects"]
+    assert (row["task"], row["label"], row["guess"], found["tab"]) == (40, "lacy", "jason", None)
+
+
+def test_when_nothing_looks_wrong_the_tab_goes(board: Board, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    export(tmp_path, wrong=None)
+    board.tab = [1]
+    assert run(["suspects", "--project", "1"]) == 0
+    assert "No name looks wrong among 20 approved boxes." in capsys.readouterr().out
+    assert board.tab is None
+
+
+def test_without_an_export_it_says_how_to_make_one(board: Board, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["suspects", "--project", "1"]) != 0
+    assert "dinolabel export crops" in capsys.readouterr().err

@@ -1,0 +1,86 @@
+"""Approved labels that look wrong: each judged by a head that did not see its picture, the most doubtful first.
+
+Knows samples and the heads that may judge them; nothing of tasks' addresses or of where a person looks at them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from training import calibrate
+from training.calibrate import Floats
+from training.compete import choose, out_of_fold
+from training.samples import Samples
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """One approved object. doubt: 0..1, how little its label fits, by cleanlab; 1 is worst. guess: what a head that did not see its
+    picture would say, with its calibrated confidence."""
+
+    task: int
+    annotation: int
+    region: str
+    label: str
+    guess: str
+    confidence: float
+    doubt: float
+
+
+@dataclass(frozen=True)
+class Suspects:
+    """ranked: every object that could be judged, the most doubtful first. unjudged: objects whose label is in no other picture."""
+
+    ranked: tuple[Suspect, ...]
+    unjudged: int
+
+    def top(self, share: float) -> tuple[Suspect, ...]:
+        """This share of the judged ones, and never one whose label is what the head says too."""
+        most = int(np.ceil(share * len(self.ranked)))
+        return tuple(each for each in self.ranked[:most] if each.guess != each.label)
+
+
+def rank(samples: Samples, *, seed: int) -> Suspects:
+    """Rank the served view of each object by the normalised margin of its own label (Northcutt et al. 2021, cleanlab).
+
+    The head is the one that wins on these very samples; its probabilities are out of fold by group, after temperature.
+    """
+    if len(samples.labels_seen) < 2:
+        return Suspects((), int(samples.served.sum()))
+    head = choose(samples, seed=seed).winner.head
+    logits, truth = out_of_fold(head, samples, seed=seed)[samples.served], samples.columns[samples.served]
+    judged = np.isfinite(logits[np.arange(len(truth)), truth])
+    shares = _shares(logits[judged], truth[judged])
+    doubts = _doubts(shares, truth[judged])
+    asked = samples.take(samples.served).take(judged)
+    found = [
+        _suspect(asked.ids[at], asked.labels[at], samples.labels_seen[int(shares[at].argmax())], float(shares[at].max()), float(doubts[at]))
+        for at in np.argsort(-doubts, kind="stable")
+    ]
+    return Suspects(tuple(found), int((~judged).sum()))
+
+
+def _shares(logits: Floats, truth: calibrate.Codes) -> Floats:
+    """(N, L) calibrated probabilities; 0 for labels that a fold did not know."""
+    if not len(logits):
+        return logits
+    return np.exp(calibrate.log_softmax(logits / calibrate.temperature(logits, truth)))
+
+
+def _doubts(shares: Floats, truth: calibrate.Codes) -> Floats:
+    if not len(shares):
+        return np.zeros(0)
+    from cleanlab.rank import get_label_quality_scores
+
+    present, columns = np.unique(truth, return_inverse=True)
+    kept = shares[:, present] / shares[:, present].sum(axis=1, keepdims=True)
+    if len(present) < 2:
+        return np.zeros(len(shares))
+    return 1.0 - np.asarray(get_label_quality_scores(columns, kept, method="normalized_margin"), dtype=np.float64)
+
+
+def _suspect(identity: str, label: str, guess: str, confidence: float, doubt: float) -> Suspect:
+    task, annotation, rest = identity.split("/", 2)
+    return Suspect(int(task), int(annotation), rest.rsplit("/", 1)[0], label, guess, round(confidence, 4), round(doubt, 4))
