@@ -58,6 +58,7 @@ class Recipes:
             bundle=bundle,
             embedder_name=None if self._pipeline.embedder is None else self._pipeline.embedder.name,
             policy=self._pipeline.policy,
+            aliases=config.aliases,
         )
         return Recipe(project, label_config, config, thresholds, bundle_id, bundle, version)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 from xml.etree.ElementTree import Element
 
-from studio import label_text, label_xml
+from studio import label_text, label_xml, renaming
 from vision.errors import LabelConfigError, PromptMissing
 from vision.types import Detection, Named, Nothing, Prompt
 
@@ -27,6 +27,7 @@ class LabelConfig:
 
     labels: all label names of the control, in order. prompt_map: phrase -> label, in order. learnt: labels that are names.
     generic: labels that only say what the prompt found. box_threshold, text_threshold: the project's own, 0..1, or None.
+    aliases: earlier name -> label: what people and heads called so then.
     """
 
     control: str
@@ -38,6 +39,7 @@ class LabelConfig:
     generic: tuple[str, ...]
     box_threshold: float | None = None
     text_threshold: float | None = None
+    aliases: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @classmethod
     def parse(cls, xml: str) -> LabelConfig:
@@ -61,6 +63,7 @@ class LabelConfig:
             generic=tuple(prompted),
             box_threshold=label_xml.threshold(control, "model_box_threshold"),
             text_threshold=label_xml.threshold(control, "model_text_threshold"),
+            aliases=renaming.aliases(tags),
         )
 
     @property
@@ -78,9 +81,13 @@ class LabelConfig:
         answer = detection.answer
         if isinstance(answer, Nothing):
             return None
-        if isinstance(answer, Named) and answer.label in self.labels and not is_unknown(answer.label):
-            return answer.label
+        if isinstance(answer, Named) and (name := self.today(answer.label)) in self.labels and not is_unknown(name):
+            return name
         return self.prompt_map.get(detection.phrase)
+
+    def today(self, label: str) -> str:
+        """The label that a name stands for now, whenever it was given."""
+        return self.aliases.get(label, label)
 
     def kind_of(self, label: str | None) -> Kind:
         """named, generic, unknown or unlabelled. Labels that are not in the config say nothing: unlabelled."""
@@ -138,6 +145,8 @@ def with_name(xml: str, name: str, hotkey: str | None = None) -> str:
     config = LabelConfig.parse(xml)
     if name in config.labels:
         raise LabelConfigError(f"The label {name!r} is there already.", hint="Choose another name.")
+    if name in config.aliases:
+        raise LabelConfigError(f"{name!r} is an earlier name of {config.aliases[name]!r}.", hint="Boxes of that name count already.")
     root = label_xml.read(xml)
     explicit = [key for tag in root.iter() if (key := tag.get("hotkey"))]
     if hotkey is not None and hotkey in explicit:

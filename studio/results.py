@@ -111,22 +111,22 @@ def _region(identity: str, label: str, box: Box, detection: Detection, config: L
         "original_width": width,
         "original_height": height,
         "image_rotation": 0,
-        "score": answer.confidence if isinstance(answer, Named) and answer.label == label else detection.score,
+        "score": answer.confidence if isinstance(answer, Named) and config.today(answer.label) == label else detection.score,
         "value": {
             **to_percent(box, width, height),
             "rotation": 0,
             "rectanglelabels": [label],
         },
-        "meta": {"text": _note(detection)},
+        "meta": {"text": _note(detection, config)},
     }
 
 
-def _note(detection: Detection) -> list[str]:
+def _note(detection: Detection, config: LabelConfig) -> list[str]:
     """What a person sees beside the region: what the words matched, the head's best guess when it abstained, and the approved boxes that
     the answer leans on, by their task and cosine similarity."""
     lines = [f"{detection.phrase} {detection.score:.2f}"]
     if isinstance(detection.answer, Unknown) and detection.answer.nearest is not None:
-        lines.append(f"perhaps {detection.answer.nearest} {detection.answer.confidence:.2f}")
+        lines.append(f"perhaps {config.today(detection.answer.nearest)} {detection.answer.confidence:.2f}")
     if isinstance(detection.answer, Named | Unknown) and detection.answer.because:
         alike = ", ".join(f"task {each.task} ({1 - each.distance:.2f})" for each in detection.answer.because)
         lines.append(f"most like {alike}")
@@ -183,7 +183,8 @@ def _placed(value: Mapping[str, Any], frame: tuple[int, int]) -> tuple[Box, Quad
 
 def _label(names: Any, config: LabelConfig) -> str | None:
     """The one label that is meant: a learnt one beats generic ones; two names, or none that the config has, mean nothing."""
-    live = [name for name in dict.fromkeys(names) if name in config.labels] if isinstance(names, list) else []
+    said = map(config.today, filter(lambda each: isinstance(each, str), names)) if isinstance(names, list) else ()
+    live = [name for name in dict.fromkeys(said) if name in config.labels]
     others = [name for name in live if name not in config.generic]
     chosen = others or live
     return chosen[0] if len(chosen) == 1 else None

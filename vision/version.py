@@ -27,11 +27,13 @@ def model_version(
     policy: CropPolicy,
     bundle: Bundle | None = None,
     embedder_name: str | None = None,
+    aliases: Mapping[str, str] | None = None,
 ) -> str:
     """`gdino-tiny.1a2b3c4d` for boxes alone, `gdino-tiny.dinov2-s.3c.9f8e7d6c` for boxes and the names of a bundle.
 
     prompt_map: phrase -> label. live_labels: the label config's; only those that the bundle can name count, and policy only
-    with a bundle, because nothing else of them decides an answer. Order never counts.
+    with a bundle, because nothing else of them decides an answer. aliases: a bundle's name -> the label it is sent under, where that is
+    another one. Order never counts.
     """
     decides: list[object] = [
         detector.name,
@@ -44,6 +46,7 @@ def model_version(
         embedder = embedder_name or bundle.embedder_name
         decides += [embedder, bundle.digest, sorted(set(live_labels) & set(bundle.labels))]
         decides += [[policy.margin, policy.max_side, policy.min_side]]
+        decides += [renamed] if (renamed := sorted((old, new) for old, new in (aliases or {}).items() if old in bundle.labels)) else []
         parts += [_unlike_a_digest(_slug(SIZES.sub(lambda size: f"-{size[1][0]}", embedder))), f"{len(bundle.labels)}c"]
     digest = hashlib.sha256(json.dumps(decides).encode()).hexdigest()
     return ".".join([*parts, digest[:DIGITS]])

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from dinolabel import build, choice, console, options, words
 from dinolabel.settings import Settings
 from vision.errors import RequestError
 
-HELP = "Names a project learns: add, list.\n\nExample: dinolabel names add maria --project 1"
+HELP = "Names a project learns: add, list, rename, alias.\n\nExample: dinolabel names add maria --project 1"
 app = typer.Typer(no_args_is_help=True, help=HELP)
 
 
@@ -65,6 +67,46 @@ def list_names(project: options.Project = None) -> None:
             _what(config.kind_of(label), [p for p, own in config.prompt_map.items() if own == label]),
         )
     console.out.print(table)
+
+
+@app.command("rename")
+def rename(
+    old: Annotated[str, typer.Argument(metavar="OLD", help="The name now.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The name from now on; where it is there already, the two become one.")],
+    project: options.Project = None,
+) -> None:
+    """Give a name another name, on the same hotkey. Boxes that people named before count under the new one, now and after each training.
+
+    Their annotations stay as they are: the label config remembers the earlier name.
+
+    Example: dinolabel names rename jon john --project 1
+    """
+    from studio.renaming import renamed
+
+    _change(project, lambda xml: renamed(xml, old, new))
+    console.out.print(f"[name]{escape(old)}[/] is [name]{escape(new)}[/] now. [soft]The head that serves says so at once.[/]")
+
+
+@app.command("alias")
+def alias(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A name that is learnt.")],
+    other: Annotated[str, typer.Argument(metavar="ALIAS", help="What else it was called: `Jon` for john.")],
+    project: options.Project = None,
+) -> None:
+    """Let boxes of another name count as this one; a label of that name goes.
+
+    Example: dinolabel names alias john Jon --project 1
+    """
+    from studio.renaming import also
+
+    _change(project, lambda xml: also(xml, name, other))
+    console.out.print(f"Boxes named [name]{escape(other)}[/] count as [name]{escape(name)}[/].")
+
+
+def _change(project: int | None, edit: Callable[[str], str]) -> None:
+    settings = Settings.load()
+    studio, number = build.studio(settings), choice.chosen(settings, project)
+    studio.set_label_config(number, edit(studio.project(number).label_config))
 
 
 def _what(kind: str, phrases: list[str]) -> str:
