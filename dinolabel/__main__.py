@@ -21,7 +21,7 @@ from vision.errors import DinolabelError
 PANELS = {
     "Start here": ("up", "demo", "doctor"),
     "Join a Label Studio": ("init", "attach", "names", "hotkeys"),
-    "The loop": ("preannotate", "serve", "jobs", "export", "train", "models"),
+    "The loop": ("preannotate", "serve", "jobs", "export", "import", "train", "models", "report"),
     "Without Label Studio": ("detect", "app"),
 }
 OTHERS = "More"

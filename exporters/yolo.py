@@ -6,6 +6,7 @@ A line is a class number and x, y (middle), width, height as shares of the pictu
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Unpack
@@ -42,5 +43,10 @@ def _line(marked: Marked, picture: Picture, number: int, *, oriented: bool) -> s
 def _yaml(found: Gathered) -> str:
     """Names in JSON's quotes, which are YAML's too, so that `yes`, `1.0`, `a: b` stay names. No absolute path, so it can be moved."""
     train, val = ("images/train", "images/val") if found.sides != ("all",) else ("images/all", "images/all")
-    names = "".join(f"  {number}: {json.dumps(label)}\n" for number, label in enumerate(found.classes))
+    names = "".join(f"  {number}: {_quoted(label)}\n" for number, label in enumerate(found.classes))
     return f"# exported by dinolabel, format 1\ntrain: {train}\nval: {val}\nnc: {len(found.classes)}\nnames:\n{names}"
+
+
+def _quoted(label: str) -> str:
+    """Emoji as they are: JSON would write them as two halves, which YAML does not join. Line ends that only YAML knows are escaped."""
+    return re.sub("[\x7f-\x9f\u2028\u2029\ufeff]", lambda found: f"\\u{ord(found[0]):04x}", json.dumps(label, ensure_ascii=False))

@@ -1,0 +1,86 @@
+"""`dinolabel report`: how much work people had with predicted boxes, by model version and label, as a page and as JSON."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from dinolabel import build, choice, console, options, sources
+from dinolabel.settings import Settings
+from vision.errors import MediaError
+
+if TYPE_CHECKING:
+    from dinolabel.sources import Source
+    from exporters.effort_page import Thumbnail
+
+SIDE = 480  # pixels of a picture in the page
+
+
+def command(
+    project: options.Project = None,
+    out: Annotated[Path | None, typer.Option("--out", help="HTML file to write. Default: reports/PROJECT.html in the data folder.")] = None,
+    from_file: Annotated[Path | None, typer.Option("--from", help="A JSON export of Label Studio instead of a project.")] = None,
+    media: Annotated[Path | None, typer.Option("--media", help="Folder with the pictures of --from; without it the page has none.")] = None,
+    label_config: Annotated[Path | None, typer.Option("--label-config", help="XML file with the label config of --from.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> None:
+    """Say how many boxes people accepted, renamed, moved, drew and deleted, and how that changed.
+
+    Example: dinolabel report --project 3
+    """
+    from exporters.effort import Effort
+    from exporters.effort_page import page
+
+    settings = Settings.load()
+    if from_file:
+        source = sources.from_file(from_file, media, label_config, wants=())
+    else:
+        source = sources.from_project(settings, choice.chosen(settings, project))
+    effort = Effort()
+    for task in source.tasks:
+        effort.add(task, source.config)
+    summary = effort.summary()
+    file = out or build.data_dir(settings, "reports") / f"{source.name}.html"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    pictures = _thumbnails(source) if media or not from_file else lambda address: None
+    file.write_text(page(summary, effort.hardest, title=_title(source, from_file), thumbnail=pictures), encoding="utf-8")
+    if as_json:
+        console.out.print_json(json.dumps({**summary, "page": str(file)}))
+        return
+    _tell(summary, file)
+
+
+def _title(source: Source, from_file: Path | None) -> str:
+    return from_file.name if from_file else f"project {source.name}"
+
+
+def _thumbnails(source: Source) -> Thumbnail:
+    import PIL.Image
+
+    def small(address: Any) -> bytes | None:
+        try:
+            pixels = source.open(address).pixels
+        except MediaError:
+            return None  # the page does without it; `dinolabel doctor` tells about media
+        picture = PIL.Image.fromarray(pixels)
+        picture.thumbnail((SIDE, SIDE))
+        written = io.BytesIO()
+        picture.save(written, format="JPEG", quality=80)
+        return written.getvalue()
+
+    return small
+
+
+def _tell(summary: dict[str, Any], file: Path) -> None:
+    figures = ("boxes", "accepted", "renamed", "moved", "drawn", "deleted")
+    table = console.table("version", *figures, "keys a box", right=(*figures, "keys a box"))
+    for each in summary["versions"]:
+        ratio = "–" if each["keys_per_box"] is None else f"{each['keys_per_box']:.2f}"
+        table.add_row(escape(each["model_version"]), *(f"{each[name]:,}" for name in figures), ratio)
+    console.out.print(table)
+    console.out.print(f"[ok]Wrote[/] {escape(str(file))}", soft_wrap=True)
