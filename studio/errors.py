@@ -16,6 +16,12 @@ class StudioUnreachable(StudioError):
     hint = "Is Label Studio running, and is DINOLABEL_STUDIO_URL the address this machine reaches it by? Open it in a browser here."
 
 
+class StudioCutShort(StudioUnreachable):
+    """A proxy in front of Label Studio gave up waiting; Label Studio itself goes on with what was asked (measured)."""
+
+    hint = "Raise the proxy's time limit (nginx: proxy_read_timeout 300s), or set DINOLABEL_STUDIO_URL to an address without it."
+
+
 class StudioDenied(StudioError):
     """Label Studio does not accept our token, or the token's owner may not do this."""
 

@@ -17,7 +17,7 @@ import requests
 import structlog
 from requests.auth import AuthBase
 
-from studio.errors import StudioDenied, StudioRefused, StudioUnreachable
+from studio.errors import StudioCutShort, StudioDenied, StudioRefused, StudioUnreachable
 from studio.network import USUAL, Network
 from studio.tokens import Token, denied
 from vision.errors import StudioError
@@ -140,6 +140,8 @@ class Wire:
         if status < 400:
             where = answer.headers.get("Location", "elsewhere")
             return StudioUnreachable(f"{self.url}{path} redirects to {where}.", hint="Set DINOLABEL_STUDIO_URL to the final address.")
+        if status == 504:
+            return StudioCutShort(f"The proxy in front of Label Studio at {self.url} gave up waiting for {method} {path}.")
         if status in GONE_AWAY:
             return StudioUnreachable(f"Label Studio at {self.url} is not there: its proxy answers {status}.")
         return StudioRefused(f"Label Studio refused {method} {path} ({status}): “{words}”", status=status)

@@ -5,15 +5,19 @@ Knows the calls; not when they are made.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from studio.errors import StudioCutShort
 from studio.wire import Wire
 
 LONG_SECONDS = 300.0
 """For calls that grow with the project: export, storage sync, deleting a version."""
+
+AGAIN_SECONDS = 2.0
 
 EXPORT_IDS = 200
 """Task ids per export request: they travel in the address, whose length is limited."""
@@ -90,10 +94,25 @@ class Projects:
         """
         shown = self.project(project).model_version
         path, body = f"/api/projects/{project}/model-versions/", {"model_version": version}
-        deleted = self.wire.json("DELETE", path, json=body, timeout=LONG_SECONDS)
+        try:
+            deleted = int(self.wire.json("DELETE", path, json=body, timeout=LONG_SECONDS)["deleted_predictions"])
+        except StudioCutShort:
+            # Asked again, Label Studio would delete the same ones a second time beside the first; so we wait for the first to end.
+            deleted = self._until_gone(project, version)
         if shown not in ("", version) and self.project(project).model_version == "":
             self.set_model_version(project, shown)
-        return int(deleted["deleted_predictions"])
+        return deleted
+
+    def _until_gone(self, project: int, version: str) -> int:
+        """How many there were when the waiting began: all, because Label Studio deletes them in one transaction."""
+        begun = time.monotonic()
+        count = left = self.model_versions(project).get(version, 0)
+        while left:
+            if time.monotonic() - begun > LONG_SECONDS:
+                raise StudioCutShort(f"{version} is still being deleted from project {project}.")
+            time.sleep(AGAIN_SECONDS)
+            left = self.model_versions(project).get(version, 0)
+        return count
 
     def export(self, project: int, *, tasks: Sequence[int] | None = None) -> list[dict[str, Any]]:
         """Tasks with an annotation (skipped ones too), each annotation with the prediction it began from. tasks: only these."""

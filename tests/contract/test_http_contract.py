@@ -354,3 +354,36 @@ def test_no_folder_of_this_machine_is_on_the_page(door: Door) -> None:
     door("POST", "/train", {"project": 1})
     for path, accept in (("/", "text/html"), ("/jobs", "text/html"), ("/jobs", "application/json")):
         assert str(door.world.root) not in door("GET", path, headers={"Accept": accept}).text
+
+
+EVENTS = sorted(FIXTURES.glob("webhook_*.json"))
+
+
+def event(path: Path, project: int) -> dict[str, Any]:
+    recorded = json.loads(path.read_text())
+    body = recorded.get("body", recorded)
+    return body | {"project": body["project"] | {"id": project}} if isinstance(body.get("project"), dict) else body
+
+
+@pytest.mark.parametrize("path", EVENTS, ids=lambda path: path.stem)
+def test_webhooks_live_with_authentication_on(locked: Door, path: Path) -> None:
+    """Label Studio sends no Basic auth on webhooks (measured): our header alone lets its events in."""
+    project = locked.world.project()
+    headers = {"X-Dinolabel-Secret": SECRET.encode(), "User-Agent": "python-requests"}
+    answer = locked("POST", "/webhook", event(path, project), headers=headers)
+    assert answer.status_code == 200 and "noted" in answer.json()
+
+
+def test_start_training_comes_with_basic_auth_and_without_our_header(locked: Door) -> None:
+    """It is sent by the ML connector, not by the webhook (measured)."""
+    body = event(FIXTURES / "webhook_START_TRAINING.json", locked.world.project())
+    assert locked("POST", "/webhook", body, auth=("dinolabel", SECRET.encode())).status_code == 200
+
+
+@pytest.mark.parametrize("path", EVENTS, ids=lambda path: path.stem)
+def test_the_automatic_twin_of_our_webhook_changes_nothing(locked: Door, path: Path) -> None:
+    """Label Studio makes one by itself when a backend is added, without a secret; until `connect` takes it away its events bounce."""
+    before = locked.service.meters.page(locked.service.board.all())
+    answer = locked("POST", "/webhook", event(path, locked.world.project()), headers={"User-Agent": "python-requests"})
+    assert answer.status_code == 401
+    assert locked.service.meters.page(locked.service.board.all()) == before and locked.service.jobs.all() == []

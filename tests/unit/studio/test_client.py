@@ -395,3 +395,14 @@ def test_what_is_shown_stays_shown_when_another_version_is_deleted(
     host.on("/api/projects/5/model-versions/", 200, {"deleted_predictions": 3})
     assert studio.delete_version(5, "v1") == 3
     assert [each.json for each in host.asked if each.method == "PATCH"] == ([{"model_version": before}] if put_back else [])
+
+
+def test_a_proxy_that_gives_up_waiting_does_not_make_us_delete_twice(host: Any, studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measured: nginx answers 504 after 60 s; Label Studio goes on and is done later."""
+    monkeypatch.setattr("studio.calls.projects.AGAIN_SECONDS", 0.01)
+    host.on("/api/projects/5/", 200, {"id": 5, "model_version": "v2"})
+    answers: list[tuple[int, Any]] = [(504, b"<html>"), (200, {"v1": 3, "v2": 9}), (200, {"v1": 3, "v2": 9}), (200, {"v2": 9})]
+    for status, body in answers:
+        host.on("/api/projects/5/model-versions/", status, body)
+    assert studio.delete_version(5, "v1") == 3
+    assert [each.method for each in host.asked if "model-versions" in each.path] == ["DELETE", "GET", "GET", "GET"]
