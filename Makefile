@@ -2,7 +2,7 @@
 PYTHON ?= python3
 MODELS ?= nano
 
-.PHONY: demo test setup nano eval-nano
+.PHONY: demo test setup nano eval-nano studio-bench
 
 demo: ## the whole loop on the embedded models (MODELS=hub: on the real weights)
 	$(PYTHON) run.py demo --models $(MODELS)
@@ -18,3 +18,6 @@ nano: ## remake the embedded models from openly licensed art
 
 eval-nano: ## measure the embedded models
 	$(PYTHON) run.py eval-nano
+
+studio-bench: ## the dialogue with a real Label Studio, measured into studio.json
+	$(PYTHON) run.py studio-bench

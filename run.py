@@ -113,7 +113,14 @@ def eval_nano(*arguments: str) -> None:
     call(PYTHON, "-m", "training.nano.evaluate", *arguments)
 
 
-VERBS = {"setup": setup, "demo": demo, "test": test, "nano": nano, "eval-nano": eval_nano}
+def studio_bench(*arguments: str) -> None:
+    """The dialogue with a real Label Studio, measured: minutes; figures go to studio.json."""
+    setup()
+    ensure_chromium()
+    call(PYTHON, "-m", "tests.bench.studio", *arguments, HF_HUB_OFFLINE="1")
+
+
+VERBS = {"setup": setup, "demo": demo, "test": test, "nano": nano, "eval-nano": eval_nano, "studio-bench": studio_bench}
 
 
 def main() -> None:

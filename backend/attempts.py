@@ -16,11 +16,12 @@ FIRST_PAUSE, LONGEST_PAUSE = 30.0, 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """How often a task was tried in vain, why, and the seconds until it is worth another try."""
+    """How often a task was tried in vain, why, and the seconds until it is worth another try. final: its picture is no picture."""
 
     tries: int = 0
     reason: str = ""
     seconds_left: float = 0.0
+    final: bool = False
 
     @property
     def due(self) -> bool:
@@ -28,7 +29,7 @@ class Attempt:
 
     @property
     def hopeless(self) -> bool:
-        return self.tries >= ENOUGH
+        return self.final or self.tries >= ENOUGH
 
 
 class Attempts:
@@ -36,14 +37,14 @@ class Attempts:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._failed: dict[tuple[int, int], tuple[str, int, str, float]] = {}
+        self._failed: dict[tuple[int, int], tuple[str, int, str, float, bool]] = {}
 
-    def failed(self, project: int, task: int, version: str, reason: str) -> None:
+    def failed(self, project: int, task: int, version: str, reason: str, *, final: bool = False) -> None:
         """Note another failure; the pause before the next try doubles."""
         tries = self.of(project, task, version).tries + 1
         pause = min(FIRST_PAUSE * 2 ** min(tries - 1, 20), LONGEST_PAUSE)
-        self._failed[project, task] = (version, tries, reason, self._clock() + pause)
+        self._failed[project, task] = (version, tries, reason, self._clock() + pause, final)
 
     def of(self, project: int, task: int, version: str) -> Attempt:
-        known, tries, reason, next_at = self._failed.get((project, task), ("", 0, "", 0.0))
-        return Attempt(tries, reason, next_at - self._clock()) if known == version else Attempt()
+        known, tries, reason, next_at, final = self._failed.get((project, task), ("", 0, "", 0.0, False))
+        return Attempt(tries, reason, next_at - self._clock(), final) if known == version else Attempt()

@@ -16,13 +16,14 @@ import structlog
 from backend.attempts import Attempts
 from backend.board import Board
 from backend.errors import UNFORESEEN, WeightsDiffer
-from backend.filling import Filling
+from backend.filling import ConfigChanged, Filling
 from backend.predict import Predictor
 from backend.projects import Entry, ProjectBusy, Projects
 from backend.recipe import Recipe, Recipes
 from backend.sweep import Sweep
 from backend.switch import Ended, Switch, may_replace
 from backend.trigger import Trigger
+from studio import validate
 from studio.errors import StudioRefused
 from vision.errors import BundleMismatch, DinolabelError
 
@@ -74,6 +75,8 @@ class Reconciler:
         self._projects, self._board, self._trigger, self._weights = projects, board, trigger, weights
         self._checkpoint, self._stopped = checkpoint, stopped
         self._attempts = Attempts()
+        if studio is not None:
+            validate.prepare()
         self.label_configs: dict[int, str] = {}
         self._grace = grace_seconds
 
@@ -92,6 +95,8 @@ class Reconciler:
                 return self._without_studio(project)
             with self._projects.writer(project):
                 return self._told(self._visit(self._studio, entry, seconds))
+        except ConfigChanged:
+            return self._told(Outcome(project, "filling", "The label config was changed meanwhile; made anew for it.", again_in=0.0))
         except ProjectBusy as error:
             return self._told(Outcome(project, "waiting", str(error), error.hint, again_in=5.0))
         except StudioRefused as error:
@@ -156,7 +161,7 @@ class Reconciler:
         failed = [(each.id, self._attempts.of(project, each.id, wanted.version)) for each in census.failed]
         progress = {"done": census.done, "total": len(census.unfinished), "failed": len(failed)}
         self._board.set(project, shown=ended.shown, bundle=self._store.current(str(project)), **progress)
-        again_in = min((attempt.seconds_left for _, attempt in failed), default=None)
+        again_in = min((attempt.seconds_left for _, attempt in failed if not attempt.final), default=None)
         note = (
             f"{len(failed)} of {len(census.unfinished)} tasks cannot be done; task {failed[0][0]}: {failed[0][1].reason}" if failed else ""
         )

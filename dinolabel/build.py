@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from dinolabel import running
 from dinolabel.settings import Settings
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from studio.network import Network
     from vision.cache import Cache
     from vision.pipeline import Pipeline
-    from vision.protocols import Embedder
+    from vision.protocols import Detector, Embedder
     from vision.store import Store
     from vision.types import Thresholds
 
@@ -67,26 +68,16 @@ def projects(settings: Settings) -> Projects:
     return Projects(data_dir(settings) / "projects.json")
 
 
-def pipeline(settings: Settings, *, names: bool = True) -> Pipeline:
+def pipeline(settings: Settings, *, names: bool = True, deferred: bool = False) -> Pipeline:
     """Detector, embedder and cache. Loads weights: seconds. Raises WeightsMissing, DeviceUnavailable, UnknownPlug.
 
-    names: without, no embedder is loaded, and the pipeline finds boxes only.
+    names: without, no embedder is loaded, and the pipeline finds boxes only. deferred: weights that were loaded before are loaded
+    again only when a picture is not in the cache.
     """
-    from vision.device import use_threads
     from vision.pipeline import Pipeline
-    from vision.plugs import load_detector, load_embedder
 
-    use_threads(settings.threads)
-    detector = load_detector(
-        settings.detector,
-        settings.detector_weights,
-        device=settings.device,
-        precision=settings.precision,
-        input_size=settings.input_size,
-        models_dir=settings.models_dir,
-    )
-    where = {"device": settings.device, "precision": settings.precision}
-    embedder = load_embedder(settings.embedder, settings.embedder_weights, models_dir=settings.models_dir, **where) if names else None
+    detector = _detector(settings, deferred=deferred)
+    embedder = _embedder(settings, deferred=deferred) if names else None
     return Pipeline(detector, embedder, thresholds=thresholds(settings), cache=cache(settings), batch_size=settings.batch_size)
 
 
@@ -112,6 +103,41 @@ def network(settings: Settings) -> Network:
 
     bundle = settings.ca_bundle.expanduser() if settings.ca_bundle else None
     return Network(ca_bundle=bundle, proxy=settings.proxy, no_proxy=settings.no_proxy, private=settings.media_networks)
+
+
+def _detector(settings: Settings, *, deferred: bool) -> Detector:
+    asked: dict[str, Any] = {"device": settings.device, "precision": settings.precision, "input_size": settings.input_size}
+
+    def load() -> Detector:
+        from vision.device import use_threads
+        from vision.plugs import load_detector
+
+        use_threads(settings.threads)
+        return load_detector(settings.detector, settings.detector_weights, models_dir=settings.models_dir, **asked)
+
+    return cast("Detector", _perhaps_later(settings, "detector", load, asked) if deferred else load())
+
+
+def _embedder(settings: Settings, *, deferred: bool) -> Embedder:
+    asked: dict[str, Any] = {"device": settings.device, "precision": settings.precision}
+
+    def load() -> Embedder:
+        from vision.device import use_threads
+        from vision.plugs import load_embedder
+
+        use_threads(settings.threads)
+        return load_embedder(settings.embedder, settings.embedder_weights, models_dir=settings.models_dir, **asked)
+
+    return cast("Embedder", _perhaps_later(settings, "embedder", load, asked) if deferred else load())
+
+
+def _perhaps_later(settings: Settings, kind: str, load: Callable[[], Any], asked: Mapping[str, object]) -> object:
+    from vision.deferred import Cards, card_key, deferred
+    from vision.weights import find
+
+    folder = find(getattr(settings, f"{kind}_weights"), kind, models_dir=settings.models_dir)
+    key = card_key(folder, kind, getattr(settings, kind), sorted(asked.items()))
+    return deferred(Cards(data_dir(settings) / "models.json"), key, load)
 
 
 def studio_if_set(settings: Settings) -> Studio | None:
@@ -170,14 +196,17 @@ def jobs(settings: Settings) -> Jobs:
     )
 
 
-def service(settings: Settings) -> Service:
-    """All that the backend serves, not started. Loads weights: seconds, and a download the first time. Raises what pipeline raises."""
+def service(settings: Settings, *, models: Pipeline | None = None) -> Service:
+    """All that the backend serves, not started. Loads weights: seconds, and a download the first time. Raises what pipeline raises.
+
+    models: a pipeline that is there already.
+    """
     from backend.service import Service
 
     return Service(
         studio_if_set(settings),
         media(settings),
-        pipeline(settings),
+        models or pipeline(settings),
         store(settings),
         projects(settings),
         jobs(settings),

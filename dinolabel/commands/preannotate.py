@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
 from dinolabel import build, choice, console, options, weights, words
-from dinolabel.plan import Plan
+from dinolabel.plan import Plan, agreed
 from dinolabel.settings import Settings
 from vision.errors import DinolabelError, RequestError
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from backend.projects import Entry
     from backend.reconcile import Outcome
     from backend.service import Service
+    from studio.client import Studio
+    from vision.pipeline import Pipeline
 
-VISIT_SECONDS = 2.0
+VISIT_SECONDS = 20.0
 
 
 class NotFilled(DinolabelError):
@@ -28,12 +34,16 @@ class NotFilled(DinolabelError):
 
 def command(
     project: options.Project = None,
+    yes: options.Yes = False,
+    preview: Annotated[
+        bool | None, typer.Option("--preview/--no-preview", help="Look at 20 pictures first. Default: when you are asked.")
+    ] = None,
     weights_name: options.WeightsName = None,
     patience: Annotated[float, typer.Option(help="Seconds to go on trying pictures that cannot be had.")] = 120.0,
 ) -> None:
-    """Fill a project with boxes (and names, once trained), then show them. No server is needed; Ctrl-C is safe.
+    """Fill a project with boxes (and names, once trained), then show them: first a look at 20 pictures, then all of it.
 
-    Tasks that have boxes already are left alone, so running it again goes on where it ended.
+    No server is needed. Ctrl-C pauses: tasks that have boxes already are left alone, so running it again goes on where it ended.
 
     Example: dinolabel preannotate --project 1
     """
@@ -41,34 +51,85 @@ def command(
     number = choice.chosen(settings, project)
     entry = _entry(settings, number)
     settings = settings.model_copy(update={"detector_weights": entry.weights[0], "embedder_weights": entry.weights[1], "train_after": 0})
-    _plan(settings, entry).show()
+    studio = build.studio(settings)
+    _plan(settings, studio, entry).show()
     with console.step(f"Loading {words.listed(entry.weights)}") as came_out:
-        service = build.service(settings)
-        came_out(f"Loaded {words.listed(entry.weights)} on {service.running.device}")
-    outcome = fill(service, number, patience=patience)
+        pipeline = build.pipeline(settings, deferred=True)
+        came_out(f"{words.listed(entry.weights)} on {pipeline.detector.device}")
+    if preview or (preview is None and not yes):
+        _look(settings, studio, pipeline, number)
+    if not agreed(yes=yes):
+        console.err.print("Nothing was sent.")
+        return
+    service = build.service(settings, models=pipeline)
+    try:
+        outcome = fill(service, number, patience=patience)
+    except KeyboardInterrupt:
+        status = service.board.get(number)
+        console.err.print(f"[warn]Paused[/] at {status.done} of {words.counted(status.total, 'task')}. Run it again to go on.")
+        raise typer.Exit(130) from None
+    _told(service, number, outcome)
+
+
+def fill(service: Service, project: int, *, patience: float) -> Outcome:
+    """Visit the project until it is in step, or until `patience` seconds went by without progress. Raises StudioError."""
+    over, pushed_at = threading.Event(), time.monotonic()
+    with console.bar() as bar:
+        watcher = threading.Thread(target=_watch, args=(service, project, bar, over), daemon=True)
+        watcher.start()
+        try:
+            while True:
+                outcome = service.reconcile(project, seconds=VISIT_SECONDS)
+                now = time.monotonic()
+                pushed_at = now if outcome.pushed else pushed_at
+                left = pushed_at + patience - now
+                if outcome.again_in is None or left <= 0 or (outcome.complete and not service.board.get(project).failed):
+                    return outcome
+                time.sleep(min(outcome.again_in, left))
+        finally:
+            over.set()
+            watcher.join()
+
+
+def _watch(service: Service, project: int, bar: Progress, over: threading.Event) -> None:
+    """Keep the bar at what the board says."""
+    line, last = bar.add_task("Boxes", total=None), False
+    while not last:
+        last = over.wait(0.2)
+        status = service.board.get(project)
+        bar.update(line, completed=status.done, total=status.total or None, description=status.note or "Boxes")
+
+
+def _look(settings: Settings, studio: Studio, pipeline: Pipeline, number: int) -> None:
+    """Twenty pictures on one sheet, and what the rest would take."""
+    from backend.recipe import Recipes
+    from dinolabel.preview import look
+
+    store, project = build.store(settings), studio.project(number)
+    recipe = Recipes(pipeline, store).of(number, project.label_config, store.wanted(str(number)))
+    media = build.media(settings)
+    with console.step("Looking at some pictures") as came_out:
+        seen = look(studio, media, pipeline, recipe, [build.data_dir(settings) / "cache.sqlite", media.cache_dir])
+        came_out(f"{words.counted(seen.boxes, 'box', 'boxes')} in {words.counted(len(seen.shown), 'picture')}")
+    page = seen.save(
+        build.data_dir(settings, "previews", str(number)),
+        title=f"{project.title}: {len(seen.shown)} of {seen.lacking} pictures, as {recipe.version} sees them",
+        link=f"{studio.url}/projects/{number}/data?task={{task}}",
+    )
+    errors = [f"task {each.task}: {each.error}" for each in seen.shown if each.error]
+    rows = [("preview", str(page)), ("to fill", words.counted(seen.lacking, "task")), ("takes", f"about {words.duration(seen.seconds)}")]
+    rows += [("disk", f"about {words.size(seen.disk)} of cache")] + [("cannot", each) for each in errors[:3]]
+    console.out.print(console.rows([(left, escape(right)) for left, right in rows]))
+
+
+def _told(service: Service, number: int, outcome: Outcome) -> None:
     status = service.board.get(number)
-    if not outcome.complete:
+    if not outcome.complete or status.failed:
         raise NotFilled(outcome.note or f"Only {status.done} of {status.total} tasks have boxes.", hint=outcome.hint or None)
     console.out.print(f"[ok]Filled[/] project {number}: {words.counted(status.done, 'task')} under {status.wanted}.")
     for line in filter(None, (outcome.note, outcome.hint)):
         console.out.print(f"[soft]{line}[/]")
     console.out.print(f"Shown now: {status.shown or 'no predictions'}.")
-
-
-def fill(service: Service, project: int, *, patience: float) -> Outcome:
-    """Visit the project until it is in step, or until `patience` seconds went by without progress. Raises StudioError."""
-    with console.bar() as bar:
-        line, pushed_at = bar.add_task("Boxes", total=None), time.monotonic()
-        while True:
-            outcome = service.reconcile(project, seconds=VISIT_SECONDS)
-            status = service.board.get(project)
-            bar.update(line, completed=status.done, total=status.total or None, description=outcome.note or "Boxes")
-            now = time.monotonic()
-            pushed_at = now if outcome.pushed else pushed_at
-            left = pushed_at + patience - now
-            if outcome.complete or outcome.again_in is None or left <= 0:
-                return outcome
-            time.sleep(min(outcome.again_in, left))
 
 
 def _entry(settings: Settings, number: int) -> Entry:
@@ -78,16 +139,12 @@ def _entry(settings: Settings, number: int) -> Entry:
     return entry
 
 
-def _plan(settings: Settings, entry: Entry) -> Plan:
-    studio = build.studio(settings)
-    rows = [each for each in studio.tasks(entry.project) if not each.annotated]
+def _plan(settings: Settings, studio: Studio, entry: Entry) -> Plan:
     project = studio.project(entry.project)
-    each = weights.seconds_a_picture(settings)
     return Plan.of(
         f"Fill project {entry.project}, {project.title}",
-        [("predicts", f"{words.counted(len(rows), 'unfinished task')}; those that have boxes of this version already cost nothing")],
+        [("predicts", f"the unfinished of {words.counted(project.tasks, 'task')} that lack boxes of this version")],
         [("then", "shows them, if nothing or something of ours is shown now")],
         [("leaves alone", "every annotation, others' predictions")],
         weights.plan_lines(settings),
-        [("takes", f"about {words.duration(each * len(rows))}")] if each and rows else [],
     )

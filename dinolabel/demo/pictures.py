@@ -5,23 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
-import numpy as np
 from PIL import Image as Picture
-from PIL import ImageDraw, ImageFont
 
 from dinolabel.demo.play import Played
 from dinolabel.demo.score import Labelled
 from dinolabel.demo.world import Scene, World
+from dinolabel.sheet import sheet
 from vision.draw import draw
 from vision.media import open_image
 from vision.types import Detection, Pixels
-
-CELL = 360
-GAP = 16
-HEADING = 44
-PAPER = (250, 250, 248)
-INK = (32, 33, 36)
 
 
 def save(played: Played, world: World, out: Path) -> dict[str, Path]:
@@ -31,8 +23,8 @@ def save(played: Played, world: World, out: Path) -> dict[str, Path]:
     before = [_drawn(world, scene, played.before[scene.file]) for scene in chosen[:12]]
     after = [_drawn(world, scene, played.after[scene.file]) for scene in chosen[:12]]
     paths = {"before": out / "before.jpg", "after": out / "after.jpg", "loop": out / "loop.png"}
-    _sheet(before, columns=4).save(paths["before"], quality=88)
-    _sheet(after, columns=4).save(paths["after"], quality=88)
+    sheet(before, columns=4).save(paths["before"], quality=88)
+    sheet(after, columns=4).save(paths["after"], quality=88)
     _loop(played, world, chosen).save(paths["loop"], optimize=True)
     return paths
 
@@ -57,30 +49,9 @@ def _loop(played: Played, world: World, chosen: Sequence[Scene]) -> Picture.Imag
             _drawn(world, seen, truth[seen.file]),
             _drawn(world, fresh, played.after[fresh.file]),
         ]
-    return _sheet(cells, columns=3, headings=(f"1  “{world.prompt}” finds", "2  a person names", "3  new pictures, named"))
+    return sheet(cells, columns=3, headings=(f"1  “{world.prompt}” finds", "2  a person names", "3  new pictures, named"))
 
 
 def _drawn(world: World, scene: Scene, labelled: Sequence[Labelled]) -> Pixels:
     pixels = open_image(world.folder / scene.file).pixels
     return draw(pixels, [Detection(each.box, each.label, 1.0) for each in labelled], lambda detection: detection.phrase, scores=False)
-
-
-def _sheet(cells: Sequence[Pixels], *, columns: int, headings: Sequence[str] = ()) -> Picture.Image:
-    rows = -(-len(cells) // columns)
-    top = HEADING if headings else 0
-    sheet = Picture.new("RGB", (columns * (CELL + GAP) + GAP, rows * (CELL + GAP) + GAP + top), PAPER)
-    pen = ImageDraw.Draw(sheet)
-    for column, heading in enumerate(headings):
-        pen.text((GAP + column * (CELL + GAP), GAP), heading, fill=INK, font=ImageFont.load_default(24))
-    for index, cell in enumerate(cells):
-        picture = Picture.fromarray(_fitted(cell))
-        x = GAP + index % columns * (CELL + GAP) + (CELL - picture.width) // 2
-        y = GAP + top + index // columns * (CELL + GAP) + (CELL - picture.height) // 2
-        sheet.paste(picture, (x, y))
-    return sheet
-
-
-def _fitted(pixels: Pixels) -> Pixels:
-    scale = CELL / max(pixels.shape[:2])
-    size = (round(pixels.shape[1] * scale), round(pixels.shape[0] * scale))
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)

@@ -138,14 +138,21 @@ def test_init_makes_a_project_and_preannotate_fills_it(studio: Studio, studio_se
     assert config.prompt_map == {"cat face": "cat", "kitty": "cat", "dog face": "dog face"} and config.learnt == ("tom", "felix")
     assert len(list(studio.tasks(number))) == 5
 
-    filled = dinolabel("preannotate")
+    looked = dinolabel("preannotate", code=2)
+    assert studio.model_versions(number) == {}, "a preview sends nothing"
+    for each in ("to fill 5 tasks", "takes about", "of cache"):
+        assert each in " ".join(looked.stdout.split()), looked.stdout
+    page = tmp_path / "data" / "previews" / str(number) / "preview.html"
+    assert page.read_text().count("<li>") == 5 and page.with_name("preview.png").stat().st_size > 10_000
+
+    filled = dinolabel("preannotate", "--yes")
     rows = list(studio.tasks(number))
     (version,) = studio.model_versions(number)
     assert "Filled" in filled.stdout and version in filled.stdout
     assert studio.project(number).model_version == version
     assert [len(studio.predictions(row.id)) for row in rows] == [1] * 5
 
-    dinolabel("preannotate", "--project", str(number))
+    dinolabel("preannotate", "--yes", "--project", str(number))
     assert studio.model_versions(number) == {version: 5}, "filling twice stored twice"
     studio.delete_project(number)
 
@@ -155,7 +162,7 @@ def test_a_broken_picture_costs_only_itself(studio: Studio, studio_server: objec
     started.pictures(photos, 2)
     (photos / "broken.jpg").write_bytes(b"no picture at all")
     number = made(dinolabel("init", "--title", "One broken", "--prompt", "cat face", "--photos", str(photos)))
-    ended = dinolabel("preannotate", "--patience", "1", code=1)
+    ended = dinolabel("preannotate", "--yes", "--patience", "1", code=1)
     assert "1 of 3 tasks cannot be done" in " ".join(ended.stderr.split()), ended.stderr
     assert sorted(bool(row.versions) for row in studio.tasks(number)) == [False, True, True]
     studio.delete_project(number)
@@ -211,7 +218,7 @@ def test_attach_says_its_plan_and_changes_nothing_of_theirs(studio: Studio, thei
     entry = registry(tmp_path).get(theirs)
     assert entry is not None and entry.before == {"model_version": "yolo-7"}
 
-    filled = dinolabel("preannotate", "--project", str(theirs))
+    filled = dinolabel("preannotate", "--yes", "--project", str(theirs))
     assert "which is not ours, so it is left" in " ".join(filled.stdout.split())
     (ours,) = set(studio.model_versions(theirs)) - {"yolo-7"}
     assert studio.model_versions(theirs) == {"yolo-7": 3, ours: 2}
@@ -227,7 +234,7 @@ def test_detach_after_a_switch_shows_again_what_was_shown(studio: Studio, theirs
     studio.set_model_version(theirs, "")
     before = state(studio, theirs)
     dinolabel("attach", "--project", str(theirs), "--yes")
-    dinolabel("preannotate")
+    dinolabel("preannotate", "--yes")
     assert studio.project(theirs).model_version not in ("", "yolo-7")
     ended = dinolabel("attach", "--project", str(theirs), "--detach", "--yes")
     assert "no predictions, as before" in " ".join(ended.stderr.split())
@@ -237,7 +244,7 @@ def test_detach_after_a_switch_shows_again_what_was_shown(studio: Studio, theirs
 def test_detach_leaves_what_people_chose_meanwhile(studio: Studio, theirs: int, dinolabel: Dinolabel) -> None:
     studio.set_model_version(theirs, "")
     dinolabel("attach", "--project", str(theirs), "--yes")
-    dinolabel("preannotate")
+    dinolabel("preannotate", "--yes")
     studio.set_model_version(theirs, "yolo-7")
     dinolabel("attach", "--project", str(theirs), "--detach", "--yes")
     assert (studio.project(theirs).model_version, studio.model_versions(theirs)) == ("yolo-7", {"yolo-7": 3})

@@ -1,0 +1,83 @@
+"""Models known by a note: not loaded for what the cache knows, loaded once for what it does not, and never believed when they changed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.doubles.coloured_things import ColourSense, ThingDetector, picture
+from vision.cache import Cache
+from vision.deferred import Cards, card_key, deferred
+from vision.errors import ModelError
+from vision.media import open_image
+from vision.pipeline import Pipeline
+
+
+class Loads:
+    """Counts, and gives a new model each time."""
+
+    def __init__(self, kind: type, **fields: str) -> None:
+        self.count, self._kind, self._fields = 0, kind, fields
+
+    def __call__(self):
+        self.count += 1
+        made = self._kind()
+        for name, value in self._fields.items():
+            setattr(made, name, value)
+        return made
+
+
+def test_warm_caches_load_nothing_and_a_new_picture_loads_once(tmp_path: Path) -> None:
+    red = ((230, 30, 30), (10, 10, 40, 40))
+    known, new, newer = (open_image(picture(tmp_path / f"{name}.png", red)) for name in ("known", "new", "newer"))
+    detectors, embedders, cards = Loads(ThingDetector), Loads(ColourSense), Cards(tmp_path / "models.json")
+
+    def pipeline() -> Pipeline:
+        cache = Cache(tmp_path / "cache.sqlite", max_mb=16)
+        return Pipeline(deferred(cards, "detector", detectors), deferred(cards, "embedder", embedders), cache=cache)
+
+    first = pipeline()
+    found = first.detect([known], "thing")
+    first.warm([(known, found[0])])
+    assert (detectors.count, embedders.count) == (1, 1)
+
+    second = pipeline()
+    assert second.detect([known], "thing") == found
+    second.warm([(known, found[0])])
+    assert (second.detector.name, second.detector.digest, second.embedder.dim) == ("things", "d1", 3)
+    assert (detectors.count, embedders.count) == (1, 1), "the cache knew it all"
+
+    assert second.detect([new, newer], "thing")[0]
+    assert detectors.count == 2
+
+
+def test_a_model_that_changed_behind_its_note_is_not_used(tmp_path: Path) -> None:
+    cards = Cards(tmp_path / "models.json")
+    deferred(cards, "detector", Loads(ThingDetector))
+    changed = deferred(cards, "detector", Loads(ThingDetector, digest="d2"))
+    image = open_image(picture(tmp_path / "a.png"))
+    with pytest.raises(ModelError, match="not what they were"):
+        Pipeline(changed, cache=Cache(tmp_path / "cache.sqlite", max_mb=16)).detect([image], "thing")
+    assert cards.get("detector") is None
+
+
+@pytest.mark.parametrize("text", ["", "no json", '{"format": 99, "cards": {"a": {}}}', '{"format": 1, "cards": {"a": {"name": "x"}}}'])
+def test_a_damaged_note_costs_a_loading_and_no_more(tmp_path: Path, text: str) -> None:
+    (tmp_path / "models.json").write_text(text)
+    cards, loads = Cards(tmp_path / "models.json"), Loads(ThingDetector)
+    deferred(cards, "a", loads)
+    assert (loads.count, cards.get("a").digest) == (1, "d1")
+
+
+def test_the_key_follows_files_and_wishes(tmp_path: Path) -> None:
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(b"one")
+    keys = [card_key(tmp_path, "cpu"), card_key(tmp_path, "cuda")]
+    os.utime(weights, (1, 1))
+    keys.append(card_key(tmp_path, "cpu"))
+    weights.write_bytes(b"three")
+    keys.append(card_key(tmp_path, "cpu"))
+    assert len(set(keys)) == 4
+    assert card_key(tmp_path, "cpu") == keys[-1]
