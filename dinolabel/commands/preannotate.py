@@ -107,9 +107,9 @@ def _look(settings: Settings, studio: Studio, pipeline: Pipeline, number: int) -
 
     store, project = build.store(settings), studio.project(number)
     recipe = Recipes(pipeline, store).of(number, project.label_config, store.wanted(str(number)))
-    media = build.media(settings)
+    caches = [build.data_dir(settings) / "cache.sqlite", build.data_dir(settings, "media")]
     with console.step("Looking at some pictures") as came_out:
-        seen = look(studio, media, pipeline, recipe, [build.data_dir(settings) / "cache.sqlite", media.cache_dir])
+        seen = look(studio, build.media(settings), pipeline, recipe, caches)
         came_out(f"{words.counted(seen.boxes, 'box', 'boxes')} in {words.counted(len(seen.shown), 'picture')}")
     page = seen.save(
         build.data_dir(settings, "previews", str(number)),
