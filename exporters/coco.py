@@ -78,6 +78,7 @@ def _annotation(picture: Picture, marked: Marked, ids: dict[str, int]) -> dict[s
         "segmentation": [[number for corner in corners for number in corner]],
         "iscrowd": 0,
         "attributes": {
+            "given_label": marked.given,
             "kind": marked.kind,
             "verdict": marked.verdict,
             "rotated": marked.quad is not None,

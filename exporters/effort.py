@@ -75,14 +75,19 @@ class Effort:
     answers: list[tuple[str, str, int, int]] = field(default_factory=list)  # at, version, boxes, keys
     skipped: int = 0
     unverified: int = 0
+    imported: int = 0
     _heap: list[tuple[int, int, Answered]] = field(default_factory=list)
 
     def add(self, task: Json, config: LabelConfig) -> None:
-        """All annotations of a task; skipped ones and those that a button made are only counted."""
+        """All annotations of a task; skipped ones, those that a button made and those that came by an import are only counted."""
+        by_id = {each.get("id"): each for each in task.get("annotations") or []}
         for annotation in annotations_of(task, config):
             if annotation.cancelled or annotation.made_by_button:
                 self.skipped += annotation.cancelled
                 self.unverified += not annotation.cancelled
+                continue
+            if by_id[annotation.id].get("lead_time") is None:  # the editor always says how long it took
+                self.imported += 1
                 continue
             self._count(answered(annotation, task, config))
 
@@ -135,6 +140,7 @@ class Effort:
             "annotations": len(self.answers),
             "skipped": self.skipped,
             "unverified": self.unverified,
+            "imported": self.imported,
             "versions": [
                 {
                     "model_version": version,

@@ -17,7 +17,7 @@ import structlog
 from exporters.copies import suffix_of, take
 from exporters.foldernames import safe
 from exporters.journal import Journal, digest
-from exporters.pictures import Marked, Picture, clean, original_name, read
+from exporters.pictures import UNLABELLED, Marked, Picture, clean, original_name, read
 from exporters.report import Report, Tally, chosen, empty
 from exporters.whole import Tray, resumed
 from exporters.wish import Wish
@@ -30,7 +30,6 @@ from vision.types import Box, Image
 
 FORMAT = 1
 MARK = "dinolabel.json"
-UNLABELLED = "unlabelled"
 SIDES = ("train", "val")
 
 log = structlog.get_logger(__name__)

@@ -13,6 +13,9 @@ from exporters.offline import parts
 from studio.results import Quad
 from vision.types import Box
 
+UNLABELLED = "unlabelled"
+"""The class of a box without a label, where the config does not have exactly one prompt label."""
+
 
 @dataclass(frozen=True, slots=True)
 class Marked:

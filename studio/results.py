@@ -72,6 +72,31 @@ def to_percent(box: Box, width: int, height: int) -> dict[str, float]:
     return {"x": 100 * box.x1 / width, "y": 100 * box.y1 / height, "width": 100 * box.width / width, "height": 100 * box.height / height}
 
 
+def drawn(
+    identity: str, label: str | None, box: Box, config: LabelConfig, *, width: int, height: int, quad: Quad | None = None, note: str = ""
+) -> RegionDict:
+    """A region as a person draws it. box: pixels. quad: corners when rotated, clockwise from the turned top-left one. note: for people."""
+    rotation = 0.0
+    value = to_percent(box, width, height)
+    if quad is not None:
+        (x1, y1), (x2, y2), _, (x4, y4) = quad
+        rotation = math.degrees(math.atan2(y2 - y1, x2 - x1)) % 360
+        value = {"x": 100 * x1 / width, "y": 100 * y1 / height}
+        value |= {"width": 100 * math.dist((x1, y1), (x2, y2)) / width, "height": 100 * math.dist((x1, y1), (x4, y4)) / height}
+    return {
+        "id": identity,
+        "from_name": config.control,
+        "to_name": config.object_name,
+        "type": "rectanglelabels",
+        "original_width": width,
+        "original_height": height,
+        "image_rotation": 0,
+        "origin": "manual",
+        "value": {**value, "rotation": rotation, **({"rectanglelabels": [label]} if label is not None else {})},
+        **({"meta": {"text": [note]}} if note else {}),
+    }
+
+
 def regions(result: Iterable[Any], config: LabelConfig, *, size: tuple[int, int] | None = None) -> list[Region]:
     """The rectangles of our control in a result. Other shapes and controls, malformed, empty and outlying ones are left out.
 

@@ -1,0 +1,82 @@
+"""A picture with approved boxes that comes from a file: what every import format reads into.
+
+Only values, and the errors of reading. Boxes are pixels of the upright picture, xyxy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from exporters.pictures import UNLABELLED
+from studio.results import Quad
+from vision.errors import RequestError
+from vision.types import Box
+
+
+class ImportUnreadable(RequestError):
+    """What is to be imported is not there, or not in the format that was named."""
+
+    hint = "See docs/exports.md for what each import reads."
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivingBox:
+    """label: None for a box without one. quad: corners when rotated, clockwise from its own top-left. source: its id in the file."""
+
+    label: str | None
+    box: Box
+    quad: Quad | None
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Arriving:
+    """file: the picture here, None when it is nowhere. task, address, sha256: as an export of ours remembers them, else None."""
+
+    name: str
+    file: Path | None
+    width: int
+    height: int
+    boxes: tuple[ArrivingBox, ...]
+    task: int | None = None
+    address: str | None = None
+    sha256: str | None = None
+
+    @property
+    def digests(self) -> frozenset[str]:
+        """Of the original file's bytes and of those here, which differ where a copy was written anew."""
+        here = () if self.file is None else (hashlib.sha256(self.file.read_bytes()).hexdigest(),)
+        return frozenset((*here, *([self.sha256] if self.sha256 else [])))
+
+
+def label_of(name: Any) -> str | None:
+    """Our own exports call boxes without a label so."""
+    return None if name is None or name == UNLABELLED else str(name)
+
+
+def placed(x1: float, y1: float, x2: float, y2: float, width: int, height: int) -> Box | None:
+    """The box inside its picture, None when less than a pixel is left or a number is none."""
+    try:
+        return Box(x1, y1, x2, y2).clipped(width, height)
+    except ValueError:
+        return None
+
+
+def read_json(path: Path) -> Any:
+    """Raises ImportUnreadable."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ImportUnreadable(f"{path} cannot be read: {error}.") from error
+
+
+def size_of(file: Path) -> tuple[int, int]:
+    """Width and height of the upright picture. Raises MediaError."""
+    from vision.media import open_image
+
+    image = open_image(file)
+    return image.width, image.height

@@ -1,0 +1,56 @@
+"""Reads crops: an export of ours (manifest.jsonl tells each crop's box in its picture), or a folder of pictures per class.
+
+Without a manifest a picture is its own crop: the whole of it is the box.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from exporters.incoming.arriving import Arriving, ArrivingBox, ImportUnreadable, label_of, placed, size_of
+from vision.media import image_paths
+from vision.types import Box
+
+
+def read(path: Path, media: Path | None) -> Iterator[Arriving]:
+    """media: folder with the pictures that an export was cut from, found by their content. Raises ImportUnreadable."""
+    if not path.is_dir():
+        raise ImportUnreadable(f"There is no folder {path}.")
+    manifest = path / "manifest.jsonl"
+    if manifest.is_file():
+        yield from _exported(manifest, media)
+        return
+    folders = [each for each in sorted(path.iterdir()) if each.is_dir() and not each.name.startswith(".")]
+    if not folders:
+        raise ImportUnreadable(f"{path} has no folder per class.", hint="Put each class's pictures into a folder of its name.")
+    for folder in folders:
+        for file in image_paths(folder):
+            width, height = size_of(file)
+            whole = ArrivingBox(label_of(folder.name), Box(0, 0, width, height), None, f"{folder.name}/{file.name}")
+            yield Arriving(file.name, file, width, height, (whole,))
+
+
+def _exported(manifest: Path, media: Path | None) -> Iterator[Arriving]:
+    files = {hashlib.sha256(each.read_bytes()).hexdigest(): each for each in image_paths(media)} if media else {}
+    tasks: dict[int, list[dict[str, Any]]] = {}
+    try:
+        for line in manifest.read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            if row["verdict"] == "approved" and row["view"] == "person":
+                tasks.setdefault(row["task"], []).append(row)
+        for task, rows in tasks.items():
+            file = files.get(rows[0]["image"])
+            boxes = [ArrivingBox(row["label"], box, None, row["crop"]) for row in rows if (box := _placed(row)) is not None]
+            name = file.name if file else rows[0]["image"]
+            yield Arriving(name, file, rows[0]["width"], rows[0]["height"], tuple(boxes), task=task, sha256=rows[0]["image"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ImportUnreadable(f"{manifest} is no manifest of ours: {type(error).__name__} {error}.") from error
+
+
+def _placed(row: dict[str, Any]) -> Box | None:
+    x1, y1, x2, y2 = (float(each) for each in row["box"])
+    return placed(x1, y1, x2, y2, int(row["width"]), int(row["height"]))
