@@ -151,5 +151,5 @@ def names_of(paths: Sequence[str]) -> list[str]:
 def _unless_small(detection: Detection, smallest: float) -> Detection:
     answer = detection.answer
     if isinstance(answer, Named) and min(detection.box.width, detection.box.height) < smallest:
-        return replace(detection, answer=Unknown(answer.label, answer.confidence))
+        return replace(detection, answer=Unknown(answer.label, answer.confidence, because=answer.because))
     return detection

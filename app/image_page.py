@@ -111,11 +111,16 @@ def _saves() -> list[Any]:
 def _wire(tab: ImageTab, asked: list[Any], find: gr.Button, parts: list[Any]) -> None:
     picture, prompt, box, text, version, smallest, tiles = asked
 
-    def look(path: str | None, *each: Any) -> tuple[Any, ...]:
-        return parts_of(tab.look(path, Ask(*each)))
+    # The names of these are the names that gradio_client knows them by: docs/app.md.
+    def look(
+        picture: str | None, prompt: str, box: float, text: float, version: str | None, smallest: float, tiles: bool
+    ) -> tuple[Any, ...]:  # fmt: skip
+        return parts_of(tab.look(picture, Ask(prompt, box, text, version, smallest, tiles)))
 
-    def again(path: str | None, *each: Any) -> tuple[Any, ...]:
-        return parts_of(tab.again(path, Ask(*each)))
+    def again(
+        picture: str | None, prompt: str, box: float, text: float, version: str | None, smallest: float, tiles: bool
+    ) -> tuple[Any, ...]:  # fmt: skip
+        return parts_of(tab.again(picture, Ask(prompt, box, text, version, smallest, tiles)))
 
     gr.on([find.click, prompt.submit], telling(look), asked, parts, api_name="find", show_progress_on=parts[0], concurrency_limit=4)
     picture.upload(telling(shown.showable), picture, picture, api_visibility="private", show_progress="hidden")

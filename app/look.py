@@ -18,7 +18,9 @@ footer { display: none !important; }
 #problem { border: 1px solid var(--error-border-color, #b91c1c); border-radius: 8px; padding: 14px 16px; gap: 8px; }
 #problem p { margin: 4px 0 0; color: var(--body-text-color-subdued); }
 #problem button { align-self: flex-start; }
-#status { min-height: 28px; padding: 2px 4px; }
+#status, #film-status { min-height: 28px; padding: 2px 4px; }
+.bar { height: 6px; border-radius: 3px; background: var(--border-color-primary); overflow: hidden; }
+.bar i { display: block; height: 100%; background: var(--color-accent); transition: width .4s; }
 .gradio-container table, .gradio-container table * { font-family: var(--font) !important; font-size: 14px; }
 .gradio-container .wrap > .error { display: none; } /* the message says it; a red pill on every output says nothing */
 .dark input[type="range"] { --neutral-200: var(--neutral-700); }

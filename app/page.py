@@ -14,6 +14,8 @@ from typing import Any
 
 import gradio as gr
 
+from app.film import FilmTab
+from app.film_page import film_page
 from app.image import ImageTab
 from app.image_page import image_page
 from app.look import CSS, theme
@@ -53,12 +55,16 @@ def page(pipeline: Pipeline | Callable[[], Pipeline], store: Store, *, studio: S
     with gr.Blocks(title="dinolabel", analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)) as blocks:
         head = gr.HTML(lambda: _header(sight), elem_id="header", padding=False)
         _without_models(blocks, sight, head)
-        with gr.Tabs(elem_id="tabs"), gr.Tab("Image", id="image"):
-            image = image_page(tab, shelf, limits=_limits(sight))
-            if studio is not None:
-                send_page(Sender(studio), tab, sight, image.asked)
+        with gr.Tabs(elem_id="tabs"):
+            with gr.Tab("Image", id="image"):
+                image = image_page(tab, shelf, limits=_limits(sight))
+                if studio is not None:
+                    send_page(Sender(studio), tab, sight, image.asked)
+            with gr.Tab("Video", id="video"):
+                heads = film_page(blocks, FilmTab(sight, tab, shelf), tab, limits=_limits(sight))
         refresh = telling(lambda: gr.update(choices=tab.versions()))
         gr.on([blocks.load, image.version.focus], refresh, None, image.version, show_progress="hidden", api_name="versions")
+        gr.on([blocks.load, heads.focus], refresh, None, heads, show_progress="hidden", api_visibility="private")
     return Page(blocks, shelf, sight)
 
 

@@ -62,7 +62,7 @@ def caption(label: str, detection: Detection) -> str:
 
 
 @cache
-def _font(text: str) -> str | None:
+def font_file(text: str) -> str | None:
     """A font file that can write the text; None for Pillow's own, which lacks even umlauts.
 
     DejaVu Sans comes with matplotlib; its folder is asked for without importing it.
@@ -88,7 +88,7 @@ def _annotated(canvas: Pixels, detections: Sequence[Detection], labels: Sequence
     words = sv.RichLabelAnnotator(
         palette,
         text_color=sv.ColorPalette.from_hex([text_colour(each) for each in colours]),
-        font_path=_font("".join(labels)),
+        font_path=font_file("".join(labels)),
         font_size=max(10, round(max(longer / 45, min(18, longer / 30)))),
         text_padding=max(2, round(longer / 300)),
         smart_position=True,

@@ -108,18 +108,18 @@ def _decode(video: Video, wanted: int) -> Pixels:
 
 def _walk(video: Video, wanted: Sequence[int], *, leap: bool = True) -> Iterator[tuple[int, Pixels]]:
     """The frames of these numbers (rising), each the first at or after its number that can be decoded. leap: seek between them."""
-    with _opened(video.path) as (container, stream):
-        frames, at, stamps = _frames(container, stream), -1, video.stamps
+    with opened_stream(video.path) as (container, stream):
+        frames, at, stamps = decoded(container, stream), -1, video.stamps
         for number in wanted:
             if at >= number:
                 continue
             if leap and (key := _key_before(video, number)) > max(at, 0):
                 container.seek(stamps[key], stream=stream)
-                frames = _frames(container, stream)
+                frames = decoded(container, stream)
             for frame in frames:
                 at = bisect_left(stamps, frame.pts) if video.keys else at + 1
                 if at >= number:
-                    yield min(at, len(stamps) - 1), _pixels(frame)
+                    yield min(at, len(stamps) - 1), upright(frame)
                     break
 
 
@@ -129,7 +129,7 @@ def _key_before(video: Video, number: int) -> int:
     return video.keys[before] if before >= 0 else 0
 
 
-def _frames(container: Any, stream: Any) -> Iterator[Any]:
+def decoded(container: Any, stream: Any) -> Iterator[Any]:
     """Decoded frames, in order; a damaged packet costs its own frames and no others."""
     import av
 
@@ -140,7 +140,8 @@ def _frames(container: Any, stream: Any) -> Iterator[Any]:
             log.info("packet_skipped", file=Path(container.name).name, stamp=packet.pts)
 
 
-def _pixels(frame: Any) -> Pixels:
+def upright(frame: Any) -> Pixels:
+    """(H, W, 3) uint8 RGB of a decoded frame, as the camera was held."""
     pixels = np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), k=round(frame.rotation / 90)))
     pixels.flags.writeable = False
     return pixels
@@ -150,16 +151,16 @@ def _pixels(frame: Any) -> Pixels:
 def _opened_video(path: Path, modified: int, size: int) -> Video:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    with _opened(path) as (container, stream):
+    with opened_stream(path) as (container, stream):
         declared = _declared(container, stream)
         base = float(stream.time_base)
         found = _stamps(container, stream)
     stamps, keys = found if found is not None else (_by_decoding(path), ())
-    with _opened(path) as (container, stream):
-        first = next(_frames(container, stream), None)
+    with opened_stream(path) as (container, stream):
+        first = next(decoded(container, stream), None)
         if first is None or not stamps:
             raise MediaUnreadable(f"{path.name} holds no picture that can be decoded.", hint="The file is damaged or was cut short.")
-        height, width = _pixels(first).shape[:2]
+        height, width = upright(first).shape[:2]
     times = tuple(round((each - stamps[0]) * base, 6) for each in stamps)
     return Video(path, digest, width, height, times, declared, stamps, keys)
 
@@ -187,8 +188,8 @@ def _stamps(container: Any, stream: Any) -> tuple[tuple[int, ...], tuple[int, ..
 
 def _by_decoding(path: Path) -> tuple[int, ...]:
     """Time stamps of the frames as the decoder gives them, evenly spaced where it gives none that rise."""
-    with _opened(path) as (container, stream):
-        given = [frame.pts for frame in _frames(container, stream)]
+    with opened_stream(path) as (container, stream):
+        given = [frame.pts for frame in decoded(container, stream)]
         even = 1 / (float(stream.average_rate or 25) * float(stream.time_base))
     rising = all(each is not None for each in given) and all(a < b for a, b in pairwise(given))
     return tuple(given) if rising else tuple(round(number * even) for number in range(len(given)))
@@ -201,7 +202,7 @@ def _declared(container: Any, stream: Any) -> float | None:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
+def opened_stream(path: Path) -> Iterator[tuple[Any, Any]]:
     """The container and its first stream of moving pictures: the cover of a song is none."""
     import av
 

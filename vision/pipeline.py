@@ -118,7 +118,7 @@ class Pipeline:
         labels: phrase -> label, so that synonyms find a thing once. phrase_thresholds: box thresholds of single phrases.
         """
         if bundle is not None:
-            bundle.check(self._embedder().digest, self.policy)
+            self.check(bundle)
         found = self.detect(images, prompt, thresholds, labels=labels, phrase_thresholds=phrase_thresholds)
         if bundle is None:
             return found
@@ -180,6 +180,10 @@ class Pipeline:
                 if self.cache:
                     self.cache.put_embeddings(fresh)
         return np.stack([known[key] for key in keys]) if keys else np.zeros((0, embedder.dim), np.float32)
+
+    def check(self, bundle: Bundle) -> None:
+        """Raises BundleMismatch unless the bundle was trained for this embedder and crop policy, ModelError without an embedder."""
+        bundle.check(self._embedder().digest, self.policy)
 
     def warm(self, found: Iterable[tuple[Image, Sequence[Detection]]]) -> None:
         """Embed these detections now, so that a head trained later names them without a forward pass. Nothing to do without a cache."""

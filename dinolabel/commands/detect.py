@@ -1,4 +1,4 @@
-"""`dinolabel detect`: boxes, and names once trained, for a file or folder of pictures; no Label Studio needed."""
+"""`dinolabel detect`: boxes, and names once trained, for a picture, a folder of them or a film; no Label Studio needed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from dinolabel import build, console, exits, options, weights, words
+from dinolabel import build, console, exits, films, options, weights, words
 from dinolabel.plan import Plan
 from dinolabel.settings import Settings
 from vision.errors import RequestError
@@ -32,7 +32,7 @@ RESULTS = "detections.json"
 
 
 def command(
-    path: Annotated[Path, typer.Argument(help="A picture, or a folder of pictures.")],
+    path: Annotated[Path, typer.Argument(help="A picture, a folder of pictures, or a film.")],
     prompt: Annotated[list[str], typer.Option("--prompt", help=options.PROMPT_HELP)],
     project: Annotated[int | None, typer.Option("--project", help="Name what is found with this project's head.")] = None,
     bundle: Annotated[Path | None, typer.Option("--bundle", help="Name it with the head in this folder.")] = None,
@@ -42,13 +42,17 @@ def command(
     text_threshold: Annotated[float | None, typer.Option(help="Least mean score of the words it matched, 0 to 1.")] = None,
     weights_name: options.WeightsName = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = None,
+    every: Annotated[int, typer.Option(min=1, help="Of a film: frames from one look of the detector to the next.")] = films.EVERY,
 ) -> None:
-    """Find things in pictures by words, and name them with a trained head.
+    """Find things in pictures or in a film by words, and name them with a trained head.
 
     The JSON holds `images`, each with file, width, height and `found`: label, phrase, score, confidence (null without a name),
     guess (of a head that does not know), box (x1, y1, x2, y2 in pixels), because (the approved crops most like it), and `suppressed`,
     the count of boxes left out because people keep deleting their like; and `failed`, each with file, error and hint.
     A picture that fails is listed and costs nothing else; when all fail the exit code is 3.
+
+    A film's JSON holds `tracks`: each with label, phrase, confidence (null without a name), looks, agreement, first and last. A name needs
+    three looks of which 60 % agree. With --out: the film with boxes and its sound, tracks as JSON and CSV, and a timeline picture.
 
     Example: dinolabel detect photos/ --prompt "cat face" --out found/
     """
@@ -58,6 +62,9 @@ def command(
         raise RequestError("Two heads were named.", hint="Give --project or --bundle, not both.")
     settings = _settings(project, weights_name, box_threshold=box_threshold, text_threshold=text_threshold, device=device)
     errand = Errand(path, words.prompt_map(prompt), settings, _head(settings, project, bundle), out)
+    if films.is_film(path):
+        _film(errand, every=every, as_json=as_json)
+        return
     paths = looking.pictures(path, out=out)
     _plan(errand, paths).show()
     seen, annotated = _look(errand, paths, _loaded(errand))
@@ -119,6 +126,17 @@ def _plan(errand: Errand, paths: Sequence[Path]) -> Plan:
         [("device", settings.device)],
         [("writes", f"annotated pictures and {RESULTS} into {errand.out}")] if errand.out else [],
         [("takes", f"about {words.duration(each * len(paths))}; pictures seen before cost nothing")] if each else [],
+    )
+
+
+def _film(errand: Errand, *, every: int, as_json: bool) -> None:
+    settings = errand.settings
+    lines = films.plan_lines(errand.root, every=every, seconds_a_picture=weights.seconds_a_picture(settings), out=errand.out)
+    names = weights.plan_lines(settings, names=errand.head is not None)
+    Plan.of(f"Look for {words.listed(list(errand.labels))} in {errand.root.name}", lines, names).show()
+    limits = build.thresholds(settings)
+    films.watch(
+        errand.root, errand.labels, _loaded(errand), head=errand.head, thresholds=limits, every=every, out=errand.out, as_json=as_json
     )
 
 

@@ -26,8 +26,8 @@ HEAVY = {
     # library: files that may import it
     "torch": [*MODELS, "vision/device.py"],
     "transformers": MODELS,
-    "av": ["vision/media.py", "vision/frames.py"],
-    "cv2": ["vision/media.py", "vision/draw.py", "dinolabel/demo/*", "training/nano/*"],
+    "av": ["vision/media.py", "vision/frames.py", "vision/films/*"],
+    "cv2": ["vision/media.py", "vision/draw.py", "vision/films/*", "dinolabel/demo/*", "training/nano/*"],
     "supervision": ["vision/draw.py"],
     "sklearn": ["vision/heads/*", "training/*"],
     "matplotlib": ["training/*"],

@@ -10,6 +10,7 @@ import PIL.Image
 import pytest
 
 from dinolabel.__main__ import run
+from tests.doubles.drawn_films import Disc, film, song
 from tests.doubles.scripted_models import RED, colour_bundle
 from tests.tiny_models import tiny_detector, tiny_embedder
 
@@ -97,9 +98,25 @@ def test_another_threshold_answers_from_the_cache(photos: Path, capsys: pytest.C
     assert counts[0] > counts[1]
 
 
+def test_a_film_gives_tracks_and_four_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = film(tmp_path / "walk.mp4", [Disc(RED, lambda n: (40 + n, 60))], frames=20, size=(160, 120), sound="aac")
+    assert run(["detect", str(source), *ASK, "--every", "5", "--out", str(tmp_path / "found"), "--json"]) == 0
+    printed = capsys.readouterr()
+    document = json.loads(printed.out)
+    assert (document["film"]["frames"], document["passes"], document["every"]) == (20, 4, 5)
+    assert json.loads((tmp_path / "found" / "walk-tracks.json").read_text()) == document
+    assert {each.name for each in (tmp_path / "found").iterdir()} >= {"walk-found.mp4", "walk-tracks.csv", "walk-timeline.png"}
+    assert all(each["label"] in ("cat", "pet") for each in document["tracks"])
+    assert "Look for cat, dog and puppy in walk.mp4" in printed.err
+    assert run(["detect", str(source), *ASK]) == 0
+    assert "track" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
+        (["detect", "song.mp4", "--prompt", "cat"], 3, "no moving pictures"),
+        (["detect", "page.mov", "--prompt", "cat"], 3, "no video that we can decode"),
         (["detect", "photos", "--prompt", " . "], 2, "nothing to look for"),
         (["detect", "nowhere", "--prompt", "cat"], 3, "no file or folder nowhere"),
         (["detect", "empty", "--prompt", "cat"], 3, "no pictures in empty"),
@@ -120,6 +137,8 @@ def test_what_goes_wrong_has_a_sentence_and_a_code(
     (tmp_path / "empty").mkdir()
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "a.jpg").write_text("<html>")
+    (tmp_path / "page.mov").write_text("<html>")
+    song(tmp_path / "song.mp4")
     colour_bundle(tom=RED).save(tmp_path / "stranger")
     assert run(arguments) == code
     printed = capsys.readouterr()

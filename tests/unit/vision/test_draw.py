@@ -11,7 +11,7 @@ import PIL.ImageDraw
 import PIL.ImageFont
 import pytest
 
-from vision.draw import _font, caption, colour, draw, text_colour
+from vision.draw import caption, colour, draw, font_file, text_colour
 from vision.types import Box, Detection, Named, Unknown
 
 CAT = Detection(Box(30, 40, 90, 100), "cat", 0.5)
@@ -105,5 +105,5 @@ def test_captions_can_be_read_on_every_label_colour() -> None:
 
 @pytest.mark.parametrize("letter", ["ü", "ñ", "ł", "я", "λ"])
 def test_letters_beyond_ascii_have_a_glyph(letter: str) -> None:
-    font = PIL.ImageFont.truetype(_font(letter), 30)
+    font = PIL.ImageFont.truetype(font_file(letter), 30)
     assert bytes(font.getmask(letter)) != bytes(font.getmask("\uffff"))

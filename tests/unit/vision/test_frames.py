@@ -66,8 +66,8 @@ def test_frames_that_are_never_shown_are_not_counted(tmp_path: Path) -> None:
 def test_a_long_way_is_leapt_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = film(tmp_path / "long.mp4", numbered(120))
     decoded = []
-    inner = frames._frames
-    monkeypatch.setattr(frames, "_frames", lambda *given: (decoded.append(1) or each for each in inner(*given)))
+    inner = frames.decoded
+    monkeypatch.setattr(frames, "decoded", lambda *given: (decoded.append(1) or each for each in inner(*given)))
     video = open_video(path)
     decoded.clear()
     assert number_on(open_frame(path, 110).pixels) == 110

@@ -1,0 +1,239 @@
+"""Films from end to end on drawn ones: who is where in each frame, the vote, the files, and stopping."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import av
+import numpy as np
+import PIL.Image
+import pytest
+
+from tests.doubles.drawn_films import Disc, DiscDetector, film
+from tests.doubles.scripted_models import BLUE, GREEN, RED, ColourEmbedder, colour_bundle
+from vision.errors import BundleMismatch, MediaUnreadable
+from vision.films.film import Answer, Film
+from vision.films.spill import Spill
+from vision.films.voting import Vote
+from vision.films.watching import Errand, Watch
+from vision.pipeline import Pipeline
+from vision.types import Box, Named, Prompt, Thresholds, Unknown
+
+WALKERS = (
+    Disc(RED, lambda n: (30 + 4 * n, 60)),
+    Disc(BLUE, lambda n: (290 - 4 * n, 170)),
+    Disc(GREEN, lambda n: (160, 120 + 30 * np.sin(n / 8)) if 20 <= n < 50 else None),
+)
+
+
+def errand(*, named: bool = True, every: int = 10) -> Errand:
+    bundle = colour_bundle(tom=RED, felix=BLUE) if named else None
+    return Errand(Prompt(("cat",)), Thresholds(0.3, 0.2), every, bundle)
+
+
+def pipeline(*colours: tuple[int, int, int]) -> Pipeline:
+    return Pipeline(DiscDetector(*(colours or (RED, GREEN, BLUE))), ColourEmbedder())
+
+
+def seen(path: Path, out: Path, asked: Errand, models: Pipeline) -> Answer:
+    made = Film(path, out, asked, models)
+    for _ in made.steps():
+        pass
+    assert made.answer is not None
+    return made.answer
+
+
+def test_tracks_have_names_and_are_where_things_are(tmp_path: Path) -> None:
+    models = pipeline()
+    answer = seen(film(tmp_path / "walk.mp4", WALKERS), tmp_path / "out", errand(), models)
+    assert sorted(each.label for each in answer.people) == ["cat", "felix", "tom"]
+    detector = models.detector
+    assert isinstance(detector, DiscDetector)
+    assert len(detector.asked) == 6, "every tenth frame of sixty"
+    where = {(int(row["track"]), int(row["frame"])): row for row in csv.DictReader(answer.table.open())}
+    ids = {each.label: each.track for each in answer.people}
+    for label, disc in (("tom", WALKERS[0]), ("felix", WALKERS[1])):
+        for number in range(60):
+            x, y = disc.at(number)  # type: ignore[misc]
+            row = where[ids[label], number]
+            truth = Box(max(0, x - 18), y - 18, min(320, x + 18), y + 18)
+            assert Box(*(float(row[each]) for each in ("x1", "y1", "x2", "y2"))).iou(truth) > 0.7, (label, number)
+    green = [number for track, number in where if track == ids["cat"]]
+    assert 18 <= min(green) <= 22, "followed back from the pass at 20 or 30 to where it began"
+    assert max(green) <= 59
+
+
+def test_who_comes_between_two_passes_is_followed_back_to_the_beginning(tmp_path: Path) -> None:
+    late = Disc(GREEN, lambda n: (160 + n, 120) if n >= 13 else None)
+    answer = seen(film(tmp_path / "late.mp4", [late]), tmp_path / "out", errand(every=10), pipeline())
+    (person,) = answer.people
+    assert 12 <= person.first <= 15
+
+
+def test_the_files(tmp_path: Path) -> None:
+    source = film(tmp_path / "walk.mp4", WALKERS, sound="aac")
+    answer = seen(source, tmp_path / "out", errand(), pipeline())
+    document = json.loads(answer.data.read_text())
+    assert document == answer.document
+    assert (document["format"], document["passes"], document["film"]["frames"]) == (1, 6, 60)
+    assert {each["label"] for each in document["tracks"]} == {"tom", "felix", "cat"}
+    picture = PIL.Image.open(answer.timeline)
+    assert picture.width == 1200
+    assert len(picture.getcolors(1 << 24) or []) > 10
+    assert sorted(each.name for each in (tmp_path / "out").iterdir()) == [
+        "walk-found.mp4", "walk-timeline.png", "walk-tracks.csv", "walk-tracks.json"
+    ]  # fmt: skip
+
+
+def boxes_of(path: Path) -> list[str]:
+    """Names of the outermost boxes of an MP4, in order (ISO/IEC 14496-12)."""
+    data, at, found = path.read_bytes(), 0, []
+    while at + 8 <= len(data):
+        found.append(data[at + 4 : at + 8].decode("latin1"))
+        at += int.from_bytes(data[at : at + 4], "big") or len(data)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "sound", "kept"),
+    [("a.mp4", "libx264", "aac", "aac"), ("b.mkv", "libx264", "libopus", "aac"), ("c.avi", "mpeg4", "libmp3lame", "aac"),
+     ("d.webm", "libvpx", "libopus", "aac"), ("e.mov", "libx264", None, None)],
+)  # fmt: skip
+def test_browsers_play_it_and_the_sound_is_kept(tmp_path: Path, name: str, codec: str, sound: str | None, kept: str | None) -> None:
+    source = film(tmp_path / name, WALKERS, frames=45, size=(161, 121) if codec != "libx264" else (160, 120), codec=codec, sound=sound)
+    answer = seen(source, tmp_path / "out", errand(named=False), pipeline())
+    assert boxes_of(answer.video).index("moov") < boxes_of(answer.video).index("mdat"), "fast start"
+    with av.open(str(answer.video)) as made:
+        video = made.streams.video[0]
+        assert (video.codec_context.name, video.codec_context.pix_fmt) == ("h264", "yuv420p")
+        assert video.width % 2 == video.height % 2 == 0
+        sounds = [each.codec_context.name for each in made.streams.audio]
+        assert [each.removesuffix("float") for each in sounds] == ([kept] if kept else [])
+        frames = [float(frame.time) for frame in made.decode(video)]
+    assert len(frames) == 45
+    assert frames[-1] - frames[0] == pytest.approx(44 / 30, abs=0.05)
+    if kept:
+        with av.open(str(answer.video)) as made:
+            heard = sum(frame.samples for frame in made.decode(audio=0)) / made.streams.audio[0].rate
+        assert heard == pytest.approx(1.5, abs=0.15)
+
+
+def test_times_that_vary_stay_as_they_are(tmp_path: Path) -> None:
+    path, stamps = tmp_path / "vary.mp4", [n * 40 + (300 if n >= 20 else 0) for n in range(40)]
+    from fractions import Fraction
+
+    with av.open(str(path), "w") as out:
+        video = out.add_stream("libx264", rate=25)
+        video.width, video.height, video.pix_fmt = 160, 120, "yuv420p"
+        video.codec_context.time_base = Fraction(1, 1000)
+        for number, stamp in enumerate(stamps):
+            made = av.VideoFrame.from_ndarray(np.full((120, 160, 3), 4 * number, np.uint8), format="rgb24")
+            made.pts, made.time_base = stamp, Fraction(1, 1000)
+            out.mux(video.encode(made))
+        out.mux(video.encode(None))
+    answer = seen(path, tmp_path / "out", errand(named=False), pipeline())
+    with av.open(str(answer.video)) as made_again:
+        times = [float(frame.time) for frame in made_again.decode(video=0)]
+    assert [each - times[0] for each in times] == pytest.approx([stamp / 1000 for stamp in stamps], abs=0.003)
+
+
+def test_stopping_stops_at_once_and_leaves_nothing(tmp_path: Path) -> None:
+    models = pipeline()
+    made = Film(film(tmp_path / "walk.mp4", WALKERS), tmp_path / "out", errand(), models)
+    steps = made.steps()
+    for _, progress in zip(range(15), steps, strict=False):
+        assert progress.stage == "watching"
+    steps.close()
+    assert made.answer is None
+    assert not (tmp_path / "out").exists()
+    detector = models.detector
+    assert isinstance(detector, DiscDetector)
+    assert len(detector.asked) == 2
+
+
+def test_stopping_while_writing_leaves_nothing_either(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    made = Film(film(tmp_path / "walk.mp4", WALKERS), tmp_path / "out", errand(), pipeline())
+    steps = made.steps()
+    while next(steps).stage != "writing":
+        pass
+    steps.close()
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_scene_cut_ends_every_track(tmp_path: Path) -> None:
+    """White for a second, black for a second, a disc at the same place in both."""
+    path = tmp_path / "cut.mp4"
+    with av.open(str(path), "w") as out:
+        video = out.add_stream("libx264", rate=30)
+        video.width, video.height, video.pix_fmt = 160, 120, "yuv420p"
+        for number in range(60):
+            picture = PIL.Image.new("RGB", (160, 120), (250, 250, 250) if number < 30 else (10, 10, 10))
+            PIL.ImageDraw.Draw(picture).ellipse((60, 40, 100, 80), fill=RED)
+            out.mux(video.encode(av.VideoFrame.from_ndarray(np.asarray(picture), format="rgb24")))
+        out.mux(video.encode(None))
+    answer = seen(path, tmp_path / "out", errand(every=12), pipeline())
+    assert [(each.label, each.last < 30) for each in answer.people] == [("tom", True), ("tom", False)]
+    assert answer.people[1].first == 30, "the detector looks right after the cut"
+
+
+def test_a_film_that_is_cut_short_gives_what_there_is(tmp_path: Path) -> None:
+    whole = film(tmp_path / "whole.mkv", WALKERS, frames=90)
+    (tmp_path / "short.mkv").write_bytes(whole.read_bytes()[: int(whole.stat().st_size * 0.6)])
+    answer = seen(tmp_path / "short.mkv", tmp_path / "out", errand(named=False), pipeline())
+    assert 20 < answer.document["film"]["frames"] < 90
+    assert answer.document["film"]["cut_short"]
+
+
+def test_what_is_no_film_is_said_plainly(tmp_path: Path) -> None:
+    (tmp_path / "no.mp4").write_text("<html>")
+    with pytest.raises(MediaUnreadable, match="no video"):
+        seen(tmp_path / "no.mp4", tmp_path / "out", errand(), pipeline())
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_head_of_other_features_is_refused_before_any_work(tmp_path: Path) -> None:
+    models = pipeline()
+    models.embedder.digest = "0" * 64  # type: ignore[union-attr, misc]
+    with pytest.raises(BundleMismatch):
+        seen(film(tmp_path / "walk.mp4", WALKERS, frames=5), tmp_path / "out", errand(), models)
+
+
+def test_passes_are_no_further_apart_than_half_a_second(tmp_path: Path) -> None:
+    slow = film(tmp_path / "slow.mp4", WALKERS, rate=4, frames=12)
+    with Spill() as spill:
+        assert Watch(slow, errand(every=30), pipeline(), spill).every == 2
+
+
+@pytest.mark.parametrize(
+    ("looks", "wanted"),
+    [
+        (["tom"] * 2, Unknown("tom", 0.9)),
+        (["tom"] * 3, Named("tom", 0.9)),
+        (["tom", "tom", "tom", None, None], Named("tom", 0.9)),
+        (["tom", "tom", "tom", None, None, None], Unknown("tom", 0.9)),
+        (["tom", "tom", "felix", "felix"], Unknown("felix", 0.9)),
+        ([None, None, None], Unknown()),
+    ],
+)
+def test_the_vote(looks: list[str | None], wanted: Named | Unknown) -> None:
+    vote = Vote()
+    for each in looks:
+        vote.add(Named(each, 0.9) if each else Unknown("tom", 0.2))
+    answer = vote.answer
+    assert type(answer) is type(wanted)
+    if isinstance(answer, Named):
+        assert (answer.label, answer.confidence) == (wanted.label, pytest.approx(0.9))  # type: ignore[union-attr]
+    else:
+        assert answer.nearest == wanted.nearest  # type: ignore[union-attr]
+
+
+def test_rows_come_back_from_the_file_as_they_were() -> None:
+    rows = [[(1, Box(1, 2, 3, 4))], [], [(1, Box(1.5, 2, 3, 4)), (2, Box(5, 5, 9, 9.25))]]
+    with Spill() as spill:
+        for each in rows:
+            spill.add(each)
+        assert list(spill) == rows
+        assert list(spill) == rows, "as often as wanted"

@@ -1,0 +1,167 @@
+"""Watches a film once: the detector every few frames, optical flow in between, a look at each track's face now and then.
+
+Knows the pipeline and the tracker; how a film is written again is `writing`'s. Memory does not grow with the film: boxes go to a file.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vision.bundle import Bundle
+from vision.films.following import Grey
+from vision.films.spill import Spill
+from vision.films.tracking import Track, Tracker
+from vision.films.voting import LEAST_LOOKS, Vote
+from vision.frames import Video, decoded, open_video, opened_stream, upright
+from vision.pipeline import Pipeline
+from vision.types import Box, Detection, Embeddings, Image, Nothing, Pixels, Prompt, Thresholds, Unknown
+
+GREY_SIDE = 640  # pixels; performance.md §5: half of 720p follows nearly as well as the whole
+MOST_APART = 0.5  # seconds between two passes of the detector, however slow the film's frames come
+WEAK = 0.5  # share of the box threshold with which a track is kept alive (ByteTrack's second round: Zhang et al., ECCV 2022)
+REFRESH = 2.0  # seconds between two looks at a track that has had its first three
+PATIENCE = 1.5  # seconds that a lost track is waited for
+CUT = 40.0  # mean change of a grey level (0..255) between two frames beyond which the scene is another
+
+
+@dataclass(frozen=True)
+class Errand:
+    """What to look for in a film. every: frames between two passes of the detector; smallest: pixels, below which nobody is named."""
+
+    prompt: Prompt
+    thresholds: Thresholds
+    every: int = 15
+    bundle: Bundle | None = None
+    smallest: float = 0.0
+
+
+@dataclass
+class Seen:
+    """A track with its vote. first, last: frames it is shown in, inclusive. mean: sum of its looks' embeddings, to know it again."""
+
+    track: Track
+    vote: Vote = field(default_factory=Vote)
+    first: int = 0
+    last: int = 0
+    looked: float = float("-inf")
+    embedding: Embeddings | None = None
+
+
+@dataclass(frozen=True)
+class Moment:
+    """How far it is. frame: just done, counted from 0; of: frames in all; passes: of the detector. picture: makes this frame, RGB."""
+
+    frame: int
+    of: int
+    passes: int
+    picture: Callable[[], Pixels] = field(repr=False)
+    boxes: list[tuple[Box, Seen]] = field(repr=False)
+
+
+class Watch:
+    """One film being watched. Iterate it to the end; `seen` and `spill` then hold everybody. Closing the iterator stops at once.
+
+    turn: entered around each pass of a model, so that others who use the same models get theirs in between.
+    Raises MediaError, ModelError, BundleMismatch.
+    """
+
+    def __init__(
+        self, path: Path, errand: Errand, pipeline: Pipeline, spill: Spill,
+        *, turn: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    ) -> None:  # fmt: skip
+        self.video: Video = open_video(path)
+        self.errand = errand
+        self.spill = spill
+        self.seen: dict[int, Seen] = {}
+        self.passes = 0
+        self.seconds = 0.0
+        self._pipeline, self._turn = pipeline, turn
+        if errand.bundle is not None:
+            pipeline.check(errand.bundle)
+        rate = len(self.video.times) / max(self.video.seconds, 1e-6)
+        self.every = max(1, min(errand.every, round(rate * MOST_APART) or 1))
+        self._tracker = Tracker((self.video.width, self.video.height), patience=max(2, round(rate * PATIENCE)))
+        self._settled = 0
+
+    def __iter__(self) -> Iterator[Moment]:
+        began, before, since = time.perf_counter(), None, self.every
+        with opened_stream(self.video.path) as (container, stream):
+            for number, frame in enumerate(decoded(container, stream)):
+                grey = _grey(frame)
+                changed = before is not None and float(np.abs(grey.astype(np.int16) - before).mean()) > CUT
+                if changed:
+                    self._settle()
+                    self._tracker.cut()
+                self._tracker.follow(grey)
+                before, since = grey, since + 1
+                if changed or since >= self.every:
+                    self._pass(number, upright(frame))
+                    since = 0
+                yield self._moment(number, frame)
+        self._settle()
+        self.seconds = time.perf_counter() - began
+
+    def confirmed(self) -> dict[int, Seen]:
+        """The tracks that count: seen by two passes or more, or by the only pass there was in their time."""
+        return {number: each for number, each in self.seen.items() if each.track.hits > 1 or self.passes == 1}
+
+    def _moment(self, number: int, frame: Any) -> Moment:
+        boxes = [(box, self.seen[each.id]) for each in self._tracker.tracks if each.missed == 0 and (box := self._clipped(each.box))]
+        return Moment(number, len(self.video.times), self.passes, lambda: upright(frame), boxes)
+
+    def _pass(self, number: int, pixels: Pixels) -> None:
+        """Ask the detector, give the boxes to the tracks, look at who is due."""
+        image = Image(self.video.sha256, self.video.width, self.video.height, lambda: pixels, number)
+        asked = self.errand.thresholds
+        low = Thresholds(asked.box * WEAK, asked.text * WEAK, asked.nms_iou)
+        with self._turn():
+            (detections,) = self._pipeline.detect([image], self.errand.prompt, low)
+            self.passes += 1
+            pairs = self._tracker.match(detections, least_score=asked.box)
+            self._look(image, number, pairs)
+        self._settle()
+
+    def _look(self, image: Image, number: int, pairs: list[tuple[Track, Detection]]) -> None:
+        now, bundle = self.video.times[min(number, len(self.video.times) - 1)], self.errand.bundle
+        for track, _ in pairs:
+            self.seen.setdefault(track.id, Seen(track, first=number, last=number))
+        if bundle is None:
+            return
+        due = [(self.seen[track.id], detection) for track, detection in pairs if self._due(self.seen[track.id], now)]
+        boxes = [detection.box for _, detection in due]
+        rows = self._pipeline.embed(image, boxes)
+        for (seen, _), box, row, answer in zip(due, boxes, rows, bundle.answer(rows, boxes, image=image.key), strict=True):
+            small = min(box.width, box.height) < self.errand.smallest
+            seen.vote.add(Unknown() if small or isinstance(answer, Nothing) else answer)
+            seen.looked, seen.embedding = now, row if seen.embedding is None else seen.embedding + row
+
+    def _due(self, seen: Seen, now: float) -> bool:
+        return seen.vote.looks < LEAST_LOOKS or now - seen.looked >= REFRESH
+
+    def _settle(self) -> None:
+        for rows in self._tracker.settled():
+            kept = [(number, box) for number, each in rows if (box := self._clipped(each)) is not None]
+            self.spill.add(kept)
+            for number, _ in kept:
+                seen = self.seen[number]
+                seen.first, seen.last = min(seen.first, self._settled), max(seen.last, self._settled)
+            self._settled += 1
+
+    def _clipped(self, box: Any) -> Box | None:
+        if box[2] <= box[0] or box[3] <= box[1]:
+            return None
+        return Box(*map(float, box)).clipped(self.video.width, self.video.height)
+
+
+def _grey(frame: Any) -> Grey:
+    """(h, w) uint8, longer side GREY_SIDE at most, upright: from the luma plane, so it costs little."""
+    scale = min(1.0, GREY_SIDE / max(frame.width, frame.height))
+    small = frame.reformat(width=max(2, round(frame.width * scale)), height=max(2, round(frame.height * scale)), format="gray")
+    return np.ascontiguousarray(np.rot90(small.to_ndarray(), k=round(frame.rotation / 90)))
