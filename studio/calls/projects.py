@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from studio.errors import StudioCutShort
+from studio.errors import StudioCutShort, StudioRefused
 from studio.wire import Wire
 
 LONG_SECONDS = 300.0
@@ -141,8 +141,17 @@ class Projects:
         return {str(each["path"]): int(each["id"]) for each in found}
 
     def sync_local_storage(self, storage: int) -> int:
-        """Makes a task of every file that is not one yet. Returns how many are new."""
-        reply = self.wire.json("POST", f"/api/storages/localfiles/{storage}/sync", json={}, timeout=LONG_SECONDS)
+        """Makes a task of every file that is not one yet, and waits for it. Returns how many are new."""
+        path = f"/api/storages/localfiles/{storage}"
+        reply = self.wire.json("POST", f"{path}/sync", json={}, timeout=LONG_SECONDS)
+        end = time.monotonic() + LONG_SECONDS
+        while reply.get("status") in {"queued", "in_progress"}:  # a worker does it, where Label Studio has one
+            if time.monotonic() > end:
+                raise StudioRefused("Label Studio is still reading the folder.", hint="Its tasks appear when it is done: nothing is lost.")
+            time.sleep(AGAIN_SECONDS)
+            reply = self.wire.json("GET", path)
+        if reply.get("status") == "failed":
+            raise StudioRefused("Label Studio could not read the folder.", hint="See the storage in the project's settings, Cloud Storage.")
         return int(reply.get("last_sync_count") or 0)
 
     def _export(self, project: int, only: Mapping[str, Any]) -> list[dict[str, Any]]:

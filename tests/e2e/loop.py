@@ -20,6 +20,7 @@ from backend.projects import Projects
 from backend.service import Service
 from studio.client import Studio
 from studio.media import Media
+from studio.network import USUAL, Network
 from tests.doubles.coloured_things import ColourSense, ThingDetector
 from vision.cache import Cache
 from vision.pipeline import Pipeline
@@ -30,7 +31,15 @@ WEIGHTS = ("nano", "nano")
 SLOW_SECONDS = 0.05
 
 
-def service(folder: Path, studio: Studio | None, *, program: list[str] | None = None, seconds: float = 0.0, **options: Any) -> Service:
+def service(
+    folder: Path,
+    studio: Studio | None,
+    *,
+    program: list[str] | None = None,
+    seconds: float = 0.0,
+    network: Network = USUAL,
+    **options: Any,
+) -> Service:
     """Everything on disk under folder, so that another process goes on where this one ended. seconds: a detector pass takes per picture."""
     store = Store(folder / "bundles")
     jobs = Jobs(
@@ -41,7 +50,7 @@ def service(folder: Path, studio: Studio | None, *, program: list[str] | None = 
         verdicts=lambda project: store.verdicts(str(project)),
     )
     pipeline = Pipeline(ThingDetector(seconds=seconds), ColourSense(), cache=Cache(folder / "cache.sqlite", max_mb=64))
-    media = Media(studio, cache_dir=folder / "media")
+    media = Media(studio, cache_dir=folder / "media", network=network)
     given = {"weights": WEIGHTS, "poll_seconds": 1.0, "quiet_seconds": 0.0} | options
     return Service(studio, media, pipeline, store, Projects(folder / "projects.json"), jobs, **given)
 

@@ -406,3 +406,17 @@ def test_a_proxy_that_gives_up_waiting_does_not_make_us_delete_twice(host: Any, 
         host.on("/api/projects/5/model-versions/", status, body)
     assert studio.delete_version(5, "v1") == 3
     assert [each.method for each in host.asked if "model-versions" in each.path] == ["DELETE", "GET", "GET", "GET"]
+
+
+def test_a_storage_that_a_worker_reads_is_waited_for(host: Any, studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("studio.calls.projects.AGAIN_SECONDS", 0.01)
+    host.on("/api/storages/localfiles/2/sync", 200, {"status": "queued", "last_sync_count": None})
+    for status, count in (("in_progress", 3), ("completed", 12)):
+        host.on("/api/storages/localfiles/2", 200, {"status": status, "last_sync_count": count})
+    assert studio.sync_local_storage(2) == 12
+
+
+def test_a_storage_that_cannot_be_read_is_said(host: Any, studio: Studio) -> None:
+    host.on("/api/storages/localfiles/2/sync", 200, {"status": "failed"})
+    with pytest.raises(StudioRefused, match="could not read"):
+        studio.sync_local_storage(2)

@@ -1,0 +1,136 @@
+"""A Label Studio as an office runs it: on PostgreSQL, beside a Redis, behind https on a sub-path; and our whole loop on it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from backend.server import create_app, serve
+from dinolabel import connect
+from studio.client import Studio
+from studio.media import Media
+from studio.network import Network
+from tests.doubles.coloured_things import scene
+from tests.e2e import services
+from tests.e2e.loop import Watcher, service, without_boxes
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+ROOT = Path(__file__).resolve().parents[2]
+SECRET = "a secret of this office"
+TRAINS = (
+    "import sys\n"
+    "if 'train' in sys.argv:\n"
+    "    from pathlib import Path\n"
+    "    from tests.doubles.coloured_things import bundle, RED, GREEN\n"
+    "    from vision.store import Store\n"
+    "    Store(Path({bundles!r})).publish('{project}', "
+    "bundle({{'jason': RED, 'lacy': GREEN}}, trained_until='2999-01-01T00:00:00+00:00'))\n"
+    "print('Trained.')"
+)
+
+
+@dataclass(frozen=True)
+class Office:
+    """url: https on a sub-path. token: of Label Studio. ca: whom to trust for it. documents: what it may serve."""
+
+    url: str
+    token: str
+    ca: Path
+    documents: Path
+
+    @property
+    def studio(self) -> Studio:
+        return Studio(self.url, self.token, network=Network(ca_bundle=self.ca))
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    folder = tmp_path_factory.mktemp("office")
+    (folder / "documents").mkdir()
+    inner, outer = services.free_port(), services.free_port()
+    with ExitStack() as running:
+        front = running.enter_context(services.nginx(folder, upstream=inner, port=outer))
+        database = running.enter_context(services.postgres())
+        running.enter_context(services.redis(folder))
+        extra = database | {"LABEL_STUDIO_HOST": front.url}
+        studio = services.StudioWith(folder / "studio", extra, port=inner, documents=folder / "documents")
+        running.enter_context(studio)
+        yield Office(front.url, studio.token, front.ca, folder / "documents")
+
+
+def eventually(truth: Callable[[], object], seconds: float = 120.0) -> None:
+    end = time.monotonic() + seconds
+    while not truth():
+        assert time.monotonic() < end, f"still not true after {seconds} s"
+        time.sleep(0.2)
+
+
+def test_init_predict_annotate_train_switch(office: Office, tmp_path: Path) -> None:
+    photos, data = tmp_path / "photos", tmp_path / "data"
+    photos.mkdir()
+    for at in range(6):
+        scene(photos, at)
+    ours = {"DINOLABEL_STUDIO_URL": office.url, "DINOLABEL_STUDIO_TOKEN": office.token, "DINOLABEL_CA_BUNDLE": str(office.ca)}
+    environment = os.environ | ours | {"DINOLABEL_DATA_DIR": str(data), "DINOLABEL_SECRET": SECRET}
+
+    def dinolabel(*words: str) -> str:
+        command = [sys.executable, "-m", "dinolabel", *words]
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    words = ["--title", "Office", "--prompt", "thing=coloured thing", "--names", "jason,lacy", "--weights", "nano"]
+    dinolabel("init", *words, "--photos", str(photos))
+    studio = office.studio
+    (project,) = [each.id for each in studio.projects() if each.title == "Office"]
+    program = [sys.executable, "-c", TRAINS.format(bundles=str(data / "bundles"), project=project)]
+    made = service(data, studio, program=program, network=studio.wire.network, poll_seconds=600.0, train_after=4)
+    server = serve(create_app(made, secret=SECRET), "127.0.0.1", 0, secret=SECRET)
+    threading.Thread(target=server.run, daemon=True).start()
+    made.start()
+    try:
+        eventually(lambda: studio.project(project).model_version and not without_boxes(studio, project))
+        connect.connect(studio, project, server.url, secret=SECRET)
+        told = dinolabel("doctor", "--project", str(project), "--weights", "nano")
+        assert "with our secret" in told and "was fetched" in told, told
+        before = studio.project(project).model_version
+        with Watcher(studio, project) as watcher:
+            for row in list(studio.tasks(project))[:2]:
+                boxes = studio.predictions(row.id)[-1]
+                result = [dict(each) for each in boxes["result"]]
+                for each, name in zip(result, ("jason", "lacy"), strict=True):
+                    each["value"] = {**each["value"], "rectanglelabels": [name]}
+                studio.create_annotation(row.id, result, lead_time=2.0, parent_prediction=boxes["id"])
+            eventually(lambda: studio.project(project).model_version not in ("", before, connect.TITLE))
+            eventually(lambda: made.board.get(project).state == "in step")
+        assert watcher.bare == []
+        opened = studio.next_task(project)
+        assert opened is not None
+        assert [each["value"]["rectanglelabels"] for each in opened["predictions"][0]["result"]] == [["jason"], ["lacy"]]
+    finally:
+        made.stop()
+        server.close()
+
+
+def test_every_form_of_address_is_found(office: Office, tmp_path: Path) -> None:
+    studio = office.studio
+    project = studio.create_project("Addresses", '<View><Image name="image" value="$image"/></View>').id
+    photo = scene(tmp_path, 0)
+    (office.documents / "photos").mkdir(exist_ok=True)
+    (office.documents / "photos" / "a b.png").write_bytes(photo.read_bytes())
+    studio.upload_images(project, [photo])
+    studio.sync_local_storage(studio.add_local_storage(project, office.documents / "photos"))
+    urls = [row.data["image"] for row in studio.tasks(project)]
+    path = "/" + office.url.split("/", 3)[3]
+    assert urls[0].startswith(f"{path}/data/upload/") and urls[1].startswith(f"{office.url}/data/local-files/?d="), "as measured"
+    inner = Media(studio, cache_dir=tmp_path / "media")
+    assert [inner.resolve(each).read_bytes() for each in urls] == [photo.read_bytes()] * 2
