@@ -17,6 +17,7 @@ FLOOR_RECALL = 0.4  # of one label: a mean can hide a name that is never found
 ENOUGH_OBJECTS = 5  # held-out objects of a label before its own recall says anything
 ENOUGH_GROUPS = 2  # held-out groups of a label before it is counted as judged
 JUDGED_SHARE = 0.5  # of the labels that must be judged before a held-out report speaks for the head
+MARGIN = 0.05  # macro-F1: a loss that must be ruled out before a head is replaced
 GAIN_F1 = 0.01  # a switch is rarer than a training: what counts as better
 NEWS = 0.05  # or as much to have learnt from: share of approved objects that the current head has not seen
 HELD_OUT, LEFT_OUT, NOTHING = "held out", "left out in turn", "nothing"
@@ -72,6 +73,7 @@ def decide(
     *,
     basis: str,
     news: News | None = None,
+    settled: tuple[Report, Report] | None = None,
     seed: int = 0,
     sources: str = "pictures",
 ) -> Decision:

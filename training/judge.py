@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from training import compete, fit, gate
 from training.compete import Choice
 from training.evaluate import Report
@@ -82,6 +84,20 @@ def current_head(store: Store, project: str, making: Making) -> Current:
         return Current(wanted, bundle, Bundle.load(store.folder(project, wanted) / FOLDER))
     except BundleMismatch:
         return Current(wanted, bundle, why_not="The current head cannot be compared: it has learnt from pictures of both sides.")
+
+
+def settled(current: Current, candidate: Bundle, held_out: Samples, *, seed: int) -> tuple[Report, Report] | None:
+    """Candidate and current on the held-out objects that the current head's people had approved already, under the name they have now.
+
+    What came later may be wrong in both, what is learnt and what is measured: only here a spoilt batch of labels shows.
+    None when there is no such object.
+    """
+    if current.bundle is None or current.judge is None:
+        return None
+    before = {name for name, _ in _objects(current.bundle.reference_ids, current.bundle.reference_labels)}
+    rows = held_out.take(np.array([each.rsplit("/", 1)[0] in before for each in held_out.ids], dtype=bool))
+    mine, theirs = (fit.held_out_report(each, rows, seed=seed) for each in (candidate, current.judge))
+    return (mine, theirs) if mine is not None and theirs is not None else None
 
 
 def news(current: Current, everything: Samples, making: Making) -> News | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ import numpy.typing as npt
 from training.calibrate import Codes, codes
 from training.errors import NotEnoughLabels
 from training.features import Features
+from training.likeness import Looks, clusters
 from training.manifest import Manifest, Row
 from vision.bundle import UNKNOWN_LABEL
 from vision.split import Side, side
@@ -72,6 +73,11 @@ class Samples:
         """Objects, not views, of each label."""
         return dict(sorted(Counter(label for label, served in zip(self.labels, self.served, strict=True) if served).items()))
 
+    def clustered(self, thumbnails: Looks | None = None) -> Samples:
+        """The same rows, near-duplicates of different pictures in one group. thumbnails: (N, K), see training.likeness."""
+        ages = [_age(each) for each in self.ids]
+        return replace(self, groups=clusters(self.embeddings, thumbnails, self.groups, ages))
+
     def take(self, mask: Mask) -> Samples:
         """The rows of a boolean mask."""
         at = np.flatnonzero(mask)
@@ -101,6 +107,11 @@ class Samples:
     @property
     def _splits(self) -> tuple[Side | None, ...]:
         return self.splits or (None,) * len(self)
+
+
+def _age(row_id: str) -> int:
+    """Annotations are numbered as they are made: of task/annotation/region/view, the second."""
+    return int(row_id.split("/")[1])
 
 
 def teaching_rows(manifest: Manifest, *, generic_is_unknown: bool) -> list[Row]:
