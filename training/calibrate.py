@@ -55,7 +55,7 @@ def temperature(logits: Floats, truth: Codes) -> float:
 
     def surprise(log_t: float) -> float:
         logged = log_softmax(logits[usable] / np.exp(log_t))
-        return float(-np.where(target > 0, target * logged, 0.0).sum())
+        return float(-(target * np.where(target > 0, logged, 0.0)).sum())
 
     low, high = np.log(TEMPERATURES)
     found = minimize_scalar(surprise, bounds=(low, high), method="bounded", options={"xatol": 1e-4})

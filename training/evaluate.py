@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ COVERAGE = 0.95  # of the intervals
 BINS = 10  # of the reliability table, as in Guo et al. 2017
 
 Counts = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ def report(
         coverage=covered / known,
         accuracy_named=right / covered if covered else 0.0,
         macro_f1=float(macro_f1(table[None])[0]),
-        macro_f1_interval=interval(macro_f1(resampled(confusion, seed=seed))),
+        macro_f1_interval=interval(resampled_f1(confusion, seed=seed)),
         per_label=_per_label(names, table, confusion),
         ece=ece,
         reliability=reliability,
@@ -143,18 +145,30 @@ def confusions(truth: Sequence[str | None], said: Sequence[str | None], *, group
 def macro_f1(tables: Counts) -> npt.NDArray[np.float64]:
     """(B,) mean F1 over the labels with a true object in that table; 0 for a table without any. tables: (B, L + 1, L + 1)."""
     hits = np.diagonal(tables, axis1=1, axis2=2)[:, :-1].astype(np.float64)
-    true, said = tables.sum(axis=2)[:, :-1], tables.sum(axis=1)[:, :-1]
+    return _mean_f1(hits, tables.sum(axis=2)[:, :-1].astype(np.float64), tables.sum(axis=1)[:, :-1].astype(np.float64))
+
+
+def _mean_f1(hits: Floats, true: Floats, said: Floats) -> Floats:
     f1 = 2 * hits / np.maximum(true + said, 1)
     seen = true > 0
     return np.asarray((f1 * seen).sum(axis=1) / np.maximum(seen.sum(axis=1), 1))
 
 
-def resampled(confusion: Counts, *, seed: int) -> Counts:
-    """(RESAMPLES, L + 1, L + 1): the groups drawn again with replacement, so that objects of one picture stay together."""
-    count = len(confusion)
-    weights = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=RESAMPLES)
-    flat = weights.astype(np.float64) @ confusion.reshape(count, -1)  # float: BLAS; counts stay exact far below 2**53
-    return flat.astype(np.int64).reshape(RESAMPLES, *confusion.shape[1:])
+@lru_cache(maxsize=8)
+def drawn(count: int, seed: int) -> Floats:
+    """(RESAMPLES, count) how often each group is in each resample: groups drawn again with replacement, so that objects of one picture stay
+    together (cluster bootstrap). The same for the same count and seed, so that two heads are resampled alike."""
+    weights = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=RESAMPLES).astype(np.float64)
+    weights.flags.writeable = False
+    return np.asarray(weights)
+
+
+def resampled_f1(confusion: Counts, *, seed: int) -> Floats:
+    """(RESAMPLES,) macro-F1 of the resampled groups. confusion: (G, L + 1, L + 1)."""
+    hits = np.diagonal(confusion, axis1=1, axis2=2)[:, :-1]
+    margins = np.concatenate([hits, confusion.sum(axis=2)[:, :-1], confusion.sum(axis=1)[:, :-1]], axis=1)
+    found, true, said = np.split(drawn(len(confusion), seed) @ margins.astype(np.float64), 3, axis=1)
+    return _mean_f1(found, true, said)
 
 
 def interval(values: npt.NDArray[np.float64]) -> tuple[float, float]:

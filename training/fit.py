@@ -99,7 +99,7 @@ def held_out_report(head: Bundle, held_out: Samples, *, seed: int) -> Report | N
     served = held_out.take(held_out.served)
     if not served.names:
         return None
-    answers = head.answer(served.embeddings, served.boxes)
+    answers = head.answer(served.embeddings, served.boxes, reasons=False)
     labels = [label for label in head.labels if label != UNKNOWN_LABEL]
     return report(served.truth, answers, groups=served.groups, labels=labels, seed=seed)
 

@@ -8,16 +8,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from training.evaluate import Report, interval, macro_f1, resampled
+from training.evaluate import Report
+from training.paired import ENOUGH_OBJECTS, Difference, difference, lost_most
 
 FLOOR_F1 = 0.6  # without a current head: below it a person corrects more names than the head saves
 FLOOR_RECALL = 0.4  # of one label: a mean can hide a name that is never found
-ENOUGH_OBJECTS = 5  # held-out objects of a label before its own recall says anything
 ENOUGH_GROUPS = 2  # held-out groups of a label before it is counted as judged
 JUDGED_SHARE = 0.5  # of the labels that must be judged before a held-out report speaks for the head
+FLOOR_UNKNOWN = 0.5  # of explicit unknowns, unnamed: a head that names most strangers costs trust
+UNKNOWN_LOSS = 0.1
 MARGIN = 0.05  # macro-F1: a loss that must be ruled out before a head is replaced
+COARSE = 0.1  # with fewer objects than that, one crop counts for points: this much lost is too much
+MEASURABLE = 100  # held-out objects from which on a loss of MARGIN can be ruled out at all
+SETTLED, ENOUGH_SETTLED = 0.04, 20  # on what was approved before: this much lost, of so many objects, is too much
 GAIN_F1 = 0.01  # a switch is rarer than a training: what counts as better
 NEWS = 0.05  # or as much to have learnt from: share of approved objects that the current head has not seen
 HELD_OUT, LEFT_OUT, NOTHING = "held out", "left out in turn", "nothing"
@@ -80,8 +83,8 @@ def decide(
     """Compare the candidate with the current head, or with absolute floors when there is no current one to compare.
 
     basis: HELD_OUT (both reports on the same groups, in the same order), LEFT_OUT (too few held-out groups: every group left out in
-    turn, candidate only) or NOTHING (one picture per name: candidate is None). news: None when there is no current head. sources: what the
-    groups are, in a word.
+    turn, candidate only) or NOTHING (one picture per name: candidate is None). news: None when there is no current head.
+    settled: both heads on the held-out objects that had been approved when the current head was made. sources: what the groups are, in a word.
     Raises ValueError when the two reports are not on the same groups.
     """
     if news is not None and news.same:
@@ -92,42 +95,14 @@ def decide(
         checks = [_floor(candidate, basis=basis, sources=sources)]
     else:
         found = difference(candidate, current, seed=seed)
-        checks = [_no_loss(candidate, found, sources=sources), _worth(found, news)]
-    checks += [_recall(candidate, current)] if basis == HELD_OUT else []
+        checks = [_no_loss(candidate, current, found, sources=sources), _worth(found, news)]
+        checks += [_settled(*settled, seed=seed)] if settled is not None else []
+    checks += [_recall(candidate, current), _unknown(candidate, current)] if basis == HELD_OUT else []
     failed = [check for check in checks if not check.passed]
     if failed:
         return Decision(False, " ".join(check.words for check in failed), tuple(checks))
     few = "" if basis == HELD_OUT else f"Too few held-out {sources} to judge by, so each was left out in turn. "
     return Decision(True, few + " ".join(check.words for check in checks), tuple(checks))
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Macro-F1 over the labels that both heads know; low, high: interval of candidate minus current on the same resampled groups.
-
-    same_labels: neither head knows a label that the other does not.
-    """
-
-    candidate: float
-    current: float
-    low: float
-    high: float
-    same_labels: bool
-
-    @property
-    def point(self) -> float:
-        return self.candidate - self.current
-
-
-def difference(candidate: Report, current: Report, *, seed: int) -> Difference:
-    """Raises ValueError when the two reports are not on the same groups."""
-    if candidate.groups != current.groups:
-        raise ValueError("expected two reports on the same groups")
-    both = sorted(candidate.known & current.known)
-    tables = [_narrowed(each, both) for each in (candidate, current)]
-    first, second = (float(macro_f1(table.sum(axis=0)[None])[0]) for table in tables)
-    low, high = interval(macro_f1(resampled(tables[0], seed=seed)) - macro_f1(resampled(tables[1], seed=seed)))
-    return Difference(first, second, low, high, candidate.known == current.known)
 
 
 def _floor(candidate: Report, *, basis: str, sources: str) -> Check:
@@ -141,13 +116,29 @@ def _floor(candidate: Report, *, basis: str, sources: str) -> Check:
     return Check("macro-F1 floor", passed, f"M{words}" if passed else f"Not good enough yet: m{words}")
 
 
-def _no_loss(candidate: Report, found: Difference, *, sources: str) -> Check:
+def _no_loss(candidate: Report, current: Report, found: Difference, *, sources: str) -> Check:
+    """A loss of MARGIN must be ruled out. With few objects that cannot be; then only a large loss refuses."""
     over = "" if found.same_labels else " over the names both know"
     words = (
         f"acro-F1{over} {found.candidate:.2f} against the current head's {found.current:.2f} on the same {_counted(candidate, sources)} "
         f"held out ({found.point:+.2f}, 95 % interval {found.low:+.2f} to {found.high:+.2f})."
     )
-    return Check("no loss of macro-F1", found.high >= 0, f"M{words}" if found.high >= 0 else f"It would lose: m{words}")
+    name, blamed = "no loss of macro-F1", lost_most(candidate, current)
+    if found.high < 0 or (found.objects < MEASURABLE and found.point < -COARSE):
+        return Check(name, False, f"It would lose: m{words}{blamed}")
+    if found.objects >= MEASURABLE and found.low <= -MARGIN:
+        return Check(name, False, f"It may lose {MARGIN:.2f} or more: m{words}{blamed}")
+    return Check(name, True, f"M{words}")
+
+
+def _settled(candidate: Report, current: Report, *, seed: int) -> Check:
+    """On what was approved before, a wrong batch of labels shows: what came since may be wrong in learning and in judging alike."""
+    found = difference(candidate, current, seed=seed)
+    words = f"acro-F1 {found.candidate:.2f} against {found.current:.2f} on the {found.objects} held-out objects approved before"
+    lost = found.high < 0 or (found.point <= -SETTLED and found.objects >= ENOUGH_SETTLED)
+    if lost:
+        return Check("what was approved before", False, f"It forgets: m{words}.{lost_most(candidate, current)} Look at the newest names.")
+    return Check("what was approved before", True, f"M{words}.")
 
 
 def _worth(found: Difference, news: News | None) -> Check:
@@ -177,12 +168,24 @@ def _recall(candidate: Report, current: Report | None) -> Check:
     return Check("recall of each label", True, "No name is lost.")
 
 
-def _narrowed(report: Report, labels: Sequence[str]) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
-    """Confusions over these labels only: rows of others dropped, answers of others counted as unknown."""
-    at = [report.labels.index(label) for label in labels]
-    rest = [column for column in range(len(report.labels) + 1) if column not in at]
-    rows = report.confusion[:, [*at, len(report.labels)], :]
-    return np.concatenate([rows[:, :, at], rows[:, :, rest].sum(axis=2, keepdims=True)], axis=2)
+def _unknown(candidate: Report, current: Report | None) -> Check:
+    """Explicit unknowns must mostly stay unnamed, and not clearly less so than now."""
+    name, mine = "unknown stays unknown", candidate.unknown
+    if mine is None or mine.objects < ENOUGH_OBJECTS:
+        return Check(name, True, "Too few held-out unknowns to ask." if mine else "No held-out unknown to ask.")
+    before = current.unknown.kept if current is not None and current.unknown is not None else None
+    words = f"{round(mine.kept * mine.objects)} of {mine.objects} unknown objects stay unnamed"
+    words += f" (current head {round(before * mine.objects)})" if before is not None else ""
+    worse = before is None or mine.kept < before
+    if worse and (mine.kept < FLOOR_UNKNOWN or (before is not None and _clearly_less(mine.kept, before, mine.objects))):
+        return Check(name, False, f"It names strangers: {words}; the floor is {FLOOR_UNKNOWN:.0%}.")
+    return Check(name, True, f"{words}.")
+
+
+def _clearly_less(now: float, before: float, objects: int) -> bool:
+    """By more than a tenth, and by more than two standard errors of two shares."""
+    spread = ((now * (1 - now) + before * (1 - before)) / objects) ** 0.5
+    return before - now > max(UNKNOWN_LOSS, 2 * spread)
 
 
 def _counted(report: Report, sources: str) -> str:

@@ -27,6 +27,7 @@ class Trial:
     """choice: the head that won. basis: gate.HELD_OUT, LEFT_OUT or NOTHING. candidate, compared: reports of it and of the current head.
 
     judge: the candidate from the train side only, None when no name is there. calibrated: on everything, for the head to publish.
+    settled: both on what was approved before, where there is such.
     """
 
     choice: Choice
@@ -35,6 +36,7 @@ class Trial:
     compared: Report | None
     judge: Bundle | None
     calibrated: Calibration
+    settled: tuple[Report, Report] | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,9 @@ def try_out(everything: Samples, current: Current, making: Making) -> Trial:
         candidate = fit.held_out_report(judge, held_out, seed=making.seed)
     if judge is not None and candidate is not None and (everything.set_apart or gate.enough(candidate, everything.names)):
         compared = fit.held_out_report(current.judge, held_out, seed=making.seed) if current.judge else None
-        return Trial(choice, gate.HELD_OUT, candidate, compared, judge, fit.calibration(choice.winner, taught, seed=making.seed))
+        calibrated = fit.calibration(choice.winner, taught, seed=making.seed)
+        before = settled(current, judge, held_out, seed=making.seed)
+        return Trial(choice, gate.HELD_OUT, candidate, compared, judge, calibrated, before)
     choice = compete.choose(taught, seed=making.seed)
     calibrated = fit.calibration(choice.winner, taught, seed=making.seed)
     candidate = fit.left_out_report(calibrated, seed=making.seed)
@@ -90,12 +94,14 @@ def settled(current: Current, candidate: Bundle, held_out: Samples, *, seed: int
     """Candidate and current on the held-out objects that the current head's people had approved already, under the name they have now.
 
     What came later may be wrong in both, what is learnt and what is measured: only here a spoilt batch of labels shows.
-    None when there is no such object.
+    None when there is no such object, or no other.
     """
     if current.bundle is None or current.judge is None:
         return None
     before = {name for name, _ in _objects(current.bundle.reference_ids, current.bundle.reference_labels)}
     rows = held_out.take(np.array([each.rsplit("/", 1)[0] in before for each in held_out.ids], dtype=bool))
+    if len(rows) == len(held_out):
+        return None
     mine, theirs = (fit.held_out_report(each, rows, seed=seed) for each in (candidate, current.judge))
     return (mine, theirs) if mine is not None and theirs is not None else None
 

@@ -132,7 +132,7 @@ def hidden(head: Bundle, belief: Belief, asked: Features) -> int:
     """How many of these a head with this belief would hide, before one in twenty is shown again."""
     if not len(asked.rows):
         return 0
-    unnamed = [isinstance(each, Unknown) for each in head.answer(asked.embeddings, [row.box for row in asked.rows])]
+    unnamed = [isinstance(each, Unknown) for each in head.answer(asked.embeddings, [row.box for row in asked.rows], reasons=False)]
     believed = belief.believes(asked.embeddings, head.distances(asked.embeddings).min(axis=1)) > 0
     return int((believed & np.array(unnamed)).sum())
 

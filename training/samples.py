@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from training.calibrate import Codes, codes
+from training.clusters import Prints, clusters
 from training.errors import NotEnoughLabels
 from training.features import Features
-from training.likeness import Looks, clusters
 from training.manifest import Manifest, Row
 from vision.bundle import UNKNOWN_LABEL
 from vision.split import Side, side
@@ -73,10 +73,10 @@ class Samples:
         """Objects, not views, of each label."""
         return dict(sorted(Counter(label for label, served in zip(self.labels, self.served, strict=True) if served).items()))
 
-    def clustered(self, thumbnails: Looks | None = None) -> Samples:
-        """The same rows, near-duplicates of different pictures in one group. thumbnails: (N, K), see training.likeness."""
+    def clustered(self, prints: Prints | None = None) -> Samples:
+        """The same rows, near-duplicates of different pictures in one group. prints: (N, 64), see training.clusters."""
         ages = [_age(each) for each in self.ids]
-        return replace(self, groups=clusters(self.embeddings, thumbnails, self.groups, ages))
+        return replace(self, groups=clusters(self.embeddings, prints, self.groups, ages))
 
     def take(self, mask: Mask) -> Samples:
         """The rows of a boolean mask."""

@@ -89,7 +89,9 @@ def train(
     bundle = replace(bundle, nothing=deleted.belief)
 
     news = judge.news(current, everything.taught, making)
-    decision = gate.decide(trial.candidate, trial.compared, basis=trial.basis, news=news, seed=seed, sources=read.sources)
+    decision = gate.decide(
+        trial.candidate, trial.compared, basis=trial.basis, news=news, settled=trial.settled, seed=seed, sources=read.sources
+    )
     published, reason = _outcome(decision, why_not=current.why_not, pinned=store.pinned(project), force=force)
     bundle_id = bundle.digest[:ID_DIGITS] if published else None
     outcome = {"at": now, "published": published, "bundle": bundle_id, "forced": published and not decision.publish}

@@ -26,8 +26,10 @@ from vision.protocols import Head
 from vision.softmax import softmax
 from vision.types import Alike, Answer, Box, CropPolicy, Embeddings, Named, Nothing, Unknown
 
-FORMAT = 2  # 2 may hold a belief about what people delete; without one it is written as 1 was
-READS = (1, 2)
+FORMAT = 3  # 2 may hold a belief about what people delete; 3 may ask several references and some columns of an embedding
+READS = (1, 2, 3)
+OPTIONAL = {"neighbours": 1, "width": 0}  # since 3: written, and in the digest, only where they differ from what was before
+BLOCK = 2048  # rows of a distance table held at once
 CARD, ARRAYS = "bundle.json", "arrays.safetensors"
 NOTHING = "nothing."  # the belief's arrays
 BECAUSE = 3  # approved crops named as the reason of an answer
@@ -41,8 +43,9 @@ class Bundle:
     """Frozen and validated at birth (ValueError).
 
     labels: the head's, in its order. arrays: the head's. temperature: divides the logits. accept_threshold: least confidence of a
-    name. distance_threshold: greatest cosine distance to the nearest reference of that label. references: (M, D) float32 unit
-    rows with reference_labels and reference_ids (where each came from). trained_on: label -> crops. trained_until: ISO time of the
+    name. distance_threshold: greatest cosine distance to that label's references: the mean of the nearest `neighbours`. references: (M, D)
+    float32 unit rows with reference_labels and reference_ids (where each came from). width: so many first columns of the embedder's rows
+    are looked at, made unit again; 0 for all. trained_on: label -> crops. trained_until: ISO time of the
     newest approval seen. created_at: ISO time. metrics: what the gate measured, JSON. nothing: what people keep deleting, or None.
     """
 
@@ -64,6 +67,8 @@ class Bundle:
     trained_on: Mapping[str, int] = field(default_factory=dict)
     trained_until: str = ""
     nothing: Belief | None = field(default=None, repr=False)
+    neighbours: int = 1
+    width: int = 0
     format: int = FORMAT
 
     def __post_init__(self) -> None:
@@ -72,6 +77,8 @@ class Bundle:
         _expect(self.references.dtype == np.float32 and len(shape) == 2, "(M, D) float32 references", (shape, self.references.dtype))
         _expect(shape[0] == count == len(self.reference_ids), "a label and an id per reference", (shape[0], count, len(self.reference_ids)))
         _expect(set(self.reference_labels) == set(self.labels), "references of each label, no other", set(self.reference_labels))
+        _expect(self.neighbours >= 1, "at least one neighbour", self.neighbours)
+        _expect(self.width in (0, shape[1]), "references as wide as is looked at", (self.width, shape[1]))
         _expect(self.temperature > 0, "a temperature above 0", self.temperature)
         _expect(0 <= self.accept_threshold <= 1, "an accept threshold in 0..1", self.accept_threshold)
 
@@ -99,36 +106,47 @@ class Bundle:
         if policy != self.policy:
             raise BundleMismatch(f"The head was trained on crops cut by {self.policy}, not by {policy}.")
 
-    def answer(self, embeddings: Embeddings, boxes: Sequence[Box], *, image: str = "") -> list[Answer]:
+    def answer(self, embeddings: Embeddings, boxes: Sequence[Box], *, image: str = "", reasons: bool = True) -> list[Answer]:
         """One answer per row. embeddings: (N, D) unit rows of the crops of boxes, pixels. Raises BundleMismatch for another D.
 
-        A name needs three things: enough calibrated confidence, a reference of that label close enough, a box large enough.
+        A name needs three things: enough calibrated confidence, references of that label close enough, a box large enough.
+        reasons: name the approved crops behind each answer; takes longer than the answer.
         What has no name and is like what people keep deleting is Nothing, but for one in twenty (by image, its Image.key, and box).
         """
-        if embeddings.ndim != 2 or embeddings.shape != (len(boxes), self.references.shape[1]):
-            wanted = (len(boxes), self.references.shape[1])
-            raise BundleMismatch(f"The head expects embeddings of shape {wanted}, got {embeddings.shape}.")
+        looked = looked_at(embeddings, self.width, expected=(len(boxes), self.references.shape[1]))
         if not boxes:
             return []
-        confidences = softmax(self.head.logits(embeddings) / self.temperature)
+        confidences = softmax(self.head.logits(looked) / self.temperature)
         distances = self.distances(embeddings)
         answers = [self._answer(*each) for each in zip(confidences, distances, boxes, strict=True)]
-        answers = [replace(each, because=why) for each, why in zip(answers, self._because(embeddings, answers), strict=True)]
+        if reasons:
+            answers = [replace(each, because=why) for each, why in zip(answers, self._because(looked, answers), strict=True)]
         return self._suppressed(answers, embeddings, distances, boxes, image)
 
     def ranked(self, embeddings: Embeddings, *, most: int = 3) -> list[list[tuple[str, float]]]:
         """For people: the `most` likeliest names of each row with their calibrated confidence (0..1), best first; accepted or not."""
         if not len(embeddings):
             return []
-        confidences = softmax(self.head.logits(embeddings) / self.temperature)
+        confidences = softmax(self.head.logits(self.looked_at(embeddings)) / self.temperature)
         orders = np.argsort(-confidences, axis=1, kind="stable")[:, :most]
         return [[(self.labels[at], float(row[at])) for at in order] for row, order in zip(confidences, orders, strict=True)]
 
+    def looked_at(self, embeddings: Embeddings) -> Embeddings:
+        """The columns of (N, D) rows of the embedder that the head knows, unit again. Raises BundleMismatch for too few or too many."""
+        return looked_at(embeddings, self.width, expected=(len(embeddings), self.references.shape[1]))
+
     def distances(self, embeddings: Embeddings) -> npt.NDArray[np.float64]:
-        """(N, len(labels)) cosine distance (0..2) to the nearest reference of each label."""
-        cosines = embeddings.astype(np.float64) @ self.references.T.astype(np.float64)
-        own = np.array(self.reference_labels)
-        return np.stack([1.0 - cosines[:, own == label].max(axis=1) for label in self.labels], axis=1)
+        """(N, len(labels)) cosine distance (0..2) to the references of each label: mean of the nearest `neighbours`, or of all it has."""
+        looked, own = self.looked_at(embeddings), np.array(self.reference_labels)
+        out = np.zeros((len(looked), len(self.labels)))
+        for start in range(0, len(looked), BLOCK):
+            rows = slice(start, start + BLOCK)
+            far = 1.0 - looked[rows].astype(np.float64) @ self.references.T.astype(np.float64)
+            for at, label in enumerate(self.labels):
+                mine = far[:, own == label]
+                count = min(self.neighbours, mine.shape[1])
+                out[rows, at] = np.partition(mine, count - 1, axis=1)[:, :count].mean(axis=1)
+        return out
 
     def _because(self, embeddings: Embeddings, answers: Sequence[Named | Unknown]) -> list[tuple[Alike, ...]]:
         """The approved crops of each answer's label, or of its best guess, that are most like it: nearest first."""
@@ -199,6 +217,7 @@ class Bundle:
     def _card(self) -> dict[str, Any]:
         skip = ("arrays", "references", "policy", "nothing")
         card = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in skip} | {"policy": asdict(self.policy)}
+        card = {name: value for name, value in card.items() if name not in OPTIONAL or value != OPTIONAL[name]}
         return card if self.nothing is None else card | {"nothing_distance": self.nothing.distance, "nothing_ids": self.nothing.ids}
 
     def _tensors(self) -> dict[str, npt.NDArray[Any]]:
@@ -206,6 +225,17 @@ class Bundle:
         if self.nothing is not None:
             named |= {f"{NOTHING}{name}": getattr(self.nothing, name) for name in ("rejected", "pictures", "kept")}
         return {name: np.ascontiguousarray(each) for name, each in named.items()}
+
+
+def looked_at(embeddings: Embeddings, width: int, *, expected: tuple[int, int]) -> Embeddings:
+    """The first `width` columns of unit rows, made unit again; 0 for all. Raises BundleMismatch unless that leaves what is expected."""
+    narrowed = embeddings.ndim == 2 and 0 < width <= embeddings.shape[1]
+    if (len(embeddings), width) != expected if narrowed else embeddings.shape != expected:
+        raise BundleMismatch(f"The head expects embeddings of shape {expected}, got {embeddings.shape}.")
+    if not width or width == embeddings.shape[1]:
+        return embeddings
+    kept = embeddings[:, :width]
+    return np.asarray(kept / np.maximum(np.linalg.norm(kept, axis=1, keepdims=True), 1e-12), dtype=np.float32)
 
 
 def restored(name: str, arrays: Mapping[str, npt.NDArray[Any]], labels: Sequence[str]) -> Head:

@@ -35,7 +35,7 @@ LINEAR = 0.2  # share of the trials with the slower head: the gate does not know
 
 @dataclass(frozen=True)
 class Trial:
-    """kind: what was done to the labels. objects: held out. truth: candidate minus current, macro-F1 on clean crops. decision: the gate's."""
+    """kind: what was done to the labels. objects: held out. truth: candidate minus current, macro-F1 on clean crops."""
 
     kind: str
     names: int
@@ -48,7 +48,8 @@ def run(world: World, embedder: Embedder, *, count: int, seed: int) -> list[Tria
     """So many trials; number n is the same whatever the count."""
     out: list[Trial] = []
     for number in range(0, count, PER_CURRENT):
-        out += _with_one_current(world, embedder, np.random.default_rng((seed, number)), min(PER_CURRENT, count - number), f"{seed}-{number}")
+        rng = np.random.default_rng((seed, number))
+        out += _with_one_current(world, embedder, rng, min(PER_CURRENT, count - number), f"{seed}-{number}")
     return out
 
 
@@ -124,7 +125,7 @@ def _decided(
 
 
 def _worth(bundle: Bundle, clean: Samples, names: Sequence[str]) -> float:
-    answers = bundle.answer(clean.embeddings, clean.boxes)
+    answers = bundle.answer(clean.embeddings, clean.boxes, reasons=False)
     said = [evaluate.named(each) for each in answers]
     table = evaluate.confusions(clean.truth, said, groups=["all"] * len(clean), labels=sorted(names))
     return float(evaluate.macro_f1(table)[0])
@@ -176,7 +177,7 @@ def _poison(
     labels = list(samples.labels)
     shuffled = [str(each) for each in rng.permutation(names)]
     pairs = list(zip(shuffled[::2], shuffled[1::2], strict=False))[: int(rng.integers(1, 4))]
-    turned = {a: b for a, b in pairs} | ({b: a for a, b in pairs} if how == "swapped" else {})
+    turned = dict(pairs) | ({b: a for a, b in pairs} if how == "swapped" else {})
     rate = 1.0 if how == "swapped" else float(rng.uniform(0.3, 0.9))
     for at in np.flatnonzero(where):
         if labels[at] == UNKNOWN_LABEL or rng.random() >= rate:

@@ -49,13 +49,14 @@ class World:
     groups: dict[str, tuple[str, ...]]
 
     def draw(self, rng: Rng, shots: int, *, labels: Sequence[str] | None = None) -> tuple[Samples, Samples]:
-        """So many crops of each name to learn from, and all the others (strangers too, as unknown) to ask about; no picture on both sides."""
+        """So many crops of each name to learn from, and all others (strangers too, as unknown) to ask about; no picture on both sides."""
         chosen = {label: rng.permutation(len(rows))[:shots] for label, rows in self.names.items() if labels is None or label in labels}
         used = {self.groups[label][at] for label, picked in chosen.items() for at in picked}
         rest = {label: [at for at, group in enumerate(self.groups[label]) if group not in used] for label in chosen}
         learnt = _samples([(label, self.groups[label][at], self.names[label][at]) for label, picked in chosen.items() for at in picked])
         asked = [(label, self.groups[label][at], self.names[label][at]) for label, picked in rest.items() for at in picked]
-        asked += [(UNKNOWN_LABEL, self.groups[UNKNOWN_LABEL][at], row) for at, row in enumerate(self.strangers)]
+        strange = zip(self.groups[UNKNOWN_LABEL], self.strangers, strict=True)
+        asked += [(UNKNOWN_LABEL, group, row) for group, row in strange if group not in used]
         return learnt, _samples(asked)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.evaluate import confusions, interval, macro_f1, report, resampled
+from training.evaluate import confusions, drawn, interval, macro_f1, report, resampled_f1
 from vision.types import Answer, Named, Unknown
 
 
@@ -66,11 +66,11 @@ def test_objects_of_one_picture_are_drawn_together() -> None:
 
 
 def test_resampling_keeps_the_number_of_groups_and_the_seed_decides() -> None:
+    assert set(drawn(3, 3).sum(axis=1).tolist()) == {3.0}
+    assert not np.array_equal(drawn(3, 3), drawn(3, 4))
     tables = confusions(["a", "b", "a"], ["a", "b", None], groups=["1", "2", "3"], labels=["a", "b"])
-    drawn = resampled(tables, seed=3)
-    assert set(drawn.sum(axis=(1, 2)).tolist()) == {3}
-    assert np.array_equal(drawn, resampled(tables, seed=3))
-    assert not np.array_equal(drawn, resampled(tables, seed=4))
+    by_hand = [float(macro_f1((weights[:, None, None] * tables).sum(axis=0)[None].astype(np.int64))[0]) for weights in drawn(3, 3)]
+    assert np.allclose(resampled_f1(tables, seed=3), by_hand)
 
 
 def test_macro_f1_looks_only_at_labels_that_are_there() -> None:

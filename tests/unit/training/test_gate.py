@@ -91,6 +91,7 @@ def test_every_check_is_told_even_when_another_failed() -> None:
         ("no loss of macro-F1", False),
         ("worth a switch", False),
         ("recall of each label", False),
+        ("unknown stays unknown", True),
     ]
     assert "It would lose" in decision.reason and "Names hardly found" in decision.reason
 

@@ -179,6 +179,8 @@ def test_the_digest_is_what_decides_and_nothing_else(make_bundle: Make) -> None:
         "embedder_name": "dinov2-base",
         "policy": CropPolicy(min_side=13),
         "head_name": "linear",
+        "neighbours": 2,
+        "width": 4,
         "nothing": Belief(np.eye(4, dtype=np.float32), np.arange(4), np.zeros((0, 4), np.float32), 0.2, tuple("abcd")),
     }
     changed = []
@@ -188,6 +190,24 @@ def test_the_digest_is_what_decides_and_nothing_else(make_bundle: Make) -> None:
     changed.append(make_bundle(reference_labels=("jason", "lacy", "lacy")).digest)
     assert len({base.digest, *changed}) == len(deciding) + 2
     assert {each.name for each in fields(Bundle)} == {*silent, *deciding, "reference_labels", "format"}
+
+
+def test_some_columns_and_several_references(make_bundle: Make) -> None:
+    """A head that looks at the first columns of longer rows answers as if the rest were not there; distance is the mean of the nearest."""
+    whole = make_bundle()
+    narrow = make_bundle(width=whole.references.shape[1])
+    rows = np.random.default_rng(0).normal(size=(5, whole.references.shape[1])).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    longer = np.concatenate([0.6 * rows, np.full((5, 1), 0.8, np.float32)], axis=1)
+    boxes = [Box(0, 0, 50, 50)] * 5
+    pairs = zip(narrow.answer(longer, boxes), whole.answer(rows, boxes), strict=True)
+    assert all(mine.label == its.label and abs(mine.confidence - its.confidence) < 1e-5 for mine, its in pairs)  # type: ignore[union-attr]
+    with pytest.raises(BundleMismatch):
+        whole.answer(longer, boxes)
+    two = make_bundle(neighbours=2)
+    jason = np.array(two.reference_labels) == "jason"
+    far = 1 - rows.astype(np.float64) @ two.references[jason].T
+    assert np.allclose(two.distances(rows)[:, two.labels.index("jason")], np.sort(far, axis=1)[:, :2].mean(axis=1))
 
 
 def test_check(make_bundle: Make) -> None:
@@ -207,7 +227,7 @@ def edited(folder: Path, **changes: Any) -> None:
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (lambda folder: edited(folder, format=3), "no bundle of format 1"),
+        (lambda folder: edited(folder, format=4), "no bundle of format 1"),
         (lambda folder: edited(folder, accept_threshold=0.1), "was changed"),
         (lambda folder: edited(folder, labels=["jason"]), "damaged"),
         (lambda folder: (folder / "bundle.json").write_text("[]"), "no bundle of format 1"),
