@@ -84,7 +84,7 @@ def decide(
 
     basis: HELD_OUT (both reports on the same groups, in the same order), LEFT_OUT (too few held-out groups: every group left out in
     turn, candidate only) or NOTHING (one picture per name: candidate is None). news: None when there is no current head.
-    settled: both heads on the held-out objects that had been approved when the current head was made. sources: what the groups are, in a word.
+    settled: both heads on the held-out objects that were approved when the current head was made. sources: what groups are, in a word.
     Raises ValueError when the two reports are not on the same groups.
     """
     if news is not None and news.same:
@@ -97,7 +97,7 @@ def decide(
         found = difference(candidate, current, seed=seed)
         checks = [_no_loss(candidate, current, found, sources=sources), _worth(found, news)]
         checks += [_settled(*settled, seed=seed)] if settled is not None else []
-    checks += [_recall(candidate, current), _unknown(candidate, current)] if basis == HELD_OUT else []
+    checks += [_recall(candidate, current), *_unknown(candidate, current)] if basis == HELD_OUT else []
     failed = [check for check in checks if not check.passed]
     if failed:
         return Decision(False, " ".join(check.words for check in failed), tuple(checks))
@@ -168,18 +168,18 @@ def _recall(candidate: Report, current: Report | None) -> Check:
     return Check("recall of each label", True, "No name is lost.")
 
 
-def _unknown(candidate: Report, current: Report | None) -> Check:
-    """Explicit unknowns must mostly stay unnamed, and not clearly less so than now."""
+def _unknown(candidate: Report, current: Report | None) -> list[Check]:
+    """Explicit unknowns must mostly stay unnamed, and not clearly less so than now; nothing is asked where there are few."""
     name, mine = "unknown stays unknown", candidate.unknown
     if mine is None or mine.objects < ENOUGH_OBJECTS:
-        return Check(name, True, "Too few held-out unknowns to ask." if mine else "No held-out unknown to ask.")
+        return []
     before = current.unknown.kept if current is not None and current.unknown is not None else None
     words = f"{round(mine.kept * mine.objects)} of {mine.objects} unknown objects stay unnamed"
     words += f" (current head {round(before * mine.objects)})" if before is not None else ""
     worse = before is None or mine.kept < before
     if worse and (mine.kept < FLOOR_UNKNOWN or (before is not None and _clearly_less(mine.kept, before, mine.objects))):
-        return Check(name, False, f"It names strangers: {words}; the floor is {FLOOR_UNKNOWN:.0%}.")
-    return Check(name, True, f"{words}.")
+        return [Check(name, False, f"It names strangers: {words}; the floor is {FLOOR_UNKNOWN:.0%}.")]
+    return [Check(name, True, f"{words}.")]
 
 
 def _clearly_less(now: float, before: float, objects: int) -> bool:

@@ -54,7 +54,7 @@ def test_the_comparison_is_on_the_page(bench: Bench) -> None:
     verdict = bench.train(world.crowd(NAMES, images=20, start=20), now=LATER)
     told = receipt(verdict)
     assert told["judged"]["current"]["groups"] == told["judged"]["candidate"]["groups"]
-    assert set(told["judged"]["macro_f1_difference"]) == {"candidate", "current", "low", "high", "same_labels"}
+    assert set(told["judged"]["macro_f1_difference"]) == {"candidate", "current", "low", "high", "same_labels", "objects"}
     shown = text(verdict.receipt.with_name("receipt.html"))
     assert "current" in shown and "no loss of macro-F1" in shown
 

@@ -201,7 +201,7 @@ def test_some_columns_and_several_references(make_bundle: Make) -> None:
     longer = np.concatenate([0.6 * rows, np.full((5, 1), 0.8, np.float32)], axis=1)
     boxes = [Box(0, 0, 50, 50)] * 5
     pairs = zip(narrow.answer(longer, boxes), whole.answer(rows, boxes), strict=True)
-    assert all(mine.label == its.label and abs(mine.confidence - its.confidence) < 1e-5 for mine, its in pairs)  # type: ignore[union-attr]
+    assert all(type(mine) is type(its) and abs(mine.confidence - its.confidence) < 1e-5 for mine, its in pairs)
     with pytest.raises(BundleMismatch):
         whole.answer(longer, boxes)
     two = make_bundle(neighbours=2)
