@@ -204,8 +204,8 @@ class _Trip:
     def session(self, hop: str) -> requests.Session:
         """Our Label Studio may be at any address: settings name it. Other hosts may not stand for private ones."""
         network = self._media.network
-        if self._media.ours(hop):
-            return network.session(hop)
+        if self._media.client is not None and self._media.ours(hop):
+            return self._media.client.wire.session()
         return network.guarded(hop, named=lambda host: is_literal(host) and self._media.listed(hop))
 
     def options(self, hop: str) -> dict[str, Any]:

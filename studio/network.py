@@ -68,13 +68,15 @@ class Network:
         """A session that connects to no private address but those in `private`. named: whether an address literal was named by settings.
 
         The very address that was judged is connected to, so a name that changes its address between two look-ups gains nothing. Behind a
-        proxy it is the proxy that looks up names, and its rules that hold.
+        proxy it is the proxy that looks up names, and its rules that hold. Raises MediaRefused for a private address written out.
         """
-        session = self.session(url)
+        session, host = self.session(url), urlsplit(url).hostname or ""
 
         def judged(host: str, address: Address) -> bool:
             return _is_public(address) or any(address in ipaddress.ip_network(each) for each in self.private) or named(host)
 
+        if is_literal(host):  # no look-up will happen, and a proxy would be asked for it as it stands
+            _permitted(host, addresses(host, 0), judged)
         session.mount("http://", _Guarded(judged))
         session.mount("https://", _Guarded(judged))
         return session

@@ -101,7 +101,7 @@ class Wire:
         pauses = RETRY_AFTER_SECONDS if method == "GET" else ()
         for pause in (*pauses, None):
             try:
-                answer = self._session().request(
+                answer = self.session().request(
                     method, self.url + path, timeout=(CONNECT_SECONDS, timeout), allow_redirects=False, **self._options, **request
                 )
             except requests.exceptions.SSLError as error:
@@ -118,7 +118,8 @@ class Wire:
             time.sleep(pause)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def _session(self) -> requests.Session:
+    def session(self) -> requests.Session:
+        """This thread's connections to Label Studio, kept open between requests."""
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
             session = self._local.session = self.network.session(self.url)

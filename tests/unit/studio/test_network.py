@@ -177,3 +177,22 @@ def test_a_certificate_of_ones_own_is_trusted_when_named_and_only_then(
     assert client.version() == "1.23.2"
     media = Media(client, cache_dir=tmp_path / "cache", network=Network(ca_bundle=pem))
     assert media.resolve("/data/upload/1/x.png").read_bytes() == png()
+
+
+def test_a_private_address_written_out_is_not_asked_of_a_proxy_either(host: Any, hosts: Any, tmp_path: Path) -> None:
+    proxy = hosts()
+    host.on("/tasks/7/presign/", 303, headers={"Location": "http://169.254.169.254/latest/meta-data/key.png"})
+    media = Media(Studio(host.url, TOKEN), cache_dir=tmp_path, network=Network(proxy=proxy.url))
+    with pytest.raises(MediaRefused, match=r"169\.254\.169\.254"):
+        media.resolve("s3://bucket/key.png", task=7)
+    assert proxy.asked == []
+
+
+def test_downloads_from_label_studio_share_a_connection(host: Any, tmp_path: Path) -> None:
+    client = Studio(host.url, TOKEN)
+    media = Media(client, cache_dir=tmp_path)
+    for at in range(3):
+        host.on(f"/data/upload/1/{at}.png", 200, png())
+        media.resolve(f"/data/upload/1/{at}.png")
+    assert client.wire.session() is client.wire.session()
+    assert len(client.wire.session().get_adapter(host.url).poolmanager.pools) == 1  # type: ignore[attr-defined]
