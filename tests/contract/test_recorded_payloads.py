@@ -190,3 +190,15 @@ def test_no_recorded_payload_holds_a_token() -> None:
     text = "".join(path.read_text() for path in FIXTURES.glob("*.json"))
     assert "eyJ" not in text
     assert "Bearer" not in text
+
+
+def test_several_people_on_one_task() -> None:
+    """Their regions keep the prediction's id, so two people's boxes share one; a box two agree on counts once, a skip never."""
+    config = LabelConfig.parse(build({"thing": "thing"}, ["tom"]))
+    exported = {each["id"]: each for each in recorded("ls_export_overlap")}
+    assert [(each["completed_by"], each["was_cancelled"]) for each in exported[1]["annotations"]] == [(2, False), (3, False), (4, False)]
+    assert [each["result"][0]["id"] for each in exported[1]["annotations"]] == ["r1", "r1", "r9"]
+    found = {number: judge(each, config) for number, each in exported.items()}
+    assert sorted(row(each) for each in found[1]) == ["r1 approved generic thing", "r9 approved generic thing"]
+    assert [row(each) for each in found[2]] == ["r1 approved generic thing"]
+    assert found[3] == []
