@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -96,6 +96,21 @@ class JobTable:
     def _select(self, condition: str, values: Sequence[Any]) -> list[Job]:
         with self._open() as connection:
             return [_job(row) for row in connection.execute(f"SELECT * FROM jobs {condition}", values)]
+
+    def rewrite(self, change: Callable[[str], str]) -> int:
+        """Put every text a job says (why, progress, verdict as JSON) through `change`, its old bytes gone from the file; jobs changed."""
+        changed = 0
+        with self._open() as connection:
+            connection.execute("PRAGMA secure_delete=ON")
+            for row in connection.execute("SELECT id, why, progress, verdict FROM jobs").fetchall():
+                old = (row["why"], row["progress"], row["verdict"])
+                new = tuple(each and change(each) for each in old)
+                if new != old:
+                    connection.execute("UPDATE jobs SET why = ?, progress = ?, verdict = ? WHERE id = ?", (*new, row["id"]))
+                    changed += 1
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return changed
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dinolabel import build
+from dinolabel.forgetting.forgotten import Forgotten
 from vision.errors import MediaError, RequestError
 
 if TYPE_CHECKING:
@@ -59,7 +60,9 @@ def from_project(settings: Settings, number: int) -> Source:
     project = studio.project(number)
     where = f"project {number}, {project.title}, on {studio.url}"
     xml = project.label_config
-    return Source(Spool(_exported(studio, number)), LabelConfig.parse(xml), build.media(settings).resolve, xml, where, str(number))
+    forgotten = Forgotten(build.data_dir(settings))
+    tasks = (forgotten.without(number, task) for task in _exported(studio, number))
+    return Source(Spool(tasks), LabelConfig.parse(xml), build.media(settings).resolve, xml, where, str(number))
 
 
 def _exported(studio: Studio, number: int) -> Iterator[dict[str, Any]]:

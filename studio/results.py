@@ -126,6 +126,13 @@ def identified(
     return found
 
 
+def overlap(one: Mapping[str, Any], other: Mapping[str, Any]) -> float:
+    """IoU of two region dictionaries of one picture, 0..1, upright hulls; 0 when one of them is no rectangle."""
+    fine = (10_000, 10_000)  # per cent of any picture, in hundredths: a box is not lost for being small
+    placed = [_placed(value, fine) if isinstance(value := each.get("value"), Mapping) else None for each in (one, other)]
+    return placed[0][0].iou(placed[1][0]) if placed[0] is not None and placed[1] is not None else 0.0
+
+
 def _region(identity: str, label: str, box: Box, detection: Detection, config: LabelConfig, width: int, height: int) -> RegionDict:
     answer = detection.answer
     return {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy.typing as npt
 
 from vision.candidates import Candidate
 from vision.entries import Entries
+from vision.errors import ModelError
 from vision.media import DECODING
 from vision.types import QUARTER, Box, CropPolicy, Image, Prompt
 
@@ -29,6 +31,10 @@ def embedding_key(image_key: str, box: Box, policy: CropPolicy, embedder_digest:
     """Everything that decides an embedding. image_key: Image.key. The box counts in quarter pixels; min_side does not count."""
     corners = [round(each / QUARTER) for each in box.quantised().xyxy]
     return _key("embedding", image_key, DECODING, corners, float(policy.margin), int(policy.max_side), embedder_digest)
+
+
+def _nearest(value: bytes, like: npt.NDArray[np.float32]) -> float:
+    return 1.0 - float((like @ np.frombuffer(value, "<f4")).max())
 
 
 def _key(kind: str, *parts: object) -> str:
@@ -61,6 +67,23 @@ class Cache:
 
     def put_embeddings(self, embeddings: Mapping[str, npt.NDArray[np.float32]]) -> None:
         self._entries.put({key: np.asarray(each, dtype="<f4").tobytes() for key, each in embeddings.items()})
+
+    def forget(self, keys: Iterable[str], like: npt.NDArray[np.float32], *, distance: float) -> int:
+        """Remove these embeddings, and all others within a cosine distance of one of `like` ((N, D) unit rows); how many went.
+
+        Their bytes go too. Raises ModelError when another process holds the file.
+        """
+        exactly = set(keys)
+
+        def wanted(key: str, value: bytes) -> bool:
+            if not key.startswith("embedding:"):
+                return False
+            return key in exactly or (len(like) > 0 and len(value) == 4 * like.shape[1] and _nearest(value, like) <= distance)
+
+        try:
+            return self._entries.forget(wanted)
+        except sqlite3.Error as error:
+            raise ModelError(f"The cache cannot be cleaned now: {error}.", hint="Stop `dinolabel serve` and try again.") from error
 
     def close(self) -> None:
         """Let go of the file; afterwards everything is a miss."""

@@ -75,6 +75,18 @@ class Entries:
         if rows:
             self._write(store)
 
+    def forget(self, wanted: Callable[[str, bytes], bool]) -> int:
+        """Remove entries, their bytes in the file too; how many. Raises sqlite3.Error when another process is in the way."""
+        with self._lock:
+            if self._connection is None:
+                return 0
+            found = [(key,) for key, value in self._connection.execute("SELECT key, value FROM entries") if wanted(key, value)]
+            self._connection.execute("PRAGMA secure_delete=ON")
+            _transaction(self._connection, lambda each: each.executemany("DELETE FROM entries WHERE key = ?", found))
+            self._connection.execute("VACUUM")
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            return len(found)
+
     def close(self) -> None:
         with self._lock:
             if self._connection is not None:

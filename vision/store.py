@@ -12,7 +12,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from typing import Any
 import structlog
 
 from vision.bundle import CARD, Bundle
+from vision.durable import sync
 from vision.errors import RequestError
 
 log = structlog.get_logger(__name__)
@@ -28,6 +29,7 @@ PROJECT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 ENTRY = re.compile(r"(\d{6,})-([0-9a-f]{12})")
 ID_DIGITS = 12
 UNFINISHED = ".writing-"
+FORGOTTEN = "forgotten"  # ids of bundles that were removed with somebody in them
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +79,11 @@ class Store:
             (unfinished / "receipt.json").write_text(json.dumps(dict(receipt or {}), indent=1, sort_keys=True), encoding="utf-8")
             beside(unfinished)
             for each in sorted(unfinished.rglob("*")):
-                _sync(each)
+                sync(each)
             _rename_to_next(unfinished, home, bundle_id)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
-        _sync(home)
+        sync(home)
         return bundle_id
 
     def history(self, project: str) -> list[Entry]:
@@ -97,6 +99,8 @@ class Store:
         for folder in reversed(self._folders(project)):
             if _id(folder) == bundle_id:
                 return folder
+        if bundle_id in self.forgotten(project):
+            raise RequestError(f"Bundle {bundle_id} is gone: somebody in it was forgotten.", hint="Choose a newer one, or train again.")
         there = ", ".join(dict.fromkeys(map(_id, self._folders(project)))) or "none"
         raise RequestError(f"Project {project} has no bundle {bundle_id}.", hint=f"It has: {there}.")
 
@@ -121,6 +125,23 @@ class Store:
 
     def current(self, project: str) -> str | None:
         return self._pointed(project, "current")
+
+    def forget(self, project: str, bundle_ids: Iterable[str]) -> None:
+        """Remove bundles for good, wherever they are in the history; pins on them are let go, and asking for one says why it is gone."""
+        ids = set(bundle_ids)
+        for name in ("current", "pinned"):
+            if self._pointed(project, name) in ids:
+                self._point(project, name, None)
+        with (self._home(project) / FORGOTTEN).open("a", encoding="ascii") as notes:
+            notes.writelines(f"{each}\n" for each in sorted(ids - self.forgotten(project)))
+        for folder in self._folders(project):
+            if _id(folder) in ids:
+                shutil.rmtree(folder)
+
+    def forgotten(self, project: str) -> set[str]:
+        """Bundles that were removed because somebody in them was forgotten."""
+        path = self._home(project) / FORGOTTEN
+        return set(path.read_text(encoding="ascii").split()) if path.is_file() else set()
 
     def refused(self, project: str, at: str) -> Path:
         """A new folder for the receipt of a training that was not published. at: ISO time of it."""
@@ -176,9 +197,9 @@ class Store:
         home.mkdir(parents=True, exist_ok=True)
         unfinished = home / f"{UNFINISHED}{secrets.token_hex(8)}"
         unfinished.write_text(bundle_id or "", encoding="ascii")
-        _sync(unfinished)
+        sync(unfinished)
         os.replace(unfinished, home / name)
-        _sync(home)
+        sync(home)
 
     def _pointed(self, project: str, name: str) -> str | None:
         try:
@@ -224,15 +245,3 @@ def _parsed(line: str) -> dict[str, Any] | None:
     except ValueError:
         return None
     return value if isinstance(value, dict) else None
-
-
-def _sync(path: Path) -> None:
-    """Push a file or folder to the disk, where the system can (Windows cannot open folders)."""
-    try:
-        handle = os.open(path, os.O_RDONLY)
-    except PermissionError:
-        return
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

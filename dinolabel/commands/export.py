@@ -12,6 +12,7 @@ import typer
 from rich.markup import escape
 
 from dinolabel import build, choice, console, options, sources, words
+from dinolabel.forgetting import crops
 from dinolabel.plan import Plan
 from dinolabel.settings import Settings
 from vision.errors import RequestError
@@ -83,6 +84,8 @@ def command(
             progress=lambda done, total: bar.update(line, completed=done, total=total or tasks),
             **({"xml": source.xml} if source.xml else {}),
         )
+    if not from_file:
+        crops.note(build.data_dir(settings), source.name, folder, what)
     _tell(what, report, folder, as_json=as_json)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from dinolabel import build, choice, console, options, words
 from dinolabel.settings import Settings
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from vision.bundle import Bundle
     from vision.store import Entry, Store
 
-HELP = "Heads of a project: list, show, pin, unpin, rollback.\n\nExample: dinolabel models list --project 1"
+HELP = "Heads of a project: list, show, diff, pin, unpin, rollback.\n\nExample: dinolabel models list --project 1"
 app = typer.Typer(no_args_is_help=True, help=HELP)
 HeadId = Annotated[str, typer.Argument(metavar="ID", help="As `models list` shows it; its first characters are enough.")]
 
@@ -120,6 +122,31 @@ def _measured(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "measured on", f"{words.counted(metrics['objects'], 'object')} of {words.counted(metrics.get('groups', 0), 'group')}, {basis}"
 
 
+@app.command("diff")
+def diff(before: HeadId, after: HeadId, project: options.Project = None) -> None:
+    """What changed from one head to another: in what they learnt from, in how they answer, in what they measured.
+
+    Example: dinolabel models diff 1a2b3c 9f8e7d --project 1
+    """
+    from dinolabel import headdiff
+
+    _, store, name = _open(project)
+    ids = [_found(store, name, each).id for each in (before, after)]
+    one, other = (store.get(name, each) for each in ids)
+    parts = (headdiff.data(one, other), headdiff.making(one, other), headdiff.figures(one.metrics, other.metrics))
+    for title, lines in zip(("learnt from", "answers by", "measured, each on its own held-out pictures"), parts, strict=True):
+        table = console.table(title, *ids)
+        rows = list(lines)
+        for row in rows:
+            table.add_row(*map(escape, row))
+        if rows:
+            console.out.print(table)
+            console.out.print()
+    receipt = json.loads((store.folder(name, ids[1]) / "receipt.json").read_text(encoding="utf-8"))
+    same = headdiff.on_the_same(receipt, ids[0])
+    console.out.print(f"On the same held-out pictures: {same}." if same else "[soft]They were not compared on the same pictures.[/]")
+
+
 @app.command("pin")
 def pin(head: HeadId, project: options.Project = None) -> None:
     """Keep this head, whatever is trained: new heads are proposed and not shown.
@@ -148,13 +175,16 @@ def unpin(project: options.Project = None) -> None:
 
 
 @app.command("rollback")
-def rollback(project: options.Project = None) -> None:
-    """Go back to the head before the one that is shown, and pin it.
+def rollback(
+    head: Annotated[str | None, typer.Argument(metavar="[ID]", help="Which one. Default: the one before.")] = None,
+    project: options.Project = None,
+) -> None:
+    """Go back to the head before the one that is shown, or to a named one, and pin it.
 
     Example: dinolabel models rollback --project 1
     """
     settings, store, name = _open(project)
-    before = _before(store, name)
+    before = _found(store, name, head) if head is not None else _before(store, name)
     store.pin(name, before.id)
     console.out.print(f"Back to {before.id} ({', '.join(before.labels)}), pinned. {_when(settings, store, name)}")
     console.out.print("[soft]`dinolabel models unpin` lets the newest serve again.[/]")
@@ -165,7 +195,8 @@ def _before(store: Store, project: str) -> Entry:
     serving = store.wanted(project)
     at = next((index for index, each in enumerate(entries) if each.id == serving), None)
     if not at:
-        raise RequestError("There is no head before this one.", hint="`dinolabel models list` shows what there is.")
+        gone = " Earlier ones went with somebody who was forgotten." if store.forgotten(project) else ""
+        raise RequestError(f"There is no head before this one.{gone}", hint="`dinolabel models list` shows what there is.")
     return entries[at - 1]
 
 
@@ -174,6 +205,9 @@ def _found(store: Store, project: str, start: str) -> Entry:
     matches = [each for each in heads if each.id.startswith(start)]
     if len(matches) == 1:
         return matches[0]
+    for gone in store.forgotten(project):
+        if not matches and gone.startswith(start):
+            store.folder(project, gone)  # says why it is gone
     there = ", ".join(each.id for each in heads) or "none"
     raise RequestError(f"{'Several heads start' if matches else 'No head starts'} with {start!r}.", hint=f"There are: {there}.")
 

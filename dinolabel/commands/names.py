@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 
 from dinolabel import build, choice, console, options, words
+from dinolabel.forgetting.forgotten import Forgotten
 from dinolabel.settings import Settings
 from vision.errors import RequestError
 
@@ -39,9 +40,12 @@ def add(
     for name in wanted:
         xml = with_name(xml, name, hotkey)
     studio.set_label_config(number, xml)
+    back = [each for each in wanted if Forgotten(build.data_dir(settings)).lift(number, each)]
     keys = hotkeys(xml)
     for name in wanted:
         console.out.print(f"[name]{name}[/] is on key [key]{keys.get(name, '?')}[/].")
+    for name in back:
+        console.out.print(f"[warn]{escape(name)} had been forgotten:[/] what people annotated under it counts again from now on.")
     console.out.print(
         "[soft]Whoever has a task open sees it after reloading the page. It is learnt once boxes of that name are approved.[/]"
     )

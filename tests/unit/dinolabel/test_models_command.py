@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +117,29 @@ def test_pin_rollback_and_unpin_move_what_is_wanted(store: Store, heads: list[st
 
 def test_a_start_that_fits_several_is_refused(heads: list[str], run: Run) -> None:
     assert "Several heads start with ''" in run("show", "", code=2)
+
+
+def test_diff_says_what_changed_in_data_and_in_figures(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    labels = {"jason": {"recall": 0.5, "objects": 4}, "lacy": {"recall": 1.0, "objects": 3}}
+    before = bundle(1, accuracy=0.8, macro_f1=0.75, macro_f1_interval=[0.6, 0.9], per_label=labels)
+    after = replace(
+        bundle(2, accuracy=0.9, macro_f1=0.85, macro_f1_interval=[0.7, 0.95], per_label={"jason": {"recall": 0.9, "objects": 5}}),
+        reference_ids=("1", "3"), trained_on={"jason": 25}, trained_until="2026-11-23T10:00:00Z", accept_threshold=0.6,
+    )  # fmt: skip
+    first = store.publish("1", before)
+    difference = {"candidate": 0.85, "current": 0.8, "low": -0.01, "high": 0.11}
+    second = store.publish("1", after, {"judged": {"macro_f1_difference": difference}, "changed": {"since": first}})
+    assert main.run(["models", "diff", first[:6], second[:6], "--project", "1"]) == 0
+    told = {line.split("   ")[0].strip(): " ".join(line.split()) for line in capsys.readouterr().out.splitlines()}
+    assert told["jason"] == "jason 20 25" and told["lacy"] == "lacy 3 –"
+    assert told["only in one"] == "only in one 1 gone 1 new"
+    assert told["accepts"] == "accepts 0.70 or more 0.60 or more" and "kind" not in told
+    assert told["right names"] == "right names 0.80 0.90"
+    assert told["macro F1"] == "macro F1 0.75 (0.60 to 0.90) 0.85 (0.70 to 0.95)"
+    assert told["found: jason"] == "found: jason 0.50 of 4 0.90 of 5" and told["found: lacy"].endswith("1.00 of 3 –")
+    assert any("macro F1 0.80 → 0.85 (+0.05, 95 % interval -0.01 to +0.11)" in line for line in told.values())
+
+
+def test_rollback_to_a_named_head(store: Store, heads: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["models", "rollback", heads[0][:6], "--project", "1"]) == 0
+    assert store.pinned("1") == heads[0]

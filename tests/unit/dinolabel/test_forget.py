@@ -1,0 +1,229 @@
+"""`dinolabel forget`: afterwards no file of ours holds the name, the pixels or an embedding, and no head can bring the person back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from backend.job_table import DONE, Job
+from dinolabel import build, console
+from dinolabel.__main__ import run
+from dinolabel.forgetting.forgotten import Forgotten
+from dinolabel.forgetting.mention import Mention
+from studio.label_config import LabelConfig
+from studio.renaming import renamed
+from tests.blobs import KnownOnly, World
+from tests.doubles.scripted_studio import CONFIG, ScriptedStudio
+from training.train import train
+from vision.cache import Cache
+from vision.store import Store
+
+WHO = "Jürgen"  # once called jason; not in ASCII, as names are
+XML = renamed(CONFIG, "jason", WHO)
+
+
+class Studio(ScriptedStudio):
+    """With what only forgetting asks for."""
+
+    def task(self, task: int) -> dict[str, Any]:
+        return {"id": task, "annotations": self._tasks[task].annotations}
+
+    def predictions(self, task: int) -> list[dict[str, Any]]:
+        return self._tasks[task].predictions
+
+    def set_prediction_result(self, prediction: int, result: Sequence[Mapping[str, Any]]) -> None:
+        (found,) = [each for task in self._tasks.values() for each in task.predictions if each["id"] == prediction]
+        found["result"] = list(result)
+
+    def set_label_config(self, project: int, xml: str) -> None:
+        self.set(project, label_config=xml)
+
+
+class Place:
+    """A data folder in which three people were learnt twice, one training refused, and Label Studio beside it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.data, self.elsewhere = root, root / "data", root / "elsewhere"
+        self.store, self.cache = Store(self.data / "bundles"), Cache(self.data / "cache.sqlite", max_mb=16)
+        self.studio = Studio()
+        self.project = self.studio.add_project(XML)
+        build_registry(self.data, self.project)
+        self.world = World(picture=0.4)
+        early = World(picture=0.4).crowd(("lacy", "maria"), images=10)
+        self.before_him = self.learn(early, "export0", "2026-11-20T12:00:00+00:00")
+        self.world.crowd(("lacy", "maria", WHO), images=12)
+        self.with_him = self.learn(self.world, f"exports/{self.project}", "2026-11-22T12:00:00+00:00")
+        self.pixels: dict[str, bytes] = {}
+        for folder in (self.data / "exports" / str(self.project), self.elsewhere):
+            self.draw(folder)
+        self.beside()
+        pairs = zip(self.world.vectors, self.world.rows, strict=True)
+        self.vectors = [vector.astype("<f4").tobytes() for vector, row in pairs if row["label"] == WHO]
+
+    def learn(self, world: World, name: str, now: str) -> str | None:
+        folder = world.write(self.data / name, self.cache, wanted=("lacy", "maria", WHO))
+        given = {"project": str(self.project), "embedder": KnownOnly(), "store": self.store, "cache": self.cache, "now": now}
+        first, refused = train(folder, **given), train(folder, **given)  # nothing new: the second leaves a receipt among the refused
+        assert not refused.published
+        return first.bundle_id
+
+    def draw(self, folder: Path) -> None:
+        self.world.write(folder, self.cache)
+        for row in self.world.rows:
+            noise = np.random.default_rng(int(hashlib.sha256(row["crop"].encode()).hexdigest()[:8], 16))
+            path = folder / row["crop"]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            PIL.Image.fromarray(noise.integers(0, 255, (24, 24, 3), dtype=np.uint8)).save(path)
+            if row["label"] == WHO:
+                self.pixels[row["crop"]] = path.read_bytes()
+
+    def beside(self) -> None:
+        """What a backend leaves behind: logs, jobs, copies of pictures, predictions, people's work."""
+        (self.data / "jobs").mkdir(exist_ok=True)
+        (self.data / "jobs" / "j.log").write_text(f"$ dinolabel train\nlacy 12\n{WHO} 12 of 12\n", encoding="utf-8")
+        verdict = {"published": True, "reason": f"adds {WHO}"}
+        job = Job("j1", "train", self.project, DONE, f"named {WHO}", (("dinolabel",),), None, 1.0, verdict=verdict)
+        build.jobs(build_settings())._table.add(job)
+        (self.data / "media").mkdir()
+        (self.data / "media" / "photo.jpg").write_bytes(b"a picture with him in it")
+        (self.data / "exports.jsonl").write_text(
+            json.dumps({"project": str(self.project), "folder": str(self.elsewhere), "format": "crops"}) + "\n", encoding="utf-8"
+        )
+        self.tasks = self.studio.add_tasks(self.project, ["/a.png", "/b.png"])
+        value = {"x": 1, "y": 1, "width": 20, "height": 20, "rotation": 0, "rectanglelabels": [WHO]}
+        region = {"id": "r", "from_name": "label", "to_name": "image", "type": "rectanglelabels", "value": value}
+        region |= {"original_width": 100, "original_height": 100, "meta": {"text": ["coloured thing 0.90", f"perhaps {WHO} 0.40"]}}
+        made = [{"task": each, "result": [region], "score": 0.5, "model_version": "v1"} for each in self.tasks]
+        self.studio.import_predictions(self.project, made)
+        self.studio.annotate(self.tasks[0], ["jason", "lacy"])
+
+    def files(self) -> Iterator[Path]:
+        return (each for folder in (self.data, self.elsewhere) for each in folder.rglob("*") if each.is_file())
+
+
+def build_settings() -> Any:
+    from dinolabel.settings import Settings
+
+    return Settings.load()
+
+
+def build_registry(data: Path, project: int) -> None:
+    from backend.projects import Projects
+
+    Projects(data / "projects.json").add(project, weights=("nano", "nano"), title=f"Party of {WHO}")
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setattr(console.out, "width", 400)
+    made = Place(tmp_path)
+    monkeypatch.setattr(build, "studio", lambda settings: made.studio)
+    monkeypatch.setattr(build, "embedder", lambda settings: KnownOnly())
+    return made
+
+
+def test_no_file_holds_the_name_the_pixels_or_an_embedding(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    spelt = [form.encode() for form in (WHO, json.dumps(WHO)[1:-1], "jason")]
+    held = {path for path in place.files() if any(each in path.read_bytes() for each in spelt)}
+    assert {path.suffix for path in held} >= {".json", ".jsonl", ".html", ".log", ".sqlite"}  # it was everywhere
+
+    assert run(["forget", WHO, "--project", str(place.project), "--yes"]) == 0
+    printed = capsys.readouterr().out
+    for path in place.files():
+        content = path.read_bytes()
+        assert not any(each in content for each in spelt), path
+        assert not any(WHO in part for part in path.parts), path
+        assert not any(each in content for each in place.vectors), path
+        assert content not in place.pixels.values(), path
+    assert not (place.data / "media").exists()
+    assert place.data.joinpath("exports", str(place.project), "manifest.jsonl").read_text().count("lacy") == 24  # the others stay
+    assert f"({place.tasks[0]})" in printed and "annotated in 1 task" in printed and "pictures themselves" in printed
+
+
+def test_heads_that_knew_him_are_gone_and_rollback_to_them_is_refused(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    head = place.with_him
+    assert head is not None and place.before_him is not None
+    project = str(place.project)
+    place.store.pin(project, head)
+    assert run(["forget", WHO, "--project", project, "--yes"]) == 0
+    assert [each.id for each in place.store.history(project)] == [place.before_him]
+    assert (place.store.pinned(project), place.store.wanted(project)) == (None, place.before_him)
+    capsys.readouterr()
+    assert run(["models", "pin", head, "--project", project]) != 0
+    assert "was forgotten" in capsys.readouterr().err
+    assert run(["models", "rollback", "--project", project]) != 0
+    place.store.get(project, place.before_him)  # still whole
+
+    again = train(
+        place.data / "exports" / project, project=project, embedder=KnownOnly(), store=place.store, cache=place.cache,
+        now="2026-11-23T12:00:00+00:00", force=True,
+    )  # fmt: skip
+    assert again.bundle_id and place.store.get(project, again.bundle_id).labels == ("lacy", "maria")
+
+
+def test_label_studio_keeps_the_box_and_the_persons_work_but_not_our_word(place: Place) -> None:
+    before = json.dumps(place.studio.task(place.tasks[0])["annotations"])
+    assert run(["forget", WHO, "--project", str(place.project), "--yes"]) == 0
+    (region,) = place.studio.predictions(place.tasks[1])[0]["result"]
+    assert region["value"]["rectanglelabels"] == ["thing"] and region["meta"]["text"] == ["coloured thing 0.90"] and region["id"] == "r"
+    assert json.dumps(place.studio.task(place.tasks[0])["annotations"]) == before
+    config = LabelConfig.parse(place.studio.project(place.project).label_config)
+    assert config.learnt == ("lacy",) and not config.aliases
+
+
+def test_nothing_happens_without_a_yes(place: Place) -> None:
+    before = {path: path.read_bytes() for path in place.files()}
+    assert run(["forget", WHO, "--project", str(place.project)]) != 0
+    assert {path: path.read_bytes() for path in place.files() if path in before} == before
+
+
+def test_an_export_does_not_bring_him_back_nor_takes_his_face_for_a_deleted_one(tmp_path: Path) -> None:
+    forgotten = Forgotten(tmp_path)
+    forgotten.add(1, [WHO])
+    assert WHO.encode() not in (tmp_path / "forgotten.json").read_bytes()
+
+    def region(identity: str, x: float, label: str) -> dict[str, Any]:
+        return {"id": identity, "value": {"x": x, "y": 10, "width": 20, "height": 20, "rotation": 0, "rectanglelabels": [label]}}
+
+    shown = {"id": 5, "result": [region("a", 10, "thing"), region("b", 60, "thing")]}
+    kept = [region("new", 11, WHO), region("b", 60, "lacy")]
+    task = {"id": 1, "annotations": [{"id": 2, "completed_by": 1, "result": kept, "prediction": shown}], "predictions": [shown]}
+    again = Forgotten(tmp_path)
+    clean = again.without(1, task)
+    (annotation,) = clean["annotations"]
+    assert [each["id"] for each in annotation["result"]] == ["b"]
+    for prediction in (annotation["prediction"], *clean["predictions"]):
+        assert [each["id"] for each in prediction["result"]] == ["b"]
+    assert again.without(2, task) == task
+    assert again.lift(1, WHO) and Forgotten(tmp_path).without(1, task) == task
+
+
+def test_a_name_is_a_word_of_its_own() -> None:
+    mention = Mention(["Al", "a/b"])
+    assert mention.within("Al, Bo") and mention.within('{"label": "Al"}') and mention.within("crops/a_b/1.png")
+    assert not mention.within("Also") and not mention.within("al") and not mention.within("Alé")
+    before = {"Al": 1, "x": ["Al", "Bo"], "why": "It adds Al.", "n": {"Bo": "Al"}}
+    assert mention.pruned(before) == {"x": ["Bo"], "why": "", "n": {"Bo": ""}}
+
+
+def test_free_pages_of_the_cache_do_not_keep_it(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache.sqlite", max_mb=16)
+    rng = np.random.default_rng(0)
+    vectors = {f"embedding:{at}": (v := rng.normal(size=64)) / np.linalg.norm(v) for at in range(200)}
+    cache.put_embeddings({key: each.astype(np.float32) for key, each in vectors.items()})
+    gone = vectors["embedding:7"].astype("<f4")
+    assert cache.forget(["embedding:9"], gone[None], distance=0.01) == 2
+    content = (tmp_path / "cache.sqlite").read_bytes() + (tmp_path / "cache.sqlite-wal").read_bytes()
+    assert gone.tobytes() not in content and vectors["embedding:8"].astype("<f4").tobytes() in content
+    with sqlite3.connect(tmp_path / "cache.sqlite") as connection:
+        assert connection.execute("SELECT count(*) FROM entries").fetchone() == (198,)
