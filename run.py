@@ -71,14 +71,19 @@ def setup() -> None:
 
 def ensure_chromium() -> None:
     """The screens are looked at in a real browser; Debian's package will do."""
-    if any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
+    ensure("Chromium", "chromium", "chromium", "chromium-browser", "google-chrome")
+
+
+def ensure(name: str, package: str, *programs: str) -> None:
+    """One of these programs; as root on Debian it is installed where it is missing."""
+    if any(map(shutil.which, programs)):
         return
     if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
-        say("Installing Chromium from Debian's packages.")
+        say(f"Installing {name} from Debian's packages.")
         call("apt-get", "update", "-qq")
-        call("apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium", DEBIAN_FRONTEND="noninteractive")
+        call("apt-get", "install", "-y", "-qq", "--no-install-recommends", package, DEBIAN_FRONTEND="noninteractive")
         return
-    sys.exit("Chromium is missing. Install it (Debian: sudo apt-get install chromium) and run this again.")
+    sys.exit(f"{name} is missing. Install it (Debian: sudo apt-get install {package}) and run this again.")
 
 
 def demo(*arguments: str) -> None:
@@ -90,6 +95,7 @@ def test(*arguments: str) -> None:
     """Lint, types, then every test: quick ones side by side, end to end ones one after the other."""
     setup()
     ensure_chromium()
+    ensure("ExifTool", "libimage-exiftool-perl", "exiftool")  # reads our photo sidecars back
     offline = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     call(PYTHON, "-m", "ruff", "check", ".")
     call(PYTHON, "-m", "ruff", "format", "--check", ".")
