@@ -2,7 +2,7 @@
 PYTHON ?= python3
 MODELS ?= nano
 
-.PHONY: demo test setup nano eval-nano studio-bench
+.PHONY: demo test setup nano eval-nano studio-bench effort
 
 demo: ## the whole loop on the embedded models (MODELS=hub: on the real weights)
 	$(PYTHON) run.py demo --models $(MODELS)
@@ -21,3 +21,6 @@ eval-nano: ## measure the embedded models
 
 studio-bench: ## the dialogue with a real Label Studio, measured into studio.json
 	$(PYTHON) run.py studio-bench
+
+effort: ## keys a box costs a person, pressed in a real browser (about 15 minutes)
+	$(PYTHON) run.py effort

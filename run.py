@@ -126,7 +126,14 @@ def studio_bench(*arguments: str) -> None:
     call(PYTHON, "-m", "tests.bench.studio", *arguments, HF_HUB_OFFLINE="1")
 
 
-VERBS = {"setup": setup, "demo": demo, "test": test, "nano": nano, "eval-nano": eval_nano, "studio-bench": studio_bench}
+def effort(*arguments: str) -> None:
+    """Keys a box costs a person: by hand, cold, after the switch; pressed in a real browser."""
+    setup()
+    ensure_chromium()
+    call(PYTHON, "-m", "tests.bench.effort", *arguments, HF_HUB_OFFLINE="1")
+
+
+VERBS = {"setup": setup, "demo": demo, "test": test, "nano": nano, "eval-nano": eval_nano, "studio-bench": studio_bench, "effort": effort}
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ from backend.board import Status
 from backend.errors import presentable
 from backend.job_table import Job
 from backend.moments import LONG_AGO, moment
+from backend.typed import Wish
 
 if TYPE_CHECKING:
     from backend.service import Service
@@ -131,6 +132,7 @@ def _project(service: Service, project: int) -> dict[str, Any]:
         "training": service.jobs.active(project) is not None,
         "verdict": _verdict(verdicts[-1]) if verdicts else None,
         "versions": _versions(service, project),
+        "wishes": [_wish(each) for each in service.typing.wishes(project)],
         "link": None if service.studio is None else f"{service.studio.url}/projects/{project}/data",
     }
 
@@ -163,6 +165,14 @@ def _versions(service: Service, project: int) -> list[dict[str, Any]]:
         }
         for each in list(once.values())[:VERSIONS_SHOWN]
     ]
+
+
+def _wish(wish: Wish) -> dict[str, Any]:
+    """What somebody typed while annotating, and the button that makes it the project's."""
+    tasks = len(wish.tasks)
+    limits = [f"{name} threshold {value:g}" for name, value in (("box", wish.box), ("text", wish.text)) if value is not None]
+    found = [f"{wish.boxes} box{'' if wish.boxes == 1 else 'es'} on the last of {tasks} task{'' if tasks == 1 else 's'}"]
+    return {"words": wish.words, "told": ", ".join(limits + found), "box": wish.box, "text": wish.text}
 
 
 def _job(job: Job) -> dict[str, Any]:

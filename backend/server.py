@@ -78,6 +78,13 @@ def _told(app: Flask, service: Service) -> None:
         job = service.train(wire.project_id(_fields().get("project")), why="asked for by /train")
         return _back() if page.for_a_person(request) else (jsonify({"job": job}), 202)
 
+    @app.post("/prompt")
+    def prompt() -> Reply:
+        fields = _fields()
+        words, limits = wire.words(fields), {name: wire.number(fields, name) for name in ("box", "text")}
+        service.adopt(wire.project_id(fields.get("project")), words, **limits)
+        return _back() if page.for_a_person(request) else jsonify({"looks_for": words})
+
     @app.post("/jobs/<job>/cancel")
     def cancel(job: str) -> Reply:
         ended = service.jobs.cancel(job)
@@ -134,7 +141,10 @@ def _named(error: DinolabelError) -> Reply:
 
 def _refused(error: HTTPException) -> Reply:
     return jsonify(
-        {"error": error.description or error.name, "hint": "The routes are /health /setup /predict /webhook /train /versions /jobs."}
+        {
+            "error": error.description or error.name,
+            "hint": "The routes are /health /setup /predict /webhook /train /prompt /versions /jobs.",
+        }
     ), (error.code or 500)
 
 

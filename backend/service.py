@@ -23,7 +23,11 @@ from backend.recipe import Recipe, Recipes
 from backend.reconcile import Outcome, Reconciler, other_weights
 from backend.rounds import Rounds
 from backend.trigger import QUIET_SECONDS, Trigger
+from backend.typed import Typing
 from backend.wire import Event, PredictAsked, SetupAsked
+from studio.adopting import with_prompt, with_thresholds
+from studio.errors import StudioDenied
+from studio.typed import Typed
 
 if TYPE_CHECKING:
     from studio.client import Studio
@@ -80,6 +84,7 @@ class Service:
         self._recipes = Recipes(pipeline, store)
         predictor = Predictor(media, pipeline, batch_size=pipeline.batch_size)
         self._asking, self._later = Asking(predictor, deadlines), Later(predictor)
+        self.typing = Typing(self._asking)
         trigger = None if studio is None else Trigger(studio, store, jobs, train_after=train_after, quiet_seconds=quiet_seconds)
         self._reconciler = Reconciler(
             studio, predictor, self._recipes, store, projects, self.board, trigger,
@@ -106,12 +111,24 @@ class Service:
 
     def predict(self, asked: PredictAsked) -> dict[str, Any]:
         """/predict's reply: one result per task, in order, `{}` for what is not ready. Raises LabelConfigError, ModelError."""
+        if (typed := Typed.of(asked.context)) is not None:
+            answer = self.typing.answer(typed, asked.project, lambda: self._recipe(asked.project, asked.label_config), asked.tasks)
+            return wire.predict_answer(answer["model_version"], [answer] * len(asked.tasks))
         recipe = self._recipe(asked.project, asked.label_config)
         with self.meters.predict_seconds.time():
             answers = self._asking.answer(recipe, asked.tasks, fresh=asked.interactive)
         self.board.suppress(asked.project, sum(each.suppressed for each in answers if isinstance(each, Prediction)))
         self._note_missing(recipe, asked, answers)
         return wire.predict_answer(recipe.version, [_result(recipe, each) for each in answers])
+
+    def adopt(self, project: int, words: str, *, box: float | None = None, text: float | None = None) -> None:
+        """Make a typed prompt the project's: its label config looks for the words from now on. Raises StudioError, LabelConfigError."""
+        if self.studio is None:
+            raise StudioDenied("Without a token of Label Studio no label config can be changed.")
+        xml = self.studio.project(project).label_config
+        self.studio.set_label_config(project, with_thresholds(with_prompt(xml, words), box=box, text=text))
+        self.typing.forget(project, words)
+        self._rounds.wake(project)
 
     def event(self, event: Event) -> bool:
         """Note what happened and wake whoever looks after it; True when there may be work in it. Milliseconds."""

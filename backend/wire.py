@@ -97,6 +97,22 @@ def project_id(value: object) -> int:
     return int(head)
 
 
+def words(fields: Json) -> str:
+    """`words` of a form or of JSON. Raises RequestError."""
+    return _text(fields, "words").strip()
+
+
+def number(fields: Json, name: str) -> float | None:
+    """A number of a form or of JSON, None when it is left empty. Raises RequestError."""
+    value = fields.get(name)
+    if value is None or value == "":
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise RequestError(f"Expected a number `{name}`, got {_shape(value)}.") from error
+
+
 def prediction(version: str, stored: Mapping[str, Any]) -> dict[str, Any]:
     """One entry of `results`: only what Label Studio stores."""
     return {"result": stored["result"], "score": stored["score"], "model_version": version}

@@ -20,7 +20,7 @@ from vision.errors import DinolabelError
 
 PANELS = {
     "Start here": ("up", "demo", "doctor"),
-    "Join a Label Studio": ("init", "attach", "names", "hotkeys"),
+    "Join a Label Studio": ("init", "attach", "names", "prompt", "hotkeys"),
     "The loop": ("preannotate", "serve", "jobs", "export", "import", "train", "models", "report"),
     "Without Label Studio": ("detect", "app"),
 }

@@ -19,13 +19,19 @@ def connect(studio: Studio, project: int, url: str, *, secret: str | None = None
 
     Label Studio asks the backend while it is being added, so it must be up. Raises StudioRefused when Label Studio does not reach it.
     """
+    from studio.adopting import lets_type
+
     url = url.rstrip("/")
     ours = [each for each in studio.backends(project) if each.title == TITLE]
     for each in ours:
         if each.url.rstrip("/") != url:
             studio.remove_backend(each.id)
-    if all(each.url.rstrip("/") != url for each in ours):
-        studio.add_backend(project, url, TITLE, username=TITLE if secret else None, password=secret)
+    asks = lets_type(studio.project(project).label_config)
+    same = [each for each in ours if each.url.rstrip("/") == url]
+    if not same:
+        studio.add_backend(project, url, TITLE, interactive=asks, username=TITLE if secret else None, password=secret)
+    elif asks and not same[0].interactive:
+        studio.set_interactive(same[0].id)
     _remove_hooks(studio, project, [gone for each in ours if (gone := each.url.rstrip("/")) != url])
     # Adding a backend makes a webhook of its own, without a secret: this takes its place.
     studio.set_webhook(project, f"{url}/webhook", {SECRET_HEADER: secret} if secret else {})

@@ -132,16 +132,25 @@ def build(prompt_map: Mapping[str, str], names: Sequence[str], *, title: str | N
     generic, *others = synonyms
     keys = [label_text.GENERIC_HOTKEY, *label_text.NAME_HOTKEYS]
     hotkeys = dict(zip((generic, *names, *others), keys, strict=False))
-    tags = [label_text.label_tag(each, hotkey=hotkeys.get(each), predicted_values=",".join(synonyms[each])) for each in synonyms]
-    tags += [label_text.label_tag(each, hotkey=hotkeys.get(each)) for each in names]
+    colours: dict[str, str] = {generic: label_text.GENERIC_COLOUR}
+    for each in (*names, *others):
+        colours[each] = label_text.next_colour(colours.values())
+    tags = [
+        label_text.label_tag(each, hotkey=hotkeys.get(each), predicted_values=",".join(synonyms[each]), colour=colours[each])
+        for each in synonyms
+    ]
+    tags += [label_text.label_tag(each, hotkey=hotkeys.get(each), colour=colours[each]) for each in names]
     xml = label_text.document(tags, title=title, data_key=data_key)
     if unusable := set(synonyms) - set(LabelConfig.parse(xml).generic):
         raise PromptMissing(f"There are no words to look for in the prompt of {', '.join(map(repr, sorted(unusable)))}.")
     return xml
 
 
-def with_name(xml: str, name: str, hotkey: str | None = None) -> str:
-    """``xml`` with one more name to learn, on the next free hotkey; every other byte as it was. Raises LabelConfigError."""
+def with_name(xml: str, name: str, hotkey: str | None = None, *, predicted_values: str | None = None) -> str:
+    """``xml`` with one more label, on the next free hotkey; every other byte as it was. Raises LabelConfigError.
+
+    Without predicted_values it is a name to learn, with them something to look for.
+    """
     config = LabelConfig.parse(xml)
     if name in config.labels:
         raise LabelConfigError(f"The label {name!r} is there already.", hint="Choose another name.")
@@ -152,7 +161,11 @@ def with_name(xml: str, name: str, hotkey: str | None = None) -> str:
     if hotkey is not None and hotkey in explicit:
         raise LabelConfigError(f"The hotkey {hotkey!r} is taken.", hint="Choose another key, or none to take the next free one.")
     without = sum(1 for tag in label_xml.labels(label_xml.choose(root)[0]).values() if not tag.get("hotkey"))
-    tag = label_text.label_tag(name, hotkey=hotkey or label_text.next_hotkey(explicit, without=without))
+    key = hotkey or label_text.next_hotkey(explicit, without=without)
+    colours = [colour for tag in label_xml.labels(label_xml.choose(root)[0]).values() if (colour := tag.get("background"))]
+    # Only where the others have colours of their own: else Label Studio hands them out, as it did before.
+    colour = label_text.next_colour(colours) if colours else None
+    tag = label_text.label_tag(name, hotkey=key, predicted_values=predicted_values, colour=colour)
     changed = label_text.insert_label(xml, config.control, tag)
     LabelConfig.parse(changed)
     return changed

@@ -17,6 +17,14 @@ AUTO_HOTKEYS = (*"1234567890qwetasdfgzxcvbyiopjk",)
 NAME_HOTKEYS = tuple(key for key in AUTO_HOTKEYS if key != "0")
 GENERIC_HOTKEY = "0"
 
+# Label Studio's own colours are pastel and its lines one pixel wide: on a photo a box is hardly seen, and names look alike.
+GENERIC_COLOUR = "#e69f00"  # amber: this one still wants a name; dark enough to be read as text, too
+NAME_COLOURS = ("#e6194b", "#4363d8", "#008f3c", "#911eb4", "#00a0b0", "#f032e6", "#9a6324", "#5c6f00", "#000075", "#d81b60")
+"""After Sasha Trubetskoy's 20 distinct colours, the light ones left out; used in turn."""
+LINE_WIDTH = 3
+
+_ATTRIBUTE = re.compile(rb"""\s+(?P<name>[^\s=/>]+)\s*=\s*(?:"[^"]*"|'[^']*')""")
+_TAG = re.compile(rb"""(?P<name><[^\s/>]+)(?:\s+[^\s=/>]+\s*=\s*(?:"[^"]*"|'[^']*'))*\s*/?>""")
 _UNWRITABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -30,12 +38,14 @@ def attribute(name: str, value: str) -> str:
     return f' {name}="{quoted}"'
 
 
-def label_tag(value: str, *, hotkey: str | None, predicted_values: str | None = None) -> str:
+def label_tag(value: str, *, hotkey: str | None, predicted_values: str | None = None, colour: str | None = None) -> str:
     tag = "<Label" + attribute("value", value)
     if hotkey is not None:
         tag += attribute("hotkey", hotkey)
     if predicted_values is not None:
         tag += attribute("predicted_values", predicted_values)
+    if colour is not None:
+        tag += attribute("background", colour)
     return tag + "/>"
 
 
@@ -44,7 +54,8 @@ def document(labels: Iterable[str], *, title: str | None, data_key: str) -> str:
     header = f"  <Header{attribute('value', title)}/>\n" if title else ""
     image = f'  <Image name="image"{attribute("value", "$" + data_key)}/>\n'
     inner = "".join(f"    {tag}\n" for tag in labels)
-    return f'<View>\n{header}{image}  <RectangleLabels name="label" toName="image">\n{inner}  </RectangleLabels>\n</View>'
+    control = f'  <RectangleLabels name="label" toName="image" strokeWidth="{LINE_WIDTH}">\n{inner}  </RectangleLabels>\n'
+    return f"<View>\n{header}{image}{control}</View>"
 
 
 def next_hotkey(explicit: Iterable[str], *, without: int) -> str | None:
@@ -57,6 +68,12 @@ def next_hotkey(explicit: Iterable[str], *, without: int) -> str | None:
     return next((key for key in free if key != GENERIC_HOTKEY), None)
 
 
+def next_colour(used: Iterable[str]) -> str:
+    """The first of NAME_COLOURS that is used least."""
+    taken = [each.lower() for each in used]
+    return min(NAME_COLOURS, key=taken.count)
+
+
 def insert_label(xml: str, control: str, tag: str) -> str:
     """``xml`` with ``tag`` as the last child of the RectangleLabels called ``control``, indented like its labels; the rest untouched."""
     raw = xml.encode()
@@ -67,8 +84,27 @@ def insert_label(xml: str, control: str, tag: str) -> str:
     return (raw[:content_end] + indent + tag.encode() + raw[content_end:]).decode()
 
 
-def _positions(raw: bytes, control: str) -> tuple[list[int], int]:
-    """Byte offsets of the control's Label tags and of its closing tag. The text has passed defusedxml before."""
+def set_attribute(xml: str, offset: int, name: str, value: str) -> str:
+    """``xml`` with one attribute of the tag that begins at byte ``offset`` set; every other byte as it was."""
+    raw = xml.encode()
+    tag = _TAG.match(raw, offset)
+    assert tag is not None, "the text has been parsed, so a tag begins there"
+    fresh = attribute(name, value).encode()
+    for each in _ATTRIBUTE.finditer(raw, tag.end("name"), tag.end()):
+        if each["name"].decode() == name:
+            return (raw[: each.start()] + fresh + raw[each.end() :]).decode()
+    return (raw[: tag.end("name")] + fresh + raw[tag.end("name") :]).decode()
+
+
+def offsets(xml: str, control: str) -> tuple[int, list[int], int]:
+    """Bytes at which the RectangleLabels called ``control`` begins, its Label tags in order, and the first byte after it."""
+    starts: list[int] = []
+    labels, end = _positions(xml.encode(), control, starts)
+    return starts[0], labels, xml.encode().index(b">", end) + 1
+
+
+def _positions(raw: bytes, control: str, starts: list[int] | None = None) -> tuple[list[int], int]:
+    """Byte offsets of the control's Label tags and of its closing tag; its own go to `starts`. The text has passed defusedxml before."""
     parser = expat.ParserCreate("utf-8")
     labels: list[int] = []
     ends: list[int] = []
@@ -76,6 +112,8 @@ def _positions(raw: bytes, control: str) -> tuple[list[int], int]:
 
     def start(tag: str, attributes: dict[str, str]) -> None:
         inside.append(tag == "RectangleLabels" and attributes.get("name") == control)
+        if inside[-1] and starts is not None:
+            starts.append(parser.CurrentByteIndex)
         if tag == "Label" and any(inside):
             labels.append(parser.CurrentByteIndex)
 

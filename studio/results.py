@@ -45,8 +45,9 @@ def to_result(
 ) -> list[RegionDict]:
     """Detections as the `result` of a prediction, in reading order (people walk boxes in this order).
 
-    Left out: what the config has no label for, and boxes with less than a pixel inside the image. Region ids are derived from task, box,
-    phrase and version; fresh=True makes new ones, which interactive answers need (a repeated id overwrites an accepted region).
+    Left out: what the config has no label for (a label of "" sends the box without one), and boxes with less than a pixel inside the
+    image. Region ids are derived from task, box, phrase and version; fresh=True makes new ones, which interactive answers need (a
+    repeated id overwrites an accepted region).
     """
     result: list[RegionDict] = []
     used: set[str] = set()
@@ -147,7 +148,7 @@ def _region(identity: str, label: str, box: Box, detection: Detection, config: L
         "value": {
             **to_percent(box, width, height),
             "rotation": 0,
-            "rectanglelabels": [label],
+            "rectanglelabels": [label] if label else [],
         },
         "meta": {"text": _note(detection, config)},
     }

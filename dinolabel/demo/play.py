@@ -87,7 +87,7 @@ def lay_out(world: World, photos: Path) -> None:
 def play(stage: Stage, world: World, photograph: Callable[[str], object]) -> Played:
     """Raises DemoFailed at the first step that does not come out. photograph: called with `before` and `after` the switch."""
     with console.step("Proposing boxes from the words") as came_out:
-        before_version = _fill(stage, len(world.scenes))
+        before_version = fill(stage, len(world.scenes))
         before = stage.labelled(before_version, world.scenes)
         came_out(f"Boxes on {len(before)} pictures: {sum(map(len, before.values()))}, as {before_version}")
     photograph("before")
@@ -96,10 +96,10 @@ def play(stage: Stage, world: World, photograph: Callable[[str], object]) -> Pla
         came_out(f"Reviewed {effort.submits} pictures: {effort.told}")
     with Watch(stage) as watch:
         with console.step("Training, started by Label Studio's button") as came_out:
-            train_seconds, reason = _train(stage)
+            train_seconds, reason = train(stage)
             came_out(f"Published: {reason}")
         with console.step("Switching every picture to names") as came_out:
-            switch_seconds = _switch(stage, before_version)
+            switch_seconds = switch(stage, before_version)
             came_out(f"Label Studio shows {stage.shown()}")
     after_version = stage.shown()
     after = stage.labelled(after_version, world.unseen)  # finished tasks need no more predictions
@@ -119,8 +119,8 @@ def play(stage: Stage, world: World, photograph: Callable[[str], object]) -> Pla
     )
 
 
-def _fill(stage: Stage, count: int) -> str:
-    """Wait until every task has a prediction of the version that is shown."""
+def fill(stage: Stage, count: int) -> str:
+    """Wait until every task has a prediction of the version that is shown; returns that version."""
 
     def filled() -> bool:
         shown = stage.shown()
@@ -141,7 +141,7 @@ def _review(stage: Stage, world: World, version: str) -> Effort:
     return effort
 
 
-def _train(stage: Stage) -> tuple[float, str]:
+def train(stage: Stage) -> tuple[float, str]:
     """Press *Start training*; seconds until a head is published, and the verdict in words."""
     project = str(stage.project)
     backends = [each for each in stage.studio.backends(stage.project) if each.title == connect.TITLE]
@@ -158,7 +158,8 @@ def _train(stage: Stage) -> tuple[float, str]:
     return seconds, str(verdict["reason"])
 
 
-def _switch(stage: Stage, before: str) -> float:
+def switch(stage: Stage, before: str) -> float:
+    """Wait until another version than `before` is shown; seconds."""
     began = time.monotonic()
     stage.wait("the switch", lambda: stage.shown() != before, seconds=SWITCH_SECONDS, poll=0.05)
     return time.monotonic() - began

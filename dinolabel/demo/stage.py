@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from studio.label_config import LabelConfig
     from vision.store import Store
 
-START_SECONDS = 300.0
+START_SECONDS = 900.0
 STOP_SECONDS = 60.0
 
 

@@ -82,6 +82,10 @@ class Backends:
         """Label Studio asks each for its health meanwhile."""
         return [Backend.of(each) for each in self.wire.json("GET", "/api/ml/", params={"project": project}, timeout=ASKING_SECONDS)]
 
+    def set_interactive(self, backend: int) -> None:
+        """From the next page load on, Label Studio asks this backend while people draw or type."""
+        self.wire.json("PATCH", f"/api/ml/{backend}", json={"is_interactive": True}, timeout=ASKING_SECONDS)
+
     def remove_backend(self, backend: int) -> None:
         """Its webhook stays, and the project goes on naming it as what is shown, so nothing is (measured): set another version."""
         self.wire.json("DELETE", f"/api/ml/{backend}")

@@ -38,6 +38,6 @@ class People:
     def set_hotkeys(self, person: int, keys: Keys) -> None:
         """All keys of a person, in place of those before; effective at their next page load.
 
-        Label Studio checks nothing here and lets any member set anybody's (measured on 1.23.2).
+        Label Studio 1.23.2 checks nothing here, and lets the organization's owner set anybody's (measured).
         """
         self.wire.json("PATCH", f"/api/users/{person}/", json={"custom_hotkeys": dict(keys)})

@@ -234,7 +234,8 @@ def test_health_and_setup_do_not_wait_for_the_model(door: Door) -> None:
 # Secrets.
 
 EVERY_ROUTE = [
-    ("GET", "/"), ("POST", "/setup"), ("POST", "/predict"), ("POST", "/webhook"), ("POST", "/train"), ("GET", "/versions"),
+    ("GET", "/"), ("POST", "/setup"), ("POST", "/predict"), ("POST", "/webhook"), ("POST", "/train"),
+    ("POST", "/prompt"), ("GET", "/versions"),
     ("POST", "/versions"), ("GET", "/metrics"), ("GET", "/jobs"), ("POST", "/jobs/x/cancel"), ("GET", "/nowhere"),
 ]  # fmt: skip
 

@@ -153,6 +153,10 @@ class ScriptedStudio:
             raise StudioRefused(f"Label Studio stored {stored} and dropped the others.", tasks=dropped)
         return stored
 
+    def set_label_config(self, project: int, xml: str) -> Project:
+        self.set(project, label_config=xml)
+        return self.project(project)
+
     def set_model_version(self, project: int, version: str) -> None:
         self._called("patch")
         if version and not self.model_versions(project).get(version):

@@ -1,0 +1,92 @@
+"""`dinolabel prompt`: what a project looks for; add to it, turn its thresholds, let people type while they annotate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dinolabel import build, choice, connect, console, options
+from dinolabel.settings import Settings
+from vision.errors import RequestError
+
+if TYPE_CHECKING:
+    from studio.client import Studio
+
+HELP = "What a project looks for: add, threshold, typing.\n\nExample: dinolabel prompt add dog --project 1"
+app = typer.Typer(no_args_is_help=True, help=HELP)
+
+
+@app.command("add")
+def add(
+    words: Annotated[str, typer.Argument(help='What to look for as well: dog; or label=words: "dog=dog face, puppy".')],
+    project: options.Project = None,
+) -> None:
+    """Look for something more, under the label of that name or a new one; what somebody typed on one picture becomes the project's.
+
+    Every picture gets new boxes from `dinolabel serve`; finished ones stay as they are.
+
+    Example: dinolabel prompt add "dog=dog face, puppy" --project 1
+    """
+    from studio.adopting import with_prompt
+    from studio.label_config import LabelConfig
+
+    studio, number = _where(project)
+    xml = with_prompt(studio.project(number).label_config, words)
+    studio.set_label_config(number, xml)
+    for phrase, label in LabelConfig.parse(xml).prompt_map.items():
+        console.out.print(f"looks for “{phrase}” → [name]{label}[/]")
+
+
+@app.command("threshold")
+def threshold(
+    box: Annotated[float | None, typer.Option(help="Least score of a box, 0 to 1.")] = None,
+    text: Annotated[float | None, typer.Option(help="Least mean score of the phrase it matched, 0 to 1.")] = None,
+    project: options.Project = None,
+) -> None:
+    """Set the project's own thresholds in its label config. Costs no forward pass: candidates are cached.
+
+    Example: dinolabel prompt threshold --box 0.4 --project 1
+    """
+    from studio.adopting import with_thresholds
+    from studio.label_config import LabelConfig
+
+    if box is None and text is None:
+        raise RequestError("No threshold was given.", hint="Add --box 0.4 or --text 0.25.")
+    studio, number = _where(project)
+    xml = with_thresholds(studio.project(number).label_config, box=box, text=text)
+    studio.set_label_config(number, xml)
+    config = LabelConfig.parse(xml)
+    console.out.print(f"box threshold {_told(config.box_threshold)}, text threshold {_told(config.text_threshold)}")
+
+
+@app.command("typing")
+def typing(project: options.Project = None) -> None:
+    """Let people type what to look for on the picture before them: adds a text field and a threshold under the picture.
+
+    Boxes appear on that one picture, as suggestions to accept; nothing else changes. Needs a backend that Label Studio reaches
+    (`up`, or --serve-url of init and attach). To take it away, remove the two tags from the label config.
+
+    Example: dinolabel prompt typing --project 1
+    """
+    from studio.adopting import lets_type, with_typing
+
+    studio, number = _where(project)
+    xml = studio.project(number).label_config
+    if not lets_type(xml):
+        studio.set_label_config(number, with_typing(xml))
+    ours = [each for each in studio.backends(number) if each.title == connect.TITLE]
+    for each in ours:
+        studio.set_interactive(each.id)
+    console.out.print(f"[ok]People can type[/] in project {number}, from their next page load on.")
+    if not ours:
+        console.err.print("[warn]No backend of ours is connected there, so nobody answers: add --serve-url to `dinolabel attach`.[/]")
+
+
+def _where(project: int | None) -> tuple[Studio, int]:
+    settings = Settings.load()
+    return build.studio(settings), choice.chosen(settings, project)
+
+
+def _told(value: float | None) -> str:
+    return "as the settings say" if value is None else f"{value:g}"
