@@ -9,13 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from dinolabel.demo.review import GOOD_ENOUGH_IOU
 from vision.types import Box
 
 NEXT, DELETE, SUBMIT = "n", "Backspace", "Space"
 HAND_MS = 120
 """Between two presses: nobody is faster for long, and the editor's own state has settled by then."""
 PATIENCE_MS = 180_000
-GRIP = 1.0  # screen pixels a corner may be off its handle
 
 READY = """() => { const a = window.Htx?.annotationStore?.selected; if (!a || Htx.isLoading) return null;
   const image = a.objects?.find(each => each.type === 'image');
@@ -95,11 +95,9 @@ class Typist:
         return self._drag((box.x1, box.y1), (box.x2, box.y2), lambda seen: len(seen.order) > before)
 
     def resize(self, now: Box, wanted: Box) -> None:
-        """Two drags at most: of the corners that are off, of the box that is selected."""
-        for corner in ((0, 1), (2, 3)):
-            start, end = ((now.xyxy[corner[0]], now.xyxy[corner[1]]), (wanted.xyxy[corner[0]], wanted.xyxy[corner[1]]))
-            if max(abs(start[0] - end[0]), abs(start[1] - end[1])) > GRIP:
-                self._drag(start, end, lambda seen: True)
+        """Drags corners of the box that is selected, the one furthest off first, until the box is good enough."""
+        for corner in corners_to_drag(now, wanted):
+            self._drag(*corner, lambda seen: True)
 
     def submit(self, before: str, *, last: bool) -> str | None:
         """The submit key; returns the next task, None after the last."""
@@ -145,6 +143,17 @@ class Typist:
 
     def _pause(self, times: int = 1) -> None:
         self.page.wait_for_timeout(HAND_MS * times)
+
+
+def corners_to_drag(now: Box, wanted: Box) -> list[tuple[tuple[float, float], tuple[float, float]]]:
+    """(from, to) of each drag it takes from one box to a good one, pixels of the picture: one or two."""
+    first, last = ((now.x1, now.y1), (wanted.x1, wanted.y1)), ((now.x2, now.y2), (wanted.x2, wanted.y2))
+    halfway = {
+        "first": (first, Box(wanted.x1, wanted.y1, max(now.x2, wanted.x1 + 1), max(now.y2, wanted.y1 + 1))),
+        "last": (last, Box(min(now.x1, wanted.x2 - 1), min(now.y1, wanted.y2 - 1), wanted.x2, wanted.y2)),
+    }
+    (drag, box), (other, _) = sorted(halfway.values(), key=lambda each: -each[1].iou(wanted))
+    return [drag] if box.iou(wanted) >= GOOD_ENOUGH_IOU else [drag, other]
 
 
 def _stored(response: Any) -> bool:
