@@ -163,7 +163,7 @@ def test_what_cannot_be_used_is_named(xml: str, words: str) -> None:
 
 def test_build_gives_fixed_keys_and_parses_to_what_was_asked() -> None:
     xml = build({"human face": "face", "head": "face", "dog": "dog"}, ["jason", "lacy"])
-    assert '<Label value="face" hotkey="0" predicted_values="human face,head" background="#ffc400"/>' in xml
+    assert '<Label value="face" hotkey="0" predicted_values="human face,head" background="#e69f00"/>' in xml
     assert '<Label value="jason" hotkey="1" background="#e6194b"/>' in xml
     assert '<Label value="lacy" hotkey="2" background="#4363d8"/>' in xml
     assert '<Label value="dog" hotkey="3" predicted_values="dog" background="#008f3c"/>' in xml
@@ -273,11 +273,11 @@ def test_labels_beyond_the_keys_have_none() -> None:
 
 
 def test_every_label_has_a_colour_of_its_own_and_lines_can_be_seen() -> None:
-    xml = build({"face": "face"}, [f"n{each}" for each in range(11)])
+    xml = build({"face": "face"}, [f"n{each}" for each in range(10)])
     colours = re.findall(r'background="(#[0-9a-f]{6})"', xml)
-    assert len(colours) == len(set(colours)) == 12 and 'strokeWidth="3"' in xml
+    assert len(colours) == len(set(colours)) == 11 and 'strokeWidth="3"' in xml
     again = re.findall(r'background="(#[0-9a-f]{6})"', with_name(xml, "one more"))
-    assert again[:12] == colours and again[12] in colours[1:]
+    assert again[:11] == colours and again[11] in colours[1:]
 
 
 def test_colours_of_others_are_left_to_label_studio() -> None:
