@@ -37,27 +37,28 @@ def with_thresholds(xml: str, *, box: float | None = None, text: float | None = 
 
 
 def with_typing(xml: str) -> str:
-    """``xml`` with a text area to look for something else on one picture, and a number for its box threshold, after the labels.
+    """``xml`` with a text area to look for something else on one picture, and a number for its box threshold, above the picture.
 
-    Raises LabelConfigError when one of the names is taken.
+    Above, because what we say back appears under the text area, where a tall picture would hide it. Raises LabelConfigError when one of
+    the names is taken.
     """
     config, root = LabelConfig.parse(xml), label_xml.read(xml)
     taken = {name for tag in root.iter() if (name := tag.get("name"))}
     if clash := sorted(taken & {TYPING, *NUMBERS}):
-        raise LabelConfigError(
-            f"The label config has a tag called {clash[0]!r} already.", hint="Rename it, or use it: docs/label-studio.md."
-        )
+        hint = "People can type already, or another tag has the name: rename it."
+        raise LabelConfigError(f"The label config has a tag called {clash[0]!r} already.", hint=hint)
     over = label_text.attribute("toName", config.object_name)
     # smartOnly: asks also while Label Studio's switch Auto-Annotation is off, where smart alone says nothing and does nothing.
     tags = (
-        f'\n  <View style="display: flex; gap: 12px; align-items: flex-start">\n'
+        f'<View style="display: flex; gap: 12px; align-items: flex-start">\n'
         f'    <View style="flex: 1"><TextArea name="{TYPING}"{over} smart="true" smartOnly="true" rows="1"'
         f' placeholder="Look for something else on this picture: type it, press Enter"/></View>\n'
-        f'    <Number name="box_threshold"{over} min="0" max="1" step="0.05" hint="Least score of a box"/>\n  </View>'
+        f'    <Header value="least score" size="6"/>\n'
+        f'    <Number name="box_threshold"{over} min="0" max="1" step="0.05"/>\n  </View>\n  '
     )
-    end = label_text.offsets(xml, config.control)[2]
     raw = xml.encode()
-    changed = (raw[:end] + tags.encode() + raw[end:]).decode()
+    place = label_text.image_offset(xml, config.object_name)
+    changed = (raw[:place] + tags.encode() + raw[place:]).decode()
     LabelConfig.parse(changed)
     return changed
 

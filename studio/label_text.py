@@ -96,11 +96,25 @@ def set_attribute(xml: str, offset: int, name: str, value: str) -> str:
     return (raw[: tag.end("name")] + fresh + raw[tag.end("name") :]).decode()
 
 
-def offsets(xml: str, control: str) -> tuple[int, list[int], int]:
-    """Bytes at which the RectangleLabels called ``control`` begins, its Label tags in order, and the first byte after it."""
+def offsets(xml: str, control: str) -> tuple[int, list[int]]:
+    """Bytes at which the RectangleLabels called ``control`` begins, and its Label tags in order."""
     starts: list[int] = []
-    labels, end = _positions(xml.encode(), control, starts)
-    return starts[0], labels, xml.encode().index(b">", end) + 1
+    labels, _ = _positions(xml.encode(), control, starts)
+    return starts[0], labels
+
+
+def image_offset(xml: str, name: str) -> int:
+    """The byte at which the Image called ``name`` begins."""
+    parser = expat.ParserCreate("utf-8")
+    found: list[int] = []
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        if tag == "Image" and attributes.get("name") == name:
+            found.append(parser.CurrentByteIndex)
+
+    parser.StartElementHandler = start
+    parser.Parse(xml.encode(), True)
+    return found[0]
 
 
 def _positions(raw: bytes, control: str, starts: list[int] | None = None) -> tuple[list[int], int]:

@@ -93,7 +93,9 @@ def test_words_typed_are_boxes_on_this_picture_and_errors_are_read(
     page.locator("input[type=number]").first.fill("0.95")
     enter(page, "horse")
     until(lambda: any("Nothing looks like “horse”" in each for each in lines(page)), seconds=60, what=lambda: lines(page))
-    assert page.get_by_text("Nothing looks like “horse”").is_visible() and "0.95" in " ".join(lines(page))
+    place = page.get_by_text("Nothing looks like “horse”").bounding_box()
+    assert place is not None and 0 < place["y"] < page.viewport_size["height"] - 120, "it is said where nobody looks"
+    assert "0.95" in " ".join(lines(page))
     page.screenshot(path=str(tmp_path / "nothing.png"))
 
     page.locator("input[type=number]").first.fill("0.3")

@@ -72,6 +72,8 @@ def test_people_can_type_once_it_is_there() -> None:
     assert not lets_type(XML)
     changed = with_typing(XML)
     assert lets_type(changed) and LabelConfig.parse(changed) == LabelConfig.parse(XML)
-    assert changed.index("</RectangleLabels>") < changed.index("<TextArea") < changed.index("<Choices")
+    assert changed.index("<TextArea") < changed.index("<Number") < changed.index("<Image") < changed.index("<RectangleLabels")
+    begin, end = changed.index("<View style"), changed.index("<Image")
+    assert changed[:begin] + changed[end:] == XML
     with pytest.raises(LabelConfigError, match="box_threshold"):
         with_typing(changed)
