@@ -2,7 +2,7 @@
 PYTHON ?= python3
 MODELS ?= nano
 
-.PHONY: demo test setup nano eval-nano studio-bench effort
+.PHONY: demo test setup nano eval-nano studio-bench effort video-bench
 
 demo: ## the whole loop on the embedded models (MODELS=hub: on the real weights)
 	$(PYTHON) run.py demo --models $(MODELS)
@@ -24,3 +24,6 @@ studio-bench: ## the dialogue with a real Label Studio, measured into studio.jso
 
 effort: ## keys a box costs a person, pressed in a real browser (about 15 minutes)
 	$(PYTHON) run.py effort
+
+video-bench: ## a film our way and the ancestor's way, measured into video.json
+	$(PYTHON) run.py video-bench

@@ -133,7 +133,22 @@ def effort(*arguments: str) -> None:
     call(PYTHON, "-m", "tests.bench.effort", *arguments, HF_HUB_OFFLINE="1")
 
 
-VERBS = {"setup": setup, "demo": demo, "test": test, "nano": nano, "eval-nano": eval_nano, "studio-bench": studio_bench, "effort": effort}
+def video_bench(*arguments: str) -> None:
+    """Writes video.json: speed, identity accuracy and switches on drawn films, against the ancestor's loop in the same run."""
+    setup()
+    call(PYTHON, "-m", "tests.bench.video", *arguments, HF_HUB_OFFLINE="1", OMP_NUM_THREADS="1")
+
+
+VERBS = {
+    "setup": setup,
+    "demo": demo,
+    "test": test,
+    "nano": nano,
+    "eval-nano": eval_nano,
+    "studio-bench": studio_bench,
+    "effort": effort,
+    "video-bench": video_bench,
+}
 
 
 def main() -> None:

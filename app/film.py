@@ -76,6 +76,9 @@ class FilmTab:
         with self._mine(who) as stop, self._seats.place() as waits:
             while (before := waits(WAIT_SECONDS)) and not stop.is_set():
                 yield News(waiting=before)
+            if stop.is_set():
+                yield News(stopped=True)
+                return
             film = Film(Path(path), self._shelf.place() / "film", errand, pipeline, turn=self._sight.passes.turn)
             yield from _told(film, stop)
 

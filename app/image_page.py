@@ -17,9 +17,12 @@ from app import shown, told
 from app.image import BOXES_ONLY, WELCOME, Ask, ImageTab, Look, names_of, version_id
 from app.messages import telling, telling_each
 from app.shelf import Shelf
+from app.why import Why
+from app.why import words as explained
 from vision.errors import DinolabelError
 from vision.types import Thresholds
 
+WHY = "Click a row of the table to see which approved crops its name leans on."
 KINDS = ["image", ".heic", ".heif", ".tif", ".tiff", ".jp2"]
 QUIET: dict[str, Any] = {"trigger_mode": "always_last", "show_progress": "hidden"}
 CLICK = "() => document.querySelector('#{0} a, #{0} button, a#{0}, button#{0}').click()"
@@ -43,17 +46,18 @@ class ImagePage:
     version: gr.Dropdown
 
 
-def image_page(tab: ImageTab, shelf: Shelf, *, limits: Thresholds) -> ImagePage:
+def image_page(tab: ImageTab, shelf: Shelf, why: Why, *, limits: Thresholds) -> ImagePage:
     """Lay the tab out and wire it."""
     with gr.Row(equal_height=False, elem_classes="sides"):
         with gr.Column(scale=4, min_width=320):
             asked, find, several, find_all = _questions(tab, limits)
         with gr.Column(scale=7, min_width=320):
-            told_parts, gallery = _answers()
+            told_parts, gallery, because = _answers()
             saves = _saves()
     _wire(tab, asked, find, told_parts)
     _wire_album(tab, asked, told_parts, several=several, find_all=find_all, gallery=gallery)
     _wire_saves(tab, shelf, asked, saves)
+    _wire_why(why, asked[4], told_parts, because)
     return ImagePage(asked, told_parts, asked[4])
 
 
@@ -86,7 +90,7 @@ def _questions(tab: ImageTab, limits: Thresholds) -> tuple[list[Any], gr.Button,
     return [picture, prompt, box, text, version, smallest, tiles], find, several, find_all
 
 
-def _answers() -> tuple[list[Any], gr.Gallery]:
+def _answers() -> tuple[list[Any], gr.Gallery, list[Any]]:
     annotated = gr.Image(label="Found", interactive=False, height=480, buttons=["fullscreen"], elem_id="found")
     status = gr.Markdown(WELCOME, elem_id="status")
     gallery = gr.Gallery(
@@ -98,7 +102,10 @@ def _answers() -> tuple[list[Any], gr.Gallery]:
             table = gr.Dataframe(headers=told.HEADERS, value=[], interactive=False, show_label=False, max_height=260, buttons=[])
         with gr.Tab("JSON"):
             found = gr.JSON([], show_label=False, max_height=260, open=True)
-    return [annotated, table, found, status], gallery
+        with gr.Tab("Why"):
+            lean = gr.Markdown(WHY, elem_id="why")
+            crops = gr.Gallery(columns=3, height=180, show_label=False, allow_preview=False, buttons=[], interactive=False, visible=False)
+    return [annotated, table, found, status], gallery, [lean, crops]
 
 
 def _saves() -> list[Any]:
@@ -177,6 +184,19 @@ def _wire_saves(tab: ImageTab, shelf: Shelf, asked: list[Any], saves: list[Any])
     for button, save, name in ((picture, save_picture, "picture"), (data, save_data, "json")):
         made = button.click(telling(save), asked, hidden, api_name=name, show_progress="hidden", concurrency_limit=2)
         made.success(None, js=CLICK.replace("{0}", "kept-image"))
+
+
+def _wire_why(why: Why, version: gr.Dropdown, parts: list[Any], because: list[Any]) -> None:
+    _, table, found, _ = parts
+
+    def lean(rows: list[dict[str, Any]], head: str | None, event: gr.SelectData) -> tuple[str, Any]:
+        at = int(event.index[0])
+        if not 0 <= at < len(rows):
+            return WHY, gr.Gallery(visible=False)
+        crops = why.crops(head, rows[at])
+        return explained(rows[at], crops), gr.Gallery(crops, visible=bool(crops))
+
+    table.select(lean, [found, version], because, api_visibility="private", show_progress="hidden")
 
 
 def parts_of(look: Look) -> tuple[Any, ...]:

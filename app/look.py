@@ -18,7 +18,12 @@ footer { display: none !important; }
 #problem { border: 1px solid var(--error-border-color, #b91c1c); border-radius: 8px; padding: 14px 16px; gap: 8px; }
 #problem p { margin: 4px 0 0; color: var(--body-text-color-subdued); }
 #problem button { align-self: flex-start; }
-#status, #film-status { min-height: 28px; padding: 2px 4px; }
+.receipt { width: 100%; height: 620px; border: 1px solid var(--border-color-primary); border-radius: 8px; background: white; }
+.curve { width: 100%; max-width: 760px; }
+.curve text { font: 12px var(--font); fill: var(--body-text-color-subdued); }
+.curve line { stroke: var(--border-color-primary); } .curve .interval { stroke: var(--color-accent); stroke-width: 2; }
+.curve polyline { fill: none; stroke: var(--color-accent); stroke-width: 2; } .curve circle { fill: var(--color-accent); }
+#status, #film-status, #heads-status { min-height: 28px; padding: 2px 4px; }
 .bar { height: 6px; border-radius: 3px; background: var(--border-color-primary); overflow: hidden; }
 .bar i { display: block; height: 100%; background: var(--color-accent); transition: width .4s; }
 .gradio-container table, .gradio-container table * { font-family: var(--font) !important; font-size: 14px; }

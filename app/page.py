@@ -10,12 +10,15 @@ import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from app.film import FilmTab
 from app.film_page import film_page
+from app.heads import HeadsTab
+from app.heads_page import heads_page
 from app.image import ImageTab
 from app.image_page import image_page
 from app.look import CSS, theme
@@ -24,6 +27,7 @@ from app.send import Sender
 from app.send_page import send_page
 from app.shelf import Shelf
 from app.sight import Sight
+from app.why import Why
 from studio.client import Studio
 from vision.errors import SettingsError
 from vision.pipeline import Pipeline
@@ -43,10 +47,12 @@ class Page:
     sight: Sight
 
 
-def page(pipeline: Pipeline | Callable[[], Pipeline], store: Store, *, studio: Studio | None = None) -> Page:
+def page(
+    pipeline: Pipeline | Callable[[], Pipeline], store: Store, *, studio: Studio | None = None, exports: Path | None = None
+) -> Page:  # fmt: skip
     """The whole app. pipeline: ready, or a function that loads it, which is asked now and, when it raises, again by a button of the page.
 
-    studio: where pictures can be sent to; None leaves that part out.
+    studio: where pictures can be sent to; None leaves that part out. exports: folder of a folder of crops per project, to show why.
     """
     sight = Sight.of(pipeline) if isinstance(pipeline, Pipeline) else Sight(pipeline)
     sight.load()
@@ -57,14 +63,16 @@ def page(pipeline: Pipeline | Callable[[], Pipeline], store: Store, *, studio: S
         _without_models(blocks, sight, head)
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Image", id="image"):
-                image = image_page(tab, shelf, limits=_limits(sight))
+                image = image_page(tab, shelf, Why(exports), limits=_limits(sight))
                 if studio is not None:
                     send_page(Sender(studio), tab, sight, image.asked)
             with gr.Tab("Video", id="video"):
-                heads = film_page(blocks, FilmTab(sight, tab, shelf), tab, limits=_limits(sight))
+                film_heads = film_page(blocks, FilmTab(sight, tab, shelf), tab, limits=_limits(sight))
+            with gr.Tab("Models", id="models"):
+                heads_page(blocks, HeadsTab(store))
         refresh = telling(lambda: gr.update(choices=tab.versions()))
         gr.on([blocks.load, image.version.focus], refresh, None, image.version, show_progress="hidden", api_name="versions")
-        gr.on([blocks.load, heads.focus], refresh, None, heads, show_progress="hidden", api_visibility="private")
+        gr.on([blocks.load, film_heads.focus], refresh, None, film_heads, show_progress="hidden", api_visibility="private")
     return Page(blocks, shelf, sight)
 
 

@@ -44,7 +44,7 @@ def command(
     with console.step("Loading the models") as came_out:
         from app.page import page, serve
 
-        shown = page(lambda: build.pipeline(settings), build.store(settings), studio=studio)
+        shown = page(lambda: build.pipeline(settings), build.store(settings), studio=studio, exports=build.data_dir(settings, "exports"))
         came_out("No models yet" if shown.sight.problem else f"Loaded {shown.sight.pipeline().detector.name}")
     if shown.sight.problem:
         console.complain(shown.sight.problem)  # the page says so too, and can try again

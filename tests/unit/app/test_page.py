@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import urlopen
@@ -15,6 +16,7 @@ from gradio_client.exceptions import AppError
 
 import app
 from app.page import Served, page, serve
+from tests.doubles.drawn_films import Disc, film
 from tests.doubles.scripted_models import BLUE, RED, ColourEmbedder, ScriptedDetector, colour_bundle
 from vision.cache import Cache
 from vision.candidates import Candidate
@@ -121,3 +123,23 @@ def test_a_taken_port_is_named(served: Served, store: Store) -> None:
 
 def test_gradio_wrote_nothing_into_our_source() -> None:
     assert not list(Path(app.__path__[0]).glob("*.pyi"))
+
+
+def test_the_documented_example_runs(served: Served, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (Path(app.__path__[0]).parent / "docs" / "app.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", text, flags=re.S)
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(photo, "photo.png")
+    film(Path("film.mp4"), [Disc(RED, lambda n: (40, 40))], frames=10, size=(160, 120))
+    said: list[str] = []
+    names = {"print": lambda *words: said.append(" ".join(map(str, words)))}
+    exec(example.replace("http://127.0.0.1:7860", served.url), names)
+    assert said[:2] == ["cat 0.9 [20.0, 20.0, 60.0, 60.0]", "cat 0.4 [100.0, 20.0, 140.0, 60.0]"]
+    assert said[2].startswith("**2 tracks**")
+
+
+def test_every_name_in_the_docs_is_there(client: Client) -> None:
+    text = (Path(app.__path__[0]).parent / "docs" / "app.md").read_text(encoding="utf-8")
+    told = set(re.findall(r"`(/[a-z_]+)`", text))
+    assert len(told) > 10
+    assert told <= set(client.view_api(return_format="dict", print_info=False)["named_endpoints"])

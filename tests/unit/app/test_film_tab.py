@@ -1,0 +1,107 @@
+"""Films of several people: two at once, the others in line; stopped at once, running or waiting; a picture never waits for a film."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.film import Ask, FilmTab, News
+from app.image import ImageTab
+from app.shelf import Shelf
+from app.sight import Sight
+from tests.doubles.drawn_films import Disc, DiscDetector, film
+from tests.doubles.scripted_models import RED, ColourEmbedder
+from vision.errors import MediaUnavailable, MediaUnreadable, RequestError
+from vision.pipeline import Pipeline
+from vision.store import Store
+
+ASK = Ask("cat", 0.3, 0.1)
+
+
+@pytest.fixture
+def detector() -> DiscDetector:
+    return DiscDetector(RED)
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Iterator[Shelf]:
+    made = Shelf(root=tmp_path)
+    yield made
+    made.clear()
+
+
+@pytest.fixture
+def tab(detector: DiscDetector, shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FilmTab:
+    monkeypatch.setattr("app.film.WAIT_SECONDS", 0.01)
+    monkeypatch.setattr("app.film.TELL_SECONDS", 0.0)
+    sight = Sight.of(Pipeline(detector, ColourEmbedder()))
+    return FilmTab(sight, ImageTab(sight, Store(tmp_path / "bundles")), shelf)
+
+
+@pytest.fixture
+def walk(tmp_path: Path) -> str:
+    return str(film(tmp_path / "walk.mp4", [Disc(RED, lambda n: (40 + n, 60))], frames=40, size=(160, 120)))
+
+
+def test_progress_then_the_answer(tab: FilmTab, walk: str) -> None:
+    news = list(tab.run(walk, ASK, who="one"))
+    stages = [each.progress.stage for each in news if each.progress]
+    assert stages == ["watching"] * 40 + ["writing"] * 40
+    assert any(each.preview is not None for each in news)
+    assert news[-1].answer is not None
+    assert news[-1].answer.video.is_file()
+    last = [each.progress for each in news if each.progress][-1]
+    assert (last.done, last.of, last.left) == (40, 40, 0)
+
+
+def test_stop_keeps_nothing_and_asks_the_detector_no_more(tab: FilmTab, walk: str, detector: DiscDetector, shelf: Shelf) -> None:
+    running = tab.run(walk, ASK, who="one")
+    next(running)
+    assert tab.stop("one")
+    assert list(running) == [News(stopped=True)]
+    assert len(detector.asked) == 1
+    assert [each for each in shelf.folder.rglob("*") if each.is_file()] == []
+    assert not tab.stop("one"), "there is none any more"
+
+
+def test_two_run_and_the_third_waits_until_one_is_done(tab: FilmTab, walk: str) -> None:
+    first, second, third = (tab.run(walk, ASK, who=who) for who in ("one", "two", "three"))
+    assert next(first).progress
+    assert next(second).progress
+    assert next(third).waiting == 2
+    assert next(third).waiting == 2
+    list(first)
+    assert next(third).progress
+    second.close()  # type: ignore[attr-defined]
+    assert list(third)[-1].answer
+
+
+def test_one_film_a_person(tab: FilmTab, walk: str) -> None:
+    running = tab.run(walk, ASK, who="one")
+    next(running)
+    with pytest.raises(RequestError, match="on already"):
+        next(tab.run(walk, ASK, who="one"))
+    running.close()  # type: ignore[attr-defined]
+    assert list(tab.run(walk, ASK, who="one"))[-1].answer
+
+
+def test_who_waits_can_go(tab: FilmTab, walk: str) -> None:
+    first, second, third = (tab.run(walk, ASK, who=who) for who in ("one", "two", "three"))
+    for each in (first, second, third):
+        next(each)
+    assert tab.stop("three")
+    assert list(third) == [News(stopped=True)]
+    for each in (first, second):
+        assert list(each)[-1].answer
+
+
+def test_what_is_wrong_is_said_and_the_seat_is_given_back(tab: FilmTab, walk: str, tmp_path: Path) -> None:
+    (tmp_path / "no.mp4").write_text("<html>")
+    for _ in range(3):
+        with pytest.raises(MediaUnreadable):
+            list(tab.run(str(tmp_path / "no.mp4"), ASK, who="one"))
+    with pytest.raises(MediaUnavailable, match="no film yet"):
+        list(tab.run(None, ASK, who="one"))
+    assert list(tab.run(walk, ASK, who="one"))[-1].answer

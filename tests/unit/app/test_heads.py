@@ -1,0 +1,86 @@
+"""The models tab: each head once with its marks, two compared, pin and go back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from app.heads import NONE_YET, HeadsTab
+from tests.doubles.scripted_models import BLUE, GREEN, RED, colour_bundle
+from vision.errors import RequestError
+from vision.store import Store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path)
+
+
+@pytest.fixture
+def ids(store: Store) -> list[str]:
+    """Two heads, the second with another name and better figures."""
+    old = replace(colour_bundle(tom=RED), metrics={"accuracy": 0.5, "coverage": 0.6, "macro_f1": 0.5, "macro_f1_interval": [0.4, 0.6]})
+    new = replace(colour_bundle(tom=RED, felix=BLUE), metrics={"accuracy": 0.9, "coverage": 0.9, "macro_f1": 0.875})
+    return [
+        store.publish("3", old),
+        store.publish("3", new, beside=lambda folder: (folder / "receipt.html").write_text("<h1>why & how</h1>")),
+    ]
+
+
+def test_nothing_yet_says_what_to_do(store: Store) -> None:
+    heads = HeadsTab(store).show(None)
+    assert (heads.table, heads.status) == ([], NONE_YET)
+
+
+def test_heads_newest_first_with_marks_and_figures(store: Store, ids: list[str]) -> None:
+    store.set_current("3", ids[0])
+    heads = HeadsTab(store).show("3")
+    assert [(row[0], row[1], row[4], row[5]) for row in heads.table] == [("wanted", ids[1], "2", "90%"), ("shown", ids[0], "1", "50%")]
+    assert [each for _, each in heads.choices] == [ids[1], ids[0]]
+
+
+def test_the_curve_is_drawn_to_scale(store: Store, ids: list[str]) -> None:
+    svg = ElementTree.fromstring(HeadsTab(store).show("3").curve)
+    dots = [(float(each.attrib["cx"]), float(each.attrib["cy"])) for each in svg.iter("circle")]
+    assert dots[0][0] < dots[1][0], "more boxes lie further right"
+    assert dots[0][1] > dots[1][1], "a better head lies higher"
+    assert sum(each.get("class") == "interval" for each in svg.iter("line")) == 1
+
+
+def test_two_heads_side_by_side(store: Store, ids: list[str]) -> None:
+    rows = {row[0]: row[1:] for row in HeadsTab(store).compare("3", *ids)}
+    assert rows["names"] == ["tom", "felix, tom", "+ felix"]
+    assert rows["boxes learnt from"] == ["1", "2", "+1"]
+    assert rows["right names"] == ["50%", "90%", "+40 points"]
+    assert rows["right, of those named"] == ["–", "–", "–"]
+
+
+def test_pin_let_go_and_go_back(store: Store, ids: list[str]) -> None:
+    tab = HeadsTab(store)
+    tab.pin("3", ids[0])
+    assert (store.wanted("3"), "Pinned" in tab.show("3").status) == (ids[0], True)
+    tab.unpin("3")
+    assert store.wanted("3") == ids[1]
+    assert tab.roll_back("3") == ids[0] == store.pinned("3")
+    with pytest.raises(RequestError, match="no head before"):
+        tab.roll_back("3")
+
+
+def test_a_receipt_may_run_nothing(store: Store, ids: list[str]) -> None:
+    frame = HeadsTab(store).receipt("3", ids[1])
+    assert "sandbox" in frame
+    assert "<h1>" not in frame
+    assert "&lt;h1&gt;why &amp; how&lt;/h1&gt;" in frame
+    assert "without a receipt" in HeadsTab(store).receipt("3", ids[0])
+
+
+@pytest.mark.parametrize("head", ["000000000000", "", None])
+def test_what_is_not_there(store: Store, ids: list[str], head: str | None) -> None:
+    with pytest.raises(RequestError):
+        HeadsTab(store).pin("3", head)
+    store.publish("4", colour_bundle(maria=GREEN))
+    with pytest.raises(RequestError):
+        HeadsTab(store).roll_back("4")

@@ -1,0 +1,49 @@
+"""Why a box has its name: crops by their id, from the export of that project and from nowhere else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import PIL.Image
+import pytest
+
+from app.why import Why, words
+
+BECAUSE = [{"crop": "7/8/r1/person", "label": "tom", "distance": 0.1}, {"crop": "9/9/r/person", "label": "tom", "distance": 0.2}]
+ROW = {"label": "tom", "because": BECAUSE}
+
+
+@pytest.fixture
+def exports(tmp_path: Path) -> Path:
+    home = tmp_path / "exports" / "3"
+    home.mkdir(parents=True)
+    PIL.Image.new("RGB", (20, 20), (220, 60, 50)).save(home / "a.png")
+    PIL.Image.new("RGB", (9, 9)).save(tmp_path / "secret.png")
+    rows = [
+        {"task": 7, "annotation": 8, "region": "r1", "view": "person", "crop": "a.png"},
+        {"task": 9, "annotation": 9, "region": "r", "view": "person", "crop": "../../secret.png"},
+    ]
+    (home / "manifest.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    return tmp_path / "exports"
+
+
+def test_the_crop_is_shown_and_nothing_outside_the_export(exports: Path) -> None:
+    ((pixels, told),) = Why(exports).crops("3/abc", ROW)
+    assert (pixels.shape, told) == ((20, 20, 3), "tom · 0.90")
+
+
+@pytest.mark.parametrize("version", [None, "", "4/abc", "../3/abc"])
+def test_no_crops_no_harm(exports: Path, version: str | None) -> None:
+    assert Why(exports).crops(version, ROW) == []
+    assert Why(None).crops("3/abc", ROW) == []
+
+
+def test_a_crop_that_is_gone_is_left_out(exports: Path) -> None:
+    (exports / "3" / "a.png").unlink()
+    assert Why(exports).crops("3/abc", ROW) == []
+
+
+def test_words(exports: Path) -> None:
+    assert words(ROW, []).startswith("**tom** is most like: tom 0.90, tom 0.80 (cosine). Their pictures are not on this machine")
+    assert "Choose a head" in words({"label": "cat", "because": []}, [])
