@@ -90,6 +90,12 @@ class FilmTab:
             stop.set()
         return stop is not None
 
+    def stop_all(self) -> None:
+        """Before the page goes."""
+        with self._lock:
+            for each in self._on.values():
+                each.set()
+
     @contextmanager
     def _mine(self, who: str) -> Iterator[threading.Event]:
         stop = threading.Event()

@@ -67,19 +67,18 @@ def _wire(blocks: gr.Blocks, tab: FilmTab, asked: list[Any], told: list[Any], *,
         for news in tab.run(film, Ask(prompt, box, text, version, every, smallest), who=_who(request)):
             yield _parts(news)
 
-    def stop(request: gr.Request) -> str:
-        return "Cancelling…" if tab.stop(_who(request)) else "There is no film to cancel."
-
-    def leave(request: gr.Request) -> None:
+    def stop(request: gr.Request) -> None:
         tab.stop(_who(request))
 
     busy = (gr.Button(interactive=False), gr.Button(interactive=True))
-    idle = (gr.Button(interactive=True), gr.Button(interactive=False))
+    idle = (gr.Button(interactive=True), gr.Button("Cancel", interactive=False))
     began = find.click(lambda: busy, None, [find, cancel], api_visibility="private", show_progress="hidden", queue=False)
     watched = began.then(telling_each(run), asked, told, api_name="find_in_film", show_progress="hidden", concurrency_limit=16)
     watched.then(lambda: idle, None, [find, cancel], api_visibility="private", show_progress="hidden", queue=False)
-    cancel.click(telling(stop), None, told[0], api_name="cancel_film", show_progress="hidden", queue=False)
-    blocks.unload(leave)
+    # First the word, then the deed: the other way round, "Cancelling…" could arrive after the film's last word.
+    said = cancel.click(lambda: gr.Button("Cancelling…", interactive=False), None, cancel, api_visibility="private", queue=False)
+    said.then(telling(stop), None, None, api_name="cancel_film", show_progress="hidden", queue=False)
+    blocks.unload(stop)
 
 
 def _who(request: gr.Request) -> str:

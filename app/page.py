@@ -40,11 +40,12 @@ MAX_MB = 2048
 
 @dataclass(frozen=True)
 class Page:
-    """blocks: the whole app. shelf: what it made for people to download. sight: the models behind it."""
+    """blocks: the whole app. shelf: what it made for people to download. sight: the models behind it. films: those that are on."""
 
     blocks: gr.Blocks
     shelf: Shelf
     sight: Sight
+    films: FilmTab
 
 
 def page(
@@ -58,6 +59,7 @@ def page(
     sight.load()
     shelf = Shelf()
     tab = ImageTab(sight, store)
+    films = FilmTab(sight, tab, shelf)
     with gr.Blocks(title="dinolabel", analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)) as blocks:
         head = gr.HTML(lambda: _header(sight), elem_id="header", padding=False)
         _without_models(blocks, sight, head)
@@ -67,13 +69,13 @@ def page(
                 if studio is not None:
                     send_page(Sender(studio), tab, sight, image.asked)
             with gr.Tab("Video", id="video"):
-                film_heads = film_page(blocks, FilmTab(sight, tab, shelf), tab, limits=_limits(sight))
+                film_heads = film_page(blocks, films, tab, limits=_limits(sight))
             with gr.Tab("Models", id="models"):
                 heads_page(blocks, HeadsTab(store))
         refresh = telling(lambda: gr.update(choices=tab.versions()))
         gr.on([blocks.load, image.version.focus], refresh, None, image.version, show_progress="hidden", api_name="versions")
         gr.on([blocks.load, film_heads.focus], refresh, None, film_heads, show_progress="hidden", api_visibility="private")
-    return Page(blocks, shelf, sight)
+    return Page(blocks, shelf, sight, films)
 
 
 def _limits(sight: Sight) -> Thresholds:
@@ -109,6 +111,7 @@ class Served:
             self.close()
 
     def close(self) -> None:
+        self._page.films.stop_all()
         self._page.blocks.close(verbose=False)
         self._page.shelf.clear()
 

@@ -21,6 +21,7 @@ class Shelf:
     """In the system's folder for temporary files. What an app that was killed left there longer than a day ago is swept at start."""
 
     def __init__(self, *, root: Path | None = None, now: Callable[[], float] = time.time) -> None:
+        self._now = now
         home = root or Path(tempfile.gettempdir())
         for old in home.glob(f"{PREFIX}*"):
             if now() - old.stat().st_mtime > KEPT_SECONDS:
@@ -28,7 +29,10 @@ class Shelf:
         self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=home))
 
     def place(self) -> Path:
-        """A new folder for one answer."""
+        """A new folder for one answer; answers of more than a day ago are swept."""
+        for old in self.folder.iterdir():
+            if self._now() - old.stat().st_mtime > KEPT_SECONDS:
+                shutil.rmtree(old, ignore_errors=True)
         folder = self.folder / secrets.token_hex(8)
         folder.mkdir()
         return folder

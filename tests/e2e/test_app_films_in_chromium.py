@@ -37,6 +37,11 @@ class App:
     def passes(self) -> int:
         return len(self.detector.asked)
 
+    @property
+    def stopping(self) -> bool:
+        """Whether the server knows that the film is to stop."""
+        return any(each.is_set() for each in self.served._page.films._on.values())
+
     def left_over(self) -> list[str]:
         folder = self.served._page.shelf.folder
         return sorted(each.name for each in folder.rglob("*") if each.is_file()) if folder.exists() else []
@@ -125,10 +130,10 @@ def test_cancel_really_stops_the_work(browser: Browser, start: Callable[..., App
     begin_film(page, walk)
     cancel = page.locator("#cancel-film")
     expect(cancel).to_be_enabled(timeout=LONG)
-    page.wait_for_function("() => true")
     _until(lambda: app.served._page.shelf.folder.exists() and bool(list(app.served._page.shelf.folder.rglob("film"))))
     cancel.click()
-    expect(page.locator("#film-status")).to_contain_text("Cancelling", timeout=LONG)
+    expect(cancel).to_contain_text("Cancelling", timeout=LONG)
+    _until(lambda: app.stopping)
     app.gate.set()
     expect(page.locator("#film-status")).to_contain_text("Cancelled", timeout=LONG)
     assert app.passes <= 1, "the pass that was on, and no other"
