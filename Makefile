@@ -2,7 +2,7 @@
 PYTHON ?= python3
 MODELS ?= nano
 
-.PHONY: demo test setup nano eval-nano studio-bench effort video-bench
+.PHONY: demo test setup nano eval-nano studio-bench effort video-bench study
 
 demo: ## the whole loop on the embedded models (MODELS=hub: on the real weights)
 	$(PYTHON) run.py demo --models $(MODELS)
@@ -27,3 +27,7 @@ effort: ## keys a box costs a person, pressed in a real browser (about 15 minute
 
 video-bench: ## a film our way and the ancestor's way, measured into video.json
 	$(PYTHON) run.py video-bench
+
+WEIGHTS ?= nano
+study: ## how far the head can be trusted: docs/study.md and study.json (WEIGHTS=facebook/dinov2-small: on real weights)
+	$(PYTHON) run.py study --weights $(WEIGHTS)

@@ -139,7 +139,14 @@ def video_bench(*arguments: str) -> None:
     call(PYTHON, "-m", "tests.bench.video", *arguments, HF_HUB_OFFLINE="1", OMP_NUM_THREADS="1")
 
 
+def study(*arguments: str) -> None:
+    """Writes docs/study.md and study.json: how far the head can be trusted."""
+    setup()
+    call(PYTHON, "-m", "tests.bench.study", *arguments)
+
+
 VERBS = {
+    "study": study,
     "setup": setup,
     "demo": demo,
     "test": test,

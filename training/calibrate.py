@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 
+from training.evaluate import auroc, fpr_at_95
 from vision.types import Embeddings
 
 Floats = npt.NDArray[np.float64]
@@ -21,6 +22,7 @@ Pair = tuple[Codes, Codes]
 TEMPERATURES = (0.01, 100.0)
 ACCEPT_RIGHT = 0.9  # share of right names wanted among those given: a wrong one slips past tired eyes, a missing one does not
 ACCEPT_BETWEEN = (0.5, 0.75)  # below a half, all other names together are likelier; a missing name costs a key too, so not above
+FALSE_ACCEPT = 0.05  # share of look-alikes that is aimed at, within the false rejects allowed below
 FALSE_REJECT = (0.025, 0.10)  # share of true objects that the distance may turn away; where in it, the look-alikes decide
 FALSE_REJECT_UNKNOWN = (0.025, 0.20)  # the same when people have shown what is unknown: they ask for caution
 DISTANCES = (0.02, 0.7)  # cosine; below the first every new picture would be unknown, above the second nothing is alike
@@ -31,15 +33,18 @@ BLOCK = 2048  # rows of a distance table held at once
 
 @dataclass(frozen=True)
 class OpenSet:
-    """distance: largest cosine distance to a reference of the same label at which a name is said.
-    false_reject: share of true objects further away than that, left out by group. false_accept: the same for the look-alikes, or None.
-    auroc: how well distance alone tells true objects from look-alikes; None without look-alikes. measured: true distances there were."""
+    """distance: largest cosine distance to the references of the same label at which a name is said.
+    false_reject: share of true objects further away than that, left out by group. false_accept: of look-alikes within it, or None.
+    auroc, fpr_at_95: how well distance alone tells true objects from look-alikes; None without look-alikes. measured: true distances there
+    were. alike: what the look-alikes are, `unknown` objects or `other names`."""
 
     distance: float
     false_reject: float
     false_accept: float | None
     auroc: float | None
     measured: int
+    fpr_at_95: float | None = None
+    alike: str = "other names"
 
 
 def temperature(logits: Floats, truth: Codes) -> float:
@@ -89,23 +94,26 @@ def accept_threshold(confidence: Floats, right: npt.NDArray[np.bool_]) -> float:
 
 
 def label_distances(
-    asked: Embeddings, references: Embeddings, reference_labels: Codes, *, count: int, groups: Pair | None = None
+    asked: Embeddings, references: Embeddings, reference_labels: Codes, *, count: int, groups: Pair | None = None, neighbours: int = 1
 ) -> Floats:
-    """(N, count) cosine distance of each row to the nearest reference of each label; NaN where a label has none.
+    """(N, count) cosine distance of each row to each label: the mean over its nearest `neighbours` references, or all it has; NaN for none.
 
     reference_labels: (M,) columns. groups: codes of the rows' and of the references' groups; a row's own group is left out, because the
     crops of one picture are near each other by nature.
     """
-    order = np.argsort(reference_labels, kind="stable")
-    present, starts = np.unique(reference_labels[order], return_index=True)
     out = np.full((len(asked), count), np.nan)
-    for start in range(0, len(asked) if len(present) else 0, BLOCK):
+    columns = [(label, np.flatnonzero(reference_labels == label)) for label in np.unique(reference_labels)]
+    for start in range(0, len(asked), BLOCK):
         rows = slice(start, start + BLOCK)
-        near = np.maximum(1.0 - asked[rows] @ references[order].T, 0.0)
+        near = np.maximum(1.0 - asked[rows] @ references.T, 0.0)
         if groups is not None:
-            near[groups[0][rows, None] == groups[1][None, order]] = np.inf
-        least = np.minimum.reduceat(near, starts, axis=1)
-        out[rows, present] = np.where(np.isfinite(least), least, np.nan)
+            near[groups[0][rows, None] == groups[1][None]] = np.inf
+        for label, mine in columns:
+            most = min(neighbours, len(mine))
+            least = np.partition(near[:, mine], most - 1, axis=1)[:, :most].astype(np.float64)
+            found = np.isfinite(least)
+            total = np.where(found, least, 0.0).sum(axis=1)
+            out[rows, label] = np.where(found.any(axis=1), total / np.maximum(found.sum(axis=1), 1), np.nan)
     return out
 
 
@@ -117,8 +125,9 @@ def codes(values: Sequence[str]) -> Codes:
 def open_set(own: Floats, other: Floats, unknown: Floats) -> OpenSet:
     """The distance threshold, from true objects (own), other names' objects and explicit unknowns: (N,), (N,), (U,), NaN left out.
 
-    Names stand in for the unknown of each other: whoever is not lacy may look like jason does. Within the false rejects allowed,
-    the threshold that mistakes fewest of both kinds wins, the more generous one on a tie.
+    Names stand in for the unknown of each other: whoever is not lacy may look like jason does. Where people have shown what is unknown,
+    that alone counts. The most generous threshold with at most FALSE_ACCEPT false accepts wins; where the false rejects allowed do not
+    reach that far, the one that mistakes fewest of both kinds.
     """
     own, other, unknown = (each[np.isfinite(each)] for each in (own, other, unknown))
     alike = np.concatenate([other, unknown])
@@ -128,21 +137,17 @@ def open_set(own: Floats, other: Floats, unknown: Floats) -> OpenSet:
     least, most = FALSE_REJECT_UNKNOWN if len(unknown) else FALSE_REJECT
     choices = [_with_slack(float(np.quantile(own, 1 - share)), len(own), alike) for share in np.arange(least, most + 1e-9, 0.0125)]
     weighed = unknown if len(unknown) else alike
-    distance = min(choices, key=lambda each: (round(_share(own > each) + _share(weighed <= each), 6), -each))
+    strict = [each for each in choices if _share(weighed <= each) <= FALSE_ACCEPT]
+    distance = max(strict) if strict else min(choices, key=lambda each: (round(_share(own > each) + _share(weighed <= each), 6), -each))
     return OpenSet(
         distance=distance,
         false_reject=_share(own > distance),
-        false_accept=_share(alike <= distance) if len(alike) else None,
-        auroc=auroc(alike, own) if len(alike) else None,
+        false_accept=_share(weighed <= distance) if len(weighed) else None,
+        auroc=auroc(weighed, own) if len(weighed) else None,
         measured=len(own),
+        fpr_at_95=fpr_at_95(weighed, own) if len(weighed) else None,
+        alike="unknown" if len(unknown) else "other names",
     )
-
-
-def auroc(far: Floats, near: Floats) -> float:
-    """Chance that one of `far` is larger than one of `near`; ties count half (Mann-Whitney)."""
-    ranked = np.sort(near)
-    below = np.searchsorted(ranked, far, side="left") + np.searchsorted(ranked, far, side="right")
-    return float(below.mean() / 2 / len(near))
 
 
 def _smoothed(logits: Floats, truth: Codes) -> Floats:

@@ -37,10 +37,16 @@ class LabelScore:
 
 @dataclass(frozen=True)
 class UnknownScore:
-    """objects: crops that people said are none of the names. kept: share of them that stayed unnamed."""
+    """objects: crops that people said are none of the names. kept: share of them that stayed unnamed.
+
+    auroc: how well the distance to the nearest name tells them from named objects. fpr_at_95: share of them that would be let in where 95 %
+    of named objects are. None where no distances were given.
+    """
 
     objects: int
     kept: float
+    auroc: float | None = None
+    fpr_at_95: float | None = None
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,7 @@ class Report:
     confusion: one (L + 1, L + 1) table a group; rows are the truth, columns the answer, in the order of `labels`, last is unknown.
     accuracy: right names among all named objects, an abstention is wrong. coverage: share that got a name.
     accuracy_named: right names among those that got one. macro_f1: mean over the labels that were seen held out.
-    ece: expected calibration error of the best guess's confidence over named objects, 10 equal bins.
+    ece: expected calibration error of the best guess's confidence over named objects, 10 equal bins. Intervals: 95 %, groups resampled.
     """
 
     labels: tuple[str, ...]
@@ -66,6 +72,7 @@ class Report:
     macro_f1_interval: tuple[float, float]
     per_label: Mapping[str, LabelScore]
     ece: float
+    ece_interval: tuple[float, float]
     reliability: tuple[tuple[float, float, int], ...]
     unknown: UnknownScore | None
 
@@ -85,16 +92,24 @@ class Report:
             "macro_f1": round(self.macro_f1, 4),
             "macro_f1_interval": [round(each, 4) for each in self.macro_f1_interval],
             "ece": round(self.ece, 4),
+            "ece_interval": [round(each, 4) for each in self.ece_interval],
             "per_label": {label: _rounded(asdict(score)) for label, score in self.per_label.items()},
             "unknown": _rounded(asdict(self.unknown)) if self.unknown else None,
         }
 
 
 def report(
-    truth: Sequence[str | None], answers: Sequence[Answer], *, groups: Sequence[str], labels: Sequence[str], seed: int = 0
+    truth: Sequence[str | None],
+    answers: Sequence[Answer],
+    *,
+    groups: Sequence[str],
+    labels: Sequence[str],
+    distances: Floats | None = None,
+    seed: int = 0,
 ) -> Report:
     """Score answers against the truth (UNKNOWN for none of the names), one entry an object; groups keep correlated objects together.
 
+    distances: (N,) to the nearest name, to say how well they tell the unknown.
     A truth that `labels` lacks cannot be answered right: it counts as an object of its own label all the same.
     Raises ValueError when the lengths differ or there is no named object.
     """
@@ -108,7 +123,7 @@ def report(
     table = confusion.sum(axis=0)
     known, right = int(table[:-1].sum()), int(np.trace(table[:-1, :-1]))
     covered = int(table[:-1, :-1].sum())
-    ece, reliability = calibration(truth, answers)
+    ece, ece_interval, reliability = calibration(truth, answers, groups=groups, seed=seed)
     return Report(
         labels=names,
         known=frozenset(labels),
@@ -122,8 +137,9 @@ def report(
         macro_f1_interval=interval(resampled_f1(confusion, seed=seed)),
         per_label=_per_label(names, table, confusion),
         ece=ece,
+        ece_interval=ece_interval,
         reliability=reliability,
-        unknown=_unknown(table),
+        unknown=_unknown(table, truth, distances),
     )
 
 
@@ -177,14 +193,34 @@ def interval(values: npt.NDArray[np.float64]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def calibration(truth: Sequence[str | None], answers: Sequence[Answer]) -> tuple[float, tuple[tuple[float, float, int], ...]]:
-    """Expected calibration error and rows of (mean confidence, share right, count) for the bins that hold something."""
-    pairs = [_guess(true, answer) for true, answer in zip(truth, answers, strict=True) if true is not UNKNOWN]
-    confidence = np.array([each for each, _ in pairs])
-    right = np.array([each for _, each in pairs])
-    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    rows = [(float(confidence[bins == at].mean()), float(right[bins == at].mean()), int((bins == at).sum())) for at in np.unique(bins)]
-    return sum(abs(said - was) * count for said, was, count in rows) / len(pairs), tuple(rows)
+def calibration(
+    truth: Sequence[str | None], answers: Sequence[Answer], *, groups: Sequence[str], seed: int = 0
+) -> tuple[float, tuple[float, float], tuple[tuple[float, float, int], ...]]:
+    """Expected calibration error (Guo et al. 2017), its interval, and rows of (mean confidence, share right, count) for the bins that hold
+    something. Few objects make it look worse than it is: an empty scatter of one bin is an error too."""
+    order = {group: at for at, group in enumerate(sorted(set(groups)))}
+    sums = np.zeros((len(order), BINS, 3))  # confidence, right, count
+    for true, answer, group in zip(truth, answers, groups, strict=True):
+        if true is not UNKNOWN:
+            confidence, right = _guess(true, answer)
+            sums[order[group], min(int(confidence * BINS), BINS - 1)] += (confidence, right, 1)
+    rows = [(said / count, was / count, int(count)) for said, was, count in sums.sum(axis=0) if count]
+    gaps, counts = sums[..., 0] - sums[..., 1], sums[..., 2].sum(axis=1)
+    weights = drawn(len(order), seed)
+    resampled = np.abs(weights @ gaps).sum(axis=1) / np.maximum(weights @ counts, 1)
+    return float(np.abs(gaps.sum(axis=0)).sum() / counts.sum()), interval(resampled), tuple(rows)
+
+
+def auroc(far: Floats, near: Floats) -> float:
+    """Chance that one of `far` is larger than one of `near`; ties count half (Mann-Whitney)."""
+    ranked = np.sort(near)
+    below = np.searchsorted(ranked, far, side="left") + np.searchsorted(ranked, far, side="right")
+    return float(below.mean() / 2 / len(near))
+
+
+def fpr_at_95(far: Floats, near: Floats) -> float:
+    """Share of `far` that lies within the distance which lets 95 % of `near` in."""
+    return float((far <= np.quantile(near, 0.95)).mean())
 
 
 def _guess(true: str | None, answer: Answer) -> tuple[float, bool]:
@@ -210,9 +246,16 @@ def _per_label(labels: Sequence[str], table: Counts, confusion: Counts) -> dict[
     return out
 
 
-def _unknown(table: Counts) -> UnknownScore | None:
+def _unknown(table: Counts, truth: Sequence[str | None], distances: Floats | None) -> UnknownScore | None:
     objects = int(table[-1].sum())
-    return UnknownScore(objects, kept=int(table[-1, -1]) / objects) if objects else None
+    if not objects:
+        return None
+    kept = int(table[-1, -1]) / objects
+    if distances is None:
+        return UnknownScore(objects, kept)
+    strange = np.array([each is UNKNOWN for each in truth])
+    far, near = distances[strange], distances[~strange]
+    return UnknownScore(objects, kept, auroc(far, near), fpr_at_95(far, near))
 
 
 def _rounded(numbers: Mapping[str, Any]) -> dict[str, Any]:

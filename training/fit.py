@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 
 from training import calibrate
-from training.calibrate import Codes, Floats, OpenSet
+from training.calibrate import Codes, Floats, OpenSet, label_distances
 from training.compete import Contender, out_of_fold
 from training.evaluate import Report, report
 from training.samples import Samples
 from vision.bundle import UNKNOWN_LABEL, Bundle
 from vision.protocols import Embedder
 from vision.types import Answer, CropPolicy, Named, Unknown
+
+NEIGHBOURS = 3  # references whose mean distance counts: one odd crop among them neither lets a stranger in nor keeps a friend out
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,13 @@ def calibration(contender: Contender, samples: Samples, *, seed: int) -> Calibra
     served, labels = samples.served, samples.labels_seen
     logits, truth = out_of_fold(contender.head, samples, seed=seed)[served], samples.columns[served]
     groups = (samples.group_codes[served], samples.group_codes)
-    distances = calibrate.label_distances(samples.embeddings[served], samples.embeddings, samples.columns, count=len(labels), groups=groups)
+    asked, references, columns, count = samples.embeddings[served], samples.embeddings, samples.columns, len(labels)
+    distances = label_distances(asked, references, columns, count=count, groups=groups, neighbours=NEIGHBOURS)
     temperature = calibrate.temperature(logits, truth)
     own, other, unknown = _own_other_unknown(distances, truth, labels)
     if not np.isfinite(own).any():
         # one picture of each name: the only look-alikes may be in that very picture
-        anywhere = calibrate.label_distances(samples.embeddings[served], samples.embeddings, samples.columns, count=len(labels))
+        anywhere = label_distances(asked, references, columns, count=count, neighbours=NEIGHBOURS)
         _, other, unknown = _own_other_unknown(anywhere, truth, labels)
     open_set = calibrate.open_set(own, other, unknown)
     askable = np.isfinite(logits[np.arange(len(truth)), truth])
@@ -88,6 +91,7 @@ def bundle(contender: Contender, samples: Samples, calibrated: Calibration, maki
         policy=making.policy,
         created_at=making.created_at,
         metrics=metrics,
+        neighbours=NEIGHBOURS,
         data_digest=making.data_digest,
         trained_on=samples.objects,
         trained_until=making.trained_until,
@@ -100,8 +104,10 @@ def held_out_report(head: Bundle, held_out: Samples, *, seed: int) -> Report | N
     if not served.names:
         return None
     answers = head.answer(served.embeddings, served.boxes, reasons=False)
+    named = np.array([label != UNKNOWN_LABEL for label in head.labels], dtype=bool)
     labels = [label for label in head.labels if label != UNKNOWN_LABEL]
-    return report(served.truth, answers, groups=served.groups, labels=labels, seed=seed)
+    distances = head.distances(served.embeddings)[:, named].min(axis=1)
+    return report(served.truth, answers, groups=served.groups, labels=labels, distances=distances, seed=seed)
 
 
 def left_out_report(calibrated: Calibration, *, seed: int) -> Report | None:
@@ -123,7 +129,10 @@ def facts(calibrated: Calibration) -> Mapping[str, Any]:
         "distance_threshold": calibrated.open_set.distance,
         "distance_false_reject": round(calibrated.open_set.false_reject, 4),
         "distance_false_accept": _rounded(calibrated.open_set.false_accept),
+        "distance_false_accept_aimed_at": calibrate.FALSE_ACCEPT,
         "distance_auroc": _rounded(calibrated.open_set.auroc),
+        "distance_fpr_at_95_tpr": _rounded(calibrated.open_set.fpr_at_95),
+        "look_alikes": calibrated.open_set.alike,
         "distances_measured": calibrated.open_set.measured,
     }
 

@@ -12,6 +12,7 @@ from training.evaluate import Report
 from training.paired import ENOUGH_OBJECTS, Difference, difference, lost_most
 
 FLOOR_F1 = 0.6  # without a current head: below it a person corrects more names than the head saves
+FLOOR_EVER = 0.4  # with a current head: below it a head that is no better is not worth a look, whatever is new to it
 FLOOR_RECALL = 0.4  # of one label: a mean can hide a name that is never found
 ENOUGH_GROUPS = 2  # held-out groups of a label before it is counted as judged
 JUDGED_SHARE = 0.5  # of the labels that must be judged before a held-out report speaks for the head
@@ -48,7 +49,7 @@ class Decision:
 class News:
     """What the candidate has learnt from and the current has not. changed: objects that are new, gone or renamed, of so many approved.
 
-    same: nothing at all is different, not even a box.
+    same: nothing at all is different, not even a box. before: objects that the current head has learnt from.
     """
 
     changed: int
@@ -56,6 +57,11 @@ class News:
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     same: bool = False
+    before: int = 0
+
+    @property
+    def fewer(self) -> bool:
+        return self.of < self.before
 
     @property
     def material(self) -> bool:
@@ -95,7 +101,7 @@ def decide(
         checks = [_floor(candidate, basis=basis, sources=sources)]
     else:
         found = difference(candidate, current, seed=seed)
-        checks = [_no_loss(candidate, current, found, sources=sources), _worth(found, news)]
+        checks = [_no_loss(candidate, current, found, news, sources=sources), _worth(found, news)]
         checks += [_settled(*settled, seed=seed)] if settled is not None else []
     checks += [_recall(candidate, current), *_unknown(candidate, current)] if basis == HELD_OUT else []
     failed = [check for check in checks if not check.passed]
@@ -116,18 +122,22 @@ def _floor(candidate: Report, *, basis: str, sources: str) -> Check:
     return Check("macro-F1 floor", passed, f"M{words}" if passed else f"Not good enough yet: m{words}")
 
 
-def _no_loss(candidate: Report, current: Report, found: Difference, *, sources: str) -> Check:
-    """A loss of MARGIN must be ruled out. With few objects that cannot be; then only a large loss refuses."""
+def _no_loss(candidate: Report, current: Report, found: Difference, news: News | None, *, sources: str) -> Check:
+    """A loss of MARGIN must be ruled out. With few objects that cannot be; then more approved boxes than before are taken for better, and
+    only a large loss refuses."""
     over = "" if found.same_labels else " over the names both know"
     words = (
         f"acro-F1{over} {found.candidate:.2f} against the current head's {found.current:.2f} on the same {_counted(candidate, sources)} "
         f"held out ({found.point:+.2f}, 95 % interval {found.low:+.2f} to {found.high:+.2f})."
     )
     name, blamed = "no loss of macro-F1", lost_most(candidate, current)
-    if found.high < 0 or (found.objects < MEASURABLE and found.point < -COARSE):
+    lenient = found.objects < MEASURABLE and not (news is not None and news.fewer)
+    if found.high < 0 or (lenient and found.point < -COARSE):
         return Check(name, False, f"It would lose: m{words}{blamed}")
-    if found.objects >= MEASURABLE and found.low <= -MARGIN:
+    if not lenient and found.low <= -MARGIN:
         return Check(name, False, f"It may lose {MARGIN:.2f} or more: m{words}{blamed}")
+    if found.candidate < FLOOR_EVER and found.point < GAIN_F1:
+        return Check(name, False, f"No better, and of no use: the floor is {FLOOR_EVER:.2f}: m{words}")
     return Check(name, True, f"M{words}")
 
 
@@ -185,7 +195,7 @@ def _unknown(candidate: Report, current: Report | None) -> list[Check]:
 def _clearly_less(now: float, before: float, objects: int) -> bool:
     """By more than a tenth, and by more than two standard errors of two shares."""
     spread = ((now * (1 - now) + before * (1 - before)) / objects) ** 0.5
-    return before - now > max(UNKNOWN_LOSS, 2 * spread)
+    return bool(before - now > max(UNKNOWN_LOSS, 2 * spread))
 
 
 def _counted(report: Report, sources: str) -> str:

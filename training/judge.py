@@ -116,7 +116,7 @@ def news(current: Current, everything: Samples, making: Making) -> News | None:
     changed = len({name for name, _ in before ^ after})
     same = current.bundle.data_digest == making.data_digest and not changed
     added, removed = (tuple(sorted(each)) for each in (set(everything.names) - known, known - set(everything.names)))
-    return News(changed, len({name for name, _ in after}), added, removed, same)
+    return News(changed, len({name for name, _ in after}), added, removed, same, before=len({name for name, _ in before}))
 
 
 def _objects(ids: tuple[str, ...], labels: tuple[str, ...]) -> set[tuple[str, str]]:

@@ -5,8 +5,10 @@ Knows a world of cached embeddings, and the parts of training; every trial is de
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +30,7 @@ UNKNOWNS = 40
 PER_CURRENT = 5  # candidates that are compared with one current head
 SAME = 0.01  # a true difference below this is none
 REAL = 0.05
+OBJECTS = (0, 50, 100, 200, 1000)  # held out: where the rows of the detail begin
 CLEAN = 1500  # crops by which the true worth of a head is measured
 HEADS = (Contender("prototype", "prototype", Prototype()), Contender("linear", "linear, C = 10", Linear(strength=10.0)))
 LINEAR = 0.2  # share of the trials with the slower head: the gate does not know which it judges
@@ -53,19 +56,34 @@ def run(world: World, embedder: Embedder, *, count: int, seed: int) -> list[Tria
     return out
 
 
-def summary(trials: Sequence[Trial]) -> dict[str, object]:
-    """Shares of decisions by the true difference, with the counts behind them."""
+def summary(trials: Sequence[Trial]) -> dict[str, Any]:
+    """Shares of decisions by the true difference."""
     return {
         "trials": len(trials),
-        "worse_refused": _share(not each.decision.publish for each in trials if each.truth <= -REAL),
-        "better_accepted": _share(each.decision.publish for each in trials if each.truth >= REAL),
-        "equal_accepted": _share(each.decision.publish for each in trials if abs(each.truth) < SAME),
+        "worse_refused": _share([not each.decision.publish for each in trials if each.truth <= -REAL]),
+        "better_accepted": _share([each.decision.publish for each in trials if each.truth >= REAL]),
+        "equal_accepted": _share([each.decision.publish for each in trials if abs(each.truth) < SAME]),
     }
 
 
-def _share(found: object) -> float | None:
-    values = list(found)  # type: ignore[call-overload]
-    return round(float(np.mean(values)), 4) if values else None
+def detail(trials: Sequence[Trial]) -> list[dict[str, Any]]:
+    """The same by what was done to the labels, and by how many objects were held out, with the counts."""
+    parts = {("any", kind): [each for each in trials if each.kind == kind] for kind in sorted({each.kind for each in trials})}
+    for low, high in itertools.pairwise(OBJECTS):
+        parts[f"{low} to {high - 1}", "any"] = [each for each in trials if low <= each.objects < high]
+    out = []
+    for (objects, kind), some in parts.items():
+        counts = {
+            "worse": sum(each.truth <= -REAL for each in some),
+            "better": sum(each.truth >= REAL for each in some),
+            "equal": sum(abs(each.truth) < SAME for each in some),
+        }
+        out.append({"objects": objects, "kind": kind, **summary(some), **counts})
+    return out
+
+
+def _share(found: Sequence[bool]) -> float | None:
+    return round(float(np.mean(found)), 4) if found else None
 
 
 def _with_one_current(world: World, embedder: Embedder, rng: Rng, count: int, tag: str) -> list[Trial]:
