@@ -16,7 +16,7 @@ STEPS_MEASURED = 3
 
 
 def seconds_1000(steps: int = STEPS_MEASURED) -> float:
-    """Seconds of one epoch over 1,000 crops and their mirror images, from the median of some steps: ViT-S, weights do not matter for time."""
+    """Seconds of one epoch over 1,000 crops and their mirror images, from the median of some steps; weights do not matter for time."""
     torch.manual_seed(0)
     body = Dinov2Model(Dinov2Config(hidden_size=384, num_hidden_layers=12, num_attention_heads=6, image_size=SIDE, patch_size=14))
     head = torch.nn.Linear(384, NAMES)

@@ -15,9 +15,9 @@ def page(figures: Mapping[str, Any], more: Mapping[str, Any]) -> str:
     """Markdown; every number in it is one of the figures."""
     parts = [
         "# How far the head can be trusted",
-        f"Written by `make study` ({more['minutes']} minutes, weights `{more['weights']}`, {more['draws']} draws a point). The crops are drawn "
-        "identities that the embedder has never seen; strangers are other drawings of the same nouns. On real weights, where the hub is "
-        "reached: `make study WEIGHTS=facebook/dinov2-small`.",
+        f"Written by `make study` ({more['minutes']} minutes, weights `{more['weights']}`, {more['draws']} draws a point). The crops "
+        "are drawn identities that the embedder has never seen; strangers are other drawings of the same nouns. On real weights, where "
+        "the hub is reached: `make study WEIGHTS=facebook/dinov2-small`.",
         "## Goals",
         _goals(figures, more),
     ]
@@ -55,9 +55,9 @@ def _curve(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _gate(gate: Mapping[str, Any], detail: Sequence[Mapping[str, Any]]) -> str:
     words = (
-        f"{gate['trials']} seeded trials on cached embeddings. Each has a current head and a candidate; the labels in between were left clean, "
-        "confused, drawn at random, swapped, or held-out frames leaked into the train side. What a head is truly worth is its macro-F1 on up "
-        "to 1,500 clean crops that neither it nor the gate has seen."
+        f"{gate['trials']} seeded trials on cached embeddings. Each has a current head and a candidate; the labels in between were left "
+        "clean, confused, drawn at random, swapped, or held-out frames leaked into the train side. What a head is truly worth is its "
+        "macro-F1 on up to 1,500 clean crops that neither it nor the gate has seen."
     )
     header = ("held-out objects", "what was done", "worse: refused", "of", "better: accepted", "of", "equal: accepted", "of")
     rows = [
