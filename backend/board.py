@@ -16,7 +16,8 @@ from typing import Any
 class Status:
     """One project, now.
 
-    state: in step, filling, waiting, paused, gone, refused, failed, unreachable. note: what a person should know, "" when all is well.
+    state: in step, filling, waiting, standing by, paused, gone, refused, failed, unreachable.
+    note: what a person should know, "" when all is well.
     hint: what to do about it. shown: the model_version Label Studio shows; wanted: the one it should.
     done, total: unfinished tasks that have the wanted version's prediction, and all unfinished tasks. failed: tasks that cannot be done.
     rate: predictions a second in this filling. approvals: approved names newer than the last training, None when not counted yet.

@@ -23,10 +23,12 @@ if TYPE_CHECKING:
 
 JOBS_SHOWN = 20
 VERSIONS_SHOWN = 8
-TONES = {"in step": "good", "filling": "busy", "waiting": "busy", "paused": "calm"}
+VERDICTS_SHOWN = 8
+TONES = {"in step": "good", "filling": "busy", "waiting": "busy", "paused": "calm", "standing by": "calm"}
 STATES = {
     "in step": "up to date",
     "filling": "putting boxes in",
+    "standing by": "another backend writes",
     "gone": "not found",
     "unreachable": "Label Studio is away",
     "failed": "needs attention",
@@ -131,6 +133,7 @@ def _project(service: Service, project: int) -> dict[str, Any]:
         "approvals_percent": _share(status, service.train_after),
         "training": service.jobs.active(project) is not None,
         "verdict": _verdict(verdicts[-1]) if verdicts else None,
+        "verdicts": [_verdict(each) for each in reversed(verdicts[-VERDICTS_SHOWN - 1 : -1])],
         "versions": _versions(service, project),
         "wishes": [_wish(each) for each in service.typing.wishes(project)],
         "link": None if service.studio is None else f"{service.studio.url}/projects/{project}/data",

@@ -29,9 +29,11 @@ class Entry:
     """One project.
 
     weights: detector's and embedder's, as named when it was attached; other weights never push to it.
-    before: what Label Studio held when we came ({"model_version": …}), so that `attach --detach` can put it back.
+    before: what Label Studio held when we came ({"model_version": …}), so that `detach` can put it back.
     versions: the model_versions we pushed, the one that was shown last at the end.
     switched_at: ISO time of the last switch, for the grace after which older predictions go.
+    publish: auto, or ask: then a new bundle is shown when somebody agreed to it. agreed: the bundle somebody agreed to.
+    describe: whether the project's description in Label Studio tells the last verdicts.
     """
 
     project: int
@@ -42,6 +44,9 @@ class Entry:
     paused: bool = False
     versions: tuple[str, ...] = ()
     switched_at: str | None = None
+    publish: str = "auto"
+    agreed: str | None = None
+    describe: bool = False
 
     def owns(self, version: str) -> bool:
         return version in self.versions
@@ -85,15 +90,9 @@ class Projects:
         """Note a project, replacing an older note but keeping what we pushed and what was there before us."""
         with self._changing() as entries:
             known = entries.get(project)
-            entries[project] = Entry(
-                project,
-                _pair(weights),
-                title,
-                attached_at or datetime.now(UTC).isoformat(),
-                known.before if known else dict(before or {}),
-                versions=known.versions if known else (),
-                switched_at=known.switched_at if known else None,
-            )
+            fresh = Entry(project, _pair(weights), before=dict(before or {}))
+            kept = replace(known or fresh, paused=False, weights=_pair(weights))
+            entries[project] = replace(kept, title=title, attached_at=attached_at or datetime.now(UTC).isoformat())
             return entries[project]
 
     def remove(self, project: int) -> Entry | None:

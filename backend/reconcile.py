@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from backend import wishes
 from backend.attempts import Attempts
 from backend.board import Board
 from backend.errors import UNFORESEEN, WeightsDiffer
 from backend.filling import ConfigChanged, Filling
+from backend.lease import LeaseHeld, Writing, owner_of
 from backend.predict import Predictor
 from backend.projects import Entry, ProjectBusy, Projects
 from backend.recipe import Recipe, Recipes
@@ -35,6 +37,9 @@ log = structlog.get_logger(__name__)
 
 BUDGET_SECONDS = 20.0
 """One visit to a project: then others have their turn, trainings are looked after, and the next visit goes on where this one ended."""
+
+STAND_BY_SECONDS = 30.0
+"""How often a backend that may not write looks whether it may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,7 @@ class Reconciler:
         self._projects, self._board, self._trigger, self._weights = projects, board, trigger, weights
         self._checkpoint, self._stopped = checkpoint, stopped
         self._attempts = Attempts()
+        self._writing = None if studio is None else Writing(studio, owner_of(projects.path.parent))
         if studio is not None:
             validate.prepare()
         self.label_configs: dict[int, str] = {}
@@ -94,14 +100,18 @@ class Reconciler:
             if self._studio is None:
                 return self._without_studio(project)
             with self._projects.writer(project):
+                assert self._writing is not None
+                self._writing.hold(project)
                 return self._told(self._visit(self._studio, entry, seconds))
         except ConfigChanged:
             return self._told(Outcome(project, "filling", "The label config was changed meanwhile; made anew for it.", again_in=0.0))
+        except LeaseHeld as error:
+            return self._told(Outcome(project, "standing by", str(error), error.hint, again_in=STAND_BY_SECONDS))
         except ProjectBusy as error:
             return self._told(Outcome(project, "waiting", str(error), error.hint, again_in=5.0))
         except StudioRefused as error:
             if error.status == 404:
-                hint = "If it was deleted on purpose: `dinolabel attach --project N --detach`."
+                hint = "If it was deleted on purpose: `dinolabel detach --project N`."
                 return self._told(Outcome(project, "gone", "Label Studio has no such project (any more).", hint))
             return self._told(Outcome(project, "refused", str(error), error.hint))
 
@@ -115,7 +125,8 @@ class Reconciler:
 
     def _without_studio(self, project: int) -> Outcome:
         """No token: Label Studio asks, so all there is to switch is what we answer."""
-        wanted = self._store.wanted(str(project))
+        entry = self._projects.get(project)
+        wanted = None if entry is None else wishes.wanted(entry, self._store)
         if self._store.current(str(project)) != wanted:
             self._store.set_current(str(project), wanted)
         note = "No token is set: boxes are given when Label Studio asks for them, and nothing is pushed."
@@ -125,7 +136,7 @@ class Reconciler:
         project = studio.project(entry.project)
         shown = project.model_version or ""
         self.label_configs[project.id] = project.label_config
-        wanted = self._recipes.of(project.id, project.label_config, self._store.wanted(str(project.id)))
+        wanted = self._recipes.of(project.id, project.label_config, wishes.wanted(entry, self._store))
         self._board.set(project.id, title=project.title, shown=shown, wanted=wanted.version, bundle=self._store.current(str(project.id)))
         filling = Filling(
             studio,
@@ -143,7 +154,21 @@ class Reconciler:
         if ended.complete and ended.shown == wanted.version:
             swept_in = Sweep(studio, self._projects, self._grace).run(project.id, ended.census.rows)
             outcome = replace(outcome, again_in=soonest(outcome.again_in, swept_in))
-        return self._look(outcome, wanted, ended)
+        self._describe(studio, entry, project)
+        return self._look(self._asked(outcome, entry), wanted, ended)
+
+    def _asked(self, outcome: Outcome, entry: Entry) -> Outcome:
+        """Say that a new head waits for a yes."""
+        waiting = wishes.waiting(entry, self._store)
+        if waiting is None or not outcome.complete:
+            return outcome
+        note = f"A new head, {waiting}, waits for your yes. {outcome.note}".strip()
+        return replace(outcome, note=note, hint=f"`dinolabel publish --project {entry.project}` shows it. {outcome.hint}".strip())
+
+    def _describe(self, studio: Studio, entry: Entry, project: Project) -> None:
+        described = wishes.described(project.description, entry, self._store)
+        if described != project.description:
+            studio.set_description(project.id, described)
 
     def _bridge(self, project: Project, entry: Entry, wanted: Recipe) -> Recipe | None:
         """What gives boxes under the version on show, for tasks that arrive during a switch."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from backend import wishes
 from backend.agenda import Agenda
 from backend.board import Board
 from backend.projects import Projects
@@ -30,7 +31,7 @@ LOOK_SECONDS = 1.0
 GATHER_SECONDS = 0.3
 """Events come in bunches (an annotation sends two or three); one visit serves them all."""
 
-Wishes = dict[int, tuple[str | None, bool, tuple[str, str]]]
+Wishes = dict[int, tuple[str | None, bool, bool, tuple[str, str]]]
 
 
 class Rounds:
@@ -155,6 +156,6 @@ class Rounds:
         """What files say should be, per project."""
         try:
             entries = self._projects.all()
-            return {each.project: (self._store.wanted(str(each.project)), each.paused, each.weights) for each in entries}
+            return {each.project: (wishes.wanted(each, self._store), each.paused, each.describe, each.weights) for each in entries}
         except (DinolabelError, OSError):
             return {}

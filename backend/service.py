@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from backend import wire
+from backend import wire, wishes
 from backend.asking import Asking, Deadlines, Later
 from backend.board import Board
 from backend.job_table import Job
@@ -164,7 +164,8 @@ class Service:
         if entry is not None and entry.weights != self._weights:
             raise other_weights(entry, self._weights)
         pushed = entry is not None and self.studio is not None
-        bundle = self.store.current(str(project)) if pushed else self.store.wanted(str(project))
+        asked = self.store.wanted(str(project)) if entry is None else wishes.wanted(entry, self.store)
+        bundle = self.store.current(str(project)) if pushed else asked
         return self._recipes.of(project, label_config, bundle)
 
     def _note_missing(self, recipe: Recipe, asked: PredictAsked, answers: Sequence[Prediction | Failure | None]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dinolabel import build, connect, console, words
@@ -24,6 +25,9 @@ BUSY_SECONDS = 60.0
 
 def leave(settings: Settings, studio: Studio, number: int, *, yes: bool) -> None:
     """Say what will go and what stays, ask, do it. Raises RequestError when the project is not attached."""
+    from backend import wishes
+    from backend.lease import owner_of
+
     registry = build.projects(settings)
     entry = registry.get(number)
     if entry is None:
@@ -35,6 +39,10 @@ def leave(settings: Settings, studio: Studio, number: int, *, yes: bool) -> None
         return
     with _writer(registry, number):
         shown = put_back(studio, entry)
+        studio.drop_lease(number, owner_of(registry.path.parent))
+        plain = wishes.described(project.description, replace(entry, describe=False), build.store(settings))
+        if plain != project.description:
+            studio.set_description(number, plain)
         registry.remove(number)
     console.out.print(f"[ok]Left[/] project {number}, {project.title}. Shown now: {shown or 'no predictions'}.")
 

@@ -14,6 +14,9 @@ from studio.results import Region, regions
 
 Json = Mapping[str, Any]
 
+ACCEPTED = "accepted by dinolabel"
+"""How the note begins that `accept` leaves in each region."""
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -62,7 +65,7 @@ class Annotation:
             who=_who(annotation.get("completed_by")),
             at=str(annotation.get("updated_at") or annotation.get("created_at") or ""),
             cancelled=bool(annotation.get("was_cancelled")),
-            made_by_button=_made_by_button(annotation, result),
+            made_by_button=by_button(annotation),
             model_version=prediction.get("model_version") if prediction else None,
             predicted=None if prediction is None else tuple(regions(prediction.get("result") or [], config, size=size)),
         )
@@ -97,10 +100,21 @@ def _prediction(annotation: Json, task: Json) -> Json | None:
     return next((each for each in listed if isinstance(each, Mapping) and identity is not None and each.get("id") == identity), None)
 
 
-def _made_by_button(annotation: Json, result: Iterable[Any]) -> bool:
-    """*Create annotations from predictions*: no region has an origin, there is a parent prediction, and no time was spent."""
-    no_origin = not any(isinstance(each, Mapping) and each.get("origin") for each in result)
-    return no_origin and annotation.get("parent_prediction") is not None and annotation.get("lead_time") is None
+def by_button(annotation: Json) -> bool:
+    """*Create annotations from predictions*, or our own `accept`: no region has an origin, and no time was spent.
+
+    Label Studio notes the parent prediction, and forgets it when that is deleted; our mark in the regions stays.
+    """
+    result = [each for each in annotation.get("result") or [] if isinstance(each, Mapping)]
+    if any(each.get("origin") for each in result) or annotation.get("lead_time") is not None:
+        return False
+    return annotation.get("parent_prediction") is not None or (bool(result) and all(map(accepted, result)))
+
+
+def accepted(region: Json) -> bool:
+    """Whether a region bears the mark of our `accept`."""
+    texts = (region.get("meta") or {}).get("text") or ()
+    return any(str(each).startswith(ACCEPTED) for each in texts)
 
 
 def _who(completed_by: Any) -> str | None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import requests
 
 from studio.calls.backends import Backend, Backends, Webhook
+from studio.calls.leases import Leases
 from studio.calls.people import People, Person
 from studio.calls.predictions import Predictions
 from studio.calls.probes import Probes
@@ -23,7 +24,7 @@ from studio.wire import Wire
 __all__ = ["Backend", "Person", "Project", "Studio", "TaskRow", "Webhook"]
 
 
-class Studio(Projects, Predictions, Backends, Probes, People, Tabs):
+class Studio(Projects, Predictions, Backends, Probes, People, Tabs, Leases):
     """url: as this machine reaches it. token: personal or legacy. aliases: other base URLs under which it appears in tasks.
 
     Safe to share between threads. Raises StudioUnreachable, StudioDenied or StudioRefused from every call.

@@ -75,7 +75,7 @@ def _join(settings: Settings, studio: Studio, number: int, serve_url: str | None
     console.out.print(
         f"[soft]`dinolabel serve` fills it and keeps it in step; `dinolabel preannotate --project {number}` fills it once.[/]"
     )
-    console.out.print(f"[soft]`dinolabel attach --project {number} --detach` puts everything back.[/]")
+    console.out.print(f"[soft]`dinolabel detach --project {number}` puts everything back.[/]")
 
 
 def _join_plan(settings: Settings, seen: Seen, before: Entry | None, serve_url: str | None) -> Plan:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from studio.calls import leases
 from studio.wire import Wire
 
 ASKING_SECONDS = 130.0
@@ -101,7 +102,9 @@ class Backends:
         self.wire.json("POST", "/api/dm/actions", params=params, json={"project": project, **every}, timeout=10 * ASKING_SECONDS)
 
     def webhooks(self, project: int) -> list[Webhook]:
-        return [Webhook.of(each) for each in self.wire.json("GET", "/api/webhooks/", params={"project": project})]
+        """Those that are meant to be called; leases (studio.calls.leases) are not."""
+        found = self.wire.json("GET", "/api/webhooks/", params={"project": project})
+        return [Webhook.of(each) for each in found if each.get("url") != leases.PLACE]
 
     def set_webhook(self, project: int, url: str, headers: Mapping[str, str]) -> Webhook:
         """Exactly one active webhook to url, with these headers, for all events; twins, such as the automatic one, are removed."""

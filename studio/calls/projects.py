@@ -78,6 +78,9 @@ class Projects:
     def set_label_config(self, project: int, xml: str) -> Project:
         return Project.of(self.wire.json("PATCH", f"/api/projects/{project}/", json={"label_config": xml}))
 
+    def set_description(self, project: int, text: str) -> None:
+        self.wire.json("PATCH", f"/api/projects/{project}/", json={"description": text})
+
     def set_model_version(self, project: int, version: str) -> None:
         """What labellers see from their next task on. Refused for a version without any stored prediction; "" shows none."""
         self.wire.json("PATCH", f"/api/projects/{project}/", json={"model_version": version})

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from studio.calls.leases import Lease
 from studio.client import Project, TaskRow
 from studio.errors import StudioRefused, StudioUnreachable
 from studio.label_config import LabelConfig
@@ -44,6 +45,7 @@ class ScriptedStudio:
         self.calls: list[str] = []
         self.before_import: list[Any] = []
         self.watchers: list[Any] = []
+        self.leases: dict[int, dict[str, Lease]] = {}
         self._projects: dict[int, Project] = {}
         self._tasks: dict[int, Stored] = {}
         self._numbers = iter(range(1, 10**9))
@@ -137,7 +139,7 @@ class ScriptedStudio:
         self._called("import")
         while self.before_import:
             self.before_import.pop(0)()
-        config, dropped, stored = LabelConfig.parse(self._projects[project].label_config), [], 0
+        config, dropped, stored = LabelConfig.parse(self.project(project).label_config), [], 0
         with self._lock:
             for each in predictions:
                 task = self._tasks.get(each["task"])
@@ -156,6 +158,10 @@ class ScriptedStudio:
     def set_label_config(self, project: int, xml: str) -> Project:
         self.set(project, label_config=xml)
         return self.project(project)
+
+    def set_description(self, project: int, text: str) -> None:
+        self._called("describe")
+        self.set(project, description=text)
 
     def set_model_version(self, project: int, version: str) -> None:
         self._called("patch")
@@ -195,6 +201,18 @@ class ScriptedStudio:
             for each in self._tasks.values()
             if each.project == project and each.annotations and (tasks is None or each.id in tasks)
         ]
+
+    def renew_lease(self, project: int, owner: str) -> list[Lease]:
+        self._called("lease")
+        if project not in self._projects:
+            raise StudioRefused("Label Studio refused GET (404): “Not found.”", status=404)
+        held = self.leases.setdefault(project, {})
+        number = held[owner].id if owner in held else next(self._numbers)
+        held[owner] = Lease(number, owner, self.now)
+        return sorted((each for each in held.values() if self.now - each.renewed <= timedelta(seconds=90)), key=lambda each: each.id)
+
+    def drop_lease(self, project: int, owner: str | None = None) -> None:
+        self.leases[project] = {each: lease for each, lease in self.leases.get(project, {}).items() if owner not in (None, each)}
 
     def _row(self, task: Stored) -> TaskRow:
         cancelled = any(each["was_cancelled"] for each in task.annotations)

@@ -62,7 +62,7 @@ def test_a_deleted_project_is_said_and_not_raised(world) -> None:
     project = world.project(2)
     world.studio.remove_project(project)
     service = world.service()
-    assert (service.reconcile(project).state, "--detach" in service.board.get(project).hint) == ("gone", True)
+    assert (service.reconcile(project).state, "dinolabel detach" in service.board.get(project).hint) == ("gone", True)
 
 
 def test_a_label_config_of_another_kind_is_an_error_with_a_hint(world) -> None:

@@ -1,0 +1,78 @@
+"""`dinolabel accept`: confident predictions become annotations, marked and undoable."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dinolabel import accepting, build, choice, console, options, words
+from dinolabel.plan import Plan, agreed
+from dinolabel.settings import Settings
+from vision.errors import RequestError
+
+if TYPE_CHECKING:
+    from backend.projects import Entry
+    from dinolabel.accepting import Accepted
+    from studio.client import Studio
+
+
+def command(
+    above: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Least score of every box of a task.")] = None,
+    undo: Annotated[bool, typer.Option("--undo", help="Take back what was accepted and nobody has touched since.")] = False,
+    project: options.Project = None,
+    yes: options.Yes = False,
+) -> None:
+    """Make annotations of the tasks whose boxes are all sure enough. Never touches a task a person has begun.
+
+    They are unverified: marked in each box's notes, exported on demand, never taught, never used to judge a head.
+
+    Example: dinolabel accept --above 0.9 --project 1
+    """
+    settings = Settings.load()
+    number = choice.chosen(settings, project)
+    studio, entry = build.studio(settings), build.projects(settings).get(number)
+    if undo == (above is not None):
+        raise RequestError("Say how sure a box must be, or --undo.", hint="dinolabel accept --above 0.9")
+    if entry is None:
+        raise RequestError(f"Project {number} is not attached.", hint=f"Join it first: dinolabel attach --project {number}")
+    if above is None:
+        _undo(studio, number, yes=yes)
+    else:
+        _accept(settings, studio, entry, above, yes=yes)
+
+
+def _accept(settings: Settings, studio: Studio, entry: Entry, above: float, *, yes: bool) -> None:
+    shown = studio.project(entry.project).model_version
+    if not entry.owns(shown):
+        raise RequestError(f"Label Studio shows {shown or 'no predictions'}, which is not ours: there is nothing of ours to accept.")
+    tasks = accepting.candidates(list(studio.tasks(entry.project)), shown)
+    Plan.of(
+        f"Accept predictions of {shown} in project {entry.project}",
+        [("looks at", words.counted(len(tasks), "task") + " nobody has submitted or skipped")],
+        [("accepts", f"those whose boxes all score {above:g} or more; they leave the label stream")],
+        [("marks", f"each box: “{accepting.MARK}”; unverified: never taught, exported on demand")],
+        [("undo", "`dinolabel accept --undo`, for what nobody has touched")],
+    ).show()
+    if not agreed(yes=yes):
+        console.err.print("Nothing was done.")
+        return
+    journal = build.data_dir(settings, "accepted") / f"{entry.project}.jsonl"
+    done: list[Accepted] = []
+    with console.bar() as bar:
+        line = bar.add_task("Accepting", total=len(tasks))
+        for each in accepting.accept(studio, tasks, shown, above, journal):
+            bar.advance(line)
+            done += [each] if each else []
+    console.out.print(f"[ok]Accepted[/] {len(done)} of {words.counted(len(tasks), 'task')}; the others are left to people.")
+
+
+def _undo(studio: Studio, number: int, *, yes: bool) -> None:
+    tasks = studio.export(number)
+    count = sum(accepting.ours(each) for task in tasks for each in task.get("annotations") or ())
+    title = f"Take back {words.counted(count, 'accepted annotation')} in project {number}"
+    Plan.of(title, [("deletes", "those that bear our mark and that nobody has changed; people's are left")]).show()
+    if not count or not agreed(yes=yes):
+        console.err.print("Nothing was done.")
+        return
+    console.out.print(f"[ok]Taken back[/] {words.counted(len(list(accepting.undo(studio, tasks))), 'annotation')}.")

@@ -1,0 +1,17 @@
+"""`dinolabel detach`: leaves a project as it was found."""
+
+from __future__ import annotations
+
+from dinolabel import build, choice, leaving, options
+from dinolabel.settings import Settings
+
+
+def command(project: options.Project = None, yes: options.Yes = False) -> None:
+    """Leave a project: our webhooks, predictions and backend go, and what was shown before is shown again.
+
+    Says first what will go. Annotations, the label config, others' predictions and trained heads stay.
+
+    Example: dinolabel detach --project 12
+    """
+    settings = Settings.load()
+    leaving.leave(settings, build.studio(settings), choice.chosen(settings, project), yes=yes)

@@ -1,0 +1,28 @@
+"""`dinolabel pause`: nothing is pushed to a project and nothing is switched, until it goes on."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dinolabel import build, choice, console, options
+from dinolabel.settings import Settings
+from vision.errors import RequestError
+
+
+def command(
+    project: options.Project = None,
+    off: Annotated[bool, typer.Option("--off", help="Go on.")] = False,
+) -> None:
+    """Leave a project as it is for now; it is still answered when Label Studio asks. `--off` goes on where it ended.
+
+    Example: dinolabel pause --project 1
+    """
+    settings = Settings.load()
+    number = choice.chosen(settings, project)
+    registry = build.projects(settings)
+    if registry.get(number) is None:
+        raise RequestError(f"Project {number} is not attached.", hint=f"Join it first: dinolabel attach --project {number}")
+    registry.update(number, paused=not off)
+    console.out.print(f"Project {number} {'goes on' if off else 'is paused'}; a running backend notices within a second.")
