@@ -115,7 +115,7 @@ def _detector(settings: Settings, *, deferred: bool) -> Detector:
         use_threads(settings.threads)
         return load_detector(settings.detector, settings.detector_weights, models_dir=settings.models_dir, **asked)
 
-    return cast("Detector", _perhaps_later(settings, "detector", load, asked) if deferred else load())
+    return cast("Detector", _perhaps_later(settings, "detector", load, asked, deferred))
 
 
 def _embedder(settings: Settings, *, deferred: bool) -> Embedder:
@@ -128,16 +128,17 @@ def _embedder(settings: Settings, *, deferred: bool) -> Embedder:
         use_threads(settings.threads)
         return load_embedder(settings.embedder, settings.embedder_weights, models_dir=settings.models_dir, **asked)
 
-    return cast("Embedder", _perhaps_later(settings, "embedder", load, asked) if deferred else load())
+    return cast("Embedder", _perhaps_later(settings, "embedder", load, asked, deferred))
 
 
-def _perhaps_later(settings: Settings, kind: str, load: Callable[[], Any], asked: Mapping[str, object]) -> object:
-    from vision.deferred import Cards, card_key, deferred
+def _perhaps_later(settings: Settings, kind: str, load: Callable[[], Any], asked: Mapping[str, object], deferred: bool) -> object:
+    from vision import deferred as later
     from vision.weights import find
 
     folder = find(getattr(settings, f"{kind}_weights"), kind, models_dir=settings.models_dir)
-    key = card_key(folder, kind, getattr(settings, kind), sorted(asked.items()))
-    return deferred(Cards(data_dir(settings) / "models.json"), key, load)
+    key = later.card_key(folder, kind, getattr(settings, kind), sorted(asked.items()))
+    cards = later.Cards(data_dir(settings) / "models.json")
+    return later.deferred(cards, key, load) if deferred else later.noted(cards, key, load)
 
 
 def studio_if_set(settings: Settings) -> Studio | None:

@@ -140,12 +140,16 @@ class Deferred:
 def deferred(cards: Cards, key: str, load: Callable[[], Detector | Embedder]) -> Deferred | Detector | Embedder:
     """By its card where there is one; else loaded now, and noted for the next time."""
     card = cards.get(key)
-    if card is not None:
-        return Deferred(card, load, forget=lambda: cards.put(key, None))
+    return noted(cards, key, load) if card is None else Deferred(card, load, forget=lambda: cards.put(key, None))
+
+
+def noted(cards: Cards, key: str, load: Callable[[], Detector | Embedder]) -> Detector | Embedder:
+    """Loaded now, and noted for the next time."""
     real = load()
-    noted = Card(real.name, real.digest, real.weights, real.device, real.precision, int(getattr(real, "dim", 0)))
+    card = Card(real.name, real.digest, real.weights, real.device, real.precision, int(getattr(real, "dim", 0)))
     with suppress(OSError):
-        cards.put(key, noted)
+        if cards.get(key) != card:
+            cards.put(key, card)
     return real
 
 

@@ -27,8 +27,9 @@ def warm(stand: Stand, pictures: Sequence[Path]) -> tuple[int, str]:
     version = stand.studio.project(project).model_version
     shutil.rmtree(stand.folder / PUSHER, ignore_errors=True)
     (stand.folder / PUSHER).mkdir()
-    for each in (stand.folder / "data").glob("cache.sqlite*"):
-        shutil.copy(each, stand.folder / PUSHER / each.name)
+    for pattern in ("cache.sqlite*", "models.json"):
+        for each in (stand.folder / "data").glob(pattern):
+            shutil.copy(each, stand.folder / PUSHER / each.name)
     return project, version
 
 
