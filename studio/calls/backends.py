@@ -84,8 +84,16 @@ class Backends:
         return [Backend.of(each) for each in self.wire.json("GET", "/api/ml/", params={"project": project}, timeout=ASKING_SECONDS)]
 
     def set_interactive(self, backend: int) -> None:
-        """From the next page load on, Label Studio asks this backend while people draw or type."""
-        self.wire.json("PATCH", f"/api/ml/{backend}", json={"is_interactive": True}, timeout=ASKING_SECONDS)
+        """From the next page load on, Label Studio asks this backend while people draw or type.
+
+        Label Studio 1.23.2 answers 500 to a change that does not repeat address and project; an empty password stands for the one it has.
+        """
+        path = f"/api/ml/{backend}"
+        known = self.wire.json("GET", path, timeout=ASKING_SECONDS)
+        body = {"project": known["project"], "url": known["url"], "is_interactive": True}
+        if known.get("auth_method") == "BASIC_AUTH":
+            body |= {"auth_method": "BASIC_AUTH", "basic_auth_user": known.get("basic_auth_user") or "", "basic_auth_pass": ""}
+        self.wire.json("PATCH", path, json=body, timeout=ASKING_SECONDS)
 
     def remove_backend(self, backend: int) -> None:
         """Its webhook stays, and the project goes on naming it as what is shown, so nothing is (measured): set another version."""

@@ -39,6 +39,7 @@ def served(studio: Studio, tmp_path: Path) -> Iterator[tuple[Any, str]]:
 def project(studio: Studio, served: tuple[Any, str], project_of: Callable[[str], int], tmp_path: Path) -> int:
     number = project_of(with_typing(build({"coloured thing": "thing"}, ["jason"])))
     studio.upload_images(number, [picture(tmp_path / "one.png", (RED, (8, 8, 32, 36)), (GREEN, (8, 52, 36, 84)))])
+    studio.add_backend(number, served[1], connect.TITLE, username=connect.TITLE, password=SECRET)  # as before people could type
     connect.connect(studio, number, served[1], secret=SECRET)
     return number
 

@@ -420,3 +420,21 @@ def test_a_storage_that_cannot_be_read_is_said(host: Any, studio: Studio) -> Non
     host.on("/api/storages/localfiles/2/sync", 200, {"status": "failed"})
     with pytest.raises(StudioRefused, match="could not read"):
         studio.sync_local_storage(2)
+
+
+def test_a_backend_becomes_interactive_without_losing_its_password(host: Any, studio: Studio) -> None:
+    known = {
+        "id": 4,
+        "project": 9,
+        "url": "http://b.test",
+        "auth_method": "BASIC_AUTH",
+        "basic_auth_user": "dinolabel",
+        "title": "dinolabel",
+    }
+    host.on("/api/ml/4", 200, known)
+    studio.set_interactive(4)
+    expected = {"project": 9, "url": "http://b.test", "is_interactive": True, "auth_method": "BASIC_AUTH", "basic_auth_user": "dinolabel"}
+    assert (host.asked[-1].method, host.asked[-1].json) == ("PATCH", expected | {"basic_auth_pass": ""})
+    host.on("/api/ml/5", 200, {"id": 5, "project": 9, "url": "http://b.test", "auth_method": "NONE"})
+    studio.set_interactive(5)
+    assert host.asked[-1].json == {"project": 9, "url": "http://b.test", "is_interactive": True}
