@@ -13,7 +13,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from studio.wire import CONNECT_SECONDS, Header
+from studio.wire import CONNECT_SECONDS, TRUST, Header
 from vision.errors import MediaRefused, MediaUnavailable
 
 HOPS = 5
@@ -66,6 +66,8 @@ def download(url: str, into: IO[bytes], *, limits: Limits, trip: Trip) -> None:
                     continue
                 _check(answer, url, header)
                 return _copy(answer, into, url, limits, end)
+        except requests.exceptions.SSLError as error:
+            raise MediaUnavailable(f"The certificate of {_host(url)} is not one this machine trusts.", hint=TRUST) from error
         except (requests.Timeout, ReadTimeoutError) as error:
             raise MediaUnavailable(f"{_host(url)} is too slow.") from error
         except (requests.RequestException, HTTPError, UnicodeError) as error:

@@ -209,4 +209,6 @@ class _Trip:
         return network.guarded(hop, named=lambda host: is_literal(host) and self._media.listed(hop))
 
     def options(self, hop: str) -> dict[str, Any]:
-        return self._media.network.options(hop)
+        client = self._media.client
+        network = client.wire.network if client is not None and self._media.ours(hop) else self._media.network
+        return network.options(hop)

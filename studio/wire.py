@@ -105,7 +105,7 @@ class Wire:
                     method, self.url + path, timeout=(CONNECT_SECONDS, timeout), allow_redirects=False, **self._options, **request
                 )
             except requests.exceptions.SSLError as error:
-                raise StudioUnreachable(f"The certificate of {self.url} is not one this machine trusts.", hint=_TRUST) from error
+                raise StudioUnreachable(f"The certificate of {self.url} is not one this machine trusts.", hint=TRUST) from error
             except (requests.ConnectionError, requests.Timeout) as error:
                 if pause is None:
                     raise StudioUnreachable(f"Label Studio does not answer at {self.url} ({_reason(error)}).") from error
@@ -148,7 +148,7 @@ class Wire:
         return StudioRefused(f"Label Studio refused {method} {path} ({status}): “{words}”", status=status)
 
 
-_TRUST = "Set DINOLABEL_CA_BUNDLE to a PEM file of the authority that signed it; checking is never switched off."
+TRUST = "Set DINOLABEL_CA_BUNDLE to a PEM file of the authority that signed it; checking is never switched off."
 _NO_COOKIES = DefaultCookiePolicy(allowed_domains=[])
 
 

@@ -175,8 +175,15 @@ def test_a_certificate_of_ones_own_is_trusted_when_named_and_only_then(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such.pem")  # the environment does not overrule the setting
     client = Studio(url, TOKEN, network=Network(ca_bundle=pem))
     assert client.version() == "1.23.2"
-    media = Media(client, cache_dir=tmp_path / "cache", network=Network(ca_bundle=pem))
+    media = Media(client, cache_dir=tmp_path / "cache")
     assert media.resolve("/data/upload/1/x.png").read_bytes() == png()
+    named = [url.removeprefix("https://")]
+    trusting = Media(None, cache_dir=tmp_path / "other", hosts=named, network=Network(ca_bundle=pem, private=("127.0.0.0/8", "::1/128")))
+    assert trusting.resolve(url + "/y.png").read_bytes() == png()
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+    with pytest.raises(MediaUnavailable, match="certificate") as untrusted:
+        Media(None, cache_dir=tmp_path / "other", hosts=named).resolve(url + "/z.png")
+    assert "DINOLABEL_CA_BUNDLE" in untrusted.value.hint
 
 
 def test_a_private_address_written_out_is_not_asked_of_a_proxy_either(host: Any, hosts: Any, tmp_path: Path) -> None:
