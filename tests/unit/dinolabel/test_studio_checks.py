@@ -4,16 +4,18 @@ import base64
 import json
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from dinolabel import checks, connect, studio_checks, webhook_checks
+from backend.projects import Entry
+from dinolabel import checks, connect, project_checks, studio_checks, webhook_checks
 from dinolabel.checks import Finding
 from dinolabel.settings import Settings
 from studio.calls.backends import Backend, Webhook
-from studio.client import Studio
+from studio.client import Project, Studio
 
 URL = "http://10.0.0.5:9090"
 SECRET = "a secret"
@@ -142,3 +144,34 @@ def test_the_way_back(backends: list[Backend], hooks: list[Webhook], about: str,
     assert [each.level for each in found] == [level] and words in found[0].text
     assert level == "ok" or found[0].fix
     assert SECRET not in "".join(each.text + each.fix for each in found).replace("our secret", "").replace("a secret,", "")
+
+
+def project(labels: str, **changed: Any) -> Project:
+    xml = f'<View><Image name="image" value="$image"/><RectangleLabels name="label" toName="image">{labels}</RectangleLabels></View>'
+    return replace(Project(3, "P", xml, "", True, "", "", 1), **changed)
+
+
+def test_names_that_look_wrong_are_said_with_what_to_do() -> None:
+    labels = '<Label value="face" predicted_values="human face"/><Label value="jason"/><Label value="Jason"/><Label value="human"/>'
+    found = [each for each in project_checks._label_config(project(labels)) if each.level == "warn"]
+    assert ["differ only in how" in each.text for each in found] == [True, False]
+    assert "reads like the prompt" in found[1].text and all(each.fix for each in found)
+
+
+@pytest.mark.parametrize(
+    ("changed", "level", "words"),
+    [
+        ({"show_predictions": False, "model_version": "v"}, "bad", "switched off"),
+        ({}, "warn", "no version is chosen"),
+        ({"model_version": connect.TITLE}, "ok", "live: it must be up"),
+        ({"model_version": "ours-1"}, "ok", "shown with the backend down too"),
+        ({"model_version": "theirs"}, "warn", "not ours and is left alone"),
+    ],
+)
+def test_what_is_shown(changed: dict[str, Any], level: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    studio = Answering()
+    monkeypatch.setattr(studio, "model_versions", lambda _project: {"ours-1": 4, "theirs": 2})
+    entry = Entry(3, ("nano", "nano"), "P", "2026-11-22", {}, versions=("ours-1",))
+    found = list(project_checks._shown(studio, project("", **changed), entry))
+    assert found[0].level == level and words in found[0].text
+    assert level == "ok" or found[0].fix
