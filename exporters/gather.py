@@ -145,7 +145,8 @@ class _Gatherer:
         self._count(entry)
 
     def result(self) -> Gathered:
-        classes = (*self.config.labels, *([UNLABELLED] if self.unnamed and UNLABELLED not in self.config.labels else []))
+        labels = tuple(map(clean, self.config.labels))
+        classes = (*labels, *([UNLABELLED] if self.unnamed and UNLABELLED not in labels else []))
         report = self.tally.report(rows=self.rows, outside=self.outside, failed=tuple(self.failed), sides=self.sides)
         return Gathered(self.journal, self.tray, classes, self.config, self.wish, report, self.open_image)
 
@@ -213,7 +214,7 @@ class _Gatherer:
         """A box that nobody labelled is what the prompt looked for, where that is one thing only."""
         if label is not None:
             return clean(label)
-        return self.config.generic[0] if len(self.config.generic) == 1 else UNLABELLED
+        return clean(self.config.generic[0]) if len(self.config.generic) == 1 else UNLABELLED
 
     def _still_there(self, entry: Json) -> bool:
         """A picture that failed is tried again."""

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from vision.errors import RequestError
 
+UNFINISHED = ".unfinished"
 STALE_SECONDS = 24 * 3600  # a half-made folder older than this belongs to a run that was killed
 
 
@@ -34,7 +35,7 @@ def resumed(out: Path, *, mark: str) -> Iterator[tuple[Path, Path]]:
     """
     out = out.absolute()
     refuse_strangers(out, mark=mark)
-    place = out.with_name(f".{out.name}.unfinished")
+    place = unfinished(out)
     try:
         _sweep(out)
         (place / "whole").mkdir(parents=True, exist_ok=True)
@@ -82,6 +83,11 @@ def refuse_strangers(out: Path, *, mark: str) -> None:
         raise ExportRefused(f"{out} is a file.")
     if out.is_dir() and any(out.iterdir()) and not (out / mark).is_file():
         raise ExportRefused(f"{out} holds other things than an export; it is left as it is.")
+
+
+def unfinished(out: Path) -> Path:
+    """Where a stopped export to `out` waits to go on."""
+    return out.with_name(f".{out.name}{UNFINISHED}")
 
 
 class Tray:

@@ -71,6 +71,8 @@ def command(
         raise RequestError("Where should the files go?", hint="Add --out FOLDER.")
     folder = out or build.data_dir(settings, "exports") / source.name
     _plan(what, source, counted, folder).show()
+    if not from_file:
+        crops.note(build.data_dir(settings), source.name, folder, what)  # before: a stopped export holds pictures too
     with console.bar() as bar:
         line = bar.add_task("Exporting", total=None)
         report = format_of.export(
@@ -84,8 +86,6 @@ def command(
             progress=lambda done, total: bar.update(line, completed=done, total=total or tasks),
             **({"xml": source.xml} if source.xml else {}),
         )
-    if not from_file:
-        crops.note(build.data_dir(settings), source.name, folder, what)
     _tell(what, report, folder, as_json=as_json)
 
 

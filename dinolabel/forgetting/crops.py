@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dinolabel.forgetting.mention import Mention
+from exporters.whole import UNFINISHED, unfinished
 from studio.tasks import SAME_OBJECT
 from vision.types import Box
 
@@ -43,11 +44,12 @@ def note(data_dir: Path, project: str, folder: Path, what: str) -> None:
 
 
 def known(data_dir: Path, project: str) -> list[Path]:
-    """Folders of this project's exports that are still there."""
+    """Folders of this project's exports that are still there, and what stopped ones left beside them."""
     path = data_dir / NOTES
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     noted = [Path(each["folder"]) for each in map(json.loads, lines) if each["project"] == project]
-    return [each for each in dict.fromkeys([data_dir / "exports" / project, *noted]) if each.is_dir()]
+    folders = dict.fromkeys([data_dir / "exports" / project, *noted])
+    return [each for folder in folders for each in (folder, unfinished(folder)) if each.is_dir()]
 
 
 def clean(folders: Iterable[Path], mention: Mention) -> Removed:
@@ -56,7 +58,7 @@ def clean(folders: Iterable[Path], mention: Mention) -> Removed:
     for folder in folders:
         if (folder / MANIFEST).is_file():
             _crops(folder, mention, removed)
-        elif (folder / MARK).is_file():
+        elif (folder / MARK).is_file() or folder.name.endswith(UNFINISHED):
             shutil.rmtree(folder)
             removed.folders.append(str(folder))
     return removed

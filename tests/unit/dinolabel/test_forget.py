@@ -227,3 +227,16 @@ def test_free_pages_of_the_cache_do_not_keep_it(tmp_path: Path) -> None:
     assert gone.tobytes() not in content and vectors["embedding:8"].astype("<f4").tobytes() in content
     with sqlite3.connect(tmp_path / "cache.sqlite") as connection:
         assert connection.execute("SELECT count(*) FROM entries").fetchone() == (198,)
+
+
+def test_what_a_stopped_export_left_goes_too(tmp_path: Path) -> None:
+    from dinolabel.forgetting.crops import clean, known, note
+    from exporters.whole import unfinished
+
+    note(tmp_path, "3", tmp_path / "out", "coco")
+    left = unfinished(tmp_path / "out")
+    (left / "whole" / "images").mkdir(parents=True)
+    (left / "journal.jsonl").write_text("{}")
+    assert known(tmp_path, "3") == [left]
+    clean(known(tmp_path, "3"), Mention(["jason"]))
+    assert not left.exists()
