@@ -37,6 +37,8 @@ def tiny(kind: str, plug: str, folder: Path) -> list[Path]:
         return [tiny_detector(folder / model_type, kind=model_type) for model_type in ("grounding-dino", "mm-grounding-dino")]
     if (kind, plug) == ("embedder", "dinov2"):
         return [tiny_embedder(folder / "dinov2"), tiny_embedder(folder / "registers", registers=2)]
+    if (kind, plug) == ("embedder", "onnx"):
+        return [tiny_onnx(folder / "any.onnx", batch="N", order="BGR"), tiny_onnx(folder / "single.onnx", batch=1)]
     raise NotImplementedError(f"tests/tiny_models.py builds no tiny weights for the {kind} {plug}: add them, so that its laws are tested")
 
 
@@ -105,6 +107,33 @@ def tiny_embedder(folder: Path, *, seed: int = 0, registers: int = 0) -> Path:
         image_std=[0.229, 0.224, 0.225],
     ).save_pretrained(folder)
     return folder
+
+
+def tiny_onnx(path: Path, *, batch: str | int = "N", order: str = "RGB", side: int = 8, dim: int = 12, seed: int = 0) -> Path:
+    """An ONNX file that multiplies an 8 x 8 picture with random weights, and the JSON beside it that says how pixels go in."""
+    import json
+
+    import numpy as np
+    from onnx import TensorProto, helper, numpy_helper, save
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    matrix = np.random.default_rng(seed).normal(size=(3 * side * side, dim)).astype(np.float32)
+    offset = np.random.default_rng(seed + 1).normal(size=dim).astype(np.float32)
+    nodes = [
+        helper.make_node("Flatten", ["image"], ["flat"], axis=1),
+        helper.make_node("MatMul", ["flat", "matrix"], ["projected"]),
+        helper.make_node("Add", ["projected", "offset"], ["features"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [batch, 3, side, side])],
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, [batch, dim])],
+        [numpy_helper.from_array(matrix, "matrix"), numpy_helper.from_array(offset, "offset")],
+    )
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), str(path))
+    path.with_suffix(".json").write_text(json.dumps({"order": order, "mean": [120, 110, 100], "std": [60, 60, 60]}))
+    return path
 
 
 def _spread(model: torch.nn.Module, *, gain: float) -> None:

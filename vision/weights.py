@@ -28,7 +28,7 @@ BLOCK = 1 << 22
 
 
 def find(weights: str, kind: str, *, models_dir: Path | None = None) -> Path:
-    """The folder of these weights: `nano`, a local folder, or a hub id looked for in models_dir, the hub's cache and the hub.
+    """The folder of these weights: `nano`, a local folder (or file), or a hub id looked for in models_dir, the hub's cache and the hub.
 
     kind: `detector` or `embedder`, which of the nano pair is meant. In models_dir, `org/name` may lie under `org/name`,
     `org--name` or `name`. Nothing is ever put in place of what was asked for. Raises WeightsMissing.
@@ -38,6 +38,8 @@ def find(weights: str, kind: str, *, models_dir: Path | None = None) -> Path:
     local = Path(weights).expanduser()
     if local.is_dir():
         return _complete(local.resolve())
+    if local.is_file():
+        return local.resolve()  # a model in one file: whether it can be read is the plug's business
     if not HUB_ID.fullmatch(weights) or weights.startswith("."):
         raise WeightsMissing(f"There is no folder {weights}, and it is no hub id either (those read `organisation/name`).")
     for name in (weights, weights.replace("/", "--"), weights.split("/")[1]):

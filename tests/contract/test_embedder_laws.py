@@ -94,6 +94,8 @@ def test_names_and_digests(embedders: list[Embedder]) -> None:
 def test_digest_follows_weights_preprocessing_and_precision(tmp_path: Path) -> None:
     for plug in names("embedder"):
         folder = tiny("embedder", plug, tmp_path / plug)[0]
+        if folder.is_file():
+            continue  # one file decides its own precision: tests/unit/vision/test_onnx.py has this law for it
         same = [load_embedder(plug, str(folder), device="cpu").digest for _ in range(2)]
         coarser = load_embedder(plug, str(folder), device="cpu", precision="bfloat16").digest
         processor = folder / "preprocessor_config.json"
