@@ -21,7 +21,7 @@ from vision.errors import DinolabelError
 PANELS = {
     "Start here": ("up", "demo", "doctor"),
     "Join a Label Studio": ("init", "attach", "detach", "names", "prompt", "hotkeys"),
-    "The loop": ("preannotate", "serve", "jobs", "export", "import", "train", "models", "report", "accept", "publish", "pause"),
+    "The loop": ("preannotate", "serve", "jobs", "export", "import", "train", "models", "report", "varied", "accept", "publish", "pause"),
     "Without Label Studio": ("detect", "app"),
 }
 OTHERS = "More"

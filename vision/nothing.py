@@ -59,9 +59,7 @@ def shown_again(image: str, box: Box) -> bool:
     return int.from_bytes(hashlib.sha256(f"{image} {place}".encode()).digest()[:8], "big") % SHOWN_AGAIN == 0
 
 
-def to_pictures(
-    asked: Embeddings, rejected: Embeddings, pictures: Codes, *, own: Codes | None = None, count: int = PICTURES
-) -> Distances:
+def to_pictures(asked: Embeddings, rejected: Embeddings, pictures: Codes, *, own: Codes | None = None, count: int = PICTURES) -> Distances:
     """(N,) cosine distance at which each row has met rejected crops of `count` different pictures; inf when there are not so many.
 
     pictures: (K,) rising. own: (N,) each row's own picture, which is left out.

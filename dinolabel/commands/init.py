@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import build, connect, console, options, weights, words
+from dinolabel import build, connect, console, options, tabs, weights, words
 from dinolabel.local import photos as folder
 from dinolabel.local.photos import PATTERN, SHOWN, Photos
 from dinolabel.plan import Plan
@@ -49,6 +49,7 @@ def command(
     studio = build.studio(settings)
     _plan(settings, studio, title, prompts, learnt, found, served, serve_url).show()
     number = _make(settings, studio, title, prompts, learnt, found, served)
+    tabs.make(studio, number)
     if serve_url:
         connect.connect(studio, number, serve_url, secret=settings.secret.get_secret_value() if settings.secret else None)
     _done(studio, number, title)

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dinolabel import running
+from dinolabel import running, tabs
 from dinolabel.local.photos import PATTERN, Photos
 from vision.errors import PromptMissing, RequestError
 
@@ -101,7 +101,9 @@ def _make(studio: Studio, photos: Photos, prompts: Mapping[str, str], names: Seq
     from studio.label_config import build
 
     title = f"{photos.folder.name}: {', '.join(dict.fromkeys(prompts.values()))}"
-    return studio.create_project(title[:50].ljust(3, "."), build(prompts, names), description=f"Pictures of {photos.folder}")
+    project = studio.create_project(title[:50].ljust(3, "."), build(prompts, names), description=f"Pictures of {photos.folder}")
+    tabs.make(studio, project.id)
+    return project
 
 
 def _with_names(studio: Studio, project: Project, names: Sequence[str]) -> Project:

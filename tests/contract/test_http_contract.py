@@ -111,6 +111,15 @@ def test_results_are_what_label_studio_stores(door: Door) -> None:
     assert len({each["id"] for each in result["result"]}) == 2
 
 
+def test_asking_again_costs_no_pass_and_makes_no_model(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Label Studio asks twice for a task that is opened, and some servers make their model anew for each request."""
+    monkeypatch.setattr("vision.plugs.load_detector", lambda *_, **__: pytest.fail("a request loaded a model"))
+    project = door.world.project(1)
+    first, second = (door.predict(project, door.tasks(project)).json() for _ in range(2))
+    assert first == second and first["results"][0]["result"], "the same regions with the same ids"
+    assert door.world.detector.passes == 1
+
+
 def test_an_empty_list_of_tasks(door: Door) -> None:
     assert door.predict(door.world.project(0), []).json()["results"] == []
 

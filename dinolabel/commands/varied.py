@@ -1,0 +1,68 @@
+"""`dinolabel varied`: the pictures to begin with, in a tab of the Data Manager."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import typer
+
+from dinolabel import build, choice, console, options, tabs, words
+from dinolabel.settings import Settings
+from vision.errors import DinolabelError, RequestError
+
+if TYPE_CHECKING:
+    from backend.recipe import Recipe
+    from studio.client import TaskRow
+    from studio.media import Media
+    from vision.pipeline import Pipeline
+    from vision.types import Embeddings
+
+
+def command(
+    project: options.Project = None,
+    count: Annotated[int, typer.Option(min=1, max=200, help="How many.")] = 100,
+) -> None:
+    """Put the most varied of the open tasks into a tab: begin there, and a hundred pictures show what there is.
+
+    Looks at what the boxes show, from the caches where it can. In the tab, press *Label All Tasks*.
+
+    Example: dinolabel varied --project 1
+    """
+    from backend.recipe import Recipes
+    from vision.varied import farthest_first
+
+    settings = Settings.load()
+    number = choice.chosen(settings, project)
+    entry = build.projects(settings).get(number)
+    if entry is None:
+        raise RequestError(f"Project {number} is not attached.", hint=f"Join it first: dinolabel attach --project {number}")
+    settings = settings.model_copy(update={"detector_weights": entry.weights[0], "embedder_weights": entry.weights[1]})
+    studio, store, pipeline = build.studio(settings), build.store(settings), build.pipeline(settings, deferred=True)
+    recipe = Recipes(pipeline, store).of(number, studio.project(number).label_config, store.wanted(str(number)))
+    rows = [each for each in studio.tasks(number) if not each.annotated and not each.cancelled]
+    media, found = build.media(settings), []
+    with console.bar() as bar:
+        line = bar.add_task("Looking", total=len(rows))
+        for row in rows:
+            if (vector := _vector(row, media, pipeline, recipe)) is not None:
+                found.append((row.id, vector))
+            bar.advance(line)
+    if not found:
+        raise RequestError("No open task has a box to go by.", hint=f"Fill the project first: dinolabel preannotate --project {number}")
+    chosen = [found[at][0] for at in farthest_first(np.stack([vector for _, vector in found]), count)]
+    address = tabs.show_varied(studio, number, chosen)
+    console.out.print(f"[ok]{words.counted(len(chosen), 'task')}[/], the most varied of {len(found)}: {address}")
+
+
+def _vector(row: TaskRow, media: Media, pipeline: Pipeline, recipe: Recipe) -> Embeddings | None:
+    """What its boxes show, on average; None when there is none or its picture cannot be had."""
+    from vision.media import open_image
+
+    config = recipe.config
+    try:
+        image = open_image(media.resolve(str(row.data.get(config.data_key) or ""), task=row.id))
+        boxes = [each.box for each in pipeline.detect([image], config.prompt, recipe.thresholds, labels=config.prompt_map)[0]]
+        return np.asarray(pipeline.embed(image, boxes).mean(axis=0), np.float32) if boxes else None
+    except DinolabelError:
+        return None

@@ -1,0 +1,44 @@
+"""The tabs of a project's Data Manager that `init` makes, and the one of the most varied pictures.
+
+Task scores are the least sure box's, so the first row of a tab is what is most worth looking at. Knows filters and tasks; touches no tab
+that a person made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from studio.client import Studio
+
+UNSURE = 0.5
+SCORE = "tasks:predictions_score"
+SUSPECTS = ("suspects", "Suspects")
+VARIED = ("varied", "Most varied")
+
+
+def _filter(column: str, operator: str, value: float) -> dict[str, Any]:
+    return {"filter": f"filter:tasks:{column}", "operator": operator, "type": "Number", "value": value}
+
+
+TO_DO = _filter("total_annotations", "equal", 0)
+PREDICTED = _filter("total_predictions", "greater", 0)
+TABS: dict[str, tuple[str, list[dict[str, Any]]]] = {
+    "to do": ("To do", [TO_DO]),
+    "unsure": ("Unsure", [TO_DO, _filter("predictions_score", "greater", 0), _filter("predictions_score", "less", UNSURE)]),
+    "empty": ("Empty", [TO_DO, PREDICTED, _filter("predictions_score", "equal", 0)]),
+}
+"""name -> title and filters, all of which must hold. An empty prediction scores 0, a box never does."""
+
+
+def make(studio: Studio, project: int) -> None:
+    """To do, unsure, empty, suspects; least sure first. Safe to repeat."""
+    for name, (title, filters) in TABS.items():
+        studio.set_tab(project, name, {"title": title, "filters": {"conjunction": "and", "items": filters}, "ordering": [SCORE]})
+    studio.show_tasks(project, *SUSPECTS, [])
+
+
+def show_varied(studio: Studio, project: int, tasks: Sequence[int]) -> str:
+    """Let the tab of the most varied hold these; its address for a browser."""
+    return studio.show_tasks(project, *VARIED, tasks)

@@ -1,0 +1,104 @@
+"""What the dialogue promises, on a real Label Studio: leases, accepting and taking back, tabs that order by what is worth looking at,
+a task deleted in the middle of a chunk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from backend.projects import Projects
+from dinolabel import accepting, tabs
+from studio.client import Studio
+from studio.label_config import LabelConfig
+from studio.results import to_prediction, to_result
+from studio.tasks import judge
+from tests.doubles.coloured_things import scene
+from tests.doubles.scripted_studio import CONFIG
+from tests.e2e.loop import WEIGHTS, service, until_in_step
+from vision.types import Box, Detection
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+def filled(studio: Studio, project_of: Callable[[str], int]) -> tuple[int, dict[int, float]]:
+    """A project whose tasks have one prediction each; task -> its score, 0 for the one without a box."""
+    project = project_of(CONFIG)
+    config = LabelConfig.parse(CONFIG)
+    scores = dict(
+        zip(studio.import_tasks(project, [{"image": f"/data/upload/{at}.png"} for at in range(4)]), (0.95, 0.3, 0.7, 0.0), strict=True)
+    )
+    made = []
+    for task, score in scores.items():
+        found = [Detection(Box(5, 5, 40, 40), "coloured thing", score)] if score else []
+        made.append(to_prediction(task, to_result(found, config, width=96, height=96, task=task, version="v.1"), "v.1"))
+    assert studio.import_predictions(project, made) == 4
+    studio.set_model_version(project, "v.1")
+    return project, scores
+
+
+def test_the_second_backend_says_who_writes_and_takes_over_afterwards(
+    studio: Studio, project_of: Callable[[str], int], tmp_path: Path
+) -> None:
+    project = project_of(CONFIG)
+    (tmp_path / "photos").mkdir()
+    studio.upload_images(project, [scene(tmp_path / "photos", each) for each in range(2)])
+    backends = []
+    for name in ("one", "two"):
+        Projects(tmp_path / name / "projects.json").add(project, weights=WEIGHTS)
+        backends.append(service(tmp_path / name, studio))
+    until_in_step(backends[0], project)
+    outcome = backends[1].reconcile(project)
+    assert (outcome.state, outcome.pushed) == ("standing by", 0), outcome
+    assert studio.webhooks(project) == [], "a lease is no webhook that is called"
+    studio.drop_lease(project, (tmp_path / "one" / "owner").read_text().strip())
+    assert backends[1].reconcile(project).complete
+    assert list(studio.model_versions(project).values()) == [2]
+
+
+def test_accepted_is_unverified_and_taken_back(studio: Studio, filled: tuple[int, dict[int, float]], tmp_path: Path) -> None:
+    project, scores = filled
+    sure, begun, *_ = scores
+    studio.create_annotation(begun, [], lead_time=2.0)
+    tasks = accepting.candidates(list(studio.tasks(project)), "v.1")
+    assert begun not in tasks
+    done = [each for each in accepting.accept(studio, tasks, "v.1", 0.5, tmp_path / "a.jsonl") if each]
+    assert {each.task for each in done} == {task for task, score in scores.items() if score >= 0.5 and task != begun}
+    exported = {each["id"]: each for each in studio.export(project)}
+    assert {each.verdict for each in judge(exported[sure], LabelConfig.parse(CONFIG))} == {"unverified"}
+    studio.delete_version(project, "v.1")
+    (task,) = [each for each in studio.export(project) if each["id"] == sure]
+    assert {each.verdict for each in judge(task, LabelConfig.parse(CONFIG))} == {"unverified"}, "also when Label Studio forgot the parent"
+    assert len(list(accepting.undo(studio, studio.export(project)))) == len(done)
+    assert {each["id"] for each in studio.export(project)} == {begun}
+
+
+def test_tabs_show_what_is_worth_looking_at_least_sure_first(studio: Studio, filled: tuple[int, dict[int, float]]) -> None:
+    project, scores = filled
+    for _ in range(2):
+        tabs.make(studio, project)
+    made = {each["data"]["title"]: each for each in studio.tabs(project)}
+    assert len(studio.tabs(project)) == len(made) and {"To do", "Unsure", "Empty", "Suspects"} <= set(made)
+
+    def listed(title: str) -> list[float]:
+        data = made[title]["data"]
+        query = json.dumps({"filters": data["filters"], "ordering": data["ordering"]})
+        found = studio.wire.json("GET", "/api/tasks", params={"project": project, "query": query})
+        return [scores[each["id"]] for each in found["tasks"]]
+
+    assert listed("To do") == [0.0, 0.3, 0.7, 0.95]
+    assert listed("Unsure") == [0.3]
+    assert listed("Empty") == [0.0]
+    assert listed("Suspects") == []
+
+
+def test_a_task_deleted_in_the_middle_of_a_chunk_costs_only_itself(studio: Studio, filled: tuple[int, dict[int, float]]) -> None:
+    project, scores = filled
+    gone, *left = scores
+    studio.delete_task(gone)
+    sent = [to_prediction(task, [], "v.2") for task in scores]
+    assert studio.import_predictions(project, sent) == len(left)
+    assert studio.model_versions(project)["v.2"] == len(left)
