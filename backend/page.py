@@ -130,6 +130,7 @@ def _project(service: Service, project: int) -> dict[str, Any]:
         "failed": status.failed,
         "eta": span(status.eta_seconds) if status.state == "filling" else "",
         "approvals": status.approvals,
+        "suppressed": status.suppressed,
         "approvals_percent": _share(status, service.train_after),
         "training": service.jobs.active(project) is not None,
         "verdict": _verdict(verdicts[-1]) if verdicts else None,
