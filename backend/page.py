@@ -175,7 +175,8 @@ def _wish(wish: Wish) -> dict[str, Any]:
     """What somebody typed while annotating, and the button that makes it the project's."""
     tasks = len(wish.tasks)
     limits = [f"{name} threshold {value:g}" for name, value in (("box", wish.box), ("text", wish.text)) if value is not None]
-    found = [f"{wish.boxes} box{'' if wish.boxes == 1 else 'es'} on the last of {tasks} task{'' if tasks == 1 else 's'}"]
+    boxes = f"{wish.boxes} box{'' if wish.boxes == 1 else 'es'}"
+    found = [f"{boxes} on 1 task" if tasks == 1 else f"{boxes} on the last of {tasks} tasks"]
     return {"words": wish.words, "told": ", ".join(limits + found), "box": wish.box, "text": wish.text}
 
 

@@ -106,7 +106,7 @@ class Typing:
 
 
 def _nothing(words: str, limits: Thresholds) -> str:
-    return f"Nothing looks like “{words}” with a score of {limits.box:g} or more. Other words, or a lower box threshold, may find it."
+    return f"Nothing looks like “{words}” with a score of {limits.box:g} or more. Try other words, or a lower least score."
 
 
 def _sentences(error: Exception) -> list[str]:
