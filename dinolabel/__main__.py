@@ -22,7 +22,7 @@ PANELS = {
     "Start here": ("up", "demo", "doctor"),
     "Join a Label Studio": ("init", "attach", "detach", "names", "prompt", "hotkeys"),
     "The loop": ("preannotate", "serve", "jobs", "export", "import", "train", "models", "report", "varied", "accept", "publish", "pause"),
-    "Without Label Studio": ("detect", "app"),
+    "Without Label Studio": ("bootstrap", "drop", "detect", "app"),
 }
 OTHERS = "More"
 TELL_THEIR_WORK = {"serve", "export", "train"}  # they run for long, or into a log file

@@ -1,4 +1,4 @@
-"""Which project a command means: the one named, else the only one there is.
+"""Which project a command means: the one that was named, else the only one there is.
 
 Knows the registry and the running `up`; not Label Studio.
 """
@@ -8,6 +8,19 @@ from __future__ import annotations
 from dinolabel import build, running
 from dinolabel.settings import Settings
 from vision.errors import RequestError
+
+
+def named(settings: Settings, project: str | None) -> str:
+    """The name that heads are kept under: a project's number, or what `dinolabel bootstrap` called its own.
+
+    Raises RequestError that lists what there is when the choice is not clear.
+    """
+    if project is not None:
+        return project
+    own = [each for each in build.store(settings).projects() if not each.isdigit()]
+    if len(own) == 1 and not build.projects(settings).all():
+        return own[0]
+    return str(chosen(settings, None))
 
 
 def chosen(settings: Settings, project: int | None) -> int:

@@ -7,6 +7,10 @@ from typing import Annotated
 import typer
 
 Project = Annotated[int | None, typer.Option("--project", help="Label Studio's project number. Needed when there are several.")]
+Heads = Annotated[
+    str | None,
+    typer.Option("--project", metavar="PROJECT", help="Label Studio's project number, or the name that `dinolabel bootstrap` gave."),
+]
 WeightsName = Annotated[
     str | None, typer.Option("--weights", help="`nano` (embedded pair), `hub` (the default pair), or the detector's hub id or folder.")
 ]

@@ -34,7 +34,7 @@ RESULTS = "detections.json"
 def command(
     path: Annotated[Path, typer.Argument(help="A picture, a folder of pictures, or a film.")],
     prompt: Annotated[list[str], typer.Option("--prompt", help=options.PROMPT_HELP)],
-    project: Annotated[int | None, typer.Option("--project", help="Name what is found with this project's head.")] = None,
+    project: options.Heads = None,
     bundle: Annotated[Path | None, typer.Option("--bundle", help="Name it with the head in this folder.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Write annotated pictures and detections.json here.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
@@ -91,16 +91,17 @@ class Errand:
     out: Path | None
 
 
-def _settings(project: int | None, weights_name: str | None, **flags: Any) -> Settings:
+def _settings(project: str | None, weights_name: str | None, **flags: Any) -> Settings:
     """Flags first, then the weights the project was made with, then the settings."""
     settings = Settings.load(**flags, **weights.flags(weights_name))
-    entry = build.projects(settings).get(project) if project is not None and weights_name is None else None
+    known = project is not None and project.isdigit() and weights_name is None
+    entry = build.projects(settings).get(int(str(project))) if known else None
     if entry is None:
         return settings
     return settings.model_copy(update={"detector_weights": entry.weights[0], "embedder_weights": entry.weights[1]})
 
 
-def _head(settings: Settings, project: int | None, folder: Path | None) -> Bundle | None:
+def _head(settings: Settings, project: str | None, folder: Path | None) -> Bundle | None:
     if folder is not None:
         from vision.bundle import Bundle
 
@@ -108,11 +109,11 @@ def _head(settings: Settings, project: int | None, folder: Path | None) -> Bundl
     if project is None:
         return None
     store = build.store(settings)
-    wanted = store.wanted(str(project))
+    wanted = store.wanted(project)
     if wanted is None:
         hint = "Train one with `dinolabel train`, or leave --project away for boxes only."
         raise RequestError(f"Project {project} has no head yet.", hint=hint)
-    return store.get(str(project), wanted)
+    return store.get(project, wanted)
 
 
 def _plan(errand: Errand, paths: Sequence[Path]) -> Plan:

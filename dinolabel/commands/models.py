@@ -22,13 +22,13 @@ app = typer.Typer(no_args_is_help=True, help=HELP)
 HeadId = Annotated[str, typer.Argument(metavar="ID", help="As `models list` shows it; its first characters are enough.")]
 
 
-def _open(project: int | None) -> tuple[Settings, Store, str]:
+def _open(project: str | None) -> tuple[Settings, Store, str]:
     settings = Settings.load()
-    return settings, build.store(settings), str(choice.chosen(settings, project))
+    return settings, build.store(settings), choice.named(settings, project)
 
 
 @app.command("list")
-def list_heads(project: options.Project = None) -> None:
+def list_heads(project: options.Heads = None) -> None:
     """Every head of the project, newest first, and what became of the last trainings.
 
     Example: dinolabel models list --project 1
@@ -84,7 +84,7 @@ def _told(verdict: Mapping[str, Any]) -> str:
 
 
 @app.command("show")
-def show(head: HeadId, project: options.Project = None) -> None:
+def show(head: HeadId, project: options.Heads = None) -> None:
     """What one head knows, what it was trained on, and how it measured.
 
     Example: dinolabel models show 9f8e7d --project 1
@@ -123,7 +123,7 @@ def _measured(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 @app.command("diff")
-def diff(before: HeadId, after: HeadId, project: options.Project = None) -> None:
+def diff(before: HeadId, after: HeadId, project: options.Heads = None) -> None:
     """What changed from one head to another: in what they learnt from, in how they answer, in what they measured.
 
     Example: dinolabel models diff 1a2b3c 9f8e7d --project 1
@@ -148,7 +148,7 @@ def diff(before: HeadId, after: HeadId, project: options.Project = None) -> None
 
 
 @app.command("pin")
-def pin(head: HeadId, project: options.Project = None) -> None:
+def pin(head: HeadId, project: options.Heads = None) -> None:
     """Keep this head, whatever is trained: new heads are proposed and not shown.
 
     Example: dinolabel models pin 9f8e7d --project 1
@@ -160,7 +160,7 @@ def pin(head: HeadId, project: options.Project = None) -> None:
 
 
 @app.command("unpin")
-def unpin(project: options.Project = None) -> None:
+def unpin(project: options.Heads = None) -> None:
     """Let the newest head serve again.
 
     Example: dinolabel models unpin --project 1
@@ -177,7 +177,7 @@ def unpin(project: options.Project = None) -> None:
 @app.command("rollback")
 def rollback(
     head: Annotated[str | None, typer.Argument(metavar="[ID]", help="Which one. Default: the one before.")] = None,
-    project: options.Project = None,
+    project: options.Heads = None,
 ) -> None:
     """Go back to the head before the one that is shown, or to a named one, and pin it.
 

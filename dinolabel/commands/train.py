@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 
 def command(
-    project: options.Project = None,
+    project: options.Heads = None,
     manifest: Annotated[
-        Path | None, typer.Option("--manifest", help="Folder of `dinolabel export crops`. Default: exports/PROJECT in the data folder.")
+        Path | None,
+        typer.Option("--manifest", help="Folder of `dinolabel export crops` or `bootstrap`. Default: exports/PROJECT in the data folder."),
     ] = None,
     weights_name: Annotated[str | None, typer.Option("--weights", help="Hub id or folder of the embedder, or `nano`.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Publish whatever the gate or a pin says.")] = False,
@@ -33,26 +34,27 @@ def command(
     Example: dinolabel train --project 3
     """
     settings = Settings.load(embedder_weights=weights_name)
-    number = choice.chosen(settings, project)
-    if weights_name is None:
-        settings = build.as_attached(settings, number)
-    folder = manifest or build.data_dir(settings, "exports") / str(number)
-    _plan(settings, number, folder, force=force).show()
-    verdict = _train(settings, number, folder, force=force)
+    name = choice.named(settings, project)
+    if weights_name is None and name.isdigit():
+        settings = build.as_attached(settings, int(name))
+    folder = manifest or build.data_dir(settings, "exports") / name
+    _plan(settings, name, folder, force=force).show()
+    verdict = learn(settings, name, folder, force=force)
     if as_json:
         console.out.print_json(json.dumps({**asdict(verdict), "receipt": str(verdict.receipt)}))
     else:
-        _tell(verdict)
+        tell(verdict)
 
 
-def _train(settings: Settings, number: int, folder: Path, *, force: bool) -> Verdict:
+def learn(settings: Settings, project: str, folder: Path, *, force: bool = False) -> Verdict:
+    """Train from a folder of crops, with a progress bar. Raises TrainingError, WeightsMissing."""
     from training.train import train
 
     with console.bar() as bar:
         line = bar.add_task("Loading", total=None)
         return train(
             folder,
-            project=str(number),
+            project=project,
             embedder=build.embedder(settings),
             store=build.store(settings),
             cache=build.cache(settings),
@@ -64,11 +66,11 @@ def _train(settings: Settings, number: int, folder: Path, *, force: bool) -> Ver
         )
 
 
-def _plan(settings: Settings, number: int, folder: Path, *, force: bool) -> Plan:
+def _plan(settings: Settings, project: str, folder: Path, *, force: bool) -> Plan:
     crops = _crops(folder)
     embedder = weights.find(settings)[1]
     return Plan.of(
-        f"Train a head for project {number}",
+        f"Train a head for project {project}",
         [("from", f"{folder}" + (f" ({words.counted(crops, 'crop')})" if crops is not None else ""))],
         [("embedder", str(embedder))],
         [("then", "publish it whatever the gate says" if force else "publish it if it is no worse than the head that serves now")],
@@ -84,7 +86,8 @@ def _crops(folder: Path) -> int | None:
         return None  # train says in its own words what is wrong with the folder
 
 
-def _tell(verdict: Verdict) -> None:
+def tell(verdict: Verdict) -> None:
+    """The verdict, and what it rests on, on stdout."""
     word = f"[ok]Published[/] as {verdict.bundle_id}" if verdict.published else "[warn]Not published[/]"
     console.out.print(word)
     console.out.print(escape(verdict.reason), soft_wrap=True)

@@ -1,0 +1,238 @@
+"""`dinolabel bootstrap`: from videos with one class each to a published head; no annotation tool, no Label Studio needed."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from rich.markup import escape
+
+from dinolabel import build, console, options, weights, words
+from dinolabel.plan import Plan
+from dinolabel.settings import Settings
+
+if TYPE_CHECKING:
+    from exporters.films import Films
+    from exporters.harvest import Harvest
+    from training.train import Verdict
+
+SOURCE_HELP = "Folder with Class_0.mp4, …, Class_test.mp4, or with a folder per class; or a CSV with the columns video,class,split."
+BLUR_HELP = "Leave out crops less sharp than this share of their video's median. 0 keeps all."
+HELD_OUT = "held_out"
+LEFT_OUT = ("small", "blurred", "copies", "dropped")
+
+
+def command(
+    source: Annotated[Path, typer.Argument(metavar="VIDEOS", help=SOURCE_HELP)],
+    prompt: Annotated[list[str], typer.Option("--prompt", help=options.PROMPT_HELP)],
+    project: Annotated[str | None, typer.Option("--project", metavar="NAME", help="What to call it. Default: the folder's name.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for the crops. Default: exports/NAME in the data folder.")] = None,
+    every: Annotated[float, typer.Option(min=0.01, help="Seconds between the frames that are looked at.")] = 3.0,
+    per_frame: Annotated[Literal["best", "all"], typer.Option(help="Crop the best box of a frame, or all of them.")] = "best",
+    min_side: Annotated[float, typer.Option(min=1, help="Leave out boxes whose shorter side is below this, pixels.")] = 24.0,
+    sharpness: Annotated[float, typer.Option(min=0, max=1, help=BLUR_HELP)] = 0.25,
+    copies: Annotated[bool, typer.Option("--copies/--no-copies", help="Keep crops that are nearly the same as one before.")] = False,
+    train: Annotated[bool, typer.Option("--train/--no-train", help="Learn the classes at once, or look at the sheets first.")] = True,
+    box_threshold: Annotated[float | None, typer.Option(help="Least score of a box, 0 to 1.")] = None,
+    text_threshold: Annotated[float | None, typer.Option(help="Least mean score of the words it matched, 0 to 1.")] = None,
+    weights_name: options.WeightsName = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Learn classes from videos: each shows one of them, and its name says which.
+
+    Looks at a frame every few seconds, finds the prompt's boxes, cuts them out, leaves out small, blurred and repeated ones, draws a
+    contact sheet of each class, and trains. Videos for testing are never learnt from; the accuracy on them is printed. A class called
+    `unknown` teaches what is none of the others. Running it again keeps what `dinolabel drop` took out.
+
+    Example: dinolabel bootstrap videos/ --prompt "human face"
+    """
+    from exporters.films import find
+    from exporters.keeping import Rules
+    from vision.likeness import NEAR
+
+    settings = Settings.load(box_threshold=box_threshold, text_threshold=text_threshold, device=device, **weights.flags(weights_name))
+    films = find(source)
+    rules = Rules(every, per_frame, min_side, sharpness, -1 if copies else NEAR)
+    name = project or _name(source)
+    errand = Errand(films, words.prompt_map(prompt), name, out or build.data_dir(settings, "exports") / name, rules, settings)
+    _plan(errand, train=train).show()
+    harvest = _harvest(errand)
+    sheets = _sheets(errand.out)
+    if not as_json:
+        _tell(errand, harvest, sheets)
+    verdict = _learn(errand) if train else None
+    if as_json:
+        console.out.print_json(json.dumps(_document(errand, harvest, sheets, verdict)))
+    else:
+        _tell_verdict(errand, verdict)
+
+
+@dataclass(frozen=True)
+class Errand:
+    """What to do, made out of the options. phrases: phrase -> generic label. name: the heads' project. rules: exporters.keeping.Rules."""
+
+    films: Films
+    phrases: Mapping[str, str]
+    name: str
+    out: Path
+    rules: Any
+    settings: Settings
+
+    @property
+    def tested(self) -> int:
+        return sum(film.split == HELD_OUT for film in self.films.films)
+
+
+def _name(source: Path) -> str:
+    """The folder's name as a project's name; one of digits only would be taken for a project of Label Studio."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", source.resolve().stem).strip(".-") or "videos"
+    return f"videos-{plain}" if plain.isdigit() else plain
+
+
+def _plan(errand: Errand, *, train: bool) -> Plan:
+    films = errand.films
+    seconds = _seconds(films)
+    frames = int(seconds / errand.rules.every) + len(films.films)
+    each = weights.seconds_a_picture(errand.settings)
+    untested = [label for label in films.labels if not any(film.label == label and film.split == HELD_OUT for film in films.films)]
+    nameless = [films.shown(path) for path in films.nameless]
+    return Plan.of(
+        f"Learn {words.listed(films.labels)} from {words.counted(len(films.films), 'video')}",
+        [("looks for", f"“{phrase}”") for phrase in errand.phrases],
+        [("looks at", f"a frame every {errand.rules.every:g} s, about {frames:,} in {words.duration(seconds)} of video")],
+        [("tests on", words.counted(errand.tested, "video") + ", never learnt from")] if errand.tested else [],
+        [("careful", f"no video for testing shows {words.listed(untested)}")] if untested and errand.tested else [],
+        [("careful", "no video is for testing (Class_test.mp4): each is left out in turn instead")] if not errand.tested else [],
+        [("left out", f"{words.listed(nameless)}: the name tells no class")] if nameless else [],
+        weights.plan_lines(errand.settings, names=train),
+        [("into", f"{errand.out}; an earlier harvest there is replaced, what was dropped stays dropped")],
+        [("takes", f"about {words.duration(each * frames)}; frames seen before cost nothing")] if each else [],
+    )
+
+
+def _seconds(films: Films) -> float:
+    """Of all films that can be opened; the others are told later."""
+    from vision.errors import MediaError
+    from vision.frames import open_video
+
+    total = 0.0
+    with console.step("Reading the videos"):
+        for film in films.films:
+            try:
+                total += open_video(film.path).seconds
+            except MediaError:
+                continue  # harvest names it with its reason
+    return total
+
+
+def _harvest(errand: Errand) -> Harvest:
+    from exporters.harvest import Work, harvest
+    from vision.types import Prompt
+
+    with console.step("Loading the detector") as came_out:
+        pipeline = build.pipeline(errand.settings, names=False)
+        came_out(f"Loaded {pipeline.detector.name}")
+    prompt = Prompt.of(errand.phrases)
+    with console.bar() as bar:
+        line = bar.add_task("Looking", total=None)
+        work = Work(
+            films=errand.films,
+            detect=lambda images: pipeline.detect(images, prompt, labels=errand.phrases),
+            rules=errand.rules,
+            policy=pipeline.policy,
+            model_version=f"bootstrap.{pipeline.detector.digest[:8]}",
+            now=datetime.now(UTC).isoformat(timespec="seconds"),
+            at_once=pipeline.batch_size,
+            progress=lambda video, done, total: bar.update(line, description=video, completed=round(done), total=round(total)),
+        )
+        return harvest(work, errand.out)
+
+
+def _sheets(out: Path) -> dict[str, list[Path]]:
+    from exporters import sheets
+    from exporters.croplists import MANIFEST
+    from exporters.dropping import rows_of
+
+    with console.step("Drawing contact sheets"):
+        return sheets.write(out, rows_of(out / MANIFEST))
+
+
+def _learn(errand: Errand) -> Verdict:
+    from dinolabel.commands.train import learn
+
+    return learn(errand.settings, errand.name, errand.out)
+
+
+def _tell(errand: Errand, harvest: Harvest, sheets: Mapping[str, Sequence[Path]]) -> None:
+    figures = ("frames", "boxes", "kept")
+    table = console.table("video", "class", *figures, "left out", right=figures)
+    for each in harvest.videos:
+        label = escape(each.label) + (" [soft](test)[/]" if each.split == HELD_OUT else "")
+        reasons = [f"{count} {reason}" for reason in LEFT_OUT if (count := getattr(each, reason))]
+        table.add_row(escape(each.video), label, *(str(getattr(each, figure)) for figure in figures), ", ".join(reasons) or "–")
+    console.out.print(table)
+    for tally in harvest.videos:
+        if tally.note:
+            console.err.print(f"[warn]{escape(tally.video)}[/]  {escape(tally.note)}", soft_wrap=True)
+    for failure in harvest.failed:
+        console.err.print(
+            f"[bad]{escape(failure['video'])}[/]  {escape(failure['error'])} [soft]{escape(failure['hint'])}[/]", soft_wrap=True
+        )
+    for paths in sheets.values():
+        for path in paths:
+            console.out.print(f"[soft]sheet  {escape(str(path))}[/]", soft_wrap=True)
+    console.out.print(f"Something wrong on a sheet? `dinolabel drop {escape(str(errand.out))} 12 15-18`, then `dinolabel train` again.")
+
+
+def _tell_verdict(errand: Errand, verdict: Verdict | None) -> None:
+    from dinolabel.commands.train import tell
+
+    again = f"dinolabel train --manifest {errand.out} --project {errand.name}"
+    if verdict is None:
+        console.out.print(f"[soft]Not trained. When the sheets are right: {escape(again)}[/]", soft_wrap=True)
+        return
+    tell(verdict)
+    if accuracy := tested(verdict.metrics):
+        console.out.print(f"[name]Accuracy on the test videos: {accuracy['accuracy']:.2f}[/]  {_counts(accuracy)}", soft_wrap=True)
+    elif verdict.metrics.get("accuracy") is not None:
+        console.out.print(f"No test videos: with each video left out in turn the accuracy is {verdict.metrics['accuracy']:.2f}.")
+    if verdict.published:
+        words_of = " ".join(f'--prompt "{phrase}"' for phrase in errand.phrases)
+        console.out.print(
+            f"[soft]Name them in pictures: dinolabel detect PICTURES {escape(words_of)} --project {errand.name}[/]", soft_wrap=True
+        )
+        console.out.print("[soft]In the browser: dinolabel app[/]")
+
+
+def tested(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What the head did on the videos set apart for testing, None when there were none. An object left unnamed counts as wrong."""
+    from training.gate import HELD_OUT as BASIS
+
+    if metrics.get("basis") != BASIS:
+        return None
+    return {key: metrics[key] for key in ("accuracy", "accuracy_named", "coverage", "objects", "groups")}
+
+
+def _counts(accuracy: Mapping[str, Any]) -> str:
+    right = round(accuracy["accuracy"] * accuracy["objects"])
+    unnamed = round((1 - accuracy["coverage"]) * accuracy["objects"])
+    return f"({right} of {accuracy['objects']} crops of {words.counted(accuracy['groups'], 'video')} named right, {unnamed} left unnamed)"
+
+
+def _document(errand: Errand, harvest: Harvest, sheets: Mapping[str, Sequence[Path]], verdict: Verdict | None) -> dict[str, Any]:
+    return {
+        "format": 1,
+        "project": errand.name,
+        "out": str(errand.out),
+        **asdict(harvest),
+        "sheets": {label: [str(path) for path in paths] for label, paths in sheets.items()},
+        "verdict": {**asdict(verdict), "receipt": str(verdict.receipt)} if verdict else None,
+        "test": tested(verdict.metrics) if verdict else None,
+    }

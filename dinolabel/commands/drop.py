@@ -1,0 +1,53 @@
+"""`dinolabel drop`: takes wrong crops out of what `dinolabel bootstrap` cut, and puts them back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from dinolabel import console, words
+from vision.errors import RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def command(
+    folder: Annotated[Path, typer.Argument(help="The folder that `dinolabel bootstrap` wrote.")],
+    numbers: Annotated[list[str] | None, typer.Argument(help="Crops as numbered on the sheets: 12 15-18.")] = None,
+    back: Annotated[bool, typer.Option("--back", help="Put these crops back instead.")] = False,
+) -> None:
+    """Take wrong crops out, by their numbers on the contact sheets.
+
+    Nothing is deleted, and they stay out when the videos are looked at again.
+
+    Without numbers it takes out the crops whose files you deleted by hand.
+
+    Example: dinolabel drop crops/ 12 15-18
+    """
+    from exporters import dropping, sheets
+    from exporters.croplists import MANIFEST
+
+    chosen = which(numbers or [])
+    moved = dropping.restore(folder, chosen) if back else dropping.drop(folder, chosen)
+    left = dropping.rows_of(folder / MANIFEST)
+    sheets.write(folder, left)
+    counts = ", ".join(f"{label} {sum(row['label'] == label for row in moved)}" for label in dict.fromkeys(row["label"] for row in moved))
+    did = "Put back" if back else "Dropped"
+    told = f"[ok]{did}[/] {words.counted(len(moved), 'crop')}" + (f": {escape(counts)}" if moved else "")
+    console.out.print(f"{told}; {words.counted(len(left), 'crop')} left.", soft_wrap=True)
+    console.out.print(f"[soft]Then: dinolabel train --manifest {escape(str(folder))} --project NAME[/]", soft_wrap=True)
+
+
+def which(texts: Sequence[str]) -> set[int]:
+    """`12 15-18,20` as numbers. Raises RequestError for anything else."""
+    found: set[int] = set()
+    for part in (each for text in texts for each in text.split(",") if each):
+        first, dash, last = part.partition("-")
+        if not first.isdigit() or (dash and not last.isdigit()) or int(last or first) < int(first):
+            raise RequestError(f"{part!r} is no number of a crop.", hint="Write 12, or 15-18 for several.")
+        found.update(range(int(first), int(last or first) + 1))
+    return found
