@@ -160,11 +160,12 @@ def with_name(xml: str, name: str, hotkey: str | None = None, *, predicted_value
     explicit = [key for tag in root.iter() if (key := tag.get("hotkey"))]
     if hotkey is not None and hotkey in explicit:
         raise LabelConfigError(f"The hotkey {hotkey!r} is taken.", hint="Choose another key, or none to take the next free one.")
-    without = sum(1 for tag in label_xml.labels(label_xml.choose(root)[0]).values() if not tag.get("hotkey"))
+    tags = label_xml.labels(label_xml.choose(root)[0]).values()
+    without = sum(1 for each in tags if not each.get("hotkey"))
     key = hotkey or label_text.next_hotkey(explicit, without=without)
-    colours = [colour for tag in label_xml.labels(label_xml.choose(root)[0]).values() if (colour := tag.get("background"))]
-    # Only where the others have colours of their own: else Label Studio hands them out, as it did before.
-    colour = label_text.next_colour(colours) if colours else None
+    colours = [colour for each in tags if (colour := each.get("background"))]
+    # Only where all others have colours of their own: else Label Studio hands them out, as it did before.
+    colour = label_text.next_colour(colours) if len(colours) == len(tags) else None
     tag = label_text.label_tag(name, hotkey=key, predicted_values=predicted_values, colour=colour)
     changed = label_text.insert_label(xml, config.control, tag)
     LabelConfig.parse(changed)

@@ -282,3 +282,5 @@ def test_every_label_has_a_colour_of_its_own_and_lines_can_be_seen() -> None:
 
 def test_colours_of_others_are_left_to_label_studio() -> None:
     assert "background" not in with_name(FACES, "maria")
+    some = FACES.replace('value="jason"', 'value="jason" background="#ff0000"')
+    assert with_name(some, "maria").count("background") == 1
