@@ -16,7 +16,6 @@ from app.image import BOXES_ONLY, ImageTab
 from app.image_page import thresholds, words
 from app.messages import telling, telling_each
 from vision.films.people import Person
-from vision.frames import VIDEO_SUFFIXES
 from vision.types import Thresholds
 
 HEADERS = ["label", "from", "to", "confidence", "looks", "best guess"]
@@ -37,7 +36,7 @@ def film_page(blocks: gr.Blocks, tab: FilmTab, images: ImageTab, *, limits: Thre
 
 
 def _questions(images: ImageTab, limits: Thresholds) -> tuple[list[Any], gr.Button, gr.Button]:
-    film = gr.File(label="Film", file_types=list(VIDEO_SUFFIXES), type="filepath", height=120, elem_id="film")
+    film = gr.File(label="Film", type="filepath", height=120, elem_id="film")
     prompt = words()
     version = gr.Dropdown(images.versions(), value=BOXES_ONLY, label="Names", info="A head that was trained in a project.")
     with gr.Row():

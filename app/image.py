@@ -23,6 +23,7 @@ from vision.store import Store
 from vision.types import Detection, Image, Named, Pixels, Prompt, Thresholds, Unknown
 
 BOXES_ONLY = ""
+LATEST = "latest"
 WELCOME = "Add a picture, say what to look for, press **Find**."
 READY = "Press **Find** to look at this picture."
 NO_PROMPT = "Now say what to look for, for example `cat face. dog face`, and press **Find**."
@@ -30,7 +31,7 @@ NO_PROMPT = "Now say what to look for, for example `cat face. dog face`, and pre
 
 @dataclass(frozen=True)
 class Ask:
-    """What a person set. prompt: phrases. box, text: thresholds, 0..1. version: BOXES_ONLY or `project/bundle id`.
+    """What a person set. prompt: phrases. box, text: thresholds, 0..1. version: BOXES_ONLY, `project/bundle id` or `project/latest`.
 
     smallest: pixels; whose shorter side is below this is not named. tiles: look at overlapping tiles too, for many small things.
     """
@@ -119,10 +120,11 @@ class ImageTab:
         return str(path), shown.whole(str(path), detections)
 
     def versions(self) -> list[tuple[str, str]]:
-        """(words, version) for the picker: boxes only, then the heads of each project, newest first."""
+        """(words, version) for the picker: boxes only, then of each project the one that serves, and its heads, newest first."""
         choices = [("Boxes only", BOXES_ONLY)]
         for project in self._store.projects():
             wanted = self._store.wanted(project)
+            choices.append((f"Project {project} · whichever serves", f"{project}/{LATEST}"))
             for entry in {each.id: each for each in reversed(self._store.history(project))}.values():
                 serving = " · serving" if entry.id == wanted else ""
                 choices.append((f"Project {project} · {', '.join(entry.labels)} · {entry.id[:6]}{serving}", f"{project}/{entry.id}"))
@@ -135,12 +137,8 @@ class ImageTab:
         project, slash, bundle_id = version.partition("/")
         if not slash:
             raise RequestError(f"There is no version {version!r}.", hint="Choose one from the list.")
-        return self._store.get(project, bundle_id)
-
-
-def version_id(version: str | None) -> str | None:
-    """The bundle id in a version of the picker, None for boxes only."""
-    return version.partition("/")[2] if version else None
+        chosen = self._store.wanted(project) if bundle_id == LATEST else bundle_id
+        return self._store.get(project, chosen or LATEST)
 
 
 def names_of(paths: Sequence[str]) -> list[str]:

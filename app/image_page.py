@@ -14,11 +14,12 @@ from typing import Any
 import gradio as gr
 
 from app import shown, told
-from app.image import BOXES_ONLY, WELCOME, Ask, ImageTab, Look, names_of, version_id
+from app.image import BOXES_ONLY, WELCOME, Ask, ImageTab, Look, names_of
 from app.messages import telling, telling_each
 from app.shelf import Shelf
 from app.why import Why
 from app.why import words as explained
+from vision.bundle import Bundle
 from vision.errors import DinolabelError
 from vision.types import Thresholds
 
@@ -175,9 +176,11 @@ def _wire_saves(tab: ImageTab, shelf: Shelf, asked: list[Any], saves: list[Any])
 
     def save_data(path: str | None, *each: Any) -> str:
         ask = Ask(*each)
-        look = tab.look(path, ask)
+        look, head = tab.look(path, ask), tab.bundle(ask.version)
         name = Path(path or "").name
-        document = told.document({name: look.found}, {}, prompt=ask.prompt, box=ask.box, text=ask.text, head=version_id(ask.version))
+        document = told.document(
+            {name: look.found}, {}, prompt=ask.prompt, box=ask.box, text=ask.text, head=head.digest[:12] if head else None
+        )
         words_of = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
         return shelf.keep(f"{Path(name).stem}.json", lambda target: target.write_text(words_of, encoding="utf-8"))
 
@@ -220,6 +223,10 @@ def _thumbs(held: Album) -> list[Any]:
         count = f" · {len(look.found)}" if look else (" · failed" if path in held.failed else "")
         items.append((shown.thumbnail(pixels), name + count))
     return items
+
+
+def _short(head: Bundle | None) -> str | None:
+    return head.digest[:12] if head else None
 
 
 def _path_of(payload: Any) -> str | None:

@@ -108,7 +108,7 @@ def test_a_film_is_watched_named_and_downloaded(browser: Browser, start: Callabl
     page = visit(browser, app)
     page.get_by_role("tab", name="Video").click()
     page.get_by_label("Names").locator("visible=true").click()
-    page.get_by_role("option", name="Project 3").click()
+    page.get_by_role("option", name="Project 3").first.click()
     begin_film(page, walk)
     status = page.locator("#film-status")
     expect(status).to_contain_text("2 tracks", timeout=LONG)

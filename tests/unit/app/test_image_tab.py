@@ -114,11 +114,12 @@ def test_versions_are_listed_newest_first_each_once(tab: ImageTab, store: Store)
     new = store.publish("3", colour_bundle(tom=RED, felix=BLUE))
     store.publish("12", colour_bundle(maria=GREEN))
     store.pin("3", old)
-    assert tab.versions()[1:3] == [
+    assert tab.versions()[1:4] == [
+        ("Project 3 · whichever serves", "3/latest"),
         (f"Project 3 · felix, tom · {new[:6]}", f"3/{new}"),
         (f"Project 3 · tom · {old[:6]} · serving", f"3/{old}"),
     ]
-    assert tab.versions()[3][0].startswith("Project 12 · maria")
+    assert tab.versions()[5][0].startswith("Project 12 · maria")
 
 
 @pytest.mark.parametrize("version", ["nonsense", "3/000000000000", "../../etc/passwd"])
@@ -220,3 +221,13 @@ def test_without_weights_everything_says_so_until_they_are_there(store: Store, p
     there = True
     assert sight.load()
     assert len(tab.look(photo, Ask("cat", 0.3, 0.1)).found) == 2
+
+
+def test_the_latest_is_the_one_that_serves_when_it_is_asked(tab: ImageTab, store: Store, photo: str) -> None:
+    old = store.publish("3", colour_bundle(tom=RED))
+    store.publish("3", colour_bundle(felix=RED))
+    assert tab.look(photo, Ask("cat", 0.3, 0.1, "3/latest")).found[0]["label"] == "felix"
+    store.pin("3", old)
+    assert tab.look(photo, Ask("cat", 0.3, 0.1, "3/latest")).found[0]["label"] == "tom"
+    with pytest.raises(RequestError):
+        tab.look(photo, Ask("cat", 0.3, 0.1, "4/latest"))
