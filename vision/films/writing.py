@@ -15,7 +15,7 @@ import av
 import numpy as np
 import structlog
 
-from vision.errors import MediaUnreadable
+from vision.errors import MediaError, MediaUnreadable
 from vision.frames import opened_stream, upright
 from vision.types import Pixels
 
@@ -34,15 +34,16 @@ Paint = Callable[[int, Pixels], Pixels]
 def rewrite(source: Path, target: Path, paint: Paint) -> Iterator[int]:
     """Each frame's number (from 0) once it is written. paint: number and (H, W, 3) RGB -> the same size.
 
-    The file appears whole or not at all: closing the iterator leaves nothing behind. Raises MediaUnreadable.
+    The file appears whole or not at all: closing the iterator leaves nothing behind. Raises MediaError.
     """
     unfinished = target.with_name(f".{target.name}.part")
     try:
         with opened_stream(source) as (container, stream), av.open(str(unfinished), "w", format="mp4", options=FASTSTART) as out:
-            yield from _Writer(container, stream, out, paint).run()
+            try:
+                yield from _Writer(container, stream, out, paint).run()
+            except av.error.FFmpegError as error:  # here, or it would be taken for the source's
+                raise MediaError(f"{source.name} cannot be written again: {error.strerror}.", hint="Is the disk full?") from error
         os.replace(unfinished, target)
-    except av.error.FFmpegError as error:
-        raise MediaUnreadable(f"{source.name} cannot be written again: {error.strerror}.", hint="Re-save it as MP4 (H.264).") from error
     finally:
         unfinished.unlink(missing_ok=True)
 
