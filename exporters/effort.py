@@ -28,6 +28,7 @@ FORGOTTEN = "no longer stored"
 NO_LABEL = "no label"
 STILL = 0.5  # pixels by which a corner may differ in a box that nobody moved: percent are rounded
 BLOCKS = 40  # points of the curve
+FEWEST = 5  # annotations in one point: fewer jump too much to be read
 SHOWN = 12  # pictures kept to be looked at
 
 
@@ -123,7 +124,7 @@ class Effort:
 
     def curve(self) -> list[dict[str, Any]]:
         """Keys per box over time: blocks of annotations in the order they were submitted, never across a change of version."""
-        size = max(1, -(-len(self.answers) // BLOCKS))
+        size = max(FEWEST, -(-len(self.answers) // BLOCKS))
         blocks: list[dict[str, Any]] = []
         for number, (at, version, boxes, keys) in enumerate(sorted(self.answers), 1):
             if not blocks or blocks[-1]["annotations"] == size or blocks[-1]["version"] != version:

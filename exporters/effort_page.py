@@ -24,7 +24,8 @@ h1{font-size:1.35rem;margin:0 0 .3rem}h2{font-size:1rem;margin:2.2rem 0 .6rem}.s
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 td,th{text-align:right;padding:.3rem 0 .3rem .9rem;border-bottom:1px solid var(--line)}
 td:first-child,th:first-child{text-align:left;padding-left:0}
-th{font-weight:500;color:var(--soft)}td:first-child{overflow-wrap:anywhere;min-width:7rem}svg text{fill:var(--soft);font-size:11px}
+th{font-weight:500;color:var(--soft)}td:first-child{overflow-wrap:anywhere;min-width:7rem}
+svg text{fill:var(--soft);font-size:11px;paint-order:stroke;stroke:var(--paper);stroke-width:4px}
 .key{display:flex;flex-wrap:wrap;gap:.2rem 1.1rem;margin:.4rem 0}
 .key i{display:inline-block;width:.7rem;height:.7rem;border-radius:2px;margin-right:.4rem}
 .bar{display:flex;height:1rem;border-radius:3px;overflow:hidden;min-width:8rem}.bar i{display:block}
@@ -120,7 +121,7 @@ def _curve(curve: Sequence[Mapping[str, Any]]) -> str:
     drawn = "".join(_line([place(each) for each in points if each["version"] == version], colours[version]) for version in versions)
     key = "".join(f'<span><i style="background:{colours[each]}"></i>{escape(each)}</span>' for each in versions)
     size = f'viewBox="0 0 {WIDE} {TALL + BELOW + 8}" width="100%" role="img" aria-label="keys per box over time"'
-    return f'<div class="wide"><svg {size}>{_axes(last, top)}{drawn}</svg></div><div class="key soft">{key}</div>'
+    return f'<div class="wide"><svg {size}>{drawn}{_axes(last, top)}</svg></div><div class="key soft">{key}</div>'
 
 
 def _axes(last: int, top: float) -> str:
