@@ -23,7 +23,7 @@ from tests.doubles.coloured_things import scene
 from tests.e2e import services
 from tests.e2e.loop import Watcher, service, without_boxes
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]  # the first boot on PostgreSQL: minutes on a busy machine
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "a secret of this office"
 TRAINS = (
