@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,7 +15,9 @@ from studio.client import Studio
 from studio.label_config import LabelConfig
 from studio.results import regions
 from tests.doubles.annotated import mixed
-from tests.e2e.conftest import Server
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Server
 
 pytestmark = pytest.mark.e2e
 Make = Callable[[str], int]
