@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
 from studio.server import LocalStudio
 
@@ -176,10 +175,3 @@ def s3() -> Iterator[Bucket]:
         yield Bucket("http://{}:{}".format(*running.get_host_and_port()))
     finally:
         running.stop()
-
-
-def seconds_of(url: str, **options: Any) -> float:
-    """How long one GET takes."""
-    begun = time.monotonic()
-    requests.get(url, timeout=60, **options)
-    return time.monotonic() - begun
