@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import structlog
 
+from training.clusters import BITS, PRINT_DIGEST, Prints, printed
 from training.manifest import Row
 from vision.cache import Cache, embedding_key
 from vision.errors import MediaError
@@ -61,6 +62,29 @@ def embed(
     kept = [(row, known[key]) for row, key in zip(rows, keys, strict=True) if key in known]
     stacked = np.stack([vector for _, vector in kept]) if kept else np.zeros((0, embedder.dim), np.float32)
     return Features(tuple(row for row, _ in kept), stacked, tuple(quarantined), cached)
+
+
+def prints(rows: Sequence[Row], *, folder: Path, policy: CropPolicy, cache: Cache | None) -> Prints:
+    """(N, BITS) fingerprints of the crops, so that near-duplicates are found; cached, because a crop file must be read for it.
+
+    Zeros for the detector's view of an object that a person drew too, and for files that cannot be read: they are like nothing.
+    """
+    out = np.zeros((len(rows), BITS), np.float32)
+    asked = [at for at, row in enumerate(rows) if row.view == "person"]
+    keys = {at: embedding_key(rows[at].image_key, rows[at].box, policy, PRINT_DIGEST) for at in asked}
+    known = _from_cache(list(keys.values()), cache, dim=BITS)
+    fresh: dict[str, Vector] = {}
+    for at, key in keys.items():
+        if key not in known:
+            try:
+                known[key] = fresh[key] = printed(open_image(folder / rows[at].crop).pixels)
+            except (MediaError, ValueError) as error:
+                log.info("crop_without_fingerprint", crop=rows[at].crop, why=str(error))
+                continue
+        out[at] = known[key]
+    if cache is not None and fresh:
+        cache.put_embeddings(fresh)
+    return out
 
 
 def _from_cache(keys: Sequence[str], cache: Cache | None, *, dim: int) -> dict[str, Vector]:

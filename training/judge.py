@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training import compete, fit, gate
+from training import compete, fit, gate, growth
 from training.compete import Choice
 from training.evaluate import Report
 from training.fit import Calibration, Making
@@ -27,7 +27,7 @@ class Trial:
     """choice: the head that won. basis: gate.HELD_OUT, LEFT_OUT or NOTHING. candidate, compared: reports of it and of the current head.
 
     judge: the candidate from the train side only, None when no name is there. calibrated: on everything, for the head to publish.
-    settled: both on what was approved before, where there is such.
+    settled: both on what was approved before, where there is such. grown: what parts of the train side bring.
     """
 
     choice: Choice
@@ -37,6 +37,7 @@ class Trial:
     judge: Bundle | None
     calibrated: Calibration
     settled: tuple[Report, Report] | None = None
+    grown: tuple[growth.Point, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,8 @@ def try_out(everything: Samples, current: Current, making: Making) -> Trial:
         compared = fit.held_out_report(current.judge, held_out, seed=making.seed) if current.judge else None
         calibrated = fit.calibration(choice.winner, taught, seed=making.seed)
         before = settled(current, judge, held_out, seed=making.seed)
-        return Trial(choice, gate.HELD_OUT, candidate, compared, judge, calibrated, before)
+        grown = growth.curve(choice.winner, train_side, held_out, seed=making.seed)
+        return Trial(choice, gate.HELD_OUT, candidate, compared, judge, calibrated, before, grown)
     choice = compete.choose(taught, seed=making.seed)
     calibrated = fit.calibration(choice.winner, taught, seed=making.seed)
     candidate = fit.left_out_report(calibrated, seed=making.seed)

@@ -1,4 +1,4 @@
-"""A receipt for people: one small self-contained page, and a picture of which names are taken for which.
+"""A receipt for people: one small self-contained page.
 
 Knows the receipt's JSON and nothing else.
 """
@@ -6,19 +6,13 @@ Knows the receipt's JSON and nothing else.
 from __future__ import annotations
 
 import base64
-import io
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from vision.bundle import UNKNOWN_LABEL
 
 UNNAMED = UNKNOWN_LABEL
-CELLS_WRITTEN = 25  # labels up to which every cell has its number; beyond, colour must do
 
 LEGEND = (
     "Distance is one minus the cosine to the nearest approved crop of the name. False reject: true objects beyond the threshold. "
@@ -37,40 +31,11 @@ th{font-weight:500;color:var(--soft)}td.n,th.n{text-align:right}img{max-width:10
 """
 
 
-def confusion_png(table: npt.NDArray[np.int64], labels: Sequence[str]) -> bytes:
-    """Rows are what people said, columns what the head answered; shade is the share of the row, numbers are objects."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    names = [_short(label) for label in [*labels, UNNAMED]]
-    shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
-    side = min(12.0, 2.2 + 0.45 * len(names))
-    figure = Figure(figsize=(side, side), dpi=110, layout="constrained")
-    axes = figure.add_subplot()
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    # matplotlib reads $…$ as mathematics
-    plain = [name.replace("$", r"\$") for name in names]
-    axes.set_xticks(range(len(names)), plain, rotation=45, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(len(names)), plain)
-    axes.set_xlabel("the head's answer")
-    axes.set_ylabel("people's name")
-    if len(names) <= CELLS_WRITTEN:
-        for row, column in zip(*np.nonzero(table), strict=True):
-            ink = "white" if shares[row, column] > 0.5 else "black"
-            axes.text(column, row, str(table[row, column]), ha="center", va="center", color=ink, fontsize=9)
-    out = io.BytesIO()
-    with warnings.catch_warnings():
-        # a script that matplotlib's own font lacks shows as boxes here; the page's table has the name
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        FigureCanvasAgg(figure).print_png(out, metadata={"Software": None})
-    return out.getvalue()
-
-
-def page(receipt: Mapping[str, Any], picture: bytes | None) -> str:
+def page(receipt: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
     """One self-contained page: the verdict first, then the numbers behind it."""
     judged, data = receipt["judged"], receipt["data"]
     state = "Published" if receipt["published"] else "Not published"
-    shown = f'<img alt="confusion" src="data:image/png;base64,{base64.b64encode(picture).decode()}">' if picture else ""
+    shown = [f'<img alt="{name}" src="data:image/png;base64,{base64.b64encode(each).decode()}">' for name, each in pictures.items()]
     parts = [
         f"<h1>{state}{' as ' + escape(receipt['bundle']) if receipt['bundle'] else ''}</h1>",
         f'<p class="soft">Project {escape(str(receipt["project"]))}, {escape(receipt["at"])}</p>',
@@ -78,7 +43,8 @@ def page(receipt: Mapping[str, Any], picture: bytes | None) -> str:
         f"<h2>On pictures it had not seen ({escape(judged['basis'])})</h2>",
         _scores(judged["candidate"], judged["current"]),
         _labels(judged["candidate"], data["objects"]),
-        shown,
+        *shown,
+        _advice(receipt),
         "<h2>The gate asked</h2>",
         _rows((check["name"], "yes" if check["passed"] else "no", check["words"]) for check in receipt["checks"]),
         "<h2>Learnt from</h2>" + _facts(data),
@@ -130,6 +96,13 @@ def _kept(metrics: Mapping[str, Any]) -> str:
     return f"{metrics['unknown']['kept']:.2f} of {metrics['unknown']['objects']}" if metrics["unknown"] else "–"
 
 
+def _advice(receipt: Mapping[str, Any]) -> str:
+    """What a person could do next: more of which names, and names that may be one."""
+    told = list(receipt.get("learning", {}).get("advice", []))
+    told += [f"These names look alike, and may be one: {each}." for each in receipt["data"].get("names_alike", [])]
+    return "<h2>What would help</h2><ul>" + "".join(f"<li>{escape(each)}</li>" for each in told) + "</ul>" if told else ""
+
+
 def _facts(facts: Mapping[str, Any]) -> str:
     return _rows((key.replace("_", " "), _told(value)) for key, value in facts.items())
 
@@ -147,6 +120,3 @@ def _rows(rows: Iterable[Sequence[str]], header: Sequence[str] = ()) -> str:
     body = "".join("<tr>" + "".join(f"<td>{escape(each)}</td>" for each in row) + "</tr>" for row in rows)
     return f"<table>{f'<tr>{top}</tr>' if top else ''}{body}</table>"
 
-
-def _short(label: str) -> str:
-    return label if len(label) <= 24 else f"{label[:23]}…"

@@ -11,18 +11,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from training import fit, gate, page
+from training import alike, fit, growth, page, pictures
 from training.compete import Choice
 from training.evaluate import Report
 from training.features import Features
 from training.gate import Decision, News
 from training.judge import Current, Trial
 from training.manifest import Manifest
+from training.paired import difference
 from training.samples import Samples
 from vision.bundle import Bundle
 
 FORMAT = 1
-JSON, PAGE, PICTURE = "receipt.json", "receipt.html", "confusion.png"
+JSON, PAGE, PICTURE, CURVES = "receipt.json", "receipt.html", "confusion.png", "curves.png"
 NOTE = (
     "The judged head has learnt from the train side only. The published head is the same one with the same settings, fitted again on "
     "every approved box, its thresholds measured again with pictures left out."
@@ -31,12 +32,16 @@ APART = "What a person set apart to test on has taught neither the judged head n
 
 
 def write(folder: Path, receipt: Mapping[str, Any], report: Report | None) -> Path:
-    """Write the three files (no picture when nothing could be judged) into a folder, made when missing; the JSON's path."""
+    """Write the files (no picture when nothing could be judged) into a folder, made when missing; the JSON's path."""
     folder.mkdir(parents=True, exist_ok=True)
-    picture = page.confusion_png(report.table, report.labels) if report is not None else None
-    if picture is not None:
-        (folder / PICTURE).write_bytes(picture)
-    (folder / PAGE).write_text(page.page(receipt, picture), encoding="utf-8")
+    drawn: dict[str, bytes] = {}
+    if report is not None:
+        drawn["confusion"] = pictures.confusion_png(report.table, report.labels)
+        learning = receipt.get("learning", {}).get("curve", [])
+        drawn["reliability and learning curve"] = pictures.curves_png(report.reliability, learning)
+        for name, picture in zip((PICTURE, CURVES), drawn.values(), strict=True):
+            (folder / name).write_bytes(picture)
+    (folder / PAGE).write_text(page.page(receipt, drawn), encoding="utf-8")
     path = folder / JSON
     path.write_text(json.dumps(receipt, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return path
@@ -51,6 +56,8 @@ def data(everything: Samples, read: Manifest, embedded: Features, *, small: tupl
         "views": len(everything),
         "sources": read.sources,
         "pictures": len(set(everything.groups)),
+        "near_duplicate_pictures": len({row.group for row in embedded.rows}) - len(set(everything.groups)),
+        "names_alike": alike.pairs(everything.names),
         "pictures_held_out": len(set(everything.on("held_out").groups)),
         "labels_without_a_crop": sorted(set(read.wanted) - set(everything.names)),
         "too_small": list(small),
@@ -68,6 +75,7 @@ def account(
         "judged": _judged(trial, seed=seed),
         "checks": [asdict(check) for check in decision.checks],
         "changed": {"since": current.id, "why_not_compared": current.why_not or None, **(asdict(news) if news else {})},
+        "learning": _learning(trial, bundle),
         "head": _head(trial.choice, bundle),
         "calibration": fit.facts(trial.calibrated),
         "seed": seed,
@@ -77,14 +85,19 @@ def account(
 
 def _judged(trial: Trial, *, seed: int) -> dict[str, Any]:
     candidate, compared = trial.candidate, trial.compared
-    difference = gate.difference(candidate, compared, seed=seed) if candidate is not None and compared is not None else None
+    found = difference(candidate, compared, seed=seed) if candidate is not None and compared is not None else None
     return {
         "basis": trial.basis,
         "candidate": candidate.metrics() if candidate else None,
         "current": compared.metrics() if compared else None,
-        "macro_f1_difference": {key: round(value, 4) for key, value in vars(difference).items()} if difference else None,
+        "macro_f1_difference": {key: round(value, 4) for key, value in vars(found).items()} if found else None,
         "reliability": [[round(said, 4), round(was, 4), count] for said, was, count in candidate.reliability] if candidate else [],
     }
+
+
+def _learning(trial: Trial, bundle: Bundle) -> dict[str, Any]:
+    scores = trial.candidate.per_label if trial.candidate else {}
+    return {"curve": [list(each) for each in trial.grown], "advice": growth.advice(trial.grown, scores, bundle.trained_on)}
 
 
 def _head(choice: Choice, bundle: Bundle) -> dict[str, Any]:

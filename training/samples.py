@@ -120,15 +120,17 @@ def teaching_rows(manifest: Manifest, *, generic_is_unknown: bool) -> list[Row]:
     return [row for row in manifest.rows if row.verdict == "approved" and row.kind in kinds]
 
 
-def gather(features: Features, manifest: Manifest) -> tuple[Samples, tuple[str, ...]]:
+def gather(features: Features, manifest: Manifest, prints: Prints | None = None) -> tuple[Samples, tuple[str, ...]]:
     """What is learnt from, and the crops of names left out because their boxes are too small to be named in service.
 
+    prints: (N, 64) of the features' rows, see training.clusters: near-duplicates of different pictures become one group.
     Raises NotEnoughLabels when no name is left, and says what each label needs.
     """
     large = [min(row.box.width, row.box.height) >= manifest.policy.min_side for row in features.rows]
     small = tuple(row.crop for row, big in zip(features.rows, large, strict=True) if row.kind == "named" and not big)
     rows = [row for row, big in zip(features.rows, large, strict=True) if big]
-    samples = _samples(rows, features.embeddings[np.array(large, dtype=bool)])
+    kept = np.array(large, dtype=bool)
+    samples = _samples(rows, features.embeddings[kept]).clustered(None if prints is None else prints[kept])
     if not samples.names:
         raise _too_few(manifest, small=len(small), quarantined=len(features.quarantined))
     if not samples.taught.names:

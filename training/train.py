@@ -74,7 +74,8 @@ def train(
     )  # fmt: skip
     embedded = embed(rows)
     try:
-        everything, small = samples.gather(embedded, read)
+        prints = features.prints(embedded.rows, folder=read.folder, policy=read.policy, cache=cache)
+        everything, small = samples.gather(embedded, read, prints)
     except NotEnoughLabels as error:
         store.add_verdict(project, {"at": now, "published": False, "bundle": None, "reason": str(error), "missing": error.missing})
         raise

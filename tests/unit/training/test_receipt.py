@@ -12,7 +12,7 @@ import PIL.Image
 import pytest
 
 from tests.blobs import LATER, NAMES, NOW, Bench, World, receipt
-from training import page
+from training import pictures
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_what_could_not_be_used_is_named(bench: Bench) -> None:
 @pytest.mark.parametrize("count", [1, 2, 30])
 def test_the_picture_is_one(count: int) -> None:
     table = np.eye(count + 1, dtype=np.int64) * 3
-    png = page.confusion_png(table, [f"label {'x' * 40} {number}" for number in range(count)])
+    png = pictures.confusion_png(table, [f"label {'x' * 40} {number}" for number in range(count)])
     image = PIL.Image.open(io.BytesIO(png))
     assert image.format == "PNG" and min(image.size) > 100
-    assert png == page.confusion_png(table, [f"label {'x' * 40} {number}" for number in range(count)])
+    assert png == pictures.confusion_png(table, [f"label {'x' * 40} {number}" for number in range(count)])

@@ -1,0 +1,54 @@
+"""What more crops would bring, and how it is said."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tests.blobs import DIM, unit
+from training import growth
+from training.compete import Contender
+from training.evaluate import LabelScore
+from training.samples import Samples
+from vision.heads.prototype import Prototype
+from vision.types import Box
+
+HEAD = Contender("prototype", "prototype", Prototype())
+
+
+def crowd(count: int, *, start: int, noise: float = 2.5) -> Samples:
+    """So many crops of each of three names, each in a picture of its own, hard to tell apart."""
+    rng = np.random.default_rng((7, start))
+    centres = [unit(np.random.default_rng(name).normal(size=DIM)) for name in range(3)]
+    vectors = [unit(centres[at % 3] + noise * unit(rng.normal(size=DIM))) for at in range(3 * count)]
+    labels = tuple("abc"[at % 3] for at in range(3 * count))
+    ids = tuple(f"{start + at}/{start + at}/r/person" for at in range(3 * count))
+    boxes = (Box(0, 0, 60, 60),) * len(ids)
+    return Samples(np.stack(vectors).astype(np.float32), labels, ids, ids, boxes, np.ones(len(ids), dtype=bool))
+
+
+def test_the_curve_grows() -> None:
+    points = growth.curve(HEAD, crowd(40, start=0), crowd(200, start=1000), seed=0)
+    assert [count for count, _ in points] == [10.0, 20.0, 30.0, 40.0]
+    assert points[-1][1] > points[0][1]
+
+
+def test_one_name_has_no_curve() -> None:
+    assert growth.curve(HEAD, crowd(5, start=0).of({"a"}), crowd(5, start=100), seed=0) == ()
+
+
+def score(recall: float, objects: int = 20) -> LabelScore:
+    return LabelScore(objects, objects, recall, 1.0, recall)
+
+
+def test_advice_names_the_neediest_first_with_a_number() -> None:
+    points = tuple((float(count), 1 - 1.0 / count) for count in (2, 4, 8, 16))  # error = 1 / n
+    told = growth.advice(points, {"a": score(0.95), "b": score(0.8), "c": score(0.6)}, {"a": 10, "b": 10, "c": 10})
+    assert told == ["About 30 more of c would help.", "About 10 more of b would help."]
+
+
+def test_advice_without_a_trend_gives_no_number() -> None:
+    flat = tuple((float(count), 0.7) for count in (2, 4, 8))
+    assert growth.advice(flat, {"b": score(0.8)}, {"b": 10}) == ["More of b as it is would hardly help; show it in other pictures."]
+    assert growth.advice((), {"b": score(0.8)}, {"b": 10}) == ["More of b would help: 10 so far."]
+    steep = tuple((float(count), 1 - count**-0.2) for count in (2, 4, 8))
+    assert growth.advice(steep, {"b": score(0.2)}, {"b": 10}) == ["100 or more of b would be needed."]

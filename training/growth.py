@@ -1,0 +1,70 @@
+"""What more crops would bring: the winning head learnt from parts of the train side, and how many more of a name would help.
+
+Knows samples and a head; the advice is an extrapolation and says "about".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from training.compete import Contender
+from training.evaluate import LabelScore
+from training.samples import Samples
+from vision.bundle import UNKNOWN_LABEL
+
+SHARES = (0.25, 0.5, 0.75, 1.0)
+GOOD = 0.9  # recall with which a name is left in peace
+MOST = 100  # more than that is not worth asking for
+FLAT = 0.1  # exponent of the error's fall below which more of the same hardly helps
+Point = tuple[float, float]
+
+
+def curve(contender: Contender, train_side: Samples, held_out: Samples, *, seed: int) -> tuple[Point, ...]:
+    """(objects of each name on average, mean recall of the best guess on held-out names) for growing parts of the train side's groups."""
+    served = held_out.take(held_out.served).of(train_side.names)
+    if not len(served) or len(train_side.labels_seen) < 2:
+        return ()
+    order = np.random.default_rng(seed).permutation(int(train_side.group_codes.max()) + 1)
+    points = []
+    for share in SHARES:
+        part = train_side.take(order[train_side.group_codes] < np.ceil(share * len(order)))
+        if set(part.labels) != set(train_side.labels):
+            continue  # a name is missing: its recall would say nothing of growing
+        fitted = contender.head.fit(part.embeddings, part.labels, seed=seed)
+        guess = np.array(fitted.labels)[fitted.logits(served.embeddings).argmax(axis=1)]
+        truth = np.array(served.labels)
+        recalls = [float((guess[truth == name] == name).mean()) for name in served.names]
+        each = float(np.mean([count for name, count in part.objects.items() if name != UNKNOWN_LABEL]))
+        points.append((round(each, 1), round(float(np.mean(recalls)), 4)))
+    return tuple(points)
+
+
+def advice(points: Sequence[Point], scores: Mapping[str, LabelScore], objects: Mapping[str, int]) -> list[str]:
+    """A sentence for each name whose recall is below GOOD, neediest first.
+
+    The error falls as a power of the number of crops (Hestness et al. 2017, Deep Learning Scaling is Predictable); its exponent is fitted
+    on the curve, and each name stands on that line at its own error.
+    """
+    exponent = _exponent(points)
+    needy = sorted((score.recall, name) for name, score in scores.items() if score.objects and score.recall < GOOD)
+    if exponent is None:
+        return [f"More of {name} would help: {objects.get(name, 0)} so far." for _, name in needy]
+    if exponent < FLAT:
+        return [f"More of {name} as it is would hardly help; show it in other pictures." for _, name in needy]
+    out = []
+    for recall, name in needy:
+        count = max(objects.get(name, 1), 1)
+        more = int(np.ceil(round(count * (((1 - recall) / (1 - GOOD)) ** (1 / exponent) - 1), 6)))
+        out.append(f"About {more} more of {name} would help." if more <= MOST else f"{MOST} or more of {name} would be needed.")
+    return out
+
+
+def _exponent(points: Sequence[Point]) -> float | None:
+    """b of error = a * n ** -b by least squares in logarithms; None when there are too few points or no error to see."""
+    seen = [(count, 1 - recall) for count, recall in points if recall < 1 and count > 0]
+    if len(seen) < 3:
+        return None
+    counts, errors = np.log(np.array(seen)).T
+    return float(-np.polyfit(counts, errors, 1)[0])
