@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 from flask import Request
 
 from backend.errors import CrossSite, SecretWrong
+from backend.names import SECRET_HEADER
 from vision.errors import SettingsError
 
-HEADER = "X-Dinolabel-Secret"
 OPEN = frozenset({"/health"})
 OURSELVES = frozenset({"same-origin", "none"})
 
@@ -45,7 +45,7 @@ def check_origin(request: Request) -> None:
 def shown(request: Request) -> list[str]:
     """The secrets a caller shows: webhook header, or password of Basic auth under any user name."""
     basic = request.authorization.password if request.authorization is not None and request.authorization.type == "basic" else None
-    header = request.headers.get(HEADER)
+    header = request.headers.get(SECRET_HEADER)
     # WSGI hands header bytes over as Latin-1, whatever they were.
     as_sent = None if header is None else header.encode("latin-1", "replace").decode("utf-8", "replace")
     return [each for each in (header, as_sent, basic) if each is not None]

@@ -18,14 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from huey import SqliteHuey
-from huey.consumer import Consumer
-from huey.registry import Message
-from huey.serializer import Serializer
+from redis.exceptions import RedisError
 
 from backend import job_table
 from backend.child import PROMPT, Child, end_orphan, last_line
 from backend.errors import JobUnknown
+from backend.job_queue import QuietConsumer, made
 from backend.job_table import CANCELLED, DONE, FAILED, LOST, QUEUED, RUNNING, Job, JobTable
 from vision.errors import SettingsError
 
@@ -36,28 +34,11 @@ LOOK_SECONDS = 0.5
 THREAD_CAPS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
-class JsonSerializer(Serializer):  # type: ignore[misc]
-    """Huey's messages as JSON: a queue file must not be able to run code, which pickle would let it. Results are not stored."""
-
-    def _serialize(self, data: Any) -> bytes:
-        return json.dumps(data).encode()
-
-    def _deserialize(self, data: bytes) -> Any:
-        return Message(*json.loads(data))
-
-
-class QuietConsumer(Consumer):  # type: ignore[misc]
-    """A consumer inside our process: the signals are the server's."""
-
-    def _set_signal_handlers(self) -> None:
-        pass
-
-
 class Jobs:
     """folder: job table, queue and one log per job.
 
-    program: how our command line is started, for example [sys.executable, "-m", "dinolabel"]. environment: of the children; settings and
-    token are in it. exports: folder of the manifests. verdicts: a project's verdicts so far, oldest first.
+    queue: address of a Redis (redis://…); None keeps it in the folder. program: how our command line is started, for example
+    [sys.executable, "-m", "dinolabel"]. environment: of the children; settings and token are in it. exports: folder of the manifests. verdicts: a project's verdicts so far, oldest first.
     """
 
     def __init__(
@@ -70,6 +51,7 @@ class Jobs:
         verdicts: Callable[[int], Sequence[Mapping[str, Any]]] = lambda project: (),
         threads: int = 2,
         time_limit: float = TIME_LIMIT_SECONDS,
+        queue: str | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._exports, self._program = folder, exports, tuple(program)
@@ -77,7 +59,7 @@ class Jobs:
         self._environment = {**environment, **dict.fromkeys(THREAD_CAPS, str(threads)), "COLUMNS": "200"}
         self._verdicts, self._time_limit = verdicts, time_limit
         self._table = JobTable(folder / "jobs.sqlite")
-        self._huey = SqliteHuey("dinolabel", filename=str(folder / "huey.sqlite"), serializer=JsonSerializer(), results=False)
+        self._huey = made(folder, queue)
         self._enqueue = self._huey.task(name="run")(self._run)
         self._consumer: QuietConsumer | None = None
         self._stopping = threading.Event()
@@ -96,7 +78,7 @@ class Jobs:
             self._lock.close()
             hint = "Stop the other one, or give this one another folder in DINOLABEL_DATA_DIR."
             raise SettingsError("Another backend is running with this data folder.", hint=hint) from error
-        self._recover()
+        self._recovered()
         self._consumer = QuietConsumer(self._huey, workers=1, periodic=False, max_delay=1.0, check_worker_health=False)
         self._consumer.start()
 
@@ -214,6 +196,14 @@ class Jobs:
         # What a command leaves behind in its group ends with it.
         child.end()
         return code, last_line(path) or f"Exit code {code}."
+
+    def _recovered(self) -> None:
+        try:
+            self._recover()
+        except RedisError as error:
+            self._lock.close()
+            hint = "Start it, mend DINOLABEL_QUEUE, or leave that empty to keep the queue in the data folder."
+            raise SettingsError(f"The Redis of DINOLABEL_QUEUE does not answer: {type(error).__name__}.", hint=hint) from error
 
     def _recover(self) -> None:
         """After a crash: children that outlived the last server are ended, its jobs marked; what is queued gets its entry back."""

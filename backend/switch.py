@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from backend.filling import Census, Filling
+from backend.names import TITLE
 from backend.projects import Entry, Projects
 
 if TYPE_CHECKING:
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from vision.store import Store
 
 log = structlog.get_logger(__name__)
-
-TITLE = "dinolabel"
-"""Our backend's title in Label Studio; `project.model_version` of this value means: ask that backend."""
 
 
 @dataclass(frozen=True, slots=True)

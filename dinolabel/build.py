@@ -194,6 +194,7 @@ def jobs(settings: Settings) -> Jobs:
         exports=data_dir(settings, "exports"),
         verdicts=lambda project: heads.verdicts(str(project)),
         threads=settings.threads or 2,
+        queue=settings.queue.get_secret_value() if settings.queue else None,
     )
 
 

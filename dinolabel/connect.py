@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from backend.names import SECRET_HEADER, TITLE
+
 if TYPE_CHECKING:
     from studio.client import Studio
 
-TITLE = "dinolabel"
-SECRET_HEADER = "X-Dinolabel-Secret"
+__all__ = ["SECRET_HEADER", "TITLE", "connect", "disconnect"]
 
 
 def connect(studio: Studio, project: int, url: str, *, secret: str | None = None) -> None:

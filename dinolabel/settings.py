@@ -65,6 +65,7 @@ class Settings(BaseSettings):
     poll_seconds: float = Field(60.0, gt=0, description="How often reconcile compares Label Studio with what should be.")
     train_after: int = Field(20, ge=0, description="Train by itself after this many new approved names. 0: only when asked.")
     generic_is_unknown: bool = Field(False, description="Count boxes left generic as examples of `unknown`.")
+    queue: SecretStr | None = Field(None, description="Redis for the queue of trainings, redis://host:6379/0. Empty: in the data folder.")
     seed: int = Field(0, description="Seed of everything random in training.")
     cache_max_mb: int = Field(2048, ge=16, description="Size bound of the detection and embedding cache, MB.")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -274,3 +275,30 @@ def test_the_queue_holds_no_pickle(desk: Callable[..., Jobs], tmp_path: Path) ->
     with sqlite3.connect(tmp_path / "jobs" / "huey.sqlite") as connection:
         (data,) = connection.execute("SELECT data FROM task").fetchone()
     assert bytes(data).startswith(b"[") and job.encode() in bytes(data)
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[str]:
+    """A Redis of our own, by a socket; the address of it."""
+    program = shutil.which("redis-server")
+    if program is None:
+        pytest.skip("no redis-server here")
+    socket = tmp_path / "redis.sock"
+    arguments = ["--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(tmp_path)]
+    process = subprocess.Popen([program, *arguments], stdout=subprocess.DEVNULL)
+    eventually(socket.exists, 60)
+    yield f"unix://{socket}"
+    process.terminate()
+    process.wait(30)
+
+
+def test_the_queue_may_be_in_a_redis(desk: Callable[..., Jobs], redis: str, tmp_path: Path) -> None:
+    made = desk(queue=redis)
+    assert ended(made, made.train(1, why="test")).state == "done"
+    assert not (tmp_path / "jobs" / "huey.sqlite").exists()
+
+
+@pytest.mark.parametrize(("address", "said"), [("nonsense", "no address"), ("redis://127.0.0.1:1/0", "does not answer")])
+def test_a_redis_that_is_none_is_said_at_start(desk: Callable[..., Jobs], address: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        desk(queue=address)
