@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,15 +106,17 @@ class ExportFile:
 
         try:
             with self.path.open("rb") as file:
-                if file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] != b"[":
+                head = file.read(64)
+                if head.removeprefix(BOM_UTF8).lstrip()[:1] != b"[":
                     raise RequestError(f"{self.path} is no JSON export of Label Studio.", hint=JSON_HINT)
-                file.seek(0)
+                file.seek(len(BOM_UTF8) if head.startswith(BOM_UTF8) else 0)
                 for task in ijson.items(file, "item", use_float=True):
                     if not (isinstance(task, dict) and isinstance(task.get("id"), int) and isinstance(task.get("annotations"), list)):
                         raise RequestError(f"{self.path} is no JSON export of Label Studio.", hint=JSON_HINT)
                     yield task
         except (OSError, ijson.JSONError) as error:
-            raise RequestError(f"{self.path} cannot be read: {error}.", hint=JSON_HINT) from error
+            why = str(error).partition("\n")[0].rstrip(".")
+            raise RequestError(f"{self.path} cannot be read: {why}.", hint=JSON_HINT) from error
 
 
 def from_file(file: Path, media: Path | None, label_config: Path | None, *, wants: Sequence[str]) -> Source:
