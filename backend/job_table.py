@@ -97,12 +97,12 @@ class JobTable:
         with self._open() as connection:
             return [_job(row) for row in connection.execute(f"SELECT * FROM jobs {condition}", values)]
 
-    def rewrite(self, change: Callable[[str], str]) -> int:
-        """Put every text a job says (why, progress, verdict as JSON) through `change`, its old bytes gone from the file; jobs changed."""
+    def rewrite(self, project: int, change: Callable[[str], str]) -> int:
+        """Put the texts of a project's jobs (why, progress, verdict as JSON) through `change`, old bytes gone too; jobs changed."""
         changed = 0
         with self._open() as connection:
             connection.execute("PRAGMA secure_delete=ON")
-            for row in connection.execute("SELECT id, why, progress, verdict FROM jobs").fetchall():
+            for row in connection.execute("SELECT id, why, progress, verdict FROM jobs WHERE project = ?", (project,)).fetchall():
                 old = (row["why"], row["progress"], row["verdict"])
                 new = tuple(each and change(each) for each in old)
                 if new != old:

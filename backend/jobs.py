@@ -135,9 +135,9 @@ class Jobs:
     def log_of(self, job: str) -> Path:
         return self._folder / f"{self.get(job).id}.log"
 
-    def forget(self, within: Callable[[str], bool]) -> int:
-        """Take out of every job what it says about somebody; how many said it. within: whether a text does."""
-        return self._table.rewrite(lambda text: _without(text, within) if within(text) else text)
+    def forget(self, project: int, within: Callable[[str], bool]) -> int:
+        """Take out of a project's jobs what they say about somebody; how many said it. within: whether a text does."""
+        return self._table.rewrite(project, lambda text: _without(text, within) if within(text) else text)
 
     def cancel(self, job: str) -> Job:
         """End a job that is queued or running; one that has ended stays as it is. Raises JobUnknown."""

@@ -75,16 +75,21 @@ def _forget(settings: Settings, studio: Studio, number: int, names: list[str], f
     store.forget(str(number), gone)
     embeddings = build.cache(settings).forget(keys, theirs, distance=distance)
     reached = _there(studio, number, mention)
-    jobs = build.jobs(settings).forget(mention.within)
-    files = sum(sweep.sweep(folder, mention) for folder in folders if folder.is_dir()) + sweep.sweep(data_dir, mention)
-    copies = sweep.drop_copies(data_dir)
-    left = sweep.left(data_dir, mention)
+    jobs = build.jobs(settings)
+    told = jobs.forget(number, mention.within)
+    logs = [jobs.log_of(each.id) for each in jobs.all() if each.project == number]
+    places = [data_dir / "bundles" / str(number), *folders, *(each for each in logs if each.exists())]
+    files = sweep.sweep((each for each in places if each.exists()), mention)
+    copies = sweep.drop_copies(data_dir, str(number))
+    if (entry := build.projects(settings).get(number)) is not None and mention.within(entry.title):
+        build.projects(settings).update(number, title="")
+    left = sweep.left(data_dir, str(number), mention)
     return {
         "heads": f"{', '.join(gone) or 'none'}" + (f"; now serving: {store.wanted(str(number)) or 'none, boxes only'}" if gone else ""),
         "crops": f"{len(removed.rows)} removed" + (f", and whole exports: {', '.join(removed.folders)}" if removed.folders else ""),
         "embeddings": f"{embeddings} removed from the cache",
         "predictions": f"{reached.predictions} rewritten under the generic label",
-        "files": f"{files} changed or removed, {jobs} jobs, {copies} copies of pictures",
+        "files": f"{files} changed or removed, {told} jobs, {copies} copies of pictures",
         "stays": "; ".join(_stays(reached, left)),
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -58,7 +59,7 @@ class Place:
         build_registry(self.data, self.project)
         self.world = World(picture=0.4)
         early = World(picture=0.4).crowd(("lacy", "maria"), images=10)
-        self.before_him = self.learn(early, "export0", "2026-11-20T12:00:00+00:00")
+        self.before_him = self.learn(early, f"exports/{self.project}", "2026-11-20T12:00:00+00:00")
         self.world.crowd(("lacy", "maria", WHO), images=12)
         self.with_him = self.learn(self.world, f"exports/{self.project}", "2026-11-22T12:00:00+00:00")
         self.pixels: dict[str, bytes] = {}
@@ -88,7 +89,7 @@ class Place:
     def beside(self) -> None:
         """What a backend leaves behind: logs, jobs, copies of pictures, predictions, people's work."""
         (self.data / "jobs").mkdir(exist_ok=True)
-        (self.data / "jobs" / "j.log").write_text(f"$ dinolabel train\nlacy 12\n{WHO} 12 of 12\n", encoding="utf-8")
+        (self.data / "jobs" / "j1.log").write_text(f"$ dinolabel train\nlacy 12\n{WHO} 12 of 12\n", encoding="utf-8")
         verdict = {"published": True, "reason": f"adds {WHO}"}
         job = Job("j1", "train", self.project, DONE, f"named {WHO}", (("dinolabel",),), None, 1.0, verdict=verdict)
         build.jobs(build_settings())._table.add(job)
@@ -179,6 +180,17 @@ def test_label_studio_keeps_the_box_and_the_persons_work_but_not_our_word(place:
     assert json.dumps(place.studio.task(place.tasks[0])["annotations"]) == before
     config = LabelConfig.parse(place.studio.project(place.project).label_config)
     assert config.learnt == ("lacy",) and not config.aliases
+
+
+def test_another_project_that_knows_the_name_keeps_its_heads_and_people_keep_their_files(place: Place) -> None:
+    theirs = place.data / "bundles" / "77"
+    shutil.copytree(place.data / "bundles" / str(place.project), theirs)
+    note = place.data / "my notes.txt"
+    note.write_text(f"{WHO} has a birthday", encoding="utf-8")
+    before = {path: path.read_bytes() for path in (*theirs.rglob("*"), note) if path.is_file()}
+    assert run(["forget", WHO, "--project", str(place.project), "--yes"]) == 0
+    assert {path: path.read_bytes() for path in before} == before
+    assert [each.id for each in place.store.history("77")] == [place.before_him, place.with_him]
 
 
 def test_nothing_happens_without_a_yes(place: Place) -> None:
