@@ -2,7 +2,7 @@
 PYTHON ?= python3
 MODELS ?= nano
 
-.PHONY: demo test setup nano eval-nano studio-bench effort video-bench study
+.PHONY: demo test setup nano eval-nano studio-bench effort video-bench study parity
 
 demo: ## the whole loop on the embedded models (MODELS=hub: on the real weights)
 	$(PYTHON) run.py demo --models $(MODELS)
@@ -31,3 +31,6 @@ video-bench: ## a film our way and the ancestor's way, measured into video.json
 WEIGHTS ?= nano
 study: ## how far the head can be trusted: docs/study.md and study.json (WEIGHTS=facebook/dinov2-small: on real weights)
 	$(PYTHON) run.py study --weights $(WEIGHTS)
+
+parity: ## our network against groundingdino-py's own, at equal weights
+	$(PYTHON) run.py parity

@@ -24,6 +24,17 @@ STAMP = VENV / ".dinolabel-setup"
 # Their own pins (Flask 1.1.2; torchvision) break everything beside them: docs/decisions.md.
 WITHOUT_DEPENDENCIES = ["label-studio-ml==1.0.9"]
 DEV_EXTRA = "dev"
+# What groundingdino-py's network needs; it is never installed beside ours (docs/decisions.md).
+PARITY = [
+    "transformers==4.49.0",
+    "numpy==2.2.6",
+    "opencv-python-headless==4.12.0.88",
+    "addict",
+    "yapf",
+    "matplotlib",
+    "setuptools",
+    "wheel",
+]
 # On Linux the registry's torch brings gigabytes of CUDA; DINOLABEL_TORCH_INDEX names an index or folder with the CPU wheel.
 TORCH_INDEX = os.environ.get("DINOLABEL_TORCH_INDEX")
 
@@ -145,11 +156,29 @@ def study(*arguments: str) -> None:
     call(PYTHON, "-m", "tests.bench.study", *arguments)
 
 
+def parity(size: str = "swin_t") -> None:
+    """Our network and groundingdino-py's on equal weights; the latter in an environment of its own, for it breaks beside ours."""
+    setup()
+    home = ROOT / ".cache" / "parity"
+    theirs = home / "venv" / "bin" / "python"
+    if not theirs.exists():
+        say("Setting up groundingdino-py 0.4.0 beside transformers 4: 1 GB, some minutes.")
+        call(sys.executable, "-m", "venv", home / "venv")
+        pip = [theirs, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        torch = next(line for line in (ROOT / "requirements.txt").read_text().splitlines() if line.startswith("torch=="))
+        call(*pip, torch, *(["--index-url", TORCH_INDEX] if TORCH_INDEX else []))
+        call(*pip, *PARITY)
+        call(*pip, "--no-deps", "--no-build-isolation", "groundingdino-py==0.4.0")
+    call(theirs, "tests/parity/official.py", home / size, size)
+    call(PYTHON, "-m", "tests.parity.compare", home / size)
+
+
 VERBS = {
     "study": study,
     "setup": setup,
     "demo": demo,
     "test": test,
+    "parity": parity,
     "nano": nano,
     "eval-nano": eval_nano,
     "studio-bench": studio_bench,

@@ -39,6 +39,9 @@ def find(weights: str, kind: str, *, models_dir: Path | None = None) -> Path:
     if local.is_dir():
         return _complete(local.resolve())
     if local.is_file():
+        if local.suffix.lower() in (".pth", ".pt"):
+            hint = f"Convert a .pth file of GroundingDINO's once: dinolabel models convert {local.name} FOLDER; then give the folder."
+            raise WeightsMissing(f"{weights} is a file; weights are a folder.", hint=hint)
         return local.resolve()  # a model in one file: whether it can be read is the plug's business
     if not HUB_ID.fullmatch(weights) or weights.startswith("."):
         raise WeightsMissing(f"There is no folder {weights}, and it is no hub id either (those read `organisation/name`).")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from dinolabel import build, choice, console, options, words
+from dinolabel import build, choice, console, conversion, fetching, options, packing, words
 from dinolabel.settings import Settings
 from vision.errors import RequestError
 
@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from vision.bundle import Bundle
     from vision.store import Entry, Store
 
-HELP = "Heads of a project: list, show, diff, pin, unpin, rollback.\n\nExample: dinolabel models list --project 1"
+HELP = "Heads: list, show, diff, pin, unpin, rollback, export. Weights: fetch, convert.\n\nExample: dinolabel models list --project 1"
 app = typer.Typer(no_args_is_help=True, help=HELP)
+app.command("fetch")(fetching.fetch)
+app.command("convert")(conversion.convert)
+app.command("export")(packing.export)
 HeadId = Annotated[str, typer.Argument(metavar="ID", help="As `models list` shows it; its first characters are enough.")]
 
 
