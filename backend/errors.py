@@ -39,6 +39,12 @@ class CrossSite(RequestError):
     hint = "Press the button on this backend's own page."
 
 
+class Busy(RequestError):
+    """More is asked for at once than is taken on."""
+
+    hint = "Ask again in a second, with fewer pictures at once."
+
+
 class JobUnknown(RequestError):
     """No job of that id."""
 
@@ -58,6 +64,7 @@ STATUS: Mapping[type[DinolabelError], int] = {
     SecretWrong: 401,
     CrossSite: 403,
     JobUnknown: 404,
+    Busy: 429,
     ProjectBusy: 409,
     LabelConfigError: 422,
     PromptMissing: 422,

@@ -43,12 +43,14 @@ def check_origin(request: Request) -> None:
 
 
 def shown(request: Request) -> list[str]:
-    """The secrets a caller shows: webhook header, or password of Basic auth under any user name."""
-    basic = request.authorization.password if request.authorization is not None and request.authorization.type == "basic" else None
-    header = request.headers.get(SECRET_HEADER)
+    """The secrets a caller shows: webhook header, password of Basic auth under any user name, or a bearer token."""
+    given = request.authorization
+    basic = given.password if given is not None and given.type == "basic" else None
+    bearer = given.token if given is not None and given.type == "bearer" else None
+    plain = [each for each in (request.headers.get(SECRET_HEADER), bearer) if each is not None]
     # WSGI hands header bytes over as Latin-1, whatever they were.
-    as_sent = None if header is None else header.encode("latin-1", "replace").decode("utf-8", "replace")
-    return [each for each in (header, as_sent, basic) if each is not None]
+    as_sent = [each.encode("latin-1", "replace").decode("utf-8", "replace") for each in plain]
+    return [*plain, *as_sent, *([] if basic is None else [basic])]
 
 
 def same(one: str, other: str) -> bool:

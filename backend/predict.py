@@ -80,7 +80,7 @@ class Predictor:
         self._media = media
         self._pipeline = pipeline
         self._batch = batch_size
-        self._turn = Turn()
+        self.turn = Turn()
 
     def predictions(self, errand: Errand, tasks: Sequence[HasTask]) -> Iterator[Prediction | Failure]:
         """One for each task, in order, as they get ready. Ends early when the errand is stopped."""
@@ -130,7 +130,7 @@ class Predictor:
         if not images:
             return []
         recipe = errand.recipe
-        with self._turn.take(urgent=errand.urgent):
+        with self.turn.take(urgent=errand.urgent):
             if errand.stopped():
                 raise Stopped
             config = recipe.config

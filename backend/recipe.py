@@ -10,7 +10,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from studio.label_config import LabelConfig
+from studio.label_config import LabelConfig, is_unknown
 from vision.types import Thresholds
 from vision.version import model_version
 
@@ -34,6 +34,13 @@ class Recipe:
     bundle_id: str | None
     bundle: Bundle | None = field(repr=False)
     version: str
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What the head says -> the label Label Studio shows for it; without those that are not shown as names."""
+        heads = self.bundle.labels if self.bundle else ()
+        today = {name: self.config.today(name) for name in heads}
+        return {name: label for name, label in today.items() if label in self.config.labels and not is_unknown(label)}
 
 
 class Recipes:

@@ -14,7 +14,8 @@ from flask import Flask, Response, jsonify, request
 from waitress.server import create_server
 from werkzeug.exceptions import HTTPException
 
-from backend import guard, meters, page, wire
+from backend import guard, meters, openapi, page, wire
+from backend.detection import MOST_IMAGES
 from backend.errors import UNFORESEEN, SecretWrong, body_of, status_of
 from backend.service import Service
 from vision.errors import DinolabelError, RequestError, SettingsError
@@ -41,6 +42,7 @@ def create_app(service: Service, *, secret: str | None = None) -> Flask:
     _asked_for(app, service)
     _told(app, service)
     _people(app, service)
+    _programs(app, service)
     return app
 
 
@@ -110,6 +112,18 @@ def _people(app: Flask, service: Service) -> None:
     @app.get("/metrics")
     def metrics() -> Response:
         return Response(service.meters.page(service.board.all()), content_type=meters.CONTENT_TYPE)
+
+
+def _programs(app: Flask, service: Service) -> None:
+    """What programs ask, Label Studio or not."""
+
+    @app.post("/v1/detect")
+    def detect() -> Reply:
+        return jsonify(service.detection.answer(service.detection.read(request)))
+
+    @app.get("/v1/openapi.json")
+    def described() -> Reply:
+        return jsonify(openapi.description(most=MOST_IMAGES))
 
 
 def _back() -> Response:

@@ -13,7 +13,9 @@ import structlog
 
 from backend import wire, wishes
 from backend.asking import Asking, Deadlines, Later
+from backend.batching import Batching
 from backend.board import Board
+from backend.detection import Detection
 from backend.job_table import Job
 from backend.jobs import Jobs
 from backend.meters import Meters
@@ -28,6 +30,7 @@ from backend.wire import Event, PredictAsked, SetupAsked
 from studio.adopting import with_prompt, with_thresholds
 from studio.errors import StudioDenied
 from studio.typed import Typed
+from vision.errors import RequestError
 
 if TYPE_CHECKING:
     from studio.client import Studio
@@ -85,6 +88,8 @@ class Service:
         predictor = Predictor(media, pipeline, batch_size=pipeline.batch_size)
         self._asking, self._later = Asking(predictor, deadlines), Later(predictor)
         self.typing = Typing(self._asking)
+        self._batching = Batching(pipeline, predictor.turn)
+        self.detection = Detection(pipeline, media, self._batching, self._shown_recipe)
         trigger = None if studio is None else Trigger(studio, store, jobs, train_after=train_after, quiet_seconds=quiet_seconds)
         self._reconciler = Reconciler(
             studio, predictor, self._recipes, store, projects, self.board, trigger,
@@ -97,12 +102,14 @@ class Service:
         """Begin to reconcile and to run jobs, in threads of this process."""
         self.jobs.start()
         self._later.start()
+        self._batching.start()
         self._rounds.start()
 
     def stop(self) -> None:
         """End all of it, running jobs with their process groups included."""
         self._rounds.stop()
         self._later.stop()
+        self._batching.stop()
         self.jobs.stop()
 
     def setup(self, asked: SetupAsked) -> str:
@@ -167,6 +174,13 @@ class Service:
         asked = self.store.wanted(str(project)) if entry is None else wishes.wanted(entry, self.store)
         bundle = self.store.current(str(project)) if pushed else asked
         return self._recipes.of(project, label_config, bundle)
+
+    def _shown_recipe(self, project: int) -> Recipe:
+        """As Label Studio shows the project now. Raises RequestError without a Label Studio, StudioError when it cannot be asked."""
+        known = self._reconciler.label_configs.get(project)
+        if known is None and self.studio is None:
+            raise RequestError("This backend is joined to no Label Studio, so it has no projects.", hint="Send a prompt instead.")
+        return self._recipe(project, known if known is not None else self.studio.project(project).label_config)  # type: ignore[union-attr]
 
     def _note_missing(self, recipe: Recipe, asked: PredictAsked, answers: Sequence[Prediction | Failure | None]) -> None:
         missing = [task for task, answer in zip(asked.tasks, answers, strict=True) if answer is None]

@@ -198,15 +198,27 @@ def jobs(settings: Settings) -> Jobs:
     )
 
 
+def packed_pipeline(settings: Settings, model: Path) -> Pipeline:
+    """Everything from a folder that `dinolabel models export` made; the cache is the settings'. Raises SettingsError for another folder."""
+    from vision.device import use_threads
+    from vision.package import is_package
+    from vision.pipeline import Pipeline
+
+    if not is_package(model):
+        raise SettingsError(f"{model} is no exported model.", hint="Make one with `dinolabel models export FOLDER --project N`.")
+    use_threads(settings.threads)
+    return Pipeline.load(str(model), device=settings.device, precision=settings.precision, cache=cache(settings))
+
+
 def service(settings: Settings, *, models: Pipeline | None = None) -> Service:
     """All that the backend serves, not started. Loads weights: seconds, and a download the first time. Raises what pipeline raises.
 
-    models: a pipeline that is there already.
+    models: a pipeline that is there already; one of an exported folder serves programs only, without any Label Studio.
     """
     from backend.service import Service
 
     return Service(
-        studio_if_set(settings),
+        None if models and models.package else studio_if_set(settings),
         media(settings),
         models or pipeline(settings),
         store(settings),

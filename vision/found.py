@@ -29,12 +29,15 @@ class Found:
     because: tuple[Alike, ...] = ()
 
     @classmethod
-    def of(cls, detection: Detection, labels: Mapping[str, str] | None = None) -> Found:
-        """labels: phrase -> label, where a phrase is not its own label."""
+    def of(cls, detection: Detection, labels: Mapping[str, str] | None = None, names: Mapping[str, str] | None = None) -> Found:
+        """labels: phrase -> label, where a phrase is not its own label. names: what the head says -> label; None: as it says.
+
+        With `names`, a name that is not in it is not given.
+        """
         answer = detection.answer
-        named = answer if isinstance(answer, Named) else None
+        named = answer if isinstance(answer, Named) and (names is None or answer.label in names) else None
         return cls(
-            label=named.label if named else (labels or {}).get(detection.phrase, detection.phrase),
+            label=(names or {}).get(named.label, named.label) if named else (labels or {}).get(detection.phrase, detection.phrase),
             phrase=detection.phrase,
             score=detection.score,
             confidence=named.confidence if named else None,

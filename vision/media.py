@@ -74,15 +74,30 @@ def open_image(path: Path, *, frame: int | None = None) -> Image:
         from vision.frames import open_frame
 
         return open_frame(path, frame)
-    data = _read(path)
-    digest = hashlib.sha256(data).hexdigest()
-    with _translated(path.name, data), _opened(data) as picture:
-        _check_size(picture, path.name)
+    digest, width, height = _measured(path.name, _read(path))
+    return Image(digest, width, height, lambda: _decode(path, digest))
+
+
+def image_of(data: bytes, name: str) -> Image:
+    """The picture in a file's bytes, which are kept until it is let go; name: for messages. Raises MediaUnreadable."""
+    digest, width, height = _measured(name, data)
+
+    def decode() -> Pixels:
+        with _translated(name, data), _opened(data) as picture:
+            return _upright_rgb(picture, _orientation(picture, data))
+
+    return Image(digest, width, height, decode)
+
+
+def _measured(name: str, data: bytes) -> tuple[str, int, int]:
+    """sha256 of the bytes, upright width and height, from the header alone."""
+    with _translated(name, data), _opened(data) as picture:
+        _check_size(picture, name)
         turn = _orientation(picture, data)
         width, height = picture.size
     if turn in SIDEWAYS:
         width, height = height, width
-    return Image(digest, width, height, lambda: _decode(path, digest))
+    return hashlib.sha256(data).hexdigest(), width, height
 
 
 def stored(path: Path) -> tuple[str, int]:

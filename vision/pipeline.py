@@ -17,9 +17,10 @@ from vision.bundle import Bundle
 from vision.cache import Cache, detection_key, embedding_key
 from vision.candidates import Candidate, select
 from vision.cropping import cut
-from vision.errors import ModelError
+from vision.errors import ModelError, PromptMissing
 from vision.found import Found, shown
 from vision.media import as_image
+from vision.package import Package, is_package, unpacked
 from vision.protocols import Detector, Embedder
 from vision.types import Box, CropPolicy, Detection, Embeddings, Image, Pixels, Prompt, Thresholds
 
@@ -40,6 +41,7 @@ class Pipeline:
             print(found.label, found.score, found.box)
 
     thresholds: used where a call names none. policy: how boxes are cut for the embedder. batch_size: images per detector pass.
+    package, bundle: of an exported folder: its prompt, labels and head are used where a call names none.
     """
 
     def __init__(
@@ -51,6 +53,8 @@ class Pipeline:
         policy: CropPolicy = CropPolicy(),  # noqa: B008 - frozen
         cache: Cache | None = None,
         batch_size: int = 4,
+        package: Package | None = None,
+        bundle: Bundle | None = None,
     ) -> None:
         self.detector = detector
         self.embedder = embedder
@@ -58,6 +62,8 @@ class Pipeline:
         self.policy = policy
         self.cache = cache
         self.batch_size = batch_size
+        self.package = package
+        self.bundle = bundle
 
     @classmethod
     def load(
@@ -74,9 +80,12 @@ class Pipeline:
     ) -> Pipeline:
         """GroundingDINO and DINOv2, ready to go: seconds, and a download the first time a hub id is named.
 
-        detector_weights: `nano` (small, embedded, for trying out), a hub id such as `IDEA-Research/grounding-dino-tiny`, or a folder.
-        embedder_weights: likewise; None to detect only. Raises WeightsMissing, DeviceUnavailable.
+        detector_weights: `nano` (small, embedded, for trying out), a hub id such as `IDEA-Research/grounding-dino-tiny`, or a folder;
+        a folder that `dinolabel models export` made holds everything. embedder_weights: likewise; None to detect only.
+        Raises WeightsMissing, DeviceUnavailable.
         """
+        if is_package(Path(detector_weights).expanduser()):
+            return cls(**unpacked(Path(detector_weights).expanduser(), device=device, precision=precision), cache=cache)
         if embedder_weights == "as the detector":
             embedder_weights = NANO if detector_weights == NANO else HUB_EMBEDDER
         detector = plugs.load_detector(
@@ -90,18 +99,39 @@ class Pipeline:
     def __call__(
         self,
         picture: str | Path | Pixels | PIL.Image.Image | Image,
-        prompt: str | Prompt,
+        prompt: str | Prompt | None = None,
         bundle: Bundle | str | Path | None = None,
         *,
         thresholds: Thresholds | None = None,
     ) -> list[Found]:
         """What is in one picture, best first. picture: a path, (H, W, 3) uint8 RGB, or a Pillow image.
 
-        prompt: phrases with full stops or commas between them. bundle: a trained head or its folder, to have names.
-        Raises MediaError, PromptMissing, BundleMismatch.
+        prompt: phrases with full stops or commas between them. bundle: a trained head or its folder, to have names. An exported
+        folder has both. Raises MediaError, PromptMissing, BundleMismatch.
         """
         head = Bundle.load(Path(bundle)) if isinstance(bundle, str | Path) else bundle
-        return [Found.of(each) for each in shown(self.run([as_image(picture)], _prompt(prompt), head, thresholds)[0])]
+        return self.find([as_image(picture)], prompt, head, thresholds)[0]
+
+    def find(
+        self,
+        images: Sequence[Image],
+        prompt: str | Prompt | None = None,
+        bundle: Bundle | None = None,
+        thresholds: Thresholds | None = None,
+        *,
+        labels: Mapping[str, str] | None = None,
+        names: Mapping[str, str] | None = None,
+    ) -> list[list[Found]]:
+        """What is in each image under its label, best first. labels, names: as Found.of takes them.
+
+        Without a prompt, those of the exported folder; its head is used where no bundle is given. Raises PromptMissing.
+        """
+        if prompt is None:
+            if self.package is None:
+                raise PromptMissing("There is nothing to look for: no prompt was given.")
+            prompt, labels, names = Prompt.of(list(self.package.labels)), self.package.labels, self.package.names
+        answered = self.run(images, prompt, bundle or self.bundle, thresholds, labels=labels)
+        return [[Found.of(each, labels, names) for each in shown(found)] for found in answered]
 
     def run(
         self,

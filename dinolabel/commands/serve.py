@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,7 @@ def command(
     host: Annotated[str | None, typer.Option(help="Address to listen on. Any but loopback needs DINOLABEL_SECRET.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
     weights_name: options.WeightsName = None,
+    model: Annotated[Path | None, typer.Option(help="Serve this exported folder to programs, without any Label Studio.")] = None,
 ) -> None:
     """Keep all attached projects in step with Label Studio until stopped.
 
@@ -34,9 +36,9 @@ def command(
     secret = settings.secret.get_secret_value() if settings.secret else None
     guard.check_address(settings.host, secret)
     logs.know(secret, settings.studio_token.get_secret_value() if settings.studio_token else None)
-    _plan(settings).show()
+    (_plan_of_model(settings, model) if model else _plan(settings)).show()
     with console.err.status("Loading weights"):
-        service = build.service(settings)
+        service = build.service(settings, models=build.packed_pipeline(settings, model) if model else None)
     server = serve(create_app(service, secret=secret), settings.host, settings.port, secret=secret)
     service.start()
     console.out.print(f"[ok]Serving[/] at {server.url}  [soft]Stop with Ctrl-C.[/]")
@@ -56,6 +58,11 @@ def _until_stopped(server: Server) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
     server.run()
+
+
+def _plan_of_model(settings: Settings, model: Path) -> Plan:
+    lines = [("model", str(model)), ("answers", "POST /v1/detect; described at /v1/openapi.json")]
+    return Plan.of(f"Serve at http://{settings.host}:{settings.port or '<a free port>'}", lines)
 
 
 def _plan(settings: Settings) -> Plan:

@@ -1,0 +1,116 @@
+"""`dinolabel models export`: detector, embedder, head, prompt and labels of a project in one folder that answers anywhere.
+
+Knows where each part lies; how the folder is laid out is vision/package.py's.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dinolabel import build, choice, console, options, plan, words
+from dinolabel.settings import Settings
+from vision.errors import RequestError
+
+if TYPE_CHECKING:
+    from backend.recipe import Recipe
+    from vision.package import Package
+
+Out = Annotated[Path, typer.Argument(metavar="FOLDER", help="Is made; must not exist.")]
+Head = Annotated[str | None, typer.Option("--head", help="Default: the head Label Studio shows; none yet: detection alone.")]
+
+README = """# {title}
+
+Made by dinolabel {made_by} on {at}. Finds {phrases}; names {names}. Label Studio's model version: `{version}`.
+
+```python
+from dinolabel import Pipeline
+
+pipeline = Pipeline.load("{folder}")
+for found in pipeline("photo.jpg"):
+    print(found.label, found.confidence, found.score, found.box)
+```
+
+```sh
+dinolabel serve --model {folder} --port 9090
+curl -F image=@photo.jpg http://127.0.0.1:9090/v1/detect
+```
+
+`dinolabel.json` holds the format, the labels and the thresholds; `detector/`, `embedder/` and `bundle/` hold safetensors and
+JSON only: nothing in here is run when it is loaded. The licences of the weights are those of their makers.
+"""
+
+
+def export(out: Out, project: options.Project = None, head: Head = None) -> None:
+    """Pack what a project answers with into one folder: for a service, another machine, or a colleague.
+
+    Example: dinolabel models export cats-model --project 1
+    """
+    settings = Settings.load()
+    number = choice.chosen(settings, project)
+    plan.Plan("Export the model", (("packs", f"detector, embedder, head and labels of project {number}"), ("into", str(out)))).show()
+    with console.step("Loading weights and reading the project") as came_out:
+        studio = build.studio(settings)
+        shown = studio.project(number)
+        recipe = _recipe(settings, number, shown.label_config, head)
+        package = _package(settings, recipe)
+        came_out(f"Project {number}: {words.listed(recipe.config.labels)}")
+    made = _save(settings, out, recipe, package, title=shown.title)
+    size = sum(each.stat().st_size for each in made.rglob("*") if each.is_file())
+    console.out.print(f"Exported {made} ({words.size(size)}), model version {recipe.version}.")
+    console.out.print(f"[soft]Try it: dinolabel serve --model {out}[/]")
+
+
+def _recipe(settings: Settings, project: int, label_config: str, head: str | None) -> Recipe:
+    from backend.recipe import Recipes
+
+    store = build.store(settings)
+    name = str(project)
+    chosen = store.current(name) or store.wanted(name)
+    if head is not None:
+        there = [each.id for each in store.history(name) if each.id.startswith(head)]
+        if len(set(there)) != 1:
+            raise RequestError(f"No single head starts with {head!r}.", hint="`dinolabel models list` shows them.")
+        chosen = there[0]
+    return Recipes(build.pipeline(settings), store).of(project, label_config, chosen)
+
+
+def _package(settings: Settings, recipe: Recipe) -> Package:
+    from vision.package import Package
+
+    return Package(
+        labels=dict(recipe.config.prompt_map),
+        thresholds=recipe.thresholds,
+        names=recipe.names,
+        detector=settings.detector,
+        embedder=settings.embedder,
+        input_size=settings.input_size,
+        version=recipe.version,
+        about={"project": recipe.project, "head": recipe.bundle_id, "made_by": version("dinolabel"), "made_at": _now()},
+    )
+
+
+def _save(settings: Settings, out: Path, recipe: Recipe, package: Package, *, title: str) -> Path:
+    from vision.package import save
+    from vision.weights import find
+
+    facts = {
+        "title": title, "made_by": version("dinolabel"), "at": _now()[:10], "version": recipe.version, "folder": out.name,
+        "phrases": words.listed(list(package.labels)), "names": words.listed(sorted(set(package.names.values()))) or "nobody yet",
+    }  # fmt: skip
+    return save(
+        out,
+        package,
+        detector=find(settings.detector_weights, "detector", models_dir=settings.models_dir),
+        embedder=find(settings.embedder_weights, "embedder", models_dir=settings.models_dir) if recipe.bundle else None,
+        bundle=recipe.bundle,
+        readme=README.format(**facts),
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
