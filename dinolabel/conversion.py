@@ -27,7 +27,7 @@ def convert(source: Source, out: Out, tokenizer: Tokenizer = BERT) -> None:
         raise WeightsMissing(f"There is no file {source}.", hint="Give the .pth file's path.")
     size = words.size(source.stat().st_size)
     with console.step(f"Converting {source.name} ({size}; under a minute, as much disk again)") as came_out:
-        from vision.convert import convert as convert_file
+        from vision.originals.convert import convert as convert_file
 
         made = convert_file(source, out, tokenizer=tokenizer)
         came_out(f"Made {made}")

@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from tests.parity.official import CAPTION, drawn, words_at
-from vision import original
-from vision.convert import convert
 from vision.detectors.grounding_dino import GroundingDino, build
 from vision.errors import ModelError, WeightsMissing
+from vision.originals import tensors as original
+from vision.originals.convert import convert
 from vision.types import Image, Prompt, Thresholds
 from vision.weights import find
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from transformers import GroundingDinoForObjectDetection
 
-from vision import original
+from vision.originals import tensors as original
 
 CLOSE = 1e-4
 
@@ -40,7 +40,9 @@ def main(folder: Path) -> int:
         same = bool((np.isfinite(got) == read).all())
         largest = float(np.abs(theirs[name][read]).max())
         share = float(np.abs(got[read] - theirs[name][read]).max()) / largest if same else float("inf")
-        sys.stdout.write(f"{name:8} {got.shape!s:22} largest value {largest:8.3f}  largest difference {share * largest:.2e}  ({share:.1e})\n")
+        sys.stdout.write(
+            f"{name:8} {got.shape!s:22} largest value {largest:8.3f}  largest difference {share * largest:.2e}  ({share:.1e})\n"
+        )
         worst = max(worst, share)
     sys.stdout.write(f"{'equal' if worst <= CLOSE else 'NOT EQUAL'}: within {worst:.1e} of the largest value\n")
     return int(worst > CLOSE)

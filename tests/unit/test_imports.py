@@ -21,7 +21,15 @@ ROOMS = {
     "app": {"vision", "studio"},
     "dinolabel": {"vision", "studio", "exporters", "training", "backend", "app"},
 }
-MODELS = ["vision/detectors/*", "vision/embedders/*", "vision/heads/*", "vision/loading.py", "training/nano/*", "training/finetune/*"]
+MODELS = [
+    "vision/detectors/*",
+    "vision/embedders/*",
+    "vision/heads/*",
+    "vision/originals/*",
+    "vision/loading.py",
+    "training/nano/*",
+    "training/finetune/*",
+]
 HEAVY = {
     # library: files that may import it
     "torch": [*MODELS, "vision/device.py"],

@@ -1,6 +1,6 @@
 """Turns GroundingDINO's own `.pth` file into a folder that `grounding_dino` loads, once and for all.
 
-Knows transformers' way of saving; the names are vision/original.py's. Knows nothing of settings or of the hub's whereabouts.
+Knows transformers' way of saving; the names are tensors.py's. Knows nothing of settings or of the hub's whereabouts.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from transformers import (
     GroundingDinoProcessor,
 )
 
-from vision import original
 from vision.errors import ModelError, WeightsMissing
 from vision.loading import quiet
+from vision.originals import tensors as original
 
 TOKENIZER = "google-bert/bert-base-uncased"
 
@@ -32,8 +32,7 @@ def convert(source: Path, out: Path, *, tokenizer: str = TOKENIZER) -> Path:
     """
     if out.exists():
         raise ModelError(f"{out} is there already.", hint="Name a folder that does not exist yet.")
-    tensors = original.read(source)
-    model = _model(source, tensors)
+    model = _model(source, original.read(source))
     words = _words(tokenizer, at_most=model.config.text_config.vocab_size)
     processor = GroundingDinoProcessor(image_processor=GroundingDinoImageProcessorPil(), tokenizer=words)
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,6 @@ model gives its tensors; `make parity` compares the two networks on equal weight
 from __future__ import annotations
 
 import math
-import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -101,7 +100,7 @@ def read(path: Path) -> dict[str, Tensor]:
     """The tensors of a `.pth` file by their original names. Nothing in it is run (weights_only). Raises ModelError."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, torch.serialization.pickle.UnpicklingError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise ModelError(f"{path.name} cannot be read as weights: {first}", hint="Download it again.") from error
     found = content.get("model", content) if isinstance(content, Mapping) else {}
