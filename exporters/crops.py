@@ -28,6 +28,8 @@ from vision.errors import MediaError
 from vision.types import Box, CropPolicy, Image
 
 FORMAT = 1
+OUR_GROUP, OUR_SPLIT = "dinolabel_group", "dinolabel_split"  # keys of a task's data: what a frame of a video must stay with, and its side
+SPLITS = ("train", "held_out")
 SUMMARY = "report.json"
 
 log = structlog.get_logger(__name__)
@@ -117,7 +119,7 @@ class _Writer:
             raise MediaError("The task has no picture.", hint="Its data lacks the key that the label config shows.")
         image = self.open_image(data[key])
         pixels = image.pixels
-        by = data.get(self.group_by) if self.group_by else None
+        by, split = data.get(self.group_by or OUR_GROUP), data.get(OUR_SPLIT)
         for each in judged:
             for view, box in _views(each, image):
                 if box is None:
@@ -126,7 +128,8 @@ class _Writer:
                 path = self._path(each, view)
                 save(cut(pixels, box, self.policy).pixels, self.tray.path(path))
                 group = image.sha256 if by is None else str(by)
-                yield _row(each, image, box, view=view, path=path, policy=self.policy, group=group)
+                row = _row(each, image, box, view=view, path=path, policy=self.policy, group=group)
+                yield {**row, "split": split} if split in SPLITS else row
 
     def _path(self, judged: Judged, view: str) -> str:
         """Relative path of a crop that no other has."""

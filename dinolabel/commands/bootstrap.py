@@ -11,21 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.markup import escape
 
-from dinolabel import build, console, options, weights, words
-from dinolabel.plan import Plan
+from dinolabel import bootstrapped, build, console, options, weights, words
+from dinolabel.bootstrapped import HELD_OUT
+from dinolabel.plan import Plan, agreed
 from dinolabel.settings import Settings
 
 if TYPE_CHECKING:
+    from dinolabel.handover import Handed
     from exporters.films import Films
     from exporters.harvest import Harvest
     from training.train import Verdict
 
 SOURCE_HELP = "Folder with Class_0.mp4, …, Class_test.mp4, or with a folder per class; or a CSV with the columns video,class,split."
 BLUR_HELP = "Leave out crops less sharp than this share of their video's median. 0 keeps all."
-HELD_OUT = "held_out"
-LEFT_OUT = ("small", "blurred", "copies", "dropped")
 
 
 def command(
@@ -39,6 +38,10 @@ def command(
     sharpness: Annotated[float, typer.Option(min=0, max=1, help=BLUR_HELP)] = 0.25,
     copies: Annotated[bool, typer.Option("--copies/--no-copies", help="Keep crops that are nearly the same as one before.")] = False,
     train: Annotated[bool, typer.Option("--train/--no-train", help="Learn the classes at once, or look at the sheets first.")] = True,
+    to_project: Annotated[
+        int | None, typer.Option(metavar="N", help="Send frames and boxes to this project of Label Studio, to be corrected.")
+    ] = None,
+    yes: options.Yes = False,
     box_threshold: Annotated[float | None, typer.Option(help="Least score of a box, 0 to 1.")] = None,
     text_threshold: Annotated[float | None, typer.Option(help="Least mean score of the words it matched, 0 to 1.")] = None,
     weights_name: options.WeightsName = None,
@@ -61,22 +64,28 @@ def command(
     films = find(source)
     rules = Rules(every, per_frame, min_side, sharpness, -1 if copies else NEAR)
     name = project or _name(source)
-    errand = Errand(films, words.prompt_map(prompt), name, out or build.data_dir(settings, "exports") / name, rules, settings)
-    _plan(errand, train=train).show()
+    home = out or build.data_dir(settings, "exports") / name
+    errand = Errand(films, words.prompt_map(prompt), name, home, rules, settings, to_project)
+    if not _begin(errand, train=train, yes=yes):
+        return
     harvest = _harvest(errand)
     sheets = _sheets(errand.out)
     if not as_json:
-        _tell(errand, harvest, sheets)
+        bootstrapped.table(harvest, errand.out, sheets)
     verdict = _learn(errand) if train else None
+    handed = _hand_over(errand) if to_project is not None else None
     if as_json:
-        console.out.print_json(json.dumps(_document(errand, harvest, sheets, verdict)))
+        console.out.print_json(json.dumps(_document(errand, harvest, sheets, verdict, handed)))
     else:
-        _tell_verdict(errand, verdict)
+        bootstrapped.verdict(verdict, name=name, out=errand.out, phrases=list(errand.phrases))
 
 
 @dataclass(frozen=True)
 class Errand:
-    """What to do, made out of the options. phrases: phrase -> generic label. name: the heads' project. rules: exporters.keeping.Rules."""
+    """What to do, made out of the options. phrases: phrase -> generic label. name: the heads' project. rules: exporters.keeping.Rules.
+
+    to_project: of Label Studio, where the frames go to be corrected, or None.
+    """
 
     films: Films
     phrases: Mapping[str, str]
@@ -84,6 +93,7 @@ class Errand:
     out: Path
     rules: Any
     settings: Settings
+    to_project: int | None = None
 
     @property
     def tested(self) -> int:
@@ -94,6 +104,44 @@ def _name(source: Path) -> str:
     """The folder's name as a project's name; one of digits only would be taken for a project of Label Studio."""
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", source.resolve().stem).strip(".-") or "videos"
     return f"videos-{plain}" if plain.isdigit() else plain
+
+
+def _begin(errand: Errand, *, train: bool, yes: bool) -> bool:
+    """Show the plan; ask only where something of others is changed. Raises StudioError before any work when the project is not there."""
+    plan = _plan(errand, train=train)
+    if errand.to_project is None:
+        plan.show()
+        return True
+    from dinolabel.handover import lacking
+
+    project = build.studio(errand.settings).project(errand.to_project)
+    names = lacking(project.label_config, errand.films.labels)
+    lines = [("sends", f"frames and boxes to project {project.id}, {project.title}, as predictions to be corrected")]
+    lines += [("adds", f"the labels {words.listed(names)} to its label config")] if names else []
+    Plan.of(plan.title, plan.lines, lines).show()
+    return not names or agreed(yes=yes)
+
+
+def _hand_over(errand: Errand) -> Handed:
+    from dinolabel.handover import hand_over
+
+    assert errand.to_project is not None
+    studio = build.studio(errand.settings)
+    with console.bar() as bar:
+        line = bar.add_task("Sending", total=None)
+        handed = hand_over(
+            studio,
+            errand.to_project,
+            errand.out,
+            root=errand.films.root,
+            progress=lambda done, total: bar.update(line, completed=done, total=total),
+        )
+    there = f"; {words.counted(handed.there, 'frame')} had been sent before" if handed.there else ""
+    told = (
+        f"[ok]Sent[/] {words.counted(handed.boxes, 'box', 'boxes')} on {words.counted(handed.tasks, 'frame')} as {handed.version}{there}."
+    )
+    console.err.print(f"{told} {studio.url}/projects/{errand.to_project}/data", soft_wrap=True)
+    return handed
 
 
 def _plan(errand: Errand, *, train: bool) -> Plan:
@@ -170,63 +218,9 @@ def _learn(errand: Errand) -> Verdict:
     return learn(errand.settings, errand.name, errand.out)
 
 
-def _tell(errand: Errand, harvest: Harvest, sheets: Mapping[str, Sequence[Path]]) -> None:
-    figures = ("frames", "boxes", "kept")
-    table = console.table("video", "class", *figures, "left out", right=figures)
-    for each in harvest.videos:
-        label = escape(each.label) + (" [soft](test)[/]" if each.split == HELD_OUT else "")
-        reasons = [f"{count} {reason}" for reason in LEFT_OUT if (count := getattr(each, reason))]
-        table.add_row(escape(each.video), label, *(str(getattr(each, figure)) for figure in figures), ", ".join(reasons) or "–")
-    console.out.print(table)
-    for tally in harvest.videos:
-        if tally.note:
-            console.err.print(f"[warn]{escape(tally.video)}[/]  {escape(tally.note)}", soft_wrap=True)
-    for failure in harvest.failed:
-        console.err.print(
-            f"[bad]{escape(failure['video'])}[/]  {escape(failure['error'])} [soft]{escape(failure['hint'])}[/]", soft_wrap=True
-        )
-    for paths in sheets.values():
-        for path in paths:
-            console.out.print(f"[soft]sheet  {escape(str(path))}[/]", soft_wrap=True)
-    console.out.print(f"Something wrong on a sheet? `dinolabel drop {escape(str(errand.out))} 12 15-18`, then `dinolabel train` again.")
-
-
-def _tell_verdict(errand: Errand, verdict: Verdict | None) -> None:
-    from dinolabel.commands.train import tell
-
-    again = f"dinolabel train --manifest {errand.out} --project {errand.name}"
-    if verdict is None:
-        console.out.print(f"[soft]Not trained. When the sheets are right: {escape(again)}[/]", soft_wrap=True)
-        return
-    tell(verdict)
-    if accuracy := tested(verdict.metrics):
-        console.out.print(f"[name]Accuracy on the test videos: {accuracy['accuracy']:.2f}[/]  {_counts(accuracy)}", soft_wrap=True)
-    elif verdict.metrics.get("accuracy") is not None:
-        console.out.print(f"No test videos: with each video left out in turn the accuracy is {verdict.metrics['accuracy']:.2f}.")
-    if verdict.published:
-        words_of = " ".join(f'--prompt "{phrase}"' for phrase in errand.phrases)
-        console.out.print(
-            f"[soft]Name them in pictures: dinolabel detect PICTURES {escape(words_of)} --project {errand.name}[/]", soft_wrap=True
-        )
-        console.out.print("[soft]In the browser: dinolabel app[/]")
-
-
-def tested(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What the head did on the videos set apart for testing, None when there were none. An object left unnamed counts as wrong."""
-    from training.gate import HELD_OUT as BASIS
-
-    if metrics.get("basis") != BASIS:
-        return None
-    return {key: metrics[key] for key in ("accuracy", "accuracy_named", "coverage", "objects", "groups")}
-
-
-def _counts(accuracy: Mapping[str, Any]) -> str:
-    right = round(accuracy["accuracy"] * accuracy["objects"])
-    unnamed = round((1 - accuracy["coverage"]) * accuracy["objects"])
-    return f"({right} of {accuracy['objects']} crops of {words.counted(accuracy['groups'], 'video')} named right, {unnamed} left unnamed)"
-
-
-def _document(errand: Errand, harvest: Harvest, sheets: Mapping[str, Sequence[Path]], verdict: Verdict | None) -> dict[str, Any]:
+def _document(
+    errand: Errand, harvest: Harvest, sheets: Mapping[str, Sequence[Path]], verdict: Verdict | None, handed: Handed | None
+) -> dict[str, Any]:
     return {
         "format": 1,
         "project": errand.name,
@@ -234,5 +228,6 @@ def _document(errand: Errand, harvest: Harvest, sheets: Mapping[str, Sequence[Pa
         **asdict(harvest),
         "sheets": {label: [str(path) for path in paths] for label, paths in sheets.items()},
         "verdict": {**asdict(verdict), "receipt": str(verdict.receipt)} if verdict else None,
-        "test": tested(verdict.metrics) if verdict else None,
+        "test": bootstrapped.tested(verdict.metrics) if verdict else None,
+        "sent": asdict(handed) if handed else None,
     }

@@ -115,6 +115,11 @@ class Tasks:
                 ids += self._import(project, files=files)
         return ids
 
+    def add_data(self, task: int, data: Mapping[str, Any]) -> None:
+        """Put more keys beside what a task's data holds; a key that is there keeps its value."""
+        there = self.task(task)["data"]
+        self.wire.json("PATCH", f"/api/tasks/{task}/", json={"data": {**data, **there}})
+
     def create_annotation(
         self,
         task: int,

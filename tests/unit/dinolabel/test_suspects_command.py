@@ -49,9 +49,7 @@ def export(folder: Path, *, wrong: int | None) -> None:
     world.write(folder / "exports" / "1", Cache(folder / "cache.sqlite", max_mb=16))
 
 
-def test_the_wrong_one_is_printed_with_its_link_and_in_the_tab(
-    board: Board, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_wrong_one_is_printed_with_its_link_and_in_the_tab(board: Board, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     export(tmp_path, wrong=40)
     assert run(["suspects", "--project", "1"]) == 0
     printed = capsys.readouterr().out
