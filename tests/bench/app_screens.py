@@ -93,9 +93,9 @@ def main() -> None:
         home = Path(folder)
         pipeline = Pipeline.load("nano", cache=Cache(home / "cache.sqlite", max_mb=64))
         store = Store(home / "bundles")
-        for scenes in (14, 30, 72):
+        for scenes in (16, 40):
             train_from_demo(pipeline, store, scenes=scenes)
-        film = write_film(home / "cats.mp4", seed=42, seconds=4.0)
+        film = write_film(home / "cats.mp4", seed=42, seconds=3.0)
         served = serve(page(pipeline, store), host="127.0.0.1", port=0)
         try:
             shoot(served.url, asked.out, film.path)

@@ -109,7 +109,7 @@ def train_from_demo(pipeline: Pipeline, store: Store, *, scenes: int = 72) -> st
         home = Path(folder) / "crops"
         _export(home, pipeline, scenes)
         now = f"2026-11-22T12:{scenes % 60:02}:00+00:00"
-        train(home, project="1", embedder=pipeline.embedder, store=store, cache=None, now=now, force=True)
+        train(home, project="1", embedder=pipeline.embedder, store=store, cache=pipeline.cache, now=now, force=True)
     newest = store.newest("1")
     assert newest is not None
     return newest

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from vision.bundle import Bundle
@@ -23,7 +24,8 @@ from vision.frames import Video, decoded, open_video, opened_stream, upright
 from vision.pipeline import Pipeline
 from vision.types import Box, Detection, Embeddings, Image, Nothing, Pixels, Prompt, Thresholds, Unknown
 
-GREY_SIDE = 640  # pixels; performance.md §5: half of 720p follows nearly as well as the whole
+SMALLEST, LARGEST = 320, 640  # pixels of the longer side of what optical flow sees: at half size boxes are followed nearly as well
+LUMA_FIRST = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12"})
 MOST_APART = 0.5  # seconds between two passes of the detector, however slow the film's frames come
 WEAK = 0.5  # share of the box threshold with which a track is kept alive (ByteTrack's second round: Zhang et al., ECCV 2022)
 REFRESH = 2.0  # seconds between two looks at a track that has had its first three
@@ -95,7 +97,7 @@ class Watch:
         with opened_stream(self.video.path) as (container, stream):
             for number, frame in enumerate(decoded(container, stream)):
                 grey = _grey(frame)
-                changed = before is not None and float(np.abs(grey.astype(np.int16) - before).mean()) > CUT
+                changed = before is not None and _change(before, grey) > CUT
                 if changed:
                     self._settle()
                     self._tracker.cut()
@@ -161,7 +163,19 @@ class Watch:
 
 
 def _grey(frame: Any) -> Grey:
-    """(h, w) uint8, longer side GREY_SIDE at most, upright: from the luma plane, so it costs little."""
-    scale = min(1.0, GREY_SIDE / max(frame.width, frame.height))
-    small = frame.reformat(width=max(2, round(frame.width * scale)), height=max(2, round(frame.height * scale)), format="gray")
-    return np.ascontiguousarray(np.rot90(small.to_ndarray(), k=round(frame.rotation / 90)))
+    """(h, w) uint8, upright, half the frame's size but between SMALLEST and LARGEST; from the luma plane where there is one."""
+    longer = max(frame.width, frame.height)
+    scale = min(1.0, min(max(longer / 2, SMALLEST), LARGEST) / longer)
+    size = max(2, round(frame.width * scale)), max(2, round(frame.height * scale))
+    if frame.format.name in LUMA_FIRST:
+        plane = frame.planes[0]
+        luma = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)[:, : frame.width]
+        small = cv2.resize(luma, size, interpolation=cv2.INTER_AREA)
+    else:
+        small = frame.reformat(width=size[0], height=size[1], format="gray").to_ndarray()
+    return np.ascontiguousarray(np.rot90(small, k=round(frame.rotation / 90)))
+
+
+def _change(before: Grey, now: Grey) -> float:
+    """Mean change of a grey level, over every fourth row and column."""
+    return float(np.abs(now[::4, ::4].astype(np.int16) - before[::4, ::4]).mean())
