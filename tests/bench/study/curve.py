@@ -26,7 +26,7 @@ AUTO = "auto"
 
 
 def curve(world: World, embedder: Embedder, *, shots: Sequence[int] = SHOTS, draws: int, seed: int = 0) -> list[dict[str, Any]]:
-    """A row a head and number of crops: each figure as [mean, low, high] over the draws (normal 95 % interval of the mean)."""
+    """A row a head and number of crops: each figure as [mean, low, high] over the draws (normal 95 % interval of the mean, within 0..1)."""
     out = []
     for count in shots:
         reports: dict[str, list[Report]] = {}
@@ -77,4 +77,4 @@ def _figure(report: Report, name: str) -> float:
 def _interval(values: Sequence[float]) -> list[float]:
     mean = float(np.mean(values))
     spread = 1.96 * float(np.std(values, ddof=1)) / len(values) ** 0.5 if len(values) > 1 else 0.0
-    return [round(each, 4) for each in (mean, mean - spread, mean + spread)]
+    return [round(min(max(each, 0.0), 1.0), 4) for each in (mean, mean - spread, mean + spread)]
