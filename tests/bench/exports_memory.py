@@ -1,6 +1,6 @@
 """Peak memory and time of every export on a generated project. Measures, asserts nothing.
 
-python -m tests.bench.exports_memory --tasks 10000 --boxes 10 --out exports.json
+python -m tests.bench.exports_memory --tasks 10000 --boxes 12 --out exports.json
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.bench.generated import generate
 def main() -> None:
     wanted = argparse.ArgumentParser(description=__doc__)
     wanted.add_argument("--tasks", type=int, default=10_000)
-    wanted.add_argument("--boxes", type=int, default=10)
+    wanted.add_argument("--boxes", type=int, default=12)
     wanted.add_argument("--formats", default=",".join(exporters.names()))
     wanted.add_argument("--out", type=Path)
     given = wanted.parse_args()
