@@ -139,10 +139,21 @@ def _browser(stand: Stand, project: int, watch: Watch, over: threading.Event) ->
             while not over.is_set():
                 page.goto(f"{stand.local.url}/projects/{project}/data?labeling=1", wait_until="domcontentloaded")
                 page.wait_for_function(REGIONS_DRAWN, timeout=120_000)
-                regions = page.evaluate("() => window.Htx.annotationStore.selected.regionStore.regions.length")
                 watch.opened += 1
-                watch.drawn += bool(regions)
-                if not regions:
+                if _boxes(page):
+                    watch.drawn += 1
+                else:
                     watch.empty.append(watch.opened)
 
     return look
+
+
+def _boxes(page: Any) -> bool:
+    """Whether the opened task shows any within what a busy machine needs to draw them."""
+    from playwright.sync_api import TimeoutError as NeverSeen
+
+    try:
+        page.wait_for_function("() => window.Htx.annotationStore.selected.regionStore.regions.length > 0", timeout=30_000)
+    except NeverSeen:
+        return False
+    return True

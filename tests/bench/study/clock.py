@@ -75,4 +75,3 @@ def _train(folder: Path, tag: str) -> None:
 
 if __name__ == "__main__":
     _train(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "")
-
