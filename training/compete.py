@@ -50,9 +50,9 @@ class Choice:
 
 
 def choose(samples: Samples, *, seed: int) -> Choice:
-    """The head to fit. The prototype alone while a label has few objects, or when there is one name."""
+    """The head to fit. The prototype alone while a label has few objects, or when there is one name or one group."""
     fewest = min(samples.objects.get(name, 0) for name in samples.names)
-    if len(samples.labels_seen) < 2 or fewest < LEAST_TO_COMPETE:
+    if len(samples.labels_seen) < 2 or fewest < LEAST_TO_COMPETE or len(set(samples.groups)) < 2:
         return Choice(next(each for each in contenders() if each.name == FEW), ())
     tried = [(each, _score(each.words, out_of_fold(each.head, samples, seed=seed), samples)) for each in contenders()]
     # differences below a hundredth are noise: then the head that does well with few crops is the safer one

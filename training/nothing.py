@@ -6,7 +6,7 @@ Knows rows, embeddings and the head they stand beside; nothing of Label Studio. 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -93,7 +93,7 @@ def believe(decided: Decided, head: Bundle) -> tuple[Belief | None, dict[str, An
 
     Deleted boxes that are as near to kept ones as to each other teach nothing: they may be a name that somebody will want.
     """
-    rejected, kept = decided.rejected, decided.kept
+    rejected, kept = (replace(each, embeddings=head.looked_at(each.embeddings)) for each in (decided.rejected, decided.kept))
     groups = codes([*(row.group for row in rejected.rows), *(row.group for row in kept.rows)])
     own, others = groups[: len(rejected.rows)], groups[len(rejected.rows) :]
     far = nearest(rejected.embeddings, kept.embeddings, groups=(own, others))
@@ -133,7 +133,8 @@ def hidden(head: Bundle, belief: Belief, asked: Features) -> int:
     if not len(asked.rows):
         return 0
     unnamed = [isinstance(each, Unknown) for each in head.answer(asked.embeddings, [row.box for row in asked.rows], reasons=False)]
-    believed = belief.believes(asked.embeddings, head.distances(asked.embeddings).min(axis=1)) > 0
+    looked = head.looked_at(asked.embeddings)
+    believed = belief.believes(looked, nearest(looked, head.references)) > 0
     return int((believed & np.array(unnamed)).sum())
 
 

@@ -21,8 +21,9 @@ from safetensors.numpy import save as bytes_of
 
 from vision import plugs
 from vision.errors import BundleMismatch, UnknownPlug
-from vision.nothing import Belief, shown_again
+from vision.nothing import Belief, nearest, shown_again
 from vision.protocols import Head
+from vision.reasons import most_alike
 from vision.softmax import softmax
 from vision.types import Alike, Answer, Box, CropPolicy, Embeddings, Named, Nothing, Unknown
 
@@ -32,7 +33,6 @@ OPTIONAL = {"neighbours": 1, "width": 0}  # since 3: written, and in the digest,
 BLOCK = 2048  # rows of a distance table held at once
 CARD, ARRAYS = "bundle.json", "arrays.safetensors"
 NOTHING = "nothing."  # the belief's arrays
-BECAUSE = 3  # approved crops named as the reason of an answer
 UNKNOWN_LABEL = "unknown"  # a label of this name teaches rejection: it is never given as a name
 SILENT = ("created_at", "metrics", "data_digest", "trained_on", "trained_until", "reference_ids", "nothing_ids")
 """Fields that decide no answer and so do not count in the digest."""
@@ -120,8 +120,8 @@ class Bundle:
         distances = self.distances(embeddings)
         answers = [self._answer(*each) for each in zip(confidences, distances, boxes, strict=True)]
         if reasons:
-            answers = [replace(each, because=why) for each, why in zip(answers, self._because(looked, answers), strict=True)]
-        return self._suppressed(answers, embeddings, distances, boxes, image)
+            answers = [replace(each, because=why) for each, why in zip(answers, self._reasons(looked, answers), strict=True)]
+        return self._suppressed(answers, looked, boxes, image)
 
     def ranked(self, embeddings: Embeddings, *, most: int = 3) -> list[list[tuple[str, float]]]:
         """For people: the `most` likeliest names of each row with their calibrated confidence (0..1), best first; accepted or not."""
@@ -148,26 +148,14 @@ class Bundle:
                 out[rows, at] = np.partition(mine, count - 1, axis=1)[:, :count].mean(axis=1)
         return out
 
-    def _because(self, embeddings: Embeddings, answers: Sequence[Named | Unknown]) -> list[tuple[Alike, ...]]:
-        """The approved crops of each answer's label, or of its best guess, that are most like it: nearest first."""
-        distances = 1.0 - embeddings.astype(np.float64) @ self.references.T.astype(np.float64)
-        own = np.array(self.reference_labels)
-        because = []
-        for row, answer in zip(distances, answers, strict=True):
-            at = np.flatnonzero(own == (answer.label if isinstance(answer, Named) else answer.nearest))
-            nearest = at[np.argsort(row[at], kind="stable")]
-            # a person's box and the detector's for the same object are one reason, not two
-            objects = {self.reference_ids[each].rsplit("/", 1)[0]: each for each in reversed(nearest)}
-            chosen = sorted(objects.values(), key=lambda each: float(row[each]))[:BECAUSE]
-            because.append(tuple(Alike(self.reference_ids[each], str(own[each]), round(float(row[each]), 4)) for each in chosen))
-        return because
+    def _reasons(self, looked: Embeddings, answers: Sequence[Named | Unknown]) -> list[tuple[Alike, ...]]:
+        wanted = [each.label if isinstance(each, Named) else each.nearest for each in answers]
+        return most_alike(looked, wanted, self.references, self.reference_labels, self.reference_ids)
 
-    def _suppressed(
-        self, answers: Sequence[Answer], embeddings: Embeddings, distances: npt.NDArray[np.float64], boxes: Sequence[Box], image: str
-    ) -> list[Answer]:
+    def _suppressed(self, answers: Sequence[Answer], looked: Embeddings, boxes: Sequence[Box], image: str) -> list[Answer]:
         if self.nothing is None:
             return list(answers)
-        believed = self.nothing.believes(embeddings, distances.min(axis=1))
+        believed = self.nothing.believes(looked, nearest(looked, self.references))
         return [
             Nothing(float(share)) if share > 0 and self._hides(answer, box, image) else answer
             for answer, share, box in zip(answers, believed, boxes, strict=True)

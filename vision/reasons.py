@@ -1,15 +1,37 @@
-"""The pictures behind an answer: from the ids of approved crops, as a bundle keeps them, to files of an export of crops.
+"""Why an answer is what it is: the approved crops most like it, and their pictures in an export of crops.
 
-Knows the lines of a manifest; nothing of heads.
+Knows unit vectors and the lines of a manifest; nothing of heads.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
+
+from vision.types import Alike, Embeddings
+
 MANIFEST = "manifest.jsonl"
+MOST = 3  # crops named as the reason of an answer
+
+
+def most_alike(
+    asked: Embeddings, labels: Sequence[str | None], references: Embeddings, reference_labels: Sequence[str], ids: Sequence[str]
+) -> list[tuple[Alike, ...]]:
+    """For each row the references of its label that are most like it, nearest first; a person's box and the detector's for one object
+    are one reason. asked: (N, D), references: (M, D), unit rows. labels: N, reference_labels, ids: M."""
+    distances = 1.0 - asked.astype(np.float64) @ references.T.astype(np.float64)
+    own = np.array(reference_labels)
+    because = []
+    for row, label in zip(distances, labels, strict=True):
+        at = np.flatnonzero(own == label)
+        nearest = at[np.argsort(row[at], kind="stable")]
+        objects = {ids[each].rsplit("/", 1)[0]: each for each in reversed(nearest)}
+        chosen = sorted(objects.values(), key=lambda each: float(row[each]))[:MOST]
+        because.append(tuple(Alike(ids[each], str(own[each]), round(float(row[each]), 4)) for each in chosen))
+    return because
 
 
 def crop_files(export: Path, ids: Iterable[str]) -> dict[str, Path]:

@@ -73,7 +73,8 @@ def _forget(settings: Settings, studio: Studio, number: int, names: list[str], f
     known = exact if not len(theirs) else theirs if exact.shape[1:] != theirs.shape[1:] else np.concatenate([theirs, exact])
     gone = heads.holding(store, str(number), mention, removed.objects, known)
     store.forget(str(number), gone)
-    embeddings = build.cache(settings).forget(keys, theirs, distance=distance)
+    like = exact if len(exact) else theirs  # a head may keep the first columns only
+    embeddings = build.cache(settings).forget(keys, like, distance=distance)
     reached = _there(studio, number, mention)
     jobs = build.jobs(settings)
     told = jobs.forget(number, mention.within)

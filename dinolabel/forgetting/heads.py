@@ -40,6 +40,8 @@ def _holds(bundle: Bundle, mention: Mention, objects: set[str], theirs: Embeddin
     if any(each.rsplit("/", 1)[0] in objects for each in ids):
         return True
     kept = [bundle.references, *((bundle.nothing.rejected, bundle.nothing.kept) if bundle.nothing else ())]
+    theirs = theirs[:, : bundle.references.shape[1]] if theirs.ndim == 2 else theirs  # a head may know the first columns only
+    theirs = theirs / np.maximum(np.linalg.norm(theirs, axis=1, keepdims=True), 1e-12) if len(theirs) else theirs
     comparable = [each for each in kept if len(each) and len(theirs) and each.shape[1] == theirs.shape[1]]
     return any(float((each @ theirs.T).max()) > 1 - SAME for each in comparable)
 

@@ -126,5 +126,13 @@ def test_ten_names_let_heads_compete(bench: Bench) -> None:
     assert verdict.published and verdict.metrics["macro_f1"] >= 0.9
 
 
+def test_pictures_that_are_all_alike_are_one_group_and_judge_nothing(bench: Bench) -> None:
+    world = World().crowd(NAMES, images=8)
+    for row in world.rows:
+        row["group"] = "one scene"
+    verdict = bench.train(world)
+    assert verdict.published and verdict.metrics["basis"] == gate.NOTHING
+
+
 def test_policy_of_the_manifest_goes_into_the_bundle(bench: Bench) -> None:
     assert bench.bundle(bench.train(World().crowd(NAMES, images=2))).policy == CropPolicy()
