@@ -35,7 +35,7 @@ def clean(
         for prediction in studio.predictions(row.id) if row.versions else ():
             result = [_without(each, config, mention) for each in prediction.get("result") or []]
             if result != prediction.get("result"):
-                studio.set_prediction_result(int(prediction["id"]), [each for each in result if each is not None])
+                studio.set_prediction_result(int(prediction["id"]), [each for each in result if each is not None], task=row.id)
                 rewritten += 1
         if (row.annotated or row.cancelled) and any(_said(each, mention) for each in studio.task(row.id).get("annotations") or []):
             people.append(row.id)

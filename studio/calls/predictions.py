@@ -57,9 +57,12 @@ class Predictions(Tasks):
     def delete_prediction(self, prediction: int) -> None:
         self.wire.json("DELETE", f"/api/predictions/{prediction}/")
 
-    def set_prediction_result(self, prediction: int, result: Sequence[Mapping[str, Any]]) -> None:
-        """Put other regions into a stored prediction; annotations that began from it keep pointing at it."""
-        self.wire.json("PATCH", f"/api/predictions/{prediction}/", json={"result": list(result)})
+    def set_prediction_result(self, prediction: int, result: Sequence[Mapping[str, Any]], *, task: int) -> None:
+        """Put other regions into a stored prediction of a task; annotations that began from it keep pointing at it.
+
+        The task goes along because Label Studio, where it validates predictions, finds the label config through it.
+        """
+        self.wire.json("PATCH", f"/api/predictions/{prediction}/", json={"task": task, "result": list(result)})
 
     def _import_chunk(self, project: int, chunk: Sequence[Prediction]) -> tuple[int, Sequence[Prediction]]:
         """How many were created, and those sent whose task exists. One unknown task refuses a whole request (measured)."""

@@ -40,7 +40,7 @@ class Studio(ScriptedStudio):
     def predictions(self, task: int) -> list[dict[str, Any]]:
         return self._tasks[task].predictions
 
-    def set_prediction_result(self, prediction: int, result: Sequence[Mapping[str, Any]]) -> None:
+    def set_prediction_result(self, prediction: int, result: Sequence[Mapping[str, Any]], *, task: int) -> None:
         (found,) = [each for task in self._tasks.values() for each in task.predictions if each["id"] == prediction]
         found["result"] = list(result)
 
