@@ -76,6 +76,8 @@ def log_softmax(logits: Floats) -> Floats:
 
 def negative_log_likelihood(logits: Floats, truth: Codes) -> float:
     """Mean surprise at the true labels; a label that the fold did not know costs as much as a blind guess."""
+    if not len(truth):
+        return float(np.log(max(2, logits.shape[1])))
     logged = log_softmax(logits)[np.arange(len(truth)), truth]
     return float(-np.where(np.isfinite(logged), logged, -np.log(max(2, logits.shape[1]))).mean())
 

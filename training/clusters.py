@@ -21,6 +21,7 @@ PRINT_DIGEST = "fingerprint-1"  # stands where an embedder's digest does in the 
 # of one thing often meets another's. Together they catch every re-saved copy and about half of the bursts that were tried.
 ALIKE = 0.95  # cosine, where the fingerprints are near each other
 SAME = 0.995  # cosine so near that no fingerprint is asked: one drawn crop in 250 has such a neighbour in another picture
+LARGE, SURELY = 0.25, 4  # share of all groups above which a cluster is none; of so many groups it always is one
 BLOCK = 2048
 Prints = npt.NDArray[np.float32]
 
@@ -44,12 +45,21 @@ def clusters(embeddings: Embeddings, prints: Prints | None, groups: Sequence[str
     first, second = _pairs(embeddings, prints, numbers)
     joined = coo_matrix((np.ones(len(first), dtype=bool), (numbers[first], numbers[second])), shape=(len(names), len(names)))
     _, cluster = connected_components(joined, directed=False)
+    cluster = _small(cluster, len(names))
     age = np.full(len(names), np.iinfo(np.int64).max)
     np.minimum.at(age, numbers, np.asarray(ages, dtype=np.int64))
     oldest: dict[int, str] = {}
     for at in np.lexsort((names, age)):  # the oldest first; of equal age the first by name
         oldest.setdefault(int(cluster[at]), str(names[at]))
     return tuple(oldest[int(cluster[number])] for number in numbers)
+
+
+def _small(cluster: npt.NDArray[np.int32], count: int) -> npt.NDArray[np.int64]:
+    """Clusters of a large share of all groups are taken apart again: then it is how the thing looks, a printed card or a logo, and as one
+    group nothing would be left to judge by."""
+    sizes = np.bincount(cluster)
+    large = sizes[cluster] > max(LARGE * count, SURELY)
+    return np.where(large, len(sizes) + np.arange(count), cluster).astype(np.int64)
 
 
 def _pairs(embeddings: Embeddings, prints: Prints | None, numbers: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.int64], ...]:

@@ -52,6 +52,15 @@ def test_the_oldest_gives_its_name_and_so_its_side() -> None:
     assert clusters(rows([1, 0], [0, 1], [1, 0.01], [0.01, 1], [0.01, 1]), None, bridge, [5, 1, 9, 2, 10])[0] == "z"
 
 
+def test_a_thing_that_always_looks_the_same_stays_in_its_pictures() -> None:
+    """A printed card is its own near-duplicate in every picture: as one group nothing would be left to judge by."""
+    card = rows(*[[1, 0.001 * at] for at in range(12)])
+    names = [f"{at:02d}" for at in range(12)]
+    assert clusters(card, None, names, list(range(12))) == tuple(names)
+    few = rows(*[[1, 0.001 * at] for at in range(3)], *np.eye(10)[:, :2].tolist()[1:2], [0.5, -1])
+    assert clusters(few, None, names[:5], list(range(5))) == ("00", "00", "00", "03", "04")
+
+
 @pytest.fixture
 def leaky() -> World:
     """Labels that mean nothing, and every picture there eight times, each time a little changed: whoever remembers pictures is right."""
