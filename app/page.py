@@ -61,7 +61,7 @@ def page(
     tab = ImageTab(sight, store)
     films = FilmTab(sight, tab, shelf)
     with gr.Blocks(title="dinolabel", analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)) as blocks:
-        head = gr.HTML(lambda: _header(sight), elem_id="header", padding=False)
+        head = gr.HTML(_header(sight), elem_id="header", padding=False)
         _without_models(blocks, sight, head)
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Image", id="image"):
@@ -85,15 +85,19 @@ def _limits(sight: Sight) -> Thresholds:
 def _without_models(blocks: gr.Blocks, sight: Sight, head: gr.HTML) -> None:
     """What a person sees when there are no weights, with a button to try again once they are there."""
     with gr.Column(visible=sight.problem is not None, elem_id="problem") as problem:
-        words = gr.HTML(lambda: _problem(sight), padding=False)
+        words = gr.HTML(_problem(sight), padding=False)
         again = gr.Button("Try again", size="sm")
 
+    def state() -> tuple[Any, ...]:
+        return gr.Column(visible=sight.problem is not None), _problem(sight), _header(sight)
+
     def retry() -> tuple[Any, ...]:
-        there = sight.load()
-        return gr.Column(visible=not there), _problem(sight), _header(sight)
+        sight.load()
+        return state()
 
     again.click(telling(retry), None, [problem, words, head], api_name="load", concurrency_limit=1)
-    blocks.load(lambda: gr.Column(visible=sight.problem is not None), None, problem, api_visibility="private", show_progress="hidden")
+    # Quietly: a spinner over the head would lie over the tabs, too.
+    blocks.load(state, None, [problem, words, head], api_visibility="private", show_progress="hidden")
 
 
 @dataclass(frozen=True)

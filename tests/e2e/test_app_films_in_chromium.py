@@ -22,7 +22,7 @@ from vision.pipeline import Pipeline
 from vision.store import Store
 
 pytestmark = pytest.mark.e2e
-LONG = 90_000
+LONG = 180_000
 
 
 @dataclass
@@ -214,7 +214,7 @@ def test_without_weights_the_page_says_what_to_do(browser: Browser, start: Calla
     expect(page.locator("#film-status")).to_contain_text("2 tracks", timeout=LONG)
 
 
-def _until(true: Callable[[], bool], seconds: float = 90.0) -> None:
+def _until(true: Callable[[], bool], seconds: float = 180.0) -> None:
     """Wait for a condition, on the clock only so as not to wait for ever."""
     import time
 
