@@ -54,7 +54,14 @@ def _answers() -> list[Any]:
     bar = gr.HTML(_bar(0.0), elem_id="film-bar", padding=False)
     preview = gr.Image(label="Preview", interactive=False, height=400, buttons=["fullscreen"], elem_id="film-preview", format="jpeg")
     video = gr.Video(label="Found", interactive=False, height=400, visible=False, elem_id="film-found", buttons=["download"])
-    line = gr.Image(label="Who is seen when", interactive=False, visible=False, buttons=["download", "fullscreen"], elem_id="film-timeline")
+    line = gr.Image(
+        label="Who is seen when",
+        show_label=False,
+        interactive=False,
+        visible=False,
+        buttons=["download", "fullscreen"],
+        elem_id="film-timeline",
+    )
     table = gr.Dataframe(headers=HEADERS, value=[], interactive=False, show_label=False, max_height=260, buttons=[], visible=False)
     files = gr.File(label="To keep", file_count="multiple", interactive=False, visible=False, elem_id="film-files")
     return [status, bar, preview, video, line, table, files]
@@ -69,11 +76,16 @@ def _wire(blocks: gr.Blocks, tab: FilmTab, asked: list[Any], told: list[Any], *,
     def stop(request: gr.Request) -> None:
         tab.stop(_who(request))
 
-    busy = (gr.Button(interactive=False), gr.Button(interactive=True))
-    idle = (gr.Button(interactive=True), gr.Button("Cancel", interactive=False))
-    began = find.click(lambda: busy, None, [find, cancel], api_visibility="private", show_progress="hidden", queue=False)
+    # Made when they are asked for: a button made here would stand on the page.
+    def busy() -> tuple[Any, ...]:
+        return gr.Button(interactive=False), gr.Button(interactive=True)
+
+    def idle() -> tuple[Any, ...]:
+        return gr.Button(interactive=True), gr.Button("Cancel", interactive=False)
+
+    began = find.click(busy, None, [find, cancel], api_visibility="private", show_progress="hidden", queue=False)
     watched = began.then(telling_each(run), asked, told, api_name="find_in_film", show_progress="hidden", concurrency_limit=16)
-    watched.then(lambda: idle, None, [find, cancel], api_visibility="private", show_progress="hidden", queue=False)
+    watched.then(idle, None, [find, cancel], api_visibility="private", show_progress="hidden", queue=False)
     # First the word, then the deed: the other way round, "Cancelling…" could arrive after the film's last word.
     said = cancel.click(lambda: gr.Button("Cancelling…", interactive=False), None, cancel, api_visibility="private", queue=False)
     said.then(telling(stop), None, None, api_name="cancel_film", show_progress="hidden", queue=False)

@@ -23,12 +23,13 @@ from vision.store import Store
 
 LONG = 180_000
 SCENE = "scene-003.jpg"
+LOOKS = (("light", "light", 1400, 1000), ("phone", "light", 390, 844), ("dark", "dark", 1400, 1000))
 
 
 def shoot(url: str, out: Path, film: Path) -> None:
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium(), args=FLAGS)
-        for name, scheme, width, height in (("light", "light", 1400, 1000), ("dark", "dark", 1400, 1000), ("phone", "light", 390, 844)):
+        for name, scheme, width, height in LOOKS:
             context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
             shown = context.new_page()
             shown.goto(url)

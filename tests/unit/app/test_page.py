@@ -143,3 +143,8 @@ def test_every_name_in_the_docs_is_there(client: Client) -> None:
     told = set(re.findall(r"`(/[a-z_]+)`", text))
     assert len(told) > 10
     assert told <= set(client.view_api(return_format="dict", print_info=False)["named_endpoints"])
+
+
+def test_no_button_stands_on_the_page_that_nothing_was_laid_out_for(client: Client) -> None:
+    words = {each["props"].get("value") for each in client.config["components"] if each["type"] == "button"}
+    assert "Run" not in words, "Gradio's word for a button that was made without one"
