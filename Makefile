@@ -2,7 +2,7 @@
 PYTHON ?= python3
 MODELS ?= nano
 
-.PHONY: demo test setup nano eval-nano studio-bench effort video-bench study parity
+.PHONY: demo test setup nano eval-nano studio-bench effort video-bench ancestor-bench study parity
 
 demo: ## the whole loop on the embedded models (MODELS=hub: on the real weights)
 	$(PYTHON) run.py demo --models $(MODELS)
@@ -27,6 +27,9 @@ effort: ## keys a box costs a person, pressed in a real browser (about 15 minute
 
 video-bench: ## a film our way and the ancestor's way, measured into video.json
 	$(PYTHON) run.py video-bench
+
+ancestor-bench: ## the ancestor's steps beside ours, measured into ancestor.json
+	$(PYTHON) run.py ancestor-bench
 
 WEIGHTS ?= nano
 study: ## how far the head can be trusted: docs/study.md and study.json (WEIGHTS=facebook/dinov2-small: on real weights)

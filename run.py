@@ -150,6 +150,12 @@ def video_bench(*arguments: str) -> None:
     call(PYTHON, "-m", "tests.bench.video", *arguments, HF_HUB_OFFLINE="1", OMP_NUM_THREADS="1")
 
 
+def ancestor_bench(*arguments: str) -> None:
+    """Writes ancestor.json: what each step of the ancestor costs, beside ours on the same drawn videos (docs/ancestor.md)."""
+    setup()
+    call(PYTHON, "-m", "tests.bench.ancestor", "--out", "ancestor.json", *arguments, HF_HUB_OFFLINE="1")
+
+
 def study(*arguments: str) -> None:
     """Writes docs/study.md and study.json: how far the head can be trusted."""
     setup()
@@ -184,6 +190,7 @@ VERBS = {
     "studio-bench": studio_bench,
     "effort": effort,
     "video-bench": video_bench,
+    "ancestor-bench": ancestor_bench,
 }
 
 
