@@ -244,7 +244,7 @@ def test_health_and_setup_do_not_wait_for_the_model(door: Door) -> None:
 
 EVERY_ROUTE = [
     ("GET", "/"), ("POST", "/setup"), ("POST", "/predict"), ("POST", "/webhook"), ("POST", "/train"),
-    ("POST", "/prompt"), ("GET", "/versions"),
+    ("POST", "/prompt"), ("GET", "/versions"), ("POST", "/v1/detect"), ("GET", "/v1/openapi.json"),
     ("POST", "/versions"), ("GET", "/metrics"), ("GET", "/jobs"), ("POST", "/jobs/x/cancel"), ("GET", "/nowhere"),
 ]  # fmt: skip
 
