@@ -85,7 +85,7 @@ def test_tabs_show_what_is_worth_looking_at_least_sure_first(studio: Studio, fil
 
     def listed(title: str) -> list[float]:
         data = made[title]["data"]
-        query = json.dumps({"filters": data["filters"], "ordering": data["ordering"]})
+        query = json.dumps({"filters": data["filters"], "ordering": data.get("ordering") or []})
         found = studio.wire.json("GET", "/api/tasks", params={"project": project, "query": query})
         return [scores[each["id"]] for each in found["tasks"]]
 
