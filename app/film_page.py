@@ -15,6 +15,7 @@ from app.film import Ask, FilmTab, News
 from app.image import BOXES_ONLY, ImageTab
 from app.image_page import thresholds, words
 from app.messages import telling, telling_each
+from vision.errors import DinolabelError
 from vision.films.people import Person
 from vision.types import Thresholds
 
@@ -70,8 +71,15 @@ def _answers() -> list[Any]:
 def _wire(blocks: gr.Blocks, tab: FilmTab, asked: list[Any], told: list[Any], *, find: gr.Button, cancel: gr.Button) -> None:
     def run(film: str | None, prompt: str, box: float, text: float, version: str | None, every: float, smallest: float,
             request: gr.Request) -> Iterator[tuple[Any, ...]]:  # fmt: skip
-        for news in tab.run(film, Ask(prompt, box, text, version, every, smallest), who=_who(request)):
-            yield _parts(news)
+        still = (gr.skip(), gr.skip())
+        try:
+            for news in tab.run(film, Ask(prompt, box, text, version, every, smallest), who=_who(request)):
+                status, *others = _parts(news)
+                yield status, *still, *others
+        except DinolabelError as error:
+            # Before the message: what was chained to an event was seen not to come after one that failed.
+            yield html.escape(str(error)), *idle(), _bar(0.0), *(gr.skip() for _ in told[2:])
+            raise
 
     def stop(request: gr.Request) -> None:
         tab.stop(_who(request))
@@ -84,7 +92,9 @@ def _wire(blocks: gr.Blocks, tab: FilmTab, asked: list[Any], told: list[Any], *,
         return gr.Button(interactive=True), gr.Button("Cancel", interactive=False)
 
     began = find.click(busy, None, [find, cancel], api_visibility="private", show_progress="hidden", queue=False)
-    watched = began.then(telling_each(run), asked, told, api_name="find_in_film", show_progress="hidden", concurrency_limit=16)
+    watched = began.then(
+        telling_each(run), asked, [told[0], find, cancel, *told[1:]], api_name="find_in_film", show_progress="hidden", concurrency_limit=16
+    )
     watched.then(idle, None, [find, cancel], api_visibility="private", show_progress="hidden", queue=False)
     # First the word, then the deed: the other way round, "Cancelling…" could arrive after the film's last word.
     said = cancel.click(lambda: gr.Button("Cancelling…", interactive=False), None, cancel, api_visibility="private", queue=False)
