@@ -129,6 +129,8 @@ class Store:
     def forget(self, project: str, bundle_ids: Iterable[str]) -> None:
         """Remove bundles for good, wherever they are in the history; pins on them are let go, and asking for one says why it is gone."""
         ids = set(bundle_ids)
+        if not ids:
+            return
         for name in ("current", "pinned"):
             if self._pointed(project, name) in ids:
                 self._point(project, name, None)

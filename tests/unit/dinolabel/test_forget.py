@@ -193,6 +193,11 @@ def test_another_project_that_knows_the_name_keeps_its_heads_and_people_keep_the
     assert [each.id for each in place.store.history("77")] == [place.before_him, place.with_him]
 
 
+def test_a_project_that_learnt_nothing_yet_can_forget_too(place: Place) -> None:
+    shutil.rmtree(place.data / "bundles")
+    assert run(["forget", WHO, "--project", str(place.project), "--yes"]) == 0
+
+
 def test_nothing_happens_without_a_yes(place: Place) -> None:
     before = {path: path.read_bytes() for path in place.files()}
     assert run(["forget", WHO, "--project", str(place.project)]) != 0
