@@ -75,9 +75,7 @@ class Loop:
 
     def learn(self, predictions: list[Prediction]) -> str:
         manifest = self.root / "export"
-        report = export(
-            map(self.review, predictions), self.config, manifest, open_image=lambda value: open_image(self.photos / str(value))
-        )
+        report = export(map(self.review, predictions), self.config, manifest, open_image=lambda value: open_image(self.photos / str(value)))
         assert report.rejected == len(predictions)
         now = "2026-11-22T12:00:00+00:00"
         verdict = train(manifest, project="1", embedder=ColourSense(), store=self.store, cache=self.cache, now=now)

@@ -20,6 +20,7 @@ from training.nano.card import write_card
 from training.nano.demo_scenes import make_demo
 from training.nano.evaluate import FOLDER, evaluate
 from training.nano.parallel import launch
+from training.nano.settle import settle
 from training.nano.vocabulary import write_vocabulary
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ def make_all(processes: int, folder: Path = FOLDER) -> None:
     launch(processes, train_backbone.main, train_backbone.TOTAL, None)
     launch(processes, train_detector.main, train_detector.TOTAL, None)
     export_detector(torch.load(train_detector.RUN, weights_only=True)["average"], folder / "detector")
+    settle(folder / "detector")
     train_embedder.export_embedder(torch.load(train_embedder.RUN, weights_only=True)["average"], folder / "embedder")
     write_vocabulary(folder / "vocabulary.json")
     make_demo(folder / "demo")

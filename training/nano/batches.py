@@ -13,6 +13,7 @@ import torch
 
 from training.nano.art import load_sprites
 from training.nano.prompts import Encoder, Prompter
+from training.nano.rivals import look_alikes
 from training.nano.scenes import EASY_LOOK, TRAINING_LOOK, Cast, Rng, Scene, make_scene
 from training.nano.vocabulary import load_nouns
 
@@ -45,18 +46,23 @@ class Batch:
 class Batches:
     """Batch number i, always the same for the same seed."""
 
-    def __init__(self, *, seed: int, total: int, size: int, small_until: float = SMALL_UNTIL, easy_until: float = EASY_UNTIL) -> None:
+    def __init__(
+        self, *, seed: int, total: int, size: int, small_until: float = SMALL_UNTIL, easy_until: float = EASY_UNTIL, learnt: float = 0.0
+    ) -> None:
+        """`learnt`: the share of the run that is taken as done when it begins."""
         nouns = load_nouns()
+        self.learnt = learnt
         self.seed, self.total, self.size, self.small_until = seed, total, size, small_until
         self.easy_until = easy_until
-        self.cast = Cast(load_sprites(), nouns)
-        self.prompter, self.encoder = Prompter(nouns), Encoder(nouns)
+        sprites = load_sprites()
+        self.cast = Cast(sprites, nouns)
+        self.prompter, self.encoder = Prompter(nouns, look_alikes(sprites)), Encoder(nouns)
         self.numbers = {n.name: i for i, n in enumerate(nouns)}
 
     def part(self, number: int, rank: int) -> Batch:
         """The share of batch `number` that process `rank` learns from; all shares have the same image size."""
         cv2.setNumThreads(1)
-        progress = number / self.total
+        progress = self.learnt + (1 - self.learnt) * number / self.total
         size = draw_size(np.random.default_rng((self.seed, number)), small=progress < self.small_until)
         rng = np.random.default_rng((self.seed, number, rank))
         wild = 0.0 if progress < self.easy_until else WILD

@@ -19,8 +19,8 @@ from vision.cropping import GREY
 # Whole nouns that the embedder never sees: the demo's, and others to measure on.
 HELD_OUT = ("cat face", "dog face", "car", "guitar", "tropical fish", "rose", "snail", "gift")
 CROP_LOOK = Look(strength=0.2, any_hue=0.0, stretch=0.06, turn=0.15)  # an identity keeps its colour
-SIDE = 84
-SCENE = (160, 160)  # a scene a crop: one object, sometimes with a neighbour
+SIDE = 112
+SCENE = (192, 192)  # a scene a crop: one object, sometimes with a neighbour
 SIDES = (0.35, 0.75)
 NEIGHBOUR = 0.35
 TWIN_TURNS = (2.6,)  # radians of hue

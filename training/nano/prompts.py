@@ -5,6 +5,7 @@ Knows nothing of pixels or of the model beyond its word list.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,8 @@ Rng = np.random.Generator
 PAD, UNKNOWN, CLS, SEP, MASK, DOT, QUESTION = 0, 100, 101, 102, 103, 1012, 1029  # as in BERT: the model looks for them
 FIRST_LETTER, FIRST_WORD, WORDS = 110, 1100, 1536
 LONGEST = 20  # phrases in one training prompt
+NOTHING_OF_ONE, NOTHING_OF_MANY = 0.5, 0.15  # how often nothing of what is asked is there
+ALIKE = 0.5  # share of absent phrases whose things look like something that is there
 
 
 def write_word_list(nouns: tuple[Noun, ...]) -> list[str]:
@@ -49,25 +52,33 @@ class Prompt:
 class Prompter:
     """Draws prompts for scenes; `progress` (0-1) moves from long prompts, which teach, to short ones, which people write."""
 
-    def __init__(self, nouns: tuple[Noun, ...]) -> None:
+    def __init__(self, nouns: tuple[Noun, ...], rivals: Mapping[str, tuple[str, ...]] | None = None) -> None:
         self.names = {n.name: (n.name, *n.synonyms) for n in nouns}
         self.all = list(self.names)
+        self.rivals = rivals or {}
 
     def draw(self, rng: Rng, present: list[str], progress: float) -> Prompt:
         length = self.draw_length(rng, progress)
         there = [n for n in dict.fromkeys(present) if rng.random() < 0.85 or length == 1]
-        if rng.random() < (0.15 if length > 1 else 0.5):
+        if rng.random() < (NOTHING_OF_MANY if length > 1 else NOTHING_OF_ONE):
             there = []  # nothing of what is asked is there
         rng.shuffle(there)
-        absent = [n for n in self.all if n not in present]
-        rest = max(length - len(there), 0)
-        nouns = there[:length] + [absent[i] for i in rng.choice(len(absent), rest, replace=False)]
+        nouns = there[:length] + self.draw_absent(rng, present, max(length - len(there), 0))
         rng.shuffle(nouns)
         return Prompt(tuple(self.wording(rng, n) for n in nouns), tuple(nouns))
 
+    def draw_absent(self, rng: Rng, present: list[str], count: int) -> list[str]:
+        """Nouns that are not there: half of them drawn like something that is."""
+        absent = [n for n in self.all if n not in present]
+        alike = [n for n in dict.fromkeys(r for p in dict.fromkeys(present) for r in self.rivals.get(p, ())) if n not in present]
+        rng.shuffle(alike)
+        picked = alike[: sum(rng.random() < ALIKE for _ in range(count))]
+        others = [n for n in absent if n not in picked]
+        return picked + [others[i] for i in rng.choice(len(others), count - len(picked), replace=False)]
+
     def draw_length(self, rng: Rng, progress: float) -> int:
-        long = 0.45 - 0.4 * min(2 * progress, 1)
-        single = 0.2 + 0.35 * min(2 * progress, 1)
+        long = 0.45 - 0.2 * min(2 * progress, 1)
+        single = 0.2 + 0.25 * min(2 * progress, 1)
         roll = rng.random()
         if roll < single:
             return 1

@@ -26,7 +26,7 @@ from training.nano.vocabulary import load_nouns
 log = logging.getLogger(__name__)
 
 SEED = 1
-TOTAL = 2_500  # iterations
+TOTAL = 4_300  # iterations
 BATCH = 24  # scenes, of all processes together; more at once is hardly faster on a CPU and learns slower
 PROCESSES = 2  # of one thread each: on two cores 1.7 times as fast as one process of two threads
 MEET_EVERY = 10  # iterations between two averagings of the processes' weights
@@ -86,6 +86,12 @@ class Run:
         self.throwaway["backbone"].load_state_dict(state["head"])
         self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
 
+    def go_on_from(self, folder: Path) -> None:
+        """The whole detector of an earlier run, as it was shipped."""
+        weights = GroundingDinoForObjectDetection.from_pretrained(folder, dtype=torch.float32).state_dict()
+        self.model.load_state_dict(weights, strict=False)  # the live BatchNorms' counters are not shipped
+        self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+
     def save(self, path: Path) -> None:
         state = {
             "iteration": self.iteration, "model": self.model.state_dict(), "throwaway": self.throwaway.state_dict(),
@@ -104,16 +110,25 @@ class Run:
         torch.set_rng_state(state["rng"])
 
 
-def train(*, total: int = TOTAL, until: int | None = None, path: Path = RUN, backbone: Path = train_backbone.RUN, size: int = BATCH) -> Run:
-    """Runs to `until` (or the end) of a schedule of `total` iterations; every process calls it and makes its own scenes."""
+def train(
+    *, total: int = TOTAL, until: int | None = None, path: Path = RUN, backbone: Path = train_backbone.RUN, size: int = BATCH,
+    first: Path | None = None, seed: int = SEED,
+) -> Run:  # fmt: skip
+    """Runs to `until` (or the end) of a schedule of `total` iterations; every process calls it and makes its own scenes.
+
+    `first`: a folder whose weights to start from, instead of from the backbone's; the early, easy part of the schedule is
+    left out then.
+    """
     rank, processes = world()
     run = Run()
     if path.exists():
         run.load(path)
         log.info("resumed at %d", run.iteration)
+    elif first is not None:
+        run.go_on_from(first)
     else:
         run.start_from(backbone)
-    batches = Batches(seed=SEED, total=total, size=size // processes)
+    batches = Batches(seed=seed, total=total, size=size // processes, learnt=0.5 if first else 0.0)
     run.model.train()
     started, sums = time.time(), dict[str, float]()
     while run.iteration < min(until or total, total):
@@ -149,9 +164,9 @@ def report(run: Run, sums: dict[str, float], seconds: float) -> None:
     log.info("%d  %.2f s/it  %s", run.iteration, seconds / SAVE_EVERY, means)
 
 
-def main(total: int, until: int | None) -> None:
+def main(total: int, until: int | None, first: Path | None = None, seed: int = SEED) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    train(total=total, until=until)
+    train(total=total, until=until, first=first, seed=seed)
 
 
 if __name__ == "__main__":
@@ -160,9 +175,11 @@ if __name__ == "__main__":
     parser.add_argument("--processes", type=int, default=PROCESSES)
     parser.add_argument("--total", type=int, default=TOTAL)
     parser.add_argument("--until", type=int)
+    parser.add_argument("--first", type=Path, help="go on from the detector in this folder; give it again when resuming")
+    parser.add_argument("--seed", type=int, default=SEED, help="of the scenes; another one for a run that goes on from --first")
     parser.add_argument("--export", type=Path, help="write the average of the last checkpoint here and stop")
     options = parser.parse_args()
     if options.export:
         export_detector(torch.load(RUN, weights_only=True)["average"], options.export)
     else:
-        launch(options.processes, main, options.total, options.until)
+        launch(options.processes, main, options.total, options.until, options.first, options.seed)

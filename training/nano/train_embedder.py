@@ -27,7 +27,7 @@ from training.nano.parallel import launch
 log = logging.getLogger(__name__)
 
 SEED = 2
-TOTAL = 2_500  # iterations
+TOTAL = 5_000  # iterations
 BATCH = 48  # crops
 RATE = 1.5e-3
 DECAY = 0.05
@@ -76,6 +76,14 @@ class Run:
         self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         self.iteration = 0
 
+    def start_from(self, folder: Path) -> None:
+        """An embedder of an earlier run, perhaps for smaller crops, instead of nothing."""
+        weights = Dinov2Model.from_pretrained(folder, dtype=torch.float32).state_dict()
+        name = "embeddings.position_embeddings"
+        weights[name] = stretched(weights[name], self.model.state_dict()[name].shape[1])
+        self.model.load_state_dict(weights)
+        self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+
     def save(self, path: Path) -> None:
         state = {
             "iteration": self.iteration, "model": self.model.state_dict(), "centres": self.centres.data,
@@ -94,6 +102,15 @@ class Run:
         self.artist.load_state_dict(state["artist"])
         self.optimizer.load_state_dict(state["optimizer"])
         torch.set_rng_state(state["rng"])
+
+
+def stretched(positions: Tensor, tokens: int) -> Tensor:
+    """Position embeddings (1, 1 + side * side, D) for another square grid; the class token's stays."""
+    first, grid = positions[:, :1], positions[:, 1:]
+    old, new = math.isqrt(grid.shape[1]), math.isqrt(tokens - 1)
+    maps = grid.transpose(1, 2).reshape(1, -1, old, old)
+    resized = F.interpolate(maps, size=(new, new), mode="bicubic", align_corners=False)
+    return torch.cat([first, resized.flatten(2).transpose(1, 2)], 1)
 
 
 def identity_loss(run: Run, pixels: Tensor, labels: Tensor, crops: Crops) -> tuple[Tensor, dict[str, float]]:
@@ -119,12 +136,17 @@ def update_average(run: Run) -> None:
     torch._foreach_lerp_([run.average[k] for k in state], list(state.values()), 1 - keep)
 
 
-def train(*, total: int = TOTAL, until: int | None = None, path: Path = RUN, size: int = BATCH) -> Run:
-    crops = Crops(seed=SEED, size=size)
+def train(
+    *, total: int = TOTAL, until: int | None = None, path: Path = RUN, size: int = BATCH, first: Path | None = None, seed: int = SEED
+) -> Run:
+    """Runs to `until` (or the end) of a schedule of `total` iterations. `first`: a folder whose weights to start from."""
+    crops = Crops(seed=seed, size=size)
     run = Run(len(crops.identities))
     if path.exists():
         run.load(path)
         log.info("resumed at %d", run.iteration)
+    elif first is not None:
+        run.start_from(first)
     started, sums = time.time(), dict[str, float]()
     while run.iteration < min(until or total, total):
         for group in run.optimizer.param_groups:
@@ -161,9 +183,9 @@ def export_embedder(weights: dict[str, Tensor], folder: Path) -> None:
     processor.save_pretrained(folder)
 
 
-def main(total: int, until: int | None) -> None:
+def main(total: int, until: int | None, first: Path | None = None, seed: int = SEED) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    train(total=total, until=until)
+    train(total=total, until=until, first=first, seed=seed)
 
 
 if __name__ == "__main__":
@@ -171,9 +193,11 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--total", type=int, default=TOTAL)
     parser.add_argument("--until", type=int)
+    parser.add_argument("--first", type=Path, help="start from the weights in this folder instead of from nothing")
+    parser.add_argument("--seed", type=int, default=SEED, help="of the crops; another one for a run that goes on from --first")
     parser.add_argument("--export", type=Path, help="write the average of the last checkpoint here and stop")
     options = parser.parse_args()
     if options.export:
         export_embedder(torch.load(RUN, weights_only=True)["average"], options.export)
     else:
-        launch(1, main, options.total, options.until)
+        launch(1, main, options.total, options.until, options.first, options.seed)
