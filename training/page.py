@@ -119,4 +119,3 @@ def _rows(rows: Iterable[Sequence[str]], header: Sequence[str] = ()) -> str:
     top = "".join(f"<th>{escape(each)}</th>" for each in header)
     body = "".join("<tr>" + "".join(f"<td>{escape(each)}</td>" for each in row) + "</tr>" for row in rows)
     return f"<table>{f'<tr>{top}</tr>' if top else ''}{body}</table>"
-
