@@ -206,7 +206,7 @@ def test_without_weights_the_page_says_what_to_do(browser: Browser, start: Calla
     expect(problem).to_contain_text("The weights of detector X are not here.")
     expect(problem).to_contain_text("nano")
     begin_film(page, walk)
-    expect(page.get_by_text("The model cannot answer").first).to_be_visible(timeout=LONG)
+    expect(page.locator("#film-status")).to_contain_text("The weights of detector X are not here.", timeout=LONG)
     there.set()
     problem.get_by_role("button", name="Try again").click()
     expect(problem).to_be_hidden(timeout=LONG)

@@ -76,6 +76,7 @@ def test_label_studio_out_of_reach(tmp_path: Path) -> None:
         (token(exp=time.time() + 6e9), "ok", "personal, of robot@example.com; sent to label.example only, renewed by itself"),
         (token(exp=time.time() + 86_400 * 20), "warn", "until 20"),
     ],
+    ids=["legacy", "personal", "personal that ends soon"],  # their own texts differ from process to process
 )
 def test_the_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, level: str, words: str) -> None:
     (found,) = [each for each in look(monkeypatch, Answering(text=text), tmp_path) if each.about == "token"]
