@@ -35,7 +35,8 @@ def test_the_tree_is_walked() -> None:
 @pytest.mark.parametrize("kind", every_error(), ids=lambda each: each.__qualname__)
 def test_every_error_has_a_code_of_its_own_kind(kind: type[DinolabelError]) -> None:
     assert exits.code(kind.__new__(kind)) == exits.code(kind)
-    assert exits.code(kind) in set(exits.CODES.values())
+    bad_news = kind.__module__.startswith("dinolabel.")  # a command's own, such as a demo that did not come out right
+    assert exits.code(kind) in {*exits.CODES.values(), *([exits.OTHER] if bad_news else [])}
 
 
 @pytest.mark.parametrize(
