@@ -28,7 +28,8 @@ Prints = npt.NDArray[np.float32]
 
 def printed(pixels: Pixels) -> Prints:
     """(BITS,) of the crop's fingerprint as +1 and -1, so that a cache of embeddings holds it and a product compares it."""
-    bits = np.array([fingerprint(np.asarray(pixels)) >> at & 1 for at in range(BITS)], dtype=np.float32)
+    code = fingerprint(np.asarray(pixels))
+    bits = np.array([code >> at & 1 for at in range(BITS)], dtype=np.float32)
     return np.asarray(2 * bits - 1, dtype=np.float32)
 
 
