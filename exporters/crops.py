@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -135,7 +136,8 @@ class _Writer:
         """Relative path of a crop that no other has."""
         stem = f"{self._place(judged)}/{judged.task}-{safe(judged.region)}"
         tail = ".detector.png" if view == "detector" and judged.verdict == "approved" else ".png"
-        candidates = (f"{stem}{part}{tail}" for part in ("", *(f"-{judged.annotation}{'_' * more}" for more in range(len(self.taken) + 1))))
+        parts = chain([""], (f"-{judged.annotation}{'_' * more}" for more in count()))  # lazily: nearly always the first is free
+        candidates = (f"{stem}{part}{tail}" for part in parts)
         free = next(each for each in candidates if each.casefold() not in self.taken)
         self.taken.add(free.casefold())
         return free
