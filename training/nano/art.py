@@ -10,8 +10,10 @@ import hashlib
 import io
 import json
 import logging
+import os
 import subprocess
 import tarfile
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,8 +120,11 @@ def fetch(vendor: Vendor, cache: Path = CACHE) -> Path:
     path = folder / f"{stem}-{vendor.version}.tgz"
     if not path.exists():
         log.info("fetching %s@%s", vendor.package, vendor.version)
-        command = ["npm", "pack", f"{vendor.package}@{vendor.version}", "--silent", "--pack-destination", str(folder)]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=300)
+        # Beside and renamed: the processes that train together may all come here first.
+        with tempfile.TemporaryDirectory(dir=folder) as beside:
+            command = ["npm", "pack", f"{vendor.package}@{vendor.version}", "--silent", "--pack-destination", beside]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=300)
+            os.replace(Path(beside) / path.name, path)
     digest = base64.b64encode(hashlib.sha512(path.read_bytes()).digest()).decode()
     if digest != vendor.sha512:
         raise ArtMismatch(f"{path.name}: sha512 {digest[:12]}…, expected {vendor.sha512[:12]}…")
@@ -143,7 +148,9 @@ def vendor_sprites(vendor: Vendor, cache: Path) -> dict[tuple[str, str], Array]:
         path.parent.mkdir(parents=True, exist_ok=True)
         drawn = draw_vendor(vendor, nouns, cache)
         arrays: dict[str, Any] = {f"{n}|{d}": s for (n, d), s in drawn.items()}
-        np.savez_compressed(path, **arrays)
+        with tempfile.TemporaryDirectory(dir=path.parent) as beside:
+            np.savez_compressed(Path(beside) / path.name, **arrays)
+            os.replace(Path(beside) / path.name, path)
         log.info("%s: %d sprites", vendor.name, len(drawn))
     with np.load(path) as stored:
         return {(k.split("|")[0], k.split("|")[1]): stored[k] for k in stored.files}
