@@ -131,7 +131,7 @@ def test_a_start_that_takes_too_long_is_ended(fake: Path, tmp_path: Path) -> Non
     (tmp_path / "bin" / "label-studio").write_text("import time; print('still migrating', flush=True); time.sleep(600)")
     server = LocalStudio(fake)
     with pytest.raises(StudioUnreachable, match="did not answer") as caught:
-        server.start(timeout=1.0)
+        server.start(timeout=5.0)
     assert "still migrating" in str(caught.value)
     assert not server.running()
 
