@@ -14,6 +14,7 @@ import typer
 
 from dinolabel import bootstrapped, build, console, options, weights, words
 from dinolabel.bootstrapped import HELD_OUT
+from dinolabel.forgetting import crops
 from dinolabel.plan import Plan, agreed
 from dinolabel.settings import Settings
 
@@ -68,6 +69,7 @@ def command(
     errand = Errand(films, words.prompt_map(prompt), name, home, rules, settings, to_project)
     if not _begin(errand, train=train, yes=yes):
         return
+    crops.note(build.data_dir(settings), name, home, "bootstrap")  # before: a stopped one has cut pictures too
     harvest = _harvest(errand)
     sheets = _sheets(errand.out)
     if not as_json:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dinolabel.forgetting.mention import Mention
+from exporters.dropping import DROPPED_ROWS, rows_of, write_rows
 from exporters.whole import UNFINISHED, unfinished
 from studio.tasks import SAME_OBJECT
 from vision.types import Box
@@ -80,6 +81,7 @@ def _crops(folder: Path, mention: Mention, removed: Removed) -> None:
     crops = {row["crop"] for row in gone}
     kept = [row for row in rows if row["crop"] not in crops]
     (folder / MANIFEST).write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept), encoding="utf-8")
+    _dropped(folder, mention, theirs, removed)
     listed = folder / METADATA
     if listed.is_file():
         lines = [each for each in listed.read_text(encoding="utf-8").splitlines(keepends=True) if _file(each) not in crops]
@@ -89,6 +91,18 @@ def _crops(folder: Path, mention: Mention, removed: Removed) -> None:
     for place in sorted(folder.rglob("*"), reverse=True):
         if place.is_dir() and not any(place.iterdir()):
             place.rmdir()
+
+
+def _dropped(folder: Path, mention: Mention, theirs: dict[tuple[str, int | None], list[Box]], removed: Removed) -> None:
+    """What a person had taken out of a harvest of videos: it shows somebody all the same."""
+    rows = rows_of(folder / DROPPED_ROWS)
+    gone = [row for row in rows if _is(row, mention) or _on_one(row, theirs.get(_picture(row), ()))]
+    for row in gone:
+        (folder / row["dropped"]).unlink(missing_ok=True)
+    if gone:
+        write_rows(folder / DROPPED_ROWS, [row for row in rows if row not in gone])
+    removed.rows += gone
+    removed.files += len(gone)
 
 
 def _is(row: dict[str, Any], mention: Mention) -> bool:

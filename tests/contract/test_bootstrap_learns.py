@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -160,3 +161,23 @@ def test_a_wrong_question_gets_a_sentence(place: Path, capsys: pytest.CaptureFix
 def test_the_world_has_both_cats_on_every_side() -> None:
     assert {thing.identity for scene in world().scenes for thing in world().wanted(scene)} == {"tom", "felix", None}
     assert all(len(shots(name, scenes)) >= 3 for name in ("tom", "felix") for scenes in (part(0, 4), part(2, 4), part(1, 2)))
+
+
+def test_somebody_learnt_from_videos_can_be_forgotten(learnt: dict[str, Any], place: Path, tmp_path: Path) -> None:
+    shutil.copytree(place / "data", tmp_path / "data")
+    shutil.copytree(place / "videos", tmp_path / "videos")
+    harvest = tmp_path / "data" / "exports" / "videos"
+    rows = [json.loads(line) for line in (harvest / "manifest.jsonl").read_text().splitlines()]
+    number = next(row["number"] for row in rows if row["label"] == "tom")
+    pixels = {(harvest / row["crop"]).read_bytes() for row in rows if row["label"] == "tom"}
+    with home(tmp_path):
+        assert run(["drop", str(harvest), str(number)]) == 0  # a crop put aside shows him all the same
+        assert run(["forget", "tom", "--project", "vidoes", "--yes"]) != 0  # nothing is kept under that name, and nothing is claimed
+        assert run(["forget", "tom", "--project", "videos", "--yes"]) == 0
+        assert Store(tmp_path / "data" / "bundles").history("videos") == []
+    for path in (each for each in (tmp_path / "data").rglob("*") if each.is_file()):
+        assert "tom" not in path.name and path.read_bytes() not in pixels, path
+        assert path.suffix in {".png", ".jpg", ".sqlite", ".sqlite-wal", ".sqlite-shm"} or "tom" not in path.read_text(), path
+    left = [json.loads(line) for line in (harvest / "manifest.jsonl").read_text().splitlines()]
+    assert len(left) == sum(row["label"] == "felix" for row in rows)
+    assert (tmp_path / "videos" / "tom_0.mp4").is_file()  # a person's own file
