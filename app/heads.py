@@ -38,7 +38,7 @@ class HeadsTab:
 
     def show(self, project: str | None) -> Heads:
         """All of a project's heads."""
-        entries = self._each_once(project) if project else []
+        entries = self._store.heads(project) if project else []
         if not project or not entries:
             return Heads([], "", [], NONE_YET)
         newest_first = list(reversed(entries))
@@ -84,20 +84,13 @@ class HeadsTab:
     def roll_back(self, project: str | None) -> str:
         """Pin the head before the one that is wanted; its id. Raises RequestError when there is none."""
         name = _chosen(project)
-        ids = [each.id for each in self._each_once(name)]
+        ids = [each.id for each in self._store.heads(name)]
         wanted = self._store.wanted(name)
         at = ids.index(wanted) if wanted in ids else 0
         if at < 1:
             raise RequestError("There is no head before this one.", hint="The table shows what there is.")
         self._store.pin(name, ids[at - 1])
         return ids[at - 1]
-
-    def _each_once(self, project: str) -> list[Entry]:
-        """Each head where it was published last; oldest first."""
-        newest_first: dict[str, Entry] = {}
-        for entry in reversed(self._store.history(project)):
-            newest_first.setdefault(entry.id, entry)
-        return list(reversed(newest_first.values()))
 
     def _boxes(self, project: str, entry: Entry) -> int:
         return sum(self._store.get(project, entry.id).trained_on.values())

@@ -125,7 +125,7 @@ class ImageTab:
         for project in self._store.projects():
             wanted = self._store.wanted(project)
             choices.append((f"Project {project} · whichever serves", f"{project}/{LATEST}"))
-            for entry in {each.id: each for each in reversed(self._store.history(project))}.values():
+            for entry in reversed(self._store.heads(project)):
                 serving = " · serving" if entry.id == wanted else ""
                 choices.append((f"Project {project} · {', '.join(entry.labels)} · {entry.id[:6]}{serving}", f"{project}/{entry.id}"))
         return choices

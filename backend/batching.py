@@ -50,7 +50,6 @@ class Batching:
         self._pipeline, self._turn, self._wait = pipeline, turn, wait_seconds
         self._queue: queue.Queue[_Waiting | None] = queue.Queue(most)
         self._thread = threading.Thread(target=self._run, name="batching", daemon=True)
-        self.passes = 0
 
     def start(self) -> None:
         self._thread.start()
@@ -94,7 +93,6 @@ class Batching:
 
     def _answer(self, batch: list[_Waiting]) -> None:
         """All together; when that fails, each alone, so that one bad picture costs nobody else."""
-        self.passes += 1
         try:
             for each, found in zip(batch, self._found(batch), strict=True):
                 each.answer.set_result(found)

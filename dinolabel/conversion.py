@@ -9,8 +9,8 @@ import typer
 
 from dinolabel import console, words
 from vision.errors import WeightsMissing
+from vision.weights import TOKENIZER
 
-BERT = "google-bert/bert-base-uncased"
 Source = Annotated[
     Path, typer.Argument(metavar="FILE.pth", help="groundingdino_swint_ogc.pth, groundingdino_swinb_cogcoor.pth, or your own.")
 ]
@@ -18,7 +18,7 @@ Out = Annotated[Path, typer.Argument(metavar="FOLDER", help="Is made; must not e
 Tokenizer = Annotated[str, typer.Option(help="Hub id or folder with BERT's vocab.txt: the file itself has none.")]
 
 
-def convert(source: Source, out: Out, tokenizer: Tokenizer = BERT) -> None:
+def convert(source: Source, out: Out, tokenizer: Tokenizer = TOKENIZER) -> None:
     """Make a folder of weights from a .pth file of GroundingDINO's own repository; nothing in the file is run.
 
     Example: dinolabel models convert groundingdino_swint_ogc.pth weights/swint

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import build, choice, console, options, plan, words
+from dinolabel import build, choice, console, heads, options, plan, words
 from dinolabel.settings import Settings
-from vision.errors import RequestError
 
 if TYPE_CHECKING:
     from backend.recipe import Recipe
@@ -72,10 +71,7 @@ def _recipe(settings: Settings, project: int, label_config: str, head: str | Non
     name = str(project)
     chosen = store.current(name) or store.wanted(name)
     if head is not None:
-        there = [each.id for each in store.history(name) if each.id.startswith(head)]
-        if len(set(there)) != 1:
-            raise RequestError(f"No single head starts with {head!r}.", hint="`dinolabel models list` shows them.")
-        chosen = there[0]
+        chosen = heads.found(store, name, head).id
     return Recipes(build.pipeline(settings), store).of(project, label_config, chosen)
 
 

@@ -13,6 +13,7 @@ from typing import Any, Unpack
 from exporters.gather import Gathered, How, Json, gathered
 from exporters.pictures import Marked, Picture
 from exporters.report import Report
+from exporters.rows import provenance
 from studio.label_config import LabelConfig
 
 FORMAT = 1
@@ -82,13 +83,7 @@ def _annotation(picture: Picture, marked: Marked, ids: dict[str, int]) -> dict[s
             "kind": marked.kind,
             "verdict": marked.verdict,
             "rotated": marked.quad is not None,
-            "origin": marked.origin,
-            "score": marked.score,
-            "region": marked.region,
-            "annotation": marked.annotation,
-            "annotator": marked.who,
-            "at": marked.at,
-            "model_version": marked.model_version,
+            **provenance(marked),
         },
     }
 

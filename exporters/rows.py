@@ -47,6 +47,13 @@ def box_facts(marked: Marked) -> dict[str, Any]:
         "x2": marked.box.x2,
         "y2": marked.box.y2,
         "quad": None if marked.quad is None else [number for corner in marked.quad for number in corner],
+        **provenance(marked),
+    }
+
+
+def provenance(marked: Marked) -> dict[str, Any]:
+    """Where a box came from and who decided it."""
+    return {
         "origin": marked.origin,
         "score": marked.score,
         "region": marked.region,

@@ -85,13 +85,7 @@ def drawn(
         value = {"x": 100 * x1 / width, "y": 100 * y1 / height}
         value |= {"width": 100 * math.dist((x1, y1), (x2, y2)) / width, "height": 100 * math.dist((x1, y1), (x4, y4)) / height}
     return {
-        "id": identity,
-        "from_name": config.control,
-        "to_name": config.object_name,
-        "type": "rectanglelabels",
-        "original_width": width,
-        "original_height": height,
-        "image_rotation": 0,
+        **_rectangle(identity, config, width, height),
         "origin": "manual",
         "value": {**value, "rotation": rotation, **({"rectanglelabels": [label]} if label is not None else {})},
         **({"meta": {"text": [note]}} if note else {}),
@@ -137,13 +131,7 @@ def overlap(one: Mapping[str, Any], other: Mapping[str, Any]) -> float:
 def _region(identity: str, label: str, box: Box, detection: Detection, config: LabelConfig, width: int, height: int) -> RegionDict:
     answer = detection.answer
     return {
-        "id": identity,
-        "from_name": config.control,
-        "to_name": config.object_name,
-        "type": "rectanglelabels",
-        "original_width": width,
-        "original_height": height,
-        "image_rotation": 0,
+        **_rectangle(identity, config, width, height),
         "score": answer.confidence if isinstance(answer, Named) and config.today(answer.label) == label else detection.score,
         "value": {
             **to_percent(box, width, height),
@@ -151,6 +139,19 @@ def _region(identity: str, label: str, box: Box, detection: Detection, config: L
             "rectanglelabels": [label] if label else [],
         },
         "meta": {"text": _note(detection, config)},
+    }
+
+
+def _rectangle(identity: str, config: LabelConfig, width: int, height: int) -> RegionDict:
+    """What every rectangle of a project has, whoever made it."""
+    return {
+        "id": identity,
+        "from_name": config.control,
+        "to_name": config.object_name,
+        "type": "rectanglelabels",
+        "original_width": width,
+        "original_height": height,
+        "image_rotation": 0,
     }
 
 

@@ -116,3 +116,8 @@ class TrainingError(DinolabelError):
     """No head was made, or it was not published. Leaves live in training.errors."""
 
     hint = "Open the receipt to see why."
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of somebody else's says first, for a sentence of ours; its kind when it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0]

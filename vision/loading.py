@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from transformers.utils import logging as noise
 
 from vision.device import inference, tune_allocator
-from vision.errors import ModelError
+from vision.errors import ModelError, first_line
 from vision.weights import described
 
 log = structlog.get_logger(__name__)
@@ -33,7 +33,7 @@ def load(model_class: Any, folder: Path, *, device: str) -> Any:
                 folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
             )
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-            first = (str(error).splitlines() or [type(error).__name__])[0]
+            first = first_line(error)
             raise ModelError(f"The weights {described(folder)} cannot be loaded: {first}", hint="Copy or download them again.") from error
     _judge(report, folder, total=len(model.state_dict()))
     return model.to(device).eval()
@@ -60,7 +60,7 @@ def computing(weights: str, device: str, dtype: torch.dtype) -> Iterator[None]:
         with inference(device, dtype):
             yield
     except RuntimeError as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
+        first = first_line(error)
         if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in first:
             hint = "Set a smaller input size or batch size, or another device."
             raise ModelError(f"There is not enough memory on {device} for {weights}.", hint=hint) from error

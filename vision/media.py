@@ -82,11 +82,7 @@ def image_of(data: bytes, name: str) -> Image:
     """The picture in a file's bytes, which are kept until it is let go; name: for messages. Raises MediaUnreadable."""
     digest, width, height = _measured(name, data)
 
-    def decode() -> Pixels:
-        with _translated(name, data), _opened(data) as picture:
-            return _upright_rgb(picture, _orientation(picture, data))
-
-    return Image(digest, width, height, decode)
+    return Image(digest, width, height, lambda: _pixels(name, data))
 
 
 def _measured(name: str, data: bytes) -> tuple[str, int, int]:
@@ -148,7 +144,11 @@ def _decode(path: Path, digest: str) -> Pixels:
     data = _read(path)
     if hashlib.sha256(data).hexdigest() != digest:
         raise MediaUnreadable(f"{path.name} changed while it was worked on.", hint="Try again.")
-    with _translated(path.name, data), _opened(data) as picture:
+    return _pixels(path.name, data)
+
+
+def _pixels(name: str, data: bytes) -> Pixels:
+    with _translated(name, data), _opened(data) as picture:
         return _upright_rgb(picture, _orientation(picture, data))
 
 

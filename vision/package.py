@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 from vision import plugs
 from vision.bundle import Bundle
 from vision.errors import ModelError
+from vision.folders import made_whole
 from vision.types import CropPolicy, Thresholds
 
 FORMAT = 1
@@ -58,24 +58,18 @@ def save(out: Path, package: Package, *, detector: Path, embedder: Path | None, 
 
     Raises ModelError when out is there, or cannot be written.
     """
-    if out.exists():
-        raise ModelError(f"{out} is there already.", hint="Name a folder that does not exist yet.")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    half = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
-        shutil.copytree(detector, half / "detector", ignore=LEFT_OUT)
-        if embedder is not None:
-            shutil.copytree(embedder, half / "embedder", ignore=LEFT_OUT)
-        if bundle is not None:
-            bundle.save(half / "bundle")
-        (half / CARD).write_text(package.written(), encoding="utf-8")
-        (half / "README.md").write_text(readme, encoding="utf-8")
-        half.chmod(0o755)
-        return half.rename(out)
+        with made_whole(out) as half:
+            shutil.copytree(detector, half / "detector", ignore=LEFT_OUT)
+            if embedder is not None:
+                shutil.copytree(embedder, half / "embedder", ignore=LEFT_OUT)
+            if bundle is not None:
+                bundle.save(half / "bundle")
+            (half / CARD).write_text(package.written(), encoding="utf-8")
+            (half / "README.md").write_text(readme, encoding="utf-8")
     except OSError as error:
         raise ModelError(f"{out} cannot be written: {error.strerror}.", hint="Look at the disk's room and rights.") from error
-    finally:
-        shutil.rmtree(half, ignore_errors=True)
+    return out
 
 
 def read(folder: Path) -> tuple[Package, Bundle | None]:

@@ -90,6 +90,13 @@ class Store:
         """Every publish, oldest first. One whose card is damaged is left out and logged."""
         return [each for each in map(_entry, self._folders(project)) if each is not None]
 
+    def heads(self, project: str) -> list[Entry]:
+        """Each head once, where it was published last; oldest first."""
+        newest_first: dict[str, Entry] = {}
+        for entry in reversed(self.history(project)):
+            newest_first.setdefault(entry.id, entry)
+        return list(reversed(newest_first.values()))
+
     def get(self, project: str, bundle_id: str) -> Bundle:
         """Raises RequestError when the project has no such bundle, BundleMismatch when it is damaged."""
         return Bundle.load(self.folder(project, bundle_id))

@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 
-from vision.errors import ModelError, WeightsMissing
+from vision.errors import ModelError, WeightsMissing, first_line
 
 log = structlog.get_logger(__name__)
 
@@ -23,6 +23,7 @@ NANO = "nano"
 NANO_FOLDER = Path(__file__).resolve().parents[1] / "models" / "nano"
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 HUB_FILES = ["*.json", "*.txt", "model*.safetensors"]
+TOKENIZER = "google-bert/bert-base-uncased"  # GroundingDINO's; its own files do not bring it along
 HUB_WAIT = 5.0  # seconds until the hub counts as out of reach
 BLOCK = 1 << 22
 
@@ -131,7 +132,7 @@ def _from_hub(name: str) -> Path:
         _reachable(name)
         return Path(snapshot_download(name, allow_patterns=HUB_FILES, etag_timeout=HUB_WAIT))
     except (OSError, httpx2.HTTPError) as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
+        first = first_line(error)
         raise WeightsMissing(f"The weights {name} are not on this machine and cannot be had from the hub: {first}") from error
 
 

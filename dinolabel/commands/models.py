@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from dinolabel import build, choice, console, conversion, fetching, options, packing, words
+from dinolabel import build, choice, console, conversion, fetching, heads, options, packing, words
 from dinolabel.settings import Settings
 from vision.errors import RequestError
 
@@ -47,18 +47,10 @@ def list_heads(project: options.Heads = None) -> None:
         console.out.print(f"[soft]{verdict.get('at', '')}[/]  {_told(verdict)}")
 
 
-def _heads(store: Store, project: str) -> list[Entry]:
-    """Each head once, where it was published last; oldest first."""
-    newest_first: dict[str, Entry] = {}
-    for entry in reversed(store.history(project)):
-        newest_first.setdefault(entry.id, entry)
-    return list(reversed(newest_first.values()))
-
-
 def _table(store: Store, project: str) -> Any:
     table = console.table("", "head", "made", "names", "trained on", "accuracy", right=("trained on", "accuracy"))
     current, pinned, wanted = store.current(project), store.pinned(project), store.wanted(project)
-    for entry in reversed(_heads(store, project)):
+    for entry in reversed(store.heads(project)):
         bundle = store.get(project, entry.id)
         marks = [word for word, which in (("shown", current), ("pinned", pinned)) if which == entry.id]
         if wanted == entry.id and current != wanted:
@@ -93,7 +85,7 @@ def show(head: HeadId, project: options.Heads = None) -> None:
     Example: dinolabel models show 9f8e7d --project 1
     """
     _, store, name = _open(project)
-    entry = _found(store, name, head)
+    entry = heads.found(store, name, head)
     bundle = store.get(name, entry.id)
     console.out.print(f"[name]head {entry.id}[/]")
     receipt = store.folder(name, entry.id) / "receipt.json"
@@ -134,7 +126,7 @@ def diff(before: HeadId, after: HeadId, project: options.Heads = None) -> None:
     from dinolabel import headdiff
 
     _, store, name = _open(project)
-    ids = [_found(store, name, each).id for each in (before, after)]
+    ids = [heads.found(store, name, each).id for each in (before, after)]
     one, other = (store.get(name, each) for each in ids)
     parts = (headdiff.data(one, other), headdiff.making(one, other), headdiff.figures(one.metrics, other.metrics))
     for title, lines in zip(("learnt from", "answers by", "measured, each on its own held-out pictures"), parts, strict=True):
@@ -157,7 +149,7 @@ def pin(head: HeadId, project: options.Heads = None) -> None:
     Example: dinolabel models pin 9f8e7d --project 1
     """
     settings, store, name = _open(project)
-    entry = _found(store, name, head)
+    entry = heads.found(store, name, head)
     store.pin(name, entry.id)
     console.out.print(f"Pinned {entry.id} ({', '.join(entry.labels)}). {_when(settings, store, name)}")
 
@@ -187,32 +179,20 @@ def rollback(
     Example: dinolabel models rollback --project 1
     """
     settings, store, name = _open(project)
-    before = _found(store, name, head) if head is not None else _before(store, name)
+    before = heads.found(store, name, head) if head is not None else _before(store, name)
     store.pin(name, before.id)
     console.out.print(f"Back to {before.id} ({', '.join(before.labels)}), pinned. {_when(settings, store, name)}")
     console.out.print("[soft]`dinolabel models unpin` lets the newest serve again.[/]")
 
 
 def _before(store: Store, project: str) -> Entry:
-    entries = _heads(store, project)
+    entries = store.heads(project)
     serving = store.wanted(project)
     at = next((index for index, each in enumerate(entries) if each.id == serving), None)
     if not at:
         gone = " Earlier ones went with somebody who was forgotten." if store.forgotten(project) else ""
         raise RequestError(f"There is no head before this one.{gone}", hint="`dinolabel models list` shows what there is.")
     return entries[at - 1]
-
-
-def _found(store: Store, project: str, start: str) -> Entry:
-    heads = _heads(store, project)
-    matches = [each for each in heads if each.id.startswith(start)]
-    if len(matches) == 1:
-        return matches[0]
-    for gone in store.forgotten(project):
-        if not matches and gone.startswith(start):
-            store.folder(project, gone)  # says why it is gone
-    there = ", ".join(each.id for each in heads) or "none"
-    raise RequestError(f"{'Several heads start' if matches else 'No head starts'} with {start!r}.", hint=f"There are: {there}.")
 
 
 def _when(settings: Settings, store: Store, project: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from dinolabel.demo.score import match
 from dinolabel.demo.world import Scene, Thing
 from studio.label_config import LabelConfig
-from studio.results import regions, to_percent
+from studio.results import drawn, regions, to_percent
 from vision.types import Box
 
 # Below this overlap a careful person drags the box into place.
@@ -86,18 +86,5 @@ def _correct(region: Mapping[str, Any], box: Box, scene: Scene, thing: Thing, co
 def _draw(scene: Scene, thing: Thing, config: LabelConfig, effort: Effort) -> dict[str, Any]:
     effort.drawn += 1
     effort.keys += 2  # label key, one drag
-    return {
-        "id": uuid.uuid4().hex[:10],
-        "type": "rectanglelabels",
-        "from_name": config.control,
-        "to_name": config.object_name,
-        "original_width": scene.width,
-        "original_height": scene.height,
-        "image_rotation": 0,
-        "origin": "manual",
-        "value": {
-            **to_percent(thing.box, scene.width, scene.height),
-            "rotation": 0,
-            "rectanglelabels": [thing.identity or config.generic[0]],
-        },
-    }
+    label = thing.identity or config.generic[0]
+    return drawn(uuid.uuid4().hex[:10], label, thing.box, config, width=scene.width, height=scene.height)

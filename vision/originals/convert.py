@@ -5,8 +5,6 @@ Knows transformers' way of saving; the names are tensors.py's. Knows nothing of 
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +17,10 @@ from transformers import (
 )
 
 from vision.errors import ModelError, WeightsMissing
+from vision.folders import made_whole
 from vision.loading import quiet
 from vision.originals import tensors as original
-
-TOKENIZER = "google-bert/bert-base-uncased"
+from vision.weights import TOKENIZER
 
 
 def convert(source: Path, out: Path, *, tokenizer: str = TOKENIZER) -> Path:
@@ -30,21 +28,14 @@ def convert(source: Path, out: Path, *, tokenizer: str = TOKENIZER) -> Path:
 
     `tokenizer`: a folder with BERT's vocab.txt, or a hub id; the `.pth` file has none. Raises ModelError, WeightsMissing.
     """
-    if out.exists():
-        raise ModelError(f"{out} is there already.", hint="Name a folder that does not exist yet.")
-    model = _model(source, original.read(source))
-    words = _words(tokenizer, at_most=model.config.text_config.vocab_size)
-    processor = GroundingDinoProcessor(image_processor=GroundingDinoImageProcessorPil(), tokenizer=words)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    half = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    try:
+    with made_whole(out) as half:
+        model = _model(source, original.read(source))
+        words = _words(tokenizer, at_most=model.config.text_config.vocab_size)
+        processor = GroundingDinoProcessor(image_processor=GroundingDinoImageProcessorPil(), tokenizer=words)
         with quiet():
             model.save_pretrained(half)
             processor.save_pretrained(half)
-        half.chmod(0o755)
-        return half.rename(out)
-    finally:
-        shutil.rmtree(half, ignore_errors=True)
+    return out
 
 
 def _model(source: Path, tensors: dict[str, Any]) -> GroundingDinoForObjectDetection:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from transformers import BertConfig, GroundingDinoConfig, SwinConfig
 
-from vision.errors import ModelError
+from vision.errors import ModelError, first_line
 
 HEADS = 8  # of the detector's attention, in every published configuration: the tensors do not tell
 HEAD_WIDTH = 64  # of BERT
@@ -101,7 +101,7 @@ def read(path: Path) -> dict[str, Tensor]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, torch.serialization.pickle.UnpicklingError) as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
+        first = first_line(error)
         raise ModelError(f"{path.name} cannot be read as weights: {first}", hint="Download it again.") from error
     found = content.get("model", content) if isinstance(content, Mapping) else {}
     tensors = {str(name).removeprefix("module."): value for name, value in found.items() if isinstance(value, Tensor)}
