@@ -23,6 +23,13 @@ class Desk:
         self.client = create_app(self.service).test_client()
         self.task, self.other = world.studio.tasks(self.project)
 
+    def open(self, task: Any) -> dict[str, Any]:
+        """A task is opened with nothing typed, under the project's label config as it is now."""
+        config = self.world.studio.project(self.project).label_config
+        body = {"tasks": [{"id": task.id, "data": task.data}], "project": str(self.project), "label_config": config}
+        (result,) = self.client.post("/predict", json=body).json["results"]
+        return dict(result)
+
     def type(self, *lines: str, task: Any = None, label_config: str = CONFIG, url: str | None = None, **numbers: float) -> dict[str, Any]:
         """Entering a line sends all of them; the answer is what the editor gets."""
         task = task or self.task
@@ -47,6 +54,11 @@ def desk(world: Any) -> Desk:
 
 def boxes(result: dict[str, Any]) -> list[list[str]]:
     return [each["value"]["rectanglelabels"] for each in result["result"] if each["type"] == "rectanglelabels"]
+
+
+def phrases(result: dict[str, Any]) -> set[str]:
+    """What the words matched, as each box notes it."""
+    return {each["meta"]["text"][0].rpartition(" ")[0] for each in result["result"]}
 
 
 def lines(result: dict[str, Any]) -> list[str]:
@@ -133,6 +145,16 @@ def test_the_pages_button_makes_it_the_projects(desk: Desk) -> None:
     config = LabelConfig.parse(desk.world.studio.project(desk.project).label_config)
     assert (config.prompt_map, config.box_threshold) == ({"coloured thing": "thing", "dog": "dog"}, 0.5)
     assert "<b>dog</b>" not in desk.client.get("/").text
+
+
+def test_the_prompt_is_the_projects_and_is_there_on_the_next_task(desk: Desk) -> None:
+    """What was typed is for one picture; what the project looks for is on each, and typed words become that by one button."""
+    desk.type("dog")
+    assert (boxes(desk.open(desk.other)), phrases(desk.open(desk.other))) == ([["thing"], ["thing"]], {"coloured thing"})
+    desk.client.post("/prompt", data={"project": desk.project, "words": "thing=bright thing"})
+    xml = desk.world.studio.project(desk.project).label_config
+    desk.world.studio.set_label_config(desk.project, xml.replace("coloured thing,", ""))
+    assert (boxes(desk.open(desk.other)), phrases(desk.open(desk.other))) == ([["thing"], ["thing"]], {"bright thing"})
 
 
 def test_the_button_refuses_in_words(desk: Desk) -> None:
