@@ -159,7 +159,6 @@ def _versions(service: Service, project: int) -> list[dict[str, Any]]:
     """Bundles, newest first, each with what it is to the project."""
     store, name = service.store, str(project)
     marks = {"current": store.current(name), "pinned": store.pinned(name), "newest": store.newest(name)}
-    once = {each.id: each for each in reversed(store.history(name))}
     return [
         {
             "id": each.id,
@@ -167,7 +166,7 @@ def _versions(service: Service, project: int) -> list[dict[str, Any]]:
             "when": ago(moment(each.at).timestamp()),
             "badges": [word for word, marked in marks.items() if marked == each.id],
         }
-        for each in list(once.values())[:VERSIONS_SHOWN]
+        for each in store.heads(name)[: -VERSIONS_SHOWN - 1 : -1]
     ]
 
 
