@@ -24,7 +24,7 @@ class Settings(BaseSettings):
     data_dir: Path = Field(user_data_path("dinolabel"), description="Where caches, bundles, exports and logs are kept.")
     models_dir: Path | None = Field(None, description="Folder with downloaded weights, for machines without a network.")
 
-    detector: str = Field("grounding_dino", description="Which file of vision/detectors finds the boxes.")
+    detector: str = Field("grounding_dino", description="Which file of vision/detectors finds the boxes: grounding_dino or owlv2.")
     detector_weights: str = Field(
         "IDEA-Research/grounding-dino-tiny", description="Hub id, local folder, or `nano` (embedded, for trying out)."
     )

@@ -1,4 +1,4 @@
-"""Tiny random GroundingDINO and DINOv2 folders of the stock classes, so that tests of loading and of laws need no hub.
+"""Tiny random GroundingDINO, OWLv2 and DINOv2 folders of the stock classes, so that tests of loading and of laws need no hub.
 
 Weights are drawn from a seed; the vocabulary is BERT's layout with a few words and all letters.
 """
@@ -13,6 +13,7 @@ from transformers import (
     BertConfig,
     BertTokenizer,
     BitImageProcessorPil,
+    CLIPTokenizer,
     Dinov2Config,
     Dinov2Model,
     Dinov2WithRegistersConfig,
@@ -23,7 +24,12 @@ from transformers import (
     GroundingDinoProcessor,
     MMGroundingDinoConfig,
     MMGroundingDinoForObjectDetection,
+    Owlv2Config,
+    Owlv2ForObjectDetection,
+    Owlv2ImageProcessorPil,
+    Owlv2Processor,
     ResNetConfig,
+    SwinConfig,
 )
 
 SPECIAL = {0: "[PAD]", 100: "[UNK]", 101: "[CLS]", 102: "[SEP]", 103: "[MASK]", 1012: ".", 1029: "?"}
@@ -34,7 +40,10 @@ LETTERS = [*map(chr, range(ord("a"), ord("z") + 1)), *"0123456789"]
 def tiny(kind: str, plug: str, folder: Path) -> list[Path]:
     """Folders of weights to try a plug with; a new plug gets its line here."""
     if (kind, plug) == ("detector", "grounding_dino"):
-        return [tiny_detector(folder / model_type, kind=model_type) for model_type in ("grounding-dino", "mm-grounding-dino")]
+        made = [tiny_detector(folder / model_type, kind=model_type) for model_type in ("grounding-dino", "mm-grounding-dino")]
+        return [*made, tiny_detector(folder / "llmdet", kind="mm-grounding-dino", seed=1, swin=True)]
+    if (kind, plug) == ("detector", "owlv2"):
+        return [tiny_owlv2(folder / "owlv2"), tiny_owlv2(folder / "owlv2-larger", side=128, seed=1)]
     if (kind, plug) == ("embedder", "dinov2"):
         return [tiny_embedder(folder / "dinov2"), tiny_embedder(folder / "registers", registers=2)]
     if (kind, plug) == ("embedder", "onnx"):
@@ -51,14 +60,15 @@ def vocabulary() -> list[str]:
     return words
 
 
-def tiny_detector(folder: Path, *, kind: str = "grounding-dino", seed: int = 0, queries: int = 20) -> Path:
-    """A folder that loads like a real checkpoint; kind is `grounding-dino` or `mm-grounding-dino`. Sees 96..160 pixels."""
+def tiny_detector(folder: Path, *, kind: str = "grounding-dino", seed: int = 0, queries: int = 20, swin: bool = False) -> Path:
+    """A folder that loads like a real checkpoint; kind is `grounding-dino` or `mm-grounding-dino`. Sees 96..160 pixels.
+
+    swin: with the backbone of the published weights (MM-GroundingDINO's and LLMDet's among them), else a ResNet's.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     parts: dict[str, Any] = {
-        "backbone_config": ResNetConfig(
-            layer_type="basic", embedding_size=8, hidden_sizes=[8, 8, 16, 16], depths=[1, 1, 1, 1], out_features=["stage3", "stage4"]
-        ),
+        "backbone_config": _swin() if swin else _resnet(),
         "text_config": BertConfig(
             hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, vocab_size=1100, max_position_embeddings=64
         ),
@@ -81,6 +91,40 @@ def tiny_detector(folder: Path, *, kind: str = "grounding-dino", seed: int = 0, 
     else:  # preprocessor_config.json, as most checkpoints of the hub have it
         tokenizer.save_pretrained(folder)
         processor.save_pretrained(folder)
+    return folder
+
+
+def _resnet() -> ResNetConfig:
+    return ResNetConfig(
+        layer_type="basic", embedding_size=8, hidden_sizes=[8, 8, 16, 16], depths=[1, 1, 1, 1], out_features=["stage3", "stage4"]
+    )
+
+
+def _swin() -> SwinConfig:
+    return SwinConfig(embed_dim=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 2, 2], window_size=4, image_size=128, out_indices=[3, 4])
+
+
+def tiny_owlv2(folder: Path, *, seed: int = 0, side: int = 96) -> Path:
+    """OWLv2 with patches of 16 in a square of `side` pixels; it reads 16 tokens, single letters."""
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(seed)
+    marks = ["<|startoftext|>", "<|endoftext|>"]
+    tokens = ["!", *LETTERS, *(f"{each}</w>" for each in [*LETTERS, "?", "."]), *marks]
+    ids = {token: number for number, token in enumerate(tokens)}
+    width = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+    words = {"vocab_size": len(tokens), "bos_token_id": ids[marks[0]], "eos_token_id": ids[marks[1]], "max_position_embeddings": 16}
+    model = Owlv2ForObjectDetection(
+        Owlv2Config(text_config=width | words, vision_config=width | {"image_size": side, "patch_size": 16}, projection_dim=16)
+    )
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if weight.ndim > 1:
+                weight.normal_(std=0.1 if "box_head" in name or "logit" in name else 0.3)
+        model.box_head.dense2.bias.copy_(torch.tensor([0.0, 0.0, 1.0, 1.0]))  # larger than a patch
+        model.class_head.logit_scale.bias.fill_(2.0)
+    model.save_pretrained(folder)
+    processor = Owlv2ImageProcessorPil(size={"height": side, "width": side})
+    Owlv2Processor(processor, CLIPTokenizer(vocab=ids, merges=[], model_max_length=16)).save_pretrained(folder)
     return folder
 
 

@@ -5,13 +5,14 @@ Knows no model; `Pipeline` caches candidates, so that a threshold can be turned 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from vision.suppress import suppress
-from vision.types import Box, Detection, Thresholds
+from vision.types import Box, Detection, Image, Thresholds
 
 FLOOR = 0.05
 MOST = 100
@@ -32,6 +33,21 @@ class Candidate:
     def __post_init__(self) -> None:
         if not 0.0 <= self.text_score <= self.score <= 1.0:
             raise ValueError(f"expected 0 <= text_score <= score <= 1, got text_score {self.text_score}, score {self.score}")
+
+
+def placed(
+    boxes: Any, phrases: Sequence[str], scores: Any, text_scores: Any | None = None, *, image: Image, floor: float
+) -> Iterator[Candidate]:
+    """Candidates of one image from a model's arrays, clipped to the image; what is not a box, outside or below the floor is left out.
+
+    boxes: (N, 4) xyxy, pixels. phrases, scores, text_scores: of length N; without text_scores a box has its score for both.
+    """
+    texts = scores if text_scores is None else text_scores
+    for index in np.flatnonzero(scores >= floor):
+        x1, y1, x2, y2 = (float(each) for each in boxes[index])
+        box = Box(x1, y1, x2, y2).clipped(image.width, image.height) if x2 > x1 and y2 > y1 else None
+        if box is not None:
+            yield Candidate(box, phrases[index], float(scores[index]), float(texts[index]))
 
 
 def best(candidates: Iterable[Candidate], *, floor: float = FLOOR, most: int = MOST) -> list[Candidate]:

@@ -21,6 +21,8 @@ def made_whole(out: Path) -> Iterator[Path]:
     try:
         yield half
         half.chmod(0o755)
+        for each in half.rglob("*"):  # safetensors makes its files for one user alone; a service often runs as another
+            each.chmod(0o755 if each.is_dir() else 0o644)
         half.rename(out)
     finally:
         shutil.rmtree(half, ignore_errors=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -77,24 +78,24 @@ class Pipeline:
         models_dir: Path | None = None,
         cache: Cache | None = None,
         thresholds: Thresholds = Thresholds(),  # noqa: B008 - frozen
+        detector: str = "grounding_dino",
+        embedder: str = "dinov2",
     ) -> Pipeline:
         """GroundingDINO and DINOv2, ready to go: seconds, and a download the first time a hub id is named.
 
         detector_weights: `nano` (small, embedded, for trying out), a hub id such as `IDEA-Research/grounding-dino-tiny`, or a folder;
         a folder that `dinolabel models export` made holds everything. embedder_weights: likewise; None to detect only.
+        detector, embedder: the files of vision/detectors and vision/embedders that read them, such as `owlv2`.
         Raises WeightsMissing, DeviceUnavailable.
         """
         if is_package(Path(detector_weights).expanduser()):
             return cls(**unpacked(Path(detector_weights).expanduser(), device=device, precision=precision), cache=cache)
         if embedder_weights == "as the detector":
             embedder_weights = NANO if detector_weights == NANO else HUB_EMBEDDER
-        detector = plugs.load_detector(
-            "grounding_dino", detector_weights, device=device, precision=precision, input_size=input_size, models_dir=models_dir
-        )
-        embedder = None
-        if embedder_weights is not None:
-            embedder = plugs.load_embedder("dinov2", embedder_weights, device=device, precision=precision, models_dir=models_dir)
-        return cls(detector, embedder, thresholds=thresholds, cache=cache)
+        where: dict[str, Any] = {"device": device, "precision": precision, "models_dir": models_dir}
+        finds = plugs.load_detector(detector, detector_weights, input_size=input_size, **where)
+        embeds = None if embedder_weights is None else plugs.load_embedder(embedder, embedder_weights, **where)
+        return cls(finds, embeds, thresholds=thresholds, cache=cache)
 
     def __call__(
         self,

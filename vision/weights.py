@@ -70,9 +70,9 @@ def config(folder: Path, *, allowed: Iterable[str]) -> dict[str, Any]:
     """The folder's config.json. Raises WeightsMissing when its model_type is none of the allowed ones."""
     found = read_json(folder / "config.json")
     if found.get("model_type") not in set(allowed):
-        raise WeightsMissing(
-            f"{described(folder)} holds {found.get('model_type')!r} weights; needed is one of: {', '.join(sorted(allowed))}."
-        )
+        kind = found.get("model_type")
+        hint = "DINOLABEL_DETECTOR and DINOLABEL_EMBEDDER name the file that reads a kind of weights; docs/production.md lists them."
+        raise WeightsMissing(f"{described(folder)} holds {kind!r} weights; needed is one of: {', '.join(sorted(allowed))}.", hint=hint)
     return found
 
 

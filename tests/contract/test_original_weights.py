@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from transformers import GroundingDinoForObjectDetection
 
 from tests.parity.official import CAPTION, drawn, words_at
 from vision.detectors.grounding_dino import GroundingDino, build
@@ -54,6 +55,30 @@ def test_equal_weights_give_equal_outputs(folder: Path) -> None:
     ):
         assert wanted.std() > 0.1
         np.testing.assert_allclose(got, wanted, atol=CLOSE * max(1.0, float(np.abs(wanted).max())))
+
+
+@pytest.mark.parametrize(
+    ("size", "backbone"),
+    [
+        ("swin_t", {"embed_dim": 96, "depths": [2, 2, 6, 2], "num_heads": [3, 6, 12, 24], "window_size": 7, "image_size": 224}),
+        ("swin_b", {"embed_dim": 128, "depths": [2, 2, 18, 2], "num_heads": [4, 8, 16, 32], "window_size": 12, "image_size": 384}),
+    ],
+)
+def test_the_published_sizes_fit_tensor_by_tensor(size: str, backbone: dict[str, Any]) -> None:
+    """Names and shapes as groundingdino-py's own networks have them; without numbers in them, which are a gigabyte."""
+    shapes = json.loads((RECORDED / f"names_{size}.json").read_text())
+    tensors = {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
+    settings = original.configuration(tensors)
+    assert {name: getattr(settings.backbone_config, name) for name in backbone} == backbone
+    assert (settings.d_model, settings.num_queries, settings.num_feature_levels) == (256, 900, 4)
+    with torch.device("meta"):
+        model = GroundingDinoForObjectDetection(settings)
+    model.load_state_dict(original.converted(tensors), assign=True)
+
+
+def test_everybody_may_read_the_folder(folder: Path) -> None:
+    """A service in a container is another user than the one who converted."""
+    assert all(each.stat().st_mode & 0o044 == 0o044 for each in [folder, *folder.iterdir()])
 
 
 def test_the_words_become_the_same_tokens(folder: Path) -> None:

@@ -16,12 +16,12 @@ from transformers import AutoModelForZeroShotObjectDetection, AutoTokenizer, Gro
 from transformers.image_transforms import get_size_with_aspect_ratio
 
 from vision import weights as files
-from vision.candidates import FLOOR, MOST, Candidate, best, select
+from vision.candidates import FLOOR, MOST, Candidate, best, placed, select
 from vision.device import pick, precision_name
 from vision.errors import ModelError, SettingsError
 from vision.loading import computing, load, quiet
 from vision.spans import Marks, Pass, passes, suited
-from vision.types import Box, Detection, Image, Prompt, Thresholds
+from vision.types import Detection, Image, Prompt, Thresholds
 
 KINDS = frozenset({"grounding-dino", "mm-grounding-dino"})
 AT_ONCE = 4  # images per forward pass: more gains nothing on a CPU (< 6 %) and costs 2 GB each at 800 pixels
@@ -140,11 +140,8 @@ def build(weights: str, *, device: str = "auto", precision: str = "auto", input_
 
 def _read(run: Pass, probabilities: Any, boxes: Any, image: Image, *, floor: float) -> Iterator[Candidate]:
     winner, score, text_score = suited(probabilities, run.spans)
-    for index in np.flatnonzero(score >= floor):
-        x1, y1, x2, y2 = (float(each) for each in boxes[index] * (image.width, image.height, image.width, image.height))
-        box = Box(x1, y1, x2, y2).clipped(image.width, image.height) if x2 > x1 and y2 > y1 else None
-        if box is not None:
-            yield Candidate(box, run.phrases[winner[index]], float(score[index]), float(text_score[index]))
+    pixels = boxes * np.array([image.width, image.height] * 2)
+    return placed(pixels, [run.phrases[each] for each in winner], score, text_score, image=image, floor=floor)
 
 
 def _sides(processor: Any, input_size: int | None) -> tuple[int, int]:
