@@ -41,6 +41,10 @@ class Journal:
                 file.seek(place)
                 yield json.loads(file.readline())["value"]
 
+    def __contains__(self, key: str) -> bool:
+        """Whether an earlier run noted something under this key, fit or not."""
+        return key in self._known
+
     def __len__(self) -> int:
         return len(self._order)
 

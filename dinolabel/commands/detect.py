@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import time
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 
-from dinolabel import build, console, exits, films, options, weights, words
+from dinolabel import build, console, exits, films, findings, options, weights, words
 from dinolabel.plan import Plan
 from dinolabel.settings import Settings
 from vision.errors import RequestError
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
-    from dinolabel.looking import Seen
+    from dinolabel.detecting import Errand
+    from exporters.journal import Journal
     from vision.bundle import Bundle
     from vision.pipeline import Pipeline
-    from vision.types import Detection, Image
-
-MOST_ROWS = 40
-WORTH_SAYING = 30.0  # seconds
-RESULTS = "detections.json"
 
 
 def command(
@@ -36,7 +26,7 @@ def command(
     prompt: Annotated[list[str], typer.Option("--prompt", help=options.PROMPT_HELP)],
     project: options.Heads = None,
     bundle: Annotated[Path | None, typer.Option("--bundle", help="Name it with the head in this folder.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Write annotated pictures and detections.json here.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for annotated pictures and JSON, or a .parquet file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     box_threshold: Annotated[float | None, typer.Option(help="Least score of a box, 0 to 1.")] = None,
     text_threshold: Annotated[float | None, typer.Option(help="Least mean score of the words it matched, 0 to 1.")] = None,
@@ -51,12 +41,16 @@ def command(
     the count of boxes left out because people keep deleting their like; and `failed`, each with file, error and hint.
     A picture that fails is listed and costs nothing else; when all fail the exit code is 3.
 
+    With --out a run that was stopped or killed goes on where it was when the same command is typed again. `--out boxes.parquet` gives a
+    table for pandas or DuckDB: a row per box, one without a box for a picture that has none, one with `error` for one that failed.
+
     A film's JSON holds `tracks`: each with label, phrase, confidence (null without a name), looks, agreement, first and last. A name needs
     three looks of which 60 % agree. With --out: the film with boxes and its sound, tracks as JSON and CSV, and a timeline picture.
 
     Example: dinolabel detect photos/ --prompt "cat face" --out found/
     """
     from dinolabel import looking
+    from dinolabel.detecting import Errand
 
     if project is not None and bundle is not None:
         raise RequestError("Two heads were named.", hint="Give --project or --bundle, not both.")
@@ -64,31 +58,8 @@ def command(
     errand = Errand(path, words.prompt_map(prompt), settings, _head(settings, project, bundle), out)
     if films.is_film(path):
         _film(errand, every=every, as_json=as_json)
-        return
-    paths = looking.pictures(path, out=out)
-    _plan(errand, paths).show()
-    seen, annotated = _look(errand, paths, _loaded(errand))
-    document = _document(errand, seen, annotated)
-    text = json.dumps(document, indent=1, ensure_ascii=False)
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        (out / RESULTS).write_text(text + "\n", encoding="utf-8")
-    if as_json:
-        typer.echo(text)
     else:
-        _print(errand, seen)
-    _end(errand, seen)
-
-
-@dataclass(frozen=True)
-class Errand:
-    """What to do, made out of the options. labels: phrase -> label. head: gives names, or None for boxes only."""
-
-    root: Path
-    labels: Mapping[str, str]
-    settings: Settings
-    head: Bundle | None
-    out: Path | None
+        _pictures(errand, looking.pictures(path, out=out), as_json=as_json)
 
 
 def _settings(project: str | None, weights_name: str | None, **flags: Any) -> Settings:
@@ -125,12 +96,15 @@ def _plan(errand: Errand, paths: Sequence[Path]) -> Plan:
         [("names", f"{words.listed(head.labels)} (head {head.digest[:12]})")] if head else [],
         weights.plan_lines(settings, names=head is not None),
         [("device", settings.device)],
-        [("writes", f"annotated pictures and {RESULTS} into {errand.out}")] if errand.out else [],
+        [("writes", f"annotated pictures and {findings.RESULTS} into {errand.folder}")] if errand.folder else [],
+        [("writes", f"{errand.table}, a row per box")] if errand.table else [],
         [("takes", f"about {words.duration(each * len(paths))}; pictures seen before cost nothing")] if each else [],
     )
 
 
 def _film(errand: Errand, *, every: int, as_json: bool) -> None:
+    if errand.table is not None:
+        raise RequestError("The tracks of a film go into a folder.", hint="Name a folder after --out.")
     settings = errand.settings
     lines = films.plan_lines(errand.root, every=every, seconds_a_picture=weights.seconds_a_picture(settings), out=errand.out)
     names = weights.plan_lines(settings, names=errand.head is not None)
@@ -150,96 +124,46 @@ def _loaded(errand: Errand) -> Pipeline:
     return pipeline
 
 
-def _look(errand: Errand, paths: Sequence[Path], pipeline: Pipeline) -> tuple[list[Seen], dict[Path, Path]]:
-    """What was seen, and where each annotated copy went."""
-    from dinolabel import looking
-    from vision.types import Prompt
+def _pictures(errand: Errand, paths: Sequence[Path], *, as_json: bool) -> None:
+    from dinolabel import detecting
 
-    prompt, seen, annotated = Prompt.of(errand.labels), [], {}
-    began = time.monotonic()
-    with console.bar() as bar:
-        line = bar.add_task("Pictures", total=len(paths))
+    _plan(errand, paths).show()
+    pipeline = _loaded(errand)
+    with detecting.kept(errand, pipeline) as seen:
+        first = detecting.look(errand, paths, pipeline, seen)
+        facts = _facts(errand)
+        if errand.table is not None:
+            from dinolabel import boxtable
 
-        def ask(images: Sequence[Image]) -> list[list[Detection]]:
-            return pipeline.run(images, prompt, errand.head, labels=errand.labels)
-
-        for each in looking.look(paths, ask, at_once=pipeline.batch_size):
-            seen.append(each)
-            if errand.out is not None and each.error is None:
-                annotated[each.path] = looking.annotate(each, errand.root, errand.out, errand.labels)
-            bar.advance(line)
-            if len(seen) == pipeline.batch_size:
-                _say_how_long((time.monotonic() - began) / len(seen) * (len(paths) - len(seen)))
-    return seen, annotated
+            boxtable.write(errand.table, facts, seen)
+        elif errand.folder is not None:
+            findings.write(errand.folder / findings.RESULTS, findings.document(facts, seen))
+        sums = _print(errand, facts, seen, as_json=as_json)
+    if first is not None and sums.failed == sums.pictures:
+        raise typer.Exit(exits.code(first))
 
 
-def _say_how_long(seconds: float) -> None:
-    """Where no progress bar can: one line, when it is worth one."""
-    if seconds > WORTH_SAYING and not console.err.is_terminal:
-        console.err.print(f"About {words.duration(seconds)} to go.")
-
-
-def _document(errand: Errand, seen: Sequence[Seen], annotated: Mapping[Path, Path]) -> dict[str, Any]:
+def _facts(errand: Errand) -> dict[str, Any]:
     from dinolabel import looking
 
-    settings, head, root = errand.settings, errand.head, errand.root
+    settings, head = errand.settings, errand.head
     return {
         "format": looking.FORMAT,
         "prompt": dict(errand.labels),
         "weights": {"detector": settings.detector_weights, "embedder": settings.embedder_weights if head else None},
         "head": head.digest[:12] if head else None,
         "thresholds": {"box": settings.box_threshold, "text": settings.text_threshold, "nms_iou": settings.nms_iou},
-        "images": [looking.entry(each, root, errand.labels, annotated=annotated.get(each.path)) for each in seen if each.error is None],
-        "failed": [looking.failure(each, root) for each in seen if each.error is not None],
     }
 
 
-def _end(errand: Errand, seen: Sequence[Seen]) -> None:
-    """The sums and the failures, on stderr. Raises typer.Exit with the error's code when every picture failed."""
-    errors = [each.error for each in seen if each.error is not None]
-    for error in errors:
-        console.complain(error)
-    found = sum(len(each.found) for each in seen)
-    told = [f"{words.counted(found, 'box', 'boxes')} in {words.counted(len(seen) - len(errors), 'picture')}"]
-    hidden = sum(each.suppressed for each in seen)
-    told += [f"{words.counted(hidden, 'box', 'boxes')} not shown, the like of which people keep deleting"] if hidden else []
-    told += [f"[bad]{words.counted(len(errors), 'picture')} failed[/]"] if errors else []
-    told += [f"written to {escape(str(errand.out))}"] if errand.out else []
+def _print(errand: Errand, facts: dict[str, Any], seen: Journal, *, as_json: bool) -> findings.Sums:
+    """JSON or a table; the sums, on stderr."""
+    sums = findings.Sums.of(seen)
+    if as_json:
+        for piece in findings.document(facts, seen):
+            typer.echo(piece, nl=False)
+    elif sums.boxes:
+        console.out.print(findings.table(seen, sums))
+    told = [*sums.told(), *([f"written to {escape(str(errand.out))}"] if errand.out else [])]
     console.err.print("; ".join(told) + ".", soft_wrap=True)
-    if errors and len(errors) == len(seen):
-        raise typer.Exit(exits.code(errors[0]))
-
-
-def _print(errand: Errand, seen: Sequence[Seen]) -> None:
-    """A row per box; for many, a row per picture."""
-    rows = sum(len(each.found) for each in seen)
-    if rows:
-        console.out.print(_boxes(errand, seen) if rows <= MOST_ROWS else _counts(errand, seen))
-
-
-def _boxes(errand: Errand, seen: Sequence[Seen]) -> Table:
-    from dinolabel.looking import shown_path
-    from vision.found import Found
-
-    figures = ("score", "confidence", "x1", "y1", "x2", "y2")
-    table = console.table("picture", "label", "phrase", *figures, right=figures)
-    for each in seen:
-        for detection in each.found:
-            found = Found.of(detection, errand.labels)
-            confidence = "–" if found.confidence is None else f"{found.confidence:.2f}"
-            corners = [f"{corner:.0f}" for corner in found.box.xyxy]
-            words_of = (escape(str(shown_path(each.path, errand.root))), escape(found.label), escape(found.phrase))
-            table.add_row(*words_of, f"{found.score:.2f}", confidence, *corners)
-    return table
-
-
-def _counts(errand: Errand, seen: Sequence[Seen]) -> Table:
-    from dinolabel.looking import shown_path
-    from vision.found import Found
-
-    table = console.table("picture", "boxes", "labels", right=("boxes",))
-    for each in seen:
-        counts = Counter(Found.of(detection, errand.labels).label for detection in each.found)
-        told = ", ".join(f"{label} {count}" for label, count in sorted(counts.items())) or "–"
-        table.add_row(escape(str(shown_path(each.path, errand.root))), str(len(each.found)), escape(told))
-    return table
+    return sums

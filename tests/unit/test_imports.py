@@ -46,7 +46,7 @@ HEAVY = {
     "waitress": ["backend/*"],
     "huey": ["backend/*"],
     "gradio": ["app/*"],
-    "pyarrow": ["exporters/parquet.py"],
+    "pyarrow": ["exporters/parquet.py", "dinolabel/boxtable.py"],
     "datasets": ["exporters/hf.py"],
     "pandas": [],
     "pycocotools": [],

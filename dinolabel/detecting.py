@@ -1,0 +1,200 @@
+"""Looks through pictures and keeps what it saw on the disk as it goes: a run that was killed goes on, and never all of it is in memory.
+
+Knows the journal and the pipeline; what is written out of it is findings.py's business, how one picture is opened looking.py's.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from dinolabel import build, console, looking, words
+from dinolabel.settings import Settings
+from exporters.journal import Journal
+from vision.errors import DinolabelError, RequestError
+from vision.types import Image, Prompt
+
+if TYPE_CHECKING:
+    from vision.bundle import Bundle
+    from vision.pipeline import Pipeline
+    from vision.types import Detection
+
+TABLE = ".parquet"
+UNFINISHED = ".unfinished"
+SAID_EVERY = 60.0  # seconds, where no progress bar can be
+MOST_COMPLAINTS = 20
+
+
+@dataclass(frozen=True)
+class Errand:
+    """What to do, made out of the options. labels: phrase -> label. head: gives names, or None for boxes only.
+
+    out: a folder for annotated pictures and JSON, a `.parquet` file, or None.
+    """
+
+    root: Path
+    labels: Mapping[str, str]
+    settings: Settings
+    head: Bundle | None
+    out: Path | None
+
+    @property
+    def folder(self) -> Path | None:
+        """Where annotated pictures go."""
+        return None if self.out is None or self.out.suffix == TABLE else self.out
+
+    @property
+    def table(self) -> Path | None:
+        return self.out if self.out is not None and self.out.suffix == TABLE else None
+
+
+@contextmanager
+def kept(errand: Errand, pipeline: Pipeline) -> Iterator[Journal]:
+    """Where the run keeps what it saw: beside the result until that is finished; without a result in a folder that goes with the run.
+
+    Raises RequestError when it cannot be written.
+    """
+    with tempfile.TemporaryDirectory() as passing:
+        path = _unfinished(errand) or Path(passing) / "seen"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with Journal(path, _terms(errand, pipeline)) as journal:
+                yield journal
+            path.unlink()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            told = f"{errand.out or path.parent} cannot be written: {error.strerror}."
+            raise RequestError(told, hint="Look at the disk's room and rights; the same command goes on where it was.") from error
+
+
+def _unfinished(errand: Errand) -> Path | None:
+    if errand.table is not None:
+        return errand.table.with_name(f".{errand.table.name}{UNFINISHED}")
+    return errand.folder / UNFINISHED if errand.folder else None
+
+
+def look(errand: Errand, paths: Sequence[Path], pipeline: Pipeline, journal: Journal) -> DinolabelError | None:
+    """Notes what looking.entry or looking.failure says of each picture, in the order of the paths.
+
+    Pictures that an earlier run saw are not looked at again, unless they changed or failed. Each that fails is said in a line at once;
+    the first such error is the answer.
+    """
+    if before := sum(_key(path, errand) in journal for path in paths):
+        console.err.print(f"Going on: {words.counted(before, 'picture')} had been seen before.")
+    waiting: list[Path] = []
+    with _Told(len(paths)) as told:
+
+        def now() -> None:
+            for each in _seen(errand, waiting, pipeline):
+                value = _value(each, errand)
+                journal.note(_key(each.path, errand), _stamp(each.path), value)
+                told.one(each.error)
+            waiting.clear()
+
+        for path in paths:
+            if waiting and (_key(path, errand) in journal or len(waiting) == pipeline.batch_size):
+                now()
+            if journal.found(_key(path, errand), _stamp(path), fits=_whole) is not None:
+                told.one(again=True)
+            else:
+                waiting.append(path)
+        now()
+    return told.first
+
+
+def _seen(errand: Errand, paths: Sequence[Path], pipeline: Pipeline) -> Iterator[looking.Seen]:
+    prompt = Prompt.of(errand.labels)
+
+    def ask(images: Sequence[Image]) -> list[list[Detection]]:
+        return pipeline.run(images, prompt, errand.head, labels=errand.labels)
+
+    return looking.look(paths, ask, at_once=pipeline.batch_size)
+
+
+def _value(seen: looking.Seen, errand: Errand) -> dict[str, Any]:
+    if seen.error is not None:
+        return looking.failure(seen, errand.root)
+    copy = looking.annotate(seen, errand.root, errand.folder, errand.labels) if errand.folder else None
+    return looking.entry(seen, errand.root, errand.labels, annotated=copy)
+
+
+def _whole(value: Mapping[str, Any]) -> bool:
+    """Whether nothing failed and nothing was deleted since."""
+    return "error" not in value and (value["annotated"] is None or Path(value["annotated"]).is_file())
+
+
+def _key(path: Path, errand: Errand) -> str:
+    return looking.shown_path(path, errand.root).as_posix()
+
+
+def _stamp(path: Path) -> str:
+    """Of the file as it is now; one that is gone or cannot be asked has none, and is looked at for the reason."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return ""
+    return f"{stat.st_size} {stat.st_mtime_ns}"
+
+
+def _terms(errand: Errand, pipeline: Pipeline) -> list[Any]:
+    """All that decides what is seen."""
+    head = (errand.head.digest, pipeline.embedder.digest) if errand.head and pipeline.embedder else None
+    limits = build.thresholds(errand.settings)
+    return [
+        looking.FORMAT,
+        str(errand.root.resolve()),
+        dict(errand.labels),
+        pipeline.detector.digest,
+        head,
+        repr(limits),
+        str(errand.folder),
+    ]
+
+
+class _Told:
+    """What is said while it goes on: a bar or, where no bar can be, a line a minute; a line for each picture that fails."""
+
+    def __init__(self, total: int) -> None:
+        self._total, self._done, self._again, self._failed = total, 0, 0, 0
+        self.first: DinolabelError | None = None
+        self._bar = console.bar()
+        self._line = self._bar.add_task("Pictures", total=total)
+        self._began = self._said = time.monotonic()
+
+    def __enter__(self) -> _Told:
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._bar.stop()
+        if isinstance(error, KeyboardInterrupt):
+            console.err.print(f"Stopped after {words.counted(self._done, 'picture')}; with --out the same command goes on there.")
+
+    def one(self, error: DinolabelError | None = None, *, again: bool = False) -> None:
+        self._done += 1
+        self._again += again
+        self._bar.advance(self._line)
+        if error is not None:
+            self._complain(error)
+        if not console.err.is_terminal and self._done < self._total and time.monotonic() - self._said > SAID_EVERY:
+            self._say_how_far()
+
+    def _complain(self, error: DinolabelError) -> None:
+        self._failed += 1
+        self.first = self.first or error
+        if self._failed <= MOST_COMPLAINTS:
+            console.complain(error)
+        elif self._failed == MOST_COMPLAINTS + 1:
+            console.err.print("More pictures fail: they are listed in the result, not here.")
+
+    def _say_how_far(self) -> None:
+        self._said = time.monotonic()
+        left = (self._said - self._began) / max(1, self._done - self._again) * (self._total - self._done)
+        console.err.print(f"{self._done:,} of {words.counted(self._total, 'picture')}; about {words.duration(left)} to go.")

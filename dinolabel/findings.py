@@ -1,0 +1,104 @@
+"""Writes down what `dinolabel detect` saw, picture by picture out of the journal: JSON, tables on a screen, the sums.
+
+Knows nothing of models; the rows are looking.py's and vision.found's, Parquet is boxtable.py's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from rich.markup import escape
+
+from dinolabel import console, words
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+RESULTS = "detections.json"
+MOST_ROWS = 40
+MOST_PICTURES = 200
+Entries = Iterable[Mapping[str, Any]]
+"""What looking.entry and looking.failure say, one after the other; can be gone through again."""
+
+
+@dataclass(frozen=True)
+class Sums:
+    pictures: int = 0
+    boxes: int = 0
+    hidden: int = 0
+    failed: int = 0
+
+    @classmethod
+    def of(cls, entries: Entries) -> Self:
+        counts: Counter[str] = Counter()
+        for each in entries:
+            counts["pictures"] += 1
+            counts["boxes"] += len(each.get("found", ()))
+            counts["hidden"] += each.get("suppressed", 0)
+            counts["failed"] += "error" in each
+        return cls(**counts)
+
+    def told(self) -> list[str]:
+        said = [f"{words.counted(self.boxes, 'box', 'boxes')} in {words.counted(self.pictures - self.failed, 'picture')}"]
+        said += [f"{words.counted(self.hidden, 'box', 'boxes')} not shown, the like of which people keep deleting"] if self.hidden else []
+        return said + ([f"[bad]{words.counted(self.failed, 'picture')} failed[/]"] if self.failed else [])
+
+
+def document(facts: Mapping[str, Any], entries: Entries) -> Iterator[str]:
+    """Pieces of one JSON object: the facts, then `images` and `failed`, a line for each picture."""
+    yield json.dumps(facts, indent=1, ensure_ascii=False).removesuffix("\n}")
+    yield ',\n "images": ['
+    yield from _listed(each for each in entries if "error" not in each)
+    yield '],\n "failed": ['
+    yield from _listed(each for each in entries if "error" in each)
+    yield "]\n}\n"
+
+
+def _listed(entries: Entries) -> Iterator[str]:
+    comma = ""
+    for each in entries:
+        yield comma + "\n  " + json.dumps(each, ensure_ascii=False)
+        comma = ","
+
+
+def write(path: Path, pieces: Iterable[str]) -> None:
+    """At once or not at all."""
+    half = path.with_name(f".{path.name}.half")
+    with half.open("w", encoding="utf-8") as file:
+        file.writelines(pieces)
+    half.replace(path)
+
+
+def table(entries: Entries, sums: Sums) -> Table:
+    """A row per box; for many, a row per picture."""
+    seen = (each for each in entries if "error" not in each)
+    return _boxes(seen) if sums.boxes <= MOST_ROWS else _counts(seen, sums)
+
+
+def _boxes(entries: Entries) -> Table:
+    figures = ("score", "confidence", "x1", "y1", "x2", "y2")
+    made = console.table("picture", "label", "phrase", *figures, right=figures)
+    for each in entries:
+        for box in each["found"]:
+            confidence = "–" if box["confidence"] is None else f"{box['confidence']:.2f}"
+            corners = [f"{corner:.0f}" for corner in box["box"]]
+            made.add_row(*map(escape, (each["file"], box["label"], box["phrase"])), f"{box['score']:.2f}", confidence, *corners)
+    return made
+
+
+def _counts(entries: Entries, sums: Sums) -> Table:
+    made = console.table("picture", "boxes", "labels", right=("boxes",))
+    for each in islice(entries, MOST_PICTURES):
+        counts = Counter(box["label"] for box in each["found"])
+        told = ", ".join(f"{label} {count}" for label, count in sorted(counts.items())) or "–"
+        made.add_row(escape(each["file"]), str(len(each["found"])), escape(told))
+    more = sums.pictures - sums.failed - MOST_PICTURES
+    if more > 0:
+        made.add_row(f"[soft]and {words.counted(more, 'more picture', 'more pictures')}[/]", "", "")
+    return made
