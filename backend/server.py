@@ -51,18 +51,22 @@ def _asked_for(app: Flask, service: Service) -> None:
 
     @app.get("/health")
     def health() -> Reply:
+        """Is it up, and on which weights, device and precision. Needs no secret."""
         return jsonify({"status": "UP", "model_class": "dinolabel", **asdict(service.running)})
 
     @app.post("/setup")
     def setup() -> Reply:
+        """Label Studio asks when a backend is connected or a page opened; answers the version to show."""
         return jsonify({"model_version": service.setup(wire.parse_setup(_body()))})
 
     @app.post("/predict")
     def predict() -> Reply:
+        """Label Studio asks for boxes of tasks; what is not ready in time is `{}` and done later."""
         return jsonify(service.predict(wire.parse_predict(_body())))
 
     @app.route("/versions", methods=["GET", "POST"])
     def versions() -> Reply:
+        """Versions that can be shown, of one project or all."""
         # Label Studio's GET carries no project, though it means one.
         project = _fields().get("project")
         return jsonify({"versions": service.versions(None if project is None else wire.project_id(project))})
@@ -73,15 +77,18 @@ def _told(app: Flask, service: Service) -> None:
 
     @app.post("/webhook")
     def webhook() -> Reply:
+        """Notes an event of Label Studio and wakes the loop; `START_TRAINING` queues a training."""
         return jsonify({"noted": service.event(wire.parse_event(_body()))})
 
     @app.post("/train")
     def train() -> Reply:
+        """Queues a training of `project`."""
         job = service.train(wire.project_id(_fields().get("project")), why="asked for by /train")
         return _back() if page.for_a_person(request) else (jsonify({"job": job}), 202)
 
     @app.post("/prompt")
     def prompt() -> Reply:
+        """Makes `words`, and `box` and `text` thresholds, those of `project`."""
         fields = _fields()
         words, limits = wire.words(fields), {name: wire.number(fields, name) for name in ("box", "text")}
         service.adopt(wire.project_id(fields.get("project")), words, **limits)
@@ -89,6 +96,7 @@ def _told(app: Flask, service: Service) -> None:
 
     @app.post("/jobs/<job>/cancel")
     def cancel(job: str) -> Reply:
+        """Stops a job that is queued or running."""
         ended = service.jobs.cancel(job)
         return _back() if page.for_a_person(request) else jsonify(page.job_json(ended))
 
@@ -98,6 +106,7 @@ def _people(app: Flask, service: Service) -> None:
 
     @app.get("/")
     def home() -> Response:
+        """The page for people: progress, jobs, buttons."""
         nonce = secrets.token_urlsafe(16)
         policy = f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; connect-src 'self'; form-action 'self'; "
         headers = {"Content-Security-Policy": policy + "base-uri 'none'; frame-ancestors 'none'", "Cache-Control": "no-store"}
@@ -105,12 +114,14 @@ def _people(app: Flask, service: Service) -> None:
 
     @app.get("/jobs")
     def jobs() -> Response:
+        """Trainings and progress of all projects as JSON."""
         if page.for_a_person(request):
             return Response(page.body(service), headers={"Cache-Control": "no-store"}, mimetype="text/html")
         return jsonify(page.as_json(service))
 
     @app.get("/metrics")
     def metrics() -> Response:
+        """Prometheus' figures."""
         return Response(service.meters.page(service.board.all()), content_type=meters.CONTENT_TYPE)
 
 
@@ -119,10 +130,12 @@ def _programs(app: Flask, service: Service) -> None:
 
     @app.post("/v1/detect")
     def detect() -> Reply:
+        """Finds and names things in pictures; see below."""
         return jsonify(service.detection.answer(service.detection.read(request)))
 
     @app.get("/v1/openapi.json")
     def described() -> Reply:
+        """The OpenAPI 3.1 description of `/v1/detect`."""
         return jsonify(openapi.description(most=MOST_IMAGES))
 
 

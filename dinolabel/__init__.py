@@ -43,6 +43,7 @@ HOMES = {"Pipeline": "vision.pipeline", "Bundle": "vision.bundle", "Found": "vis
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import_module("dinolabel.logs").quiet_in_python()
     return getattr(import_module(HOMES.get(name, "vision.types")), name)
 
 

@@ -68,8 +68,8 @@ def bar() -> Progress:
 
 
 def complain(error: DinolabelError) -> None:
-    """One red sentence, and the hint under it."""
-    err.print(f"[bad]{escape(str(error))}[/]", soft_wrap=True)
+    """One red sentence with the error's name, by which docs/troubleshooting.md has it, and the hint under it."""
+    err.print(f"[bad]{escape(str(error))}[/] [soft]({type(error).__name__})[/]", soft_wrap=True)
     if error.hint:
         err.print(f"[soft]{escape(error.hint)}[/]", soft_wrap=True)
 

@@ -58,6 +58,21 @@ def configure(level: str = "warning", *, as_json: bool | None = None) -> None:
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
 
 
+def quiet_in_python() -> None:
+    """For programs that import us and set up no logging: warnings to stderr; structlog would print all of it to stdout."""
+    if not structlog.is_configured():
+        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        processors: list[Any] = [warnings_only, structlog.stdlib.add_log_level, mask_secrets, renderer]
+        structlog.configure(processors=processors, logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+
+
+def warnings_only(_logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """structlog processor: drops what is no warning."""
+    if method in ("debug", "info"):
+        raise structlog.DropEvent
+    return event
+
+
 def mask_secrets(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """structlog processor: the same event without secrets, however deep they lie."""
     return {key: _masked(key, value) for key, value in event.items()}

@@ -1,6 +1,7 @@
-"""Prints what can be read off the code: the settings table of README.md, `.env.example` and docs/reference.md.
+"""Prints what can be read off the code: the settings table of README.md, `.env.example`, docs/reference.md, the errors' table
+of docs/troubleshooting.md.
 
-Run `python -m dinolabel.reference` after changing a setting or a command; a test compares the files with what this makes.
+Run `python -m dinolabel.reference` after changing a setting, a command, a route or an error; a test compares the files with this.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from dinolabel.settings import Settings
 ROOT = Path(__file__).resolve().parent.parent
 PLATFORM = "your platform's data folder"  # differs from machine to machine: the page must not
 BEGIN, END = "<!-- settings -->", "<!-- /settings -->"
+HTTP = 'Routes of `dinolabel serve`. With `DINOLABEL_SECRET` set, all but `/health` ask for it. An error is `{"error": …, "hint": …}`.'
+DETECT = "How pictures are sent, and what else can be answered: [production.md](production.md)."
+ERRORS = "What each means and what to do: [troubleshooting.md](troubleshooting.md#errors-by-name). A log line names its error as `error=…`."
 
 
 def settings_rows() -> Iterator[tuple[str, str, str]]:
@@ -60,9 +64,10 @@ def with_table(readme: str) -> str:
 
 
 def reference() -> str:
-    """Text of docs/reference.md: every command with its options, every setting."""
+    """Text of docs/reference.md: every command with its options, every setting, route and error."""
     import typer.main
 
+    from dinolabel import reference_errors, reference_http
     from dinolabel.__main__ import application
 
     root = typer.main.get_command(application())
@@ -70,6 +75,8 @@ def reference() -> str:
     for path, command in _walk(root, ("dinolabel",)):
         parts += _command(path, command)
     parts += ["## Settings", "", "Each is an environment variable, or a line of `.env`.", "", settings_table(), ""]
+    parts += ["## HTTP", "", HTTP, "", reference_http.routes(), "", "### `POST /v1/detect`", "", DETECT, ""]
+    parts += [reference_http.detect_fields(), "", "## Errors", "", ERRORS, "", reference_errors.codes(), ""]
     return "\n".join(parts)
 
 
@@ -104,9 +111,15 @@ def _prose(text: str) -> str:
 
 def files() -> Mapping[Path, str]:
     """Each file this makes, with the text it should have."""
-    made = {ROOT / ".env.example": env_example(), ROOT / "docs" / "reference.md": reference()}
-    readme = ROOT / "README.md"
-    return {**made, readme: with_table(readme.read_text(encoding="utf-8"))} if readme.exists() else made
+    from dinolabel.reference_errors import with_meanings
+
+    readme, trouble = ROOT / "README.md", ROOT / "docs" / "troubleshooting.md"
+    return {
+        ROOT / ".env.example": env_example(),
+        ROOT / "docs" / "reference.md": reference(),
+        readme: with_table(readme.read_text(encoding="utf-8")),
+        trouble: with_meanings(trouble.read_text(encoding="utf-8")),
+    }
 
 
 def write() -> list[Path]:

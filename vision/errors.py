@@ -34,7 +34,7 @@ class SettingsError(DinolabelError):
 class RequestError(DinolabelError):
     """What we were asked makes no sense as it stands."""
 
-    hint = "Check the request against docs/reference."
+    hint = "Check the request against docs/reference.md."
 
 
 class LabelConfigError(RequestError):

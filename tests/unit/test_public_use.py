@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,8 @@ import pytest
 import dinolabel
 from dinolabel import Box, Found, Pipeline, Thresholds
 from tests.tiny_models import tiny_detector, tiny_embedder
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -57,3 +61,11 @@ def test_the_docstring_runs(
     source = source.replace('"cat face"', '"cat face", thresholds=low')
     exec(compile(source, "docstring", "exec"), {"low": Thresholds(0.2, 0.0)})
     assert capsys.readouterr().out.startswith("cat face 0.")
+
+
+def test_a_program_prints_only_what_it_prints(photo: Path, weights: tuple[str, str]) -> None:
+    """Without any logging set up, structlog would print our debug lines to stdout, among the program's own."""
+    program = "from dinolabel import Pipeline\nimport sys\nprint(len(Pipeline.load(*sys.argv[1:3], device='cpu')(sys.argv[3], 'cat')))"
+    done = subprocess.run([sys.executable, "-c", program, *weights, str(photo)], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip().isdigit(), done.stdout
+    assert "weights_hashed" not in done.stderr

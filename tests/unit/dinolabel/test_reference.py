@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 import typer.main
 
-from dinolabel import reference
+from dinolabel import reference, reference_errors, reference_http
 from dinolabel.__main__ import application, command_names
 from dinolabel.settings import Settings
 
@@ -13,7 +14,10 @@ REMEDY = "run `python -m dinolabel.reference` and commit what it writes"
 DOCUMENTED = "".join((reference.ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/reference.md"))
 
 
-@pytest.mark.parametrize("path", [reference.ROOT / ".env.example", reference.ROOT / "docs" / "reference.md", reference.ROOT / "README.md"])
+MADE = (".env.example", "docs/reference.md", "docs/troubleshooting.md", "README.md")
+
+
+@pytest.mark.parametrize("path", [reference.ROOT / name for name in MADE])
 def test_what_is_made_from_the_code_is_current(path: Path) -> None:
     assert path.read_text(encoding="utf-8") == reference.files()[path], REMEDY
 
@@ -38,6 +42,18 @@ def test_every_option_is_in_the_reference() -> None:
     assert not missing, REMEDY
 
 
+def test_every_route_is_told_with_what_it_is_for() -> None:
+    rows = re.findall(r"^\| `[A-Z ]+(/\S*)` \| (.*) \|$", reference_http.routes(), re.MULTILINE)
+    assert {path for path, _ in rows} >= {"/health", "/setup", "/predict", "/webhook", "/v1/detect", "/metrics", "/jobs/<job>/cancel"}
+    assert all(text.endswith(".") for _, text in rows), REMEDY
+
+
+def test_every_error_has_its_codes() -> None:
+    codes = reference_errors.codes()
+    assert all(f"| `{name}` |" in codes for name in reference_errors.names())
+    assert "| `NotEnoughLabels` | `TrainingError` | 6 | 409 |" in codes
+
+
 def test_the_example_file_is_read_as_all_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Uncommented as it stands, it changes nothing."""
     lines = reference.env_example().splitlines()
@@ -49,3 +65,5 @@ def test_the_example_file_is_read_as_all_defaults(tmp_path: Path, monkeypatch: p
 def test_a_readme_without_markers_is_refused() -> None:
     with pytest.raises(ValueError, match="expected"):
         reference.with_table("# dinolabel\n")
+    with pytest.raises(ValueError, match="expected"):
+        reference_errors.with_meanings("# Troubleshooting\n")
