@@ -2,7 +2,7 @@
 PYTHON ?= python3
 MODELS ?= nano
 
-.PHONY: demo test setup nano eval-nano studio-bench effort video-bench ancestor-bench study parity
+.PHONY: demo test setup lock sbom licences nano eval-nano studio-bench effort video-bench ancestor-bench study parity
 
 demo: ## the whole loop on the embedded models (MODELS=hub: on the real weights)
 	$(PYTHON) run.py demo --models $(MODELS)
@@ -12,6 +12,15 @@ test: ## lint, types and every test
 
 setup: ## .venv with everything in it
 	$(PYTHON) run.py setup
+
+lock: ## docker/locks/ anew from requirements.txt, with hashes (a minute)
+	$(PYTHON) run.py lock
+
+sbom: ## what is installed, as a CycloneDX document: sbom.json
+	$(PYTHON) run.py sbom
+
+licences: ## docs/licences.md anew
+	$(PYTHON) run.py licences
 
 nano: ## remake the embedded models from openly licensed art
 	$(PYTHON) run.py nano

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Set up and run dinolabel with nothing but Python: `python run.py demo`, `python run.py test`, `python run.py setup`.
 
-Uses only the standard library, so that it runs before anything is installed; the Makefile is a thin layer over it.
-It makes `.venv` beside this file and installs what requirements.txt says, plus what that format cannot express.
+Uses only the standard library, so that it runs before anything is installed; the Makefile is a thin layer over it. Makes `.venv` beside
+this file and installs what requirements.txt says, plus what that format cannot express; or what docker/locks/ says (docs/install.md).
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import shutil
 import subprocess
 import sys
 import time
+from argparse import ArgumentParser
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -20,21 +22,12 @@ VENV = ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 STAMP = VENV / ".dinolabel-setup"
+LOCKS = ROOT / "docker" / "locks"
+QUIETLY = ["--quiet", "--disable-pip-version-check"]
+EXACTLY = ["--no-deps", "--require-hashes", "--no-build-isolation"]
 
 # Their own pins (Flask 1.1.2; torchvision) break everything beside them: docs/decisions.md.
 WITHOUT_DEPENDENCIES = ["label-studio-ml==1.0.9"]
-DEV_EXTRA = "dev"
-# What groundingdino-py's network needs; it is never installed beside ours (docs/decisions.md).
-PARITY = [
-    "transformers==4.49.0",
-    "numpy==2.2.6",
-    "opencv-python-headless==4.12.0.88",
-    "addict",
-    "yapf",
-    "matplotlib",
-    "setuptools",
-    "wheel",
-]
 # On Linux the registry's torch brings gigabytes of CUDA; DINOLABEL_TORCH_INDEX names an index or folder with the CPU wheel.
 TORCH_INDEX = os.environ.get("DINOLABEL_TORCH_INDEX")
 
@@ -55,29 +48,96 @@ def check_python() -> None:
         sys.exit(f"dinolabel needs Python 3.11, 3.12 or 3.13; this is {sys.version.split()[0]}. Try: python3.11 run.py …")
 
 
-def fingerprint() -> str:
-    files = [ROOT / "requirements.txt", ROOT / "pyproject.toml", Path(__file__)]
+def fingerprint(*, locked: bool) -> str:
+    files = [ROOT / "requirements.txt", ROOT / "pyproject.toml", Path(__file__), *(sorted(LOCKS.iterdir()) if locked else ())]
     return hashlib.sha256(b"".join(each.read_bytes() for each in files) + sys.version.encode()).hexdigest()
 
 
-def setup() -> None:
+def is_set_up(*, locked: bool) -> bool:
+    return STAMP.exists() and STAMP.read_text() == fingerprint(locked=locked)
+
+
+def setup(*arguments: str) -> None:
     """Make .venv and install everything; does nothing when it is already so."""
     check_python()
-    if STAMP.exists() and STAMP.read_text() == fingerprint():
+    wishes = ArgumentParser(prog="run.py setup")
+    wishes.add_argument("--locked", action="store_true", help="versions and hashes of docker/locks/, to run and not to develop")
+    wishes.add_argument("--wheels", metavar="FOLDER", type=Path, help="so, from what `run.py wheels` brought, without a network")
+    wish = wishes.parse_args(arguments)
+    locked = wish.locked or wish.wheels is not None
+    if is_set_up(locked=locked):
         return
     start = time.monotonic()
-    say("Setting up .venv: about 180 packages, 1.5 GB on disk with torch's CPU wheel, some minutes.")
+    say("Setting up .venv: about 230 packages, 3 GB on disk with torch's CPU wheel, some minutes.")
+    make_venv()
+    install_locked(wish.wheels) if locked else install_newest()
+    STAMP.write_text(fingerprint(locked=locked))
+    say(f"Set up in {time.monotonic() - start:.0f} s.")
+
+
+def make_venv() -> None:
     if not PYTHON.exists():
         call(sys.executable, "-m", "venv", VENV)
-    pip = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    torch = next(line for line in (ROOT / "requirements.txt").read_text().splitlines() if line.startswith("torch=="))
-    # First and alone, so that no other package's range can pull another build of it.
-    call(*pip, torch, *(["--index-url", TORCH_INDEX] if TORCH_INDEX else []))
-    call(*pip, "--requirement", "requirements.txt")
-    call(*pip, "--no-deps", *WITHOUT_DEPENDENCIES)
-    call(*pip, "--editable", f".[{DEV_EXTRA}]")
-    STAMP.write_text(fingerprint())
-    say(f"Set up in {time.monotonic() - start:.0f} s.")
+
+
+def pip(verb: str, *arguments: str | Path, **environment: str) -> None:
+    call(PYTHON, "-m", "pip", verb, *QUIETLY, *arguments, **environment)
+
+
+def torch_alone(verb: str, *arguments: str | Path, python: Path = PYTHON, index: str | Path | None = TORCH_INDEX) -> None:
+    """First and alone, so that no other package's range pulls another build of it. index: a folder or an address; None: as pip is set."""
+    pinned = next(line for line in (ROOT / "requirements.txt").read_text().splitlines() if line.startswith("torch=="))
+    where: list[str | Path] = []
+    if index:
+        where = ["--no-index", "--find-links", index] if Path(index).is_dir() else ["--index-url", index]
+    call(python, "-m", "pip", verb, *QUIETLY, "--no-deps", *arguments, pinned, *where)
+
+
+def install_newest() -> None:
+    """requirements.txt, with what these ask for in the newest version that fits, and what developing needs."""
+    torch_alone("install")
+    pip("install", "--requirement", "requirements.txt")
+    pip("install", "--no-deps", *WITHOUT_DEPENDENCIES)
+    pip("install", "--editable", ".[dev]")
+
+
+def install_locked(wheels: Path | None) -> None:
+    """One version and its hashes each; torch's CPU build is what DINOLABEL_TORCH_INDEX or the folder holds (docs/install.md)."""
+    offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels.resolve())} if wheels else {}
+    pip("install", *EXACTLY, "--requirement", LOCKS / "build.lock", **offline)
+    if wheels and any(wheels.glob("torch-*+*")):  # a build of its own, such as 2.13.0+cpu: no hash of it can be in a lock of the registry's
+        torch_alone("install", index=wheels)
+    elif TORCH_INDEX:
+        torch_alone("install")
+    else:
+        pip("install", *EXACTLY, "--requirement", LOCKS / "torch.lock", **offline)
+    pip("install", *EXACTLY, "--requirement", LOCKS / "dinolabel.lock", **offline)
+    pip("install", "--no-deps", "--no-build-isolation", "--editable", ".", **offline)
+
+
+def wheels(folder: str = "wheels") -> None:
+    """Bring everything that `setup --wheels` needs into a folder, for a machine of the same kind and Python without a network."""
+    check_python()
+    make_venv()
+    folder = str(Path(folder).resolve())
+    pip("install", *EXACTLY, "--requirement", LOCKS / "build.lock")
+    if TORCH_INDEX:
+        torch_alone("download", "--dest", folder)
+    for each in ("build", "dinolabel") if TORCH_INDEX else ("build", "torch", "dinolabel"):
+        pip("download", *EXACTLY, "--dest", folder, "--requirement", LOCKS / f"{each}.lock")
+    brought = [each.stat().st_size for each in Path(folder).iterdir()]
+    say(f"{len(brought)} files, {sum(brought) / 1e6:.0f} MB in {folder}. There: python run.py setup --wheels {folder}")
+
+
+def script(path: str) -> Callable[..., None]:
+    """A verb that needs the standard library only."""
+    return lambda *arguments: call(sys.executable, path, *arguments)
+
+
+def licences() -> None:
+    """Write docs/licences.md anew from docker/locks/ and what is installed."""
+    setup()
+    call(PYTHON, "docker/licences.py")
 
 
 def ensure_chromium() -> None:
@@ -98,7 +158,8 @@ def ensure(name: str, package: str, *programs: str) -> None:
 
 
 def demo(*arguments: str) -> None:
-    setup()
+    if not is_set_up(locked=True):
+        setup()
     call(PYTHON, "-m", "dinolabel", "demo", *arguments)
 
 
@@ -107,10 +168,10 @@ def test(*arguments: str) -> None:
     setup()
     ensure_chromium()
     ensure("ExifTool", "libimage-exiftool-perl", "exiftool")  # reads our photo sidecars back
-    offline = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-    call(PYTHON, "-m", "ruff", "check", ".")
-    call(PYTHON, "-m", "ruff", "format", "--check", ".")
-    call(PYTHON, "-m", "mypy")
+    ensure("strace", "strace", "strace")  # sees what connections are opened
+    offline = OFFLINE | {"OMP_NUM_THREADS": "1"}
+    for checks in ("ruff check .", "ruff format --check .", "mypy"):
+        call(PYTHON, "-m", *checks.split())
     if arguments:
         call(PYTHON, "-m", "pytest", *arguments, **offline)
         return
@@ -120,46 +181,16 @@ def test(*arguments: str) -> None:
     call(PYTHON, "-m", "pytest", "tests/e2e", "-q", "-m", "not weights", **offline)
 
 
-def nano(*arguments: str) -> None:
-    setup()
-    call(PYTHON, "-m", "training.nano", *arguments)
+def module(name: str, *fixed: str, browser: bool = False, **environment: str) -> Callable[..., None]:
+    """A verb that runs a module of ours, once all it needs is there."""
 
+    def verb(*arguments: str) -> None:
+        setup()
+        if browser:
+            ensure_chromium()
+        call(PYTHON, "-m", name, *fixed, *arguments, **environment)
 
-def eval_nano(*arguments: str) -> None:
-    setup()
-    call(PYTHON, "-m", "training.nano.evaluate", *arguments)
-
-
-def studio_bench(*arguments: str) -> None:
-    """The dialogue with a real Label Studio, measured: minutes; figures go to studio.json."""
-    setup()
-    ensure_chromium()
-    call(PYTHON, "-m", "tests.bench.studio", *arguments, HF_HUB_OFFLINE="1")
-
-
-def effort(*arguments: str) -> None:
-    """Keys a box costs a person: by hand, cold, after the switch; pressed in a real browser."""
-    setup()
-    ensure_chromium()
-    call(PYTHON, "-m", "tests.bench.effort", *arguments, HF_HUB_OFFLINE="1")
-
-
-def video_bench(*arguments: str) -> None:
-    """Writes video.json: speed, identity accuracy and switches on drawn films, against the ancestor's loop in the same run."""
-    setup()
-    call(PYTHON, "-m", "tests.bench.video", *arguments, HF_HUB_OFFLINE="1", OMP_NUM_THREADS="1")
-
-
-def ancestor_bench(*arguments: str) -> None:
-    """Writes ancestor.json: what each step of the ancestor costs, beside ours on the same drawn videos (docs/ancestor.md)."""
-    setup()
-    call(PYTHON, "-m", "tests.bench.ancestor", "--out", "ancestor.json", *arguments, HF_HUB_OFFLINE="1")
-
-
-def study(*arguments: str) -> None:
-    """Writes docs/study.md and study.json: how far the head can be trusted."""
-    setup()
-    call(PYTHON, "-m", "tests.bench.study", *arguments)
+    return verb
 
 
 def parity(size: str = "swin_t") -> None:
@@ -170,27 +201,32 @@ def parity(size: str = "swin_t") -> None:
     if not theirs.exists():
         say("Setting up groundingdino-py 0.4.0 beside transformers 4: 1 GB, some minutes.")
         call(sys.executable, "-m", "venv", home / "venv")
-        pip = [theirs, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        torch = next(line for line in (ROOT / "requirements.txt").read_text().splitlines() if line.startswith("torch=="))
-        call(*pip, torch, *(["--index-url", TORCH_INDEX] if TORCH_INDEX else []))
-        call(*pip, *PARITY)
-        call(*pip, "--no-deps", "--no-build-isolation", "groundingdino-py==0.4.0")
+        install = [theirs, "-m", "pip", "install", *QUIETLY]
+        torch_alone("install", python=theirs)
+        call(*install, "--requirement", "tests/parity/requirements.txt")
+        call(*install, "--no-deps", "--no-build-isolation", "groundingdino-py==0.4.0")
     call(theirs, "tests/parity/official.py", home / size, size)
     call(PYTHON, "-m", "tests.parity.compare", home / size)
 
 
+OFFLINE = {"HF_HUB_OFFLINE": "1"}
+# What the measuring ones write and how long they take is said in the Makefile.
 VERBS = {
-    "study": study,
     "setup": setup,
+    "wheels": wheels,
+    "lock": script("docker/lock.py"),
+    "sbom": script("docker/sbom.py"),
+    "licences": licences,
     "demo": demo,
     "test": test,
     "parity": parity,
-    "nano": nano,
-    "eval-nano": eval_nano,
-    "studio-bench": studio_bench,
-    "effort": effort,
-    "video-bench": video_bench,
-    "ancestor-bench": ancestor_bench,
+    "nano": module("training.nano"),
+    "eval-nano": module("training.nano.evaluate"),
+    "study": module("tests.bench.study"),
+    "studio-bench": module("tests.bench.studio", browser=True, **OFFLINE),
+    "effort": module("tests.bench.effort", browser=True, **OFFLINE),
+    "video-bench": module("tests.bench.video", **OFFLINE, OMP_NUM_THREADS="1"),
+    "ancestor-bench": module("tests.bench.ancestor", "--out", "ancestor.json", **OFFLINE),
 }
 
 
