@@ -72,7 +72,7 @@ class Switch:
             if early and pushed:
                 shown, early = self._show(project, wanted.version), False
         if census.due:
-            census = filling.census()  # 3. Who lacks it now? Again until nobody does.
+            census = filling.recount()  # 3. Who lacks it now? Again until nobody does.
         if census.awaited:
             return Ended(census, pushed, complete=False, shown=shown)
         self._checkpoint("filled")

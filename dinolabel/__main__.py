@@ -1,7 +1,8 @@
 """The command `dinolabel`: finds the commands in `dinolabel/commands/`, runs one, and turns errors into a sentence and an exit code.
 
 A command is a file: it has `command` (a function, registered under the file's name) or `app` (a typer.Typer with sub-commands).
-It must import heavy libraries inside its functions, because `dinolabel --help` imports every file.
+It must import heavy libraries inside its functions, because `dinolabel --help` imports every file; a command that is named
+imports its own alone.
 """
 
 from __future__ import annotations
@@ -37,11 +38,11 @@ def command_names() -> list[str]:
     return sorted(found, key=lambda name: known.index(name) if name in known else len(known))
 
 
-def application() -> typer.Typer:
-    """The whole command line."""
+def application(*only: str) -> typer.Typer:
+    """The whole command line. only: without the other commands."""
     app = typer.Typer(name="dinolabel", no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False, add_completion=False)
     app.callback()(_overall)
-    for name in command_names():
+    for name in only or command_names():
         module = importlib.import_module(f"{commands.__name__}.{name}")
         panel = next((panel for panel, names in PANELS.items() if name in names), OTHERS)
         if hasattr(module, "app"):
@@ -76,12 +77,18 @@ def _overall(
     logs.configure("debug" if debug else "info" if verbose or context.invoked_subcommand in TELL_THEIR_WORK else "warning")
 
 
+def _asked(arguments: Sequence[str]) -> tuple[str, ...]:
+    """The command a line names, when it names one that there is; else all are needed, to tell which there are."""
+    first = next((each for each in arguments if not each.startswith("-")), None)
+    return (first,) if first in command_names() else ()
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; errors are told on stderr, never as a traceback unless asked for."""
     debug = "--debug" in arguments
     plain = ["--debug", *(each for each in arguments if each != "--debug")] if debug else list(arguments)
     try:
-        application()(plain, prog_name="dinolabel")
+        application(*_asked(plain))(plain, prog_name="dinolabel")
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else 0 if ended.code is None else 1
     except DinolabelError as error:

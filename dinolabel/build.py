@@ -16,8 +16,10 @@ from dinolabel.settings import Settings
 from vision.errors import SettingsError
 
 if TYPE_CHECKING:
+    from backend.board import Board
     from backend.jobs import Jobs
     from backend.projects import Projects
+    from backend.reconcile import Reconciler
     from backend.service import Service
     from studio.client import Studio
     from studio.media import Media
@@ -208,6 +210,17 @@ def packed_pipeline(settings: Settings, model: Path) -> Pipeline:
         raise SettingsError(f"{model} is no exported model.", hint="Make one with `dinolabel models export FOLDER --project N`.")
     use_threads(settings.threads)
     return Pipeline.load(str(model), device=settings.device, precision=settings.precision, cache=cache(settings))
+
+
+def reconciler(settings: Settings, models: Pipeline, board: Board) -> Reconciler:
+    """What visits projects, by itself: no queue, no trainings, no routes. board: hears how far it is. Raises SettingsError."""
+    from backend.predict import Predictor
+    from backend.recipe import Recipes
+    from backend.reconcile import Reconciler
+
+    heads, weights = store(settings), (settings.detector_weights, settings.embedder_weights)
+    predictor = Predictor(media(settings), models, batch_size=models.batch_size)
+    return Reconciler(studio(settings), predictor, Recipes(models, heads), heads, projects(settings), board, None, weights=weights)
 
 
 def service(settings: Settings, *, models: Pipeline | None = None) -> Service:

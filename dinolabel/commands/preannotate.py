@@ -17,9 +17,9 @@ from vision.errors import DinolabelError, RequestError
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from backend.board import Board
     from backend.projects import Entry
-    from backend.reconcile import Outcome
-    from backend.service import Service
+    from backend.reconcile import Outcome, Reconciler
     from studio.client import Studio
     from vision.pipeline import Pipeline
 
@@ -47,10 +47,12 @@ def command(
 
     Example: dinolabel preannotate --project 1
     """
+    from backend.board import Board
+
     settings = Settings.load(**weights.flags(weights_name))
     number = choice.chosen(settings, project)
     entry = _entry(settings, number)
-    settings = settings.model_copy(update={"detector_weights": entry.weights[0], "embedder_weights": entry.weights[1], "train_after": 0})
+    settings = settings.model_copy(update={"detector_weights": entry.weights[0], "embedder_weights": entry.weights[1]})
     studio = build.studio(settings)
     _plan(settings, studio, entry).show()
     with console.step(f"Loading {words.listed(entry.weights)}") as came_out:
@@ -61,29 +63,29 @@ def command(
     if not agreed(yes=yes):
         console.err.print("Nothing was sent.")
         return
-    service = build.service(settings, models=pipeline)
+    board = Board()
     try:
-        outcome = fill(service, number, patience=patience)
+        outcome = fill(build.reconciler(settings, pipeline, board), board, number, patience=patience)
     except KeyboardInterrupt:
-        status = service.board.get(number)
+        status = board.get(number)
         console.err.print(f"[warn]Paused[/] at {status.done} of {words.counted(status.total, 'task')}. Run it again to go on.")
         raise typer.Exit(130) from None
-    _told(service, number, outcome)
+    _told(board, number, outcome)
 
 
-def fill(service: Service, project: int, *, patience: float) -> Outcome:
+def fill(reconciler: Reconciler, board: Board, project: int, *, patience: float) -> Outcome:
     """Visit the project until it is in step, or until `patience` seconds went by without progress. Raises StudioError."""
     over, pushed_at = threading.Event(), time.monotonic()
     with console.bar() as bar:
-        watcher = threading.Thread(target=_watch, args=(service, project, bar, over), daemon=True)
+        watcher = threading.Thread(target=_watch, args=(board, project, bar, over), daemon=True)
         watcher.start()
         try:
             while True:
-                outcome = service.reconcile(project, seconds=VISIT_SECONDS)
+                outcome = reconciler.reconcile(project, seconds=VISIT_SECONDS)
                 now = time.monotonic()
                 pushed_at = now if outcome.pushed else pushed_at
                 left = pushed_at + patience - now
-                if outcome.again_in is None or left <= 0 or (outcome.complete and not service.board.get(project).failed):
+                if outcome.again_in is None or left <= 0 or (outcome.complete and not board.get(project).failed):
                     return outcome
                 time.sleep(min(outcome.again_in, left))
         finally:
@@ -91,12 +93,12 @@ def fill(service: Service, project: int, *, patience: float) -> Outcome:
             watcher.join()
 
 
-def _watch(service: Service, project: int, bar: Progress, over: threading.Event) -> None:
+def _watch(board: Board, project: int, bar: Progress, over: threading.Event) -> None:
     """Keep the bar at what the board says."""
     line, last = bar.add_task("Boxes", total=None), False
     while not last:
         last = over.wait(0.2)
-        status = service.board.get(project)
+        status = board.get(project)
         bar.update(line, completed=status.done, total=status.total or None, description=status.note or "Boxes")
 
 
@@ -122,8 +124,8 @@ def _look(settings: Settings, studio: Studio, pipeline: Pipeline, number: int) -
     console.out.print(console.rows([(left, escape(right)) for left, right in rows]))
 
 
-def _told(service: Service, number: int, outcome: Outcome) -> None:
-    status = service.board.get(number)
+def _told(board: Board, number: int, outcome: Outcome) -> None:
+    status = board.get(number)
     if not outcome.complete or status.failed:
         raise NotFilled(outcome.note or f"Only {status.done} of {status.total} tasks have boxes.", hint=outcome.hint or None)
     console.out.print(f"[ok]Filled[/] project {number}: {words.counted(status.done, 'task')} under {status.wanted}.")

@@ -25,7 +25,10 @@ EXPORT_IDS = 200
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """model_version: the version shown to labellers, a backend's title, or "" for none. show_predictions: whether any are shown."""
+    """model_version: the version shown to labellers, a backend's title, or "" for none. show_predictions: whether any are shown.
+
+    tasks, annotations, predictions: how many there are; skipped annotations do not count.
+    """
 
     id: int
     title: str
@@ -35,6 +38,8 @@ class Project:
     created_at: str
     description: str
     tasks: int
+    annotations: int = 0
+    predictions: int = 0
 
     @classmethod
     def of(cls, reply: Mapping[str, Any]) -> Project:
@@ -47,6 +52,8 @@ class Project:
             created_at=str(reply.get("created_at") or ""),
             description=str(reply.get("description") or ""),
             tasks=int(reply.get("task_number") or 0),
+            annotations=int(reply.get("total_annotations_number") or 0),
+            predictions=int(reply.get("total_predictions_number") or 0),
         )
 
 

@@ -128,7 +128,10 @@ class ScriptedStudio:
         self._called("project")
         if project not in self._projects:
             raise StudioRefused("Label Studio refused GET (404): “Not found.”", status=404)
-        return self._projects[project]
+        with self._lock:
+            there = [each for each in self._tasks.values() if each.project == project]
+            counts = {"annotations": sum(map(_submitted, there)), "predictions": sum(len(each.predictions) for each in there)}
+            return replace(self._projects[project], tasks=len(there), **counts)
 
     def tasks(self, project: int, *, only: Sequence[int] | None = None) -> list[TaskRow]:
         self._called("tasks" if only is None else "tasks of a chunk")

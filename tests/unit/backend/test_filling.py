@@ -101,3 +101,30 @@ def test_a_push_that_fails_is_raised_and_leaves_no_thread(world) -> None:
     world.studio.down, world.studio.import_predictions = False, plain
     assert service.reconcile(project).complete
     assert [len(world.studio.versions_of(each)) for each in world.ids(project)] == [1, 1, 1]
+
+
+def test_while_nobody_else_changes_anything_one_listing_is_enough(world) -> None:
+    """A listing costs Label Studio as much as storing the predictions does."""
+    project = world.project(9)
+    service = world.service()
+    assert service.reconcile(project).complete
+    assert (world.studio.calls.count("tasks"), world.studio.calls.count("tasks of a chunk")) == (1, 0)
+    assert service.reconcile(project).pushed == 0
+
+
+def test_an_old_listing_is_made_anew_whatever_the_counts_say(world, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between them a task went and another came, which no count tells."""
+    monkeypatch.setattr("backend.tally.FRESH_SECONDS", 0.0)
+    project = world.project(9)
+    assert world.service().reconcile(project).complete
+    assert (world.studio.calls.count("tasks"), world.studio.calls.count("tasks of a chunk")) == (2, 1)
+
+
+def test_a_task_that_comes_while_others_are_stored_is_found_by_the_count(world) -> None:
+    project = world.project(3)
+    world.studio.before_import.append(lambda: world.add(project, 1))
+    service = world.service()
+    first = service.reconcile(project)
+    assert (first.state, first.again_in) == ("filling", 0.0)
+    assert service.reconcile(project).complete
+    assert world.studio.without_boxes(project) == []

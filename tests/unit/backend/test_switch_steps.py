@@ -35,6 +35,19 @@ def until_in_step(service: Service, project: int) -> Outcome:
     raise AssertionError(f"never in step: {outcome}")
 
 
+def right_after_the_listing(studio: ScriptedStudio, change: Callable[[], object]) -> None:
+    """Somebody changes something, once, when a project's tasks were just listed."""
+    plain, changes = studio.tasks, [change]
+
+    def tasks(project: int, *, only: object = None) -> object:
+        rows = plain(project, only=only)  # type: ignore[arg-type]
+        if only is None and changes:
+            changes.pop()()
+        return rows
+
+    studio.tasks = tasks  # type: ignore[method-assign, assignment]
+
+
 def watch(studio: ScriptedStudio, project: int) -> list[list[int]]:
     """What had no boxes after each change in Label Studio."""
     bare: list[list[int]] = []
@@ -134,14 +147,7 @@ def test_what_was_stored_meanwhile_is_not_stored_twice(world) -> None:
     def asked_label_studio_to_retrieve_it() -> None:
         world.studio.import_predictions(project, [{"task": task, "result": [], "score": 0.0, "model_version": version}])
 
-    plain = world.studio.tasks
-
-    def tasks(number: int, *, only: object = None) -> object:
-        if only is not None and not world.studio.versions_of(task):
-            asked_label_studio_to_retrieve_it()
-        return plain(number, only=only)  # type: ignore[arg-type]
-
-    world.studio.tasks = tasks
+    right_after_the_listing(world.studio, asked_label_studio_to_retrieve_it)
     until_in_step(service, project)
     assert [world.studio.versions_of(each) for each in world.ids(project)] == [[version]] * 3
 
@@ -150,14 +156,7 @@ def test_finished_tasks_are_left_alone_also_when_finished_meanwhile(world) -> No
     project = world.project(4)
     first, second, *_ = world.ids(project)
     world.studio.annotate(first, ["jason"])
-    plain = world.studio.tasks
-
-    def tasks(number: int, *, only: object = None) -> object:
-        if only is not None and len(world.studio.calls) < 5:
-            world.studio.annotate(second, ["lacy"])
-        return plain(number, only=only)  # type: ignore[arg-type]
-
-    world.studio.tasks = tasks
+    right_after_the_listing(world.studio, lambda: world.studio.annotate(second, ["lacy"]))
     until_in_step(world.service(), project)
     assert [world.studio.versions_of(each) for each in (first, second)] == [[], []]
     assert world.studio.without_boxes(project) == []
