@@ -26,6 +26,7 @@ from vision.types import Box, Detection, Embeddings, Image, Nothing, Pixels, Pro
 
 SMALLEST, LARGEST = 320, 640  # pixels of the longer side of what optical flow sees: at half size boxes are followed nearly as well
 LUMA_FIRST = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12"})
+FOLLOWED_RATE = 15.0  # frames a second that are followed: those between are as good as straight lines
 MOST_APART = 0.5  # seconds between two passes of the detector, however slow the film's frames come
 WEAK = 0.5  # share of the box threshold with which a track is kept alive (ByteTrack's second round: Zhang et al., ECCV 2022)
 REFRESH = 2.0  # seconds between two looks at a track that has had its first three
@@ -89,11 +90,12 @@ class Watch:
             pipeline.check(errand.bundle)
         rate = len(self.video.times) / max(self.video.seconds, 1e-6)
         self.every = max(1, min(errand.every, round(rate * MOST_APART) or 1))
-        self._tracker = Tracker((self.video.width, self.video.height), patience=max(2, round(rate * PATIENCE)))
+        self._step = max(1, min(self.every, round(rate / FOLLOWED_RATE)))
+        self._tracker = Tracker((self.video.width, self.video.height), patience=max(2, round(rate / self._step * PATIENCE)))
         self._settled = 0
 
     def __iter__(self) -> Iterator[Moment]:
-        began, before, since = time.perf_counter(), None, self.every
+        began, before, since = time.perf_counter(), None, self.every - 1
         with opened_stream(self.video.path) as (container, stream):
             for number, frame in enumerate(decoded(container, stream)):
                 grey = _grey(frame)
@@ -101,9 +103,13 @@ class Watch:
                 if changed:
                     self._settle()
                     self._tracker.cut()
-                self._tracker.follow(grey)
                 before, since = grey, since + 1
-                if changed or since >= self.every:
+                due = changed or since >= self.every
+                if due or not self._tracker.calm or since % self._step == 0:
+                    self._tracker.follow(grey)
+                else:
+                    self._tracker.skip(grey)
+                if due:
                     self._pass(number, upright(frame))
                     since = 0
                 yield self._moment(number, frame)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import gc
 import json
+import tracemalloc
 from pathlib import Path
 
 import av
@@ -237,3 +239,19 @@ def test_rows_come_back_from_the_file_as_they_were() -> None:
             spill.add(each)
         assert list(spill) == rows
         assert list(spill) == rows, "as often as wanted"
+
+
+def test_nothing_of_a_frame_stays_in_memory(tmp_path: Path) -> None:
+    """Watched and written: between the 90th and the 450th frame less is added than one grey frame takes."""
+    source = film(tmp_path / "long.mp4", WALKERS[:2], frames=450)
+    held: dict[str, dict[int, int]] = {"watching": {}, "writing": {}}
+    tracemalloc.start()
+    try:
+        for step in Film(source, tmp_path / "out", errand(), pipeline()).steps():
+            if step.done in (90, 450):
+                gc.collect()
+                held[step.stage][step.done] = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    for stage, each in held.items():
+        assert each[450] - each[90] < 320 * 240, stage
