@@ -71,7 +71,7 @@ class ImageTab:
         began = time.perf_counter()
         image, detections, bundle = self.detections(path, ask)
         pipeline = self._sight.pipeline(tiles=ask.tiles)
-        names = bundle.ranked(pipeline.embed(image, [each.box for each in detections])) if bundle else [[] for _ in detections]
+        names = bundle.ranked(pipeline.embed(image, [each.box for each in detections], bundle)) if bundle else [[] for _ in detections]
         seconds = time.perf_counter() - began
         if detections:
             status = told.counted(detections, seconds)

@@ -54,7 +54,7 @@ class Sender:
             live_labels=config.labels,
             policy=pipeline.policy,
             bundle=bundle,
-            embedder_name=pipeline.embedder.name if pipeline.embedder else None,
+            embedder_name=pipeline.embedder.name if pipeline.embedder and not (bundle and bundle.own) else None,
         )
         (task,) = self._studio.upload_images(project, [Path(path)])
         result = to_result(detections, config, width=image.width, height=image.height, task=task, version=version)

@@ -63,7 +63,7 @@ class Recipes:
             thresholds=thresholds,
             live_labels=config.labels,
             bundle=bundle,
-            embedder_name=None if self._pipeline.embedder is None else self._pipeline.embedder.name,
+            embedder_name=None if self._pipeline.embedder is None or (bundle and bundle.own) else self._pipeline.embedder.name,
             policy=self._pipeline.policy,
             aliases=config.aliases,
         )
@@ -84,7 +84,7 @@ class Recipes:
                 return self._bundles[key]
         bundle = self._store.get(str(project), bundle_id)
         if self._pipeline.embedder is not None:
-            bundle.check(self._pipeline.embedder.digest, self._pipeline.policy)
+            self._pipeline.check(bundle)
         with self._lock:
             self._bundles[key] = bundle
             while len(self._bundles) > KEPT:

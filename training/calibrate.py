@@ -13,11 +13,9 @@ import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 
 from training.evaluate import auroc, fpr_at_95
-from vision.types import Embeddings
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
-Pair = tuple[Codes, Codes]
 
 TEMPERATURES = (0.01, 100.0)
 ACCEPT_RIGHT = 0.9  # share of right names wanted among those given: a wrong one slips past tired eyes, a missing one does not
@@ -28,7 +26,6 @@ FALSE_REJECT_UNKNOWN = (0.025, 0.20)  # the same when people have shown what is 
 DISTANCES = (0.02, 0.7)  # cosine; below the first every new picture would be unknown, above the second nothing is alike
 DISTANCE_UNTRIED = 0.35  # one picture of one name: there is nothing to measure by
 DISTANCE_TO_OTHERS = 0.7  # one picture of each of several names: so much of the way to the nearest other one
-BLOCK = 2048  # rows of a distance table held at once
 
 
 @dataclass(frozen=True)
@@ -93,30 +90,6 @@ def accept_threshold(confidence: Floats, right: npt.NDArray[np.bool_]) -> float:
         if not kept.any() or right[kept].mean() >= ACCEPT_RIGHT:
             return hundredth / 100
     return high
-
-
-def label_distances(
-    asked: Embeddings, references: Embeddings, reference_labels: Codes, *, count: int, groups: Pair | None = None, neighbours: int = 1
-) -> Floats:
-    """(N, count) cosine distance of each row to each label: the mean over its nearest `neighbours` references, or all it has; NaN for none.
-
-    reference_labels: (M,) columns. groups: codes of the rows' and of the references' groups; a row's own group is left out, because the
-    crops of one picture are near each other by nature.
-    """
-    out = np.full((len(asked), count), np.nan)
-    columns = [(label, np.flatnonzero(reference_labels == label)) for label in np.unique(reference_labels)]
-    for start in range(0, len(asked), BLOCK):
-        rows = slice(start, start + BLOCK)
-        near = np.maximum(1.0 - asked[rows] @ references.T, 0.0)
-        if groups is not None:
-            near[groups[0][rows, None] == groups[1][None]] = np.inf
-        for label, mine in columns:
-            most = min(neighbours, len(mine))
-            least = np.partition(near[:, mine], most - 1, axis=1)[:, :most].astype(np.float64)
-            found = np.isfinite(least)
-            total = np.where(found, least, 0.0).sum(axis=1)
-            out[rows, label] = np.where(found.any(axis=1), total / np.maximum(found.sum(axis=1), 1), np.nan)
-    return out
 
 
 def codes(values: Sequence[str]) -> Codes:

@@ -77,18 +77,33 @@ def out_of_fold(head: Head, samples: Samples, *, seed: int) -> Floats:
     """
     out = np.full((len(samples), len(samples.labels_seen)), np.nan)
     for asked in folds(samples, seed=seed):
-        learnt = samples.take(~asked)
-        if not len(learnt):
-            continue
-        fitted = head.fit(learnt.embeddings, learnt.labels, seed=seed)
-        columns = np.array([samples.labels_seen.index(label) for label in fitted.labels])
-        rows = np.flatnonzero(asked & samples.served)
-        out[np.ix_(rows, columns)] = fitted.logits(samples.embeddings[rows])
+        _answer(head, samples, asked, out, seed=seed)
     return out
 
 
-def folds(samples: Samples, *, seed: int) -> Iterator[Mask]:
-    """Masks of the rows to leave out, whole groups together, each group once, labels spread evenly.
+def best_on(samples: Samples, asked: Mask, *, seed: int) -> Score:
+    """How the best of all contenders, learnt from the other rows, does on these. asked: (N,)."""
+    scores = []
+    for each in contenders():
+        out = np.full((len(samples), len(samples.labels_seen)), np.nan)
+        _answer(each.head, samples, asked, out, seed=seed)
+        scores.append(_score(each.words, out, samples))
+    return max(scores, key=lambda each: (round(each.macro_f1, 2), -each.surprise))
+
+
+def _answer(head: Head, samples: Samples, asked: Mask, out: Floats, *, seed: int) -> None:
+    """Fill in (N, L) logits of the asked served rows by a head that learnt from the others."""
+    learnt = samples.take(~asked)
+    if len(learnt):
+        fitted = head.fit(learnt.embeddings, learnt.labels, seed=seed)
+        seen = samples.labels_seen
+        columns = np.array([seen.index(label) for label in fitted.labels])
+        rows = np.flatnonzero(asked & samples.served)
+        out[np.ix_(rows, columns)] = fitted.logits(samples.embeddings[rows])
+
+
+def folds(samples: Samples, *, seed: int, count: int | None = None) -> Iterator[Mask]:
+    """Masks of the rows to leave out, whole groups together, each group once, labels spread evenly. count: FOLDS, or as EACH_LEFT_OUT says.
 
     Groups go, largest first, to the fold that has least of their labels (as scikit-learn's StratifiedGroupKFold does, which refuses
     labels of one crop).
@@ -96,7 +111,7 @@ def folds(samples: Samples, *, seed: int) -> Iterator[Mask]:
     groups, columns = samples.group_codes, samples.columns
     held = np.zeros((int(groups.max(initial=-1)) + 1, len(samples.labels_seen)), dtype=np.int64)
     np.add.at(held, (groups, columns), 1)
-    count = len(held) if len(held) <= EACH_LEFT_OUT else FOLDS
+    count = count or (len(held) if len(held) <= EACH_LEFT_OUT else FOLDS)
     fold_of = _spread(held, count, seed=seed)
     for fold in range(count):
         yield np.asarray(fold_of[groups] == fold)
@@ -118,10 +133,13 @@ def _spread(held: npt.NDArray[np.int64], count: int, *, seed: int) -> npt.NDArra
 
 
 def _score(words: str, logits: Floats, samples: Samples) -> Score:
-    rows = samples.served & np.isfinite(logits).any(axis=1)
+    rows = samples.asked & np.isfinite(logits).any(axis=1)
+    if not rows.any():
+        return Score(words, 0.0, float(np.log(len(samples.labels_seen))))
     asked, truth = logits[rows], samples.columns[rows]
-    guess = [samples.labels_seen[at] for at in np.nanargmax(asked, axis=1)]
-    true = [samples.labels_seen[at] for at in truth]
+    labels = samples.labels_seen
+    guess = [labels[at] for at in np.nanargmax(asked, axis=1)]
+    true = [labels[at] for at in truth]
     table = confusions(true, guess, groups=["all"] * len(true), labels=samples.names)
     surprise = negative_log_likelihood(asked / temperature(asked, truth), truth)
     return Score(words, float(macro_f1(table)[0]), surprise)

@@ -92,16 +92,23 @@ def _from_cache(keys: Sequence[str], cache: Cache | None, *, dim: int) -> dict[s
     return {key: vector for key, vector in found.items() if vector.shape == (dim,) and np.isfinite(vector).all()}
 
 
+def crops(rows: Sequence[Row], *, folder: Path) -> tuple[list[Crop], npt.NDArray[np.bool_]]:
+    """The crops that can be read, and (N,) which those are."""
+    opened = [_opened(row, folder, []) for row in rows]
+    return [each for each in opened if each is not None], np.array([each is not None for each in opened], dtype=bool)
+
+
+def _opened(row: Row, folder: Path, quarantined: list[tuple[str, str]]) -> Crop | None:
+    try:
+        return Crop(open_image(folder / row.crop).pixels)
+    except (MediaError, ValueError) as error:
+        log.warning("crop_quarantined", crop=row.crop, why=str(error))
+        quarantined.append((row.crop, str(error)))
+        return None
+
+
 def _embed_files(
     batch: Sequence[tuple[Row, str]], *, folder: Path, embedder: Embedder, quarantined: list[tuple[str, str]]
 ) -> dict[str, Vector]:
-    crops: list[Crop] = []
-    keys: list[str] = []
-    for row, key in batch:
-        try:
-            crops.append(Crop(open_image(folder / row.crop).pixels))
-            keys.append(key)
-        except (MediaError, ValueError) as error:
-            log.warning("crop_quarantined", crop=row.crop, why=str(error))
-            quarantined.append((row.crop, str(error)))
-    return dict(zip(keys, embedder.embed(crops), strict=True)) if crops else {}
+    opened = {key: crop for row, key in batch if (crop := _opened(row, folder, quarantined)) is not None}
+    return dict(zip(opened, embedder.embed(list(opened.values())), strict=True)) if opened else {}

@@ -17,7 +17,9 @@ from training.gate import News
 from training.samples import Samples
 from vision.bundle import UNKNOWN_LABEL, Bundle
 from vision.errors import BundleMismatch
+from vision.protocols import Embedder
 from vision.store import Store
+from vision.types import CropPolicy
 
 FOLDER = "judge"  # in a published bundle's folder: the same head from the train side only
 
@@ -42,22 +44,28 @@ class Trial:
 
 @dataclass(frozen=True)
 class Current:
-    """The head that serves now, None when there is none. judge: its fit on the train side, if it can be compared; else why not."""
+    """The head that serves now, None when there is none. judge: its fit on the train side, if it can be compared; else why not.
+
+    eyes: the embedder it sees with, its own or that of the settings.
+    """
 
     id: str | None = None
     bundle: Bundle | None = None
     judge: Bundle | None = None
     why_not: str = ""
+    eyes: Embedder | None = None
 
 
-def try_out(everything: Samples, current: Current, making: Making) -> Trial:
+def try_out(everything: Samples, current: Current, making: Making, *, theirs: Samples | None = None) -> Trial:
     """Let heads compete, and report on the winner: on held-out pictures where there are enough, else with each picture left out in turn.
 
     What a person set apart to test on is enough, however little it is, and teaches nothing.
+    theirs: the same rows as the current head sees them, where that is with another embedder.
     """
     train_side, taught = everything.on("train"), everything.taught
     # a name whose few pictures all fell on the held-out side was never taught: that says nothing of the head
-    held_out = everything.on("held_out").of({*train_side.labels, UNKNOWN_LABEL})
+    asked = {*train_side.labels, UNKNOWN_LABEL}
+    held_out, as_they_see_it = (_strange(each, everything, theirs).of(asked) for each in (everything, theirs or everything))
     judge = candidate = None
     if train_side.names:
         choice = compete.choose(train_side, seed=making.seed)
@@ -65,9 +73,9 @@ def try_out(everything: Samples, current: Current, making: Making) -> Trial:
         judge = fit.bundle(choice.winner, train_side, calibrated, making, metrics={})
         candidate = fit.held_out_report(judge, held_out, seed=making.seed)
     if judge is not None and candidate is not None and (everything.set_apart or gate.enough(candidate, everything.names)):
-        compared = fit.held_out_report(current.judge, held_out, seed=making.seed) if current.judge else None
+        compared = fit.held_out_report(current.judge, as_they_see_it, seed=making.seed) if current.judge else None
         calibrated = fit.calibration(choice.winner, taught, seed=making.seed)
-        before = settled(current, judge, held_out, seed=making.seed)
+        before = settled(current, judge, held_out, as_they_see_it, seed=making.seed)
         grown = growth.curve(choice.winner, train_side, held_out, seed=making.seed)
         return Trial(choice, gate.HELD_OUT, candidate, compared, judge, calibrated, before, grown)
     choice = compete.choose(taught, seed=making.seed)
@@ -76,36 +84,47 @@ def try_out(everything: Samples, current: Current, making: Making) -> Trial:
     return Trial(choice, gate.LEFT_OUT if candidate else gate.NOTHING, candidate, None, judge, calibrated)
 
 
-def current_head(store: Store, project: str, making: Making) -> Current:
-    """The wanted head of the project, and whether a candidate can be compared with it."""
+def _strange(samples: Samples, *views: Samples | None) -> Samples:
+    """The held-out rows in which no embedder was tuned on anything. views: the same rows, each as one embedder sees them."""
+    known = np.zeros(len(samples), dtype=bool)
+    for each in views:
+        known |= each.familiar if each is not None and each.familiar is not None else False
+    return samples.take(~known).on("held_out")
+
+
+def current_head(store: Store, project: str, embedder: Embedder, policy: CropPolicy) -> Current:
+    """The wanted head of the project, and whether a candidate can be compared with it. embedder: of the settings."""
     wanted = store.wanted(project)
     if wanted is None:
         return Current()
     try:
         bundle = store.get(project, wanted)
-        bundle.check(making.embedder.digest, making.policy)
+        eyes = embedder if bundle.own is None else bundle.own.embedder(embedder.device)
+        bundle.check(eyes.digest, policy)
     except BundleMismatch as error:
         return Current(wanted, why_not=f"The current head cannot be compared: {error}")
     try:
-        return Current(wanted, bundle, Bundle.load(store.folder(project, wanted) / FOLDER))
+        return Current(wanted, bundle, Bundle.load(store.folder(project, wanted) / FOLDER), eyes=eyes)
     except BundleMismatch:
-        return Current(wanted, bundle, why_not="The current head cannot be compared: it has learnt from pictures of both sides.")
+        why_not = "The current head cannot be compared: it has learnt from pictures of both sides."
+        return Current(wanted, bundle, why_not=why_not, eyes=eyes)
 
 
-def settled(current: Current, candidate: Bundle, held_out: Samples, *, seed: int) -> tuple[Report, Report] | None:
+def settled(current: Current, candidate: Bundle, held_out: Samples, theirs: Samples, *, seed: int) -> tuple[Report, Report] | None:
     """Candidate and current on the held-out objects that the current head's people had approved already, under the name they have now.
 
     What came later may be wrong in both, what is learnt and what is measured: only here a spoilt batch of labels shows.
-    None when there is no such object, or no other.
+    theirs: the held-out rows as the current head sees them. None when there is no such object, or no other.
     """
     if current.bundle is None or current.judge is None:
         return None
     before = {name for name, _ in _objects(current.bundle.reference_ids, current.bundle.reference_labels)}
-    rows = held_out.take(np.array([each.rsplit("/", 1)[0] in before for each in held_out.ids], dtype=bool))
-    if len(rows) == len(held_out):
+    old = np.array([each.rsplit("/", 1)[0] in before for each in held_out.ids], dtype=bool)
+    if old.all():
         return None
-    mine, theirs = (fit.held_out_report(each, rows, seed=seed) for each in (candidate, current.judge))
-    return (mine, theirs) if mine is not None and theirs is not None else None
+    pairs = ((candidate, held_out), (current.judge, theirs))
+    mine, other = (fit.held_out_report(head, rows.take(old), seed=seed) for head, rows in pairs)
+    return (mine, other) if mine is not None and other is not None else None
 
 
 def news(current: Current, everything: Samples, making: Making) -> News | None:
@@ -116,7 +135,8 @@ def news(current: Current, everything: Samples, making: Making) -> News | None:
     after = _objects(everything.ids, everything.labels)
     known = {label for label in current.bundle.labels if label != UNKNOWN_LABEL}
     changed = len({name for name, _ in before ^ after})
-    same = current.bundle.data_digest == making.data_digest and not changed
+    eyes = current.bundle.embedder_digest == making.embedder.digest
+    same = current.bundle.data_digest == making.data_digest and not changed and eyes
     added, removed = (tuple(sorted(each)) for each in (set(everything.names) - known, known - set(everything.names)))
     return News(changed, len({name for name, _ in after}), added, removed, same, before=len({name for name, _ in before}))
 

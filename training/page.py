@@ -49,6 +49,7 @@ def page(receipt: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
         _rows((check["name"], "yes" if check["passed"] else "no", check["words"]) for check in receipt["checks"]),
         "<h2>Learnt from</h2>" + _facts(data),
         "<h2>Head</h2>" + _facts({**receipt["head"], **receipt["calibration"]}),
+        "<h2>Fine-tuning</h2>" + _facts(receipt["finetuning"]) if receipt.get("finetuning") else "",
         f'<p class="soft">{escape(LEGEND)}</p>',
         f'<p class="soft">{escape(receipt["note"])}</p>',
     ]

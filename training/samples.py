@@ -29,6 +29,7 @@ class Samples:
     """N views: embeddings (N, D); labels, groups, ids and boxes of length N. served: (N,) the one view of each object that is asked about.
 
     splits: the side that a person chose for each, None where the hash of its group decides; () when none was chosen.
+    familiar: (N,) whether the embedder itself was tuned on something in its group, so that nothing can be measured on it; None: none is.
 
     What people called unknown carries UNKNOWN_LABEL. The detector's own box is what gets named in service, so it is the served view
     where there is one; else the person's.
@@ -41,9 +42,20 @@ class Samples:
     boxes: tuple[Box, ...]
     served: Mask
     splits: tuple[Side | None, ...] = ()
+    familiar: Mask | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def asked(self) -> Mask:
+        """(N,) served views that something can be measured on."""
+        return self.served if self.familiar is None else self.served & ~self.familiar
+
+    def known_to_eyes(self, objects: Collection[str]) -> Samples:
+        """The same rows, `familiar` where an object (task/annotation/region) of the group is one of these."""
+        theirs = {group for group, each in zip(self.groups, self.ids, strict=True) if each.rsplit("/", 1)[0] in objects}
+        return replace(self, familiar=np.array([group in theirs for group in self.groups], dtype=bool) if theirs else None)
 
     @property
     def labels_seen(self) -> tuple[str, ...]:
@@ -83,7 +95,8 @@ class Samples:
         at = np.flatnonzero(mask)
         labels, groups, ids = (tuple(column[row] for row in at) for column in (self.labels, self.groups, self.ids))
         boxes, splits = tuple(self.boxes[row] for row in at), tuple(self._splits[row] for row in at)
-        return Samples(self.embeddings[at], labels, groups, ids, boxes, self.served[at], splits)
+        familiar = None if self.familiar is None else self.familiar[at]
+        return Samples(self.embeddings[at], labels, groups, ids, boxes, self.served[at], splits, familiar)
 
     def of(self, labels: Collection[str]) -> Samples:
         """The rows with one of these labels."""

@@ -15,8 +15,9 @@ person set apart to test on (`"split": "held_out"` in the manifest) are never ta
 
 from __future__ import annotations
 
+import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -24,11 +25,16 @@ from typing import Any
 
 import structlog
 
-from training import features, fit, gate, judge, manifest, nothing, receipt, samples
+from training import eyes, features, fit, gate, judge, manifest, nothing, receipt, samples
 from training.errors import NotEnoughLabels
-from training.judge import Trial
+from training.eyes import Eyes
+from training.features import Features
+from training.judge import Current, Trial
+from training.manifest import Manifest, Row
+from training.samples import Samples
 from vision.bundle import Bundle
 from vision.cache import Cache
+from vision.own import Own
 from vision.protocols import Embedder
 from vision.store import ID_DIGITS, Store
 
@@ -58,52 +64,124 @@ def train(
     seed: int = 0,
     generic_is_unknown: bool = False,
     force: bool = False,
+    finetune: int | None = None,
     progress: Progress = lambda what, done, total: None,
 ) -> Verdict:
     """Train, judge and perhaps publish. now: ISO time that bundle and receipt carry. force: publish whatever the gate or a pin says.
 
+    finetune: tune so many of the embedder's last blocks first; 0: none, and none tuned before; None: go on with what the current head has.
     progress: called with what is done, how much of it and of how much. Same manifest, seed and machine: the same bundle but for
     created_at. Raises ManifestUnreadable and NotEnoughLabels; the store notes the latter as a verdict too.
     """
-    started = time.monotonic()
-    read = manifest.read(manifest_dir)
-    rows = samples.teaching_rows(read, generic_is_unknown=generic_is_unknown)
-    embed = partial(
-        features.embed, folder=read.folder, policy=read.policy, embedder=embedder, cache=cache,
-        progress=lambda *done: progress("Embedding", *done),
-    )  # fmt: skip
-    embedded = embed(rows)
-    try:
-        prints = features.prints(embedded.rows, folder=read.folder, policy=read.policy, cache=cache)
-        everything, small = samples.gather(embedded, read, prints)
-    except NotEnoughLabels as error:
-        store.add_verdict(project, {"at": now, "published": False, "bundle": None, "reason": str(error), "missing": error.missing})
-        raise
-    making = fit.Making(embedder, read.policy, seed, now, read.digest(), read.trained_until)
+    with tempfile.TemporaryDirectory(prefix="dinolabel-tuned-") as made:
+        errand = _Errand(project, embedder, store, cache, now, seed, force, finetune, Path(made), progress)
+        read = manifest.read(manifest_dir)
+        return _trained(errand, read, samples.teaching_rows(read, generic_is_unknown=generic_is_unknown))
 
-    progress("Judging", 0, 1)
-    current = judge.current_head(store, project, making)
-    trial = judge.try_out(everything, current, making)
+
+@dataclass(frozen=True)
+class _Errand:
+    """What train was asked. made: where a tuned embedder's weights lie until they are published."""
+
+    project: str
+    embedder: Embedder
+    store: Store
+    cache: Cache | None
+    now: str
+    seed: int
+    force: bool
+    finetune: int | None
+    made: Path
+    progress: Progress
+
+
+def _trained(errand: _Errand, read: Manifest, rows: Sequence[Row]) -> Verdict:
+    started, project, store, seed = time.monotonic(), errand.project, errand.store, errand.seed
+    embedded, everything, small = _gathered(errand, read, rows)
+    current = judge.current_head(store, project, errand.embedder, read.policy)
+    sight = _sight(errand, read, {row.id: row for row in embedded.rows}, everything, current)
+    making = fit.Making(sight.eyes.embedder, read.policy, seed, errand.now, read.digest(), read.trained_until, sight.eyes.own)
+
+    errand.progress("Judging", 0, 1)
+    trial = judge.try_out(sight.mine, current, making, theirs=sight.theirs)
     metrics = {"basis": trial.basis, **(trial.candidate.metrics() if trial.candidate else {})}
-    bundle = fit.bundle(trial.choice.winner, everything.taught, trial.calibrated, making, metrics=metrics)
-    deleted = nothing.learn(read, embed=embed, judge=trial.judge, head=bundle)
+    bundle = fit.bundle(trial.choice.winner, sight.mine.taught, trial.calibrated, making, metrics=metrics)
+    deleted = nothing.learn(read, embed=lambda asked: _see(errand, read, asked, sight.eyes.embedder), judge=trial.judge, head=bundle)
     bundle = replace(bundle, nothing=deleted.belief)
 
-    news = judge.news(current, everything.taught, making)
+    news = judge.news(current, sight.mine.taught, making)
     decision = gate.decide(
         trial.candidate, trial.compared, basis=trial.basis, news=news, settled=trial.settled, seed=seed, sources=read.sources
     )
-    published, reason = _outcome(decision, why_not=current.why_not, pinned=store.pinned(project), force=force)
+    published, reason = _outcome(decision, why_not=current.why_not, pinned=store.pinned(project), force=errand.force)
     bundle_id = bundle.digest[:ID_DIGITS] if published else None
-    outcome = {"at": now, "published": published, "bundle": bundle_id, "forced": published and not decision.publish}
+    outcome = {"at": errand.now, "published": published, "bundle": bundle_id, "forced": published and not decision.publish}
     facts = {**receipt.data(everything, read, embedded, small=small), "nothing": deleted.facts}
     written = {**outcome, "project": project, "verdict": reason, "seconds": round(time.monotonic() - started, 2), "data": facts}
     written |= receipt.account(trial, decision, bundle, news=news, current=current, seed=seed, set_apart=everything.set_apart)
+    written |= {"finetuning": dict(sight.eyes.facts)} if sight.eyes.facts else {}
     path = _keep(written, bundle, trial, store=store)
     place = "/".join(path.parts[-2:] if published else path.parts[-3:])  # from the project's folder in the store
     store.add_verdict(project, {**outcome, "reason": reason, "trained_until": read.trained_until, "receipt": place, "metrics": metrics})
     log.info("trained", project=project, published=published, bundle=bundle_id, seconds=written["seconds"], reason=reason)
     return Verdict(published, bundle_id, reason, path, metrics)
+
+
+def _gathered(errand: _Errand, read: Manifest, rows: Sequence[Row]) -> tuple[Features, Samples, tuple[str, ...]]:
+    """What there is to learn from, as the settings' embedder sees it: by that near-duplicates are told, whatever a head sees with."""
+    try:
+        embedded = _see(errand, read, rows, errand.embedder)
+        prints = features.prints(embedded.rows, folder=read.folder, policy=read.policy, cache=errand.cache)
+        return embedded, *samples.gather(embedded, read, prints)
+    except NotEnoughLabels as error:
+        raise _noted(errand, error) from None
+
+
+def _noted(errand: _Errand, error: NotEnoughLabels) -> NotEnoughLabels:
+    note = {"at": errand.now, "published": False, "bundle": None, "reason": str(error), "missing": error.missing}
+    errand.store.add_verdict(errand.project, note)
+    return error
+
+
+def _see(errand: _Errand, read: Manifest, rows: Sequence[Row], embedder: Embedder) -> Features:
+    return features.embed(
+        rows, folder=read.folder, policy=read.policy, embedder=embedder, cache=errand.cache,
+        progress=lambda *done: errand.progress("Embedding", *done),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Sight:
+    """mine: the samples as the candidate sees them; theirs: as the current head does, None when that is the same."""
+
+    eyes: Eyes
+    mine: Samples
+    theirs: Samples | None
+
+
+def _sight(errand: _Errand, read: Manifest, rows: Mapping[str, Row], everything: Samples, current: Current) -> _Sight:
+    base, own = errand.embedder, current.bundle.own if current.bundle else None
+
+    def seen(embedder: Embedder, own: Own | None) -> Samples:
+        if embedder.digest == base.digest:
+            return everything
+        found = eyes.through(everything, rows, partial(_see, errand, read), embedder)
+        return found.known_to_eyes(own.objects) if own else found
+
+    if errand.finetune:
+        try:
+            chosen = eyes.tuned(
+                base, everything, rows, partial(_see, errand, read), blocks=errand.finetune, folder=read.folder, out=errand.made,
+                seed=errand.seed, progress=errand.progress,
+            )  # fmt: skip
+        except NotEnoughLabels as error:
+            raise _noted(errand, error) from None
+    else:
+        chosen = eyes.kept(base, current.eyes, own) if errand.finetune is None else Eyes(base)
+    mine = seen(chosen.embedder, chosen.own)
+    if current.eyes is None or current.eyes.digest == chosen.embedder.digest:
+        return _Sight(chosen, mine, None)
+    return _Sight(chosen, *eyes.both(mine, seen(current.eyes, own)))
 
 
 def _outcome(decision: gate.Decision, *, why_not: str, pinned: str | None, force: bool) -> tuple[bool, str]:
@@ -122,7 +200,7 @@ def _keep(written: Mapping[str, Any], bundle: Bundle, trial: Trial, *, store: St
     def beside(folder: Path) -> None:
         receipt.write(folder, written, trial.candidate)
         if trial.judge is not None:
-            trial.judge.save(folder / judge.FOLDER)
+            replace(trial.judge, own=None).save(folder / judge.FOLDER)  # it sees with the same embedder, which lies there once
 
     if written["published"]:
         bundle_id = store.publish(written["project"], bundle, written, beside=beside)

@@ -21,20 +21,21 @@ from safetensors.numpy import save as bytes_of
 
 from vision import plugs
 from vision.errors import BundleMismatch, UnknownPlug
+from vision.neighbours import label_distances, looked_at
 from vision.nothing import Belief, nearest, shown_again
+from vision.own import Own
 from vision.protocols import Head
 from vision.reasons import most_alike
 from vision.softmax import softmax
 from vision.types import Alike, Answer, Box, CropPolicy, Embeddings, Named, Nothing, Unknown
 
-FORMAT = 3  # 2 may hold a belief about what people delete; 3 may ask several references and some columns of an embedding
-READS = (1, 2, 3)
+FORMAT = 4  # 2 may hold a belief about what people delete; 3 may ask several references and some columns; 4 may bring its own embedder
+READS = (1, 2, 3, 4)
 OPTIONAL = {"neighbours": 1, "width": 0}  # since 3: written, and in the digest, only where they differ from what was before
-BLOCK = 2048  # rows of a distance table held at once
 CARD, ARRAYS = "bundle.json", "arrays.safetensors"
 NOTHING = "nothing."  # the belief's arrays
 UNKNOWN_LABEL = "unknown"  # a label of this name teaches rejection: it is never given as a name
-SILENT = ("created_at", "metrics", "data_digest", "trained_on", "trained_until", "reference_ids", "nothing_ids")
+SILENT = ("created_at", "metrics", "data_digest", "trained_on", "trained_until", "reference_ids", "nothing_ids", "own")
 """Fields that decide no answer and so do not count in the digest."""
 
 
@@ -47,6 +48,7 @@ class Bundle:
     float32 unit rows with reference_labels and reference_ids (where each came from). width: so many first columns of the embedder's rows
     are looked at, made unit again; 0 for all. trained_on: label -> crops. trained_until: ISO time of the
     newest approval seen. created_at: ISO time. metrics: what the gate measured, JSON. nothing: what people keep deleting, or None.
+    own: the embedder that lies in the bundle's folder, or None where the settings name it.
     """
 
     labels: tuple[str, ...]
@@ -69,6 +71,7 @@ class Bundle:
     nothing: Belief | None = field(default=None, repr=False)
     neighbours: int = 1
     width: int = 0
+    own: Own | None = None
     format: int = FORMAT
 
     def __post_init__(self) -> None:
@@ -137,16 +140,8 @@ class Bundle:
 
     def distances(self, embeddings: Embeddings) -> npt.NDArray[np.float64]:
         """(N, len(labels)) cosine distance (0..2) to the references of each label: mean of the nearest `neighbours`, or of all it has."""
-        looked, own = self.looked_at(embeddings), np.array(self.reference_labels)
-        out = np.zeros((len(looked), len(self.labels)))
-        for start in range(0, len(looked), BLOCK):
-            rows = slice(start, start + BLOCK)
-            far = 1.0 - looked[rows].astype(np.float64) @ self.references.T.astype(np.float64)
-            for at, label in enumerate(self.labels):
-                mine = far[:, own == label]
-                count = min(self.neighbours, mine.shape[1])
-                out[rows, at] = np.partition(mine, count - 1, axis=1)[:, :count].mean(axis=1)
-        return out
+        columns = np.array([self.labels.index(label) for label in self.reference_labels])
+        return label_distances(self.looked_at(embeddings), self.references, columns, count=len(self.labels), neighbours=self.neighbours)
 
     def _reasons(self, looked: Embeddings, answers: Sequence[Named | Unknown]) -> list[tuple[Alike, ...]]:
         wanted = [each.label if isinstance(each, Named) else each.nearest for each in answers]
@@ -179,11 +174,13 @@ class Bundle:
         return Unknown() if nearest is None else Unknown(self.labels[nearest], float(confidences[nearest]))
 
     def save(self, folder: Path) -> None:
-        """Write the bundle's two files into a folder, which is made if need be. Store.publish makes that atomic."""
+        """Write the bundle's two files, and its own embedder, into a folder, which is made if need be. Store.publish makes that atomic."""
         folder.mkdir(parents=True, exist_ok=True)
         card = {**self._card(), "digest": self.digest}
         (folder / ARRAYS).write_bytes(bytes_of(self._tensors()))
         (folder / CARD).write_text(json.dumps(card, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+        if self.own is not None:
+            self.own.copy_to(folder)
 
     @classmethod
     def load(cls, folder: Path) -> Bundle:
@@ -193,7 +190,7 @@ class Bundle:
             if not isinstance(card, dict) or card.get("format") not in READS:
                 raise BundleMismatch(f"{folder.name} is no bundle of format {' or '.join(map(str, READS))}, those this version reads.")
             arrays = arrays_from((folder / ARRAYS).read_bytes())
-            bundle = cls(**_revived(card, arrays))
+            bundle = cls(**_revived(card, arrays, folder))
         except FileNotFoundError as error:
             raise BundleMismatch(f"{folder.name} holds no bundle: {Path(error.filename).name} is missing.") from error
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
@@ -203,9 +200,10 @@ class Bundle:
         return bundle
 
     def _card(self) -> dict[str, Any]:
-        skip = ("arrays", "references", "policy", "nothing")
+        skip = ("arrays", "references", "policy", "nothing", "own")
         card = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in skip} | {"policy": asdict(self.policy)}
         card = {name: value for name, value in card.items() if name not in OPTIONAL or value != OPTIONAL[name]}
+        card |= {"own": self.own.card()} if self.own else {}
         return card if self.nothing is None else card | {"nothing_distance": self.nothing.distance, "nothing_ids": self.nothing.ids}
 
     def _tensors(self) -> dict[str, npt.NDArray[Any]]:
@@ -213,17 +211,6 @@ class Bundle:
         if self.nothing is not None:
             named |= {f"{NOTHING}{name}": getattr(self.nothing, name) for name in ("rejected", "pictures", "kept")}
         return {name: np.ascontiguousarray(each) for name, each in named.items()}
-
-
-def looked_at(embeddings: Embeddings, width: int, *, expected: tuple[int, int]) -> Embeddings:
-    """The first `width` columns of unit rows, made unit again; 0 for all. Raises BundleMismatch unless that leaves what is expected."""
-    narrowed = embeddings.ndim == 2 and 0 < width <= embeddings.shape[1]
-    if (len(embeddings), width) != expected if narrowed else embeddings.shape != expected:
-        raise BundleMismatch(f"The head expects embeddings of shape {expected}, got {embeddings.shape}.")
-    if not width or width == embeddings.shape[1]:
-        return embeddings
-    kept = embeddings[:, :width]
-    return np.asarray(kept / np.maximum(np.linalg.norm(kept, axis=1, keepdims=True), 1e-12), dtype=np.float32)
 
 
 def restored(name: str, arrays: Mapping[str, npt.NDArray[Any]], labels: Sequence[str]) -> Head:
@@ -236,12 +223,13 @@ def restored(name: str, arrays: Mapping[str, npt.NDArray[Any]], labels: Sequence
     return head
 
 
-def _revived(card: Mapping[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
+def _revived(card: Mapping[str, Any], arrays: dict[str, npt.NDArray[Any]], folder: Path) -> dict[str, Any]:
     """Keyword arguments of Bundle from its two files. Fields this version does not know are left out."""
     known = {each.name for each in fields(Bundle)}
     values: dict[str, Any] = {name: value for name, value in card.items() if name in known}
     values |= {name: tuple(values[name]) for name in ("labels", "reference_labels", "reference_ids")}
     values["policy"] = CropPolicy(**values["policy"])
+    values["own"] = Own.of(values["own"], folder) if values.get("own") else None
     values["references"] = arrays.pop("references")
     belief = {name.removeprefix(NOTHING): arrays.pop(name) for name in list(arrays) if name.startswith(NOTHING)}
     if belief:

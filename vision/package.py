@@ -61,7 +61,7 @@ def save(out: Path, package: Package, *, detector: Path, embedder: Path | None, 
     try:
         with made_whole(out) as half:
             shutil.copytree(detector, half / "detector", ignore=LEFT_OUT)
-            if embedder is not None:
+            if embedder is not None and not (bundle and bundle.own):  # its own lies in bundle/
                 shutil.copytree(embedder, half / "embedder", ignore=LEFT_OUT)
             if bundle is not None:
                 bundle.save(half / "bundle")
@@ -96,7 +96,7 @@ def unpacked(folder: Path, *, device: str, precision: str) -> dict[str, Any]:
     where: dict[str, Any] = {"device": device, "precision": precision}
     detector = plugs.load_detector(package.detector, str(folder / "detector"), input_size=package.input_size, **where)
     embedder = None
-    if bundle is not None:
+    if bundle is not None and bundle.own is None:
         embedder = plugs.load_embedder(package.embedder, str(folder / "embedder"), **where)
         bundle.check(embedder.digest, bundle.policy)
     policy = bundle.policy if bundle else CropPolicy()

@@ -21,6 +21,7 @@ from vision.cropping import cut
 from vision.errors import ModelError, PromptMissing
 from vision.found import Found, shown
 from vision.media import as_image
+from vision.own import Owned
 from vision.package import Package, is_package, unpacked
 from vision.protocols import Detector, Embedder
 from vision.types import Box, CropPolicy, Detection, Embeddings, Image, Pixels, Prompt, Thresholds
@@ -65,6 +66,7 @@ class Pipeline:
         self.batch_size = batch_size
         self.package = package
         self.bundle = bundle
+        self._owned = Owned()
 
     @classmethod
     def load(
@@ -193,12 +195,12 @@ class Pipeline:
         key = detection_key(image, self.detector.digest, _prompt(prompt))
         return self.cache is not None and self.cache.get_detections(key) is not None
 
-    def embed(self, image: Image, boxes: Sequence[Box]) -> Embeddings:
+    def embed(self, image: Image, boxes: Sequence[Box], bundle: Bundle | None = None) -> Embeddings:
         """(N, D) float32 unit rows, one per box, from the cache where it can; the image is decoded only if one is missing.
 
-        Raises ModelError without an embedder, MediaError for an unreadable image.
+        bundle: what asks, perhaps with its own embedder. Raises ModelError without any, MediaError for an unreadable image.
         """
-        embedder = self._embedder()
+        embedder = self.embedder_for(bundle)
         keys = [embedding_key(image.key, box, self.policy, embedder.digest) for box in boxes]
         known = self.cache.get_embeddings(set(keys)) if self.cache and keys else {}
         missing = {key: box for key, box in zip(keys, boxes, strict=True) if key not in known}
@@ -212,9 +214,17 @@ class Pipeline:
                     self.cache.put_embeddings(fresh)
         return np.stack([known[key] for key in keys]) if keys else np.zeros((0, embedder.dim), np.float32)
 
+    def embedder_for(self, bundle: Bundle | None) -> Embedder:
+        """The one that the bundle brings along, else the pipeline's. Raises ModelError when there is neither, or it is damaged."""
+        if bundle is not None and bundle.own is not None:
+            return self._owned.of(bundle.own, self.detector.device)
+        if self.embedder is None:
+            raise ModelError("This pipeline has no embedder, so it cannot name what it finds.", hint="Load one: embedder_weights=…")
+        return self.embedder
+
     def check(self, bundle: Bundle) -> None:
-        """Raises BundleMismatch unless the bundle was trained for this embedder and crop policy, ModelError without an embedder."""
-        bundle.check(self._embedder().digest, self.policy)
+        """Raises BundleMismatch unless the bundle was trained for its embedder and this crop policy, ModelError without an embedder."""
+        bundle.check(self.embedder_for(bundle).digest, self.policy)
 
     def warm(self, found: Iterable[tuple[Image, Sequence[Detection]]]) -> None:
         """Embed these detections now, so that a head trained later names them without a forward pass. Nothing to do without a cache."""
@@ -224,13 +234,8 @@ class Pipeline:
 
     def _answered(self, image: Image, detections: Sequence[Detection], bundle: Bundle) -> list[Detection]:
         boxes = [each.box for each in detections]
-        answers = bundle.answer(self.embed(image, boxes), boxes, image=image.key)
+        answers = bundle.answer(self.embed(image, boxes, bundle), boxes, image=image.key)
         return [each.answered(answer) for each, answer in zip(detections, answers, strict=True)]
-
-    def _embedder(self) -> Embedder:
-        if self.embedder is None:
-            raise ModelError("This pipeline has no embedder, so it cannot name what it finds.", hint="Load one: embedder_weights=…")
-        return self.embedder
 
 
 def _prompt(prompt: str | Prompt) -> Prompt:

@@ -24,6 +24,7 @@ NANO_FOLDER = Path(__file__).resolve().parents[1] / "models" / "nano"
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 HUB_FILES = ["*.json", "*.txt", "model*.safetensors"]
 TOKENIZER = "google-bert/bert-base-uncased"  # GroundingDINO's; its own files do not bring it along
+CALLED = "called.json"  # in a folder whose own name says nothing: {"weights": "nano, 2 blocks tuned"}
 HUB_WAIT = 5.0  # seconds until the hub counts as out of reach
 BLOCK = 1 << 22
 
@@ -53,9 +54,12 @@ def find(weights: str, kind: str, *, models_dir: Path | None = None) -> Path:
 
 
 def described(folder: Path) -> str:
-    """What to call the weights of a folder that `find` gave: `nano`, `org/name`, or the folder's own name. Never a path."""
+    """What to call the weights of a folder that `find` gave: `nano`, `org/name`, what a fine-tuned one calls itself, or the folder's own
+    name. Never a path."""
     if folder.parent == NANO_FOLDER:
         return NANO
+    if called := read_json(folder / CALLED).get("weights"):
+        return str(called)
     cached = folder.parent.parent.name if folder.parent.name == "snapshots" else folder.name
     return cached.removeprefix("models--").replace("--", "/", 1)
 

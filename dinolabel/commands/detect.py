@@ -119,8 +119,8 @@ def _loaded(errand: Errand) -> Pipeline:
     with console.step("Loading the models") as came_out:
         pipeline = build.pipeline(errand.settings, names=errand.head is not None)
         came_out(f"Loaded {pipeline.detector.name}" + (f" and {pipeline.embedder.name}" if pipeline.embedder else ""))
-    if errand.head is not None and pipeline.embedder is not None:
-        errand.head.check(pipeline.embedder.digest, pipeline.policy)
+    if errand.head is not None:
+        pipeline.check(errand.head)
     return pipeline
 
 

@@ -27,9 +27,18 @@ def command(
     ] = None,
     weights_name: Annotated[str | None, typer.Option("--weights", help="Hub id or folder of the embedder, or `nano`.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Publish whatever the gate or a pin says.")] = False,
+    finetune: Annotated[
+        int | None,
+        typer.Option(
+            "--finetune", min=0, metavar="BLOCKS", help="Tune so many of the embedder's last blocks first. 0: undo that. Default: as it is."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
 ) -> None:
     """Learn the names of approved boxes; publish the head when it is good enough.
+
+    --finetune 2 is for names that the head cannot tell apart however many boxes there are: minutes instead of seconds, and every box of the
+    project is embedded again. The tuned embedder lies in the head's folder, and later trainings go on with it.
 
     Example: dinolabel train --project 3
     """
@@ -38,15 +47,15 @@ def command(
     if weights_name is None and name.isdigit():
         settings = build.as_attached(settings, int(name))
     folder = manifest or build.data_dir(settings, "exports") / name
-    _plan(settings, name, folder, force=force).show()
-    verdict = learn(settings, name, folder, force=force)
+    _plan(settings, name, folder, force=force, finetune=finetune).show()
+    verdict = learn(settings, name, folder, force=force, finetune=finetune)
     if as_json:
         console.out.print_json(json.dumps({**asdict(verdict), "receipt": str(verdict.receipt)}))
     else:
         tell(verdict)
 
 
-def learn(settings: Settings, project: str, folder: Path, *, force: bool = False) -> Verdict:
+def learn(settings: Settings, project: str, folder: Path, *, force: bool = False, finetune: int | None = None) -> Verdict:
     """Train from a folder of crops, with a progress bar. Raises TrainingError, WeightsMissing."""
     from training.train import train
 
@@ -62,19 +71,21 @@ def learn(settings: Settings, project: str, folder: Path, *, force: bool = False
             seed=settings.seed,
             generic_is_unknown=settings.generic_is_unknown,
             force=force,
+            finetune=finetune,
             progress=lambda what, done, total: bar.update(line, description=what, completed=done, total=total),
         )
 
 
-def _plan(settings: Settings, project: str, folder: Path, *, force: bool) -> Plan:
+def _plan(settings: Settings, project: str, folder: Path, *, force: bool, finetune: int | None) -> Plan:
     crops = _crops(folder)
     embedder = weights.find(settings)[1]
     return Plan.of(
         f"Train a head for project {project}",
         [("from", f"{folder}" + (f" ({words.counted(crops, 'crop')})" if crops is not None else ""))],
         [("embedder", str(embedder))],
+        [("tunes", f"its last {words.counted(finetune, 'block')}, on the crops that are not held out")] if finetune else [],
         [("then", "publish it whatever the gate says" if force else "publish it if it is no worse than the head that serves now")],
-        [("takes", "seconds; a tenth of a second more for each crop that has no embedding yet")],
+        [("takes", "minutes" if finetune else "seconds; a tenth of a second more for each crop that has no embedding yet")],
     )
 
 

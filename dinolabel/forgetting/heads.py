@@ -36,6 +36,8 @@ def holding(store: Store, project: str, mention: Mention, objects: Iterable[str]
 def _holds(bundle: Bundle, mention: Mention, objects: set[str], theirs: Embeddings) -> bool:
     if any(map(mention.within, bundle.labels)):
         return True
+    if bundle.own and (bundle.own.objects & objects or any(map(mention.within, bundle.own.learnt))):
+        return True  # its embedder was tuned on them, whether or not the head has them still
     ids = [*bundle.reference_ids, *(bundle.nothing.ids if bundle.nothing else ())]
     if any(each.rsplit("/", 1)[0] in objects for each in ids):
         return True

@@ -64,7 +64,8 @@ def sweep_out(settings: Settings, project: str, mention: Mention, places: Iterab
 
 def _keys(store: Store, project: str, removed: Removed) -> list[str]:
     """Cache keys of the removed crops, for every embedder that a head of the project was trained with."""
-    digests = {store.get(project, entry.id).embedder_digest for entry in store.history(project)}
+    kept = [store.get(project, entry.id) for entry in store.history(project)]
+    digests = {each.embedder_digest for each in kept} | {each.own.began_as for each in kept if each.own}
     keys = []
     for row in removed.rows:
         image = row["image"] if row["frame"] is None else f"{row['image']}#{row['frame']}"

@@ -36,13 +36,14 @@ class Dinov2:
     `cls+patches` the mean of the patch tokens is appended, as in the authors' linear evaluation (dinov2/eval/linear.py).
     The whole crop is resized: the centre crop of the checkpoints' own processor would cut an eighth off each side.
 
-    Attributes: device, precision, weights (`nano`, hub id or folder name), preprocessing (plain values, part of the digest).
+    Attributes: folder, device, precision, weights (`nano`, hub id or folder name), preprocessing (plain values, part of the digest).
     """
 
     def __init__(self, folder: Path, *, device: str, precision: str, feature: str) -> None:
         if feature not in FEATURES:
             raise RequestError(f"There is no feature {feature!r}.", hint=f"Choose one of {', '.join(FEATURES)}.")
         settings = files.config(folder, allowed=KINDS)
+        self.folder = folder
         self.weights = files.described(folder)
         self.device, self._dtype = pick(device, precision)
         self.precision = precision_name(self._dtype)
@@ -77,12 +78,19 @@ class Dinov2:
         return np.asarray(rows / norms, dtype=np.float32)
 
     def _forward(self, crops: Sequence[Crop]) -> npt.NDArray[np.float32]:
-        pixels = torch.from_numpy(np.stack([self._pixels(crop) for crop in crops])).to(self.device)
+        pixels = self.pixels(crops).to(self.device)
         with computing(self.weights, self.device, self._dtype):
             tokens = self._model(pixel_values=pixels).last_hidden_state.float()
+        return np.asarray(self.feature(tokens).cpu().numpy())
+
+    def feature(self, tokens: torch.Tensor) -> torch.Tensor:
+        """(N, T, width) normed tokens -> (N, dim), not of unit length yet."""
         first, patches = tokens[:, 0], tokens[:, 1 + getattr(self._model.config, "num_register_tokens", 0) :]
-        chosen = first if self.preprocessing["feature"] == "cls" else torch.cat([first, patches.mean(dim=1)], dim=1)
-        return np.asarray(chosen.cpu().numpy())
+        return first if self.preprocessing["feature"] == "cls" else torch.cat([first, patches.mean(dim=1)], dim=1)
+
+    def pixels(self, crops: Sequence[Crop]) -> torch.Tensor:
+        """(N, 3, side, side) float32, as the network takes them."""
+        return torch.from_numpy(np.stack([self._pixels(crop) for crop in crops]))
 
     def _pixels(self, crop: Crop) -> npt.NDArray[np.float32]:
         """(3, side, side) normalised. Pillow's bicubic widens its filter when it shrinks: that is the antialias."""

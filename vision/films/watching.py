@@ -144,7 +144,7 @@ class Watch:
             return
         due = [(self.seen[track.id], detection) for track, detection in pairs if self._due(self.seen[track.id], now)]
         boxes = [detection.box for _, detection in due]
-        rows = self._pipeline.embed(image, boxes)
+        rows = self._pipeline.embed(image, boxes, bundle)
         for (seen, _), box, row, answer in zip(due, boxes, rows, bundle.answer(rows, boxes, image=image.key), strict=True):
             small = min(box.width, box.height) < self.errand.smallest
             seen.vote.add(Unknown() if small or isinstance(answer, Nothing) else answer)

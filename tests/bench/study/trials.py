@@ -135,7 +135,7 @@ def _decided(
     standing = judge.Current("current", current[0], current[1])
     held_out = samples.on("held_out")
     candidate, compared = (fit.held_out_report(each, held_out, seed=0) for each in (judged, current[1]))
-    settled = judge.settled(standing, judged, held_out, seed=0)
+    settled = judge.settled(standing, judged, held_out, held_out, seed=0)
     news = judge.news(standing, samples, making)
     assert candidate is not None
     decision = gate.decide(candidate, compared, basis=gate.HELD_OUT, news=news, settled=settled, seed=0)

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from training import calibrate
-from training.calibrate import accept_threshold, auroc, label_distances, log_softmax, open_set, temperature
+from training.calibrate import accept_threshold, auroc, log_softmax, open_set, temperature
+from vision import neighbours
+from vision.neighbours import label_distances
 
 NONE = np.zeros(0)
 
@@ -122,5 +124,5 @@ def test_distances_in_blocks_are_the_same(monkeypatch: pytest.MonkeyPatch) -> No
     rows = rng.normal(size=(50, 8)).astype(np.float32)
     labels, groups = rng.integers(0, 4, 50), rng.integers(0, 9, 50)
     whole = label_distances(rows, rows, labels, count=4, groups=(groups, groups))
-    monkeypatch.setattr(calibrate, "BLOCK", 7)
+    monkeypatch.setattr(neighbours, "BLOCK", 7)
     assert label_distances(rows, rows, labels, count=4, groups=(groups, groups)) == pytest.approx(whole, nan_ok=True, abs=1e-5)

@@ -16,6 +16,7 @@ from vision.bundle import Bundle
 from vision.errors import BundleMismatch
 from vision.heads import linear
 from vision.nothing import Belief, shown_again
+from vision.own import Own
 from vision.types import Box, CropPolicy, Named, Nothing, Unknown
 
 Make = Callable[..., Bundle]
@@ -163,6 +164,7 @@ def test_the_digest_is_what_decides_and_nothing_else(make_bundle: Make) -> None:
         "trained_on": {},
         "trained_until": "",
         "reference_ids": ("1", "2", "3"),
+        "own": Own("dinov2", "tuned", "e" * 64, "tuned", 4, "b" * 64, 2, {"jason": ("1/1/r",)}),  # embedder_digest stands for it
     }
     for name, value in silent.items():
         assert make_bundle(**{name: value}).digest == base.digest, name
@@ -227,7 +229,7 @@ def edited(folder: Path, **changes: Any) -> None:
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (lambda folder: edited(folder, format=4), "no bundle of format 1"),
+        (lambda folder: edited(folder, format=5), "no bundle of format 1"),
         (lambda folder: edited(folder, accept_threshold=0.1), "was changed"),
         (lambda folder: edited(folder, labels=["jason"]), "damaged"),
         (lambda folder: (folder / "bundle.json").write_text("[]"), "no bundle of format 1"),

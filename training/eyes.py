@@ -1,0 +1,118 @@
+"""What a candidate sees with: the embedder of the settings, one tuned for this project's names, or the one the current head brought along.
+
+Knows embedders and samples; torch only through training.finetune, and only when something is to be tuned.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from training import compete, features
+from training.errors import NotEnoughLabels
+from training.features import Features
+from training.manifest import Row
+from training.samples import Mask, Samples
+from vision import plugs
+from vision.bundle import UNKNOWN_LABEL
+from vision.errors import ModelError
+from vision.own import PRECISION, Own
+from vision.protocols import Embedder
+
+PLUG = "dinov2"
+LEAST = 10  # objects of a name on the train side before its crops can tune anything
+FOLDS = 4  # one of them is left out: it ends the tuning, and is what thresholds are measured on afterwards
+MOST = 6000  # crops that are tuned on, drawn at random: an epoch over more brings little for its time
+
+See = Callable[[Sequence[Row], Embedder], Features]
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Eyes:
+    """own: how a bundle carries the embedder, where it is not that of the settings. facts: of the tuning, for the receipt."""
+
+    embedder: Embedder
+    own: Own | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def kept(base: Embedder, current: Embedder | None, own: Own | None) -> Eyes:
+    """Without a wish: what the current head sees with, as long as that was tuned from the embedder at hand."""
+    if current is not None and own is not None and own.began_as == base.digest:
+        return Eyes(current, own, {"from an earlier training": own.weights})
+    return Eyes(base)
+
+
+def tuned(
+    base: Embedder, everything: Samples, rows: Mapping[str, Row], see: See, *, blocks: int, folder: Path, out: Path, seed: int,
+    progress: Progress,
+) -> Eyes:  # fmt: skip
+    """The base with its last `blocks` tuned on the train side, as long as that helps on the groups left out; else the base.
+
+    folder: of the export of crops. out: where the new weights go. Raises NotEnoughLabels, ModelError for an embedder that cannot be tuned.
+    """
+    from training.finetune import tuning
+    from vision.embedders.dinov2 import Dinov2
+
+    if not isinstance(base, Dinov2):
+        raise ModelError(f"{base.name} cannot be fine-tuned.", hint="Only embedders of vision/embedders/dinov2.py can.")
+    started = time.monotonic()
+    side, crops = _taught(everything, rows, folder, seed)
+    asked = next(iter(compete.folds(side, seed=seed, count=FOLDS)))
+    course = tuning.tune(
+        base, crops, side.columns, asked, blocks=blocks, out=out, seed=seed, progress=lambda *done: progress("Fine-tuning", *done)
+    )
+    embedder = plugs.load_embedder(PLUG, str(out), device=base.device, precision=PRECISION)
+    before, after = (compete.best_on(each, asked, seed=seed) for each in (side, through(side, rows, see, embedder)))
+    helps = (round(after.macro_f1, 2), -after.surprise) > (round(before.macro_f1, 2), -before.surprise)
+    facts = {
+        "blocks": blocks, "crops": len(side) - int(asked.sum()), "crops left out": int(asked.sum()), "epoch kept": course.best,
+        "surprise by epoch": list(course.surprise), "macro-F1 frozen": round(before.macro_f1, 4),
+        "macro-F1 tuned": round(after.macro_f1, 4), "used": helps, "device": course.device,
+        "seconds": round(time.monotonic() - started, 1),
+    }  # fmt: skip
+    if not helps:
+        return Eyes(base, None, facts)
+    own = Own(PLUG, embedder.name, embedder.digest, embedder.weights, embedder.dim, base.digest, blocks, _learnt(side, asked), out)
+    return Eyes(embedder, own, facts)
+
+
+def through(samples: Samples, rows: Mapping[str, Row], see: See, embedder: Embedder) -> Samples:
+    """The same rows as this embedder sees them; those whose crop cannot be read any more are left out."""
+    found = see([rows[each] for each in samples.ids], embedder)
+    at = {row.id: place for place, row in enumerate(found.rows)}
+    readable = samples.take(np.array([each in at for each in samples.ids], dtype=bool))
+    return replace(readable, embeddings=found.embeddings[[at[each] for each in readable.ids]])
+
+
+def both(mine: Samples, theirs: Samples) -> tuple[Samples, Samples]:
+    """The rows that are in both, in the same order."""
+    there = set(mine.ids) & set(theirs.ids)
+    first, second = (each.take(np.array([row in there for row in each.ids], dtype=bool)) for each in (mine, theirs))
+    return first, second
+
+
+def _taught(everything: Samples, rows: Mapping[str, Row], folder: Path, seed: int) -> tuple[Samples, list[Any]]:
+    """Rows of the train side to tune on, of names that have enough, and their crops."""
+    side = everything.on("train")
+    counts = {name: count for name, count in side.objects.items() if name != UNKNOWN_LABEL}
+    enough = [name for name, count in counts.items() if count >= LEAST]
+    if len(enough) < 2:
+        missing = {name: LEAST - count for name, count in counts.items() if count < LEAST}
+        message = f"Fine-tuning needs two names with {LEAST} approved boxes each, besides those held out."
+        raise NotEnoughLabels(message, missing=missing, hint="Approve more of each, or train without --finetune.")
+    side = side.of(enough)
+    side = side.take(np.random.default_rng(seed).permutation(len(side)) < MOST)
+    crops, readable = features.crops([rows[each] for each in side.ids], folder=folder)
+    return side.take(readable), crops
+
+
+def _learnt(side: Samples, asked: Mask) -> dict[str, tuple[str, ...]]:
+    pairs = {(label, each.rsplit("/", 1)[0]) for label, each, out in zip(side.labels, side.ids, asked, strict=True) if not out}
+    return {name: tuple(sorted(each for label, each in pairs if label == name)) for name in side.names}
