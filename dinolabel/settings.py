@@ -19,7 +19,8 @@ from vision.errors import SettingsError
 class Settings(BaseSettings):
     """One frozen object, made at start and handed to the rooms as plain values."""
 
-    model_config = SettingsConfigDict(env_prefix="DINOLABEL_", env_file=".env", extra="ignore", frozen=True)
+    # An empty variable is none: compose files and `.env` templates hand over what nobody filled in as "".
+    model_config = SettingsConfigDict(env_prefix="DINOLABEL_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
 
     data_dir: Path = Field(user_data_path("dinolabel"), description="Where caches, bundles, exports and logs are kept.")
     models_dir: Path | None = Field(None, description="Folder with downloaded weights, for machines without a network.")

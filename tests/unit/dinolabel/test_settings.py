@@ -23,6 +23,15 @@ def test_default_then_file_then_environment_then_flag(tmp_path: Path, monkeypatc
     assert Settings.load(port=None).port == 2
 
 
+def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.setenv(f"DINOLABEL_{name.upper()}", "")
+    empty = Settings.load()
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"DINOLABEL_{name.upper()}")
+    assert empty == Settings.load()
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("DINOLABEL_PORT", "70000"), ("DINOLABEL_BOX_THRESHOLD", "1.5"), ("DINOLABEL_BATCH_SIZE", "0"), ("DINOLABEL_SEED", "x")],
