@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from dinolabel import running
+from dinolabel import datafolder, running
 from dinolabel.settings import Settings
 from vision.errors import SettingsError
 
@@ -35,14 +35,16 @@ PROGRAM = (sys.executable, "-m", "dinolabel")
 
 
 def data_dir(settings: Settings, *parts: str) -> Path:
-    """The data folder, or a folder in it, made when it is not there. Raises SettingsError when it cannot be."""
-    folder = settings.data_dir.expanduser().absolute().joinpath(*parts)
+    """The data folder, or a folder in it, made when it is not there. Raises SettingsError when it cannot be, or is a newer version's."""
+    root = settings.data_dir.expanduser().absolute()
+    folder = root.joinpath(*parts)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SettingsError(
             f"The data folder {folder} cannot be made: {error.strerror}.", hint="Name another one in DINOLABEL_DATA_DIR."
         ) from error
+    datafolder.opened(root)
     return folder
 
 

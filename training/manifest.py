@@ -114,7 +114,7 @@ def _record(line: str, *, where: str) -> Mapping[str, Any]:
         raise ManifestUnreadable(f"{where} is no JSON: {error}.") from error
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         got = record.get("format") if isinstance(record, dict) else type(record).__name__
-        raise ManifestUnreadable(f"{where}: expected format {FORMAT}, got {got!r}.")
+        raise ManifestUnreadable(f"{where}: expected format {FORMAT}, got {got!r}.", hint="Export the crops again with this version.")
     return record
 
 

@@ -188,7 +188,8 @@ class Bundle:
         try:
             card = json.loads((folder / CARD).read_text(encoding="utf-8"))
             if not isinstance(card, dict) or card.get("format") not in READS:
-                raise BundleMismatch(f"{folder.name} is no bundle of format {' or '.join(map(str, READS))}, those this version reads.")
+                known = " or ".join(map(str, READS))
+                raise BundleMismatch(f"{folder.name} is no bundle of format {known}, those this version reads.", hint="Update dinolabel.")
             arrays = arrays_from((folder / ARRAYS).read_bytes())
             bundle = cls(**_revived(card, arrays, folder))
         except FileNotFoundError as error:

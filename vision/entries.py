@@ -22,6 +22,7 @@ TOUCH_SECONDS = 600.0  # an entry's time of use is renewed at most this often, s
 KEYS_PER_QUERY = 500  # below SQLite's oldest limit of 999 parameters
 SHRINK_TO = 0.9  # share of the bound that is left after making room, so that not every write has to
 ROW_BYTES = 200  # what SQLite needs for a row beside its value: key twice (table and index), checksum, time, slack
+FORMAT = 1  # the file's user_version; 0 is a file from before it was written, of the same tables
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS entries (
   key TEXT PRIMARY KEY, value BLOB NOT NULL, checksum BLOB NOT NULL, used REAL NOT NULL
@@ -141,9 +142,14 @@ def _connect(path: Path) -> sqlite3.Connection:
         # The lock first: of two processes that open a new file at once, the second waits here instead of failing at WAL.
         if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
             connection.execute("PRAGMA journal_mode=WAL")
+        (stored,) = connection.execute("PRAGMA user_version").fetchone()
+        if stored not in (0, FORMAT):
+            raise sqlite3.DatabaseError(f"its format is {stored}, not {FORMAT}")
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA journal_size_limit=16000000")
         _transaction(connection, lambda each: [each.execute(statement) for statement in _statements(SCHEMA)])
+        if stored != FORMAT:
+            connection.execute(f"PRAGMA user_version={FORMAT}")
     except sqlite3.Error:
         connection.close()
         raise

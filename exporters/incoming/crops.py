@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from exporters.crops import FORMAT
 from exporters.incoming.arriving import Arriving, ArrivingBox, ImportUnreadable, label_of, placed, size_of
 from vision.media import image_paths
 from vision.types import Box
@@ -40,6 +41,8 @@ def _exported(manifest: Path, media: Path | None) -> Iterator[Arriving]:
     try:
         for line in manifest.read_text(encoding="utf-8").splitlines():
             row = json.loads(line)
+            if row["format"] != FORMAT:
+                raise ImportUnreadable(f"{manifest} has format {row['format']}; this dinolabel reads {FORMAT}.", hint="Update dinolabel.")
             if row["verdict"] == "approved" and row["view"] == "person":
                 tasks.setdefault(row["task"], []).append(row)
         for task, rows in tasks.items():

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dinolabel import __main__ as main
-from dinolabel import checks, studio_checks
+from dinolabel import checks, datafolder, studio_checks
 from dinolabel.checks import Finding
 from dinolabel.settings import Settings
 from vision.errors import WeightsMissing
@@ -47,9 +47,9 @@ def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     assert found[0].level == "bad" and "DINOLABEL_DATA_DIR" in found[0].fix
 
 
-def test_the_probe_leaves_nothing(tmp_path: Path) -> None:
+def test_the_probe_leaves_nothing_but_the_mark(tmp_path: Path) -> None:
     assert [each.level for each in checks.data_folder(Settings(data_dir=tmp_path / "new"))] == ["ok"]
-    assert list((tmp_path / "new").iterdir()) == []
+    assert [each.name for each in (tmp_path / "new").iterdir()] == [datafolder.MARK]
 
 
 @pytest.mark.parametrize(

@@ -163,6 +163,7 @@ def test_a_dry_run_and_no_answer_send_nothing(shelf: Shelf, tmp_path: Path, caps
         ("yolo", {"data.yaml": "names: [a]\ntrain: images", "images/a.png": None, "labels/a.txt": "7 0.5 0.5 1 1"}, "makes no sense"),
         ("yolo", {"data.yaml": "names: [a]\ntrain: images", "images/a.png": None, "labels/a.txt": "0 1 1 1 1 1 1"}, "has 6 numbers"),
         ("crops", {"manifest.jsonl": "{}"}, "is no manifest of ours"),
+        ("crops", {"manifest.jsonl": '{"format": 2}'}, "has format 2; this dinolabel reads 1"),
         ("crops", {"a.png": None}, "has no folder per class"),
         ("csv", {}, "There is no import format 'csv'"),
     ],

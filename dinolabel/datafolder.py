@@ -1,0 +1,52 @@
+"""The data folder as a whole has a format: one number for everything in it that no other program reads and that carries none of its own.
+
+Knows a file and a number; nothing of what lies in the folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from vision.errors import SettingsError
+
+FORMAT = 1
+"""Raised when a file in the folder changes so that an earlier version would misread it; `opened` then brings up what was before."""
+MARK = "format.json"
+BEFORE_THE_MARK = 1  # folders of 0.1.0 have none
+
+
+def opened(folder: Path) -> None:
+    """Mark a folder as ours, or see that it is of a version we know. Raises SettingsError for one of a later version."""
+    stored = _stored(folder)
+    if stored is None:
+        with suppress(OSError):  # where nothing can be written, nothing will be that needs the mark
+            _mark(folder)
+    elif stored > FORMAT:
+        raise SettingsError(
+            f"The data folder {folder} was written by a newer dinolabel (format {stored}); this one knows {FORMAT}.",
+            hint="Update dinolabel, or name another folder in DINOLABEL_DATA_DIR.",
+        )
+
+
+def _stored(folder: Path) -> int | None:
+    try:
+        return int(json.loads((folder / MARK).read_text(encoding="utf-8"))["format"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        hint = f'Write {{"format": {BEFORE_THE_MARK}}} into it if no newer dinolabel was here.'
+        raise SettingsError(f"{folder / MARK} cannot be read: {error}.", hint=hint) from error
+
+
+def _mark(folder: Path) -> None:
+    try:
+        by = version("dinolabel")
+    except PackageNotFoundError:
+        by = ""
+    half = folder / f".{MARK}.{os.getpid()}"
+    half.write_text(json.dumps({"format": FORMAT, "made_by": by}) + "\n", encoding="utf-8")
+    os.replace(half, folder / MARK)
