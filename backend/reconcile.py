@@ -84,7 +84,7 @@ class Reconciler:
         if studio is not None:
             validate.prepare()
         self.label_configs: dict[int, str] = {}
-        self._grace = grace_seconds
+        self._sweep = None if studio is None else Sweep(studio, projects, grace_seconds)
 
     def reconcile(self, project: int, *, seconds: float = BUDGET_SECONDS) -> Outcome:
         """One visit to one project. Raises StudioUnreachable and StudioDenied, which concern them all; the rest is in the outcome."""
@@ -151,8 +151,8 @@ class Reconciler:
         ended = Switch(studio, self._store, self._projects, checkpoint=self._checkpoint, told=told).run(filling, shown, seconds)
         self._board.suppress(project.id, filling.suppressed)
         outcome = self._outcome(ended, wanted, shows=project.show_predictions)
-        if ended.complete and ended.shown == wanted.version:
-            swept_in = Sweep(studio, self._projects, self._grace).run(project.id, ended.census.rows)
+        if ended.complete and ended.shown == wanted.version and self._sweep is not None:
+            swept_in = self._sweep.run(project.id, ended.census.rows)
             outcome = replace(outcome, again_in=soonest(outcome.again_in, swept_in))
         self._describe(studio, entry, project)
         return self._look(self._asked(outcome, entry), wanted, ended)

@@ -23,14 +23,14 @@ IDS = 200
 
 UPLOAD_FILES = 50
 UPLOAD_BYTES = 64 * 2**20
-_FIELDS = "id,data,predictions_model_versions,total_annotations,cancelled_annotations,overlap,updated_at"
+_FIELDS = "id,data,predictions_model_versions,total_annotations,cancelled_annotations,overlap,updated_at,draft_exists"
 
 
 @dataclass(frozen=True, slots=True)
 class TaskRow:
     """A task in short. versions: of its stored predictions. annotated: somebody submitted it. cancelled: somebody skipped it.
 
-    finished: as many submitted it as the project asks for, so nobody gets it any more.
+    finished: as many submitted it as the project asks for, so nobody gets it any more. drafted: somebody has begun it.
     """
 
     id: int
@@ -40,6 +40,7 @@ class TaskRow:
     cancelled: bool
     updated_at: str
     finished: bool
+    drafted: bool = False
 
     @classmethod
     def of(cls, reply: Mapping[str, Any]) -> TaskRow:
@@ -54,6 +55,7 @@ class TaskRow:
             updated_at=str(reply.get("updated_at") or ""),
             # Not `is_labeled`, which stays false when one person submits a task of overlap 2 twice (measured).
             finished=submitted >= max(1, int(reply.get("overlap") or 1)),
+            drafted=bool(reply.get("draft_exists")),
         )
 
 

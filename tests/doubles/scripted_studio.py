@@ -33,6 +33,7 @@ class Stored:
     overlap: int = 1
     predictions: list[dict[str, Any]] = field(default_factory=list)
     annotations: list[dict[str, Any]] = field(default_factory=list)
+    drafted: bool = False
 
 
 class ScriptedStudio:
@@ -69,6 +70,10 @@ class ScriptedStudio:
         """That many are to submit it."""
         self._tasks[task].overlap = people
 
+    def begin(self, task: int) -> None:
+        """Somebody begins it and leaves a draft."""
+        self._tasks[task].drafted = True
+
     def remove_task(self, task: int) -> None:
         del self._tasks[task]
 
@@ -76,9 +81,18 @@ class ScriptedStudio:
         del self._projects[project]
 
     def annotate(
-        self, task: int, labels: Sequence[str], *, cancelled: bool = False, by_button: bool = False, at: datetime | None = None
+        self,
+        task: int,
+        labels: Sequence[str],
+        *,
+        cancelled: bool = False,
+        by_button: bool = False,
+        began_from: str | None = None,
+        at: datetime | None = None,
     ) -> None:
-        """A person submits boxes with these labels (or skips, or presses *Create annotations from predictions*)."""
+        """A person submits boxes with these labels (or skips, or presses *Create annotations from predictions*).
+
+        began_from: the version whose boxes were on show."""
         with self._lock:
             stored = self._tasks[task]
             at = at or self._tick()
@@ -92,6 +106,8 @@ class ScriptedStudio:
                 for index, label in enumerate(labels)
             ]  # fmt: skip
             parent = stored.predictions[-1]["id"] if by_button and stored.predictions else None
+            if began_from is not None:
+                parent = next(each["id"] for each in stored.predictions if each["model_version"] == began_from)
             stored.annotations.append(
                 {
                     "id": next(self._numbers), "result": result, "was_cancelled": cancelled, "completed_by": 1, "parent_prediction": parent,
@@ -197,6 +213,22 @@ class ScriptedStudio:
         self._changed()
         return gone
 
+    def task(self, task: int) -> dict[str, Any]:
+        self._called("task")
+        if task not in self._tasks:
+            raise StudioRefused("Label Studio refused GET (404): “Not found.”", status=404)
+        stored = self._tasks[task]
+        return {"id": task, "data": stored.data, "annotations": stored.annotations, "predictions": stored.predictions}
+
+    def delete_prediction(self, prediction: int) -> None:
+        self._called("delete prediction")
+        for task in self._tasks.values():
+            task.predictions = [each for each in task.predictions if each["id"] != prediction]
+            for annotation in task.annotations:
+                if annotation["parent_prediction"] == prediction:
+                    annotation["parent_prediction"] = None
+        self._changed()
+
     def export(self, project: int, *, tasks: Sequence[int] | None = None) -> list[dict[str, Any]]:
         self._called("export")
         return [
@@ -220,7 +252,8 @@ class ScriptedStudio:
     def _row(self, task: Stored) -> TaskRow:
         cancelled = any(each["was_cancelled"] for each in task.annotations)
         versions = frozenset(each["model_version"] for each in task.predictions)
-        return TaskRow(task.id, task.data, versions, _submitted(task) > 0, cancelled, task.updated_at.isoformat(), _done(task))
+        about = {"annotated": _submitted(task) > 0, "cancelled": cancelled, "finished": _done(task), "drafted": task.drafted}
+        return TaskRow(id=task.id, data=task.data, versions=versions, updated_at=task.updated_at.isoformat(), **about)
 
     def _called(self, what: str) -> None:
         self.calls.append(what)

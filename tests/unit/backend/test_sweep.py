@@ -62,17 +62,63 @@ def test_others_predictions_are_never_touched(world) -> None:
     assert len(world.studio.model_versions(project)) == 3
 
 
-@pytest.mark.parametrize("by_button", [True, False])
-def test_what_an_annotation_came_from_stays(world, by_button: bool) -> None:
-    """Deleting a prediction makes Label Studio forget that an annotation came from it, and with it what was rejected."""
-    project = world.project(3)
-    service = world.service(grace_seconds=0.0)
-    service.reconcile(project)
-    first = world.studio.project(project).model_version
-    world.studio.annotate(world.ids(project)[0], ["thing"], by_button=by_button)
-    for names in ({"jason": RED}, {"lacy": RED}, {"lacy": GREEN}):
+def show_in_turn(world, project: int, service, *heads: dict) -> None:
+    for names in heads:
         world.store.publish(str(project), bundle(names))
         while not service.reconcile(project).complete:
             pass
-    assert first in world.studio.model_versions(project)
-    assert len(world.studio.model_versions(project)) == 3
+
+
+@pytest.mark.parametrize("by_button", [True, False])
+def test_what_an_annotation_came_from_stays_and_nothing_else_of_its_version(world, by_button: bool) -> None:
+    """Deleting a prediction makes Label Studio forget that an annotation came from it, and with it what was rejected."""
+    project = world.project(4)
+    service = world.service(grace_seconds=0.0)
+    service.reconcile(project)
+    first = world.studio.project(project).model_version
+    for task in world.ids(project):
+        world.studio.import_predictions(project, [{"task": task, "result": [], "score": 0.0, "model_version": "theirs-1"}])
+    done, skipped, *_ = world.ids(project)
+    world.studio.annotate(done, ["thing"], **({"by_button": True} if by_button else {"began_from": first}))
+    if by_button:  # it takes the newest there is, which is another's here
+        world.studio.task(done)["annotations"][0]["parent_prediction"] = world.studio.task(done)["predictions"][0]["id"]
+    world.studio.annotate(skipped, [], cancelled=True)
+    show_in_turn(world, project, service, {"jason": RED}, {"lacy": RED}, {"lacy": GREEN})
+    counts = world.studio.model_versions(project)
+    assert counts[first] == 1 and first in world.studio.versions_of(done)
+    assert world.studio.task(done)["annotations"][0]["parent_prediction"] is not None
+    assert counts["theirs-1"] == 4 and sorted(counts.values()) == [1, 3, 3, 4]
+    assert world.studio.without_boxes(project) == []
+    looks = world.studio.calls.count("task")
+    service.reconcile(project)
+    assert world.studio.calls.count("task") == looks, "what was looked at is not looked at again"
+
+
+def test_where_somebody_drafts_nothing_goes(world) -> None:
+    project = world.project(2)
+    service = world.service(grace_seconds=0.0)
+    service.reconcile(project)
+    first = world.studio.project(project).model_version
+    done, drafting = world.ids(project)
+    world.studio.annotate(done, ["thing"], began_from=first)
+    world.studio.begin(drafting)
+    show_in_turn(world, project, service, {"jason": RED}, {"lacy": RED}, {"lacy": GREEN})
+    assert first in world.studio.versions_of(drafting)
+
+
+def test_it_goes_on_another_time_when_there_is_much(world, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backend.sweep.SECONDS", 0.0)
+    project = world.project(4)
+    service = world.service(grace_seconds=0.0)
+    service.reconcile(project)
+    first = world.studio.project(project).model_version
+    world.studio.annotate(world.ids(project)[0], ["thing"], began_from=first)
+    world.store.publish(str(project), bundle({"jason": RED}))
+    while not service.reconcile(project).complete:
+        pass
+    world.store.publish(str(project), bundle({"lacy": RED}))
+    outcome = service.reconcile(project)
+    assert outcome.complete and outcome.again_in is not None and world.studio.model_versions(project)[first] > 1
+    for _ in range(6):
+        outcome = service.reconcile(project)
+    assert outcome.again_in is None and world.studio.model_versions(project)[first] == 1
