@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,10 +14,10 @@ import pytest
 import requests
 
 from backend import openapi
-from backend.server import Server, create_app, serve
 from studio.label_config import LabelConfig
 from studio.results import regions
 from tests.doubles.coloured_things import GREEN, RED, bundle, scene
+from tests.doubles.door import Door
 from tests.doubles.scripted_studio import CONFIG
 from tests.unit.backend.conftest import World
 
@@ -26,37 +25,9 @@ SECRET = "a-secret-with-ümlaut"
 PROMPT = "human face"
 
 
-class Door:
-    """A running server. secret: shown as bearer token."""
-
-    def __init__(self, world: World, *, secret: str | None = None, **options: Any) -> None:
-        self.service = world.service(**options)
-        self.service.start()
-        self.server: Server = serve(create_app(self.service, secret=secret), "127.0.0.1", 0, secret=secret)
-        self.thread = threading.Thread(target=self.server.run, daemon=True)
-        self.thread.start()
-        self.session = requests.Session()
-        self.session.trust_env = False
-
-    def detect(self, **how: Any) -> requests.Response:
-        return self.session.post(self.server.url + "/v1/detect", timeout=60, **how)
-
-    def close(self) -> None:
-        self.server.close()
-        self.thread.join(10)
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path)
-    yield made
-    for each in made.services:
-        each.stop()
-
-
 @pytest.fixture
 def door(world: World) -> Iterator[Door]:
-    made = Door(world)
+    made = Door.at_work(world)
     yield made
     made.close()
 
@@ -130,7 +101,7 @@ def test_only_web_addresses_are_fetched(door: Door, url: str) -> None:
 def test_a_project_answers_as_label_studio_shows_it(world: World) -> None:
     number = world.project(2)
     world.store.publish(str(number), bundle({"jason": RED, "lacy": GREEN}))
-    door = Door(world)
+    door = Door.at_work(world)
     try:
         end = time.monotonic() + 60
         while not door.service.reconcile(number).complete:
@@ -149,7 +120,7 @@ def test_a_project_answers_as_label_studio_shows_it(world: World) -> None:
 
 
 def test_without_a_label_studio_there_are_no_projects(world: World) -> None:
-    door = Door(world, studio=None)
+    door = Door.at_work(world, studio=None)
     try:
         answer = door.detect(files={"image": ("a.png", scene(world.photos, 1).read_bytes())}, data={"project": "1"})
     finally:
@@ -158,7 +129,7 @@ def test_without_a_label_studio_there_are_no_projects(world: World) -> None:
 
 
 def test_the_secret_is_a_bearer_token_too(world: World) -> None:
-    door = Door(world, secret=SECRET)
+    door = Door.at_work(world, secret=SECRET)
     try:
         how: dict[str, Any] = {"files": {"image": ("a.png", scene(world.photos, 1).read_bytes())}, "data": {"prompt": PROMPT}}
         statuses = [door.detect(headers={"Authorization": f"Bearer {each}".encode()}, **how).status_code for each in (SECRET, "wrong", "")]

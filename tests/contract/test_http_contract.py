@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import requests
 
-from backend.server import Server, create_app, serve
+from backend.server import create_app, serve
 from tests.doubles.coloured_things import GREEN, RED, bundle
+from tests.doubles.door import Door
 from tests.doubles.scripted_studio import CONFIG
 from tests.unit.backend.conftest import World
 from vision.errors import SettingsError
@@ -22,49 +23,18 @@ FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 SECRET = "a-secret-with-ümlaut"
 
 
-class Door:
-    """A running server and a way to knock. secret: shown as Label Studio does, unless a call says otherwise."""
-
-    def __init__(self, world: World, service: Any, *, secret: str | None = None) -> None:
-        self.world, self.service, self.secret = world, service, secret
-        self.server: Server = serve(create_app(service, secret=secret), "127.0.0.1", 0, secret=secret)
-        self.thread = threading.Thread(target=self.server.run, daemon=True)
-        self.thread.start()
-        self.session = requests.Session()
-        self.session.trust_env = False
-
-    def __call__(self, method: str, path: str, body: Any = None, **how: Any) -> requests.Response:
-        auth = ("dinolabel", self.secret.encode()) if self.secret and "headers" not in how and "auth" not in how else how.pop("auth", None)
-        return self.session.request(method, self.server.url + path, json=body, auth=auth, timeout=30, **how)
-
-    def predict(self, project: int, tasks: list[dict[str, Any]], **more: Any) -> requests.Response:
-        body = {"project": f"{project}.1795348528", "label_config": CONFIG, "tasks": tasks, "params": {"context": None}}
-        return self("POST", "/predict", body | more)
-
-    def tasks(self, project: int) -> list[dict[str, Any]]:
-        return [{"id": each.id, "data": each.data, "annotations": [], "predictions": []} for each in self.world.studio.tasks(project)]
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path)
-    yield made
-    for each in made.services:
-        each.stop()
-
-
 @pytest.fixture
 def door(world: World) -> Iterator[Door]:
     made = Door(world, world.service())
     yield made
-    made.server.close()
+    made.close()
 
 
 @pytest.fixture
 def locked(world: World) -> Iterator[Door]:
     made = Door(world, world.service(), secret=SECRET)
     yield made
-    made.server.close()
+    made.close()
 
 
 def test_health_says_what_is_on(door: Door) -> None:
