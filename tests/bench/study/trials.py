@@ -38,13 +38,14 @@ LINEAR = 0.2  # share of the trials with the slower head: the gate does not know
 
 @dataclass(frozen=True)
 class Trial:
-    """kind: what was done to the labels. objects: held out. truth: candidate minus current, macro-F1 on clean crops."""
+    """kind: what was done to the labels. objects: held out. truth: candidate minus current, macro-F1 on clean crops. words: the gate's."""
 
     kind: str
     names: int
     objects: int
     truth: float
-    decision: gate.Decision
+    published: bool
+    words: str
 
 
 def run(world: World, embedder: Embedder, *, count: int, seed: int) -> list[Trial]:
@@ -60,9 +61,9 @@ def summary(trials: Sequence[Trial]) -> dict[str, Any]:
     """Shares of decisions by the true difference."""
     return {
         "trials": len(trials),
-        "worse_refused": _share([not each.decision.publish for each in trials if each.truth <= -REAL]),
-        "better_accepted": _share([each.decision.publish for each in trials if each.truth >= REAL]),
-        "equal_accepted": _share([each.decision.publish for each in trials if abs(each.truth) < SAME]),
+        "worse_refused": _share([not each.published for each in trials if each.truth <= -REAL]),
+        "better_accepted": _share([each.published for each in trials if each.truth >= REAL]),
+        "equal_accepted": _share([each.published for each in trials if abs(each.truth) < SAME]),
     }
 
 
@@ -139,7 +140,7 @@ def _decided(
     news = judge.news(standing, samples, making)
     assert candidate is not None
     decision = gate.decide(candidate, compared, basis=gate.HELD_OUT, news=news, settled=settled, seed=0)
-    return Trial(kind, len(names), candidate.objects, _worth(published, clean, names) - worth, decision)
+    return Trial(kind, len(names), candidate.objects, _worth(published, clean, names) - worth, decision.publish, decision.reason)
 
 
 def _worth(bundle: Bundle, clean: Samples, names: Sequence[str]) -> float:
