@@ -1,0 +1,74 @@
+"""Which test runs which command of README.md and docs/*.md, and which commands no test runs, with the reason.
+
+A command line that stands in neither table fails tests/unit/test_docs.py: give it a test, or a reason.
+"""
+
+from __future__ import annotations
+
+E2E = "tests/e2e/test_docs.py"
+OFFLINE = "tests/contract/test_docs.py"
+EXPORTS = "tests/unit/exporters/test_docs.py"
+
+RUN_BY = {
+    "README.md": {
+        "make demo": "tests/e2e/test_demo.py",
+        "dinolabel attach": E2E,
+        "dinolabel preannotate": E2E,
+        "dinolabel bootstrap": OFFLINE,
+        "dinolabel detect": OFFLINE,
+    },
+    "docs/ancestor.md": {"": OFFLINE},
+    "docs/exports.md": {"": EXPORTS},
+    "docs/how-to.md": {"": E2E},
+    "docs/production.md": {"": E2E},
+    "docs/troubleshooting.md": {"": E2E},
+    "docs/trust.md": {"": E2E},
+    "docs/tutorial.md": {"": E2E},
+}
+"""Page -> how a line begins ("": any) -> the test that runs it. The longest beginning decides."""
+
+EXCEPTIONS = {
+    "README.md": {
+        "make test": "it is what runs the tests",
+        ". .venv/bin/activate": "the tests run in that environment",
+        "dinolabel up": "needs weights of the hub; with the embedded ones in docs/tutorial.md",
+        "export DINOLABEL_STUDIO_URL": "address and token are the reader's",
+        "dinolabel serve": "runs for ever; tests/e2e/test_init_attach.py starts it beside a real Label Studio",
+        "dinolabel hotkeys": "changes keys of the account that tests share; tests/e2e/test_handover_studio.py puts them back",
+        "dinolabel app": "started in docs/tutorial.md",
+    },
+    "docs/ancestor.md": {
+        "make ancestor-bench": "a bench of many minutes; its parts are in tests/unit/bench",
+        "dinolabel app": "started in docs/tutorial.md",
+        'dinolabel bootstrap videos/ --prompt "human face" --to-project': "needs Label Studio; tests/e2e/test_exports.py has one",
+    },
+    "docs/exports.md": {"dinolabel export FORMAT": "stands for every format; each is run"},
+    "docs/how-to.md": {"dinolabel serve": "runs for ever; tests/e2e/test_init_attach.py starts it beside a real Label Studio"},
+    "docs/tutorial.md": {
+        "python3 run.py setup": "installs for minutes; where tests run it has been run",
+        ". .venv/bin/activate": "the tests run in that environment",
+    },
+}
+"""Page -> how a line begins -> why no test runs it."""
+
+PYTHON = {
+    "README.md": OFFLINE,
+    "docs/app.md": "tests/unit/app/test_page.py",
+    "docs/exports.md": EXPORTS,
+    "docs/production.md": E2E,
+    "docs/trust.md": "tests/unit/vision/test_reasons.py",
+    "docs/tutorial.md": E2E,
+}
+"""Page -> the test that runs its Python."""
+
+
+def excepted(page: str, line: str) -> str | None:
+    """Why no test runs the line; None when one does or should."""
+    return next((why for begin, why in EXCEPTIONS.get(page, {}).items() if line.startswith(begin)), None)
+
+
+def run_by(page: str, line: str) -> str | None:
+    """The test that runs the line; None when the table names none."""
+    tests = RUN_BY.get(page, {})
+    begin = max((each for each in tests if line.startswith(each)), key=len, default=None)
+    return None if begin is None or excepted(page, line) else tests[begin]
