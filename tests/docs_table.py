@@ -20,6 +20,7 @@ RUN_BY = {
     "docs/ancestor.md": {"": OFFLINE},
     "docs/exports.md": {"": EXPORTS},
     "docs/how-to.md": {"": E2E},
+    "docs/install.md": {"dinolabel detect": OFFLINE},
     "docs/production.md": {"": E2E},
     "docs/troubleshooting.md": {"": E2E},
     "docs/trust.md": {"": E2E},
@@ -27,10 +28,13 @@ RUN_BY = {
 }
 """Page -> how a line begins ("": any) -> the test that runs it. The longest beginning decides."""
 
+SETUP = "installs for minutes; where tests run it has been run"
+ACTIVE = "the tests run in that environment"
 EXCEPTIONS = {
+    "*": {"docker ": "needs a container engine"},
     "README.md": {
         "make test": "it is what runs the tests",
-        ". .venv/bin/activate": "the tests run in that environment",
+        ". .venv/bin/activate": ACTIVE,
         "dinolabel up": "needs weights of the hub; with the embedded ones in docs/tutorial.md",
         "export DINOLABEL_STUDIO_URL": "address and token are the reader's",
         "dinolabel serve": "runs for ever; tests/e2e/test_init_attach.py starts it beside a real Label Studio",
@@ -44,12 +48,16 @@ EXCEPTIONS = {
     },
     "docs/exports.md": {"dinolabel export FORMAT": "stands for every format; each is run"},
     "docs/how-to.md": {"dinolabel serve": "runs for ever; tests/e2e/test_init_attach.py starts it beside a real Label Studio"},
-    "docs/tutorial.md": {
-        "python3 run.py setup": "installs for minutes; where tests run it has been run",
-        ". .venv/bin/activate": "the tests run in that environment",
+    "docs/install.md": {
+        "python run.py setup": SETUP,
+        "PIP_INDEX_URL=https://mirror.example.org": "the mirror is the reader's",
+        ". .venv/bin/activate": ACTIVE,
+        "pip install": SETUP,
+        "DINOLABEL_TORCH_INDEX=https://download.pytorch.org/whl/cpu python run.py wheels": "downloads 600 MB",
     },
+    "docs/tutorial.md": {"python3 run.py setup": SETUP, ". .venv/bin/activate": ACTIVE},
 }
-"""Page -> how a line begins -> why no test runs it."""
+"""Page ("*": any) -> how a line begins -> why no test runs it."""
 
 PYTHON = {
     "README.md": OFFLINE,
@@ -64,7 +72,8 @@ PYTHON = {
 
 def excepted(page: str, line: str) -> str | None:
     """Why no test runs the line; None when one does or should."""
-    return next((why for begin, why in EXCEPTIONS.get(page, {}).items() if line.startswith(begin)), None)
+    reasons = EXCEPTIONS["*"] | EXCEPTIONS.get(page, {})
+    return next((why for begin, why in reasons.items() if line.startswith(begin)), None)
 
 
 def run_by(page: str, line: str) -> str | None:

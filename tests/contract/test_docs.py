@@ -65,6 +65,16 @@ def test_from_videos_to_names_in_a_film(place: Path) -> None:
     assert {"jason"} <= {each["label"] for each in tracks}
 
 
+def test_the_first_boxes_of_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (line,) = lines("docs/install.md")
+    monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models").symlink_to(ROOT / "models", target_is_directory=True)
+    assert run(docs.words(line)[1:]) == 0
+    (picture,) = json.loads((tmp_path / "boxes" / "detections.json").read_text())["images"]
+    assert picture["found"]
+
+
 def test_the_python_of_the_readme(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(ROOT)
     (code,) = [block.text for block in docs.blocks(ROOT / "README.md") if block.kind == "python"]

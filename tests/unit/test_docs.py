@@ -55,7 +55,7 @@ def test_each_line_is_run_or_says_why_not(page: str, line: str) -> None:
         assert (docs.ROOT / each).exists(), each
 
 
-@pytest.mark.parametrize("page", {**docs_table.EXCEPTIONS, **docs_table.RUN_BY})
+@pytest.mark.parametrize("page", sorted({*docs_table.EXCEPTIONS, *docs_table.RUN_BY} - {"*"}))
 def test_no_row_of_the_table_is_for_nothing(page: str) -> None:
     lines = docs.commands(docs.ROOT / page)
     for begin in (*docs_table.EXCEPTIONS.get(page, {}), *docs_table.RUN_BY.get(page, {})):
