@@ -72,6 +72,17 @@ def test_the_image_installs_what_run_py_does() -> None:
     assert install.count(" ".join(run.EXACTLY[:2])) == 3, "all by their hashes"
 
 
+def test_build_arguments_have_the_same_defaults_with_and_without_compose() -> None:
+    """Some engines hand over an argument that nobody set as an empty one, which would mean torch with CUDA, and no base image."""
+    alone = dict(re.findall(r"^ARG (\w+)(?:=(.*))?$", DOCKERFILE, re.M))
+    by_compose = {
+        name: composed.interpolated(str(each), {}) for name, each in yaml.safe_load(COMPOSE)["x-product"]["build"]["args"].items()
+    }
+    assert by_compose == alone
+    gpu = yaml.safe_load((DOCKER / "compose.gpu.yml").read_text())["services"]["backend"]["build"]["args"]
+    assert composed.interpolated(gpu["TORCH_INDEX"], {}) == ""
+
+
 def test_the_embedded_weights_and_every_room_go_into_the_image_and_secrets_do_not() -> None:
     kept = set(re.findall(r"^!(\S+)$", (DOCKER / "Dockerfile.dockerignore").read_text(), re.M))
     rooms = {each.parent.name for each in DOCKER.parent.glob("*/__init__.py")} - {"tests"}
