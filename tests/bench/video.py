@@ -74,7 +74,7 @@ def ours(path: Path, errand: Errand, pipeline: Pipeline) -> tuple[list[Rows], in
         who = people(watch)
         rows: list[Rows] = []
         with av.open(str(path)) as container:
-            for frame, boxes in zip(container.decode(video=0), spill, strict=True):
+            for frame, boxes in zip(container.decode(video=0), watch.rows(), strict=True):
                 shown = [(box, who[track]) for track, box in boxes if track in who]
                 paint(frame.to_ndarray(format="rgb24"), [(box, each.label, each.caption) for box, each in shown])
                 rows.append([(each.track, box, None if each.confidence is None else each.label) for box, each in shown])

@@ -102,7 +102,7 @@ class Film:
 
     def _write(self, watch: Watch, who: Mapping[int, Person], files: Sequence[Path]) -> Iterator[Progress]:
         video, data, table, line = files
-        rows = iter(watch.spill)
+        rows = watch.rows()
         last: list[Pixels] = [np.zeros((2, 2, 3), np.uint8)]
 
         def painted(_number: int, pixels: Pixels) -> Pixels:

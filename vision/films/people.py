@@ -32,6 +32,7 @@ class Person:
     """A track that counts. label: the voted name, else the generic label. confidence: of the name, None without one.
 
     guess: the best name when the vote was not sure. first, last: frames, inclusive; begins, ends: their seconds.
+    spans: seconds from and to of each time it is on the screen.
     """
 
     track: int
@@ -46,6 +47,7 @@ class Person:
     last: int
     begins: float
     ends: float
+    spans: tuple[tuple[float, float], ...]
 
     @property
     def caption(self) -> str:
@@ -58,6 +60,7 @@ class Person:
             "track": self.track, "label": self.label, "phrase": self.phrase, "score": round(self.score, 4), "confidence": confidence,
             "guess": self.guess, "looks": self.looks, "agreement": round(self.agreement, 4),
             "first": {"frame": self.first, "seconds": round(self.begins, 3)}, "last": {"frame": self.last, "seconds": round(self.ends, 3)},
+            "spans": [[round(each, 3) for each in span] for span in self.spans],
         }  # fmt: skip
 
 
@@ -106,7 +109,9 @@ def timeline(who: Sequence[Person], seconds: float, target: Path) -> None:
     rows: dict[str, list[Person]] = {}
     for each in who:
         rows.setdefault(each.label, []).append(each)
-    longest = sorted(rows.items(), key=lambda pair: (-sum(each.ends - each.begins for each in pair[1]), pair[0]))[:MOST_ROWS]
+    longest = sorted(rows.items(), key=lambda pair: (-sum(end - begin for each in pair[1] for begin, end in each.spans), pair[0]))[
+        :MOST_ROWS
+    ]
     height = 20 + ROW * max(1, len(longest)) + 34
     sheet = PIL.Image.new("RGB", (WIDTH, height), PAPER)
     pen = PIL.ImageDraw.Draw(sheet)
@@ -136,12 +141,13 @@ def _person(number: int, seen: Seen, watch: Watch, labels: Mapping[str, str]) ->
         last=seen.last,
         begins=times[min(seen.first, end)],
         ends=times[min(seen.last, end)],
+        spans=tuple((times[min(first, end)], times[min(last, end)]) for first, last in seen.spans),
     )
 
 
 def _lines(watch: Watch, who: Mapping[int, Person]) -> Iterator[tuple[Any, ...]]:
     times = watch.video.times
-    for number, rows in enumerate(watch.spill):
+    for number, rows in enumerate(watch.rows()):
         for track, box in sorted(rows, key=lambda pair: pair[0]):
             if (person := who.get(track)) is not None:
                 confidence = "" if person.confidence is None else f"{person.confidence:.4f}"
@@ -160,9 +166,9 @@ def _axis(pen: PIL.ImageDraw.ImageDraw, seconds: float, scale: float, bottom: in
 def _bars(pen: PIL.ImageDraw.ImageDraw, label: str, tracks: Sequence[Person], scale: float, top: int) -> None:
     words = label if len(label) <= 20 else f"{label[:19]}…"
     pen.text((LEFT - 12, top + BAR / 2), words, fill=INK, font=_font(words), anchor="rm")
-    for each in tracks:
-        x1 = LEFT + each.begins * scale
-        pen.rounded_rectangle((x1, top, max(x1 + 3, LEFT + each.ends * scale), top + BAR), radius=4, fill=colour(label))
+    for begins, ends in (span for each in tracks for span in each.spans):
+        x1 = LEFT + begins * scale
+        pen.rounded_rectangle((x1, top, max(x1 + 3, LEFT + ends * scale), top + BAR), radius=4, fill=colour(label))
 
 
 def _font(text: str) -> PIL.ImageFont.FreeTypeFont | PIL.ImageFont.ImageFont:

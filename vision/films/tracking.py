@@ -56,6 +56,11 @@ class Track:
         """What it was taken for most often."""
         return self.phrases.most_common(1)[0][0]
 
+    def join(self, other: Track) -> None:
+        """Count what was seen of another: it is the same thing."""
+        self.hits, self.best = self.hits + other.hits, max(self.best, other.best)
+        self.phrases += other.phrases
+
 
 class Tracker:
     """size: width and height of the frames, pixels. patience: frames followed for which a track is looked for after it was lost."""

@@ -34,11 +34,16 @@ class Vote:
         return self.names.most_common(1)[0][1] / self.looks if self.names else 0.0
 
     @property
+    def guess(self) -> str | None:
+        """The name that most looks gave, None when none gave any."""
+        return min(self.names, key=lambda name: (-self.names[name], -self.sums[name], name), default=None)
+
+    @property
     def answer(self) -> Named | Unknown:
         """Named only by three looks or more of which 60 % agree; confidence: the mean of those that gave the name."""
-        if not self.names:
+        label = self.guess
+        if label is None:
             return Unknown()
-        label = min(self.names, key=lambda name: (-self.names[name], -self.sums[name], name))
         confidence = self.sums[label] / self.names[label]
         sure = self.looks >= LEAST_LOOKS and self.agreement >= LEAST_AGREEMENT
         return Named(label, confidence) if sure else Unknown(label, confidence)

@@ -17,6 +17,7 @@ import numpy as np
 
 from vision.bundle import Bundle
 from vision.films.following import Grey
+from vision.films.rejoining import rejoin
 from vision.films.spill import Spill
 from vision.films.tracking import Track, Tracker
 from vision.films.voting import LEAST_LOOKS, Vote
@@ -47,7 +48,10 @@ class Errand:
 
 @dataclass
 class Seen:
-    """A track with its vote. first, last: frames it is shown in, inclusive. mean: sum of its looks' embeddings, to know it again."""
+    """A track with its vote. first, last: frames it is shown in, inclusive. embedding: sum of its looks', to know it again.
+
+    away: (last, first) frames around each time it was off the screen.
+    """
 
     track: Track
     vote: Vote = field(default_factory=Vote)
@@ -55,6 +59,20 @@ class Seen:
     last: int = 0
     looked: float = float("-inf")
     embedding: Embeddings | None = None
+    away: list[tuple[int, int]] = field(default_factory=list)
+
+    @property
+    def spans(self) -> list[tuple[int, int]]:
+        """First and last frame of each time it is on the screen."""
+        edges = [self.first, *(each for pair in self.away for each in pair), self.last]
+        return list(zip(edges[::2], edges[1::2], strict=True))
+
+    def go_on(self, later: Seen) -> None:
+        """Take in a later track of the same thing."""
+        self.track.join(later.track)
+        self.vote.join(later.vote)
+        self.away.append((self.last, later.first))
+        self.last = later.last
 
 
 @dataclass(frozen=True)
@@ -93,6 +111,7 @@ class Watch:
         self._step = max(1, min(self.every, round(rate / FOLLOWED_RATE)))
         self._tracker = Tracker((self.video.width, self.video.height), patience=max(2, round(rate / self._step * PATIENCE)))
         self._settled = 0
+        self._same: dict[int, int] = {}
 
     def __iter__(self) -> Iterator[Moment]:
         began, before, since = time.perf_counter(), None, self.every - 1
@@ -114,7 +133,13 @@ class Watch:
                     since = 0
                 yield self._moment(number, frame)
         self._settle()
+        self._rejoin()
         self.seconds = time.perf_counter() - began
+
+    def rows(self) -> Iterator[list[tuple[int, Box]]]:
+        """Of each frame: track and box. Once it is watched to the end."""
+        for each in self.spill:
+            yield [(self._same.get(number, number), box) for number, box in each]
 
     def confirmed(self) -> dict[int, Seen]:
         """The tracks that count: seen by two passes or more, or by the only pass there was in their time."""
@@ -145,7 +170,8 @@ class Watch:
         due = [(self.seen[track.id], detection) for track, detection in pairs if self._due(self.seen[track.id], now)]
         boxes = [detection.box for _, detection in due]
         rows = self._pipeline.embed(image, boxes, bundle)
-        for (seen, _), box, row, answer in zip(due, boxes, rows, bundle.answer(rows, boxes, image=image.key), strict=True):
+        answers = bundle.answer(rows, boxes, image=image.key, reasons=False)
+        for (seen, _), box, row, answer in zip(due, boxes, rows, answers, strict=True):
             small = min(box.width, box.height) < self.errand.smallest
             seen.vote.add(Unknown() if small or isinstance(answer, Nothing) else answer)
             seen.looked, seen.embedding = now, row if seen.embedding is None else seen.embedding + row
@@ -161,6 +187,14 @@ class Watch:
                 seen = self.seen[number]
                 seen.first, seen.last = min(seen.first, self._settled), max(seen.last, self._settled)
             self._settled += 1
+
+    def _rejoin(self) -> None:
+        """Whoever came back is the one who left."""
+        if self.errand.bundle is None:
+            return
+        self._same = rejoin(self.seen, self.errand.bundle)
+        for later, earlier in self._same.items():
+            self.seen[earlier].go_on(self.seen.pop(later))
 
     def _clipped(self, box: Any) -> Box | None:
         if box[2] <= box[0] or box[3] <= box[1]:

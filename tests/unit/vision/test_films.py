@@ -17,9 +17,11 @@ from tests.doubles.drawn_films import Disc, DiscDetector, film
 from tests.doubles.scripted_models import BLUE, GREEN, RED, ColourEmbedder, colour_bundle
 from vision.errors import BundleMismatch, MediaUnreadable
 from vision.films.film import Answer, Film
+from vision.films.rejoining import rejoin
 from vision.films.spill import Spill
+from vision.films.tracking import Track
 from vision.films.voting import Vote
-from vision.films.watching import Errand, Watch
+from vision.films.watching import Errand, Seen, Watch
 from vision.pipeline import Pipeline
 from vision.types import Box, Named, Prompt, Thresholds, Unknown
 
@@ -165,7 +167,7 @@ def test_stopping_while_writing_leaves_nothing_either(tmp_path: Path) -> None:
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_a_scene_cut_ends_every_track(tmp_path: Path) -> None:
+def test_a_scene_cut_ends_every_track_and_who_is_in_both_is_known_again(tmp_path: Path) -> None:
     """White for a second, black for a second, a disc at the same place in both."""
     path = tmp_path / "cut.mp4"
     with av.open(str(path), "w") as out:
@@ -177,8 +179,11 @@ def test_a_scene_cut_ends_every_track(tmp_path: Path) -> None:
             out.mux(video.encode(av.VideoFrame.from_ndarray(np.asarray(picture), format="rgb24")))
         out.mux(video.encode(None))
     answer = seen(path, tmp_path / "out", errand(every=12), pipeline())
-    assert [(each.label, each.last < 30) for each in answer.people] == [("tom", True), ("tom", False)]
-    assert answer.people[1].first == 30, "the detector looks right after the cut"
+    ((begins, cut), (again, _)) = answer.people[0].spans
+    assert len(answer.people) == 1
+    assert (begins, cut, again) == pytest.approx((0, 29 / 30, 30 / 30), abs=0.001), "the detector looks right after the cut"
+    nameless = seen(path, tmp_path / "out", errand(named=False, every=12), pipeline())
+    assert [(each.first, each.last) for each in nameless.people] == [(0, 29), (30, 59)], "nobody looks at faces without a head"
 
 
 def test_a_film_that_is_cut_short_gives_what_there_is(tmp_path: Path) -> None:
@@ -255,3 +260,46 @@ def test_nothing_of_a_frame_stays_in_memory(tmp_path: Path) -> None:
         tracemalloc.stop()
     for stage, each in held.items():
         assert each[450] - each[90] < 320 * 240, stage
+
+
+def test_who_was_hidden_for_long_is_known_again(tmp_path: Path) -> None:
+    """Tom goes behind a wall, nearly four seconds; Felix comes where Tom is seen again, and is somebody else."""
+    tom = Disc(RED, lambda n: (40 + n, 120))
+    wall = Disc((90, 90, 90), lambda _: (150, 120), radius=60)
+    felix = Disc(BLUE, lambda n: (40 + n - 110, 60) if n >= 110 else None)
+    source = film(tmp_path / "wall.mp4", [tom, wall, felix], frames=270)
+    answer = seen(source, tmp_path / "out", errand(every=10), pipeline(RED, BLUE))
+    assert [(each.label, len(each.spans)) for each in answer.people] == [("tom", 2), ("felix", 1)]
+    (begins, hides), (shows, ends) = answer.people[0].spans
+    assert (begins, ends) == pytest.approx((0, 269 / 30), abs=0.3)
+    assert 1.0 < hides < 3.2 < 4.2 < shows < 6.5
+    rows = [int(each["frame"]) for each in csv.DictReader(answer.table.open()) if each["label"] == "tom"]
+    assert min(rows) < 5
+    assert max(rows) > 260
+    assert not set(rows) & set(range(round(hides * 30) + 1, round(shows * 30))), "nobody is drawn on the wall"
+    assert answer.document["tracks"][0]["spans"] == [[pytest.approx(a, abs=0.001) for a in span] for span in answer.people[0].spans]
+
+
+@pytest.mark.parametrize(
+    ("spans", "angle", "names", "wanted"),
+    [
+        (((0, 9), (20, 29)), 0.3, ("tom", "tom"), {2: 1}),
+        (((0, 9), (20, 29)), 0.3, ("tom", None), {2: 1}),
+        (((0, 9), (20, 29)), 0.3, (None, None), {2: 1}),
+        (((0, 9), (20, 29)), 0.3, ("tom", "felix"), {}),
+        (((0, 20), (20, 29)), 0.3, ("tom", "tom"), {}),
+        (((0, 9), (20, 29)), 0.9, ("tom", "tom"), {}),
+    ],
+    ids=["near", "one without a name", "strangers", "two names", "seen together", "far"],
+)
+def test_two_tracks_are_one(
+    spans: tuple[tuple[int, int], ...], angle: float, names: tuple[str | None, ...], wanted: dict[int, int]
+) -> None:  # fmt: skip
+    bundle = colour_bundle(tom=RED, felix=BLUE)
+    looks: dict[int, Seen] = {}
+    for number, (first, last) in enumerate(spans, 1):
+        vote, row = Vote(), np.zeros(bundle.references.shape[1], np.float32)
+        vote.add(Named(name, 0.9) if (name := names[number - 1]) else Unknown())
+        row[:2] = np.cos(angle * (number - 1)), np.sin(angle * (number - 1))
+        looks[number] = Seen(Track(number, np.zeros(4)), vote, first, last, embedding=row)
+    assert rejoin(looks, bundle) == wanted
