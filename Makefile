@@ -44,5 +44,6 @@ WEIGHTS ?= nano
 study: ## how far the head can be trusted: docs/study.md and study.json (WEIGHTS=facebook/dinov2-small: on real weights)
 	$(PYTHON) run.py study --weights $(WEIGHTS)
 
-parity: ## our network against groundingdino-py's own, at equal weights
-	$(PYTHON) run.py parity
+SIZE ?= swin_t
+parity: ## our network against groundingdino-py's own, at equal weights (SIZE=swin_b: the larger one)
+	$(PYTHON) run.py parity $(SIZE)
