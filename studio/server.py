@@ -169,7 +169,8 @@ class LocalStudio:
             "LOCAL_FILES_SERVING_ENABLED": "true" if self.documents else "false",
             **({"LOCAL_FILES_DOCUMENT_ROOT": str(self.documents)} if self.documents else {}),
         }
-        return environment | {f"LABEL_STUDIO_{name}": value for name, value in settings.items()} | {"LOG_LEVEL": "WARNING"}
+        at_home = {"DJANGO_SETTINGS_MODULE": "dinolabel_settings", "PYTHONPATH": str(Path(__file__).with_name("beside"))}
+        return environment | {f"LABEL_STUDIO_{name}": value for name, value in settings.items()} | at_home | {"LOG_LEVEL": "WARNING"}
 
     def _wait(self, deadline: float) -> None:
         with requests.Session() as session:

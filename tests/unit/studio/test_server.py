@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -96,8 +97,6 @@ def test_secrets_are_kept_and_nobody_elses_to_read(fake: Path) -> None:
 
 
 def test_what_it_is_told(fake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import json
-
     monkeypatch.setenv("LABEL_STUDIO_DATABASE_NAME", "/somebody/elses.sqlite3")
     monkeypatch.setenv("DATABASE_NAME", "/somebody/elses.sqlite3")
     monkeypatch.setenv("HOST", "http://somewhere.example")
@@ -111,6 +110,34 @@ def test_what_it_is_told(fake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert told["LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN"] == "true"
     assert told["LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED"] == "true"
     assert told["LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT"] == str((tmp_path / "documents").resolve())
+
+
+def test_it_is_told_to_call_nobody(fake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the person's own environment says; tests/e2e/test_connections.py watches the real one."""
+    for name in ("COLLECT_ANALYTICS", "LATEST_VERSION_CHECK", "SENTRY_DSN", "FRONTEND_SENTRY_DSN"):
+        for prefix in ("", "HEARTEX_", "LABEL_STUDIO_"):
+            monkeypatch.setenv(prefix + name, "https://key@sentry.example/1" if "DSN" in name else "true")
+    with LocalStudio(fake):
+        told = json.loads((fake / "env.json").read_text())
+    assert told["LABEL_STUDIO_COLLECT_ANALYTICS"] == told["LABEL_STUDIO_LATEST_VERSION_CHECK"] == "false"
+    assert told["LABEL_STUDIO_SENTRY_DSN"] == told["LABEL_STUDIO_FRONTEND_SENTRY_DSN"] == ""
+
+
+def test_its_pages_tips_are_not_fetched(tmp_path: Path) -> None:
+    """Label Studio's own code under the settings that we start it with: without them it asks raw.githubusercontent.com."""
+    program = (
+        "import importlib.util, sys; sys.path.insert(0, importlib.util.find_spec('label_studio').submodule_search_locations[0])\n"
+        "import requests; requests.get = lambda *_, **__: print('ASKED')\n"
+        "import django; django.setup()\n"
+        "from django.conf import settings; settings.ALLOWED_HOSTS = ['*']\n"
+        "from django.test import Client\n"
+        "print('answers', [(Client().get(path).status_code, Client().get(path).content) for path in ('/heidi-tips', '/heidi-tips/')])"
+    )
+    told = {name: value for name, value in LocalStudio(tmp_path)._environment().items() if name != "LABEL_STUDIO_HOST"}
+    told |= {"LABEL_STUDIO_BASE_DATA_DIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", program], env=told, capture_output=True, text=True, timeout=240)
+    assert "answers [(404, b'{}'), (404, b'{}')]" in done.stdout, done.stderr
+    assert "ASKED" not in done.stdout
 
 
 def test_a_failing_start_shows_its_last_words_and_leaves_nothing_running(fake: Path) -> None:
