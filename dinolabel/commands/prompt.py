@@ -62,7 +62,7 @@ def threshold(
 
 @app.command("typing")
 def typing(project: options.Project = None) -> None:
-    """Let people type what to look for on the picture before them: adds a text field and a threshold under the picture.
+    """Let people type what to look for on the picture before them: adds a text field and a threshold above the picture.
 
     Boxes appear on that one picture, as suggestions to accept; nothing else changes. Needs a backend that Label Studio reaches
     (`up`, or --serve-url of init and attach). To take it away, remove the two tags from the label config.

@@ -13,6 +13,11 @@ from studio.wire import Wire
 MARK = "dinolabel"  # a key of the tab's own data, which Label Studio keeps as it is
 MOST = 200  # tasks in one tab: each is a filter line in Label Studio's page
 NOBODY = 0  # no task has this id
+UNSEEN = (
+    "inner_id", "completed_at", "cancelled_annotations", "total_predictions", "annotators", "annotations_results", "annotations_ids",
+    "predictions_results", "file_upload", "storage_filename", "created_at", "updated_at", "updated_by", "avg_lead_time", "draft_exists",
+)  # fmt: skip
+"""Columns that are not shown at first: with all of them the picture is off the right edge of the page (seen)."""
 
 
 class Tabs:
@@ -31,24 +36,30 @@ class Tabs:
         return self.set_tab(project, name, {"title": title, "filters": {"conjunction": "or", "items": items}, "ordering": []})
 
     def set_tab(self, project: int, name: str, data: Mapping[str, Any]) -> str:
-        """Make or change our tab of that name; its address for a browser. data: {"title", "filters": {…}, "ordering": […], …}."""
+        """Make or change our tab of that name; its address for a browser. data: {"title", "filters": {…}, "ordering": […], …}.
+
+        What people chose in it besides, such as columns and the size of the pictures, stays.
+        """
         ours = self._ours(project, name)
-        body = {"project": project, "data": {**data, MARK: name}}
+        hidden = [f"tasks:{each}" for each in UNSEEN]
+        theirs = {"hiddenColumns": {"explore": hidden, "labeling": hidden}} if ours is None else ours["data"]
+        body = {"project": project, "data": {**theirs, **data, MARK: name}}
         if ours is None:
-            ours = int(self.wire.json("POST", "/api/dm/views/", json=body)["id"])
+            number = int(self.wire.json("POST", "/api/dm/views/", json=body)["id"])
         else:
-            self.wire.json("PATCH", f"/api/dm/views/{ours}/", json=body)
-        return f"{self.wire.url}/projects/{project}/data?tab={ours}"
+            number = int(ours["id"])
+            self.wire.json("PATCH", f"/api/dm/views/{number}/", json=body)
+        return f"{self.wire.url}/projects/{project}/data?tab={number}"
 
     def remove_tab(self, project: int, name: str) -> bool:
         """Remove our tab of that name; whether there was one."""
         ours = self._ours(project, name)
         if ours is not None:
-            self.wire.json("DELETE", f"/api/dm/views/{ours}/")
+            self.wire.json("DELETE", f"/api/dm/views/{ours['id']}/")
         return ours is not None
 
-    def _ours(self, project: int, name: str) -> int | None:
-        return next((int(each["id"]) for each in self.tabs(project) if (each.get("data") or {}).get(MARK) == name), None)
+    def _ours(self, project: int, name: str) -> dict[str, Any] | None:
+        return next((each for each in self.tabs(project) if (each.get("data") or {}).get(MARK) == name), None)
 
 
 def _is(task: int) -> dict[str, Any]:

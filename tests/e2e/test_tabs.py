@@ -41,5 +41,11 @@ def test_a_tab_holds_the_tasks_it_is_given_and_leaves_everything_else(studio: St
     assert shown(studio, empty, project) == []
     assert json.dumps([studio.task(each) for each in tasks]) == json.dumps(before)
 
+    assert "tasks:created_at" in empty["data"]["hiddenColumns"]["explore"], "else the picture is off the page"
+    studio.wire.json("PATCH", f"/api/dm/views/{empty['id']}/", json={"project": project, "data": {**empty["data"], "gridWidth": 3}})
+    studio.show_tasks(project, "suspects", "Suspects", [])
+    (kept,) = [each for each in studio.tabs(project) if each["data"].get("dinolabel")]
+    assert kept["data"]["gridWidth"] == 3, "what a person chose in it stays"
+
     assert studio.remove_tab(project, "suspects") and not studio.remove_tab(project, "suspects")
     assert [each["id"] for each in studio.tabs(project)] == [theirs_now["id"]]

@@ -25,6 +25,8 @@ def warm(stand: Stand, pictures: Sequence[Path]) -> tuple[int, str]:
         lambda: stand.state(project).get("state") == "in step" and stand.studio.project(project).model_version, "warm caches", seconds=3600
     )
     version = stand.studio.project(project).model_version
+    seen = [len(each["result"]) for row in list(stand.studio.tasks(project))[:50] for each in stand.studio.predictions(row.id)]
+    print(f"{len(pictures)} tasks, {statistics.mean(seen):.1f} boxes each (mean of {len(seen)})", flush=True)
     shutil.rmtree(stand.folder / PUSHER, ignore_errors=True)
     (stand.folder / PUSHER).mkdir()
     for pattern in ("cache.sqlite*", "models.json"):
