@@ -17,8 +17,10 @@ FLOOR_RECALL = 0.4  # of one label: a mean can hide a name that is never found
 ENOUGH_GROUPS = 2  # held-out groups of a label before it is counted as judged
 JUDGED_SHARE = 0.5  # of the labels that must be judged before a held-out report speaks for the head
 FLOOR_UNKNOWN = 0.5  # of explicit unknowns, unnamed: a head that names most strangers costs trust
-UNKNOWN_LOSS = 0.1
+ONE_SIDED = 1.28  # standard errors of a loss of recall that is no chance, at 90 %: a lost name is worse than a training too many
+CLEAR_LOSS = 0.1  # of a share, besides two standard errors
 MARGIN = 0.05  # macro-F1: a loss that must be ruled out before a head is replaced
+UNSEEN = 3.0  # errors that may be there, at 95 %, where none was seen
 COARSE = 0.1  # with fewer objects than that, one crop counts for points: this much lost is too much
 MEASURABLE = 100  # held-out objects from which on a loss of MARGIN can be ruled out at all
 SETTLED, ENOUGH_SETTLED = 0.04, 20  # on what was approved before: this much lost, of so many objects, is too much
@@ -134,7 +136,9 @@ def _no_loss(candidate: Report, current: Report, found: Difference, news: News |
     lenient = found.objects < MEASURABLE and not (news is not None and news.fewer)
     if found.high < 0 or (lenient and found.point < -COARSE):
         return Check(name, False, f"It would lose: m{words}{blamed}")
-    if not lenient and found.low <= -MARGIN:
+    # with few objects, resampling them shows too little of what there may be: 3 / n at 95 % where nothing was seen (rule of three)
+    low = min(found.low, -UNSEEN / max(found.objects, 1)) if found.point <= 0 else found.low
+    if not lenient and low <= -MARGIN and found.point < MARGIN:
         return Check(name, False, f"It may lose {MARGIN:.2f} or more: m{words}{blamed}")
     if found.candidate < FLOOR_EVER and found.point < GAIN_F1:
         return Check(name, False, f"No better, and of no use: the floor is {FLOOR_EVER:.2f}: m{words}")
@@ -167,11 +171,13 @@ def _learnt(news: News | None) -> str:
 
 
 def _recall(candidate: Report, current: Report | None) -> Check:
-    """A label below the floor fails, unless the current head is no better at it: then refusing would help nobody."""
+    """A label below the floor fails, unless the current head is not clearly better at it: then refusing would help nobody."""
     low = []
     for label, score in candidate.per_label.items():
         before = current.per_label[label].recall if current is not None and label in current.per_label else None
-        if score.objects >= ENOUGH_OBJECTS and score.recall < FLOOR_RECALL and (before is None or score.recall < before):
+        if score.objects < ENOUGH_OBJECTS or score.recall >= FLOOR_RECALL:
+            continue
+        if before is None or _clearly_less(score.recall, before, score.objects, errors=ONE_SIDED):
             low.append(f"{label} in {round(score.recall * score.objects)} of {score.objects}")
     if low:
         return Check("recall of each label", False, f"Names hardly found: {', '.join(low)} (floor {FLOOR_RECALL:.0%}).")
@@ -187,15 +193,15 @@ def _unknown(candidate: Report, current: Report | None) -> list[Check]:
     words = f"{round(mine.kept * mine.objects)} of {mine.objects} unknown objects stay unnamed"
     words += f" (current head {round(before * mine.objects)})" if before is not None else ""
     worse = before is None or mine.kept < before
-    if worse and (mine.kept < FLOOR_UNKNOWN or (before is not None and _clearly_less(mine.kept, before, mine.objects))):
+    if worse and (mine.kept < FLOOR_UNKNOWN or (before is not None and _clearly_less(mine.kept, before, mine.objects, errors=2.0))):
         return [Check(name, False, f"It names strangers: {words}; the floor is {FLOOR_UNKNOWN:.0%}.")]
     return [Check(name, True, f"{words}.")]
 
 
-def _clearly_less(now: float, before: float, objects: int) -> bool:
-    """By more than a tenth, and by more than two standard errors of two shares."""
+def _clearly_less(now: float, before: float, objects: int, *, errors: float) -> bool:
+    """By more than a tenth, and by more than so many standard errors of two shares, but for one object (Yates)."""
     spread = ((now * (1 - now) + before * (1 - before)) / objects) ** 0.5
-    return bool(before - now > max(UNKNOWN_LOSS, 2 * spread))
+    return bool(before - now - 1 / objects > max(CLEAR_LOSS - 1 / objects, errors * spread))
 
 
 def _counted(report: Report, sources: str) -> str:

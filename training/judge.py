@@ -28,7 +28,7 @@ FOLDER = "judge"  # in a published bundle's folder: the same head from the train
 class Trial:
     """choice: the head that won. basis: gate.HELD_OUT, LEFT_OUT or NOTHING. candidate, compared: reports of it and of the current head.
 
-    judge: the candidate from the train side only, None when no name is there. calibrated: on everything, for the head to publish.
+    judge: the candidate from the train side only, None when no name is there. calibrated: for the head to publish, as judged.
     settled: both on what was approved before, where there is such. grown: what parts of the train side bring.
     """
 
@@ -74,7 +74,8 @@ def try_out(everything: Samples, current: Current, making: Making, *, theirs: Sa
         candidate = fit.held_out_report(judge, held_out, seed=making.seed)
     if judge is not None and candidate is not None and (everything.set_apart or gate.enough(candidate, everything.names)):
         compared = fit.held_out_report(current.judge, as_they_see_it, seed=making.seed) if current.judge else None
-        calibrated = fit.calibration(choice.winner, taught, seed=making.seed)
+        if train_side.names != taught.names:  # thresholds that never knew a name may not suit it
+            calibrated = fit.calibration(choice.winner, taught, seed=making.seed)
         before = settled(current, judge, held_out, as_they_see_it, seed=making.seed)
         grown = growth.curve(choice.winner, train_side, held_out, seed=making.seed)
         return Trial(choice, gate.HELD_OUT, candidate, compared, judge, calibrated, before, grown)

@@ -26,7 +26,8 @@ FORMAT = 1
 JSON, PAGE, PICTURE, CURVES = "receipt.json", "receipt.html", "confusion.png", "curves.png"
 NOTE = (
     "The judged head has learnt from the train side only. The published head is the same one with the same settings, fitted again on "
-    "every approved box, its thresholds measured again with pictures left out."
+    "every approved box; its temperature and thresholds are those that were judged, unless "
+    "a name was not there then."
 )
 APART = "What a person set apart to test on has taught neither the judged head nor the published one: both have learnt from the rest."
 

@@ -115,11 +115,10 @@ def _with_one_current(world: World, embedder: Embedder, rng: Rng, count: int, ta
 
 
 def _pair(head: Contender, samples: Samples, making: Making) -> tuple[Bundle, Bundle]:
-    """What would be published, and its judge."""
-    out = []
-    for part in (samples, samples.on("train")):
-        out.append(fit.bundle(head, part, fit.calibration(head, part, seed=0), making, metrics={}))
-    return out[0], out[1]
+    """What would be published, and its judge: with the same thresholds, as training has it."""
+    calibrated = fit.calibration(head, samples.on("train"), seed=0)
+    published, judged = (fit.bundle(head, part, calibrated, making, metrics={}) for part in (samples, samples.on("train")))
+    return published, judged
 
 
 def _decided(

@@ -53,6 +53,15 @@ def test_a_name_that_was_only_seen_held_out_does_not_count_against_the_head(benc
     assert share_named(bench.bundle(verdict), world, "lacy")[0] >= 0.8
 
 
+def test_thresholds_are_published_as_they_were_judged(bench: Bench) -> None:
+    verdict = bench.train(World().crowd(["jason", "maria"], images=30))
+    published = bench.bundle(verdict)
+    judged = Bundle.load(bench.store.folder("1", str(verdict.bundle_id)) / "judge")
+    settings = ("temperature", "accept_threshold", "distance_threshold")
+    assert [getattr(published, each) for each in settings] == [getattr(judged, each) for each in settings]
+    assert len(published.references) > len(judged.references)
+
+
 def test_a_receipt_is_written_for_people_and_programs(bench: Bench) -> None:
     verdict = bench.train(World().crowd(NAMES, images=30), wanted=("jason", "lacy", "maria"))
     told = receipt(verdict)
