@@ -8,7 +8,8 @@ FONT = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "No
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 CSS = """
 .gradio-container { width: 100% !important; max-width: 1500px !important; box-sizing: border-box;
-  margin: 0 auto !important; padding: 20px 28px !important; }
+  margin: 0 auto !important; padding: clamp(12px, 1.5vw, 20px) clamp(12px, 2vw, 28px) !important; }
+.gradio-container .main.app { padding: 16px clamp(0px, 4vw - 24px, 32px) !important; }
 footer { display: none !important; }
 #header h1 { font-size: 22px; font-weight: 650; letter-spacing: -0.02em; margin: 0; display: inline-block; }
 #header p { display: inline-block; margin: 0 0 0 14px; color: var(--body-text-color-subdued); }
@@ -30,11 +31,15 @@ footer { display: none !important; }
 .gradio-container .wrap > .error { display: none; } /* the message says it; a red pill on every output says nothing */
 .dark input[type="range"] { --neutral-200: var(--neutral-700); }
 @media (max-width: 800px) {
-  .gradio-container { padding: 12px !important; }
   #header p { display: block; margin: 2px 0 0; }
   #header nav { float: none; }
   #header span:first-child { margin-left: 0; }
   #found { height: 320px !important; }
+  #film-preview, #film-found { height: auto !important; min-height: 200px; }
+  #film-timeline .image-container, #film-timeline .image-frame { overflow-x: auto; } /* its words cannot be read at a third of their size */
+  #film-timeline img { min-width: 720px; margin: 0; }
+  #film-timeline .image-frame, #film-timeline button { justify-content: flex-start; display: flex; }
+  .curve text { font-size: 22px; }
 }
 """
 

@@ -81,7 +81,9 @@ def _models(shown: Page) -> None:
 
 
 def _check_width(shown: Page, width: int) -> None:
-    """Nothing may stick out to the side."""
+    """Nothing may stick out to the side, and little of the window may be wasted on margins."""
+    used: Any = shown.evaluate("() => document.querySelector('#tabs').clientWidth")
+    assert used >= 0.9 * width, f"{used} pixels of a window of {width} are used"
     wide: Any = shown.evaluate("() => document.documentElement.scrollWidth")
     assert wide <= width, f"the page is {wide} pixels wide in a window of {width}"
 
