@@ -20,7 +20,6 @@ FLOOR_UNKNOWN = 0.5  # of explicit unknowns, unnamed: a head that names most str
 ONE_SIDED = 1.28  # standard errors of a loss of recall that is no chance, at 90 %: a lost name is worse than a training too many
 CLEAR_LOSS = 0.1  # of a share, besides two standard errors
 MARGIN = 0.05  # macro-F1: a loss that must be ruled out before a head is replaced
-UNSEEN = 3.0  # errors that may be there, at 95 %, where none was seen
 COARSE = 0.1  # with fewer objects than that, one crop counts for points: this much lost is too much
 MEASURABLE = 100  # held-out objects from which on a loss of MARGIN can be ruled out at all
 SETTLED, ENOUGH_SETTLED = 0.04, 20  # on what was approved before: this much lost, of so many objects, is too much
@@ -136,9 +135,7 @@ def _no_loss(candidate: Report, current: Report, found: Difference, news: News |
     lenient = found.objects < MEASURABLE and not (news is not None and news.fewer)
     if found.high < 0 or (lenient and found.point < -COARSE):
         return Check(name, False, f"It would lose: m{words}{blamed}")
-    # with few objects, resampling them shows too little of what there may be: 3 / n at 95 % where nothing was seen (rule of three)
-    low = min(found.low, -UNSEEN / max(found.objects, 1)) if found.point <= 0 else found.low
-    if not lenient and low <= -MARGIN and found.point < MARGIN:
+    if not lenient and found.low <= -MARGIN and found.point < MARGIN:
         return Check(name, False, f"It may lose {MARGIN:.2f} or more: m{words}{blamed}")
     if found.candidate < FLOOR_EVER and found.point < GAIN_F1:
         return Check(name, False, f"No better, and of no use: the floor is {FLOOR_EVER:.2f}: m{words}")
