@@ -169,6 +169,7 @@ def test(*arguments: str) -> None:
     ensure_chromium()
     ensure("ExifTool", "libimage-exiftool-perl", "exiftool")  # reads our photo sidecars back
     ensure("strace", "strace", "strace")  # sees what connections are opened
+    ensure("bubblewrap", "bubblewrap", "bwrap")  # a clean root folder, for the steps of docker/Dockerfile
     offline = OFFLINE | {"OMP_NUM_THREADS": "1"}
     for checks in ("ruff check .", "ruff format --check .", "mypy"):
         call(PYTHON, "-m", *checks.split())
