@@ -39,7 +39,8 @@ footer { display: none !important; }
   #film-timeline .image-container, #film-timeline .image-frame { overflow-x: auto; } /* its words cannot be read at a third of their size */
   #film-timeline img { min-width: 720px; margin: 0; }
   #film-timeline .image-frame, #film-timeline button { justify-content: flex-start; display: flex; }
-  .curve text { font-size: 22px; }
+  .curve { overflow: visible; }
+  .curve text { font-size: 18px; }
 }
 """
 
