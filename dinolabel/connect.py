@@ -5,14 +5,39 @@ Knows Label Studio's client and the shape of our addresses; what a backend does 
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from backend.names import SECRET_HEADER, TITLE
+from vision.errors import RequestError
 
 if TYPE_CHECKING:
     from studio.client import Studio
 
-__all__ = ["SECRET_HEADER", "TITLE", "connect", "disconnect"]
+__all__ = ["SECRET_HEADER", "TITLE", "callable_address", "connect", "disconnect"]
+NAME = re.compile(r"localhost|[\w-]+(\.[\w-]+)+|\[[0-9a-f:.]+\]", re.IGNORECASE)
+
+
+def callable_address(url: str | None) -> str | None:
+    """The address, if Label Studio would take it for a webhook: one whose host is a bare name it refuses with 400 (1.23.2, measured).
+
+    Raises RequestError before anything is made.
+    """
+    if url is None:
+        return None
+    try:
+        parts = urlsplit(url)
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+        whole = parts.scheme in ("http", "https") and (parts.port is None or parts.port > 0)
+    except ValueError:
+        host, whole = "", False
+    if not whole or not host:
+        raise RequestError(f"{url!r} is no address.", hint="Write it as http://HOST:9090.")
+    if not NAME.fullmatch(host):
+        told = f"Label Studio takes no webhook whose host has no dot: {url}"
+        raise RequestError(told, hint="Use the machine's address or full name; in compose, an alias such as backend.internal.")
+    return url
 
 
 def connect(studio: Studio, project: int, url: str, *, secret: str | None = None) -> None:

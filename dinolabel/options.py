@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from dinolabel import connect
+
 Project = Annotated[int | None, typer.Option("--project", help="Label Studio's project number. Needed when there are several.")]
 Heads = Annotated[
     str | None,
@@ -15,6 +17,9 @@ WeightsName = Annotated[
     str | None, typer.Option("--weights", help="`nano` (embedded pair), `hub` (the default pair), or the detector's hub id or folder.")
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Go on without being asked.")]
-ServeUrl = Annotated[str | None, typer.Option(help="Address of `dinolabel serve` for Label Studio to call. Not needed: it polls.")]
+ServeUrl = Annotated[
+    str | None,
+    typer.Option(help="Address of `dinolabel serve` for Label Studio to call. Not needed: it polls.", callback=connect.callable_address),
+]
 PROMPT_HELP = 'What to look for: "cat face"; or label=words: "dog=dog face, puppy". Repeatable.'
 Names = Annotated[list[str] | None, typer.Option("--names", help="Names to learn, comma separated.")]

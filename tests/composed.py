@@ -31,12 +31,21 @@ def services(
     given: Mapping[str, str], *, profiles: Iterable[str] = (), ports: Mapping[int, int] | None = None
 ) -> dict[str, dict[str, Any]]:
     """Name -> service of compose.yml. given: what docker/.env and the shell say. ports: instead of the usual ones."""
-    lines = (DOCKER / "compose.yml").read_text().splitlines()
-    text = interpolated("\n".join(line for line in lines if not line.lstrip().startswith("#")), given)
-    for usual, other in (ports or {}).items():
-        text = re.sub(rf"\b{usual}\b", str(other), text)
+
+    def put_in(each: Any) -> Any:
+        """After parsing, as an engine does: a value with brackets stays text."""
+        if isinstance(each, dict):
+            return {name: put_in(value) for name, value in each.items()}
+        if isinstance(each, list):
+            return [put_in(value) for value in each]
+        text = interpolated(each, given) if isinstance(each, str) else each
+        for usual, other in (ports or {}).items() if isinstance(text, str) else ():
+            text = re.sub(rf"\b{usual}\b", str(other), text)
+        return text
+
+    whole = put_in(yaml.safe_load((DOCKER / "compose.yml").read_text()))
     chosen = set(profiles)
-    found = {name: each for name, each in yaml.safe_load(text)["services"].items() if chosen.issuperset(each.get("profiles", ()))}
+    found = {name: each for name, each in whole["services"].items() if chosen.issuperset(each.get("profiles", ()))}
     for each in found.values():
         each["environment"] = {
             name: given.get(name) if value is None else str(value)

@@ -27,7 +27,7 @@ from tests.e2e import services
 ROOT = DOCKER.parent
 OUTSIDE = f"{sys.base_prefix}/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 FROM_HERE = ("/usr", "/bin", "/sbin", "/lib", "/lib64", sys.base_prefix, sys.prefix)
-NAMES = "127.0.0.1 localhost database studio backend app\n"
+NAMES = "127.0.0.1 localhost database studio backend backend.internal app\n"
 SETTLED = ["setpriv", "--reuid=10001", "--regid=10001", "--clear-groups", "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"]
 
 

@@ -53,12 +53,12 @@ def free_port() -> int:
 
 
 @contextmanager
-def process(command: Sequence[str], *, port: int, log: Path, **options: Any) -> Iterator[None]:
-    """Runs until its port answers, ends its whole group afterwards."""
+def process(command: Sequence[str], *, port: int, log: Path, seconds: float = WAIT_SECONDS, **options: Any) -> Iterator[None]:
+    """Waits until its port answers, ends its whole group afterwards."""
     with log.open("wb") as output:
         running = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True, **options)
     try:
-        end = time.monotonic() + WAIT_SECONDS
+        end = time.monotonic() + seconds
         while not _answers(port):
             words = log.read_text(errors="replace")[-2000:]
             assert running.poll() is None and time.monotonic() < end, f"{command[0]} did not start:\n{words}"
@@ -81,21 +81,30 @@ def _answers(port: int) -> bool:
 
 
 @contextmanager
-def postgres() -> Iterator[dict[str, str]]:
+def postgres(
+    *, port: int | None = None, user: str = "postgres", password: str = "postgres", name: str = "postgres"
+) -> Iterator[dict[str, str]]:
     """A new cluster; yields the environment that makes Label Studio use it. PostgreSQL refuses root, so root becomes `postgres`."""
     initdb = program("initdb", also="/usr/lib/postgresql/*/bin/initdb")
+    programs = Path(initdb).resolve().parent
     prefix = ["runuser", "-u", "postgres", "--"] if getpass.getuser() == "root" else []
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))
-    port = free_port()
+    chosen = str(port or free_port())
     try:
+        (folder / "password").write_text(password)
         if prefix:
-            shutil.chown(folder, "postgres")
+            for each in (folder, folder / "password"):
+                shutil.chown(each, "postgres")
+        login = ["-A", "scram-sha-256", "-U", user, f"--pwfile={folder / 'password'}"]
+        subprocess.run([*prefix, initdb, "-D", folder / "db", *login], check=True, capture_output=True, cwd="/")
         quiet = ["-c", "fsync=off", "-c", "unix_socket_directories="]
-        subprocess.run([*prefix, initdb, "-D", folder / "db", "-A", "trust", "-U", "postgres"], check=True, capture_output=True, cwd="/")
-        server = [*prefix, str(Path(initdb).with_name("postgres")), "-D", str(folder / "db"), "-p", str(port), "-h", "127.0.0.1", *quiet]
-        with process(server, port=port, log=folder / "log", cwd="/"):
-            names = {"HOST": "127.0.0.1", "PORT": str(port), "USER": "postgres", "PASSWORD": "postgres", "NAME": "postgres"}
-            yield {"DJANGO_DB": "default"} | {f"POSTGRE_{name}": value for name, value in names.items()}
+        server = [*prefix, str(programs / "postgres"), "-D", str(folder / "db"), "-p", chosen, "-h", "127.0.0.1", *quiet]
+        with process(server, port=int(chosen), log=folder / "log", cwd="/"):
+            if name != "postgres":
+                createdb = [programs / "createdb", "-h", "127.0.0.1", "-p", chosen, "-U", user, name]
+                subprocess.run(createdb, check=True, env={"PGPASSWORD": password}, capture_output=True)
+            names = {"HOST": "127.0.0.1", "PORT": chosen, "USER": user, "PASSWORD": password, "NAME": name}
+            yield {"DJANGO_DB": "default"} | {f"POSTGRE_{each}": value for each, value in names.items()}
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

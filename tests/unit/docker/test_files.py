@@ -115,7 +115,8 @@ def test_a_proxy_is_not_asked_for_neighbours() -> None:
 
     (backend,) = composed.services(MADE_UP | {"NO_PROXY": "labels.example.org"}).values()
     hosts = backend["environment"]["NO_PROXY"]
-    assert all(should_bypass_proxies(f"http://{each}/", no_proxy=hosts) for each in ("studio:8080", "localhost:9090", "labels.example.org"))
+    own = ("studio:8080", "backend.internal:9090", "localhost:9090", "labels.example.org")
+    assert all(should_bypass_proxies(f"http://{each}/", no_proxy=hosts) for each in own)
     assert not should_bypass_proxies("https://pictures.example.org/", no_proxy=hosts)
     settings = Settings(_env_file=None, **{"no_proxy": yaml.safe_load(backend["environment"]["DINOLABEL_NO_PROXY"])})
     assert "studio" in settings.no_proxy
