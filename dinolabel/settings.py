@@ -6,12 +6,14 @@ Order: default < environment (`DINOLABEL_…`) < flag of the command < the proje
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from platformdirs import user_data_path
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as Unreadable
 
 from vision.errors import SettingsError
 
@@ -88,7 +90,20 @@ class Settings(BaseSettings):
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(map(str, first["loc"]))
-            raise SettingsError(f"Setting {name}: {first['msg']} (got {first.get('input')!r}).") from error
+            raise SettingsError(f"Setting {name}: {first['msg']} (got {first.get('input')!r}).", hint=_as_a_list(name)) from error
+        except Unreadable as error:  # it names the field in its message alone
+            found = re.search(r'field "(\w+)"', str(error))
+            name = found[1] if found else "?"
+            raise SettingsError(f"Setting {name} cannot be read: it is no JSON ({error.__cause__}).", hint=_as_a_list(name)) from error
+
+
+def _as_a_list(name: str) -> str | None:
+    """How a setting of several values is written; None for every other setting."""
+    field = Settings.model_fields.get(name.partition(".")[0])
+    if field is None or not isinstance(field.default, tuple):
+        return None
+    variable = f"DINOLABEL_{name.partition('.')[0].upper()}"
+    return f'Write a JSON list: {variable}=\'["one", "another"]\', or leave {variable} empty.'
 
 
 def _as_variable(value: object) -> str:

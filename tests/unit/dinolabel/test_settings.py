@@ -42,6 +42,26 @@ def test_nonsense_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: st
         Settings.load()
 
 
+@pytest.mark.parametrize("value", ["[x", "intern.example", "5", '{"a": 1}', "[1]"])
+@pytest.mark.parametrize("source", ["environment", "file"])
+def test_a_list_that_is_none_is_named_with_how_to_write_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str, source: str
+) -> None:
+    if source == "file":
+        (tmp_path / ".env").write_text(f"DINOLABEL_NO_PROXY={value}\n")
+    else:
+        monkeypatch.setenv("DINOLABEL_NO_PROXY", value)
+    with pytest.raises(SettingsError, match="no_proxy") as told:
+        Settings.load()
+    assert """DINOLABEL_NO_PROXY='["one", "another"]'""" in (told.value.hint or "")
+
+
+@pytest.mark.parametrize("name", [name for name, field in Settings.model_fields.items() if isinstance(field.default, tuple)])
+def test_a_list_is_read_as_the_hint_writes_it(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(f"DINOLABEL_{name.upper()}", '["one", "another"]')
+    assert getattr(Settings.load(), name) == ("one", "another")
+
+
 def test_a_secret_is_not_in_an_error_or_a_repr(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DINOLABEL_STUDIO_TOKEN", "top-secret-token")
     assert "top-secret-token" not in repr(Settings.load())
