@@ -8,20 +8,23 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from vision.errors import RequestError, SettingsError
+
+LOOK_SECONDS = 0.1
 
 
 class ProjectBusy(RequestError):
     """Another process of this data folder is writing to the project now."""
 
-    hint = "Wait for it; `dinolabel jobs` and the page of the backend show who is at work."
+    hint = "Commands wait a minute for it; `dinolabel jobs` and the page of the backend show who is at work. Try again, or stop it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +119,18 @@ class Projects:
             return entries[project]
 
     @contextmanager
-    def writer(self, project: int) -> Iterator[None]:
-        """Be the only one who writes to this project. Raises ProjectBusy when somebody else is. Ends with the process, however it ends."""
+    def writer(self, project: int, *, patience: float = 0.0) -> Iterator[None]:
+        """Be the only one who writes to this project. Raises ProjectBusy when somebody else is. Ends with the process, however it ends.
+
+        patience: seconds to wait for the other. Who waits is next: a backend that writes in visits, one right after the other, lets it in.
+        """
         folder = self.path.parent / "locks"
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / f"{project}.lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise ProjectBusy(f"Another dinolabel is writing to project {project}.") from error
+        end = time.monotonic() + patience
+        with (folder / f"{project}.next").open("w") as turn, (folder / f"{project}.lock").open("w") as lock:
+            for each in (turn, lock):
+                _take(each, project, end)
+            fcntl.flock(turn, fcntl.LOCK_UN)
             yield
 
     @contextmanager
@@ -146,6 +152,19 @@ class Projects:
             file.flush()
             os.fsync(file.fileno())
         os.replace(half, self.path)
+
+
+def _take(lock: IO[str], project: int, end: float) -> None:
+    """The lock, before ``end`` (monotonic seconds). Raises ProjectBusy."""
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() >= end:
+                raise ProjectBusy(f"Another dinolabel is writing to project {project}.") from error
+            time.sleep(LOOK_SECONDS)
+        else:
+            return
 
 
 def _entry(project: int, fields: Mapping[str, Any]) -> Entry:

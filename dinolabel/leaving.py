@@ -5,22 +5,17 @@ Safe to repeat after a crash: the note in the registry goes last.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dinolabel import build, connect, console, words
+from dinolabel import build, connect, console, waiting, words
 from dinolabel.plan import Plan, agreed
 from dinolabel.settings import Settings
 from vision.errors import RequestError
 
 if TYPE_CHECKING:
-    from backend.projects import Entry, Projects
+    from backend.projects import Entry
     from studio.client import Project, Studio
-
-BUSY_SECONDS = 60.0
 
 
 def leave(settings: Settings, studio: Studio, number: int, *, yes: bool) -> None:
@@ -37,7 +32,7 @@ def leave(settings: Settings, studio: Studio, number: int, *, yes: bool) -> None
     if not agreed(yes=yes):
         console.err.print("Nothing was done.")
         return
-    with _writer(registry, number):
+    with waiting.writer(registry, number):
         shown = put_back(studio, entry)
         studio.drop_lease(number, owner_of(registry.path.parent))
         plain = wishes.described(project.description, replace(entry, describe=False), build.store(settings))
@@ -88,25 +83,3 @@ def _plan(settings: Settings, project: Project, entry: Entry, ours: dict[str, in
         ("leaves alone", f"trained heads in {settings.data_dir / 'bundles' / str(entry.project)}"),
     ]
     return Plan.of(f"Leave project {project.id}, {project.title}", goes, shown, stays)
-
-
-@contextmanager
-def _writer(registry: Projects, number: int) -> Iterator[None]:
-    """The project's writer lock; waits for a round of the server that is under way."""
-    from backend.projects import ProjectBusy
-
-    end = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            lock = registry.writer(number)
-            lock.__enter__()
-        except ProjectBusy:
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.5)
-            continue
-        break
-    try:
-        yield
-    finally:
-        lock.__exit__(None, None, None)

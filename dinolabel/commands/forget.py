@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from dinolabel import build, choice, console, options, words
+from dinolabel import build, choice, console, options, waiting, words
 from dinolabel.forgetting import crops, ours, there
 from dinolabel.forgetting.forgotten import Forgotten
 from dinolabel.forgetting.mention import Mention
@@ -53,7 +53,7 @@ def command(
     if studio is None:
         _tell(_forget_here(settings, kept, names, folders))
         return
-    with build.projects(settings).writer(int(kept)):
+    with waiting.writer(build.projects(settings), int(kept)):
         told = _forget(settings, studio, int(kept), names, folders)
     _tell(told)
 

@@ -95,12 +95,7 @@ class Shell:
 
     def _run(self, line: str) -> str:
         here = {"cwd": self.folder, "env": self._environment(), "stdin": subprocess.DEVNULL}
-        end = time.monotonic() + 60
-        while True:
-            done = subprocess.run(self._script(line), **here, capture_output=True, text=True, timeout=500)
-            if "(ProjectBusy)" not in done.stderr or time.monotonic() > end:  # else as its hint says: wait for the other, try again
-                break
-            time.sleep(1)
+        done = subprocess.run(self._script(line), **here, capture_output=True, text=True, timeout=500)
         assert done.returncode == 0, f"$ {line}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 

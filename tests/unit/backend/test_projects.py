@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -115,5 +116,34 @@ def test_one_writer_per_project_also_across_processes(projects: Projects) -> Non
         pass
     other.kill()
     other.wait(10)
+    with projects.writer(1):
+        pass
+
+
+def test_who_waits_is_let_in_between_two_visits(projects: Projects) -> None:
+    """The other writes again at once, as a backend that fills a project does: without a turn a waiting command comes in by luck only."""
+    code = (
+        "import sys, time; from pathlib import Path; from backend.projects import ProjectBusy, Projects\n"
+        "while True:\n"
+        " try:\n"
+        "  with Projects(Path(sys.argv[1])).writer(1): print('in', flush=True); time.sleep(0.4)\n"
+        " except ProjectBusy: time.sleep(5)\n"
+    )
+    other = subprocess.Popen([sys.executable, "-c", code, str(projects.path)], stdout=subprocess.PIPE)
+    try:
+        assert other.stdout is not None and other.stdout.readline() == b"in\n"
+        began = time.monotonic()
+        with projects.writer(1, patience=20):
+            assert time.monotonic() - began < 5, "a visit or two, not many"
+    finally:
+        other.kill()
+        other.wait(10)
+
+
+def test_waiting_ends(projects: Projects) -> None:
+    began = time.monotonic()
+    with projects.writer(1), pytest.raises(ProjectBusy), projects.writer(1, patience=0.5):
+        pass
+    assert 0.5 <= time.monotonic() - began < 10
     with projects.writer(1):
         pass

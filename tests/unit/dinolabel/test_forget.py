@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import sqlite3
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,6 @@ import pytest
 from backend.job_table import DONE, Job
 from dinolabel import build, console
 from dinolabel.__main__ import run
-from dinolabel.forgetting.forgotten import Forgotten
-from dinolabel.forgetting.mention import Mention
 from studio.label_config import LabelConfig
 from studio.renaming import renamed
 from tests.blobs import KnownOnly, World
@@ -198,62 +196,24 @@ def test_a_project_that_learnt_nothing_yet_can_forget_too(place: Place) -> None:
     assert run(["forget", WHO, "--project", str(place.project), "--yes"]) == 0
 
 
+def test_it_waits_for_the_backend_and_says_so(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    held, over = threading.Event(), threading.Event()
+
+    def visit() -> None:
+        with build.projects(build_settings()).writer(place.project):
+            held.set()
+            over.wait(30)
+
+    backend = threading.Thread(target=visit)
+    backend.start()
+    held.wait(30)
+    threading.Timer(1.0, over.set).start()
+    assert run(["forget", WHO, "--project", str(place.project), "--yes"]) == 0
+    backend.join()
+    assert "Waiting for it" in capsys.readouterr().err
+
+
 def test_nothing_happens_without_a_yes(place: Place) -> None:
     before = {path: path.read_bytes() for path in place.files()}
     assert run(["forget", WHO, "--project", str(place.project)]) != 0
     assert {path: path.read_bytes() for path in place.files() if path in before} == before
-
-
-def test_an_export_does_not_bring_him_back_nor_takes_his_face_for_a_deleted_one(tmp_path: Path) -> None:
-    forgotten = Forgotten(tmp_path)
-    forgotten.add(1, [WHO])
-    assert WHO.encode() not in (tmp_path / "forgotten.json").read_bytes()
-
-    def region(identity: str, x: float, label: str) -> dict[str, Any]:
-        return {"id": identity, "value": {"x": x, "y": 10, "width": 20, "height": 20, "rotation": 0, "rectanglelabels": [label]}}
-
-    shown = {"id": 5, "result": [region("a", 10, "thing"), region("b", 60, "thing")]}
-    kept = [region("new", 11, WHO), region("b", 60, "lacy")]
-    task = {"id": 1, "annotations": [{"id": 2, "completed_by": 1, "result": kept, "prediction": shown}], "predictions": [shown]}
-    again = Forgotten(tmp_path)
-    clean = again.without(1, task)
-    (annotation,) = clean["annotations"]
-    assert [each["id"] for each in annotation["result"]] == ["b"]
-    for prediction in (annotation["prediction"], *clean["predictions"]):
-        assert [each["id"] for each in prediction["result"]] == ["b"]
-    assert again.without(2, task) == task
-    assert again.lift(1, WHO) and Forgotten(tmp_path).without(1, task) == task
-
-
-def test_a_name_is_a_word_of_its_own() -> None:
-    mention = Mention(["Al", "a/b"])
-    assert mention.within("Al, Bo") and mention.within('{"label": "Al"}') and mention.within("crops/a_b/1.png")
-    assert not mention.within("Also") and not mention.within("al") and not mention.within("Alé")
-    before = {"Al": 1, "x": ["Al", "Bo"], "why": "It adds Al.", "n": {"Bo": "Al"}}
-    assert mention.pruned(before) == {"x": ["Bo"], "why": "", "n": {"Bo": ""}}
-
-
-def test_free_pages_of_the_cache_do_not_keep_it(tmp_path: Path) -> None:
-    cache = Cache(tmp_path / "cache.sqlite", max_mb=16)
-    rng = np.random.default_rng(0)
-    vectors = {f"embedding:{at}": (v := rng.normal(size=64)) / np.linalg.norm(v) for at in range(200)}
-    cache.put_embeddings({key: each.astype(np.float32) for key, each in vectors.items()})
-    gone = vectors["embedding:7"].astype("<f4")
-    assert cache.forget(["embedding:9"], gone[None], distance=0.01) == 2
-    content = (tmp_path / "cache.sqlite").read_bytes() + (tmp_path / "cache.sqlite-wal").read_bytes()
-    assert gone.tobytes() not in content and vectors["embedding:8"].astype("<f4").tobytes() in content
-    with sqlite3.connect(tmp_path / "cache.sqlite") as connection:
-        assert connection.execute("SELECT count(*) FROM entries").fetchone() == (198,)
-
-
-def test_what_a_stopped_export_left_goes_too(tmp_path: Path) -> None:
-    from dinolabel.forgetting.crops import clean, known, note
-    from exporters.whole import unfinished
-
-    note(tmp_path, "3", tmp_path / "out", "coco")
-    left = unfinished(tmp_path / "out")
-    (left / "whole" / "images").mkdir(parents=True)
-    (left / "journal.jsonl").write_text("{}")
-    assert known(tmp_path, "3") == [left]
-    clean(known(tmp_path, "3"), Mention(["jason"]))
-    assert not left.exists()
