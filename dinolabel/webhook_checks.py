@@ -9,8 +9,9 @@ import hmac
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from dinolabel import connect, words
+from dinolabel import connect, running, words
 from dinolabel.checks import Finding
+from dinolabel.local import backend as backends
 from dinolabel.settings import Settings
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def _hooks(settings: Settings, backend: Backend, hooks: list[Webhook], number: i
     url = backend.url.rstrip("/")
     again = AGAIN.format(number=number, url=url)
     there = [each for each in hooks if each.url.rstrip("/") == f"{url}/webhook"]
-    secret = settings.secret.get_secret_value() if settings.secret else None
+    secret = _secret(settings)
     if not there:
         yield Finding("warn", "webhook", "none: news arrives with the next poll only", again)
     elif len(there) > 1:
@@ -62,3 +63,11 @@ def _hooks(settings: Settings, backend: Backend, hooks: list[Webhook], number: i
         yield Finding("bad", "webhook", "it does not carry our secret, so its events are refused", again)
     else:
         yield Finding("ok", "webhook", f"{there[0].url}, {'with our secret' if secret else 'without a secret, as the backend asks none'}")
+
+
+def _secret(settings: Settings) -> str | None:
+    """What our backend asks for. Where `dinolabel up` runs that is the secret of the data folder, whatever the settings say."""
+    started = running.find(settings.data_dir)
+    if started is not None and settings.studio_url in (None, started.url):
+        return backends.secret(settings.data_dir)
+    return settings.secret.get_secret_value() if settings.secret else None

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,8 +12,9 @@ from typing import Any, cast
 import pytest
 
 from backend.projects import Entry
-from dinolabel import checks, connect, project_checks, studio_checks, webhook_checks
+from dinolabel import checks, connect, project_checks, running, studio_checks, webhook_checks
 from dinolabel.checks import Finding
+from dinolabel.local import backend as backends
 from dinolabel.settings import Settings
 from studio.calls.backends import Backend, Webhook
 from studio.client import Project, Studio
@@ -145,6 +147,19 @@ def test_the_way_back(backends: list[Backend], hooks: list[Webhook], about: str,
     assert [each.level for each in found] == [level] and words in found[0].text
     assert level == "ok" or found[0].fix
     assert SECRET not in "".join(each.text + each.fix for each in found).replace("our secret", "").replace("a secret,", "")
+
+
+@pytest.mark.parametrize(("sent", "level"), [(True, "ok"), (False, "bad")])
+def test_under_up_the_secret_is_its_backends(tmp_path: Path, sent: bool, level: str) -> None:
+    studio = Answering()
+    studio.all_backends = [backend()]
+    with running.claim(tmp_path):
+        running.announce(tmp_path, running.Running(studio.url, "t", 3, os.getpid()))
+        made = backends.secret(tmp_path)
+        studio.all_hooks = [hook({connect.SECRET_HEADER: made} if sent else {})]
+        (found,) = [each for each in webhook_checks.way_back(Settings(data_dir=tmp_path), studio, 3) if each.about == "webhook"]
+    assert found.level == level and ("with our secret" in found.text) == sent, found
+    assert made not in found.text + found.fix
 
 
 def project(labels: str, **changed: Any) -> Project:
