@@ -171,12 +171,12 @@ def studio(settings: Settings) -> Studio:
     return client
 
 
-def media(settings: Settings) -> Media:
-    """Finds the picture of a task. Works without a Label Studio for mounted files and allowed hosts."""
+def media(settings: Settings, *, alone: bool = False) -> Media:
+    """Finds the picture of a task. Without a Label Studio (alone: although there is one), in mounted files and on allowed hosts."""
     from studio.media import Media
 
     return Media(
-        studio_if_set(settings),
+        None if alone else studio_if_set(settings),
         cache_dir=data_dir(settings, "media"),
         hosts=settings.media_hosts,
         local_root=settings.local_files_root,
@@ -203,7 +203,7 @@ def jobs(settings: Settings) -> Jobs:
 
 
 def packed_pipeline(settings: Settings, model: Path) -> Pipeline:
-    """Everything from a folder that `dinolabel models export` made; the cache is the settings'. Raises SettingsError for another folder."""
+    """Everything from a folder of `dinolabel models export`; the cache is the settings'. Raises SettingsError for another folder."""
     from vision.device import use_threads
     from vision.package import is_package
     from vision.pipeline import Pipeline
@@ -225,24 +225,21 @@ def reconciler(settings: Settings, models: Pipeline, board: Board) -> Reconciler
     return Reconciler(studio(settings), predictor, Recipes(models, heads), heads, projects(settings), board, None, weights=weights)
 
 
-def service(settings: Settings, *, models: Pipeline | None = None) -> Service:
+def service(settings: Settings, *, models: Pipeline | None = None, alone: Path | None = None) -> Service:
     """All that the backend serves, not started. Loads weights: seconds, and a download the first time. Raises what pipeline raises.
 
-    models: a pipeline that is there already; one of an exported folder serves programs only, without any Label Studio.
+    models: a pipeline that is there already. alone: an empty folder; then programs are served, without any Label Studio, projects or
+    trainings, and beside whatever backend has the data folder: of that only the caches are shared.
     """
     from backend.service import Service
 
+    own = settings if alone is None else settings.model_copy(update={"data_dir": alone, "queue": None})
     return Service(
-        None if models and models.package else studio_if_set(settings),
-        media(settings),
-        models or pipeline(settings),
-        store(settings),
-        projects(settings),
-        jobs(settings),
+        studio_if_set(settings) if alone is None else None,
+        media(settings, alone=alone is not None), models or pipeline(settings), store(own), projects(own), jobs(own),
         weights=(settings.detector_weights, settings.embedder_weights),
-        poll_seconds=settings.poll_seconds,
-        train_after=settings.train_after,
-    )
+        poll_seconds=settings.poll_seconds, train_after=settings.train_after,
+    )  # fmt: skip
 
 
 def environment(settings: Settings) -> dict[str, str]:

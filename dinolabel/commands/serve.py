@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,13 +18,16 @@ from dinolabel.settings import Settings
 
 if TYPE_CHECKING:
     from backend.server import Server
+    from backend.service import Service
 
 
 def command(
     host: Annotated[str | None, typer.Option(help="Address to listen on. Any but loopback needs DINOLABEL_SECRET.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
     weights_name: options.WeightsName = None,
-    model: Annotated[Path | None, typer.Option(help="Serve this exported folder to programs, without any Label Studio.")] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="Serve this exported folder to programs, without any Label Studio; beside `up` too.")
+    ] = None,
 ) -> None:
     """Keep all attached projects in step with Label Studio until stopped.
 
@@ -37,16 +43,25 @@ def command(
     guard.check_address(settings.host, secret)
     logs.know(secret, settings.studio_token.get_secret_value() if settings.studio_token else None)
     (_plan_of_model(settings, model) if model else _plan(settings)).show()
-    with console.err.status("Loading weights"):
-        service = build.service(settings, models=build.packed_pipeline(settings, model) if model else None)
-    server = serve(create_app(service, secret=secret), settings.host, settings.port, secret=secret)
-    service.start()
-    console.out.print(f"[ok]Serving[/] at {server.url}  [soft]Stop with Ctrl-C.[/]")
-    try:
-        _until_stopped(server)
-    finally:
-        console.err.print("[soft]Stopping.[/]")
-        service.stop()
+    with _service(settings, model) as service:
+        server = serve(create_app(service, secret=secret), settings.host, settings.port, secret=secret)
+        service.start()
+        console.out.print(f"[ok]Serving[/] at {server.url}  [soft]Stop with Ctrl-C.[/]")
+        try:
+            _until_stopped(server)
+        finally:
+            console.err.print("[soft]Stopping.[/]")
+            service.stop()
+
+
+@contextmanager
+def _service(settings: Settings, model: Path | None) -> Iterator[Service]:
+    """Its weights loaded. An exported model needs no Label Studio, and leaves the data folder to the backend that may have it."""
+    with ExitStack() as stack:
+        alone = Path(stack.enter_context(TemporaryDirectory(prefix="dinolabel-"))) if model else None
+        with console.err.status("Loading weights"):
+            service = build.service(settings, models=build.packed_pipeline(settings, model) if model else None, alone=alone)
+        yield service
 
 
 def _until_stopped(server: Server) -> None:

@@ -145,16 +145,16 @@ def test_what_trust_says(labelled: Shell) -> None:
 
 
 def test_what_is_exported_answers_in_python_and_over_http(labelled: Shell, person: Person) -> None:
-    """The tutorial's last steps and production.md, after `up` was stopped."""
+    """The tutorial's last steps and production.md, beside `up`."""
     (person.made / "photo.jpg").write_bytes((person.made / "new.jpg").read_bytes())
     labelled.replaced |= {'"human face"': '"cat face"'}
     pages = ("docs/tutorial.md", "docs/production.md")
     labelled.play(parts("docs/production.md")[0])
     labelled.stop("dinolabel app")
-    labelled.stop("dinolabel up")
     for page in pages:
         said = labelled.play(parts(page)[1])
         printed = next(out for text, out in said.items() if "Pipeline.load" in text)
         answered = json.loads(next(out for text, out in said.items() if text.startswith("curl")))
         labels = [each["label"] for each in answered["results"][0]["found"]]
         assert labels == [line.split()[0] for line in printed.splitlines()] and set(labels) & {"tom", "felix"}, said
+    labelled.stop("dinolabel up")

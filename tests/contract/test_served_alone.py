@@ -1,0 +1,57 @@
+"""`dinolabel serve --model` beside a backend that works with the same data folder: it answers, and touches nothing of the other's."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import requests
+
+from backend.job_table import RUNNING, Job
+from dinolabel import build
+from dinolabel.settings import Settings
+from tests.e2e.started import ROOT, SCENES, environment, until
+from vision.package import Package, save
+from vision.types import Thresholds
+from vision.weights import NANO_FOLDER
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    packed = Package({"cat face": "cat"}, Thresholds(0.25, 0.2, 0.6), {}, version="gdino-nano.abc")
+    folder = tmp_path_factory.mktemp("model") / "model"
+    return save(folder, packed, detector=NANO_FOLDER / "detector", embedder=NANO_FOLDER / "embedder", bundle=None, readme="Hello\n")
+
+
+def test_it_answers_beside_a_backend_and_leaves_its_work_alone(folder: Path, tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data")
+    build.projects(settings).add(1, weights=("nano", "nano"))
+    backend = build.jobs(settings)
+    backend.start()
+    backend._table.add(Job("a1", "train", 1, RUNNING, "", (), "2026-11-22T12:00:00+00:00", time.time()))
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        command = [sys.executable, "-m", "dinolabel", "serve", "--model", str(folder), "--port", "0"]
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, cwd=ROOT, env=environment(settings.data_dir))
+    try:
+
+        def address() -> str | None:
+            assert process.poll() is None, log.read_text()
+            found = re.search(r"Serving at (http://127\.0\.0\.1:\d+)", log.read_text())
+            return found and found[1]
+
+        url = until(address, seconds=120, what=log.read_text)
+        picture = (SCENES / "scene-002.jpg").read_bytes()
+        answer = requests.post(f"{url}/v1/detect", data=picture, headers={"Content-Type": "image/jpeg"}, timeout=120)
+        assert [each["label"] for each in answer.json()["results"][0]["found"]] == ["cat"], answer.text
+        assert requests.get(f"{url}/jobs", timeout=30).json() == {"jobs": [], "projects": []}, "the other's trainings are not its own"
+        assert backend.get("a1").state == RUNNING, "taken for lost by a second worker"
+        assert not (settings.data_dir / "bundles").exists(), "visited the other's project"
+    finally:
+        process.terminate()
+        assert process.wait(60) in (0, 130, -15)
+        backend.stop()
