@@ -42,7 +42,8 @@ def correct(typist: Typist, things: Sequence[Thing], project: Project) -> None:
     pairs = match([each.box for each in found], things)
     for index, thing in enumerate(things):
         if index not in pairs.values():
-            typist.draw(project.keys[project.label(thing)], thing.box)
+            there = [each.box for each in project.regions(typist.look().result)]
+            typist.draw(project.keys[project.label(thing)], thing.box, there)
     wanted = {found[i].id: things[j] for i, j in pairs.items()}
     for identity in start.order:
         _settle(typist, identity, wanted.get(identity), project)

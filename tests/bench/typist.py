@@ -86,13 +86,24 @@ class Typist:
         self._pause()
         return self.look().selected == wanted
 
-    def draw(self, key: str, box: Box) -> Seen:
-        """A label's key, then a drag over the picture; nothing may be selected."""
+    def draw(self, key: str, box: Box, others: list[Box]) -> Seen:
+        """A label's key, then a drag over the picture; nothing may be selected.
+
+        From a corner that lies in no other box, where the editor would take that one; with Ctrl held where there is none.
+        """
         before = len(self.look().order)
         self.page.keyboard.press(key)
         self.counted.keys += 1
         self._pause()
-        return self._drag((box.x1, box.y1), (box.x2, box.y2), lambda seen: len(seen.order) > before)
+        start, end, free = bare_corner(box, others)
+        if free:
+            return self._drag(start, end, lambda seen: len(seen.order) > before)
+        self.page.keyboard.down("Control")
+        self.counted.keys += 1
+        try:
+            return self._drag(start, end, lambda seen: len(seen.order) > before)
+        finally:
+            self.page.keyboard.up("Control")
 
     def resize(self, now: Box, wanted: Box) -> None:
         """Drags corners of the box that is selected, the one furthest off first, until the box is good enough."""
@@ -154,6 +165,16 @@ def corners_to_drag(now: Box, wanted: Box) -> list[tuple[tuple[float, float], tu
     }
     (drag, box), (other, _) = sorted(halfway.values(), key=lambda each: -each[1].iou(wanted))
     return [drag] if box.iou(wanted) >= GOOD_ENOUGH_IOU else [drag, other]
+
+
+def bare_corner(box: Box, others: list[Box]) -> tuple[tuple[float, float], tuple[float, float], bool]:
+    """The corner to begin a box at, the opposite one, and whether the first lies in no other box. Pixels of the picture."""
+    corners = [(box.x1, box.y1), (box.x2, box.y2), (box.x2, box.y1), (box.x1, box.y2)]
+    opposite = {corners[0]: corners[1], corners[1]: corners[0], corners[2]: corners[3], corners[3]: corners[2]}
+    for x, y in corners:
+        if not any(each.x1 <= x <= each.x2 and each.y1 <= y <= each.y2 for each in others):
+            return (x, y), opposite[x, y], True
+    return corners[0], corners[1], False
 
 
 def _stored(response: Any) -> bool:

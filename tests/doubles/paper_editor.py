@@ -50,7 +50,7 @@ class PaperEditor:
             self.selected = wanted
         return wanted not in self.covered
 
-    def draw(self, key: str, box: Box) -> Seen:
+    def draw(self, key: str, box: Box, others: list[Box]) -> Seen:
         assert self.selected is None, "a label's key would rename the selected box"
         self.counted.keys += 1
         self.counted.drags += 1

@@ -79,7 +79,11 @@ def _times(figures: Mapping[str, Any], times: Mapping[str, Mapping[str, float]])
             f"{times['cold']['embedding'] + few['process']:.0f}",
             f"{few['training']:.1f}",
         ),
-        ("the whole ViT-S, one epoch over 1,000 crops and their mirror images", f"{figures['ancestor_seconds_1000']:.0f}", "–"),
+        (
+            "the whole ViT-S, one epoch over 1,000 crops and their mirror images (from the median of 3 of its 250 steps)",
+            f"{figures['ancestor_seconds_1000']:.0f}",
+            "–",
+        ),
     ]
     note = "The ancestor's recipe beside ours in accuracy, on the same crops: docs/ancestor.md (`make ancestor-bench`)."
     return _table(("training", "seconds, process start to published", "of which training and receipt"), rows) + f"\n\n{note}"

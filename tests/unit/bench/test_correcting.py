@@ -8,7 +8,7 @@ from dinolabel.demo.world import Thing
 from studio.label_config import LabelConfig, build, hotkeys
 from tests.bench.correcting import Project, correct, left_wrong
 from tests.bench.effort import Round
-from tests.bench.typist import Counted, _bare_spot, corners_to_drag
+from tests.bench.typist import Counted, _bare_spot, bare_corner, corners_to_drag
 from tests.doubles.paper_editor import PaperEditor, region
 from vision.types import Box
 
@@ -102,3 +102,10 @@ def test_a_click_goes_where_no_other_box_lies() -> None:
     assert _bare_spot(Box(0, 0, 100, 100), []) == (50, 50)
     x, _ = _bare_spot(Box(0, 0, 100, 100), [Box(30, 0, 100, 100)])
     assert x < 30
+
+
+def test_a_box_is_begun_where_no_other_one_would_be_taken() -> None:
+    box, over_the_first_corner, over_all = Box(10, 10, 50, 60), Box(0, 0, 20, 20), Box(0, 0, 90, 90)
+    assert bare_corner(box, []) == ((10, 10), (50, 60), True)
+    assert bare_corner(box, [over_the_first_corner]) == ((50, 60), (10, 10), True)
+    assert bare_corner(box, [over_all])[2] is False
