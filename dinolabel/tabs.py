@@ -1,13 +1,15 @@
 """The tabs of a project's Data Manager that `init` makes, and the one of the most varied pictures.
 
-Task scores are the least sure box's, so the first row of a tab is what is most worth looking at. Knows filters and tasks; touches no tab
-that a person made.
+Task scores are the least sure box's, so the first row of a tab is what is most worth looking at; pictures without a box come last. Knows
+filters and tasks; touches no tab that a person made.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+from studio.results import NOTHING
 
 if TYPE_CHECKING:
     from studio.client import Studio
@@ -27,9 +29,9 @@ PREDICTED = _filter("total_predictions", "greater", 0)
 TABS: dict[str, tuple[str, list[dict[str, Any]]]] = {
     "to do": ("To do", [TO_DO]),
     "unsure": ("Unsure", [TO_DO, _filter("predictions_score", "greater", 0), _filter("predictions_score", "less", UNSURE)]),
-    "empty": ("Empty", [TO_DO, PREDICTED, _filter("predictions_score", "equal", 0)]),
+    "empty": ("Empty", [TO_DO, PREDICTED, _filter("predictions_score", "equal", NOTHING)]),
 }
-"""name -> title and filters, all of which must hold. An empty prediction scores 0, a box never does."""
+"""name -> title and filters, all of which must hold. Other models score boxes 0, and only a prediction without one is NOTHING."""
 
 
 def make(studio: Studio, project: int) -> None:

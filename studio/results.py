@@ -17,6 +17,8 @@ from vision.types import QUARTER, Box, Detection, Named, Unknown
 
 RegionDict = dict[str, Any]
 Quad = tuple[tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]]
+NOTHING, SUREST = 1.0, 0.9999
+"""Score of a prediction without a region: by score such come last. The most that one with regions has, so that the two are told apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,8 @@ def to_result(
 
 
 def to_prediction(task_id: int, result: Sequence[RegionDict], version: str) -> dict[str, Any]:
-    """What the bulk import takes. score: of the least certain region (0.0 when there is none), so that sorting by it finds work."""
-    score = min((float(each["score"]) for each in result), default=0.0)
+    """What the bulk import takes. score: of the least certain region, so that sorting by it finds work; NOTHING when there is none."""
+    score = min((SUREST, *(float(each["score"]) for each in result))) if result else NOTHING
     return {"task": task_id, "result": list(result), "score": score, "model_version": version}
 
 

@@ -77,6 +77,7 @@ def test_accepted_is_unverified_and_taken_back(studio: Studio, filled: tuple[int
 
 
 def test_tabs_show_what_is_worth_looking_at_least_sure_first(studio: Studio, filled: tuple[int, dict[int, float]]) -> None:
+    """Pictures without a box come last, and have a tab of their own."""
     project, scores = filled
     for _ in range(2):
         tabs.make(studio, project)
@@ -89,10 +90,15 @@ def test_tabs_show_what_is_worth_looking_at_least_sure_first(studio: Studio, fil
         found = studio.wire.json("GET", "/api/tasks", params={"project": project, "query": query})
         return [scores[each["id"]] for each in found["tasks"]]
 
-    assert listed("To do") == [0.0, 0.3, 0.7, 0.95]
+    assert listed("To do") == [0.3, 0.7, 0.95, 0.0]
     assert listed("Unsure") == [0.3]
     assert listed("Empty") == [0.0]
     assert listed("Suspects") == []
+
+    tab = {"project": project, "tabID": made["To do"]["id"]}
+    shown = {each: made["To do"]["data"][each] for each in ("filters", "ordering")}
+    following = studio.wire.json("POST", "/api/dm/actions/", params={"id": "next_task", **tab}, json={**shown, "project": project})
+    assert scores[following["id"]] == 0.3, "what a person is shown first"
 
 
 def test_a_task_deleted_in_the_middle_of_a_chunk_costs_only_itself(studio: Studio, filled: tuple[int, dict[int, float]]) -> None:

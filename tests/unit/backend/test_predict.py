@@ -66,7 +66,7 @@ def test_nothing_in_the_picture_is_an_empty_result_with_the_version(kitchen: Kit
     picture(kitchen.photos / "empty.png")
     (answer,) = kitchen.ask([TaskAsked(1, {"image": "/empty.png"})])
     assert isinstance(answer, Prediction)
-    assert answer.stored == {"task": 1, "result": [], "score": 0.0, "model_version": kitchen.recipe().version}
+    assert answer.stored == {"task": 1, "result": [], "score": 1.0, "model_version": kitchen.recipe().version}
 
 
 BAD = [

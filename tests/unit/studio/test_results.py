@@ -101,8 +101,9 @@ def test_fresh_ids_never_repeat() -> None:
     assert len(set(ids)) == 6
 
 
-@pytest.mark.parametrize(("scores", "least"), [([], 0.0), ([0.4], 0.4), ([0.9, 0.2, 0.5], 0.2)])
+@pytest.mark.parametrize(("scores", "least"), [([], 1.0), ([0.4], 0.4), ([0.9, 0.2, 0.5], 0.2), ([1.0], 0.9999)])
 def test_a_prediction_is_as_sure_as_its_least_sure_region(scores: list[float], least: float) -> None:
+    """One without a region comes after all others, and nothing else has its score."""
     made = result(*(seen((40 * at, 0, 40 * at + 9, 9), score=score) for at, score in enumerate(scores)))
     assert to_prediction(7, made, "v1") == {"task": 7, "result": made, "score": least, "model_version": "v1"}
 
