@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from dinolabel import build, console, options, weights
+from dinolabel import build, console, options, stopping, weights
 from dinolabel.plan import Plan
 from dinolabel.settings import Settings
 from vision.errors import SettingsError
@@ -54,7 +54,8 @@ def command(
     console.err.print("[soft]Ctrl-C ends it.[/]")
     if browser and console.err.is_terminal:
         webbrowser.open(served.url)
-    served.wait()
+    with stopping.stoppable():
+        served.wait()
 
 
 def _from(settings: Settings) -> str | None:

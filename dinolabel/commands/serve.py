@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import build, console, logs, options, weights, words
+from dinolabel import build, console, logs, options, stopping, weights, words
 from dinolabel.plan import Plan
 from dinolabel.settings import Settings
 
 if TYPE_CHECKING:
-    from backend.server import Server
     from backend.service import Service
 
 
@@ -43,12 +40,12 @@ def command(
     guard.check_address(settings.host, secret)
     logs.know(secret, settings.studio_token.get_secret_value() if settings.studio_token else None)
     (_plan_of_model(settings, model) if model else _plan(settings)).show()
-    with _service(settings, model) as service:
+    with stopping.stoppable(), _service(settings, model) as service:
         server = serve(create_app(service, secret=secret), settings.host, settings.port, secret=secret)
         service.start()
         console.out.print(f"[ok]Serving[/] at {server.url}  [soft]Stop with Ctrl-C.[/]")
         try:
-            _until_stopped(server)
+            server.run()
         finally:
             console.err.print("[soft]Stopping.[/]")
             service.stop()
@@ -62,17 +59,6 @@ def _service(settings: Settings, model: Path | None) -> Iterator[Service]:
         with console.err.status("Loading weights"):
             service = build.service(settings, models=build.packed_pipeline(settings, model) if model else None, alone=alone)
         yield service
-
-
-def _until_stopped(server: Server) -> None:
-    """Serve until Ctrl-C or SIGTERM, even where the starting shell had them ignored; either lets `finally` end what we started."""
-
-    def end(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, end)
-    server.run()
 
 
 def _plan_of_model(settings: Settings, model: Path) -> Plan:

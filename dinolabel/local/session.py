@@ -6,16 +6,15 @@ import os
 import signal
 import time
 import webbrowser
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from dinolabel import build, connect, console, keyboard, logs, running, weights, words
+from dinolabel import build, connect, console, keyboard, logs, running, stopping, weights, words
 from dinolabel.local import backend as backends
 from dinolabel.local import project as projects
 from dinolabel.local import screen, watch
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from studio.server import LocalStudio
 
 PATIENCE_SECONDS = 900.0  # a first start takes half a minute; on a busy old laptop many
-STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 POLL_SECONDS = 10.0
 FIRST_BOXES = 3
 FIRST_BOXES_SECONDS = 120.0
@@ -55,7 +53,7 @@ class Wishes:
 def serve(settings: Settings, wishes: Wishes) -> None:
     """Run until Ctrl-C, SIGTERM or a closed terminal, then end every process. Raises BackendEnded, StudioUnreachable and the like."""
     data_dir = build.data_dir(settings)
-    with running.claim(data_dir), _stoppable(), ExitStack() as stack:
+    with running.claim(data_dir), stopping.stoppable(stopping.TOLD_OR_LEFT), ExitStack() as stack:
         memory = projects.Memory.read(data_dir)
         root = memory.root_for(wishes.photos)
         settings = _same_weights(settings, wishes, memory)
@@ -199,22 +197,7 @@ def _plan(settings: Settings, wishes: Wishes, memory: projects.Memory) -> Plan:
     )
 
 
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """SIGTERM and a closed terminal end us as Ctrl-C does; and so does SIGINT where the shell that started us had it ignored."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in STOPPING}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def _deaf() -> None:
     """Stopping takes some seconds: another Ctrl-C must not leave processes behind."""
-    for number in STOPPING:
+    for number in stopping.TOLD_OR_LEFT:
         signal.signal(number, signal.SIG_IGN)

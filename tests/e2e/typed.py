@@ -116,9 +116,9 @@ class Shell:
 
     def stop(self, server: str) -> None:
         """Ctrl-C."""
-        process = self._running.pop(server)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(60) in (0, 130, -signal.SIGINT), server
+        self._running[server].send_signal(signal.SIGINT)
+        assert self._running[server].wait(60) in (0, 130, -signal.SIGINT), server
+        del self._running[server]
 
     def close(self) -> None:
         for process in self._running.values():

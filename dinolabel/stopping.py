@@ -1,0 +1,27 @@
+"""How what runs on is stopped: signals raise KeyboardInterrupt, as Ctrl-C does, so that `finally` ends what we started."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+TOLD = (signal.SIGINT, signal.SIGTERM)
+"""A closed terminal is not among them: under nohup a server outlives it."""
+TOLD_OR_LEFT = (*TOLD, signal.SIGHUP)
+
+
+@contextmanager
+def stoppable(numbers: tuple[signal.Signals, ...] = TOLD) -> Iterator[None]:
+    """Also where a shell had them ignored, as shells do with SIGINT for what a script starts in the background. Main thread only."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
