@@ -76,8 +76,11 @@ def _video(shown: Page, film: Path) -> None:
 def _models(shown: Page) -> None:
     shown.get_by_role("tab", name="Models").click()
     expect(shown.locator("#heads-curve svg")).to_be_visible(timeout=LONG)
-    expect(shown.locator("#receipt iframe")).to_be_visible(timeout=LONG)
+    receipt = shown.locator("#receipt iframe")
+    receipt.scroll_into_view_if_needed(timeout=LONG)  # Chromium paints no frame that was never in the window: it was blank on telephones
+    expect(receipt.content_frame.locator("h1")).to_be_visible(timeout=LONG)
     shown.wait_for_timeout(1_000)
+    shown.evaluate("scrollTo(0, 0)")
 
 
 def _check_width(shown: Page, width: int) -> None:
