@@ -15,6 +15,7 @@ import numpy as np
 
 from vision.errors import MediaError
 from vision.media import open_image
+from vision.store import PROJECT
 from vision.types import Pixels
 
 MANIFEST = "manifest.jsonl"
@@ -37,7 +38,7 @@ class Why:
         return found
 
     def _paths(self, project: str) -> Mapping[str, Path]:
-        if self._exports is None or not project.isdigit():
+        if self._exports is None or not PROJECT.fullmatch(project):
             return {}
         manifest = self._exports / project / MANIFEST
         try:

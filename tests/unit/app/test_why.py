@@ -33,7 +33,12 @@ def test_the_crop_is_shown_and_nothing_outside_the_export(exports: Path) -> None
     assert (pixels.shape, told) == ((20, 20, 3), "tom · 0.90")
 
 
-@pytest.mark.parametrize("version", [None, "", "4/abc", "../3/abc"])
+def test_a_project_learnt_from_videos_has_a_name(exports: Path) -> None:
+    (exports / "3").rename(exports / "my-videos")
+    assert len(Why(exports).crops("my-videos/abc", ROW)) == 1
+
+
+@pytest.mark.parametrize("version", [None, "", "4/abc", "../3/abc", "../exports/abc"])
 def test_no_crops_no_harm(exports: Path, version: str | None) -> None:
     assert Why(exports).crops(version, ROW) == []
     assert Why(None).crops("3/abc", ROW) == []
