@@ -13,7 +13,9 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from app.image import ImageTab
+from app.image import Ask, ImageTab
+from app.sight import Sight
+from app.why import Why
 from dinolabel import build
 from dinolabel.__main__ import run
 from dinolabel.settings import Settings
@@ -126,8 +128,11 @@ def test_detect_and_the_app_have_it(learnt: dict[str, Any], place: Path, new_vid
         (entry,) = json.loads(capsys.readouterr().out)["images"]
         assert entry["found"][0]["label"] == "tom" and entry["found"][0]["confidence"] is not None
         settings = Settings.load(detector_weights="nano", embedder_weights="nano")
-        choices = ImageTab(build.pipeline(settings), build.store(settings)).versions()
-    assert any("videos" in words and "felix, tom" in words for words, _ in choices)
+        tab = ImageTab(Sight.of(build.pipeline(settings)), build.store(settings))
+        (version,) = (version for words, version in tab.versions() if "videos" in words and "felix, tom" in words)
+        row = tab.look(str(photo), Ask("cat face", 0.3, 0.25, version)).found[0]
+    assert row["label"] == "tom"
+    assert Why(place / "data" / "exports").crops(version, row), "the crops it leans on are shown"
 
 
 def test_wrong_crops_go_and_training_again_honours_it(learnt: dict[str, Any], place: Path, capsys: pytest.CaptureFixture[str]) -> None:
