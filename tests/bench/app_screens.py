@@ -77,8 +77,11 @@ def _models(shown: Page) -> None:
     shown.get_by_role("tab", name="Models").click()
     expect(shown.locator("#heads-curve svg")).to_be_visible(timeout=LONG)
     receipt = shown.locator("#receipt iframe")
-    receipt.scroll_into_view_if_needed(timeout=LONG)  # Chromium paints no frame that was never in the window: it was blank on telephones
     expect(receipt.content_frame.locator("h1")).to_be_visible(timeout=LONG)
+    if (size := shown.viewport_size) and size["width"] < size["height"]:
+        # Chromium paints no frame below the window, not even for a picture of the whole page: a window as high as the page
+        shown.set_viewport_size({"width": size["width"], "height": shown.evaluate("document.documentElement.scrollHeight")})
+        shown.wait_for_timeout(1000)
     shown.wait_for_timeout(1_000)
     shown.evaluate("scrollTo(0, 0)")
 

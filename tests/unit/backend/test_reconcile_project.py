@@ -25,7 +25,7 @@ def test_running_it_again_does_nothing(world) -> None:
         False,
     )
     now = {path: path.stat().st_mtime_ns for path in (world.root / "data").rglob("*") if path.is_file()}
-    assert {path.name for path in now if now[path] != files.get(path)} <= {f"{project}.lock"}
+    assert {path.name for path in now if now[path] != files.get(path)} <= {f"{project}.lock", f"{project}.next"}
 
 
 def test_an_unattached_project_is_not_touched(world) -> None:
