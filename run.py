@@ -86,11 +86,14 @@ def pip(verb: str, *arguments: str | Path, **environment: str) -> None:
 
 def torch_alone(verb: str, *arguments: str | Path, python: Path = PYTHON, index: str | Path | None = TORCH_INDEX) -> None:
     """First and alone, so that no other package's range pulls another build of it. index: a folder or an address; None: as pip is set."""
-    pinned = next(line for line in (ROOT / "requirements.txt").read_text().splitlines() if line.startswith("torch=="))
     where: list[str | Path] = []
     if index:
         where = ["--no-index", "--find-links", index] if Path(index).is_dir() else ["--index-url", index]
-    call(python, "-m", "pip", verb, *QUIETLY, "--no-deps", *arguments, pinned, *where)
+    call(python, "-m", "pip", verb, *QUIETLY, "--no-deps", *arguments, pinned_torch(), *where)
+
+
+def pinned_torch() -> str:
+    return next(line for line in (ROOT / "requirements.txt").read_text().splitlines() if line.startswith("torch=="))
 
 
 def install_newest() -> None:
@@ -204,7 +207,7 @@ def parity(size: str = "swin_t") -> None:
         call(sys.executable, "-m", "venv", home / "venv")
         install = [theirs, "-m", "pip", "install", *QUIETLY]
         torch_alone("install", python=theirs)
-        call(*install, "--requirement", "tests/parity/requirements.txt")
+        call(*install, "--requirement", "tests/parity/requirements.txt", pinned_torch())  # named again for what it asks for
         call(*install, "--no-deps", "--no-build-isolation", "groundingdino-py==0.4.0")
     call(theirs, "tests/parity/official.py", home / size, size)
     call(PYTHON, "-m", "tests.parity.compare", home / size)
