@@ -6,6 +6,7 @@ This machine's Python stands for the base image, and pip finds the packages of t
 from __future__ import annotations
 
 import getpass
+import importlib.metadata
 import json
 import os
 import re
@@ -28,6 +29,7 @@ ROOT = DOCKER.parent
 OUTSIDE = f"{sys.base_prefix}/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 FROM_HERE = ("/usr", "/bin", "/sbin", "/lib", "/lib64", sys.base_prefix, sys.prefix)
 NAMES = "127.0.0.1 localhost database studio backend backend.internal app\n"
+PINNED = re.compile(r"^([\w.-]+)==[^\s;]+", re.MULTILINE)
 SETTLED = ["setpriv", "--reuid=10001", "--regid=10001", "--clear-groups", "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"]
 
 
@@ -111,6 +113,16 @@ def _copy(stage: Stage, value: str, stages: Mapping[str, Stage], _given: object)
             to = stage.inside(target) / (path if source == "." else path.relative_to(source) if source.endswith("/") else path.name)
             to.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / path, to)
+            if path.suffix == ".lock":
+                to.write_text(PINNED.sub(_as_here, to.read_text()))
+
+
+def _as_here(found: re.Match[str]) -> str:
+    """A pin at the version that this environment has: `run.py setup` takes newer ones than the lock knows, as they come out."""
+    try:
+        return f"{found[1]}=={importlib.metadata.version(found[1])}"
+    except importlib.metadata.PackageNotFoundError:
+        return found[0]
 
 
 def _run(stage: Stage, value: str, *_: object) -> None:
@@ -188,9 +200,15 @@ def contained(image: Stage, argv: Sequence[str], volumes: Mapping[str, Path]) ->
 
 
 def _sandbox(rights: Sequence[str], stage: Stage) -> list[str]:
-    from_here = [word for each in dict.fromkeys(FROM_HERE) if Path(each).exists() for word in ("--ro-bind", each, each)]
     own = ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/tmp", "--unshare-ipc", "--die-with-parent"]
-    return ["bwrap", *rights, *from_here, *own, "--chdir", stage.workdir, "--"]
+    from_here = [word for each in dict.fromkeys(FROM_HERE) if Path(each).exists() for word in (*_way_to(each), "--ro-bind", each, each)]
+    return ["bwrap", *rights, *own, *from_here, "--chdir", stage.workdir, "--"]
+
+
+def _way_to(path: str) -> list[str]:
+    """A checkout may lie below /tmp, which is empty in there: its folders, open to every user."""
+    folders = [each for each in reversed(Path(path).parents) if Path("/tmp") in each.parents]
+    return [word for each in folders for word in ("--perms", "0755", "--dir", str(each))]
 
 
 def environment(image: Stage, given: Mapping[str, str]) -> dict[str, str]:
