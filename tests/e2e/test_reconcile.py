@@ -280,6 +280,7 @@ def test_no_log_line_has_a_secret_in_it(loop: Loop, capfd: pytest.CaptureFixture
         backend = loop.studio.add_backend(loop.project, server.url, TITLE, username="dinolabel", password=SECRET)
         loop.studio.set_webhook(loop.project, f"{server.url}/webhook", {"X-Dinolabel-Secret": SECRET})
         made.start()
+        eventually(lambda: "pushed" in {each["event"] for each in logs})  # before Label Studio asks for all of it itself
         loop.studio.retrieve_predictions(loop.project)
         loop.studio.start_training(backend.id)
         eventually(lambda: made.jobs.all() and not made.jobs.all()[0].active)
