@@ -15,6 +15,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from vision.durable import whole
+
 GROUP_ROWS = 10_000
 """All that is in memory at once."""
 COLUMNS = [
@@ -27,12 +29,10 @@ COLUMNS = [
 def write(path: Path, facts: Mapping[str, Any], entries: Iterable[Mapping[str, Any]]) -> None:
     """entries: as looking.entry and looking.failure say. At once or not at all."""
     schema = pa.schema(COLUMNS, metadata={"dinolabel": json.dumps(facts, ensure_ascii=False)})
-    half = path.with_name(f".{path.name}.half")
-    with pq.ParquetWriter(half, schema) as file:
+    with whole(path) as half, pq.ParquetWriter(half, schema) as file:
         rows = _rows(entries)
         while group := list(islice(rows, GROUP_ROWS)):
             file.write_table(pa.Table.from_pylist(group, schema=schema))
-    half.replace(path)
 
 
 def _rows(entries: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -6,11 +6,11 @@ Knows a file and a number; nothing of what lies in the folder.
 from __future__ import annotations
 
 import json
-import os
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from vision.durable import whole
 from vision.errors import SettingsError
 
 FORMAT = 1
@@ -47,6 +47,5 @@ def _mark(folder: Path) -> None:
         by = version("dinolabel")
     except PackageNotFoundError:
         by = ""
-    half = folder / f".{MARK}.{os.getpid()}"
-    half.write_text(json.dumps({"format": FORMAT, "made_by": by}) + "\n", encoding="utf-8")
-    os.replace(half, folder / MARK)
+    with whole(folder / MARK) as half:
+        half.write_text(json.dumps({"format": FORMAT, "made_by": by}) + "\n", encoding="utf-8")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 from rich.markup import escape
 
 from dinolabel import console, words
+from vision.durable import whole
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -69,10 +70,8 @@ def _listed(entries: Entries) -> Iterator[str]:
 
 def write(path: Path, pieces: Iterable[str]) -> None:
     """At once or not at all."""
-    half = path.with_name(f".{path.name}.half")
-    with half.open("w", encoding="utf-8") as file:
+    with whole(path) as half, half.open("w", encoding="utf-8") as file:
         file.writelines(pieces)
-    half.replace(path)
 
 
 def table(entries: Entries, sums: Sums) -> Table:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import PIL.Image
 
 from exporters.whole import Tray
+from vision.durable import whole
 from vision.types import Pixels
 
 MANIFEST = "manifest.jsonl"
@@ -25,9 +25,8 @@ SHOWN = ("label", "view", "task", "annotation", "region", "box", "width", "heigh
 
 def save(pixels: Pixels, to: Path) -> None:
     """A crop as PNG, whole or not at all."""
-    part = to.with_name(f".{to.name}.part")
-    PIL.Image.fromarray(pixels).save(part, format="PNG", compress_level=COMPRESSION)
-    os.replace(part, to)
+    with whole(to) as part:
+        PIL.Image.fromarray(pixels).save(part, format="PNG", compress_level=COMPRESSION)
 
 
 def write_lists(entries: Iterable[Mapping[str, Any]], tray: Tray) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from exporters.croplists import MANIFEST
+from vision.durable import whole
 from vision.errors import RequestError
 from vision.types import Box
 
@@ -44,9 +45,8 @@ def rows_of(path: Path) -> list[Row]:
 
 def write_rows(path: Path, rows: Iterable[Row]) -> None:
     """Replace a manifest in one step."""
-    half = path.with_name(f".{path.name}.half")
-    half.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-    os.replace(half, path)
+    with whole(path) as half:
+        half.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
 
 
 def drop(folder: Path, numbers: Collection[int]) -> list[Row]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -20,7 +19,8 @@ from typing import Any
 
 import structlog
 
-from vision.candidates import FLOOR, MOST, Candidate, select
+from vision.candidates import FLOOR, MOST, Candidate, selected
+from vision.durable import whole
 from vision.errors import ModelError
 from vision.protocols import Detector, Embedder
 from vision.types import Crop, Detection, Embeddings, Image, Prompt, Thresholds
@@ -61,9 +61,8 @@ class Cards:
         with suppress(OSError, ValueError, TypeError):
             known = self._all()
         known = {each: fields for each, fields in known.items() if each != key} | ({key: asdict(card)} if card else {})
-        half = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-        half.write_text(json.dumps({"format": FORMAT, "cards": known}, indent=1), encoding="utf-8")
-        os.replace(half, self._path)
+        with whole(self._path) as half:
+            half.write_text(json.dumps({"format": FORMAT, "cards": known}, indent=1), encoding="utf-8")
 
     def _all(self) -> dict[str, dict[str, Any]]:
         stored = json.loads(self._path.read_text(encoding="utf-8"))
@@ -114,8 +113,7 @@ class Deferred:
         return self._card.dim
 
     def detect(self, images: Sequence[Image], prompt: Prompt, thresholds: Thresholds) -> list[list[Detection]]:
-        found = self.candidates(images, prompt, floor=min(FLOOR, thresholds.box))
-        return [select(each, thresholds, width=image.width, height=image.height) for image, each in zip(images, found, strict=True)]
+        return selected(images, self.candidates(images, prompt, floor=min(FLOOR, thresholds.box)), thresholds)
 
     def candidates(self, images: Sequence[Image], prompt: Prompt, *, floor: float = FLOOR, most: int = MOST) -> list[list[Candidate]]:
         return self._ready.candidates(images, prompt, floor=floor, most=most)  # type: ignore[union-attr,no-any-return]

@@ -1,9 +1,22 @@
-"""Makes sure that what was written is on the disk. Knows nothing of what it is."""
+"""Files that appear whole, and what was written brought to the disk. Knows nothing of what it is."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Where to write instead of `path`: it takes that place when the block ends well, so nobody ever reads half of a file."""
+    half = path.with_name(f".{path.name}.{os.getpid()}.half")
+    try:
+        yield half
+        os.replace(half, path)
+    finally:
+        half.unlink(missing_ok=True)
 
 
 def sync(path: Path) -> None:

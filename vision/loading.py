@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import structlog
 import torch
 from safetensors import SafetensorError
@@ -65,6 +67,19 @@ def computing(weights: str, device: str, dtype: torch.dtype) -> Iterator[None]:
             hint = "Set a smaller input size or batch size, or another device."
             raise ModelError(f"There is not enough memory on {device} for {weights}.", hint=hint) from error
         raise ModelError(f"{weights} failed on {device}: {first}", hint="Try device=cpu and precision=float32.") from error
+
+
+def read_out(logits: Any, boxes: Any, *, weights: str, precision: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Tensors (B, N, K) and (B, N, 4) cxcywh as float32 arrays: probabilities, and xyxy boxes in the unit they had.
+
+    Raises ModelError when some are no numbers.
+    """
+    probabilities = logits.float().sigmoid().cpu().numpy()
+    centre, size = np.split(boxes.float().cpu().numpy(), 2, axis=-1)
+    corners = np.concatenate([centre - size / 2, centre + size / 2], axis=-1)
+    if not (np.isfinite(probabilities).all() and np.isfinite(corners).all()):
+        raise ModelError(f"{weights} gave numbers that are none in {precision}.", hint="Set precision=float32.")
+    return probabilities, corners
 
 
 def _judge(report: dict[str, Any], folder: Path, *, total: int) -> None:

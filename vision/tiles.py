@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from vision.candidates import FLOOR, MOST, Candidate, best, select
+from vision.candidates import FLOOR, MOST, Candidate, best, selected
 from vision.protocols import Detector
 from vision.types import Box, Detection, Image, Pixels, Prompt, Thresholds
 
@@ -55,8 +55,7 @@ class Tiled:
         return self.inside.precision
 
     def detect(self, images: Sequence[Image], prompt: Prompt, thresholds: Thresholds) -> list[list[Detection]]:
-        found = zip(images, self.candidates(images, prompt), strict=True)
-        return [select(each, thresholds, width=image.width, height=image.height) for image, each in found]
+        return selected(images, self.candidates(images, prompt), thresholds)
 
     def candidates(self, images: Sequence[Image], prompt: Prompt, *, floor: float = FLOOR, most: int = MOST) -> list[list[Candidate]]:
         """Of the whole and of each tile, in the whole picture's pixels; tiles are looked at one after the other, so memory stays flat."""

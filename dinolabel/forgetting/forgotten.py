@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 from studio.results import overlap
 from studio.tasks import SAME_OBJECT
+from vision.durable import whole
 
 FILE = "forgotten.json"
 ROUNDS = 20_000  # of PBKDF2: a name is short, and a digest of it should not be guessed at leisure
@@ -83,9 +83,8 @@ class Forgotten:
 
     def _write(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        half = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-        half.write_text(json.dumps({"format": 1, "salt": self._salt, "projects": self._digests}), encoding="utf-8")
-        os.replace(half, self._path)
+        with whole(self._path) as half:
+            half.write_text(json.dumps({"format": 1, "salt": self._salt, "projects": self._digests}), encoding="utf-8")
 
 
 def _in_place_of(region: Any, gone: list[Mapping[str, Any]]) -> bool:

@@ -16,10 +16,10 @@ from transformers import AutoModelForZeroShotObjectDetection, AutoTokenizer, Gro
 from transformers.image_transforms import get_size_with_aspect_ratio
 
 from vision import weights as files
-from vision.candidates import FLOOR, MOST, Candidate, best, placed, select
+from vision.candidates import FLOOR, MOST, Candidate, best, placed, selected
 from vision.device import pick, precision_name
-from vision.errors import ModelError, SettingsError
-from vision.loading import computing, load, quiet
+from vision.errors import SettingsError
+from vision.loading import computing, load, quiet, read_out
 from vision.spans import Marks, Pass, passes, suited
 from vision.types import Detection, Image, Prompt, Thresholds
 
@@ -67,9 +67,7 @@ class GroundingDino:
 
     def detect(self, images: Sequence[Image], prompt: Prompt, thresholds: Thresholds) -> list[list[Detection]]:
         """Boxes of each image, best first. Raises PromptMissing, MediaUnreadable, ModelError."""
-        found = self.candidates(images, prompt, floor=min(FLOOR, thresholds.box))
-        pairs = zip(images, found, strict=True)
-        return [select(proposed, thresholds, width=image.width, height=image.height) for image, proposed in pairs]
+        return selected(images, self.candidates(images, prompt, floor=min(FLOOR, thresholds.box)), thresholds)
 
     def candidates(self, images: Sequence[Image], prompt: Prompt, *, floor: float = FLOOR, most: int = MOST) -> list[list[Candidate]]:
         """Before thresholds and suppression. A prompt of more tokens than the model reads takes several passes."""
@@ -122,12 +120,7 @@ class GroundingDino:
         with computing(self.weights, self.device, self._dtype):
             ids = torch.tensor([run.ids], device=self.device).expand(len(pixels), -1)
             out = self._model(pixel_values=pixels, pixel_mask=mask, input_ids=ids)
-            probabilities = out.logits[..., : len(run.ids)].float().sigmoid().cpu().numpy()
-            centre, size = out.pred_boxes.float().cpu().numpy().reshape(len(pixels), -1, 2, 2).transpose(2, 0, 1, 3)
-        boxes = np.concatenate([centre - size / 2, centre + size / 2], axis=-1)
-        if not (np.isfinite(probabilities).all() and np.isfinite(boxes).all()):
-            raise ModelError(f"{self.weights} gave numbers that are none in {self.precision}.", hint="Set precision=float32.")
-        return probabilities, boxes
+            return read_out(out.logits[..., : len(run.ids)], out.pred_boxes, weights=self.weights, precision=self.precision)
 
 
 def build(weights: str, *, device: str = "auto", precision: str = "auto", input_size: int | None = None) -> GroundingDino:

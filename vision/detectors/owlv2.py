@@ -17,10 +17,10 @@ import torch
 from transformers import AutoTokenizer, Owlv2ForObjectDetection, Owlv2ImageProcessorPil
 
 from vision import weights as files
-from vision.candidates import FLOOR, MOST, Candidate, best, placed, select
+from vision.candidates import FLOOR, MOST, Candidate, best, placed, selected
 from vision.device import pick, precision_name
-from vision.errors import ModelError, PromptMissing, RequestError, SettingsError
-from vision.loading import computing, load, quiet
+from vision.errors import PromptMissing, RequestError, SettingsError
+from vision.loading import computing, load, quiet, read_out
 from vision.types import Detection, Image, Prompt, Thresholds
 
 KINDS = frozenset({"owlv2"})
@@ -66,9 +66,7 @@ class Owlv2:
 
     def detect(self, images: Sequence[Image], prompt: Prompt, thresholds: Thresholds) -> list[list[Detection]]:
         """Boxes of each image, best first. Raises PromptMissing, RequestError, MediaUnreadable, ModelError."""
-        found = self.candidates(images, prompt, floor=min(FLOOR, thresholds.box))
-        pairs = zip(images, found, strict=True)
-        return [select(proposed, thresholds, width=image.width, height=image.height) for image, proposed in pairs]
+        return selected(images, self.candidates(images, prompt, floor=min(FLOOR, thresholds.box)), thresholds)
 
     def candidates(self, images: Sequence[Image], prompt: Prompt, *, floor: float = FLOOR, most: int = MOST) -> list[list[Candidate]]:
         """Before thresholds and suppression."""
@@ -122,12 +120,7 @@ class Owlv2:
                 input_ids=ids.repeat(len(pixels), 1),
                 interpolate_pos_encoding=self.side != self._own_side,
             )
-            probabilities = out.logits.float().sigmoid().cpu().numpy()
-            centre, size = out.pred_boxes.float().cpu().numpy().reshape(len(pixels), -1, 2, 2).transpose(2, 0, 1, 3)
-        boxes = np.concatenate([centre - size / 2, centre + size / 2], axis=-1)
-        if not (np.isfinite(probabilities).all() and np.isfinite(boxes).all()):
-            raise ModelError(f"{self.weights} gave numbers that are none in {self.precision}.", hint="Set precision=float32.")
-        return probabilities, boxes
+            return read_out(out.logits, out.pred_boxes, weights=self.weights, precision=self.precision)
 
 
 def build(weights: str, *, device: str = "auto", precision: str = "auto", input_size: int | None = None) -> Owlv2:
