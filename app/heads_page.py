@@ -14,6 +14,15 @@ from app.heads import HEADERS, NONE_YET, HeadsTab
 from app.messages import telling
 
 QUIET: dict[str, Any] = {"show_progress": "hidden"}
+FIT = """() => document.addEventListener('load', ({ target: frame }) => {
+  if (!frame.matches?.('iframe.receipt')) return;
+  const fit = () => {
+    const height = frame.contentDocument.documentElement.getBoundingClientRect().height;
+    if (height) frame.style.height = Math.ceil(height) + 2 + 'px';
+  };
+  new ResizeObserver(fit).observe(frame);
+}, true)"""
+"""A receipt is as high as what it says: it is read by scrolling the page, which needs no mouse."""
 WHEN = "Label Studio shows it as soon as every task has its boxes: the backend sees to that."
 
 
@@ -47,6 +56,7 @@ def heads_page(blocks: gr.Blocks, tab: HeadsTab) -> None:
         rows = tab.compare(name, one, two)
         return gr.Dataframe(rows, visible=bool(rows))
 
+    blocks.load(None, js=FIT)
     shown = [status, table, curve, head, other]
     gr.on([blocks.load, project.focus], telling(refresh), project, project, api_visibility="private", **QUIET)
     project.change(telling(show), project, shown, api_name="heads", **QUIET)

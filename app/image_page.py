@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from app.messages import telling, telling_each
 from app.shelf import Shelf
 from app.why import Why
 from app.why import words as explained
-from vision.bundle import Bundle
 from vision.errors import DinolabelError
 from vision.types import Thresholds
 
@@ -105,7 +104,10 @@ def _answers() -> tuple[list[Any], gr.Gallery, list[Any]]:
             found = gr.JSON([], show_label=False, max_height=260, open=True)
         with gr.Tab("Why"):
             lean = gr.Markdown(WHY, elem_id="why")
-            crops = gr.Gallery(columns=3, height=180, show_label=False, allow_preview=False, buttons=[], interactive=False, visible=False)
+            crops = gr.Gallery(
+                columns=3, height=180, object_fit="contain", show_label=False, allow_preview=False, buttons=[], interactive=False,
+                visible=False,
+            )  # fmt: skip
     return [annotated, table, found, status], gallery, [lean, crops]
 
 
@@ -119,22 +121,36 @@ def _saves() -> list[Any]:
 def _wire(tab: ImageTab, asked: list[Any], find: gr.Button, parts: list[Any]) -> None:
     picture, prompt, box, text, version, smallest, tiles = asked
 
+    asked_for = gr.State([])
+
     # The names of these are the names that gradio_client knows them by: docs/app.md.
     def look(
         picture: str | None, prompt: str, box: float, text: float, version: str | None, smallest: float, tiles: bool
     ) -> tuple[Any, ...]:  # fmt: skip
-        return parts_of(tab.look(picture, Ask(prompt, box, text, version, smallest, tiles)))
+        ask = Ask(prompt, box, text, version, smallest, tiles)
+        return *parts_of(tab.look(picture, ask)), [picture, *astuple(ask)]
 
     def again(
         picture: str | None, prompt: str, box: float, text: float, version: str | None, smallest: float, tiles: bool
     ) -> tuple[Any, ...]:  # fmt: skip
-        return parts_of(tab.again(picture, Ask(prompt, box, text, version, smallest, tiles)))
+        ask = Ask(prompt, box, text, version, smallest, tiles)
+        return *parts_of(tab.again(picture, ask)), [picture, *astuple(ask)]
 
-    gr.on([find.click, prompt.submit], telling(look), asked, parts, api_name="find", show_progress_on=parts[0], concurrency_limit=4)
+    def settle(answered: list[Any], *asked: Any) -> Any:
+        return gr.skip() if answered == list(asked) else again(*asked)
+
+    answers = [*parts, asked_for]
+    found = gr.on(
+        [find.click, prompt.submit], telling(look), asked, answers, api_name="find", show_progress_on=parts[0], concurrency_limit=4
+    )  # fmt: skip
     picture.upload(telling(shown.showable), picture, picture, api_visibility="private", show_progress="hidden")
     # While a slider is dragged only its last place counts; what it needs is in the cache.
     live = [picture.change, box.change, text.change, smallest.change, version.input, tiles.input]
-    gr.on(live, telling(again), asked, parts, api_name="again", concurrency_limit=4, **QUIET)
+    slid = gr.on(live, telling(again), asked, answers, api_name="again", concurrency_limit=4, **QUIET)
+    # Answers come in any order (Gradio lets two of one event go at once, and a search takes long): the last one to come may be to
+    # an older question. What is shown is made to fit what is asked.
+    for each in (found, slid):
+        each.success(telling(settle), [asked_for, *asked], answers, api_visibility="private", concurrency_limit=4, **QUIET)
 
 
 def _wire_album(
@@ -223,10 +239,6 @@ def _thumbs(held: Album) -> list[Any]:
         count = f" · {len(look.found)}" if look else (" · failed" if path in held.failed else "")
         items.append((shown.thumbnail(pixels), name + count))
     return items
-
-
-def _short(head: Bundle | None) -> str | None:
-    return head.digest[:12] if head else None
 
 
 def _path_of(payload: Any) -> str | None:

@@ -20,7 +20,7 @@ footer { display: none !important; }
 #problem { border: 1px solid var(--error-border-color, #b91c1c); border-radius: 8px; padding: 14px 16px; gap: 8px; }
 #problem p { margin: 4px 0 0; color: var(--body-text-color-subdued); }
 #problem button { align-self: flex-start; }
-.receipt { width: 100%; height: 620px; border: 1px solid var(--border-color-primary); border-radius: 8px; background: white; }
+.receipt { width: 100%; min-height: 320px; border: 1px solid var(--border-color-primary); border-radius: 8px; background: white; }
 .curve { width: 100%; max-width: 760px; }
 .curve text { font: 12px var(--font); fill: var(--body-text-color-subdued); }
 .curve line { stroke: var(--border-color-primary); } .curve .interval { stroke: var(--color-accent); stroke-width: 2; }

@@ -28,6 +28,7 @@ h1{font-size:1.35rem;margin:0 0 .3rem}h2{font-size:1rem;margin:2.2rem 0 .5rem}.s
 table{border-collapse:collapse;width:100%;margin:0 0 1.4rem;font-variant-numeric:tabular-nums}
 td,th{text-align:left;vertical-align:top;padding:.3rem .8rem .3rem 0;border-bottom:1px solid var(--line)}
 th{font-weight:500;color:var(--soft)}td.n,th.n{text-align:right}img{max-width:100%;background:#fff;border-radius:4px}code{font-size:.9em;overflow-wrap:anywhere}
+@media(max-width:30rem){body{font-size:14px;margin:1.2rem auto;padding:0 .8rem}td,th{padding-right:.5rem}td{overflow-wrap:anywhere}}
 """
 
 

@@ -30,6 +30,7 @@ class App:
     """gate: closed, the detector waits before each pass. passes: how many it was asked for."""
 
     served: Served
+    store: Store
     detector: DiscDetector
     gate: threading.Event = field(default_factory=threading.Event)
 
@@ -73,7 +74,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., App]]:
                 raise WeightsMissing("The weights of detector X are not here.")
             return pipeline
 
-        running.append(App(serve(app_page(load, store), host="127.0.0.1", port=port, max_mb=max_mb), detector, gate))
+        running.append(App(serve(app_page(load, store), host="127.0.0.1", port=port, max_mb=max_mb), store, detector, gate))
         return running[-1]
 
     yield begin

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ import PIL.ImageDraw
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
+from app.image import Ask, ImageTab, Look
 from app.page import page as app_page
 from app.page import serve
 from tests.doubles.scripted_models import BLUE, RED, ColourEmbedder, ScriptedDetector, colour_bundle
@@ -87,3 +89,43 @@ def test_a_person_tries_it(browser_page: Page, url: str, photo: Path) -> None:
 
     assert {host for host in hosts if host} == {urlsplit(url).netloc}, "everything comes from the app itself"
     assert complaints == []
+
+
+SLIDE = """async (slider, places) => {
+  for (const place of places) {
+    slider.value = place; slider.dispatchEvent(new Event('input', { bubbles: true }));
+    for (let i = 0; i < 8; i++) await Promise.resolve();  // less than Gradio needs to note that it has asked
+  }
+}"""
+
+
+def test_a_late_answer_to_an_old_question_does_not_stay(browser_page: Page, url: str, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    again, late, newest, asked = ImageTab.again, threading.Event(), threading.Event(), list[float]()
+
+    def slowly(self: ImageTab, path: str | None, ask: Ask) -> Look:
+        asked.append(ask.box)
+        if ask.box == 0.35 and asked.count(0.35) == 1:
+            assert newest.wait(30), "the page did not ask for the last place of the slider"
+            late.set()
+        answer = again(self, path, ask)
+        if ask.box == 1:
+            newest.set()
+        return answer
+
+    browser_page.goto(url)
+    status = browser_page.locator("#status")
+    expect(status).to_contain_text("Add a picture", timeout=30_000)
+    browser_page.locator("input[type=file]").first.set_input_files(photo)
+    expect(status).to_contain_text("say what to look for")
+    browser_page.get_by_label("What to look for").fill("cat")
+    browser_page.get_by_role("button", name="Find").click()
+    expect(status).to_contain_text("2 found")
+    monkeypatch.setattr(ImageTab, "again", slowly)
+    slider = browser_page.get_by_label("range slider for Box threshold").locator("visible=true")
+    slider.evaluate(SLIDE, [0.34, 0.35])
+    browser_page.wait_for_timeout(300)
+    slider.evaluate(SLIDE, [1.0])
+    assert late.wait(30), asked
+    browser_page.wait_for_timeout(500)
+    expect(status).to_contain_text("Nothing scores 1.00", timeout=30_000)
+    assert asked.count(0.35) >= 2, f"two at once, or this test shows nothing: {asked}"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.doubles.scripted_models import BLUE, RED, colour_bundle
 from tests.e2e.test_app_films_in_chromium import LONG, App, browser, start, walk  # noqa: F401 - fixtures
 from tests.e2e.test_app_in_chromium import photo  # noqa: F401 - fixture
 
@@ -153,3 +154,25 @@ def test_a_head_is_pinned_without_a_mouse(visit: Callable[[App], Page], start: C
     walk_to(page, called("Pin this head"))
     page.keyboard.press("Enter")
     expect(page.locator("#heads-status")).to_contain_text("Pinned", timeout=LONG)
+
+
+def test_a_receipt_is_read_without_a_mouse(visit: Callable[[App], Page], start: Callable[..., App]) -> None:  # noqa: F811
+    app = start()
+    words = "<img src=x onerror=\"document.title = 'ran'\">" + "".join(f"<p>Line {n}</p>" for n in range(80)) + "<p id=last>The end.</p>"
+    app.store.publish("3", colour_bundle(tom=RED, ann=BLUE), beside=lambda folder: (folder / "receipt.html").write_text(words))
+    page = visit(app)
+    choose_tab(page, "Models")
+    last = page.frame_locator("iframe.receipt").locator("#last")
+    expect(last).to_be_visible(timeout=LONG)
+    expect(last).not_to_be_in_viewport()
+    walk_to(page, called("Roll back"))
+    for _ in range(20):
+        page.keyboard.press("PageDown")
+    expect(last).to_be_in_viewport(timeout=LONG)
+    frame = page.locator("iframe.receipt")
+    inner = frame.evaluate("it => it.contentDocument.documentElement.scrollHeight - it.clientHeight")
+    assert inner <= 0, "the receipt has no scrollbar of its own"
+    page.set_viewport_size({"width": 390, "height": 900})
+    page.wait_for_timeout(300)
+    assert frame.evaluate("it => it.contentDocument.documentElement.scrollHeight - it.clientHeight") <= 0
+    assert page.title() == "dinolabel", "nothing in a receipt runs"
