@@ -8,7 +8,6 @@ import pytest
 from app import messages
 from vision import errors
 
-
 KINDS = [each for each in errors.DinolabelError.__subclasses__() if each.__module__ == errors.__name__]  # commands' own never come here
 
 
