@@ -13,7 +13,7 @@ import gradio as gr
 from app.heads import HEADERS, NONE_YET, HeadsTab
 from app.messages import telling
 
-QUIET: dict[str, Any] = {"show_progress": "hidden"}
+QUIET: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": 1}  # answers in the order of asking: the last one stays
 FIT = """() => document.addEventListener('load', ({ target: frame }) => {
   if (!frame.matches?.('iframe.receipt')) return;
   const fit = () => {
