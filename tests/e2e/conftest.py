@@ -15,9 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from studio.client import Studio
 from studio.server import LocalStudio
+
+expect.set_options(timeout=60_000)  # what is waited for comes; on a machine with other work not within Playwright's five seconds
 
 
 @dataclass(frozen=True)
