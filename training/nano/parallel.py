@@ -7,7 +7,9 @@ with other work, processes that wait for each other at every step lose half of t
 
 from __future__ import annotations
 
+import os
 import socket
+import threading
 from collections.abc import Callable
 
 import torch
@@ -25,11 +27,20 @@ def launch(processes: int, work: Callable[..., None], *arguments: object) -> Non
 
 
 def start(rank: int, processes: int, port: int, work: Callable[..., None], arguments: tuple[object, ...]) -> None:
+    threading.Thread(target=end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     address = f"tcp://127.0.0.1:{port}"
     dist.init_process_group("gloo", init_method=address, rank=rank, world_size=processes)
     work(*arguments)
     dist.destroy_process_group()
+
+
+def end_with_parent() -> None:
+    """Torch asks the kernel for SIGINT when the parent dies, and whatever a shell starts in the background ignores SIGINT."""
+    parent = mp.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def free_port() -> int:
