@@ -36,7 +36,7 @@ WARM_UP = 80
 COOL_DOWN = 0.35  # of the run; the rate is flat before it, so that a run may be cut short or made longer
 DECAY = 0.01
 CLIP = 1.0
-AVERAGE = 0.995  # EMA
+AVERAGE = 0.998  # EMA; a long one: an average of many good weights holds for drawings that it never saw better than its last
 SAVE_EVERY = 50
 RUN = CACHE / "detector.pt"
 
