@@ -19,6 +19,7 @@ from vision.candidates import Candidate
 from vision.entries import Entries
 from vision.errors import ModelError
 from vision.media import DECODING
+from vision.neighbours import first_columns
 from vision.types import QUARTER, Box, CropPolicy, Image, Prompt
 
 
@@ -31,10 +32,6 @@ def embedding_key(image_key: str, box: Box, policy: CropPolicy, embedder_digest:
     """Everything that decides an embedding. image_key: Image.key. The box counts in quarter pixels; min_side does not count."""
     corners = [round(each / QUARTER) for each in box.quantised().xyxy]
     return _key("embedding", image_key, DECODING, corners, float(policy.margin), int(policy.max_side), embedder_digest)
-
-
-def _nearest(value: bytes, like: npt.NDArray[np.float32]) -> float:
-    return 1.0 - float((like @ np.frombuffer(value, "<f4")).max())
 
 
 def _key(kind: str, *parts: object) -> str:
@@ -71,14 +68,21 @@ class Cache:
     def forget(self, keys: Iterable[str], like: npt.NDArray[np.float32], *, distance: float) -> int:
         """Remove these embeddings, and all others within a cosine distance of one of `like` ((N, D) unit rows); how many went.
 
+        Rows of more columns, or of fewer, are compared over those that both have: an embedder may have given one feature once, and two now.
         Their bytes go too. Raises ModelError when another process holds the file.
         """
-        exactly = set(keys)
+        exactly, narrow = set(keys), {like.shape[1]: like}
+
+        def nearest(row: npt.NDArray[np.float32]) -> float:
+            width = min(len(row), like.shape[1])
+            known = narrow.setdefault(width, first_columns(like, width))
+            kept = row[:width] / max(float(np.linalg.norm(row[:width])), 1e-12)
+            return 1.0 - float((known @ kept).max())
 
         def wanted(key: str, value: bytes) -> bool:
             if not key.startswith("embedding:"):
                 return False
-            return key in exactly or (len(like) > 0 and len(value) == 4 * like.shape[1] and _nearest(value, like) <= distance)
+            return key in exactly or (len(like) > 0 and nearest(np.frombuffer(value, "<f4")) <= distance)
 
         try:
             return self._entries.forget(wanted)

@@ -59,7 +59,12 @@ def looked_at(embeddings: Embeddings, width: int, *, expected: tuple[int, int]) 
     narrowed = embeddings.ndim == 2 and 0 < width <= embeddings.shape[1]
     if (len(embeddings), width) != expected if narrowed else embeddings.shape != expected:
         raise BundleMismatch(f"The head expects embeddings of shape {expected}, got {embeddings.shape}.")
-    if not width or width == embeddings.shape[1]:
+    return first_columns(embeddings, width) if width else embeddings
+
+
+def first_columns(embeddings: Embeddings, width: int) -> Embeddings:
+    """(N, width) of (N, D) unit rows, made unit again; as they are where that is all of them."""
+    if width == embeddings.shape[1]:
         return embeddings
     kept = embeddings[:, :width]
     return np.asarray(kept / np.maximum(np.linalg.norm(kept, axis=1, keepdims=True), 1e-12), dtype=np.float32)

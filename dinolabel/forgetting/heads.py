@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from dinolabel.forgetting.mention import Mention
 from vision.bundle import Bundle
 from vision.errors import BundleMismatch
+from vision.neighbours import first_columns
 from vision.store import Store
 from vision.types import Embeddings
 
@@ -23,8 +24,14 @@ def vectors(store: Store, project: str, mention: Mention) -> tuple[Embeddings, f
         if mine.any():
             found.append(bundle.references[mine])
             distance = max(distance, bundle.distance_threshold)
-    width = found[0].shape[1] if found else 0
-    return (np.concatenate([each for each in found if each.shape[1] == width]) if found else np.zeros((0, 0), np.float32)), distance
+    return stacked(found), distance
+
+
+def stacked(parts: Sequence[Embeddings]) -> Embeddings:
+    """(N, D) all rows of these, over the columns that all have: a head or an earlier embedder may know the first ones only."""
+    some = [each for each in parts if len(each)]
+    width = min((each.shape[1] for each in some), default=0)
+    return np.concatenate([first_columns(each, width) for each in some]) if some else np.zeros((0, 0), np.float32)
 
 
 def holding(store: Store, project: str, mention: Mention, objects: Iterable[str], theirs: Embeddings) -> list[str]:
@@ -42,10 +49,11 @@ def _holds(bundle: Bundle, mention: Mention, objects: set[str], theirs: Embeddin
     if any(each.rsplit("/", 1)[0] in objects for each in ids):
         return True
     kept = [bundle.references, *((bundle.nothing.rejected, bundle.nothing.kept) if bundle.nothing else ())]
-    theirs = theirs[:, : bundle.references.shape[1]] if theirs.ndim == 2 else theirs  # a head may know the first columns only
-    theirs = theirs / np.maximum(np.linalg.norm(theirs, axis=1, keepdims=True), 1e-12) if len(theirs) else theirs
-    comparable = [each for each in kept if len(each) and len(theirs) and each.shape[1] == theirs.shape[1]]
-    return any(float((each @ theirs.T).max()) > 1 - SAME for each in comparable)
+    if not len(theirs):
+        return False
+    width = min(theirs.shape[1], bundle.references.shape[1])  # who knows the first columns only is compared over those
+    mine = first_columns(theirs, width)
+    return any(float((first_columns(each, width) @ mine.T).max()) > 1 - SAME for each in kept if len(each))
 
 
 def _all(store: Store, project: str) -> dict[str, Bundle]:

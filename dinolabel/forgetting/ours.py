@@ -9,8 +9,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from dinolabel import build
 from dinolabel.forgetting import crops, heads, sweep
 from dinolabel.forgetting.crops import Removed
@@ -47,11 +45,9 @@ def take_out(settings: Settings, project: str, mention: Mention, folders: list[P
     removed = crops.clean(folders, mention)
     keys = _keys(store, project, removed)
     exact = _cached(settings, keys)
-    known = exact if not len(theirs) else theirs if exact.shape[1:] != theirs.shape[1:] else np.concatenate([theirs, exact])
-    gone = heads.holding(store, project, mention, removed.objects, known)
+    gone = heads.holding(store, project, mention, removed.objects, heads.stacked([theirs, exact]))
     store.forget(project, gone)
-    like = exact if len(exact) else theirs  # a head may keep the first columns only
-    embeddings = build.cache(settings).forget(keys, like, distance=distance)
+    embeddings = build.cache(settings).forget(keys, exact if len(exact) else theirs, distance=distance)
     return Taken(gone, store.wanted(project), removed, embeddings)
 
 
@@ -75,6 +71,4 @@ def _keys(store: Store, project: str, removed: Removed) -> list[str]:
 
 def _cached(settings: Settings, keys: list[str]) -> Embeddings:
     """(N, D) what the cache has under these keys."""
-    found = list(build.cache(settings).get_embeddings(keys).values()) if keys else []
-    width = len(found[0]) if found else 0
-    return np.stack([each for each in found if len(each) == width]) if found else np.zeros((0, 0), np.float32)
+    return heads.stacked([each[None] for each in build.cache(settings).get_embeddings(keys).values()])

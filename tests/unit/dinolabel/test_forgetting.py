@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
+from dinolabel.forgetting import heads
 from dinolabel.forgetting.forgotten import Forgotten
 from dinolabel.forgetting.mention import Mention
+from tests.doubles.scripted_models import BLUE, GREEN, RED, colour_bundle, seen
 from vision.cache import Cache
+from vision.neighbours import first_columns
 
 WHO = "Jürgen"
 
@@ -55,6 +59,32 @@ def test_free_pages_of_the_cache_do_not_keep_it(tmp_path: Path) -> None:
     assert gone.tobytes() not in content and vectors["embedding:8"].astype("<f4").tobytes() in content
     with sqlite3.connect(tmp_path / "cache.sqlite") as connection:
         assert connection.execute("SELECT count(*) FROM entries").fetchone() == (198,)
+
+
+@pytest.mark.parametrize(("kept", "known"), [(64, 128), (128, 64)], ids=["the head kept fewer columns", "the cache has older rows"])
+def test_rows_of_more_or_fewer_features_are_found_too(tmp_path: Path, kept: int, known: int) -> None:
+    cache = Cache(tmp_path / "cache.sqlite", max_mb=16)
+    rng = np.random.default_rng(0)
+    whole = rng.normal(size=(50, 128)).astype(np.float32)
+    whole /= np.linalg.norm(whole, axis=1, keepdims=True)
+    cache.put_embeddings({f"embedding:{at}": first_columns(row[None], known)[0] for at, row in enumerate(whole)})
+    cache.put_embeddings({"embedding:print": np.sign(rng.normal(size=16)).astype(np.float32)})
+    assert cache.forget([], first_columns(whole[7:8], kept), distance=0.2) == 1
+    left = cache.get_embeddings(["embedding:7", "embedding:8", "embedding:print"])
+    assert sorted(left) == ["embedding:8", "embedding:print"]
+
+
+def test_a_head_of_all_features_is_known_by_rows_of_the_first() -> None:
+    rows = np.random.default_rng(0).normal(size=(3, 8)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    stacked = heads.stacked([rows[:1], first_columns(rows[1:], 4), np.zeros((0, 0), np.float32)])
+    assert stacked == pytest.approx(first_columns(rows, 4))
+    assert heads.stacked([]).shape == (0, 0)
+    head = colour_bundle(tom=RED, ann=BLUE)
+    theirs = np.concatenate([0.8 * head.references[:1], [[0.6, 0.0]]], axis=1).astype(np.float32)
+    nobody = Mention(["nobody"])
+    assert heads._holds(head, nobody, set(), theirs) and heads._holds(head, nobody, set(), first_columns(head.references, 3))
+    assert not heads._holds(head, nobody, set(), first_columns(seen(GREEN), 3))
 
 
 def test_what_a_stopped_export_left_goes_too(tmp_path: Path) -> None:
