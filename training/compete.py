@@ -1,12 +1,12 @@
-"""Which head, and how strong: every contender answers for groups it did not see, and the best macro-F1 wins.
+"""Which head, how strong, and over which features: every contender answers for groups it did not see, and the best macro-F1 wins.
 
 Knows the heads of vision/heads by their file names and nothing of any one of them; no thresholds, no files.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,30 +15,42 @@ from training.calibrate import Floats, negative_log_likelihood, temperature
 from training.evaluate import confusions, macro_f1
 from training.samples import Mask, Samples
 from vision import plugs
+from vision.narrowed import Feature
 from vision.protocols import Head
 
 FOLDS = 3
 EACH_LEFT_OUT = 12  # so few groups are left out one by one: with three folds a fit would lose a third of very little
 LEAST_TO_COMPETE = 5  # objects of every label; below it means are hard to beat and a comparison is noise
 FEW = "prototype"
+MOST = 8000  # rows that compete: by then a hundredth of macro-F1 shows, and more would only take longer
+LEAST_GAIN = 0.01  # macro-F1 that more features must bring: twice as long rows are in every cache, reference and comparison
 
 
 @dataclass(frozen=True)
 class Contender:
-    """One head file with one choice of its strength. words: for the receipt."""
+    """One head file with one choice of its strength. words: for the receipt. feature: what of the rows it looks at; None: all."""
 
     name: str
     words: str
     head: Head
+    feature: Feature | None = None
+
+    def sees(self, samples: Samples) -> Samples:
+        """The same rows as this head looks at them."""
+        return samples.of_feature(self.feature)
 
 
 @dataclass(frozen=True)
 class Score:
-    """macro_f1: of the best guess, no abstaining, on groups left out. surprise: mean negative log likelihood after calibration."""
+    """macro_f1: of the best guess, no abstaining, on groups left out. surprise: mean negative log likelihood after calibration.
+
+    words: of the head. features: of what it looked at.
+    """
 
     words: str
     macro_f1: float
     surprise: float
+    features: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,24 +62,63 @@ class Choice:
 
 
 def choose(samples: Samples, *, seed: int) -> Choice:
-    """The head to fit. The prototype alone while a label has few objects, or when there is one name or one group."""
+    """The head to fit. The prototype alone while a label has few objects, or when there is one name or one group.
+
+    Heads compete over the first feature; the best of them then competes over more features with itself. Of very many rows a part competes.
+    """
     fewest = min(samples.objects.get(name, 0) for name in samples.names)
     if len(samples.labels_seen) < 2 or fewest < LEAST_TO_COMPETE or len(set(samples.groups)) < 2:
-        return Choice(next(each for each in contenders() if each.name == FEW), ())
-    tried = [(each, _score(each.words, out_of_fold(each.head, samples, seed=seed), samples)) for each in contenders()]
-    # differences below a hundredth are noise: then the head that does well with few crops is the safer one
-    tried.sort(key=lambda each: (-round(each[1].macro_f1, 2), round(each[1].surprise, 2), each[0].name != FEW))
+        return Choice(next(each for each in contenders(_first(samples)) if each.name == FEW), ())
+    some = _some(samples, seed=seed)
+
+    def scored(each: Contender) -> Score:
+        seen = each.sees(some)
+        return _score(each, out_of_fold(each.head, seen, seed=seed), seen)
+
+    tried = _tried(some, scored)
     return Choice(tried[0][0], tuple(score for _, score in tried))
 
 
-def contenders() -> list[Contender]:
+def _some(samples: Samples, *, seed: int) -> Samples:
+    """About MOST of the rows, whole groups with their share of every label; all of them where groups are few."""
+    parts = -(-len(samples) // MOST)
+    if parts == 1:
+        return samples
+    some = samples.take(next(folds(samples, seed=seed, count=parts)))
+    return some if len(set(some.groups)) > EACH_LEFT_OUT and some.names == samples.names else samples
+
+
+def contenders(feature: Feature | None = None) -> list[Contender]:
     """Every head file, in each strength that its `variants()` names, else as it is built."""
     found = []
     for name in plugs.names("head"):
         module = plugs.head(name)
         heads = module.variants() if hasattr(module, "variants") else {name: module.build()}
-        found += [Contender(name, words, head) for words, head in heads.items()]
+        found += [Contender(name, words, head, feature) for words, head in heads.items()]
     return found
+
+
+def _tried(samples: Samples, scored: Callable[[Contender], Score]) -> list[tuple[Contender, Score]]:
+    """All who competed, the winner first."""
+    tried = sorted(((each, scored(each)) for each in contenders(_first(samples))), key=_rank)
+    best, score = tried[0]
+    for feature in samples.features[1:]:
+        wider = replace(best, feature=feature)
+        found = scored(wider)
+        tried.append((wider, found))
+        if found.macro_f1 - score.macro_f1 >= LEAST_GAIN:
+            best, score = wider, found
+    return sorted(tried, key=lambda each: (each[0] is not best, *_rank(each)))
+
+
+def _rank(tried: tuple[Contender, Score]) -> tuple[float, float, bool]:
+    """Differences below a hundredth are noise: then the head that does well with few crops is the safer one."""
+    contender, score = tried
+    return -round(score.macro_f1, 2), round(score.surprise, 2), contender.name != FEW
+
+
+def _first(samples: Samples) -> Feature | None:
+    return samples.features[0] if samples.features else None
 
 
 def out_of_fold(head: Head, samples: Samples, *, seed: int) -> Floats:
@@ -83,12 +134,13 @@ def out_of_fold(head: Head, samples: Samples, *, seed: int) -> Floats:
 
 def best_on(samples: Samples, asked: Mask, *, seed: int) -> Score:
     """How the best of all contenders, learnt from the other rows, does on these. asked: (N,)."""
-    scores = []
-    for each in contenders():
-        out = np.full((len(samples), len(samples.labels_seen)), np.nan)
-        _answer(each.head, samples, asked, out, seed=seed)
-        scores.append(_score(each.words, out, samples))
-    return max(scores, key=lambda each: (round(each.macro_f1, 2), -each.surprise))
+
+    def scored(each: Contender) -> Score:
+        seen, out = each.sees(samples), np.full((len(samples), len(samples.labels_seen)), np.nan)
+        _answer(each.head, seen, asked, out, seed=seed)
+        return _score(each, out, seen)
+
+    return _tried(samples, scored)[0][1]
 
 
 def _answer(head: Head, samples: Samples, asked: Mask, out: Floats, *, seed: int) -> None:
@@ -132,14 +184,15 @@ def _spread(held: npt.NDArray[np.int64], count: int, *, seed: int) -> npt.NDArra
     return fold_of
 
 
-def _score(words: str, logits: Floats, samples: Samples) -> Score:
+def _score(contender: Contender, logits: Floats, samples: Samples) -> Score:
+    words, features = contender.words, contender.feature.words if contender.feature else ""
     rows = samples.asked & np.isfinite(logits).any(axis=1)
     if not rows.any():
-        return Score(words, 0.0, float(np.log(len(samples.labels_seen))))
+        return Score(words, 0.0, float(np.log(len(samples.labels_seen))), features)
     asked, truth = logits[rows], samples.columns[rows]
     labels = samples.labels_seen
     guess = [labels[at] for at in np.nanargmax(asked, axis=1)]
     true = [labels[at] for at in truth]
     table = confusions(true, guess, groups=["all"] * len(true), labels=samples.names)
     surprise = negative_log_likelihood(asked / temperature(asked, truth), truth)
-    return Score(words, float(macro_f1(table)[0]), surprise)
+    return Score(words, float(macro_f1(table)[0]), surprise, features)

@@ -21,6 +21,7 @@ from training.samples import Mask, Samples
 from vision import plugs
 from vision.bundle import UNKNOWN_LABEL
 from vision.errors import ModelError
+from vision.narrowed import features_of, narrowed
 from vision.own import PRECISION, Own
 from vision.protocols import Embedder
 
@@ -44,7 +45,7 @@ class Eyes:
 
 def kept(base: Embedder, current: Embedder | None, own: Own | None) -> Eyes:
     """Without a wish: what the current head sees with, as long as that was tuned from the embedder at hand."""
-    if current is not None and own is not None and own.began_as == base.digest:
+    if current is not None and own is not None and own.began_as in [each.digest for each in features_of(base)]:
         return Eyes(current, own, {"from an earlier training": own.weights})
     return Eyes(base)
 
@@ -55,6 +56,7 @@ def tuned(
 ) -> Eyes:  # fmt: skip
     """The base with its last `blocks` tuned on the train side, as long as that helps on the groups left out; else the base.
 
+    What is tuned is the first feature, the class token, and a tuned embedder gives no other.
     folder: of the export of crops. out: where the new weights go. Raises NotEnoughLabels, ModelError for an embedder that cannot be tuned.
     """
     from training.finetune import tuning
@@ -68,7 +70,8 @@ def tuned(
     course = tuning.tune(
         base, crops, side.columns, asked, blocks=blocks, out=out, seed=seed, progress=lambda *done: progress("Fine-tuning", *done)
     )
-    embedder = plugs.load_embedder(PLUG, str(out), device=base.device, precision=PRECISION)
+    whole = plugs.load_embedder(PLUG, str(out), device=base.device, precision=PRECISION)
+    embedder = narrowed(whole, features_of(whole)[0].digest)
     before, after = (compete.best_on(each, asked, seed=seed) for each in (side, through(side, rows, see, embedder)))
     helps = (round(after.macro_f1, 2), -after.surprise) > (round(before.macro_f1, 2), -before.surprise)
     facts = {
@@ -88,7 +91,7 @@ def through(samples: Samples, rows: Mapping[str, Row], see: See, embedder: Embed
     found = see([rows[each] for each in samples.ids], embedder)
     at = {row.id: place for place, row in enumerate(found.rows)}
     readable = samples.take(np.array([each in at for each in samples.ids], dtype=bool))
-    return replace(readable, embeddings=found.embeddings[[at[each] for each in readable.ids]])
+    return replace(readable, embeddings=found.embeddings[[at[each] for each in readable.ids]], features=found.features)
 
 
 def both(mine: Samples, theirs: Samples) -> tuple[Samples, Samples]:

@@ -18,6 +18,7 @@ from training.manifest import Row
 from vision.cache import Cache, embedding_key
 from vision.errors import MediaError
 from vision.media import open_image
+from vision.narrowed import Feature, features_of
 from vision.protocols import Embedder
 from vision.types import Crop, CropPolicy, Embeddings
 
@@ -29,12 +30,16 @@ Vector = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Features:
-    """rows and embeddings (N, D) go together. quarantined: (crop, why) of those that could not be used. cached: rows that were known."""
+    """rows and embeddings (N, D) go together. quarantined: (crop, why) of those that could not be used. cached: rows that were known.
+
+    features: what the columns are, the narrowest first.
+    """
 
     rows: tuple[Row, ...]
     embeddings: Embeddings
     quarantined: tuple[tuple[str, str], ...]
     cached: int
+    features: tuple[Feature, ...] = ()
 
 
 def embed(
@@ -61,7 +66,7 @@ def embed(
     progress(len(rows), len(rows))
     kept = [(row, known[key]) for row, key in zip(rows, keys, strict=True) if key in known]
     stacked = np.stack([vector for _, vector in kept]) if kept else np.zeros((0, embedder.dim), np.float32)
-    return Features(tuple(row for row, _ in kept), stacked, tuple(quarantined), cached)
+    return Features(tuple(row for row, _ in kept), stacked, tuple(quarantined), cached, features_of(embedder))
 
 
 def prints(rows: Sequence[Row], *, folder: Path, policy: CropPolicy, cache: Cache | None) -> Prints:

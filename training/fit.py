@@ -58,6 +58,7 @@ class Calibration:
 
 def calibration(contender: Contender, samples: Samples, *, seed: int) -> Calibration:
     """Temperature and thresholds for this head on these samples. With one picture per name nothing can be measured: they are defaults."""
+    samples = contender.sees(samples)
     served, labels = _some(samples.asked, seed=seed), samples.labels_seen
     logits, truth = out_of_fold(contender.head, samples, seed=seed)[served], samples.columns[served]
     groups = (samples.group_codes[served], samples.group_codes)
@@ -81,8 +82,9 @@ def calibration(contender: Contender, samples: Samples, *, seed: int) -> Calibra
 
 
 def bundle(contender: Contender, samples: Samples, calibrated: Calibration, making: Making, *, metrics: Mapping[str, Any]) -> Bundle:
-    """The head fitted on all these samples."""
-    fitted = contender.head.fit(samples.embeddings, samples.labels, seed=making.seed)
+    """The head fitted on all these samples. It looks at the same columns of the embedder's rows ever after."""
+    seen = contender.sees(samples)
+    fitted = contender.head.fit(seen.embeddings, seen.labels, seed=making.seed)
     return Bundle(
         labels=fitted.labels,
         head_name=contender.name,
@@ -90,7 +92,7 @@ def bundle(contender: Contender, samples: Samples, calibrated: Calibration, maki
         temperature=calibrated.temperature,
         accept_threshold=calibrated.accept_threshold,
         distance_threshold=calibrated.open_set.distance,
-        references=samples.embeddings,
+        references=seen.embeddings,
         reference_labels=samples.labels,
         reference_ids=samples.ids,
         embedder_name=making.embedder.name,
@@ -99,6 +101,7 @@ def bundle(contender: Contender, samples: Samples, calibrated: Calibration, maki
         created_at=making.created_at,
         metrics=metrics,
         neighbours=NEIGHBOURS,
+        width=seen.embeddings.shape[1] if seen is not samples else 0,
         own=making.own,
         data_digest=making.data_digest,
         trained_on=samples.objects,

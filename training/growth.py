@@ -6,6 +6,7 @@ Knows samples and a head; the advice is an extrapolation and says "about".
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,12 +22,24 @@ FLAT = 0.1  # exponent of the error's fall below which more of the same hardly h
 Point = tuple[float, float]
 
 
-def curve(contender: Contender, train_side: Samples, held_out: Samples, *, seed: int) -> tuple[Point, ...]:
-    """(objects of each name on average, mean recall of the best guess on held-out names) for growing parts of the train side's groups."""
-    served = held_out.take(held_out.served).of(train_side.names)
-    tuned = train_side.familiar is not None and bool(train_side.familiar.any())  # on what the embedder itself knows, little looks like much
-    if tuned or not len(served) or len(train_side.labels_seen) < 2:
-        return ()
+@dataclass(frozen=True)
+class Curve:
+    """points: (objects of each name on average, mean recall of the best guess on held-out names). why_none: when there are none."""
+
+    points: tuple[Point, ...] = ()
+    why_none: str = "too few held-out pictures"
+
+
+def curve(contender: Contender, train_side: Samples, held_out: Samples, *, seed: int) -> Curve:
+    """What growing parts of the train side's groups bring on the held-out side."""
+    train_side, served = contender.sees(train_side), contender.sees(held_out.take(held_out.served).of(train_side.names))
+    if train_side.familiar is not None and train_side.familiar.any():
+        # on what the embedder itself knows, little looks like much
+        return Curve(why_none="the embedder was tuned on these crops")
+    if len(train_side.labels_seen) < 2:
+        return Curve(why_none="there is one name only")
+    if not len(served):
+        return Curve()
     order = np.random.default_rng(seed).permutation(int(train_side.group_codes.max()) + 1)
     points = []
     for share in SHARES:
@@ -39,7 +52,7 @@ def curve(contender: Contender, train_side: Samples, held_out: Samples, *, seed:
         recalls = [float((guess[truth == name] == name).mean()) for name in served.names]
         each = float(np.mean([count for name, count in part.objects.items() if name != UNKNOWN_LABEL]))
         points.append((round(each, 1), round(float(np.mean(recalls)), 4)))
-    return tuple(points)
+    return Curve(tuple(points), "" if points else "parts of the pictures lack a name")
 
 
 def advice(points: Sequence[Point], scores: Mapping[str, LabelScore], objects: Mapping[str, int]) -> list[str]:
@@ -65,7 +78,7 @@ def advice(points: Sequence[Point], scores: Mapping[str, LabelScore], objects: M
 def _exponent(points: Sequence[Point]) -> float | None:
     """b of error = a * n ** -b by least squares in logarithms; None when there are too few points or no error to see."""
     seen = [(count, 1 - recall) for count, recall in points if recall < 1 and count > 0]
-    if len(seen) < 3:
+    if len({count for count, _ in seen}) < 3:
         return None
     counts, errors = np.log(np.array(seen)).T
     return float(-np.polyfit(counts, errors, 1)[0])

@@ -5,7 +5,7 @@ Knows samples, fits and the store's current bundle; what follows from the report
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from training.gate import News
 from training.samples import Samples
 from vision.bundle import UNKNOWN_LABEL, Bundle
 from vision.errors import BundleMismatch
+from vision.narrowed import narrowed
 from vision.protocols import Embedder
 from vision.store import Store
 from vision.types import CropPolicy
@@ -39,14 +40,14 @@ class Trial:
     judge: Bundle | None
     calibrated: Calibration
     settled: tuple[Report, Report] | None = None
-    grown: tuple[growth.Point, ...] = ()
+    grown: growth.Curve = field(default_factory=growth.Curve)
 
 
 @dataclass(frozen=True)
 class Current:
     """The head that serves now, None when there is none. judge: its fit on the train side, if it can be compared; else why not.
 
-    eyes: the embedder it sees with, its own or that of the settings.
+    eyes: the embedder it sees with, its own or that of the settings, or a feature of that where it was trained on no more.
     """
 
     id: str | None = None
@@ -100,7 +101,7 @@ def current_head(store: Store, project: str, embedder: Embedder, policy: CropPol
         return Current()
     try:
         bundle = store.get(project, wanted)
-        eyes = embedder if bundle.own is None else bundle.own.embedder(embedder.device)
+        eyes = narrowed(embedder, bundle.embedder_digest) if bundle.own is None else bundle.own.embedder(embedder.device)
         bundle.check(eyes.digest, policy)
     except BundleMismatch as error:
         return Current(wanted, why_not=f"The current head cannot be compared: {error}")

@@ -42,8 +42,9 @@ def confusion_png(table: npt.NDArray[np.int64], labels: Sequence[str]) -> bytes:
     return _png(figure)
 
 
-def curves_png(reliability: Sequence[Sequence[float]], learning: Sequence[Sequence[float]]) -> bytes:
-    """Left: rows of (confidence, share right, count), a dot each, larger for more objects. Right: (crops of each name, recall) points."""
+def curves_png(reliability: Sequence[Sequence[float]], learning: Sequence[Sequence[float]], *, why_none: str = "") -> bytes:
+    """Left: rows of (confidence, share right, count), a dot each, larger for more objects. Right: (crops of each name, recall) points,
+    or why there are none."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8.0, 3.6), dpi=DPI, layout="constrained")
@@ -55,7 +56,7 @@ def curves_png(reliability: Sequence[Sequence[float]], learning: Sequence[Sequen
     right.plot([x for x, _ in learning], [y for _, y in learning], marker="o", color="tab:green")
     right.set(ylim=(0, 1.02), xlabel="crops of each name", ylabel="recall, mean over names", title="What more crops brought")
     if not learning:
-        right.text(0.5, 0.5, "too few held-out pictures", ha="center", va="center", transform=right.transAxes)
+        right.text(0.5, 0.5, why_none, ha="center", va="center", transform=right.transAxes)
     return _png(figure)
 
 

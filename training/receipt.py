@@ -38,8 +38,10 @@ def write(folder: Path, receipt: Mapping[str, Any], report: Report | None) -> Pa
     drawn: dict[str, bytes] = {}
     if report is not None:
         drawn["confusion"] = pictures.confusion_png(report.table, report.labels)
-        learning = receipt.get("learning", {}).get("curve", [])
-        drawn["reliability and learning curve"] = pictures.curves_png(report.reliability, learning)
+        learning = receipt.get("learning", {})
+        drawn["reliability and learning curve"] = pictures.curves_png(
+            report.reliability, learning.get("curve", []), why_none=learning.get("why_none") or ""
+        )
         for name, picture in zip((PICTURE, CURVES), drawn.values(), strict=True):
             (folder / name).write_bytes(picture)
     (folder / PAGE).write_text(page.page(receipt, drawn), encoding="utf-8")
@@ -98,13 +100,19 @@ def _judged(trial: Trial, *, seed: int) -> dict[str, Any]:
 
 def _learning(trial: Trial, bundle: Bundle) -> dict[str, Any]:
     scores = trial.candidate.per_label if trial.candidate else {}
-    return {"curve": [list(each) for each in trial.grown], "advice": growth.advice(trial.grown, scores, bundle.trained_on)}
+    points = trial.grown.points
+    told: dict[str, Any] = {"curve": [list(each) for each in points], "advice": growth.advice(points, scores, bundle.trained_on)}
+    return told if points else told | {"why_none": trial.grown.why_none}
 
 
 def _head(choice: Choice, bundle: Bundle) -> dict[str, Any]:
-    competition = [{"head": each.words, "macro_f1": round(each.macro_f1, 4), "surprise": round(each.surprise, 4)} for each in choice.scores]
+    competition = [
+        {"head": each.words, "over": each.features, "macro_f1": round(each.macro_f1, 4), "surprise": round(each.surprise, 4)}
+        for each in choice.scores
+    ]
     return {
         "head": choice.winner.words,
+        "over": choice.winner.feature.words if choice.winner.feature else "",
         "competition": competition,
         "embedder": bundle.embedder_name,
         "embedder_digest": bundle.embedder_digest,

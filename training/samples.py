@@ -18,6 +18,8 @@ from training.errors import NotEnoughLabels
 from training.features import Features
 from training.manifest import Manifest, Row
 from vision.bundle import UNKNOWN_LABEL
+from vision.narrowed import Feature
+from vision.neighbours import first_columns
 from vision.split import Side, side
 from vision.types import Box, Embeddings
 
@@ -30,6 +32,7 @@ class Samples:
 
     splits: the side that a person chose for each, None where the hash of its group decides; () when none was chosen.
     familiar: (N,) whether the embedder itself was tuned on something in its group, so that nothing can be measured on it; None: none is.
+    features: what the columns are, the narrowest first, where a head may look at some of them; () where it looks at all.
 
     What people called unknown carries UNKNOWN_LABEL. The detector's own box is what gets named in service, so it is the served view
     where there is one; else the person's.
@@ -43,6 +46,7 @@ class Samples:
     served: Mask
     splits: tuple[Side | None, ...] = ()
     familiar: Mask | None = None
+    features: tuple[Feature, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -88,7 +92,14 @@ class Samples:
     def clustered(self, prints: Prints | None = None) -> Samples:
         """The same rows, near-duplicates of different pictures in one group. prints: (N, 64), see training.clusters."""
         ages = [_age(each) for each in self.ids]
-        return replace(self, groups=clusters(self.embeddings, prints, self.groups, ages))
+        first = self.of_feature(self.features[0] if self.features else None)  # groups come before anybody chooses what to look at
+        return replace(self, groups=clusters(first.embeddings, prints, self.groups, ages))
+
+    def of_feature(self, feature: Feature | None) -> Samples:
+        """The same rows as one sees them who looks at this feature alone; None: at all there is."""
+        if feature is None or feature.width == self.embeddings.shape[1]:
+            return self
+        return replace(self, embeddings=first_columns(self.embeddings, feature.width), features=(feature,))
 
     def take(self, mask: Mask) -> Samples:
         """The rows of a boolean mask."""
@@ -96,7 +107,7 @@ class Samples:
         labels, groups, ids = (tuple(column[row] for row in at) for column in (self.labels, self.groups, self.ids))
         boxes, splits = tuple(self.boxes[row] for row in at), tuple(self._splits[row] for row in at)
         familiar = None if self.familiar is None else self.familiar[at]
-        return Samples(self.embeddings[at], labels, groups, ids, boxes, self.served[at], splits, familiar)
+        return Samples(self.embeddings[at], labels, groups, ids, boxes, self.served[at], splits, familiar, self.features)
 
     def of(self, labels: Collection[str]) -> Samples:
         """The rows with one of these labels."""
@@ -143,7 +154,7 @@ def gather(features: Features, manifest: Manifest, prints: Prints | None = None)
     small = tuple(row.crop for row, big in zip(features.rows, large, strict=True) if row.kind == "named" and not big)
     rows = [row for row, big in zip(features.rows, large, strict=True) if big]
     kept = np.array(large, dtype=bool)
-    samples = _samples(rows, features.embeddings[kept]).clustered(None if prints is None else prints[kept])
+    samples = _samples(rows, features.embeddings[kept], features.features).clustered(None if prints is None else prints[kept])
     if not samples.names:
         raise _too_few(manifest, small=len(small), quarantined=len(features.quarantined))
     if not samples.taught.names:
@@ -162,7 +173,7 @@ def _too_few(manifest: Manifest, *, small: int, quarantined: int) -> NotEnoughLa
     return NotEnoughLabels(f"No approved box has a name yet{': ' + needs if needs else ''}.{lost}", missing=missing)
 
 
-def _samples(rows: Sequence[Row], embeddings: Embeddings) -> Samples:
+def _samples(rows: Sequence[Row], embeddings: Embeddings, features: tuple[Feature, ...]) -> Samples:
     with_detector = {row.object_id for row in rows if row.view == "detector"}
     return Samples(
         embeddings=embeddings,
@@ -172,4 +183,5 @@ def _samples(rows: Sequence[Row], embeddings: Embeddings) -> Samples:
         boxes=tuple(row.box for row in rows),
         served=np.array([row.view == "detector" or row.object_id not in with_detector for row in rows], dtype=bool),
         splits=tuple(row.split for row in rows) if any(row.split for row in rows) else (),
+        features=features,
     )

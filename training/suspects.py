@@ -49,8 +49,8 @@ def rank(samples: Samples, *, seed: int) -> Suspects:
     """
     if len(samples.labels_seen) < 2:
         return Suspects((), int(samples.served.sum()))
-    head = choose(samples, seed=seed).winner.head
-    logits, truth = out_of_fold(head, samples, seed=seed)[samples.served], samples.columns[samples.served]
+    winner = choose(samples, seed=seed).winner
+    logits, truth = out_of_fold(winner.head, winner.sees(samples), seed=seed)[samples.served], samples.columns[samples.served]
     judged = np.isfinite(logits[np.arange(len(truth)), truth])
     shares = _shares(logits[judged], truth[judged])
     doubts = _doubts(shares, truth[judged])

@@ -163,8 +163,8 @@ def _sight(errand: _Errand, read: Manifest, rows: Mapping[str, Row], everything:
     base, own = errand.embedder, current.bundle.own if current.bundle else None
 
     def seen(embedder: Embedder, own: Own | None) -> Samples:
-        if embedder.digest == base.digest:
-            return everything
+        if (part := next((each for each in everything.features if each.digest == embedder.digest), None)) is not None:
+            return everything.of_feature(part)
         found = eyes.through(everything, rows, partial(_see, errand, read), embedder)
         return found.known_to_eyes(own.objects) if own else found
 

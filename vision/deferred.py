@@ -22,6 +22,7 @@ import structlog
 from vision.candidates import FLOOR, MOST, Candidate, selected
 from vision.durable import whole
 from vision.errors import ModelError
+from vision.narrowed import Feature
 from vision.protocols import Detector, Embedder
 from vision.types import Crop, Detection, Embeddings, Image, Prompt, Thresholds
 
@@ -34,7 +35,7 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What a loaded model said of itself; dim of embedders only."""
+    """What a loaded model said of itself; dim and features of embedders only."""
 
     name: str
     digest: str
@@ -42,6 +43,7 @@ class Card:
     device: str
     precision: str
     dim: int = 0
+    features: tuple[Feature, ...] = ()
 
 
 class Cards:
@@ -52,7 +54,8 @@ class Cards:
 
     def get(self, key: str) -> Card | None:
         with suppress(OSError, ValueError, TypeError, KeyError):
-            return Card(**self._all()[key])
+            fields = self._all()[key]
+            return Card(**fields | {"features": tuple(Feature(**each) for each in fields["features"])})
         return None
 
     def put(self, key: str, card: Card | None) -> None:
@@ -112,6 +115,10 @@ class Deferred:
     def dim(self) -> int:
         return self._card.dim
 
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        return self._card.features
+
     def detect(self, images: Sequence[Image], prompt: Prompt, thresholds: Thresholds) -> list[list[Detection]]:
         return selected(images, self.candidates(images, prompt, floor=min(FLOOR, thresholds.box)), thresholds)
 
@@ -144,7 +151,8 @@ def deferred(cards: Cards, key: str, load: Callable[[], Detector | Embedder]) ->
 def noted(cards: Cards, key: str, load: Callable[[], Detector | Embedder]) -> Detector | Embedder:
     """Loaded now, and noted for the next time."""
     real = load()
-    card = Card(real.name, real.digest, real.weights, real.device, real.precision, int(getattr(real, "dim", 0)))
+    dim, features = int(getattr(real, "dim", 0)), tuple(getattr(real, "features", ()))
+    card = Card(real.name, real.digest, real.weights, real.device, real.precision, dim, features)
     with suppress(OSError):
         if cards.get(key) != card:
             cards.put(key, card)

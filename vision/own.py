@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from vision import plugs
 from vision.deferred import Card, Deferred
 from vision.errors import BundleMismatch
+from vision.narrowed import narrowed
 
 if TYPE_CHECKING:
     from vision.protocols import Embedder
@@ -72,8 +73,8 @@ class Own:
         if folder is None or not folder.is_dir():
             raise BundleMismatch(f"The head's own embedder {self.weights} is missing.", hint="Train again with --finetune.")
 
-        def load() -> Embedder:
-            return plugs.load_embedder(self.plug, str(folder), device=device, precision=PRECISION)
+        def load() -> Embedder:  # of one feature, however many the plug gives: what was tuned
+            return narrowed(plugs.load_embedder(self.plug, str(folder), device=device, precision=PRECISION), self.digest)
 
         card = Card(self.name, self.digest, self.weights, device, PRECISION, self.dim)
         return Deferred(card, load, forget=lambda: None)

@@ -16,6 +16,7 @@ from vision import plugs
 from vision.bundle import Bundle
 from vision.errors import ModelError
 from vision.folders import made_whole
+from vision.narrowed import narrowed
 from vision.types import CropPolicy, Thresholds
 
 FORMAT = 1
@@ -98,7 +99,7 @@ def unpacked(folder: Path, *, device: str, precision: str) -> dict[str, Any]:
     embedder = None
     if bundle is not None and bundle.own is None:
         embedder = plugs.load_embedder(package.embedder, str(folder / "embedder"), **where)
-        bundle.check(embedder.digest, bundle.policy)
+        bundle.check(narrowed(embedder, bundle.embedder_digest).digest, bundle.policy)
     policy = bundle.policy if bundle else CropPolicy()
     parts = {"detector": detector, "embedder": embedder, "thresholds": package.thresholds, "policy": policy}
     return {**parts, "package": package, "bundle": bundle}

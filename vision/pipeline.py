@@ -21,6 +21,7 @@ from vision.cropping import cut
 from vision.errors import ModelError, PromptMissing
 from vision.found import Found, shown
 from vision.media import as_image
+from vision.narrowed import Narrowed, narrowed
 from vision.own import Owned
 from vision.package import Package, is_package, unpacked
 from vision.protocols import Detector, Embedder
@@ -198,13 +199,16 @@ class Pipeline:
     def embed(self, image: Image, boxes: Sequence[Box], bundle: Bundle | None = None) -> Embeddings:
         """(N, D) float32 unit rows, one per box, from the cache where it can; the image is decoded only if one is missing.
 
-        bundle: what asks, perhaps with its own embedder. Raises ModelError without any, MediaError for an unreadable image.
+        bundle: what asks; with its own embedder, or trained on the first columns: then from an earlier cache or from whole rows, which are
+        kept. Raises ModelError without an embedder, MediaError for an unreadable image.
         """
         embedder = self.embedder_for(bundle)
         keys = [embedding_key(image.key, box, self.policy, embedder.digest) for box in boxes]
         known = self.cache.get_embeddings(set(keys)) if self.cache and keys else {}
         missing = {key: box for key, box in zip(keys, boxes, strict=True) if key not in known}
-        if missing:
+        if missing and isinstance(embedder, Narrowed):
+            known |= dict(zip(missing, embedder.of(self.embed(image, list(missing.values()))), strict=True))
+        elif missing:
             pixels = image.pixels
             for part in _parts(list(missing), CROPS_AT_ONCE):
                 rows = embedder.embed([cut(pixels, missing[key], self.policy) for key in part])
@@ -215,12 +219,12 @@ class Pipeline:
         return np.stack([known[key] for key in keys]) if keys else np.zeros((0, embedder.dim), np.float32)
 
     def embedder_for(self, bundle: Bundle | None) -> Embedder:
-        """The one that the bundle brings along, else the pipeline's. Raises ModelError when there is neither, or it is damaged."""
+        """The bundle's own, else the pipeline's, narrowed to what the bundle was trained on. Raises ModelError when there is none."""
         if bundle is not None and bundle.own is not None:
             return self._owned.of(bundle.own, self.detector.device)
         if self.embedder is None:
             raise ModelError("This pipeline has no embedder, so it cannot name what it finds.", hint="Load one: embedder_weights=…")
-        return self.embedder
+        return self.embedder if bundle is None else narrowed(self.embedder, bundle.embedder_digest)
 
     def check(self, bundle: Bundle) -> None:
         """Raises BundleMismatch unless the bundle was trained for its embedder and this crop policy, ModelError without an embedder."""

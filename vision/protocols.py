@@ -53,7 +53,11 @@ class Detector(Protocol):
 
 
 class Embedder(Protocol):
-    """Laws: float32, finite, unit norm rows; N = 0 gives (0, D); independent of batch size."""
+    """Laws: float32, finite, unit norm rows; N = 0 gives (0, D); independent of batch size.
+
+    Where rows hold several features one after the other, also `features`: a tuple of `vision.narrowed.Feature`, the narrowest first and the
+    whole row last. In training they compete, and a head of an embedder that gives one of them alone goes on being served.
+    """
 
     @property
     def name(self) -> str:

@@ -33,6 +33,7 @@ from vision.cropping import cut
 from vision.detectors import grounding_dino
 from vision.frames import open_video, sampled
 from vision.media import open_image
+from vision.narrowed import features_of
 from vision.pipeline import Pipeline
 from vision.types import Box, CropPolicy, Image, Named, Prompt, Thresholds
 
@@ -214,7 +215,8 @@ def our_training(train: Sequence[Found], test: Sequence[Found], strangers: Seque
     vectors = [_embed(pipeline, each) for each in (train, test, strangers)]
     labels, boxes = tuple(each.label for each in train), tuple(each.box for each in train)
     ids = tuple(f"{at}/0/0/detector" for at in range(len(train)))
-    samples = Samples(vectors[0], labels, tuple(groups), ids, boxes, np.ones(len(train), dtype=bool))
+    ones, features = np.ones(len(train), dtype=bool), features_of(pipeline.embedder)
+    samples = Samples(vectors[0], labels, tuple(groups), ids, boxes, ones, features=features)
     making = fit.Making(pipeline.embedder, CropPolicy(), 0, "2026-11-22T12:00:00+00:00", "", "")
     winner = choose(samples, seed=0).winner
     head = fit.bundle(winner, samples, fit.calibration(winner, samples, seed=0), making, metrics={})

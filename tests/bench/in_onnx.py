@@ -126,7 +126,7 @@ def in_turns(*calls: Callable[[], object]) -> list[float]:
 
 
 def embedder(weights: str, folder: Path) -> None:
-    ours = dinov2.build(weights, device="cpu", precision="float32")
+    ours = dinov2.build(weights, device="cpu", precision="float32", feature="cls")
     side = ours.preprocessing["side"]
     whole = open_image(SCENE).pixels
     crops = [Crop(np.ascontiguousarray(whole[y : y + 120, x : x + 120])) for y in (0, 120, 240) for x in (0, 120, 240)][:8]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.tiny_models import tiny
+from vision.narrowed import features_of, narrowed
 from vision.plugs import load_embedder, names
 from vision.protocols import Embedder
 from vision.types import Crop
@@ -47,6 +48,20 @@ def test_rows_are_finite_float32_of_unit_norm(embedders: list[Embedder]) -> None
         assert rows.dtype == np.float32
         assert np.isfinite(rows).all()
         assert np.linalg.norm(rows, axis=1) == pytest.approx(1, abs=1e-5)
+
+
+def test_features_are_first_columns_and_the_last_one_is_the_whole_row(embedders: list[Embedder]) -> None:
+    for embedder in embedders:
+        features = features_of(embedder)
+        widths = [each.width for each in features]
+        assert widths == sorted(set(widths))
+        assert len({each.digest for each in features}) == len({each.words for each in features}) == len(widths)
+        assert (features[-1].width, features[-1].digest) == (embedder.dim, embedder.digest)
+        for each in features:
+            part = narrowed(embedder, each.digest)
+            rows = part.embed(crops(3))
+            assert (part.digest, part.dim) == (each.digest, each.width) and rows.shape == (3, each.width)
+            assert np.linalg.norm(rows, axis=1) == pytest.approx(1, abs=1e-5)
 
 
 def test_no_crops_give_no_rows(embedders: list[Embedder]) -> None:

@@ -26,6 +26,7 @@ from vision.cropping import cut
 from vision.embedders.dinov2 import Dinov2
 from vision.errors import BundleMismatch, ModelError
 from vision.media import from_pillow
+from vision.narrowed import features_of
 from vision.package import Package, save
 from vision.pipeline import Pipeline
 from vision.protocols import Embedder
@@ -76,14 +77,18 @@ def test_it_beats_the_frozen_head_at_the_gate(place: Place) -> None:
     assert told["judged"]["current"]["macro_f1"] == receipt(place.frozen)["judged"]["candidate"]["macro_f1"]  # the same held-out groups
     assert told["finetuning"]["used"] and told["finetuning"]["macro-F1 tuned"] > told["finetuning"]["macro-F1 frozen"]
     assert "Fine-tuning" in place.tuned.receipt.with_name("receipt.html").read_text()
+    assert (told["learning"]["curve"], told["learning"]["why_none"]) == ([], "the embedder was tuned on these crops")
+    assert {each["over"] for each in told["head"]["competition"]} == {"class token"}
+    assert {each["over"] for each in receipt(place.frozen)["head"]["competition"]} == {"class token", "class token and mean patch token"}
 
 
 def test_the_bundle_brings_its_embedder(place: Place) -> None:
     own = place.bundle.own
     assert own is not None and own.folder is not None
     loaded = plugs.load_embedder(own.plug, str(own.folder), device="cpu", precision="float32")
-    assert (loaded.digest, loaded.name) == (place.bundle.embedder_digest, place.bundle.embedder_name)
-    assert loaded.digest != place.base.digest == own.began_as
+    first = features_of(loaded)[0]  # the class token is what was tuned
+    assert (first.digest, first.width, loaded.name) == (place.bundle.embedder_digest, own.dim, place.bundle.embedder_name)
+    assert first.digest not in {each.digest for each in features_of(place.base)} and own.began_as == place.base.digest
     held_out = receipt(place.tuned)["judged"]["candidate"]["objects"]
     assert 0 < len(own.objects) < 4 * EACH - held_out  # neither what is held out nor what ended the tuning
 
@@ -99,7 +104,7 @@ def test_what_it_was_not_shown_is_named_through_the_pipeline(place: Place) -> No
             right.append(isinstance(answer, Named) and answer.label == name)
     assert np.mean(right) > 0.7
     pipeline.embedder = None  # from the cache, and with its own embedder: nobody else's is asked
-    assert pipeline.embed(image, [box], place.bundle).shape == (1, place.base.dim)
+    assert pipeline.embed(image, [box], place.bundle).shape == (1, features_of(place.base)[0].width)
 
 
 def test_weights_that_were_changed_are_refused(place: Place, tmp_path: Path) -> None:

@@ -2,8 +2,8 @@
 
 Knows torch, crops with labels and groups; nothing of heads, gates or stores. The frozen blocks run once over each crop and what comes out
 of them is kept, so an epoch costs the tuned blocks only. The loss is a softmax over cosines to one centre per name, because cosines are
-what heads and thresholds of ours work on. Whole groups are left out, and the epoch that does best on them is kept (early stopping);
-nothing of the held-out side is ever seen.
+what heads and thresholds of ours work on, and sees the class token alone. Whole groups are left out, and the epoch that does best on them
+is kept (early stopping); nothing of the held-out side is ever seen.
 """
 
 from __future__ import annotations
@@ -98,9 +98,9 @@ class _Network:
         return torch.cat(parts)
 
     def __call__(self, tokens: Tensor) -> Tensor:
-        """(B, dim) unit rows."""
+        """(B, width) unit rows: the class token."""
         hidden = _through(self.above, tokens.to(self.device).float())
-        return F.normalize(self.base.feature(self.model.layernorm(hidden)), dim=-1)
+        return F.normalize(self.model.layernorm(hidden)[:, 0], dim=-1)
 
     @torch.no_grad()
     def rows(self, tokens: Tensor) -> Tensor:

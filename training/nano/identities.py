@@ -29,7 +29,7 @@ POLICY = CropPolicy()
 
 def measure_embedder(folder: Path, *, unseen: bool = True) -> dict[str, object]:
     """Accuracy among four unseen designs of one noun and AUROC of the others, over the held-out nouns."""
-    embedder = build(str(folder), device="cpu")
+    embedder = build(str(folder), device="cpu", feature="cls")
     sprites = load_sprites((*TRAIN_VENDORS, UNSEEN_VENDOR) if unseen else TRAIN_VENDORS)
     right: list[object] = []
     separations: list[object] = []

@@ -19,10 +19,11 @@ from vision import weights as files
 from vision.device import pick, precision_name
 from vision.errors import ModelError, RequestError
 from vision.loading import computing, load
+from vision.narrowed import Feature
 from vision.types import Crop, Embeddings
 
 KINDS = frozenset({"dinov2", "dinov2_with_registers"})
-FEATURES = ("cls", "cls+patches")
+FEATURES = {"cls": "class token", "cls+patches": "class token and mean patch token"}
 AT_ONCE = {"cpu": 8, "cuda": 64, "mps": 16}  # crops per pass; on a CPU 8 is fastest and 32 slower again
 DEFAULT_SIDE = 224
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # dinov2/data/transforms.py
@@ -32,8 +33,9 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 class Dinov2:
     """An `Embedder` (vision/protocols.py) with the checkpoint of `folder`.
 
-    The feature is the class token as the model returns it, already normed; norming it again is a known mistake. With
-    `cls+patches` the mean of the patch tokens is appended, as in the authors' linear evaluation (dinov2/eval/linear.py).
+    The first feature is the class token as the model returns it, already normed; norming it again is a known mistake. With
+    `cls+patches` the mean of the patch tokens is appended, as in the authors' linear evaluation (dinov2/eval/linear.py): for the same
+    forward pass, and the first half of a row is then the class token still.
     The whole crop is resized: the centre crop of the checkpoints' own processor would cut an eighth off each side.
 
     Attributes: folder, device, precision, weights (`nano`, hub id or folder name), preprocessing (plain values, part of the digest).
@@ -49,7 +51,8 @@ class Dinov2:
         self.precision = precision_name(self._dtype)
         self.preprocessing = _preprocessing(_processor(folder), settings, feature)
         self._model = load(AutoModel, folder, device=self.device)
-        self._digest = files.digest(folder, self.precision, self.preprocessing, settings)
+        named = {each: self.preprocessing | {"feature": each} for each in (FEATURES if feature == "cls+patches" else (feature,))}
+        self._digests = {each: files.digest(folder, self.precision, how, settings) for each, how in named.items()}
 
     @property
     def name(self) -> str:
@@ -59,12 +62,17 @@ class Dinov2:
 
     @property
     def digest(self) -> str:
-        return self._digest
+        return self._digests[self.preprocessing["feature"]]
 
     @property
     def dim(self) -> int:
+        return self.features[-1].width
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """The class token; then, where patches are appended, both."""
         width = int(self._model.config.hidden_size)
-        return width if self.preprocessing["feature"] == "cls" else 2 * width
+        return tuple(Feature(FEATURES[name], times * width, digest) for times, (name, digest) in enumerate(self._digests.items(), start=1))
 
     def embed(self, crops: Sequence[Crop]) -> Embeddings:
         """(N, dim) float32, rows of unit norm. Raises ModelError."""
@@ -101,8 +109,8 @@ class Dinov2:
         return np.asarray((unit - mean) / std, dtype=np.float32).transpose(2, 0, 1)
 
 
-def build(weights: str, *, device: str = "auto", precision: str = "auto", feature: str = "cls") -> Dinov2:
-    """The embedder of a hub id, a local folder or `nano`. feature: `cls`, or `cls+patches` for twice the length.
+def build(weights: str, *, device: str = "auto", precision: str = "auto", feature: str = "cls+patches") -> Dinov2:
+    """The embedder of a hub id, a local folder or `nano`. feature: `cls+patches`, or `cls` for the first half alone.
 
     Raises WeightsMissing, DeviceUnavailable, ModelError, RequestError.
     """

@@ -21,6 +21,7 @@ import structlog
 from tests.bench.study import ancestor, clock, curve, page, people, trials, world
 from tests.bench.study.parts import Parts
 from vision import plugs
+from vision.narrowed import narrowed
 from vision.protocols import Embedder
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -37,7 +38,7 @@ def study(embedder: Embedder, options: argparse.Namespace, parts: Parts) -> tupl
     """The figures of study.json, and more of them for the page."""
     demo, ten = world.demo(embedder), world.ten(embedder)
     curves = {name: curves_of(name, each, embedder, options, parts) for name, each in (("demo", demo), ("ten names", ten))}
-    found = gate_trials(ten, embedder, options, parts)
+    found = gate_trials(ten.of_first_feature(), narrowed(embedder, ten.features[0].digest), options, parts)
     suppressed, lost = parts.done("deleted strangers", lambda: people.deleted_strangers(demo, embedder, draws=options.draws))
     at_fifty = next(row for row in curves["demo"] if row["head"] == curve.AUTO and row["crops"] == max(curve.SHOTS))
     times = clocks(options.many, parts)

@@ -2,7 +2,7 @@
 
     python -m tests.bench.study.clock FOLDER   (what `timed` runs, in a process of its own)
 
-Knows training as a child process sees it; the crops are noise, their embeddings seeded identities of ViT-S length.
+Knows training as a child process sees it; the crops are noise, their embeddings seeded identities of the length and features of ViT-S.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ import PIL.Image
 
 from tests import blobs
 from tests.blobs import Bench, World, unit
+from vision.narrowed import Feature
 
-LENGTH = 384  # of ViT-S
+CLASS_TOKEN = 384  # of ViT-S
+LENGTH = 2 * CLASS_TOKEN  # and as much of its patches
 NAMES = 10
 CROP = 64  # pixels; a file must be read once for its fingerprint
 
@@ -67,6 +69,8 @@ def _train(folder: Path, tag: str) -> None:
     bench = Bench(folder)
     embedder = blobs.KnownOnly()
     embedder.dim = LENGTH  # type: ignore[misc]
+    features = (Feature("class token", CLASS_TOKEN, "f1"), Feature("class token and mean patch token", LENGTH, embedder.digest))
+    embedder.features = features  # type: ignore[attr-defined]
     now = "2026-11-22T15:00:00+00:00" if tag else "2026-11-22T13:00:00+00:00"
     verdict = train(folder / "export", project="1", embedder=embedder, store=bench.store, cache=bench.cache, now=now)  # type: ignore[arg-type]
     told = json.loads(verdict.receipt.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Accuracy, calibration and the unknown against crops of each name: every head alone, and what `auto` picks.
+"""Accuracy, calibration and the unknown against crops of each name: every head alone, over each choice of features, and what `auto` picks.
 
 Knows a world of cached embeddings and the parts of training.
 """
@@ -49,7 +49,10 @@ def judged(head: Contender, learnt: Samples, asked: Samples, embedder: Embedder)
 
 
 def _heads(learnt: Samples) -> dict[str, Contender]:
-    alone = {each.words: each for each in compete.contenders()}
+    """Alone: each over the first feature, and over more under a name that says so."""
+    first, *more = learnt.features
+    alone = {each.words: each for each in compete.contenders(first)}
+    alone |= {f"{each.words} over {feature.words}": each for feature in more for each in compete.contenders(feature)}
     return {AUTO: compete.choose(learnt, seed=0).winner, **alone}
 
 

@@ -19,6 +19,8 @@ from training.nano.scenes import PLAIN_LOOK, Rng, Sprites, compose
 from training.samples import Samples
 from vision.bundle import UNKNOWN_LABEL
 from vision.cropping import cut
+from vision.narrowed import Feature, features_of
+from vision.neighbours import first_columns
 from vision.protocols import Embedder
 from vision.types import Box, Crop, CropPolicy, Embeddings
 
@@ -42,28 +44,41 @@ TEN_STRANGERS = [(noun, design) for noun in NOUNS for design in STRANGE]
 
 @dataclass(frozen=True)
 class World:
-    """names: label -> (N, D) unit rows; strangers: (U, D) of identities nobody named; groups: the picture of each row, alike."""
+    """names: label -> (N, D) unit rows; strangers: (U, D) of identities nobody named; groups: the picture of each row, alike.
+
+    features: what the columns are.
+    """
 
     names: dict[str, Embeddings]
     strangers: Embeddings
     groups: dict[str, tuple[str, ...]]
+    features: tuple[Feature, ...] = ()
 
     def draw(self, rng: Rng, shots: int, *, labels: Sequence[str] | None = None) -> tuple[Samples, Samples]:
         """So many crops of each name to learn from, and all others (strangers too, as unknown) to ask about; no picture on both sides."""
         chosen = {label: rng.permutation(len(rows))[:shots] for label, rows in self.names.items() if labels is None or label in labels}
         used = {self.groups[label][at] for label, picked in chosen.items() for at in picked}
         rest = {label: [at for at, group in enumerate(self.groups[label]) if group not in used] for label in chosen}
-        learnt = _samples([(label, self.groups[label][at], self.names[label][at]) for label, picked in chosen.items() for at in picked])
+        learnt = [(label, self.groups[label][at], self.names[label][at]) for label, picked in chosen.items() for at in picked]
         asked = [(label, self.groups[label][at], self.names[label][at]) for label, picked in rest.items() for at in picked]
         strange = zip(self.groups[UNKNOWN_LABEL], self.strangers, strict=True)
         asked += [(UNKNOWN_LABEL, group, row) for group, row in strange if group not in used]
-        return learnt, _samples(asked)
+        return _samples(learnt, self.features), _samples(asked, self.features)
+
+    def of_first_feature(self) -> World:
+        """The same crops as they are seen by who looks at the first feature alone."""
+        if not self.features:
+            return self
+        width = self.features[0].width
+        names = {label: first_columns(rows, width) for label, rows in self.names.items()}
+        return World(names, first_columns(self.strangers, width), self.groups, self.features[:1])
 
 
-def _samples(rows: Sequence[tuple[str, str, npt.NDArray[np.float32]]]) -> Samples:
+def _samples(rows: Sequence[tuple[str, str, npt.NDArray[np.float32]]], features: tuple[Feature, ...]) -> Samples:
     labels, groups, vectors = zip(*rows, strict=True)
     ids = tuple(f"{at}/{at}/r/person" for at in range(len(rows)))
-    return Samples(np.stack(vectors), labels, groups, ids, (BOX,) * len(rows), np.ones(len(rows), dtype=bool))
+    ones = np.ones(len(rows), dtype=bool)
+    return Samples(np.stack(vectors), labels, groups, ids, (BOX,) * len(rows), ones, features=features)
 
 
 def demo(embedder: Embedder, *, crops: int = 150, strangers: int = 60) -> World:
@@ -90,7 +105,7 @@ def _made(
     strange = np.concatenate([rows[design] for design in strangers])
     groups = {label: tuple(f"picture {scenes[at]}" for at in rows[design]) for label, design in names.items()}
     groups[UNKNOWN_LABEL] = tuple(f"picture {scenes[at]}" for at in strange)
-    return World({label: vectors[rows[design]] for label, design in names.items()}, vectors[strange], groups)
+    return World({label: vectors[rows[design]] for label, design in names.items()}, vectors[strange], groups, features_of(embedder))
 
 
 def _embed_all(embedder: Embedder, wanted: dict[tuple[str, str], int], path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from tests.blobs import DIM, unit
@@ -27,13 +29,25 @@ def crowd(count: int, *, start: int, noise: float = 2.5) -> Samples:
 
 
 def test_the_curve_grows() -> None:
-    points = growth.curve(HEAD, crowd(40, start=0), crowd(200, start=1000), seed=0)
+    grown = growth.curve(HEAD, crowd(40, start=0), crowd(200, start=1000), seed=0)
+    points = grown.points
+    assert grown.why_none == ""
     assert [count for count, _ in points] == [10.0, 20.0, 30.0, 40.0]
     assert points[-1][1] > points[0][1]
 
 
-def test_one_name_has_no_curve() -> None:
-    assert growth.curve(HEAD, crowd(5, start=0).of({"a"}), crowd(5, start=100), seed=0) == ()
+def test_without_a_curve_the_reason_is_told() -> None:
+    crops, asked = crowd(5, start=0), crowd(5, start=100)
+    known = replace(crops, familiar=np.ones(len(crops), dtype=bool))
+    cases = {"one name": (crops.of({"a"}), asked), "tuned on": (known, asked), "too few held-out": (crops, asked.of(set()))}
+    for words, (learnt, held_out) in cases.items():
+        grown = growth.curve(HEAD, learnt, held_out, seed=0)
+        assert grown.points == () and words in grown.why_none
+
+
+def test_so_few_pictures_that_parts_of_them_are_alike_have_no_slope() -> None:
+    points = [(1.0, 0.5), (1.0, 0.5), (1.0, 0.4), (2.0, 0.6)]
+    assert growth.advice(points, {"b": score(0.5)}, {"b": 2}) == ["More of b would help: 2 so far."]
 
 
 def score(recall: float, objects: int = 20) -> LabelScore:

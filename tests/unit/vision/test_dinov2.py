@@ -12,6 +12,7 @@ from transformers import AutoModel
 from tests.tiny_models import tiny_detector, tiny_embedder
 from vision.embedders.dinov2 import Dinov2, _preprocessing, build
 from vision.errors import ModelError, RequestError, WeightsMissing
+from vision.narrowed import narrowed
 from vision.types import Crop
 
 
@@ -22,7 +23,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def embedder(folder: Path) -> Dinov2:
-    return build(str(folder), device="cpu")
+    """The class token alone."""
+    return build(str(folder), device="cpu", feature="cls")
 
 
 def noise(side: int = 100, seed: int = 0) -> np.ndarray:
@@ -77,10 +79,10 @@ def test_channels_are_rgb(embedder: Dinov2) -> None:
 
 
 @pytest.mark.parametrize("registers", [0, 3])
-def test_patches_can_be_appended(tmp_path: Path, registers: int) -> None:
+def test_patches_are_appended(tmp_path: Path, registers: int) -> None:
     """Registers are no patches: they stay out of the mean."""
     folder = tiny_embedder(tmp_path / "dinov2", registers=registers)
-    both = build(str(folder), device="cpu", feature="cls+patches")
+    both = build(str(folder), device="cpu")
     (row,) = both.embed([Crop(noise(56))])
     model = AutoModel.from_pretrained(folder).eval()
     with torch.inference_mode():
@@ -89,7 +91,17 @@ def test_patches_can_be_appended(tmp_path: Path, registers: int) -> None:
     expected = np.concatenate([tokens[0], tokens[1 + registers :].mean(axis=0)])
     assert both.dim == row.size == 32
     assert row == pytest.approx(expected / np.linalg.norm(expected), abs=1e-5)
-    assert both.digest != build(str(folder), device="cpu").digest
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_first_half_is_what_the_class_token_alone_gives(folder: Path, precision: str) -> None:
+    both, alone = (build(str(folder), device="cpu", precision=precision, feature=each) for each in ("cls+patches", "cls"))
+    first, last = both.features
+    assert (first.width, last.width) == (alone.dim, both.dim) == (16, 32)
+    assert (first.digest, last.digest) == (alone.digest, both.digest) and alone.digest != both.digest
+    assert alone.features == (first,)
+    crops = [Crop(noise(seed=seed)) for seed in range(5)]
+    assert narrowed(both, alone.digest).embed(crops) == pytest.approx(alone.embed(crops), abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +135,7 @@ def test_without_a_processor_a_small_model_sees_its_own_size() -> None:
 
 
 def test_reduced_precision_is_close(folder: Path, embedder: Dinov2) -> None:
-    coarse = build(str(folder), device="cpu", precision="bfloat16")
+    coarse = build(str(folder), device="cpu", precision="bfloat16", feature="cls")
     crops = [Crop(noise(seed=seed)) for seed in range(4)]
     assert (embedder.embed(crops) * coarse.embed(crops)).sum(axis=1).min() > 0.99
 
