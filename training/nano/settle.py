@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 SEED = 7_000_000
 ROUNDS = 2  # scenes of each noun
 STEPS = [number / 20 for number in range(25)]  # taken off the logit, 0 to 1.2
-PRECISE, FOUND = 0.90, 0.87  # wanted: this precision; never for less recall than that
+PRECISE, FOUND = 0.94, 0.90  # wanted: this precision, more than the goal for the sake of drawings it never saw; never for less recall
 TEXT = "model.encoder.layers.1.text_enhancer_layer.layer_norm_after.bias"
 VISION = "model.decoder.layer_norm.bias"
 

@@ -26,7 +26,7 @@ from training.nano.vocabulary import load_nouns
 log = logging.getLogger(__name__)
 
 SEED = 1
-TOTAL = 4_300  # iterations
+TOTAL = 8_500  # iterations
 BATCH = 24  # scenes, of all processes together; more at once is hardly faster on a CPU and learns slower
 PROCESSES = 2  # of one thread each: on two cores 1.7 times as fast as one process of two threads
 MEET_EVERY = 10  # iterations between two averagings of the processes' weights
