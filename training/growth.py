@@ -14,6 +14,7 @@ from training.compete import Contender
 from training.evaluate import LabelScore
 from training.samples import Samples
 from vision.bundle import UNKNOWN_LABEL
+from vision.protocols import Head
 
 SHARES = (0.25, 0.5, 0.75, 1.0)
 GOOD = 0.9  # recall with which a name is left in peace
@@ -30,8 +31,8 @@ class Curve:
     why_none: str = "too few held-out pictures"
 
 
-def curve(contender: Contender, train_side: Samples, held_out: Samples, *, seed: int) -> Curve:
-    """What growing parts of the train side's groups bring on the held-out side."""
+def curve(contender: Contender, train_side: Samples, held_out: Samples, *, whole: Head, seed: int) -> Curve:
+    """What growing parts of the train side's groups bring on the held-out side. whole: the same head fitted on all of the train side."""
     train_side, served = contender.sees(train_side), contender.sees(held_out.take(held_out.served).of(train_side.names))
     if train_side.familiar is not None and train_side.familiar.any():
         # on what the embedder itself knows, little looks like much
@@ -46,7 +47,7 @@ def curve(contender: Contender, train_side: Samples, held_out: Samples, *, seed:
         part = train_side.take(order[train_side.group_codes] < np.ceil(share * len(order)))
         if set(part.labels) != set(train_side.labels):
             continue  # a name is missing: its recall would say nothing of growing
-        fitted = contender.head.fit(part.embeddings, part.labels, seed=seed)
+        fitted = whole if share == 1.0 else contender.head.fit(part.embeddings, part.labels, seed=seed)
         guess = np.array(fitted.labels)[fitted.logits(served.embeddings).argmax(axis=1)]
         truth = np.array(served.labels)
         recalls = [float((guess[truth == name] == name).mean()) for name in served.names]

@@ -78,7 +78,7 @@ def try_out(everything: Samples, current: Current, making: Making, *, theirs: Sa
         if train_side.names != taught.names:  # thresholds that never knew a name may not suit it
             calibrated = fit.calibration(choice.winner, taught, seed=making.seed)
         before = settled(current, judge, held_out, as_they_see_it, seed=making.seed)
-        grown = growth.curve(choice.winner, train_side, held_out, seed=making.seed)
+        grown = growth.curve(choice.winner, train_side, held_out, whole=judge.head, seed=making.seed)
         return Trial(choice, gate.HELD_OUT, candidate, compared, judge, calibrated, before, grown)
     choice = compete.choose(taught, seed=making.seed)
     calibrated = fit.calibration(choice.winner, taught, seed=making.seed)
