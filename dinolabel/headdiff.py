@@ -59,13 +59,20 @@ def on_the_same(receipt: Mapping[str, Any], before_id: str) -> str | None:
     return f"macro F1 {found['current']:.2f} → {found['candidate']:.2f} ({change:+.2f}, {interval})"
 
 
-_MAKING = ("kind", "embedder", "accepts", "distance", "temperature", "crops", "deleted boxes kept in mind")
+def looks_at(bundle: Bundle) -> str:
+    """How much of an embedding the head reads: DINOv2's class token comes first, the mean of the patch tokens after it."""
+    columns = f"{bundle.references.shape[1]:,} numbers"
+    return f"the first {columns} of each embedding" if bundle.width else f"all {columns} of each embedding"
+
+
+_MAKING = ("kind", "looks at", "embedder", "accepts", "distance", "temperature", "crops", "deleted boxes kept in mind")
 
 
 def _facts(bundle: Bundle) -> tuple[str, ...]:
     policy, nothing = bundle.policy, bundle.nothing
     return (
         bundle.head_name,
+        looks_at(bundle),
         f"{bundle.embedder_name} ({bundle.embedder_digest[:12]})",
         f"{bundle.accept_threshold:.2f} or more",
         f"{bundle.distance_threshold:.2f} or less",

@@ -93,6 +93,8 @@ def show(head: HeadId, project: options.Heads = None) -> None:
 
 
 def _facts(bundle: Bundle) -> list[tuple[str, str]]:
+    from dinolabel import headdiff
+
     counts = words.listed([f"{label} {count}" for label, count in bundle.trained_on.items()])
     policy = bundle.policy
     return [
@@ -100,6 +102,7 @@ def _facts(bundle: Bundle) -> list[tuple[str, str]]:
         ("trained on", f"{counts} (approved up to {bundle.trained_until})"),
         ("made", bundle.created_at),
         ("kind", f"{bundle.head_name} head over {bundle.embedder_name} ({bundle.embedder_digest[:12]})"),
+        ("looks at", headdiff.looks_at(bundle)),
         ("accepts", f"confidence of {bundle.accept_threshold:.2f} or more, distance of {bundle.distance_threshold:.2f} or less"),
         ("crops", f"margin {policy.margin:g}, at most {policy.max_side} px, none under {policy.min_side} px"),
     ]

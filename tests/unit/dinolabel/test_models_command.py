@@ -96,6 +96,7 @@ def test_show_tells_what_it_knows_and_how_it_measured(store: Store, heads: list[
     told = " ".join(run("show", heads[0][:5]).split())
     for each in (
         "jason 20 and lacy 3",
+        "looks at all 4 numbers of each embedding",
         "confidence of 0.70 or more",
         "right names 0.81",
         "7 objects of 3 groups",
@@ -124,7 +125,7 @@ def test_diff_says_what_changed_in_data_and_in_figures(store: Store, capsys: pyt
     before = bundle(1, accuracy=0.8, macro_f1=0.75, macro_f1_interval=[0.6, 0.9], per_label=labels)
     after = replace(
         bundle(2, accuracy=0.9, macro_f1=0.85, macro_f1_interval=[0.7, 0.95], per_label={"jason": {"recall": 0.9, "objects": 5}}),
-        reference_ids=("1", "3"), trained_on={"jason": 25}, trained_until="2026-11-23T10:00:00Z", accept_threshold=0.6,
+        reference_ids=("1", "3"), trained_on={"jason": 25}, trained_until="2026-11-23T10:00:00Z", accept_threshold=0.6, width=4,
     )  # fmt: skip
     first = store.publish("1", before)
     difference = {"candidate": 0.85, "current": 0.8, "low": -0.01, "high": 0.11}
@@ -134,6 +135,7 @@ def test_diff_says_what_changed_in_data_and_in_figures(store: Store, capsys: pyt
     assert told["jason"] == "jason 20 25" and told["lacy"] == "lacy 3 –"
     assert told["only in one"] == "only in one 1 gone 1 new"
     assert told["accepts"] == "accepts 0.70 or more 0.60 or more" and "kind" not in told
+    assert told["looks at"] == "looks at all 4 numbers of each embedding the first 4 numbers of each embedding"
     assert told["right names"] == "right names 0.80 0.90"
     assert told["macro F1"] == "macro F1 0.75 (0.60 to 0.90) 0.85 (0.70 to 0.95)"
     assert told["found: jason"] == "found: jason 0.50 of 4 0.90 of 5" and told["found: lacy"].endswith("1.00 of 3 –")
