@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -91,6 +92,7 @@ def test_a_person_tries_it(browser_page: Page, url: str, photo: Path) -> None:
     assert complaints == []
 
 
+AGAIN = ImageTab.again
 SLIDE = """async (slider, places) => {
   for (const place of places) {
     slider.value = place; slider.dispatchEvent(new Event('input', { bubbles: true }));
@@ -99,33 +101,48 @@ SLIDE = """async (slider, places) => {
 }"""
 
 
-def test_a_late_answer_to_an_old_question_does_not_stay(browser_page: Page, url: str, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    again, late, newest, asked = ImageTab.again, threading.Event(), threading.Event(), list[float]()
+@dataclass
+class Held:
+    """Holds back the first answer to a place of the slider until one to its last place has come. raced: that came to pass."""
 
-    def slowly(self: ImageTab, path: str | None, ask: Ask) -> Look:
-        asked.append(ask.box)
-        if ask.box == 0.35 and asked.count(0.35) == 1:
-            assert newest.wait(30), "the page did not ask for the last place of the slider"
-            late.set()
-        answer = again(self, path, ask)
+    newest: threading.Event = field(default_factory=threading.Event)
+    done: threading.Event = field(default_factory=threading.Event)
+    asked: list[float] = field(default_factory=list)
+    raced: bool = False
+
+    def answer(self, tab: ImageTab, path: str | None, ask: Ask) -> Look:
+        self.asked.append(ask.box)
+        held = ask.box == 0.35 and self.asked.count(0.35) == 1
+        if held:
+            self.raced = self.newest.wait(8)  # in vain where Gradio takes the other one of the two for its last request
+        look = AGAIN(tab, path, ask)
         if ask.box == 1:
-            newest.set()
-        return answer
+            self.newest.set()
+        if held:
+            self.done.set()
+        return look
 
+
+def test_a_late_answer_to_an_old_question_does_not_stay(browser_page: Page, url: str, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     browser_page.goto(url)
     status = browser_page.locator("#status")
-    expect(status).to_contain_text("Add a picture", timeout=30_000)
+    expect(status).to_contain_text("Add a picture")
     browser_page.locator("input[type=file]").first.set_input_files(photo)
     expect(status).to_contain_text("say what to look for")
     browser_page.get_by_label("What to look for").fill("cat")
     browser_page.get_by_role("button", name="Find").click()
-    expect(status).to_contain_text("2 found")
-    monkeypatch.setattr(ImageTab, "again", slowly)
     slider = browser_page.get_by_label("range slider for Box threshold").locator("visible=true")
-    slider.evaluate(SLIDE, [0.34, 0.35])
-    browser_page.wait_for_timeout(300)
-    slider.evaluate(SLIDE, [1.0])
-    assert late.wait(30), asked
-    browser_page.wait_for_timeout(500)
-    expect(status).to_contain_text("Nothing scores 1.00", timeout=30_000)
-    assert asked.count(0.35) >= 2, f"two at once, or this test shows nothing: {asked}"
+    for _ in range(10):
+        expect(status).to_contain_text("2 found")
+        held = Held()
+        monkeypatch.setattr(ImageTab, "again", lambda tab, path, ask, held=held: held.answer(tab, path, ask))
+        slider.evaluate(SLIDE, [0.34, 0.35])
+        browser_page.wait_for_timeout(300)
+        slider.evaluate(SLIDE, [1.0])
+        assert held.done.wait(60), held.asked
+        browser_page.wait_for_timeout(500)
+        expect(status).to_contain_text("Nothing scores 1.00")
+        if held.raced:
+            return
+        slider.evaluate(SLIDE, [0.3])
+    pytest.fail("the two answers never came the other way round, so this showed nothing")
