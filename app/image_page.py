@@ -6,8 +6,8 @@ Knows Gradio and the tab's functions; no model, no setting.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import astuple, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -123,21 +123,22 @@ def _wire(tab: ImageTab, asked: list[Any], find: gr.Button, parts: list[Any]) ->
 
     asked_for = gr.State([])
 
+    def answered(see: Callable[[str | None, Ask], Look], picture: str | None, *asked: Any) -> tuple[Any, ...]:
+        return *parts_of(see(picture, Ask(*asked))), [picture, *asked]
+
     # The names of these are the names that gradio_client knows them by: docs/app.md.
     def look(
         picture: str | None, prompt: str, box: float, text: float, version: str | None, smallest: float, tiles: bool
     ) -> tuple[Any, ...]:  # fmt: skip
-        ask = Ask(prompt, box, text, version, smallest, tiles)
-        return *parts_of(tab.look(picture, ask)), [picture, *astuple(ask)]
+        return answered(tab.look, picture, prompt, box, text, version, smallest, tiles)
 
     def again(
         picture: str | None, prompt: str, box: float, text: float, version: str | None, smallest: float, tiles: bool
     ) -> tuple[Any, ...]:  # fmt: skip
-        ask = Ask(prompt, box, text, version, smallest, tiles)
-        return *parts_of(tab.again(picture, ask)), [picture, *astuple(ask)]
+        return answered(tab.again, picture, prompt, box, text, version, smallest, tiles)
 
-    def settle(answered: list[Any], *asked: Any) -> Any:
-        return gr.skip() if answered == list(asked) else again(*asked)
+    def settle(shown_for: list[Any], *asked: Any) -> Any:
+        return gr.skip() if shown_for == list(asked) else answered(tab.again, *asked)
 
     answers = [*parts, asked_for]
     found = gr.on(

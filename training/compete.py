@@ -68,7 +68,7 @@ def choose(samples: Samples, *, seed: int) -> Choice:
     """
     fewest = min(samples.objects.get(name, 0) for name in samples.names)
     if len(samples.labels_seen) < 2 or fewest < LEAST_TO_COMPETE or len(set(samples.groups)) < 2:
-        return Choice(next(each for each in contenders(_first(samples)) if each.name == FEW), ())
+        return Choice(next(each for each in contenders(samples.first_feature) if each.name == FEW), ())
     some = _some(samples, seed=seed)
 
     def scored(each: Contender) -> Score:
@@ -100,7 +100,7 @@ def contenders(feature: Feature | None = None) -> list[Contender]:
 
 def _tried(samples: Samples, scored: Callable[[Contender], Score]) -> list[tuple[Contender, Score]]:
     """All who competed, the winner first."""
-    tried = sorted(((each, scored(each)) for each in contenders(_first(samples))), key=_rank)
+    tried = sorted(((each, scored(each)) for each in contenders(samples.first_feature)), key=_rank)
     best, score = tried[0]
     for feature in samples.features[1:]:
         wider = replace(best, feature=feature)
@@ -115,10 +115,6 @@ def _rank(tried: tuple[Contender, Score]) -> tuple[float, float, bool]:
     """Differences below a hundredth are noise: then the head that does well with few crops is the safer one."""
     contender, score = tried
     return -round(score.macro_f1, 2), round(score.surprise, 2), contender.name != FEW
-
-
-def _first(samples: Samples) -> Feature | None:
-    return samples.features[0] if samples.features else None
 
 
 def out_of_fold(head: Head, samples: Samples, *, seed: int) -> Floats:

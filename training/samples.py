@@ -92,8 +92,13 @@ class Samples:
     def clustered(self, prints: Prints | None = None) -> Samples:
         """The same rows, near-duplicates of different pictures in one group. prints: (N, 64), see training.clusters."""
         ages = [_age(each) for each in self.ids]
-        first = self.of_feature(self.features[0] if self.features else None)  # groups come before anybody chooses what to look at
+        first = self.of_feature(self.first_feature)  # groups come before anybody chooses what to look at
         return replace(self, groups=clusters(first.embeddings, prints, self.groups, ages))
+
+    @property
+    def first_feature(self) -> Feature | None:
+        """The narrowest; None where a head looks at all."""
+        return self.features[0] if self.features else None
 
     def of_feature(self, feature: Feature | None) -> Samples:
         """The same rows as one sees them who looks at this feature alone; None: at all there is."""

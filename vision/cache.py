@@ -75,9 +75,9 @@ class Cache:
 
         def nearest(row: npt.NDArray[np.float32]) -> float:
             width = min(len(row), like.shape[1])
-            known = narrow.setdefault(width, first_columns(like, width))
-            kept = row[:width] / max(float(np.linalg.norm(row[:width])), 1e-12)
-            return 1.0 - float((known @ kept).max())
+            if width not in narrow:
+                narrow[width] = first_columns(like, width)
+            return 1.0 - float((narrow[width] @ first_columns(row[None], width)[0]).max())
 
         def wanted(key: str, value: bytes) -> bool:
             if not key.startswith("embedding:"):

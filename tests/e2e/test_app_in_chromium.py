@@ -16,6 +16,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 from app.image import Ask, ImageTab, Look
 from app.page import page as app_page
 from app.page import serve
+from dinolabel.demo.screens import FLAGS, chromium
 from tests.doubles.scripted_models import BLUE, RED, ColourEmbedder, ScriptedDetector, colour_bundle
 from vision.cache import Cache
 from vision.candidates import Candidate
@@ -24,9 +25,6 @@ from vision.store import Store
 from vision.types import Box
 
 pytestmark = pytest.mark.e2e
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-FLAGS += ["--disable-component-update", "--disable-sync"]
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +53,7 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def browser_page() -> Iterator[Page]:
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = driver.chromium.launch(executable_path=chromium(), args=FLAGS)
         yield browser.new_page(viewport={"width": 1400, "height": 900})
         browser.close()
 
