@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from app.page import Served, serve
 from app.page import page as app_page
 from dinolabel.demo.screens import FLAGS, chromium
+from tests import waiting
 from tests.doubles.drawn_films import Disc, DiscDetector, film
 from tests.doubles.scripted_models import BLUE, RED, ColourEmbedder, colour_bundle
 from vision.cache import Cache
@@ -215,11 +217,4 @@ def test_without_weights_the_page_says_what_to_do(browser: Browser, start: Calla
     expect(page.locator("#film-status")).to_contain_text("2 tracks", timeout=LONG)
 
 
-def _until(true: Callable[[], bool], seconds: float = 180.0) -> None:
-    """Wait for a condition, on the clock only so as not to wait for ever."""
-    import time
-
-    ends = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < ends, "it did not happen"
-        time.sleep(0.05)
+_until = partial(waiting.eventually, seconds=180.0, every=0.05)

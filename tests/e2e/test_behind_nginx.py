@@ -6,10 +6,10 @@ import os
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from dinolabel import connect
 from studio.client import Studio
 from studio.media import Media
 from studio.network import Network
+from tests import waiting
 from tests.doubles.coloured_things import scene
 from tests.e2e import services
 from tests.e2e.loop import Watcher, service, without_boxes
@@ -67,11 +68,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
         yield Office(front.url, studio.token, front.ca, folder / "documents")
 
 
-def eventually(truth: Callable[[], object], seconds: float = 120.0) -> None:
-    end = time.monotonic() + seconds
-    while not truth():
-        assert time.monotonic() < end, f"still not true after {seconds} s"
-        time.sleep(0.2)
+eventually = partial(waiting.eventually, seconds=120.0, every=0.2)
 
 
 def test_init_predict_annotate_train_switch(office: Office, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from backend.service import Service
 from studio.client import Studio
 from studio.label_config import LabelConfig
 from studio.results import to_prediction, to_result
+from tests import waiting
 from tests.doubles.coloured_things import GREEN, RED, bundle, scene
 from tests.doubles.scripted_studio import CONFIG
 from tests.e2e.loop import WEIGHTS, Watcher, service, until_in_step, without_boxes
@@ -29,11 +31,7 @@ SECRET = "a secret for tests"
 TITLE = "dinolabel"
 
 
-def eventually(truth: Callable[[], object], seconds: float = 60.0) -> None:
-    end = time.monotonic() + seconds
-    while not truth():
-        assert time.monotonic() < end, f"still not true after {seconds} s"
-        time.sleep(0.1)
+eventually = partial(waiting.eventually, seconds=60.0, every=0.1)
 
 
 @dataclass

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -75,11 +74,3 @@ def world(tmp_path: Path) -> Iterator[World]:
     yield made
     for each in made.services:
         each.stop()
-
-
-def eventually(truth: Callable[[], object], seconds: float = 15.0) -> None:
-    """Wait until something is true; what was last seen is in the failure."""
-    end = time.monotonic() + seconds
-    while not truth():
-        assert time.monotonic() < end, f"still not true after {seconds} s"
-        time.sleep(0.02)

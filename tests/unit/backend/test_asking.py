@@ -11,7 +11,7 @@ from backend.asking import Deadlines
 from backend.wire import PredictAsked, SetupAsked, TaskAsked
 from tests.doubles.coloured_things import GREEN, RED, bundle
 from tests.doubles.scripted_studio import CONFIG
-from tests.unit.backend.conftest import eventually
+from tests.waiting import eventually
 
 INTERACTIVE = ({"id": "prompt", "type": "rectanglelabels"},)
 

@@ -10,7 +10,7 @@ import pytest
 
 from backend.wire import Event, parse_event
 from tests.doubles.scripted_studio import CONFIG
-from tests.unit.backend.conftest import eventually
+from tests.waiting import eventually
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
 

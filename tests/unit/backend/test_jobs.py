@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,16 +17,10 @@ from backend.child import born
 from backend.errors import JobUnknown
 from backend.job_table import Job
 from backend.jobs import Jobs
+from tests.waiting import eventually
 from vision.errors import SettingsError
 
 TOKEN = "0123456789abcdef-token-of-label-studio"
-
-
-def eventually(truth: Callable[[], object], seconds: float = 15.0) -> None:
-    end = time.monotonic() + seconds
-    while not truth():
-        assert time.monotonic() < end, f"still not true after {seconds} s"
-        time.sleep(0.02)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import time
 from structlog.testing import capture_logs
 
 from tests.doubles.coloured_things import GREEN, RED, bundle
-from tests.unit.backend.conftest import eventually
+from tests.waiting import eventually
 
 
 def in_step(world, project: int) -> bool:

@@ -6,9 +6,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
+
+from tests.waiting import eventually
 
 PROGRAM = """
 import os, signal, sys, time
@@ -31,11 +31,12 @@ def test_no_process_outlives_a_killed_run(tmp_path: Path) -> None:
     run = subprocess.Popen([sys.executable, str(tmp_path / "program.py"), str(folder)], env={**os.environ, "PYTHONPATH": str(Path.cwd())})
     children: list[int] = []
     try:
-        _until(lambda: len(list(folder.iterdir())) == 2, "two processes at work")
+        eventually(lambda: len(list(folder.iterdir())) == 2, 60.0)
         children = [int(each.name) for each in folder.iterdir()]
         run.send_signal(signal.SIGKILL)
         run.wait()
-        _until(lambda: not any(map(_lives, children)), "their end")
+        eventually(lambda: not any(map(_lives, children)), 60.0)
+        assert len(children) == 2
     finally:
         run.kill()
         for each in filter(_lives, children):
@@ -45,10 +46,3 @@ def test_no_process_outlives_a_killed_run(tmp_path: Path) -> None:
 def _lives(pid: int) -> bool:
     status = Path(f"/proc/{pid}/stat")
     return status.exists() and status.read_text().rsplit(")", 1)[1].split()[0] != "Z"
-
-
-def _until(true: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, f"waited in vain for {what}"
-        time.sleep(0.1)
