@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from training.nano.card import render
-from training.nano.evaluate import evaluate
+from training.nano.evaluate import evaluate, parameters
 from training.nano.identities import measure_embedder
 
 NANO = Path(__file__).resolve().parents[2] / "models" / "nano"
@@ -21,6 +21,10 @@ def stated() -> dict:
 def test_card_is_written_from_the_figures() -> None:
     cost = json.loads((NANO / "cost.json").read_text(encoding="utf-8"))
     assert (NANO / "README.md").read_text(encoding="utf-8") == render(stated(), cost)
+
+
+def test_card_says_how_large_the_models_are() -> None:
+    assert stated()["parameters"] == {part: parameters(NANO / part) for part in ("detector", "embedder")}
 
 
 def outside(measured: dict, written: dict) -> list[str]:

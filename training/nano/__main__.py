@@ -24,7 +24,6 @@ from training.nano.settle import settle
 from training.nano.vocabulary import write_vocabulary
 
 log = logging.getLogger(__name__)
-FIGURES = FOLDER / "figures.json"
 
 
 def make_all(processes: int, folder: Path = FOLDER) -> None:
@@ -39,7 +38,7 @@ def make_all(processes: int, folder: Path = FOLDER) -> None:
     write_vocabulary(folder / "vocabulary.json")
     make_demo(folder / "demo")
     figures = evaluate(folder)
-    FIGURES.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    (folder / "figures.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     write_card(figures, folder / "README.md")
 
 

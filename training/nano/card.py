@@ -20,7 +20,8 @@ def write_card(figures: dict[str, Any], path: Path) -> None:
 
 
 def render(figures: dict[str, Any], cost: dict[str, str]) -> str:
-    sections = (HEAD.format(nouns=figures["nouns"]), data(), table(figures), weak_points(figures), costs(cost), LIMITS)
+    sizes = {part: count / 1e6 for part, count in figures["parameters"].items()}
+    sections = (HEAD.format(nouns=figures["nouns"], **sizes), data(), table(figures), weak_points(figures), costs(cost), LIMITS)
     return "\n".join(sections)
 
 
@@ -84,9 +85,9 @@ def costs(cost: dict[str, str]) -> str:
 HEAD = """\
 # The nano pair
 
-A GroundingDINO (3.4 M parameters, fp16) and a DINOv2 (1.1 M, fp16) of the stock transformers classes, trained from nothing
-on pictures of emoji, so that dinolabel can show itself where there is no hub. They really see: boxes come from words, names
-from a few crops, nothing is looked up. But they see only this small world: **{nouns} nouns (`vocabulary.json`), drawn**.
+A GroundingDINO ({detector:.1f} M parameters, fp16) and a DINOv2 ({embedder:.1f} M, fp16) of the stock transformers classes, trained from
+nothing on pictures of emoji, so that dinolabel can show itself where there is no hub. They really see: boxes come from words,
+names from a few crops, nothing is looked up. But they see only this small world: **{nouns} nouns (`vocabulary.json`), drawn**.
 
 ```python
 AutoProcessor.from_pretrained("models/nano/detector")

@@ -9,12 +9,14 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import math
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from safetensors import safe_open
 
 from training.nano.architecture import LONG_EDGE, SHORT_EDGE
 from training.nano.art import TRAIN_VENDORS, UNSEEN_VENDOR, load_sprites
@@ -131,11 +133,17 @@ def speed(detector: GroundingDino, repeats: int = 30) -> float:
     return round(float(np.median(times)), 4)
 
 
+def parameters(folder: Path) -> int:
+    with safe_open(folder / "model.safetensors", "pt") as weights:
+        return sum(math.prod(weights.get_slice(name).get_shape()) for name in weights.keys())  # noqa: SIM118, it is no dict
+
+
 def evaluate(folder: Path = FOLDER, *, unseen: bool = True) -> dict[str, object]:
     """All figures. `unseen=False` leaves the unseen vendor alone: use it while anything is still being decided."""
     nouns = load_nouns()
     detector = build(str(folder / "detector"), device="cpu")
     figures: dict[str, object] = {"nouns": len(nouns), "processor": [SHORT_EDGE, LONG_EDGE]}
+    figures["parameters"] = {part: parameters(folder / part) for part in ("detector", "embedder")}
     cast = Cast(load_sprites(TRAIN_VENDORS), nouns)
     asked = scenes_for(cast, ROUNDS["train"], SEED)
     figures["train_vendors"] = one_phrase(detector, asked)
