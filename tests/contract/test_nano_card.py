@@ -24,7 +24,7 @@ def test_card_is_written_from_the_figures() -> None:
 
 
 def test_card_says_how_large_the_models_are() -> None:
-    assert stated()["parameters"] == {part: parameters(NANO / part) for part in ("detector", "embedder")}
+    assert stated()["parameters"] == parameters(NANO)
 
 
 def outside(measured: dict, written: dict) -> list[str]:
