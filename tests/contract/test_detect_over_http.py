@@ -20,6 +20,7 @@ from tests.doubles.coloured_things import GREEN, RED, bundle, scene
 from tests.doubles.door import Door
 from tests.doubles.scripted_studio import CONFIG
 from tests.unit.backend.conftest import World
+from tests.waiting import eventually
 
 SECRET = "a-secret-with-ümlaut"
 PROMPT = "human face"
@@ -103,9 +104,7 @@ def test_a_project_answers_as_label_studio_shows_it(world: World) -> None:
     world.store.publish(str(number), bundle({"jason": RED, "lacy": GREEN}))
     door = Door.at_work(world)
     try:
-        end = time.monotonic() + 60
-        while not door.service.reconcile(number).complete:
-            assert time.monotonic() < end
+        eventually(lambda: door.service.reconcile(number).complete, 60)
         shown = world.studio.project(number).model_version
         task = next(iter(world.studio.tasks(number)))
         (stored,) = [each for each in world.studio._tasks[task.id].predictions if each["model_version"] == shown]
@@ -154,9 +153,6 @@ def test_too_many_at_once_are_told_to_come_again(world: World, door: Door) -> No
     sixteen = [("image", (f"{n}.png", data)) for n in range(16)]
     with ThreadPoolExecutor(6) as pool, door.service.detection._batching._turn.take(urgent=True):
         asked = [pool.submit(door.detect, files=sixteen, data={"prompt": PROMPT}) for _ in range(6)]
-        end = time.monotonic() + 60
-        while not any(each.done() for each in asked):
-            assert time.monotonic() < end
-            time.sleep(0.02)
+        eventually(lambda: any(each.done() for each in asked), 60)
     statuses = [each.result().status_code for each in asked]
     assert 429 in statuses and 200 in statuses and set(statuses) == {200, 429}
