@@ -5,11 +5,12 @@ An identity is one design of one noun, or a recoloured twin of it. Knows nothing
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 import torch
+from torch.utils.data import Dataset
 
 from training.nano.art import TRAIN_VENDORS, load_sprites
 from training.nano.backgrounds import Array
@@ -19,6 +20,8 @@ from vision.cropping import GREY
 # Whole nouns that the embedder never sees: the demo's, and others to measure on.
 HELD_OUT = ("cat face", "dog face", "car", "guitar", "tropical fish", "rose", "snail", "gift")
 CROP_LOOK = Look(strength=0.2, any_hue=0.0, stretch=0.06, turn=0.15)  # an identity keeps its colour
+BARE_LOOK = replace(CROP_LOOK, bare=True)
+BARE_UNTIL = 400  # batches: what a thing looks like on its own, before light, blur and what is around it
 SIDE = 112
 SCENE = (192, 192)  # a scene a crop: one object, sometimes with a neighbour
 SIDES = (0.35, 0.75)
@@ -52,8 +55,8 @@ def with_twins(sprites: Sprites) -> Sprites:
 class Crops:
     """Batch number i of crops, always the same for the same seed."""
 
-    def __init__(self, *, seed: int, size: int) -> None:
-        self.seed, self.size = seed, size
+    def __init__(self, *, seed: int, size: int, bare_until: int = BARE_UNTIL) -> None:
+        self.seed, self.size, self.bare_until = seed, size, bare_until
         kept = {key: s for key, s in load_sprites(TRAIN_VENDORS).items() if key[0] not in HELD_OUT}
         self.sprites = with_twins(kept)
         self.identities = [Identity(*key) for key in self.sprites]
@@ -66,16 +69,30 @@ class Crops:
         """(B, H, W, 3) uint8 and the identity of each."""
         cv2.setNumThreads(1)
         rng = np.random.default_rng((self.seed, number))
+        look = BARE_LOOK if number < self.bare_until else CROP_LOOK
         crops: list[Array] = []
         labels: list[int] = []
         while len(crops) < self.size:
-            picked = rng.integers(len(self.identities), size=2 if rng.random() < NEIGHBOUR else 1)
+            picked = rng.integers(len(self.identities), size=2 if rng.random() < NEIGHBOUR and not look.bare else 1)
             wanted = [(self.identities[i].noun, self.identities[i].design) for i in picked]
-            scene = compose(rng, self.sprites, wanted, SCENE, CROP_LOOK, SIDES)
+            scene = compose(rng, self.sprites, wanted, SCENE, look, SIDES)
             for thing in scene.objects:
                 crops.append(cut(rng, scene, thing.box))
                 labels.append(self.number[thing.noun, thing.design])
         return torch.from_numpy(np.stack(crops[: self.size])), torch.tensor(labels[: self.size])
+
+
+class InTurn(Dataset[tuple[torch.Tensor, torch.Tensor]]):
+    """Batches `first` to `end` (not included), for a DataLoader that makes them in another process."""
+
+    def __init__(self, crops: Crops, first: int, end: int) -> None:
+        self.crops, self.first, self.end = crops, first, end
+
+    def __len__(self) -> int:
+        return max(self.end - self.first, 0)
+
+    def __getitem__(self, place: int) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.crops.batch(self.first + place)
 
 
 def sketch(sprite: Array) -> Array:

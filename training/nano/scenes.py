@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from training.nano.backgrounds import Array, draw_background
+from training.nano.backgrounds import Array, draw_background, plain
 from training.nano.sprites import halve_until, pose, vary
 from training.nano.vocabulary import COLOUR_FREE, Noun
 
@@ -44,6 +44,7 @@ class Look:
     any_hue: float = 0.5  # how often a thing that may have any colour gets one
     stretch: float = 0.16  # log standard deviation of aspect
     turn: float = 0.17  # radians, standard deviation
+    bare: bool = False  # on one plain colour, and no camera: no light, blur, noise or JPEG
 
 
 TRAINING_LOOK = Look()
@@ -81,7 +82,7 @@ def compose(
     sides: tuple[float, float] | None = None,
 ) -> Scene:  # fmt: skip
     """Places what is wanted as far as there is room; largest first, so that small ones stay in front."""
-    canvas = draw_background(rng, *size).astype(np.float32)
+    canvas = (plain if look.bare else draw_background)(rng, *size).astype(np.float32)
     lengths = sorted((long_side(rng, sides) for _ in wanted), reverse=True)
     loose = 0.3 if rng.random() < 0.4 else 0.1  # how much of the smaller box may be covered
     placed: list[Placed] = []
@@ -93,7 +94,8 @@ def compose(
         box = paste(rng, canvas, drawn, [p.box for p in placed], loose)
         if box is not None:
             placed.append(Placed(noun, design, box))
-    return Scene(finish(rng, canvas), tuple(placed))
+    pixels = np.clip(canvas, 0, 255).astype(np.uint8) if look.bare else finish(rng, canvas)
+    return Scene(pixels, tuple(placed))
 
 
 def long_side(rng: Rng, sides: tuple[float, float] | None) -> float:

@@ -62,6 +62,19 @@ def test_box_is_tight(cast: Cast) -> None:
             assert (x1 - x0) * (y1 - y0) >= 0.4 * 60 * 30
 
 
+def test_a_bare_scene_is_its_objects_on_one_colour(cast: Cast) -> None:
+    seen = set()
+    for seed in range(10):
+        scene = compose(np.random.default_rng(seed), cast.sprites, [("bar", "a")], (96, 96), Look(bare=True), (0.3, 0.4))
+        outside = np.ones((96, 96), bool)
+        for x0, y0, x1, y1 in (o.box for o in scene.objects):
+            outside[max(int(y0) - 3, 0) : int(y1) + 3, max(int(x0) - 3, 0) : int(x1) + 3] = False
+        colours = np.unique(scene.pixels[outside], axis=0)
+        assert len(colours) == 1
+        seen.add(tuple(colours[0]))
+    assert len(seen) > 5
+
+
 def test_overlap_is_limited(cast: Cast) -> None:
     for seed in range(20):
         boxes = [o.box for o in scene_of(cast, seed).objects]

@@ -1,0 +1,80 @@
+"""The nano embedder's training: the same batches whoever makes them, a stopped run that goes on as if it had not been, a good start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import Dinov2Model
+
+from training.nano import crops, train_embedder
+from training.nano.crops import SIDE, Crops, InTurn
+from training.nano.train_embedder import build_embedder, export_embedder, train, waves
+
+SIZE = 4
+
+
+@pytest.fixture(autouse=True)
+def little_art(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawings of ours in place of the vendors', which are fetched."""
+    rng = np.random.default_rng(0)
+    drawings = {(noun, design): _drawing(rng) for noun in ("disc", "bar") for design in ("a", "b")}
+    monkeypatch.setattr(crops, "load_sprites", lambda vendors: drawings)
+    monkeypatch.setattr(train_embedder, "SAVE_EVERY", 2)
+
+
+def _drawing(rng: np.random.Generator) -> np.ndarray:
+    tiles = rng.integers(0, 255, (4, 4, 3), np.uint8).repeat(20, 0).repeat(20, 1)
+    return np.dstack([tiles, np.full((80, 80), 255, np.uint8)])
+
+
+def test_another_process_makes_the_same_batches() -> None:
+    made = Crops(seed=5, size=SIZE)
+    loader = torch.utils.data.DataLoader(InTurn(made, 3, 6), batch_size=None, num_workers=1)
+    for number, (pixels, labels) in zip(range(3, 6), loader, strict=True):
+        again, same = made.batch(number)
+        assert torch.equal(pixels, again) and torch.equal(labels, same)
+        assert pixels.shape == (SIZE, SIDE, SIDE, 3)
+
+
+def test_a_stopped_run_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    whole = train(total=4, path=tmp_path / "whole.pt", size=SIZE)
+    train(total=4, until=2, path=tmp_path / "parts.pt", size=SIZE)
+    parts = train(total=4, path=tmp_path / "parts.pt", size=SIZE)
+    assert parts.iteration == whole.iteration == 4
+    for name, value in whole.average.items():
+        assert torch.allclose(parts.average[name], value, atol=1e-6), name
+
+
+def test_a_finished_run_is_left_as_it_is(tmp_path: Path) -> None:
+    first = train(total=2, path=tmp_path / "run.pt", size=SIZE)
+    again = train(total=2, path=tmp_path / "run.pt", size=SIZE)
+    assert again.iteration == 2
+    assert all(torch.equal(again.average[name], value) for name, value in first.average.items())
+
+
+def test_neighbouring_places_begin_alike_and_no_two_the_same() -> None:
+    side, width = 8, 128
+    places = torch.nn.functional.normalize(waves(side, width), dim=1)
+    likeness = places @ places.T - 2 * torch.eye(side * side)
+    nearest = likeness.argmax(1)
+    rows, columns = torch.arange(side * side) // side, torch.arange(side * side) % side
+    steps = (rows - rows[nearest]).abs() + (columns - columns[nearest]).abs()
+    assert steps.max() == 1
+    assert likeness.max() < 0.999
+
+
+def test_what_is_exported_embeds_as_what_was_trained(tmp_path: Path) -> None:
+    """Trained with plain attention, shipped as the stock class, which picks its own."""
+    torch.manual_seed(0)
+    model = build_embedder().eval()
+    export_embedder(model.state_dict(), tmp_path)
+    stock = Dinov2Model.from_pretrained(tmp_path, dtype=torch.float32).eval()
+    assert model.config._attn_implementation == "eager" != stock.config._attn_implementation
+    pixels = torch.randn(2, 3, SIDE, SIDE)
+    with torch.no_grad():
+        ours, theirs = model(pixels).pooler_output, stock(pixels).pooler_output
+    assert torch.nn.functional.cosine_similarity(ours, theirs).min() > 0.999
