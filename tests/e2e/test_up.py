@@ -99,6 +99,7 @@ def keys(page: Any, *names: str) -> None:
 
 
 def test_it_says_what_it_does_and_how_to_go_on(up: Up, link: str, home: Home) -> None:
+    until(lambda: "Ctrl-C" in up.said(), seconds=30, what=up.said)  # the last of it comes a moment after the link
     said = " ".join(up.said().split())
     for each in (
         f"Label {home.photos}",
