@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from backend.reconcile import Outcome
+    from backend.service import Service
 
 
 def eventually(truth: Callable[[], object], seconds: float = 15.0, *, every: float = 0.02) -> None:
@@ -12,3 +17,11 @@ def eventually(truth: Callable[[], object], seconds: float = 15.0, *, every: flo
     while not truth():
         assert time.monotonic() < end, f"still not true after {seconds} s"
         time.sleep(every)
+
+
+def until_in_step(service: Service, project: int, *, seconds: float = 90.0, visit: float = 20.0) -> Outcome:
+    """Visit a project until Label Studio shows what it should; the last visit's outcome. visit: seconds that each may take."""
+    end = time.monotonic() + seconds
+    while not (outcome := service.reconcile(project, seconds=visit)).complete:
+        assert time.monotonic() < end, f"never in step: {outcome}"
+    return outcome

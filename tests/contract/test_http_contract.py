@@ -17,6 +17,7 @@ from tests.doubles.coloured_things import GREEN, RED, bundle
 from tests.doubles.door import Door
 from tests.doubles.scripted_studio import CONFIG
 from tests.unit.backend.conftest import World
+from tests.waiting import until_in_step
 from vision.errors import SettingsError
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
@@ -58,8 +59,7 @@ def test_setup_and_predict_say_the_same_version(door: Door) -> None:
         answer = door.predict(project, door.tasks(project)).json()
         assert {answer["model_version"], *(each["model_version"] for each in answer["results"])} == {version}
         door.world.store.publish(str(project), bundle({"jason": RED, "lacy": GREEN}))
-        while not door.service.reconcile(project).complete:
-            pass
+        until_in_step(door.service, project)
 
 
 @pytest.mark.parametrize("name", ["predict_request", "predict_request_interactive"])

@@ -10,7 +10,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from studio.client import Studio
 from studio.media import Media
 from studio.network import USUAL, Network
 from tests.doubles.coloured_things import ColourSense, ThingDetector
+from tests.waiting import until_in_step
 from vision.cache import Cache
 from vision.pipeline import Pipeline
 from vision.store import Store
@@ -53,12 +53,6 @@ def service(
     media = Media(studio, cache_dir=folder / "media", network=network)
     given = {"weights": WEIGHTS, "poll_seconds": 1.0, "quiet_seconds": 0.0} | options
     return Service(studio, media, pipeline, store, Projects(folder / "projects.json"), jobs, **given)
-
-
-def until_in_step(made: Service, project: int, *, seconds: float = 90.0) -> None:
-    end = time.monotonic() + seconds
-    while not (outcome := made.reconcile(project)).complete:
-        assert time.monotonic() < end, outcome
 
 
 def without_boxes(studio: Studio, project: int) -> list[int]:

@@ -17,7 +17,8 @@ from studio.results import to_prediction, to_result
 from studio.tasks import judge
 from tests.doubles.coloured_things import scene
 from tests.doubles.scripted_studio import CONFIG
-from tests.e2e.loop import WEIGHTS, service, until_in_step
+from tests.e2e.loop import WEIGHTS, service
+from tests.waiting import until_in_step
 from vision.types import Box, Detection
 
 pytestmark = pytest.mark.e2e

@@ -21,8 +21,8 @@ from dinolabel.settings import Settings
 from studio.client import Studio
 from tests.e2e import started
 from tests.e2e.conftest import Server
-from tests.e2e.loop import until_in_step
 from tests.e2e.started import ROOT, SCENES, until
+from tests.waiting import until_in_step
 from vision.bundle import Bundle
 from vision.heads import linear
 from vision.media import open_image

@@ -22,7 +22,8 @@ from studio.results import to_prediction, to_result
 from tests import waiting
 from tests.doubles.coloured_things import GREEN, RED, bundle, scene
 from tests.doubles.scripted_studio import CONFIG
-from tests.e2e.loop import WEIGHTS, Watcher, service, until_in_step, without_boxes
+from tests.e2e.loop import WEIGHTS, Watcher, service, without_boxes
+from tests.waiting import until_in_step
 from vision.types import Box, Detection
 
 pytestmark = pytest.mark.e2e

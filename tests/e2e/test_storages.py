@@ -17,7 +17,8 @@ from studio.network import Network
 from tests.doubles.coloured_things import scene
 from tests.doubles.scripted_studio import CONFIG
 from tests.e2e import services
-from tests.e2e.loop import WEIGHTS, service, until_in_step, without_boxes
+from tests.e2e.loop import WEIGHTS, service, without_boxes
+from tests.waiting import until_in_step
 from vision.errors import MediaRefused
 
 pytestmark = pytest.mark.e2e

@@ -16,7 +16,8 @@ from backend.projects import Projects
 from studio.client import Studio
 from tests.doubles.coloured_things import GREEN, RED, bundle, scene
 from tests.doubles.scripted_studio import CONFIG
-from tests.e2e.loop import TOKEN, WEIGHTS, Watcher, service, until_in_step
+from tests.e2e.loop import TOKEN, WEIGHTS, Watcher, service
+from tests.waiting import until_in_step
 from vision.store import Store
 
 pytestmark = pytest.mark.e2e

@@ -10,6 +10,7 @@ from backend.wire import SetupAsked
 from studio.errors import StudioUnreachable
 from tests.doubles.coloured_things import GREEN, RED, bundle
 from tests.doubles.scripted_studio import CONFIG
+from tests.waiting import until_in_step
 from vision.errors import LabelConfigError
 
 
@@ -126,8 +127,7 @@ def test_a_visit_ends_in_time_and_the_next_goes_on(world) -> None:
     first = service.reconcile(project, seconds=0.05)
     assert (first.state, first.again_in) == ("filling", 0.0)
     assert 0 < first.pushed < 12
-    while not service.reconcile(project, seconds=0.05).complete:
-        pass
+    until_in_step(service, project, visit=0.05)
     assert all(len(world.studio.versions_of(each)) == 1 for each in world.ids(project))
     assert world.detector.passes == 12
 

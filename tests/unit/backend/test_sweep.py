@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.doubles.coloured_things import GREEN, RED, bundle
+from tests.waiting import until_in_step
 
 
 def switched(world, heads: int, **options):
@@ -16,8 +17,7 @@ def switched(world, heads: int, **options):
         if number:
             names = {"jason": RED, "lacy": GREEN} if number % 2 else {"jason": GREEN, "lacy": RED}
             world.store.publish(str(project), bundle({**names, **({"odd": (10, 10, 10 * number)} if number > 2 else {})}))
-        while not service.reconcile(project).complete:
-            pass
+        until_in_step(service, project)
         versions.append(world.studio.project(project).model_version)
     return project, service, versions
 
@@ -41,8 +41,7 @@ def test_within_the_grace_nothing_goes(world) -> None:
 def test_what_a_rollback_left_behind_is_the_one_before(world) -> None:
     project, service, versions = switched(world, 2, grace_seconds=60.0)
     world.store.pin(str(project), world.store.history(str(project))[0].id)
-    while not service.reconcile(project).complete:
-        pass
+    until_in_step(service, project)
     assert world.studio.project(project).model_version == versions[1]
     entry = world.projects.get(project)
     assert entry is not None and entry.versions == (versions[0], versions[2], versions[1])
@@ -56,8 +55,7 @@ def test_others_predictions_are_never_touched(world) -> None:
     for names in ({}, {"jason": RED}, {"lacy": RED}, {"lacy": GREEN}):
         if names:
             world.store.publish(str(project), bundle(names))
-        while not service.reconcile(project).complete:
-            pass
+        until_in_step(service, project)
     assert world.studio.model_versions(project)["theirs-1"] == 3
     assert len(world.studio.model_versions(project)) == 3
 
@@ -65,8 +63,7 @@ def test_others_predictions_are_never_touched(world) -> None:
 def show_in_turn(world, project: int, service, *heads: dict) -> None:
     for names in heads:
         world.store.publish(str(project), bundle(names))
-        while not service.reconcile(project).complete:
-            pass
+        until_in_step(service, project)
 
 
 @pytest.mark.parametrize("by_button", [True, False])
@@ -114,8 +111,7 @@ def test_it_goes_on_another_time_when_there_is_much(world, monkeypatch: pytest.M
     first = world.studio.project(project).model_version
     world.studio.annotate(world.ids(project)[0], ["thing"], began_from=first)
     world.store.publish(str(project), bundle({"jason": RED}))
-    while not service.reconcile(project).complete:
-        pass
+    until_in_step(service, project)
     world.store.publish(str(project), bundle({"lacy": RED}))
     outcome = service.reconcile(project)
     assert outcome.complete and outcome.again_in is not None and world.studio.model_versions(project)[first] > 1

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from backend.reconcile import Outcome
-from backend.service import Service
 from tests.doubles.coloured_things import BLUE, GREEN, RED, bundle, picture
 from tests.doubles.scripted_studio import CONFIG, ScriptedStudio
+from tests.waiting import until_in_step
 
 STEPS = ["wanted", "noted", "pushed", "filled", "shown", "current"]
 
@@ -25,14 +24,6 @@ def killer(step: str) -> Callable[[str], None]:
             raise Killed(step)
 
     return checkpoint
-
-
-def until_in_step(service: Service, project: int) -> Outcome:
-    for _ in range(20):
-        outcome = service.reconcile(project)
-        if outcome.complete:
-            return outcome
-    raise AssertionError(f"never in step: {outcome}")
 
 
 def right_after_the_listing(studio: ScriptedStudio, change: Callable[[], object]) -> None:
