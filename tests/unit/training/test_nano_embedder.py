@@ -1,4 +1,4 @@
-"""The nano embedder's training: the same batches whoever makes them, a stopped run that goes on as if it had not been, a good start."""
+"""The nano embedder's training: the same batches whoever makes them, and a good start."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 import torch
 from transformers import Dinov2Model
 
-from training.nano import crops, train_embedder
+from training.nano import crops
 from training.nano.crops import SIDE, Crops, InTurn
-from training.nano.train_embedder import build_embedder, export_embedder, train, waves
+from training.nano.train_embedder import build_embedder, export_embedder, waves
 
 SIZE = 4
 
@@ -22,7 +22,6 @@ def little_art(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     drawings = {(noun, design): _drawing(rng) for noun in ("disc", "bar") for design in ("a", "b")}
     monkeypatch.setattr(crops, "load_sprites", lambda vendors: drawings)
-    monkeypatch.setattr(train_embedder, "SAVE_EVERY", 2)
 
 
 def _drawing(rng: np.random.Generator) -> np.ndarray:
@@ -37,23 +36,6 @@ def test_another_process_makes_the_same_batches() -> None:
         again, same = made.batch(number)
         assert torch.equal(pixels, again) and torch.equal(labels, same)
         assert pixels.shape == (SIZE, SIDE, SIDE, 3)
-
-
-def test_a_stopped_run_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
-    torch.set_num_threads(1)
-    whole = train(total=4, path=tmp_path / "whole.pt", size=SIZE)
-    train(total=4, until=2, path=tmp_path / "parts.pt", size=SIZE)
-    parts = train(total=4, path=tmp_path / "parts.pt", size=SIZE)
-    assert parts.iteration == whole.iteration == 4
-    for name, value in whole.average.items():
-        assert torch.allclose(parts.average[name], value, atol=1e-6), name
-
-
-def test_a_finished_run_is_left_as_it_is(tmp_path: Path) -> None:
-    first = train(total=2, path=tmp_path / "run.pt", size=SIZE)
-    again = train(total=2, path=tmp_path / "run.pt", size=SIZE)
-    assert again.iteration == 2
-    assert all(torch.equal(again.average[name], value) for name, value in first.average.items())
 
 
 def test_neighbouring_places_begin_alike_and_no_two_the_same() -> None:
