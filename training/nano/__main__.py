@@ -7,7 +7,6 @@ to start from nothing.
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from training.nano.architecture import export_detector
 from training.nano.art import TRAIN_VENDORS, load_sprites
 from training.nano.card import write_card
 from training.nano.demo_scenes import make_demo
-from training.nano.evaluate import FOLDER, evaluate
+from training.nano.evaluate import FOLDER, as_text, evaluate
 from training.nano.parallel import launch
 from training.nano.settle import settle
 from training.nano.vocabulary import write_vocabulary
@@ -38,7 +37,7 @@ def make_all(processes: int, folder: Path = FOLDER) -> None:
     write_vocabulary(folder / "vocabulary.json")
     make_demo(folder / "demo")
     figures = evaluate(folder)
-    (folder / "figures.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    (folder / "figures.json").write_text(as_text(figures), encoding="utf-8")
     write_card(figures, folder / "README.md")
 
 

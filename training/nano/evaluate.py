@@ -157,6 +157,11 @@ def evaluate(folder: Path = FOLDER, *, unseen: bool = True) -> dict[str, object]
     return figures
 
 
+def as_text(figures: dict[str, object]) -> str:
+    """As figures.json keeps them."""
+    return json.dumps(figures, indent=1) + "\n"
+
+
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)
     parser = argparse.ArgumentParser(description=__doc__)
@@ -164,7 +169,7 @@ if __name__ == "__main__":
     parser.add_argument("--models", type=Path, default=FOLDER)
     parser.add_argument("--without-unseen", action="store_true", help="leave the unseen vendor's art alone")
     options = parser.parse_args()
-    text = json.dumps(evaluate(options.models, unseen=not options.without_unseen), indent=1)
+    text = as_text(evaluate(options.models, unseen=not options.without_unseen))
     if options.json:
-        options.json.write_text(text + "\n", encoding="utf-8")
-    sys.stdout.write(text + "\n")
+        options.json.write_text(text, encoding="utf-8")
+    sys.stdout.write(text)
