@@ -19,8 +19,8 @@ def stated() -> dict:
 
 
 def test_card_is_written_from_the_figures() -> None:
-    cost = json.loads((NANO / "cost.json").read_text(encoding="utf-8"))
-    assert (NANO / "README.md").read_text(encoding="utf-8") == render(stated(), cost)
+    cost, remade = (json.loads((NANO / f"{name}.json").read_text(encoding="utf-8")) for name in ("cost", "remade"))
+    assert (NANO / "README.md").read_text(encoding="utf-8") == render(stated(), cost, remade)
 
 
 def test_card_says_how_large_the_models_are() -> None:

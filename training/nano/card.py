@@ -6,22 +6,26 @@ Knows the figures' JSON and nothing of models.
 from __future__ import annotations
 
 import json
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
 from training.nano.art import TRAIN_VENDORS, UNSEEN_VENDOR
+from training.nano.identities import SHADELESS
 
-# What the shipped checkpoints took to train, written down by hand once.
-COST = Path(__file__).resolve().parents[2] / "models" / "nano" / "cost.json"
+FOLDER = Path(__file__).resolve().parents[2] / "models" / "nano"
+COST = FOLDER / "cost.json"  # what training takes, written down by hand once
+REMADE = FOLDER / "remade.json"  # the figures of one `make nano` from nothing, in one go
 
 
 def write_card(figures: dict[str, Any], path: Path) -> None:
-    path.write_text(render(figures, json.loads(COST.read_text(encoding="utf-8"))), encoding="utf-8")
+    cost, remade = (json.loads(each.read_text(encoding="utf-8")) for each in (COST, REMADE))
+    path.write_text(render(figures, cost, remade), encoding="utf-8")
 
 
-def render(figures: dict[str, Any], cost: dict[str, str]) -> str:
+def render(figures: dict[str, Any], cost: dict[str, str], remade: dict[str, Any]) -> str:
     sizes = {part: count / 1e6 for part, count in figures["parameters"].items()}
-    sections = (HEAD.format(nouns=figures["nouns"], **sizes), data(), table(figures), weak_points(figures), costs(cost), LIMITS)
+    sections = (HEAD.format(nouns=figures["nouns"], **sizes), data(), table(figures, remade), weak_points(figures), costs(cost), LIMITS)
     return "\n".join(sections)
 
 
@@ -40,26 +44,35 @@ def shown(figure: dict[str, float]) -> str:
     return f"{figure['value']:.3f} ({figure['low']:.3f}-{figure['high']:.3f})"
 
 
-def table(figures: dict[str, Any]) -> str:
-    train, unseen, names = figures["train_vendors"], figures["unseen_vendor"], figures["embedder"]
-    rows = (
-        ("new scenes, training vendors", "AP50, prompt = one present phrase", train["ap50"], "≥ 0.92"),
-        ("", "recall at 0.3", train["recall"], "≥ 0.85"),
-        ("", "precision at 0.3", train["precision"], "≥ 0.90"),
-        ("new scenes, unseen vendor", "AP50, prompt = one present phrase", unseen["ap50"], "≥ 0.85"),
-        ("", "recall at 0.3", unseen["recall"], "≥ 0.85"),
-        ("", "precision at 0.3", unseen["precision"], "≥ 0.90"),
-        ("absent phrase", "images with any box at 0.3", figures["absent_phrase"], "≤ 0.05"),
-        ("8-phrase prompt", "right phrase given that the box is right", figures["eight_phrases"], "≥ 0.90"),
-        ("embedder, 5 crops each of 4 unseen designs", "linear-head accuracy", names["accuracy"], "≥ 0.95"),
-        ("embedder, unknown designs", "AUROC against known ones", names["auroc"], "≥ 0.95"),
-    )
-    lines = [f"| {on} | {what} | {shown(figure)} | {goal} |" for on, what, figure, goal in rows]
+# On what, the figure, where it stands in the figures' JSON, the goal.
+ROWS = (
+    ("new scenes, training vendors", "AP50, prompt = one present phrase", "train_vendors ap50", "≥ 0.92"),
+    ("", "recall at 0.3", "train_vendors recall", "≥ 0.85"),
+    ("", "precision at 0.3", "train_vendors precision", "≥ 0.90"),
+    ("new scenes, unseen vendor", "AP50, prompt = one present phrase", "unseen_vendor ap50", "≥ 0.85"),
+    ("", "recall at 0.3", "unseen_vendor recall", "≥ 0.85"),
+    ("", "precision at 0.3", "unseen_vendor precision", "≥ 0.90"),
+    ("absent phrase", "images with any box at 0.3", "absent_phrase", "≤ 0.05"),
+    ("8-phrase prompt", "right phrase given that the box is right", "eight_phrases", "≥ 0.90"),
+    ("embedder, 5 crops each of 4 unseen designs", "linear-head accuracy", "embedder accuracy", "≥ 0.95"),
+    ("embedder, unknown designs", "AUROC against known ones", "embedder auroc", "≥ 0.95"),
+    ("", f"the same without {SHADELESS}'s designs (see Limits)", f"embedder auroc_without_{SHADELESS}", ""),
+)
+
+
+def at(figures: dict[str, Any], path: str) -> dict[str, float]:
+    return reduce(lambda part, key: part[key], path.split(), figures)
+
+
+def table(figures: dict[str, Any], remade: dict[str, Any]) -> str:
+    lines = [f"| {on} | {what} | {shown(at(figures, path))} | {at(remade, path)['value']:.3f} | {goal} |" for on, what, path, goal in ROWS]
     return "\n".join([
         "## Figures", "", "`python -m training.nano.evaluate` (`make eval-nano`), fixed seeds, through the product's own classes;",
         "95 % bootstrap intervals. Thresholds: box 0.3 (best token of the phrase), text 0.25 (mean token), class-aware NMS 0.6.", "",
-        "| on | figure | value | goal |", "|---|---|---|---|", *lines,
-        f"| speed | seconds for a 256 x 256 image, one phrase, 2 cores | {figures['seconds_256']:.3f} | ≤ 0.1 |", "",
+        "| on | figure | value | remade | goal |", "|---|---|---|---|---|", *lines,
+        "| speed | seconds for a 256 x 256 image, one phrase, 2 cores "
+        f"| {figures['seconds_256']:.3f} | {remade['seconds_256']:.3f} | ≤ 0.1 |", "",
+        "*Remade*: what one `make nano` from nothing, in one go, gave: the same figures, of other weights.", "",
     ])  # fmt: skip
 
 
@@ -112,7 +125,12 @@ LIMITS = """\
   without settling, 0.3 gave recall 0.99 and precision 0.86 on the scenes it was chosen on, with it 0.96 and 0.94.
 - What is left is one noun taken for another: of 22 wrong boxes on 450 other scenes of the training vendors, 19 lay on another object.
 - The embedder tells designs of a noun it never saw apart (5 crops each), and is less sure of which design it was never told of:
-  guitars, gifts and roses of two vendors can share colours and shapes. That is why the goal for unknown designs is missed.
-  The intervals of its figures are too narrow: twelve draws share 29 crops of each design.
+  the goal for unknown designs is missed. Most of what is missing lies on two vendors: fluent-flat redraws fluent-3d without the
+  shading (guitars, gifts and roses most alike), and light and colour change in every scene. The table has the figure without it, too.
+- What was tried for it, in AUROC on the training vendors' designs (shipped: 0.91): 1.5 times the width, 2.9 times the crops, five
+  times the designs and 168 pixels together 0.917; a linear metric learnt on training identities 0.900 to 0.908; mirrored views, patch
+  tokens, an identity's centre instead of its nearest crop, margins in the softmax: less than 0.01 each. Pulling crops of one design
+  together against its noun's other designs (contrastive, 1,400 iterations from the remade embedder's weights): 0.926, from 0.917.
+- The intervals of the embedder's figures are too narrow: twelve draws share 29 crops of each design.
 - Objects below a tenth of the image's long side are a few pixels wide after resizing and are often missed.
 """

@@ -78,6 +78,10 @@ def share(values: Sequence[object]) -> float:
     return float(np.mean([bool(v) for v in values])) if values else 0.0
 
 
+def mean(values: Sequence[object]) -> float:
+    return float(np.mean(np.array(values, float)))
+
+
 def auroc(known: Array, unknown: Array) -> float:
     """How often a known one scores above an unknown one."""
     merged = np.concatenate([known, unknown])
