@@ -5,12 +5,13 @@ An identity is one design of one noun, or a recoloured twin of it. Knows nothing
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 import torch
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 
 from training.nano.art import TRAIN_VENDORS, load_sprites
 from training.nano.backgrounds import Array
@@ -27,6 +28,7 @@ SCENE = (192, 192)  # a scene a crop: one object, sometimes with a neighbour
 SIDES = (0.35, 0.75)
 NEIGHBOUR = 0.35
 TWIN_TURNS = (2.6,)  # radians of hue
+AHEAD = 8  # batches made in advance
 SKETCH = 8  # side of the small clean picture that an embedding must be able to draw
 COLOURFUL = 0.2  # mean saturation below which a recoloured twin would be the same drawing
 
@@ -82,9 +84,19 @@ class Crops:
         return torch.from_numpy(np.stack(crops[: self.size])), torch.tensor(labels[: self.size])
 
 
-class InTurn(Dataset[tuple[torch.Tensor, torch.Tensor]]):
-    """Batches `first` to `end` (not included), for a DataLoader that makes them in another process."""
+Batch = tuple[torch.Tensor, torch.Tensor]
 
+
+def made_ahead(crops: Crops, first: int, end: int) -> Iterator[Batch]:
+    """Batches `first` to `end` (not included), made in another process while this one learns.
+
+    Spawned, not forked: OpenCV waits for ever in a fork of a process in which its threads have run.
+    """
+    loader = DataLoader(InTurn(crops, first, end), batch_size=None, num_workers=1, prefetch_factor=AHEAD, multiprocessing_context="spawn")
+    return iter(loader)
+
+
+class InTurn(Dataset[Batch]):
     def __init__(self, crops: Crops, first: int, end: int) -> None:
         self.crops, self.first, self.end = crops, first, end
 

@@ -17,12 +17,11 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 from transformers import BitImageProcessorPil, Dinov2Config, Dinov2Model
 
 from training.nano.art import CACHE
 from training.nano.batches import MEAN, STD
-from training.nano.crops import BARE_UNTIL, SIDE, SKETCH, Crops, InTurn
+from training.nano.crops import BARE_UNTIL, SIDE, SKETCH, Crops, made_ahead
 from training.nano.parallel import launch
 
 log = logging.getLogger(__name__)
@@ -37,7 +36,6 @@ SCALE = 16.0  # of the cosine-softmax
 PATCHES = 0.5  # weight of the mean patch token's loss
 POSITIONS = 0.5  # size of the waves that position embeddings begin as
 SKETCHES = 4.0  # weight of the drawing's squared error
-AHEAD = 8  # batches of crops made in advance, by a process of their own
 WITHIN = 0.5  # weight of the softmax among the designs of one noun
 AVERAGE = 0.998
 CLIP = 2.0
@@ -167,7 +165,7 @@ def train(
     elif first is not None:
         run.start_from(first)
     end = min(until or total, total)
-    ahead = iter(DataLoader(InTurn(crops, run.iteration, end), batch_size=None, num_workers=1, prefetch_factor=AHEAD))
+    ahead = made_ahead(crops, run.iteration, end)
     started, sums = time.time(), dict[str, float]()
     while run.iteration < end:
         for group in run.optimizer.param_groups:
