@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -19,9 +20,13 @@ def eventually(truth: Callable[[], object], seconds: float = 15.0, *, every: flo
         time.sleep(every)
 
 
-def until_in_step(service: Service, project: int, *, seconds: float = 90.0, visit: float = 20.0) -> Outcome:
-    """Visit a project until Label Studio shows what it should; the last visit's outcome. visit: seconds that each may take."""
-    end = time.monotonic() + seconds
+def until_in_step(service: Service, project: int, *, seconds: float = 90.0, visit: float = 20.0, visits: float = math.inf) -> Outcome:
+    """Visit a project until Label Studio shows what it should; the last visit's outcome.
+
+    visit: seconds that each may take. visits: how many at most.
+    """
+    end, made = time.monotonic() + seconds, 1
     while not (outcome := service.reconcile(project, seconds=visit)).complete:
-        assert time.monotonic() < end, f"never in step: {outcome}"
+        assert time.monotonic() < end and made < visits, f"never in step: {outcome}"
+        made += 1
     return outcome

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from backend.reconcile import Outcome
+from backend.service import Service
+from tests import waiting
 from tests.doubles.coloured_things import BLUE, GREEN, RED, bundle, picture
 from tests.doubles.scripted_studio import CONFIG, ScriptedStudio
-from tests.waiting import until_in_step
 
 STEPS = ["wanted", "noted", "pushed", "filled", "shown", "current"]
 
@@ -24,6 +26,10 @@ def killer(step: str) -> Callable[[str], None]:
             raise Killed(step)
 
     return checkpoint
+
+
+def until_in_step(service: Service, project: int) -> Outcome:
+    return waiting.until_in_step(service, project, visits=20)
 
 
 def right_after_the_listing(studio: ScriptedStudio, change: Callable[[], object]) -> None:

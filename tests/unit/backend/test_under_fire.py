@@ -15,8 +15,7 @@ import pytest
 from backend.wire import Event
 from tests.doubles.coloured_things import BLUE, GREEN, RED, bundle
 from tests.doubles.scripted_studio import CONFIG
-from tests.unit.backend.test_switch_steps import STEPS, Killed, killer
-from tests.waiting import until_in_step
+from tests.unit.backend.test_switch_steps import STEPS, Killed, killer, until_in_step
 
 HEADS = [{"jason": RED, "lacy": GREEN}, {"jason": GREEN, "lacy": RED}, {"jason": RED}, {"lacy": BLUE}]
 CONFIGS = [CONFIG, CONFIG.replace('value="thing"', 'value="object"'), CONFIG.replace("coloured thing", "bright thing")]

@@ -6,7 +6,7 @@ from typing import Any
 
 from backend import wishes
 from tests.doubles.coloured_things import GREEN, RED, bundle
-from tests.waiting import until_in_step
+from tests.unit.backend.test_switch_steps import until_in_step
 
 
 def test_a_head_waits_for_a_yes_and_then_is_shown(world: Any) -> None:

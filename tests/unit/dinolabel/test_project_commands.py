@@ -12,7 +12,7 @@ from dinolabel.__main__ import run
 from tests.doubles.coloured_things import BLUE, GREEN, RED, YELLOW, Colour, bundle, picture
 from tests.doubles.scripted_studio import ScriptedStudio
 from tests.unit.backend.conftest import World
-from tests.waiting import until_in_step
+from tests.unit.backend.test_switch_steps import until_in_step
 
 
 class Studio(ScriptedStudio):
