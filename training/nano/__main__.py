@@ -17,15 +17,16 @@ from training.nano.architecture import export_detector
 from training.nano.art import TRAIN_VENDORS, load_sprites
 from training.nano.card import write_card
 from training.nano.demo_scenes import make_demo
-from training.nano.evaluate import FOLDER, as_text, evaluate
+from training.nano.evaluate import as_text, evaluate
 from training.nano.parallel import launch
 from training.nano.settle import settle
 from training.nano.vocabulary import write_vocabulary
+from vision.weights import NANO_FOLDER
 
 log = logging.getLogger(__name__)
 
 
-def make_all(processes: int, folder: Path = FOLDER) -> None:
+def make_all(processes: int, folder: Path = NANO_FOLDER) -> None:
     """About the time that the model card states; fetches 20 MB of art on the first run."""
     load_sprites(TRAIN_VENDORS)
     launch(1, train_embedder.main, train_embedder.TOTAL, None)

@@ -102,6 +102,7 @@ TRAIN_VENDORS = (
         "st:",
     ),
 )
+SHADELESS = "fluent-flat"  # draws what fluent-3d draws, without the shading: two designs that hardly differ
 UNSEEN_VENDOR = Vendor(
     "twemoji",
     "@twemoji/svg",

@@ -10,12 +10,11 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from training.nano.art import TRAIN_VENDORS, UNSEEN_VENDOR
-from training.nano.identities import SHADELESS
+from training.nano.art import SHADELESS, TRAIN_VENDORS, UNSEEN_VENDOR
+from vision.weights import NANO_FOLDER
 
-FOLDER = Path(__file__).resolve().parents[2] / "models" / "nano"
-COST = FOLDER / "cost.json"  # what training takes, written down by hand once
-REMADE = FOLDER / "remade.json"  # the figures of one `make nano` from nothing, in one go
+COST = NANO_FOLDER / "cost.json"  # what training takes, written down by hand once
+REMADE = NANO_FOLDER / "remade.json"  # the figures of one `make nano` from nothing, in one go
 
 
 def write_card(figures: dict[str, Any], path: Path) -> None:

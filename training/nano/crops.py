@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from training.nano.art import TRAIN_VENDORS, load_sprites
 from training.nano.backgrounds import Array
@@ -84,27 +84,15 @@ class Crops:
         return torch.from_numpy(np.stack(crops[: self.size])), torch.tensor(labels[: self.size])
 
 
-Batch = tuple[torch.Tensor, torch.Tensor]
-
-
-def made_ahead(crops: Crops, first: int, end: int) -> Iterator[Batch]:
+def made_ahead(crops: Crops, first: int, end: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Batches `first` to `end` (not included), made in another process while this one learns.
 
     Spawned, not forked: OpenCV waits for ever in a fork of a process in which its threads have run.
     """
-    loader = DataLoader(InTurn(crops, first, end), batch_size=None, num_workers=1, prefetch_factor=AHEAD, multiprocessing_context="spawn")
-    return iter(loader)
-
-
-class InTurn(Dataset[Batch]):
-    def __init__(self, crops: Crops, first: int, end: int) -> None:
-        self.crops, self.first, self.end = crops, first, end
-
-    def __len__(self) -> int:
-        return max(self.end - self.first, 0)
-
-    def __getitem__(self, place: int) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.crops.batch(self.first + place)
+    yield from DataLoader(
+        range(first, end),  # type: ignore[arg-type]  # a sequence is all it needs
+        batch_size=None, collate_fn=crops.batch, num_workers=1, prefetch_factor=AHEAD, multiprocessing_context="spawn",
+    )  # fmt: skip
 
 
 def sketch(sprite: Array) -> Array:

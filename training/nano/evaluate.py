@@ -26,6 +26,7 @@ from training.nano.vocabulary import load_nouns
 from vision.candidates import select
 from vision.detectors.grounding_dino import GroundingDino, build
 from vision.types import Box, Image, Prompt, Thresholds
+from vision.weights import NANO_FOLDER
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,6 @@ SIZES = ((384, 512), (512, 384), (448, 448))
 SHIPPED = Thresholds(box=0.3, text=0.25, nms_iou=0.6)
 FLOOR = Thresholds(box=0.05, text=0.0, nms_iou=0.6)  # for average precision
 PHRASES = 8
-FOLDER = Path(__file__).resolve().parents[2] / "models" / "nano"
 
 
 def scenes_for(cast: Cast, rounds: int, seed: int) -> list[tuple[str, Scene]]:
@@ -138,7 +138,7 @@ def parameters(folder: Path) -> dict[str, int]:
     return {part: kind.from_pretrained(folder / part).num_parameters() for part, kind in classes.items()}
 
 
-def evaluate(folder: Path = FOLDER, *, unseen: bool = True) -> dict[str, object]:
+def evaluate(folder: Path = NANO_FOLDER, *, unseen: bool = True) -> dict[str, object]:
     """All figures. `unseen=False` leaves the unseen vendor alone: use it while anything is still being decided."""
     nouns = load_nouns()
     detector = build(str(folder / "detector"), device="cpu")
@@ -166,7 +166,7 @@ if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path, help="write the figures here as well")
-    parser.add_argument("--models", type=Path, default=FOLDER)
+    parser.add_argument("--models", type=Path, default=NANO_FOLDER)
     parser.add_argument("--without-unseen", action="store_true", help="leave the unseen vendor's art alone")
     options = parser.parse_args()
     text = as_text(evaluate(options.models, unseen=not options.without_unseen))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training.nano.art import TRAIN_VENDORS, UNSEEN_VENDOR, load_sprites
+from training.nano.art import SHADELESS, TRAIN_VENDORS, UNSEEN_VENDOR, load_sprites
 from training.nano.crops import HELD_OUT
 from training.nano.measure import auroc, mean, share, with_interval
 from training.nano.scenes import PLAIN_LOOK, Rng, Sprites, compose
@@ -22,7 +22,6 @@ SEED = 9_100_000
 SHOTS = 5  # crops of each identity that a person has named
 TESTS = 24  # crops of each design to measure on
 DRAWS = 12  # times that the named crops are drawn anew
-SHADELESS = "fluent-flat"  # draws what fluent-3d draws, without the shading: two designs that hardly differ
 KNOWN = 4  # identities to tell apart; the noun's other designs are unknown
 SIZE = (448, 448)
 POLICY = CropPolicy()
@@ -47,7 +46,7 @@ def measure_embedder(folder: Path, *, unseen: bool = True) -> dict[str, object]:
         right += rows
         separations += areas
         apart += probe(np.random.default_rng(seed), {d: v for d, v in vectors.items() if d != SHADELESS})[1]
-        by_noun[noun] = {"accuracy": round(share(rows), 3), "auroc": round(float(np.mean(areas)), 3)}
+        by_noun[noun] = {"accuracy": round(share(rows), 3), "auroc": round(mean(areas), 3)}
     return {
         "accuracy": with_interval(right, share),
         "auroc": with_interval(separations, mean),

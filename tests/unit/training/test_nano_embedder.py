@@ -10,6 +10,7 @@ import pytest
 import torch
 from transformers import Dinov2Model
 
+from tests.doubles.little_art import drawings
 from training.nano import crops
 from training.nano.crops import SIDE, Crops, made_ahead
 from training.nano.train_embedder import build_embedder, export_embedder, waves
@@ -19,15 +20,7 @@ SIZE = 4
 
 @pytest.fixture(autouse=True)
 def little_art(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drawings of ours in place of the vendors', which are fetched."""
-    rng = np.random.default_rng(0)
-    drawings = {(noun, design): _drawing(rng) for noun in ("disc", "bar") for design in ("a", "b")}
-    monkeypatch.setattr(crops, "load_sprites", lambda vendors: drawings)
-
-
-def _drawing(rng: np.random.Generator) -> np.ndarray:
-    tiles = rng.integers(0, 255, (4, 4, 3), np.uint8).repeat(20, 0).repeat(20, 1)
-    return np.dstack([tiles, np.full((80, 80), 255, np.uint8)])
+    monkeypatch.setattr(crops, "load_sprites", lambda vendors: drawings("disc", "bar"))
 
 
 def test_another_process_makes_the_same_batches() -> None:

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
+from tests.doubles.little_art import drawings
 from training.nano import batches, crops, train_backbone, train_detector, train_embedder
 
 TRAINERS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
@@ -21,18 +21,11 @@ TRAINERS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
 
 @pytest.fixture(autouse=True)
 def little_art(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Drawings of ours in place of the vendors', which are fetched; no backbone of an earlier run on this machine."""
-    rng = np.random.default_rng(0)
-    drawings = {(noun, design): _drawing(rng) for noun in ("dice", "bell", "bomb", "key") for design in ("a", "b")}
+    """And no backbone of an earlier run on this machine."""
     for module in (batches, crops):
-        monkeypatch.setattr(module, "load_sprites", lambda *vendors: drawings)
+        monkeypatch.setattr(module, "load_sprites", lambda *vendors: drawings("dice", "bell", "bomb", "key"))
     monkeypatch.setitem(train_detector.train.__kwdefaults__, "backbone", tmp_path / "none.pt")
     torch.set_num_threads(1)
-
-
-def _drawing(rng: np.random.Generator) -> np.ndarray:
-    tiles = rng.integers(0, 255, (4, 4, 3), np.uint8).repeat(20, 0).repeat(20, 1)
-    return np.dstack([tiles, np.full((80, 80), 255, np.uint8)])
 
 
 @pytest.mark.parametrize("name", TRAINERS)
