@@ -34,7 +34,9 @@ class Settings(BaseSettings):
     embedder: str = Field("dinov2", description="Which file of vision/embedders turns crops into features.")
     embedder_weights: str = Field("facebook/dinov2-small", description="Hub id, local folder, or `nano`.")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1 or mps.")
-    precision: str = Field("auto", description="auto, float32, bfloat16 or float16. auto: float32 on CPU, float16 on CUDA.")
+    precision: str = Field(
+        "auto", description="auto (float32 on CPU, float16 on CUDA), float32, bfloat16 (slow on CPUs without it) or float16."
+    )
     input_size: int | None = Field(None, description="Shorter side the detector sees, pixels. Empty: as the weights say.")
     batch_size: int = Field(4, ge=1, description="Images per detector pass.")
     threads: int | None = Field(None, description="CPU threads for the models. Empty: as torch decides.")

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 import torch
+from structlog.testing import capture_logs
 
 from vision import device
 from vision.errors import DeviceUnavailable
@@ -52,6 +53,31 @@ def test_refuses(monkeypatch: pytest.MonkeyPatch, cuda: int, asked: tuple[str, s
     with pytest.raises(DeviceUnavailable, match=says) as caught:
         device.pick(*asked)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "expected"),
+    [
+        ({"architecture": "x86_64", "avx2": True, "avx512_bf16": False, "amx_bf16": False}, False),
+        ({"architecture": "x86_64", "avx512_bf16": True, "amx_bf16": False}, True),
+        ({"architecture": "x86_64", "avx512_bf16": False, "amx_bf16": True}, True),
+        ({"architecture": "aarch64", "neon": True, "bf16": True}, True),
+        ({"architecture": "aarch64", "neon": True}, False),
+    ],
+)
+def test_bfloat16_is_computed_where_the_cpu_says_so(
+    monkeypatch: pytest.MonkeyPatch, capabilities: dict[str, object], expected: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    assert device.computes_bfloat16() is expected
+
+
+@pytest.mark.parametrize(("precision", "capable", "warned"), [("bfloat16", False, True), ("bfloat16", True, False), ("auto", False, False)])
+def test_imitated_bfloat16_is_warned_of(monkeypatch: pytest.MonkeyPatch, precision: str, capable: bool, warned: bool) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": capable})
+    with capture_logs() as logs:
+        device.pick("cpu", precision)
+    assert [entry["event"] for entry in logs] == ["precision_imitated"] * warned
 
 
 def test_inference_has_no_gradients_and_the_precision_asked_for() -> None:

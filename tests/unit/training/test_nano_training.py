@@ -1,4 +1,4 @@
-"""The nano models' training: stopped and started again, it goes on as if it had not been stopped."""
+"""The nano models' training: what a stop, a second call and the CPU change about it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
+from torch.nn.modules.module import register_module_forward_hook
 
 from tests.doubles.little_art import drawings
 from training.nano import batches, crops, train_backbone, train_detector, train_embedder
@@ -46,3 +48,22 @@ def test_a_finished_run_is_left_as_it_is(name: str, tmp_path: Path) -> None:
     again = train(total=1, path=tmp_path / "run.pt", **options)
     assert again.iteration == 1
     assert all(torch.equal(again.model.state_dict()[key], value) for key, value in first.model.state_dict().items())
+
+
+@pytest.mark.parametrize("capable", [True, False])
+@pytest.mark.parametrize("name", TRAINERS)
+def test_layers_compute_in_bfloat16_only_on_a_cpu_that_has_it(
+    name: str, capable: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": capable})
+    seen: set[torch.dtype] = set()
+
+    def note(module: nn.Module, inputs: object, output: object) -> None:
+        if isinstance(module, nn.Linear | nn.Conv2d) and isinstance(output, torch.Tensor):
+            seen.add(output.dtype)
+
+    train, options = TRAINERS[name]
+    with register_module_forward_hook(note):
+        train(total=1, path=tmp_path / "run.pt", **options)
+    assert (torch.bfloat16 in seen) == capable
+    assert seen
