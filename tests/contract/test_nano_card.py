@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from training.nano.card import render
-from training.nano.evaluate import evaluate, parameters
+from training.nano.evaluate import measure_detector, parameters
 from training.nano.identities import measure_embedder
 
 NANO = Path(__file__).resolve().parents[2] / "models" / "nano"
@@ -36,7 +36,7 @@ def outside(measured: dict, written: dict) -> list[str]:
 @pytest.mark.slow
 def test_detector_is_what_the_card_says() -> None:
     """The unseen vendor is left alone: nobody should come to tune on it through this test."""
-    measured, written = evaluate(unseen=False), stated()
+    measured, written = measure_detector(NANO / "detector", unseen=False), stated()
     assert outside(measured["train_vendors"], written["train_vendors"]) == []
     both = {name: written[name] for name in ("absent_phrase", "eight_phrases")}
     assert outside(measured, both) == []

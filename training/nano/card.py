@@ -40,7 +40,11 @@ def data() -> str:
 
 
 def shown(figure: dict[str, float]) -> str:
-    return f"{figure['value']:.3f} ({figure['low']:.3f}-{figure['high']:.3f})"
+    return f"{figure['value']:.3f} ({figure['low']:.3f}-{figure['high']:.3f})" if figure else ""
+
+
+def value(figure: dict[str, float]) -> str:
+    return f"{figure['value']:.3f}" if figure else ""
 
 
 # On what, the figure, where it stands in the figures' JSON, the goal.
@@ -56,15 +60,18 @@ ROWS = (
     ("embedder, 5 crops each of 4 unseen designs", "linear-head accuracy", "embedder accuracy", "≥ 0.95"),
     ("embedder, unknown designs", "AUROC against known ones", "embedder auroc", "≥ 0.95"),
     ("", f"the same without {SHADELESS}'s designs (see Limits)", f"embedder auroc_without_{SHADELESS}", ""),
+    ("", "the same on drawings left as they are (see Limits)", "embedder auroc_as_drawn", ""),
 )
 
 
 def at(figures: dict[str, Any], path: str) -> dict[str, float]:
-    return reduce(lambda part, key: part[key], path.split(), figures)
+    """Nothing in it where that was not measured."""
+    found: dict[str, Any] = reduce(lambda part, key: part.get(key, {}), path.split(), figures)
+    return found
 
 
 def table(figures: dict[str, Any], remade: dict[str, Any]) -> str:
-    lines = [f"| {on} | {what} | {shown(at(figures, path))} | {at(remade, path)['value']:.3f} | {goal} |" for on, what, path, goal in ROWS]
+    lines = [f"| {on} | {what} | {shown(at(figures, path))} | {value(at(remade, path))} | {goal} |" for on, what, path, goal in ROWS]
     return "\n".join([
         "## Figures", "", "`python -m training.nano.evaluate` (`make eval-nano`), fixed seeds, through the product's own classes;",
         "95 % bootstrap intervals. Thresholds: box 0.3 (best token of the phrase), text 0.25 (mean token), class-aware NMS 0.6.", "",
@@ -124,8 +131,10 @@ LIMITS = """\
   without settling, 0.3 gave recall 0.99 and precision 0.86 on the scenes it was chosen on, with it 0.96 and 0.94.
 - What is left is one noun taken for another: of 22 wrong boxes on 450 other scenes of the training vendors, 19 lay on another object.
 - The embedder tells designs of a noun it never saw apart (5 crops each), and is less sure of which design it was never told of:
-  the goal for unknown designs is missed. Most of what is missing lies on two vendors: fluent-flat redraws fluent-3d without the
-  shading (guitars, gifts and roses most alike), and light and colour change in every scene. The table has the figure without it, too.
+  the goal for unknown designs is missed. What is missing lies on two things. fluent-flat redraws fluent-3d without the shading
+  (guitars, gifts and roses most alike). And every third crop it is measured on changes not only light, pose and sharpness but the
+  drawing: other colours (19 %), bent (8 %), a stroke around it (6 %), few tones (5 %), grey (3 %). The table has it without each.
+- It is not a matter of nouns it never saw: on ten nouns of its training (new scenes, training vendors) the figure was 0.91, too.
 - What was tried for it, in AUROC on the training vendors' designs (shipped: 0.91): 1.5 times the width, 2.9 times the crops, five
   times the designs and 168 pixels together 0.917; a linear metric learnt on training identities 0.900 to 0.908; mirrored views, patch
   tokens, an identity's centre instead of its nearest crop, margins in the softmax: less than 0.01 each. Pulling crops of one design
