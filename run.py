@@ -15,6 +15,7 @@ import sys
 import time
 from argparse import ArgumentParser
 from collections.abc import Callable
+from glob import glob
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -149,8 +150,8 @@ def ensure_chromium() -> None:
 
 
 def ensure(name: str, package: str, *programs: str) -> None:
-    """One of these programs; as root on Debian it is installed where it is missing."""
-    if any(map(shutil.which, programs)):
+    """One of these programs or patterns of paths; as root on Debian it is installed where it is missing."""
+    if any(shutil.which(each) or ("/" in each and glob(each)) for each in programs):
         return
     if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
         say(f"Installing {name} from Debian's packages.")
@@ -173,6 +174,10 @@ def test(*arguments: str) -> None:
     ensure("ExifTool", "libimage-exiftool-perl", "exiftool")  # reads our photo sidecars back
     ensure("strace", "strace", "strace")  # sees what connections are opened
     ensure("bubblewrap", "bubblewrap", "bwrap")  # a clean root folder, for the steps of docker/Dockerfile
+    # Label Studio as a company runs it: behind a server with https, on PostgreSQL and Redis.
+    ensure("nginx", "nginx-light", "nginx", "/usr/sbin/nginx")
+    ensure("PostgreSQL", "postgresql", "initdb", "/usr/lib/postgresql/*/bin/initdb")
+    ensure("Redis", "redis-server", "redis-server")
     offline = OFFLINE | {"OMP_NUM_THREADS": "1"}
     for checks in ("ruff check .", "ruff format --check .", "mypy"):
         call(PYTHON, "-m", *checks.split())
