@@ -15,6 +15,7 @@ import sys
 import time
 from argparse import ArgumentParser
 from collections.abc import Callable
+from functools import cache
 from glob import glob
 from pathlib import Path
 
@@ -149,13 +150,19 @@ def ensure_chromium() -> None:
     ensure("Chromium", "chromium", "chromium", "chromium-browser", "google-chrome")
 
 
+@cache
+def update_packages() -> None:
+    """Debian's lists, once a run."""
+    call("apt-get", "update", "-qq")
+
+
 def ensure(name: str, package: str, *programs: str) -> None:
     """One of these programs or patterns of paths; as root on Debian it is installed where it is missing."""
     if any(shutil.which(each) or ("/" in each and glob(each)) for each in programs):
         return
     if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
         say(f"Installing {name} from Debian's packages.")
-        call("apt-get", "update", "-qq")
+        update_packages()
         call("apt-get", "install", "-y", "-qq", "--no-install-recommends", package, DEBIAN_FRONTEND="noninteractive")
         return
     sys.exit(f"{name} is missing. Install it (Debian: sudo apt-get install {package}) and run this again.")
