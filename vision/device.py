@@ -49,6 +49,11 @@ def computes_bfloat16() -> bool:
     return any(has.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))  # x86, x86, ARM
 
 
+def quick_training() -> torch.autocast:
+    """On the CPU: large products in bfloat16 where it has that, everything in float32 where not."""
+    return torch.autocast("cpu", torch.bfloat16, enabled=computes_bfloat16())
+
+
 def precision_name(dtype: torch.dtype) -> str:
     """`float32` for torch.float32."""
     return str(dtype).removeprefix("torch.")

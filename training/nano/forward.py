@@ -22,7 +22,7 @@ from training.nano.losses import (
     detection_loss,
     noun_loss,
 )
-from vision.device import computes_bfloat16
+from vision.device import quick_training
 
 STRIDES = (16, 32, 64)
 FLOOR = -40.0  # in place of the -inf that transformers puts on padding: infinities and zeros do not mix
@@ -44,7 +44,7 @@ def token_shapes(height: int, width: int) -> list[tuple[int, int]]:
 def predict_all(model: GroundingDinoForObjectDetection, batch: Batch) -> tuple[list[Predictions], Tensor]:
     """The dense head's and each decoder layer's predictions, and the image tokens of the encoder."""
     width = batch.input_ids.shape[1]
-    with torch.autocast("cpu", torch.bfloat16, enabled=computes_bfloat16()):
+    with quick_training():
         out = model.model(
             pixel_values=batch.normalised(), input_ids=batch.input_ids,
             attention_mask=batch.text_mask.long(), return_dict=True,

@@ -5,6 +5,7 @@ Knows nothing of the detector; crops are cut at true boxes that are a little off
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -58,7 +59,7 @@ def measure_embedder(folder: Path, *, unseen: bool = True) -> dict[str, object]:
     embedder = build(str(folder), device="cpu", feature="cls")
     sprites = load_sprites((*TRAIN_VENDORS, UNSEEN_VENDOR) if unseen else TRAIN_VENDORS)
     named: list[bool] = []
-    areas: dict[str, list[float]] = {"auroc": [], f"auroc_without_{SHADELESS}": [], "auroc_as_drawn": []}
+    areas = defaultdict[str, list[float]](list)
     by_noun = {}
     for number, noun in enumerate(HELD_OUT):
         designs = [d for n, d in sprites if n == noun]
@@ -66,11 +67,12 @@ def measure_embedder(folder: Path, *, unseen: bool = True) -> dict[str, object]:
         shaded = {d: v for d, v in vectors.items() if d != SHADELESS}
         draws = drawn(vectors, number)
         rows = [told for draw in draws for told in draw.naming()]
-        found = [[draw.separation() for draw in each] for each in (draws, drawn(shaded, number), drawn(plain, number))]
-        for kept, new in zip(areas.values(), found, strict=True):
-            kept += new
         named += rows
-        by_noun[noun] = {"accuracy": round(share(rows), 3), "auroc": round(mean(found[0]), 3)}
+        cases = {"auroc": draws, f"auroc_without_{SHADELESS}": drawn(shaded, number), "auroc_as_drawn": drawn(plain, number)}
+        found = {name: [draw.separation() for draw in each] for name, each in cases.items()}
+        for name, each in found.items():
+            areas[name] += each
+        by_noun[noun] = {"accuracy": round(share(rows), 3), "auroc": round(mean(found["auroc"]), 3)}
     separations = {name: with_interval(each, mean) for name, each in areas.items()}
     return {"accuracy": with_interval(named, share), **separations, "by_noun": by_noun}
 

@@ -23,7 +23,7 @@ from training.nano.forward import flat, token_shapes
 from training.nano.losses import assign_dense, noun_loss
 from training.nano.parallel import average_weights, launch, world
 from training.nano.vocabulary import load_nouns
-from vision.device import computes_bfloat16
+from vision.device import quick_training
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ PARTS = ("backbone.", "input_proj_vision.")  # what is trained here and handed t
 def image_tokens(model: GroundingDinoForObjectDetection, batch: Batch) -> Tensor:
     """(B, N, D): all levels' features before any attention, as the detector flattens them."""
     inner = model.model
-    with torch.autocast("cpu", torch.bfloat16, enabled=computes_bfloat16()):
+    with quick_training():
         pixels = batch.normalised()
         maps = inner.backbone.conv_encoder.model(pixels, return_dict=True).feature_maps
         levels = [project(maps[min(n, len(maps) - 1)]) for n, project in enumerate(inner.input_proj_vision)]

@@ -23,7 +23,7 @@ from training.nano.art import CACHE
 from training.nano.batches import MEAN, STD
 from training.nano.crops import BARE_UNTIL, SIDE, SKETCH, Crops, made_ahead
 from training.nano.parallel import launch
-from vision.device import computes_bfloat16
+from vision.device import quick_training
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +132,7 @@ def stretched(positions: Tensor, tokens: int) -> Tensor:
 
 
 def identity_loss(run: Run, pixels: Tensor, labels: Tensor, crops: Crops) -> tuple[Tensor, dict[str, float]]:
-    with torch.autocast("cpu", torch.bfloat16, enabled=computes_bfloat16()):
+    with quick_training():
         tokens = run.model((pixels.permute(0, 3, 1, 2).float() / 255 - MEAN) / STD).last_hidden_state
     total = torch.zeros(())
     parts: dict[str, float] = {}
