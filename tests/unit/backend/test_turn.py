@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
+import pytest
+
 from backend.turn import Turn
 
 
@@ -47,11 +49,13 @@ def test_the_urgent_one_goes_between_two_turns_of_the_background() -> None:
 
 
 def test_a_turn_that_ends_in_an_error_is_given_back() -> None:
-    turn = Turn()
-    try:
-        with turn.take(urgent=False):
-            raise ValueError
-    except ValueError:
-        pass
-    with turn.take(urgent=True):
-        pass
+    turn, again = Turn(), threading.Event()
+    with pytest.raises(ZeroDivisionError), turn.take(urgent=False):
+        raise ZeroDivisionError
+
+    def take() -> None:
+        with turn.take(urgent=True):
+            again.set()
+
+    threading.Thread(target=take, daemon=True).start()
+    assert again.wait(5)
