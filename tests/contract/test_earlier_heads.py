@@ -22,7 +22,7 @@ from vision.store import Store
 from vision.types import Box, Thresholds
 from vision.weights import NANO_FOLDER
 
-CLASS_TOKEN = "1516b648bc52ee35e8017320012a23e530fa3e80566f5e85a76e4585d9a0efca"  # of the embedded embedder, as bundles in use have it
+CLASS_TOKEN = "6fb72058f1baed5f8b4d5aaeb6082130a8ff7ae48b26db837721c02bee96bfd2"  # of the embedded embedder, as bundles in use have it
 
 
 @pytest.fixture(scope="module")

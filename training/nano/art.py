@@ -102,7 +102,7 @@ TRAIN_VENDORS = (
         "st:",
     ),
 )
-SHADELESS = "fluent-flat"  # draws what fluent-3d draws, without the shading: two designs that hardly differ
+SHADED, SHADELESS = "fluent-3d", "fluent-flat"  # the second draws what the first does, without the shading: they hardly differ
 UNSEEN_VENDOR = Vendor(
     "twemoji",
     "@twemoji/svg",

@@ -1,6 +1,6 @@
 """Makes crops of objects for the embedder: which identity each shows, cut from scenes in the ways that products cut.
 
-An identity is one design of one noun, or a recoloured twin of it. Knows nothing of models.
+An identity is one design of one noun, or a twin made out of it. Knows nothing of models.
 """
 
 from __future__ import annotations
@@ -15,22 +15,36 @@ from torch.utils.data import DataLoader
 
 from training.nano.art import TRAIN_VENDORS, load_sprites
 from training.nano.backgrounds import Array
-from training.nano.scenes import Look, Rng, Scene, Sprites, compose
+from training.nano.scenes import Look, Rng, Scene, compose
+from training.nano.twins import EASY, original_of, with_twins
 from vision.cropping import GREY
+
+Bounds = tuple[float, float, float, float]  # xyxy in pixels
 
 # Whole nouns that the embedder never sees: the demo's, and others to measure on.
 HELD_OUT = ("cat face", "dog face", "car", "guitar", "tropical fish", "rose", "snail", "gift")
 CROP_LOOK = Look(strength=0.2, any_hue=0.0, stretch=0.06, turn=0.15)  # an identity keeps its colour
 BARE_LOOK = replace(CROP_LOOK, bare=True)
-BARE_UNTIL = 400  # batches: what a thing looks like on its own, before light, blur and what is around it
-SIDE = 112
+SIDE = 140  # pixels of a crop
+SMALL_SIDE = 112  # at first: more crops in the same time
 SCENE = (192, 192)  # a scene a crop: one object, sometimes with a neighbour
 SIDES = (0.35, 0.75)
 NEIGHBOUR = 0.35
-TWIN_TURNS = (2.6,)  # radians of hue
 AHEAD = 8  # batches made in advance
 SKETCH = 8  # side of the small clean picture that an embedding must be able to draw
-COLOURFUL = 0.2  # mean saturation below which a recoloured twin would be the same drawing
+
+
+@dataclass(frozen=True)
+class Plan:
+    """For how many batches each thing is made easier."""
+
+    bare_until: int = 400  # what a thing looks like on its own, before light, blur and what is around it
+    easy_until: int = 2_000  # without the twins that are hard to tell apart
+    small_until: int = 5_000
+
+
+PLAN = Plan()
+NO_PLAN = Plan(0, 0, 0)  # all of it from the first batch on
 
 
 @dataclass(frozen=True)
@@ -39,47 +53,37 @@ class Identity:
     design: str
 
 
-def with_twins(sprites: Sprites) -> Sprites:
-    """Adds recoloured twins as designs of their own: more identities for a network to keep apart."""
-    grown = dict(sprites)
-    for (noun, design), sprite in sprites.items():
-        solid = sprite[..., 3] > 128
-        hsv = cv2.cvtColor(np.ascontiguousarray(sprite[..., :3]), cv2.COLOR_RGB2HSV)
-        if hsv[solid][:, 1].mean() / 255 < COLOURFUL:
-            continue
-        for number, turn in enumerate(TWIN_TURNS):
-            turned = hsv.copy()
-            turned[..., 0] = (hsv[..., 0].astype(int) + int(turn * 90 / np.pi)) % 180
-            grown[noun, f"{design}+{number}"] = np.dstack([cv2.cvtColor(turned, cv2.COLOR_HSV2RGB), sprite[..., 3]])
-    return grown
-
-
 class Crops:
     """Batch number i of crops, always the same for the same seed."""
 
-    def __init__(self, *, seed: int, size: int, bare_until: int = BARE_UNTIL) -> None:
-        self.seed, self.size, self.bare_until = seed, size, bare_until
+    def __init__(self, *, seed: int, size: int, plan: Plan = PLAN) -> None:
+        self.seed, self.size, self.plan = seed, size, plan
         kept = {key: s for key, s in load_sprites(TRAIN_VENDORS).items() if key[0] not in HELD_OUT}
         self.sprites = with_twins(kept)
         self.identities = [Identity(*key) for key in self.sprites]
         self.number = {(i.noun, i.design): n for n, i in enumerate(self.identities)}
+        kinds = [original_of(i.design)[1] for i in self.identities]
+        self.easy = [n for n, kind in enumerate(kinds) if kind in ("", *EASY)]
+        self.original = torch.tensor([self.number[i.noun, original_of(i.design)[0]] for i in self.identities])
         nouns = sorted({i.noun for i in self.identities})
         self.sketches = torch.from_numpy(standardised(np.stack([sketch(s) for s in self.sprites.values()])))
         self.noun_of = torch.tensor([nouns.index(i.noun) for i in self.identities])
 
     def batch(self, number: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """(B, H, W, 3) uint8 and the identity of each."""
+        """(B, side, side, 3) uint8 and the identity of each."""
         cv2.setNumThreads(1)
         rng = np.random.default_rng((self.seed, number))
-        look = BARE_LOOK if number < self.bare_until else CROP_LOOK
+        side = SMALL_SIDE if number < self.plan.small_until else SIDE
+        look = BARE_LOOK if number < self.plan.bare_until else CROP_LOOK
+        pool = self.easy if number < self.plan.easy_until else range(len(self.identities))
         crops: list[Array] = []
         labels: list[int] = []
         while len(crops) < self.size:
-            picked = rng.integers(len(self.identities), size=2 if rng.random() < NEIGHBOUR and not look.bare else 1)
-            wanted = [(self.identities[i].noun, self.identities[i].design) for i in picked]
+            picked = rng.integers(len(pool), size=2 if rng.random() < NEIGHBOUR and not look.bare else 1)
+            wanted = [(self.identities[pool[i]].noun, self.identities[pool[i]].design) for i in picked]
             scene = compose(rng, self.sprites, wanted, SCENE, look, SIDES)
             for thing in scene.objects:
-                crops.append(cut(rng, scene, thing.box))
+                crops.append(cut(rng, scene, thing.box, side))
                 labels.append(self.number[thing.noun, thing.design])
         return torch.from_numpy(np.stack(crops[: self.size])), torch.tensor(labels[: self.size])
 
@@ -111,8 +115,8 @@ def standardised(sketches: Array) -> Array:
     return np.asarray((sketches - sketches.mean(0)) / spread, np.float32)
 
 
-def cut(rng: Rng, scene: Scene, box: tuple[float, float, float, float]) -> Array:
-    """SIDE x SIDE RGB around a box that is a little off, as a detector's is: mostly the product's square with context."""
+def cut(rng: Rng, scene: Scene, box: Bounds, side: int) -> Array:
+    """side x side RGB around a box that is a little off, as a detector's is: mostly the product's square with context."""
     x0, y0, x1, y1 = box
     width, height = x1 - x0, y1 - y0
     x0, x1 = x0 + rng.normal(0, 0.04) * width, x1 + rng.normal(0, 0.04) * width
@@ -121,27 +125,27 @@ def cut(rng: Rng, scene: Scene, box: tuple[float, float, float, float]) -> Array
     x0, y0, x1, y1 = x0 - margin, y0 - margin, x1 + margin, y1 + margin
     how = rng.random()
     if how < 0.8:
-        return sample(scene.pixels, squared((x0, y0, x1, y1), longest=True), None)
+        return sample(scene.pixels, squared((x0, y0, x1, y1), longest=True), side)
     if how < 0.9:
-        return sample(scene.pixels, squared((x0, y0, x1, y1), longest=True), (x0, y0, x1, y1))
-    return sample(scene.pixels, squared((x0, y0, x1, y1), longest=False), None)
+        return sample(scene.pixels, squared((x0, y0, x1, y1), longest=True), side, keep=(x0, y0, x1, y1))
+    return sample(scene.pixels, squared((x0, y0, x1, y1), longest=False), side)
 
 
-def squared(box: tuple[float, float, float, float], *, longest: bool) -> tuple[float, float, float, float]:
+def squared(box: Bounds, *, longest: bool) -> Bounds:
     x0, y0, x1, y1 = box
     half = (max if longest else min)(x1 - x0, y1 - y0) / 2
     x, y = (x0 + x1) / 2, (y0 + y1) / 2
     return x - half, y - half, x + half, y + half
 
 
-def sample(pixels: Array, window: tuple[float, float, float, float], keep: tuple[float, float, float, float] | None) -> Array:
-    """The window resized to SIDE x SIDE; what lies outside the image, or outside `keep`, is grey."""
+def sample(pixels: Array, window: Bounds, side: int, keep: Bounds | None = None) -> Array:
+    """The window resized to side x side; what lies outside the image, or outside `keep`, is grey."""
     x0, y0, x1, y1 = window
-    matrix = np.array([[(x1 - x0) / SIDE, 0, x0], [0, (y1 - y0) / SIDE, y0]], np.float32)
+    matrix = np.array([[(x1 - x0) / side, 0, x0], [0, (y1 - y0) / side, y0]], np.float32)
     source = pixels
     if keep is not None:
         source = np.full_like(pixels, GREY)
         left, top, right, bottom = (max(round(v), 0) for v in keep)
         source[top:bottom, left:right] = pixels[top:bottom, left:right]
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpAffine(source, matrix, (SIDE, SIDE), flags=flags, borderValue=GREY))
+    return np.asarray(cv2.warpAffine(source, matrix, (side, side), flags=flags, borderValue=GREY))

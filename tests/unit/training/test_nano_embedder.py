@@ -12,8 +12,9 @@ from transformers import Dinov2Model
 
 from tests.doubles.little_art import drawings
 from training.nano import crops
-from training.nano.crops import SIDE, Crops, made_ahead
-from training.nano.train_embedder import build_embedder, export_embedder, waves
+from training.nano.crops import SIDE, SMALL_SIDE, Crops, Plan, made_ahead
+from training.nano.train_embedder import Run, build_embedder, export_embedder, waves
+from training.nano.twins import EASY, original_of
 
 SIZE = 4
 
@@ -27,11 +28,30 @@ def test_another_process_makes_the_same_batches() -> None:
     """Also where OpenCV's own threads have run before."""
     cv2.setNumThreads(2)
     cv2.GaussianBlur(np.zeros((2000, 2000, 3), np.uint8), (0, 0), 5)
-    made = Crops(seed=5, size=SIZE)
+    made = Crops(seed=5, size=SIZE, plan=Plan(0, 0, small_until=4))
     for number, (pixels, labels) in zip(range(3, 6), made_ahead(made, 3, 6), strict=True):
         again, same = made.batch(number)
         assert torch.equal(pixels, again) and torch.equal(labels, same)
-        assert pixels.shape == (SIZE, SIDE, SIDE, 3)
+        side = SMALL_SIDE if number < 4 else SIDE
+        assert pixels.shape == (SIZE, side, side, 3)
+
+
+def test_hard_twins_come_later() -> None:
+    made = Crops(seed=5, size=24, plan=Plan(0, easy_until=2, small_until=9))
+    shown = [{original_of(made.identities[i].design)[1] for i in made.batch(number)[1].tolist()} for number in range(4)]
+    assert shown[0] | shown[1] <= {"", *EASY}
+    assert {"part", "shaded"} <= shown[2] | shown[3]
+
+
+def test_a_twin_begins_where_its_original_is() -> None:
+    made = Crops(seed=5, size=SIZE)
+    run = Run(len(made.identities))
+    before = run.centres.detach().clone()
+    run.meet_twins(made)
+    for number, identity in enumerate(made.identities):
+        original, kind = original_of(identity.design)
+        source = number if kind in ("", *EASY) else made.number[identity.noun, original]
+        assert torch.equal(run.centres[:, number], before[:, source])
 
 
 def test_neighbouring_places_begin_alike_and_no_two_the_same() -> None:
