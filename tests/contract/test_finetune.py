@@ -34,7 +34,7 @@ from vision.store import Store
 from vision.types import Crop, Named, Thresholds
 from vision.weights import NANO_FOLDER
 
-EACH = 36
+EACH = 80
 LATEST = "2026-11-22T15:00:00+00:00"
 
 
@@ -66,7 +66,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     crops = handed.export(folder / "crops", EACH, seed=1)
     given = {"project": "1", "embedder": base, "store": store, "cache": cache}
     frozen = train(crops, now=NOW, force=True, **given)  # type: ignore[arg-type]
-    return Place(folder, base, store, cache, frozen, train(crops, now=LATER, finetune=2, **given))  # type: ignore[arg-type]
+    return Place(folder, base, store, cache, frozen, train(crops, now=LATER, finetune=4, **given))  # type: ignore[arg-type]
 
 
 def test_it_beats_the_frozen_head_at_the_gate(place: Place) -> None:
