@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 from training.nano.art import TRAIN_VENDORS, load_sprites
 from training.nano.backgrounds import Array
 from training.nano.scenes import Look, Rng, Scene, compose
-from training.nano.twins import EASY, original_of, with_twins
+from training.nano.twins import is_easy, original_of, with_twins
 from vision.cropping import GREY
 
 Bounds = tuple[float, float, float, float]  # xyxy in pixels
@@ -26,7 +26,7 @@ HELD_OUT = ("cat face", "dog face", "car", "guitar", "tropical fish", "rose", "s
 CROP_LOOK = Look(strength=0.2, any_hue=0.0, stretch=0.06, turn=0.15)  # an identity keeps its colour
 BARE_LOOK = replace(CROP_LOOK, bare=True)
 SIDE = 140  # pixels of a crop
-SMALL_SIDE = 112  # at first: more crops in the same time
+SMALL_SIDE = 112  # at first
 SCENE = (192, 192)  # a scene a crop: one object, sometimes with a neighbour
 SIDES = (0.35, 0.75)
 NEIGHBOUR = 0.35
@@ -40,7 +40,7 @@ class Plan:
 
     bare_until: int = 400  # what a thing looks like on its own, before light, blur and what is around it
     easy_until: int = 2_000  # without the twins that are hard to tell apart
-    small_until: int = 5_000
+    small_until: int = 5_000  # of SMALL_SIDE: more crops in the same time
 
 
 PLAN = Plan()
@@ -62,9 +62,9 @@ class Crops:
         self.sprites = with_twins(kept)
         self.identities = [Identity(*key) for key in self.sprites]
         self.number = {(i.noun, i.design): n for n, i in enumerate(self.identities)}
-        kinds = [original_of(i.design)[1] for i in self.identities]
-        self.easy = [n for n, kind in enumerate(kinds) if kind in ("", *EASY)]
-        self.original = torch.tensor([self.number[i.noun, original_of(i.design)[0]] for i in self.identities])
+        self.easy = [n for n, i in enumerate(self.identities) if is_easy(i.design)]
+        begins_at = [i.design if is_easy(i.design) else original_of(i.design) for i in self.identities]
+        self.begins_at = torch.tensor([self.number[i.noun, design] for i, design in zip(self.identities, begins_at, strict=True)])
         nouns = sorted({i.noun for i in self.identities})
         self.sketches = torch.from_numpy(standardised(np.stack([sketch(s) for s in self.sprites.values()])))
         self.noun_of = torch.tensor([nouns.index(i.noun) for i in self.identities])

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import math
 import time
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from training.nano.art import CACHE
 from training.nano.batches import Batch, Batches
 from training.nano.forward import flat, token_shapes
 from training.nano.losses import assign_dense, noun_loss
+from training.nano.optim import cosine, decay_groups
 from training.nano.parallel import average_weights, launch, world
 from training.nano.vocabulary import load_nouns
 from vision.device import quick_training
@@ -58,12 +58,8 @@ class Run:
         self.model = build_detector()
         self.head = nn.Linear(self.model.config.d_model, len(load_nouns()) + 1)
         trained = [p for n, p in self.model.model.named_parameters() if n.startswith(PARTS)] + [*self.head.parameters()]
-        groups = [
-            {"params": [p for p in trained if p.ndim > 1], "weight_decay": DECAY},
-            {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-        ]
         self.weights = trained
-        self.optimizer = torch.optim.AdamW(groups, lr=RATE, betas=(0.9, 0.99), fused=True)
+        self.optimizer = torch.optim.AdamW(decay_groups(trained, DECAY), lr=RATE, betas=(0.9, 0.99), fused=True)
         self.iteration = 0
 
     def parts(self) -> dict[str, Tensor]:
@@ -96,9 +92,8 @@ def train(*, total: int = TOTAL, until: int | None = None, path: Path = RUN, siz
     run.model.train()
     started, summed, named = time.time(), 0.0, 0.0
     while run.iteration < min(until or total, total):
-        share = (1 + math.cos(math.pi * run.iteration / total)) / 2
         for group in run.optimizer.param_groups:
-            group["lr"] = RATE * min((run.iteration + 1) / WARM_UP, max(share, 0.01))
+            group["lr"] = RATE * cosine(run.iteration, total, WARM_UP)
         batch = batches.part(run.iteration, rank)
         given = assign_dense(token_shapes(*batch.pixels.shape[1:3]), batch)
         loss, right = noun_loss(run.head(image_tokens(run.model, batch)), given, batch)

@@ -23,6 +23,7 @@ from transformers import BitImageProcessorPil, Dinov2Config, Dinov2Model
 from training.nano.art import CACHE
 from training.nano.batches import MEAN, STD
 from training.nano.crops import NO_PLAN, PLAN, SIDE, SKETCH, Crops, made_ahead
+from training.nano.optim import cosine, decay_groups
 from training.nano.parallel import launch
 from vision.device import quick_training
 
@@ -94,27 +95,22 @@ class Run:
 
     def build_optimizers(self) -> tuple[torch.optim.Optimizer, ...]:
         """Muon for the matrices of the encoder, AdamW for the rest: together they learn faster than AdamW alone."""
-        encoder = [p for name, p in self.model.named_parameters() if "encoder" in name and p.ndim == 2]
-        rest = [p for name, p in self.model.named_parameters() if not ("encoder" in name and p.ndim == 2)] + [*self.artist.parameters()]
-        groups = [
-            {"params": [p for p in rest if p.ndim > 1], "weight_decay": DECAY},
-            {"params": [*(p for p in rest if p.ndim <= 1), self.centres], "weight_decay": 0.0},
-        ]
+        encoder = [p for p in self.model.encoder.parameters() if p.ndim == 2]
+        taken = {id(p) for p in encoder}
+        rest = [p for p in [*self.model.parameters(), *self.artist.parameters()] if id(p) not in taken]
+        groups = [*decay_groups(rest, DECAY), {"params": [self.centres], "weight_decay": 0.0}]
         # A matrix shrinks by rate times decay in a step: as slowly as under AdamW.
         muon = torch.optim.Muon(encoder, lr=MATRIX_RATE, weight_decay=DECAY * RATE / MATRIX_RATE)
         return torch.optim.AdamW(groups, lr=RATE, fused=True), muon
 
     def meet_twins(self, crops: Crops) -> None:
         """Twins that were not shown yet begin at their original's centres."""
-        late = torch.ones(len(crops.identities), dtype=torch.bool).index_fill(0, torch.tensor(crops.easy), False)
-        self.centres.data[:, late] = self.centres.data[:, crops.original[late]]
+        self.centres.data.copy_(self.centres.data[:, crops.begins_at])
 
     def set_rates(self, total: int) -> None:
-        """Up in WARM_UP iterations, then down along half a cosine wave."""
-        share = (1 + math.cos(math.pi * self.iteration / total)) / 2
         for optimizer, rate in zip(self.optimizers, (RATE, MATRIX_RATE), strict=True):
             for group in optimizer.param_groups:
-                group["lr"] = rate * min((self.iteration + 1) / WARM_UP, max(share, 0.01))
+                group["lr"] = rate * cosine(self.iteration, total, WARM_UP)
 
     def learn(self, loss: Tensor) -> None:
         for optimizer in self.optimizers:

@@ -1,7 +1,7 @@
 """Makes twins: designs made out of a design, that the embedder must keep apart from it.
 
 Six vendors draw few designs of a noun; a twin that differs from its original in one respect only is a harder rival than any of
-them. A twin is the same in every run: its chance is seeded with (noun, design, kind). Knows nothing of scenes or models.
+them. A twin is the same in every run: its chance is seeded with (noun, design, kind). Knows nothing of models.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ def recoloured(rng: Rng, sprite: Array) -> Array | None:
 
 def one_recoloured(rng: Rng, sprite: Array) -> Array | None:
     """One of its two largest colours is another one."""
-    which = colours(rng, sprite, 4)
-    shares = np.bincount(which[solid(sprite)], minlength=4) / solid(sprite).sum()
+    which, drawn = colours(rng, sprite, 4), solid(sprite)
+    shares = np.bincount(which[drawn], minlength=4) / drawn.sum()
     large = [colour for colour in np.argsort(shares)[::-1] if SIZABLE[0] < shares[colour] < SIZABLE[1]][:2]
     if not large:
         return None
     chosen = which == large[int(rng.integers(len(large)))]
     mask = cv2.GaussianBlur(chosen.astype(np.float32), (0, 0), 1)[..., None]
     rgb = sprite[..., :3].astype(np.float32)
-    return with_alpha(rgb * (1 - mask) + another_colour(rng, sprite, chosen & solid(sprite)) * mask, sprite[..., 3])
+    return with_alpha(rgb * (1 - mask) + another_colour(rng, sprite, chosen & drawn) * mask, sprite[..., 3])
 
 
 def another_colour(rng: Rng, sprite: Array, here: Array) -> Array:
@@ -60,14 +60,14 @@ def another_colour(rng: Rng, sprite: Array, here: Array) -> Array:
 
 def flattened(rng: Rng, sprite: Array) -> Array | None:
     """Its shading taken off: six colours, each everywhere the same."""
-    which = cv2.medianBlur(colours(rng, sprite, 6).astype(np.uint8), 5)
+    which, drawn = cv2.medianBlur(colours(rng, sprite, 6).astype(np.uint8), 5), solid(sprite)
     rgb = sprite[..., :3].astype(np.float32)
     flat = rgb.copy()
     for colour in range(6):
-        inside = (which == colour) & solid(sprite)
+        inside = (which == colour) & drawn
         if inside.any():
             flat[which == colour] = rgb[inside].mean(0)
-    return with_alpha(flat, sprite[..., 3]) if np.abs(flat - rgb)[solid(sprite)].mean() > SAME else None
+    return with_alpha(flat, sprite[..., 3]) if np.abs(flat - rgb)[drawn].mean() > SAME else None
 
 
 def shaded(rng: Rng, sprite: Array) -> Array | None:
@@ -113,10 +113,14 @@ KINDS: dict[str, Callable[[Rng, Array], Array | None]] = {
 EASY = ("hue",)  # told from their original at a glance; a network that begins with all kinds learns much more slowly
 
 
-def original_of(design: str) -> tuple[str, str]:
-    """The design that this one was made out of and how, `""` for an original."""
-    original, _, kind = design.partition("+")
-    return original, kind
+def original_of(design: str) -> str:
+    """The design that this one was made out of; an original's is itself."""
+    return design.partition("+")[0]
+
+
+def is_easy(design: str) -> bool:
+    """An original, or a twin that is EASY to tell from it."""
+    return design.partition("+")[2] in ("", *EASY)
 
 
 def with_twins(sprites: Sprites) -> Sprites:
