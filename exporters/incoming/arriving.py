@@ -13,6 +13,7 @@ from typing import Any
 
 from exporters.pictures import UNLABELLED
 from studio.results import Quad
+from studio.unread import Unread
 from vision.errors import RequestError
 from vision.types import Box
 
@@ -35,7 +36,10 @@ class ArrivingBox:
 
 @dataclass(frozen=True, slots=True)
 class Arriving:
-    """file: the picture here, None when it is nowhere. task, address, sha256: as an export of ours remembers them, else None."""
+    """file: the picture here, None when it is nowhere. task, address, sha256: as an export of ours remembers them, else None.
+
+    unread: marks of the picture that could not be used; with any of them the picture is undecided, whatever boxes it has.
+    """
 
     name: str
     file: Path | None
@@ -45,6 +49,7 @@ class Arriving:
     task: int | None = None
     address: str | None = None
     sha256: str | None = None
+    unread: tuple[Unread, ...] = ()
 
     @property
     def digests(self) -> frozenset[str]:
