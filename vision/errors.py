@@ -5,7 +5,7 @@ Knows nothing of HTTP, exit codes or Gradio: each border keeps its own table and
     DinolabelError
      ├ SettingsError
      ├ RequestError ── LabelConfigError · PromptMissing · UnknownPlug
-     ├ MediaError ──── MediaUnavailable · MediaRefused · MediaUnreadable
+     ├ MediaError ──── MediaUnavailable · MediaRefused · MediaUnreadable · SizeMismatch
      ├ ModelError ──── WeightsMissing · DeviceUnavailable · BundleMismatch
      ├ StudioError     (leaves in studio.errors)
      └ TrainingError   (leaves in training.errors)
@@ -77,6 +77,12 @@ class MediaUnreadable(MediaError):
     """The bytes are no picture or video that we can decode."""
 
     hint = "Re-save the file as JPEG or PNG."
+
+
+class SizeMismatch(MediaError):
+    """The size written beside boxes is not the picture's: nobody can say where the boxes are."""
+
+    hint = "Compare the picture with the one that was annotated: it was cut, replaced or turned since."
 
 
 class ModelError(DinolabelError):

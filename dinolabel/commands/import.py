@@ -6,13 +6,12 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
-from rich.markup import escape
 
-from dinolabel import build, choice, console, options, words
-from dinolabel.plan import Plan, agreed
+from dinolabel import build, choice, console, importing, options, words
+from dinolabel.plan import agreed
 from dinolabel.settings import Settings
 from vision.errors import RequestError
 
@@ -21,11 +20,10 @@ if TYPE_CHECKING:
     from exporters.incoming.matching import Matching
     from studio.client import Studio
     from studio.label_config import LabelConfig
+    from vision.orientation import Choice
 
 UPLOADS = 20
 """Pictures sent before their annotations: what a stop in between leaves without any is found again by the next run."""
-
-LISTED = 10
 
 
 def command(
@@ -33,6 +31,10 @@ def command(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="The data set: its folder or file.")],
     project: options.Project = None,
     media: Annotated[Path | None, typer.Option("--media", help="Folder with the pictures, when they do not lie beside.")] = None,
+    frame: Annotated[
+        str | None,
+        typer.Option("--frame", help="upright or stored: how boxes were drawn on pictures that EXIF turns, where nothing else tells."),
+    ] = None,
     rename: Annotated[list[str] | None, typer.Option("--rename", help="old=new: a label by another name. Repeatable.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
     yes: options.Yes = False,
@@ -43,22 +45,30 @@ def command(
     """
     from exporters import incoming
     from exporters.incoming.matching import match
+    from exporters.incoming.reading import Reading
     from studio.label_config import LabelConfig
 
-    reader = incoming.load(what)
+    reader, reading = incoming.load(what), Reading(_frame(frame))
     settings = Settings.load()
     studio, number = build.studio(settings), choice.chosen(settings, project)
     there = studio.project(number)
     config = LabelConfig.parse(there.label_config)
-    arriving = list(_renamed(reader.read(path, media), _pairs(rename or ())))
+    arriving = list(_renamed(reader.read(path, media, reading), _pairs(rename or ())))
+    importing.check(arriving, reading, path)
     _check_labels(arriving, config, number)
     found = match(arriving, studio.tasks(number), data_key=config.data_key, resolve=build.media(settings).resolve)
-    _plan(what, path, f"{number}, {there.title}, on {studio.url}", found).show()
+    importing.plan(what, path, f"{number}, {there.title}, on {studio.url}", found, reading).show()
     if dry_run or not (found.new or found.found):
-        _tell(found, 0)
+        importing.tell(found, reading, None)
         return
     agreed(yes=yes)
-    _tell(found, _bring(studio, number, config, found, source=f"{what}: {path.name}"))
+    importing.tell(found, reading, _bring(studio, number, config, found, source=f"{what}: {path.resolve().name}"))
+
+
+def _frame(word: str | None) -> Choice | None:
+    if word not in (None, "upright", "stored"):
+        raise RequestError(f"--frame cannot be {word!r}.", hint="It is upright or stored.")
+    return cast("Choice | None", word)
 
 
 def _pairs(texts: Iterable[str]) -> dict[str, str]:
@@ -85,24 +95,29 @@ def _check_labels(arriving: Iterable[Arriving], config: LabelConfig, number: int
 
 def _bring(studio: Studio, number: int, config: LabelConfig, found: Matching, *, source: str) -> int:
     """Annotations made. Pictures go up in small batches, each annotated before the next."""
-    made = 0
+    made, done = 0, 0
     with console.bar() as bar:
         line = bar.add_task("Importing", total=len(found.found) + len(found.new))
-        for each, task in found.found:
+        for done, (each, task) in enumerate(found.found, 1):
             made += _annotate(studio, task, each, config, source)
-            bar.update(line, completed=made)
+            bar.update(line, completed=done)
         for start in range(0, len(found.new), UPLOADS):
             batch = found.new[start : start + UPLOADS]
             ids = studio.upload_images(number, [each.file for each in batch if each.file is not None])
             for each, task in zip(batch, ids, strict=True):
                 made += _annotate(studio, task, each, config, source)
-                bar.update(line, completed=made)
+            bar.update(line, completed=done + start + len(batch))
     return made
 
 
 def _annotate(studio: Studio, task: int, each: Arriving, config: LabelConfig, source: str) -> int:
+    """How many annotations were made: none where something was marked and no box could be read, for that is not nothing."""
+    from studio.annotations import PARTLY
     from studio.results import drawn
 
+    if each.unread and not each.boxes:
+        return 0
+    partly = [f"{PARTLY}: {importing.kinds([each])} could not be read"] if each.unread else []
     result = [
         drawn(
             _identity(source, each, box.source, at),
@@ -116,6 +131,8 @@ def _annotate(studio: Studio, task: int, each: Arriving, config: LabelConfig, so
         )
         for at, box in enumerate(each.boxes)
     ]
+    for region in result:
+        region["meta"]["text"] += partly
     studio.create_annotation(task, result, lead_time=None)
     return 1
 
@@ -123,24 +140,3 @@ def _annotate(studio: Studio, task: int, each: Arriving, config: LabelConfig, so
 def _identity(source: str, each: Arriving, box: str, at: int) -> str:
     """The same import gives the same ids, which differ within a picture."""
     return hashlib.sha1(f"{source}|{each.name}|{box}|{at}".encode(), usedforsecurity=False).hexdigest()[:10]
-
-
-def _plan(what: str, path: Path, where: str, found: Matching) -> Plan:
-    boxes = sum(len(each.boxes) for each in (*(each for each, _ in found.found), *found.new))
-    lines = [("from", f"{path} ({what})"), ("into", f"project {where}, as approved annotations")]
-    lines += [("annotates", words.counted(len(found.found), "task that is there", "tasks that are there"))] if found.found else []
-    lines += [("uploads", words.counted(len(found.new), "picture"))] if found.new else []
-    left = [("leaves", words.counted(len(found.done), "task") + " that somebody answered already")] if found.done else []
-    return Plan.of(f"Import {words.counted(boxes, 'box', 'boxes')}", lines, left)
-
-
-def _tell(found: Matching, made: int) -> None:
-    for title, entries in (("no picture here and no task", found.lost), ("arrives twice", found.twice)):
-        for each in entries[:LISTED]:
-            console.out.print(f"[warn]{title}[/]  {escape(each.name)}", soft_wrap=True)
-        if len(entries) > LISTED:
-            console.out.print(f"[warn]{title}[/]  and {len(entries) - LISTED} more")
-    if made:
-        console.out.print(f"[ok]Made[/] {words.counted(made, 'annotation')}.")
-    elif not (found.found or found.new):
-        console.out.print(f"Nothing to import: {words.counted(len(found.done), 'picture')} annotated already.")

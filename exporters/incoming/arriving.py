@@ -5,8 +5,10 @@ Only values, and the errors of reading. Boxes are pixels of the upright picture,
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from typing import Any
 from exporters.pictures import UNLABELLED
 from studio.results import Quad
 from studio.unread import Unread
-from vision.errors import RequestError
+from vision.errors import RequestError, first_line
 from vision.types import Box
 
 
@@ -59,8 +61,8 @@ class Arriving:
 
 
 def label_of(name: Any) -> str | None:
-    """Our own exports call boxes without a label so."""
-    return None if name is None or name == UNLABELLED else str(name)
+    """A label as keyboards write it (Unicode NFC; macOS writes file names in another form); None as our exports call boxes without one."""
+    return None if name is None or name == UNLABELLED else unicodedata.normalize("NFC", str(name))
 
 
 def placed(x1: float, y1: float, x2: float, y2: float, width: int, height: int) -> Box | None:
@@ -71,12 +73,23 @@ def placed(x1: float, y1: float, x2: float, y2: float, width: int, height: int) 
         return None
 
 
+def read_text(path: Path) -> str:
+    """A text file in UTF-8 or with a byte order mark, as Windows writes them. Raises ImportUnreadable."""
+    try:
+        data = path.read_bytes()
+        return data.decode("utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ImportUnreadable(f"{path} is no text in UTF-8: {error.reason}.", hint="Save it as UTF-8.") from error
+    except OSError as error:
+        raise ImportUnreadable(f"{path} cannot be read: {error.strerror}.") from error
+
+
 def read_json(path: Path) -> Any:
     """Raises ImportUnreadable."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ImportUnreadable(f"{path} cannot be read: {error}.") from error
+        return json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise ImportUnreadable(f"{path} cannot be read: {first_line(error)}.") from error
 
 
 def size_of(file: Path) -> tuple[int, int]:

@@ -1,87 +1,108 @@
-"""Reads COCO's detection JSON: one file, or a folder with `annotations/` as ours and most tools write it.
+"""Reads COCO's detection JSON: one file, or a folder with them, as ours, CVAT, Label Studio, Roboflow, FiftyOne and datumaro write it.
 
-Crowds are left out: they are no single box. A rotated box comes back rotated when an export of ours wrote it.
+What several files say of one picture is put together before anything is said of it. A rotated box comes back rotated.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from exporters.incoming.arriving import Arriving, ArrivingBox, ImportUnreadable, label_of, placed, read_json
-from exporters.offline import finder
-from studio.results import Quad
-from vision.errors import MediaUnavailable
+from exporters.incoming.arriving import Arriving, ImportUnreadable
+from exporters.incoming.coco_files import CocoFile, Json, detection_files
+from exporters.incoming.coco_marks import mark_of
+from exporters.incoming.inside import Inside, there
+from exporters.incoming.marks import Mark, boxes_of, same
+from exporters.incoming.reading import Reading
+from exporters.offline import fits, pieces
+from vision.orientation import Size
 
 
-def read(path: Path, media: Path | None) -> Iterator[Arriving]:
-    """media: folder with the pictures; by default the file's own `images`. Raises ImportUnreadable."""
-    files = [path] if path.is_file() else sorted(path.glob("annotations/*.json")) or sorted(path.rglob("*coco*.json"))
-    if not files:
-        raise ImportUnreadable(f"There is no COCO file in {path}.", hint="Name the JSON file, or the folder that holds annotations/.")
+def read(path: Path, media: Path | None, reading: Reading | None = None) -> Iterator[Arriving]:
+    """media: folder with the pictures; by default they are looked for in the data set's own folder. Raises ImportUnreadable."""
+    reading = reading or Reading()
+    files = detection_files(path, reading)
+    if media is not None and not media.is_dir():
+        raise ImportUnreadable(f"There is no folder {media}.", hint="Name the folder that holds the pictures with --media.")
     root = path if path.is_dir() else path.parent.parent if path.parent.name == "annotations" else path.parent
-    pictures = media or (root / "images" if (root / "images").is_dir() else root)
-    find = finder(pictures) if pictures.is_dir() else None
+    reader = _Reader(Inside(root, media), reading)
     for file in files:
-        yield from _of_file(file, find)
+        reader.file(file)
+    yield from (each for key, each in reader.pictures.items() if key not in reader.refused)
 
 
-def _of_file(file: Path, find: Any) -> Iterator[Arriving]:
-    content = read_json(file)
+@dataclass
+class _Reader:
+    """pictures: by file, or by where it should be; what a later file says of one is added to what is there."""
+
+    inside: Inside
+    reading: Reading
+    pictures: dict[Any, Arriving] = field(default_factory=dict)
+    refused: set[Any] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.fitting = fits(self.inside.media or self.inside.root)
+
+    def file(self, file: CocoFile) -> None:
+        if strays := file.strays():
+            self.reading.note(f"{file.path.name}: {strays} annotations are of no picture that it lists")
+        for number, (image, entries) in enumerate(file.pictures()):
+            if not isinstance(image, Mapping) or not isinstance(image.get("file_name"), str) or not pieces(image["file_name"]):
+                self.reading.refuse(f"{file.path.name}, image {number}", "It has no file_name.")
+                continue
+            self.picture(file, image, entries)
+
+    def picture(self, file: CocoFile, image: Json, entries: list[Json]) -> None:
+        name = pieces(image["file_name"])[-1]
+        there = self.found(file, image["file_name"])
+        if len(there) > 1:
+            self.reading.refuse(name, f"Several files fit {image['file_name']}.", "Keep the folders that the data set names.")
+            return
+        place = there[0] if there else None
+        key = place.resolve() if place else (file.path.parent, image["file_name"])
+        arriving = self.arriving(file, image, entries, name, place)
+        if arriving is None:
+            self.refused.add(key)
+        elif key in self.pictures:
+            self.pictures[key] = _together(self.pictures[key], arriving)
+        else:
+            self.pictures[key] = arriving
+
+    def arriving(self, file: CocoFile, image: Json, entries: list[Json], name: str, place: Path | None) -> Arriving | None:
+        marks = [each for entry in entries if (each := mark_of(entry, file.labels)) is not None]
+        points = [point for each in marks if isinstance(each, Mark) for point in each.points]
+        frame = self.reading.frame_of(name, place, _size(image), points, seen_upright=file.upright)
+        if frame is None:
+            return None
+        boxes, unread = boxes_of(marks, frame)
+        ours = image.get("dinolabel") if isinstance(image.get("dinolabel"), Mapping) else {}
+        assert isinstance(ours, Mapping)
+        task = image["id"] if ours and isinstance(image.get("id"), int) else None
+        width, height = frame.upright
+        return Arriving(name, place, width, height, boxes, task, ours.get("address"), ours.get("sha256"), unread)
+
+    def found(self, file: CocoFile, name: str) -> list[Path]:
+        """The files that a file_name may mean: beside the JSON file first, for sides have pictures of equal names."""
+        if self.inside.media is None:
+            path, side = file.path.parent, file.path.stem.partition("_")[2]
+            own = path.parent if path.name == "annotations" else path
+            for folder in (path, *([own / "images" / side, own / side] if side else []), own / "images", own / "data", own):
+                if there(folder / name) and (folder / name).is_file() and self.inside.holds(folder / name):
+                    return [folder / name]
+        return [each for each in self.fitting(pieces(name)) if self.inside.holds(each)]
+
+
+def _size(image: Json) -> Size | None:
+    """What the file says, None when it says none: tools leave it empty, or 0."""
     try:
-        labels = {each["id"]: each["name"] for each in content["categories"]}
-        by_image: dict[Any, list[Mapping[str, Any]]] = {}
-        for each in content["annotations"]:
-            by_image.setdefault(each["image_id"], []).append(each)
-        for image in content["images"]:
-            yield _arriving(image, by_image.get(image["id"], []), labels, find)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ImportUnreadable(f"{file} is no COCO detection file: {type(error).__name__} {error}.") from error
-
-
-def _arriving(image: Mapping[str, Any], entries: list[Mapping[str, Any]], labels: Mapping[Any, str], find: Any) -> Arriving:
-    ours = image.get("dinolabel") or {}
-    width, height = int(image["width"]), int(image["height"])
-    boxes = [_box(each, labels, width, height) for each in entries if not each.get("iscrowd")]
-    return Arriving(
-        name=Path(str(image["file_name"])).name,
-        file=_found(find, str(image["file_name"])),
-        width=width,
-        height=height,
-        boxes=tuple(each for each in boxes if each is not None),
-        task=image["id"] if ours else None,
-        address=ours.get("address"),
-        sha256=ours.get("sha256"),
-    )
-
-
-def _box(entry: Mapping[str, Any], labels: Mapping[Any, str], width: int, height: int) -> ArrivingBox | None:
-    x, y, w, h = (float(number) for number in entry["bbox"])
-    box = placed(x, y, x + w, y + h, width, height)
-    return None if box is None else ArrivingBox(_label(entry, labels), box, _quad(entry), f"annotation {entry.get('id')}")
-
-
-def _label(entry: Mapping[str, Any], labels: Mapping[Any, str]) -> str | None:
-    """An export of ours says what people gave, which is nothing for a box that went out under what was looked for."""
-    attributes = entry.get("attributes") or {}
-    return attributes["given_label"] if "given_label" in attributes else label_of(labels[entry["category_id"]])
-
-
-def _quad(entry: Mapping[str, Any]) -> Quad | None:
-    """Only where the file says that the outline is a turned box: any other outline has its hull as box."""
-    shapes = entry.get("segmentation")
-    turned = (entry.get("attributes") or {}).get("rotated")
-    if not turned or not isinstance(shapes, list) or len(shapes) != 1 or len(shapes[0]) != 8:
+        width, height = int(image["width"]), int(image["height"])
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None
-    x1, y1, x2, y2, x3, y3, x4, y4 = (float(number) for number in shapes[0])
-    return (x1, y1), (x2, y2), (x3, y3), (x4, y4)
+    return (width, height) if width > 0 and height > 0 else None
 
 
-def _found(find: Any, name: str) -> Path | None:
-    if find is None:
-        return None
-    try:
-        return Path(find(name))
-    except MediaUnavailable:
-        return None
+def _together(one: Arriving, other: Arriving) -> Arriving:
+    more = tuple(each for each in other.boxes if not any(same(each, known) for known in one.boxes))
+    return replace(one, boxes=(*one.boxes, *more), unread=(*one.unread, *(each for each in other.unread if each not in one.unread)))

@@ -13,12 +13,15 @@ from typing import Any
 
 from exporters.crops import FORMAT
 from exporters.incoming.arriving import Arriving, ArrivingBox, ImportUnreadable, label_of, placed, size_of
+from exporters.incoming.reading import Reading
+from vision.errors import MediaError
 from vision.media import image_paths
 from vision.types import Box
 
 
-def read(path: Path, media: Path | None) -> Iterator[Arriving]:
+def read(path: Path, media: Path | None, reading: Reading | None = None) -> Iterator[Arriving]:
     """media: folder with the pictures that an export was cut from, found by their content. Raises ImportUnreadable."""
+    reading = reading or Reading()
     if not path.is_dir():
         raise ImportUnreadable(f"There is no folder {path}.")
     manifest = path / "manifest.jsonl"
@@ -30,7 +33,11 @@ def read(path: Path, media: Path | None) -> Iterator[Arriving]:
         raise ImportUnreadable(f"{path} has no folder per class.", hint="Put each class's pictures into a folder of its name.")
     for folder in folders:
         for file in image_paths(folder):
-            width, height = size_of(file)
+            try:
+                width, height = size_of(file)
+            except MediaError as error:
+                reading.refuse(f"{folder.name}/{file.name}", str(error), error.hint)
+                continue
             whole = ArrivingBox(label_of(folder.name), Box(0, 0, width, height), None, f"{folder.name}/{file.name}")
             yield Arriving(file.name, file, width, height, (whole,))
 
@@ -50,7 +57,7 @@ def _exported(manifest: Path, media: Path | None) -> Iterator[Arriving]:
             boxes = [ArrivingBox(row["label"], box, None, row["crop"]) for row in rows if (box := _placed(row)) is not None]
             name = file.name if file else rows[0]["image"]
             yield Arriving(name, file, rows[0]["width"], rows[0]["height"], tuple(boxes), task=task, sha256=rows[0]["image"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise ImportUnreadable(f"{manifest} is no manifest of ours: {type(error).__name__} {error}.") from error
 
 

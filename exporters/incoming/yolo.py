@@ -1,83 +1,135 @@
-"""Reads a YOLO data set: `data.yaml`, and for each picture a text file of the same name in `labels` instead of `images`.
+"""Reads a YOLO data set, whichever tool wrote it: the classes, and for each picture a text file of the same name.
 
-Lines of five numbers are upright boxes, lines of nine are oriented ones; others are refused, for they mean something else.
+A line that cannot be used costs its picture the word that nothing else is in it, and no more.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-import yaml
+from exporters.incoming.arriving import Arriving, ImportUnreadable, read_text
+from exporters.incoming.inside import Inside
+from exporters.incoming.marks import Mark, boxes_of
+from exporters.incoming.reading import Reading
+from exporters.incoming.yolo_lines import mark_of
+from exporters.incoming.yolo_set import YoloSet, yolo_set
+from studio.unread import Unread
 
-from exporters.incoming.arriving import Arriving, ArrivingBox, ImportUnreadable, label_of, placed, size_of
-from vision.errors import MediaUnavailable
-from vision.media import image_paths
+SHOWN = 3
+WITHOUT = "no label file, so nothing is in it, as YOLO trainers take it"
+LEFT = "No picture of its folder has a label file, so nobody can tell whether anybody looked at it."
 
 
-def read(path: Path, media: Path | None) -> Iterator[Arriving]:
-    """path: the folder of data.yaml, or the file. media: where `images` lies when it is not beside it. Raises ImportUnreadable."""
-    file = path if path.is_file() else path / "data.yaml"
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-        names = content["names"]
-        labels = {int(number): str(name) for number, name in (names.items() if isinstance(names, dict) else enumerate(names))}
-        folders = [each for side in ("train", "val", "test") for each in _listed(content.get(side))]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
-        raise ImportUnreadable(f"{file} is no data.yaml of YOLO: {error}.") from error
-    root = media or file.parent / str(content.get("path") or "")
-    for folder in dict.fromkeys(folders):
+def read(path: Path, media: Path | None, reading: Reading | None = None) -> Iterator[Arriving]:
+    """path: the folder, or its data.yaml, obj.data or classes.txt. media: where pictures lie when they are not in it.
+
+    A data set names nothing outside its folder. Raises ImportUnreadable, also when not one line or label file can be used.
+    """
+    reading = reading or Reading()
+    found = yolo_set(path, media)
+    texts = _label_files(found)
+    _check(found, texts)
+    for each in found.missing:
+        reading.note(f"{each}, so that side does not come")
+    yield from _arriving(found, texts, reading)
+
+
+def _check(found: YoloSet, texts: dict[Path, Path]) -> None:
+    root = found.inside.root
+    if not found.pictures and not found.gone:
+        why = "; ".join(found.missing) or f"there is no picture in {found.inside.media or root}"
+        raise ImportUnreadable(f"0 pictures: {why}.", hint="Name the folder that holds the pictures with --media.")
+    if found.pictures and not texts:
+        first = found.pictures[0]
+        sought = next(_beside(first, found.inside))
+        raise ImportUnreadable(
+            f"No label file found: not one of {len(found.pictures)} pictures in {root} has any; for {first.name}, {sought} is not there.",
+            hint="Put the label files into `labels` beside `images`, or next to the pictures.",
+        )
+
+
+def _arriving(found: YoloSet, texts: dict[Path, Path], reading: Reading) -> Iterator[Arriving]:
+    labelled = {each.parent for each in texts}
+    read = _Read(found, reading)
+    pictures = [each for picture in found.pictures if (each := read.picture(picture, texts.get(picture), labelled)) is not None]
+    if read.bad and not read.good:
+        first = "; ".join(f"{each.region}: {each.why}" for each in read.bad[:SHOWN])
+        raise ImportUnreadable(f"Not one of {len(read.bad)} lines can be read: {first}.", hint="See docs/exports.md for what is read.")
+    yield from pictures
+    yield from (Arriving(each, None, 0, 0, ()) for each in found.gone)
+
+
+@dataclass
+class _Read:
+    """good, bad: boxes that were read, and lines that give none, of all label files."""
+
+    found: YoloSet
+    reading: Reading
+    good: int = 0
+    bad: list[Unread] = field(default_factory=list)
+
+    def picture(self, picture: Path, text: Path | None, labelled: set[Path]) -> Arriving | None:
+        if text is None and self.found.beside:
+            return None
+        if text is None and picture.parent not in labelled:
+            self.reading.refuse(picture.name, LEFT, "Give it an empty label file if nothing is in it.")
+            return None
+        marks = self.marks(text) if text is not None else []
+        frame = self.reading.frame_of(picture.name, picture, None, [], seen_upright=self.found.upright or not marks)
+        if frame is None:
+            return None
+        if text is None:
+            self.reading.note(WITHOUT, picture.name)
+        width, height = frame.size
+        boxes, unread = boxes_of((_scaled(each, width, height) for each in marks), frame)
+        self.good += len(boxes)
+        self.bad += unread
+        return Arriving(picture.name, picture, *frame.upright, boxes, unread=unread)
+
+    def marks(self, text: Path) -> list[Mark | Unread]:
         try:
-            pictures = image_paths(root / folder)
-        except MediaUnavailable:
-            continue  # a side that a data set lacks
-        for picture in pictures:
-            yield _arriving(picture, labels)
+            lines = read_text(text).splitlines()
+        except ImportUnreadable as error:
+            return [Unread(text.name, "no text", str(error).removesuffix("."))]
+        return [
+            mark_of(line, self.found.labels, f"{text.name} line {number}", keypoints=self.found.keypoints)
+            for number, line in enumerate(lines, 1)
+            if line.strip()
+        ]
 
 
-def _listed(value: Any) -> list[str]:
-    return [str(each) for each in value] if isinstance(value, list) else [str(value)] if value else []
+def _scaled(mark: Mark | Unread, width: int, height: int) -> Mark | Unread:
+    return replace(mark, points=tuple((x * width, y * height) for x, y in mark.points)) if isinstance(mark, Mark) else mark
 
 
-def _arriving(picture: Path, labels: dict[int, str]) -> Arriving:
-    width, height = size_of(picture)
-    text = _label_file(picture)
-    lines = text.read_text(encoding="utf-8").splitlines() if text.is_file() else []
-    boxes = [_box(line, labels, width, height, f"{text.name} line {number}") for number, line in enumerate(lines, 1) if line.strip()]
-    return Arriving(picture.name, picture, width, height, tuple(each for each in boxes if each is not None))
+def _label_files(found: YoloSet) -> dict[Path, Path]:
+    """The label file of each picture that has one: where it belongs, else the only one of its name that belongs to no other picture."""
+    texts: dict[Path, Path] = {}
+    for picture in found.pictures:
+        if (
+            text := next((each for each in _beside(picture, found.inside) if each.is_file() and found.inside.holds(each)), None)
+        ) is not None:
+            texts[picture] = text
+    left = [each for each in found.pictures if each not in texts]
+    if left:
+        taken = {each.resolve() for each in texts.values()}
+        by_stem: dict[str, list[Path]] = {}
+        for each in sorted(found.inside.root.rglob("*.txt")):
+            if each.resolve() not in taken and found.inside.holds(each):
+                by_stem.setdefault(each.stem, []).append(each)
+        texts |= {picture: by_stem[picture.stem][0] for picture in left if len(by_stem.get(picture.stem, ())) == 1}
+    return texts
 
 
-def _label_file(picture: Path) -> Path:
-    parts = list(picture.parts)
-    last = max((at for at, part in enumerate(parts) if part == "images"), default=None)
-    if last is not None:
-        parts[last] = "labels"
-    return Path(*parts).with_suffix(".txt")
-
-
-def _box(line: str, labels: dict[int, str], width: int, height: int, source: str) -> ArrivingBox | None:
-    try:
-        number, *shares = line.split()
-        label = label_of(labels[int(number)])
-        values = [float(each) for each in shares]
-    except (ValueError, KeyError) as error:
-        raise ImportUnreadable(f"{source} makes no sense: {line[:60]!r}.") from error
-    if len(values) == 4:
-        x, y, w, h = (each * side for each, side in zip(values, (width, height) * 2, strict=True))
-        box = placed(x - w / 2, y - h / 2, x + w / 2, y + h / 2, width, height)
-        return None if box is None else ArrivingBox(label, box, None, source)
-    if len(values) == 8:
-        return _oriented(label, [each * side for each, side in zip(values, (width, height) * 4, strict=True)], width, height, source)
-    raise ImportUnreadable(f"{source} has {len(values)} numbers after the class; boxes have 4, oriented ones 8.")
-
-
-def _oriented(label: str | None, at: list[float], width: int, height: int, source: str) -> ArrivingBox | None:
-    xs, ys = at[0::2], at[1::2]
-    box = placed(min(xs), min(ys), max(xs), max(ys), width, height)
-    if box is None:
-        return None
-    upright = math.isclose(ys[0], ys[1], abs_tol=0.01) and math.isclose(xs[0], xs[3], abs_tol=0.01) and xs[1] > xs[0]
-    first, second, third, fourth = zip(xs, ys, strict=True)
-    return ArrivingBox(label, box, None if upright else (first, second, third, fourth), source)
+def _beside(picture: Path, inside: Inside) -> Iterator[Path]:
+    """Where a picture's label file may be: `labels` for each `images` of its path below the data set, the last first; then next to it."""
+    root = inside.media if inside.media is not None and picture.is_relative_to(inside.media) else inside.root
+    parts = picture.relative_to(root).parts if picture.is_relative_to(root) else (picture.name,)
+    for at in reversed(range(len(parts) - 1)):
+        if parts[at].casefold() == "images":
+            yield (root.joinpath(*parts[:at], "labels", *parts[at + 1 :])).with_suffix(".txt")
+    if root.name.casefold() == "images":
+        yield root.parent.joinpath("labels", *parts).with_suffix(".txt")
+    yield picture.with_suffix(".txt")

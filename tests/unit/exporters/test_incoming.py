@@ -161,7 +161,11 @@ def test_a_dry_run_and_no_answer_send_nothing(shelf: Shelf, tmp_path: Path, caps
         ("coco", {"annotations/a.json": '{"images": []}'}, "is no COCO detection file"),
         ("yolo", {"a.txt": ""}, "is no data.yaml"),
         ("yolo", {"data.yaml": "names: [a]\ntrain: images", "images/a.png": None, "labels/a.txt": "7 0.5 0.5 1 1"}, "makes no sense"),
-        ("yolo", {"data.yaml": "names: [a]\ntrain: images", "images/a.png": None, "labels/a.txt": "0 1 1 1 1 1 1"}, "has 6 numbers"),
+        (
+            "yolo",
+            {"data.yaml": "names: [a]\ntrain: images", "images/a.png": None, "labels/a.txt": "0 1 1 1 1 1 1"},
+            "no width or no height",
+        ),
         ("crops", {"manifest.jsonl": "{}"}, "is no manifest of ours"),
         ("crops", {"manifest.jsonl": '{"format": 2}'}, "has format 2; this dinolabel reads 1"),
         ("crops", {"a.png": None}, "has no folder per class"),

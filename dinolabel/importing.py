@@ -1,0 +1,97 @@
+"""What `dinolabel import` says: what will come, what comes in part, and what does not come, each by name and with its reason.
+
+Only words: it reads nothing and sends nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+
+from dinolabel import console, words
+from dinolabel.plan import Plan
+
+if TYPE_CHECKING:
+    from exporters.incoming.arriving import Arriving
+    from exporters.incoming.matching import Matching
+    from exporters.incoming.reading import Reading
+
+LISTED = 10
+
+
+def check(arriving: Sequence[Arriving], reading: Reading, path: Path) -> None:
+    """Raises ImportUnreadable when not one picture can come: that is no import of nothing."""
+    from exporters.incoming.arriving import ImportUnreadable
+
+    if arriving:
+        return
+    first = reading.refused[:LISTED]
+    reasons = "".join(f" {each.name}: {each.why}" for each in first)
+    more = f" And {len(reading.refused) - LISTED} more." if len(reading.refused) > LISTED else ""
+    hints = [each.hint for each in first if each.hint]
+    said = f"{len(reading.refused)} refused.{reasons}{more}" if reading.refused else "it lists none."
+    raise ImportUnreadable(f"0 pictures of {path} can be imported: {said}", hint=hints[0] if hints else None)
+
+
+def kinds(undecided: Iterable[Arriving]) -> str:
+    """`2 crowds`-like counts of marks that could not be used: `crowd 2, outline 1`."""
+    counts = Counter(mark.kind for each in undecided for mark in each.unread)
+    return ", ".join(f"{kind} {count}" for kind, count in sorted(counts.items()))
+
+
+def plan(what: str, path: Path, where: str, found: Matching, reading: Reading) -> Plan:
+    """What will be sent, with counts of what will not."""
+    coming = _coming(found)
+    boxes, partly = sum(len(each.boxes) for each in coming), _undecided(found)
+    empty = [each for each in coming if not each.boxes and not each.unread]
+    lines = [("from", f"{path} ({what})"), ("into", f"project {where}, as approved annotations")]
+    lines += [("annotates", words.counted(len(found.found), "task that is there", "tasks that are there"))] if found.found else []
+    lines += [("uploads", words.counted(len(found.new), "picture"))] if found.new else []
+    lines += [("empty", f"{words.counted(len(empty), 'picture')}: nothing is in them, the data set says")] if empty else []
+    lines += [("undecided", f"{words.counted(len(partly), 'picture')}: {kinds(partly)} could not be read")] if partly else []
+    lines += [("refuses", words.counted(len(reading.refused), "picture"))] if reading.refused else []
+    lines += [("note", _noted(text, names)) for text, names in reading.notes.items()]
+    left = [("leaves", words.counted(len(found.done), "task") + " that somebody answered already")] if found.done else []
+    return Plan.of(f"Import {words.counted(boxes, 'box', 'boxes')}", lines, left)
+
+
+def tell(found: Matching, reading: Reading, made: int | None) -> None:
+    """Each picture that does not come, or in part only, the first ten of a kind; then what was made, None where nothing was to be."""
+    partly = _undecided(found)
+    _list("undecided", [(each.name, _marks(each)) for each in partly if each.boxes])
+    _list("nobody decided it; open it in Label Studio", [(each.name, _marks(each)) for each in partly if not each.boxes])
+    _list("refused", [(each.name, f"{each.why} {each.hint}".strip()) for each in reading.refused])
+    _list("no picture here and no task", [(each.name, "") for each in found.lost])
+    _list("arrives twice", [(each.name, "") for each in found.twice])
+    if made is not None:
+        console.out.print(f"[ok]Made[/] {words.counted(made, 'annotation')}.")
+    elif not (found.found or found.new):
+        console.out.print(f"Nothing to import: {words.counted(len(found.done), 'picture')} annotated already.")
+
+
+def _coming(found: Matching) -> list[Arriving]:
+    return [*(each for each, _ in found.found), *found.new]
+
+
+def _undecided(found: Matching) -> list[Arriving]:
+    return [each for each in _coming(found) if each.unread]
+
+
+def _marks(each: Arriving) -> str:
+    first = "; ".join(f"{mark.region}: {mark.why}" for mark in each.unread[:3])
+    return first + (f"; and {len(each.unread) - 3} more" if len(each.unread) > 3 else "")
+
+
+def _noted(text: str, names: Sequence[str]) -> str:
+    return f"{words.counted(len(names), 'picture')}: {text}" if names else text
+
+
+def _list(title: str, entries: Sequence[tuple[str, str]]) -> None:
+    for name, why in entries[:LISTED]:
+        console.out.print(f"[warn]{title}[/]  {escape(name)}{escape(': ' + why) if why else ''}", soft_wrap=True)
+    if len(entries) > LISTED:
+        console.out.print(f"[warn]{title}[/]  and {len(entries) - LISTED} more")

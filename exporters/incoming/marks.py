@@ -1,0 +1,86 @@
+"""What a file marks in a picture, as a box of the upright picture, or as a mark that could not be used.
+
+Knows geometry only: points of the file's frame go in (vision.orientation), pixels of the upright picture come out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from exporters.incoming.arriving import ArrivingBox
+from studio.results import Quad
+from studio.unread import Unread
+from vision.orientation import Frame, Point
+from vision.types import Box
+
+SQUARE = 0.02
+"""How far from a right angle a rotated box's corners may be, as a share of its sides: rounding, and no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """points: corners of the box, or the outline whose hull is the box, in the file's frame. turned: the four are a rotated box's own."""
+
+    label: str | None
+    points: tuple[Point, ...]
+    source: str
+    turned: bool = False
+
+
+def corners(x: float, y: float, width: float, height: float, *, degrees: float = 0.0) -> tuple[Point, ...]:
+    """Of a box by its top-left corner and size, turned clockwise about its middle; its own top-left first, then clockwise."""
+    turn, across, down = math.radians(degrees), x + width / 2, y + height / 2
+    cos, sin = math.cos(turn), math.sin(turn)
+    own = ((-width / 2, -height / 2), (width / 2, -height / 2), (width / 2, height / 2), (-width / 2, height / 2))
+    return tuple((across + dx * cos - dy * sin, down + dx * sin + dy * cos) for dx, dy in own)
+
+
+def boxes_of(marks: Iterable[Mark | Unread], frame: Frame) -> tuple[tuple[ArrivingBox, ...], tuple[Unread, ...]]:
+    """Boxes of the upright picture, exact copies once, and the marks that give none."""
+    boxes: list[ArrivingBox] = []
+    unread: list[Unread] = []
+    for each in marks:
+        found = each if isinstance(each, Unread) else _box(each, frame)
+        if isinstance(found, Unread):
+            unread.append(found)
+        elif not any(same(found, other) for other in boxes):
+            boxes.append(found)
+    return tuple(boxes), tuple(unread)
+
+
+def same(one: ArrivingBox, other: ArrivingBox) -> bool:
+    """Whether two boxes say one thing: the same label at the same place, to a hundredth of a pixel."""
+    near = all(math.isclose(a, b, abs_tol=0.01) for a, b in zip(one.box.xyxy, other.box.xyxy, strict=True))
+    return near and one.label == other.label and (one.quad is None) == (other.quad is None)
+
+
+def _box(mark: Mark, frame: Frame) -> ArrivingBox | Unread:
+    points = [frame.point(x, y) for x, y in mark.points]
+    xs, ys = [x for x, _ in points], [y for _, y in points]
+    try:
+        hull = Box(min(xs), min(ys), max(xs), max(ys))
+    except ValueError:
+        return Unread(mark.source, "no size", "it has no width or no height")
+    inside = hull.clipped(*frame.upright)
+    if inside is not None:
+        return ArrivingBox(mark.label, inside, rectangle(points) if mark.turned else None, mark.source)
+    if min(hull.width, hull.height) < 1:
+        return Unread(mark.source, "under a pixel", f"it is {hull.width:.2f} x {hull.height:.2f} pixels")
+    return Unread(mark.source, "outside", f"it lies outside of the picture of {frame.upright[0]} x {frame.upright[1]}")
+
+
+def rectangle(points: Sequence[Point]) -> Quad | None:
+    """The four corners of a rotated box, clockwise from the first; None for an upright box, and for what is no rectangle."""
+    if len(points) != 4:
+        return None
+    first, second, third, fourth = points
+    if (second[0] - first[0]) * (fourth[1] - first[1]) - (second[1] - first[1]) * (fourth[0] - first[0]) < 0:
+        second, fourth = fourth, second
+    side = max(math.dist(first, second), math.dist(first, fourth))
+    slack = max(SQUARE * side, 0.01)
+    closes = math.dist((second[0] + fourth[0] - first[0], second[1] + fourth[1] - first[1]), third) <= slack
+    square = abs(math.dist(first, third) - math.dist(second, fourth)) <= slack
+    upright = math.isclose(first[1], second[1], abs_tol=0.01) and math.isclose(first[0], fourth[0], abs_tol=0.01) and second[0] > first[0]
+    return (first, second, third, fourth) if closes and square and not upright else None

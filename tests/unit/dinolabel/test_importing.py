@@ -1,0 +1,143 @@
+"""`dinolabel import` on data sets that can be read in part only, or not at all: what it says, sends and answers the shell."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import PIL.Image
+import pytest
+
+from dinolabel import build
+from dinolabel.__main__ import run
+from studio.annotations import PARTLY
+from tests.doubles.shelf import Shelf
+
+IMAGES = [{"id": number, "file_name": f"{name}.png", "width": 96, "height": 64} for number, name in enumerate("abc", 1)]
+ENTRY: dict[str, Any] = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [8, 6, 32, 24]}
+COMMAND = ["--project", "1", "--yes"]
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
+    monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path / "data"))
+    shelf = Shelf(tmp_path / "uploads")
+    monkeypatch.setattr(build, "studio", lambda settings: shelf)
+    monkeypatch.setattr(build, "media", lambda settings: shelf)
+    return shelf
+
+
+def coco(folder: Path, entries: list[dict[str, Any]], images: list[dict[str, Any]] = IMAGES) -> str:
+    folder.mkdir(exist_ok=True)
+    for at, image in enumerate(images):
+        PIL.Image.new("RGB", (96, 64), (40 * (at % 6), 90, at)).save(folder / image["file_name"])
+    content = {"images": images, "annotations": entries, "categories": [{"id": 1, "name": "jason"}]}
+    (folder / "x.json").write_text(json.dumps(content))
+    return str(folder)
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> str:
+    captured = capsys.readouterr()
+    return " ".join((captured.err + captured.out).split())
+
+
+def answers(shelf: Shelf) -> dict[str, list[Any]]:
+    """By picture, the results of the annotations that it has."""
+    return {task["data"]["image"].split("-", 1)[1]: [each["result"] for each in task["annotations"]] for task in shelf.rows.values()}
+
+
+def test_undecided_pictures_are_counted_and_named(shelf: Shelf, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    entries = [ENTRY, ENTRY | {"id": 2, "bbox": []}, ENTRY | {"id": 3, "image_id": 2, "category_id": 9}]
+    assert run(["import", "coco", coco(tmp_path / "in", entries), *COMMAND]) == 0
+    found = answers(shelf)
+    (partly,) = found["a.png"]
+    notes = [each["meta"]["text"] for each in partly]
+    assert notes == [["imported from coco: in, annotation 1", f"{PARTLY}: box 1 could not be read"]]
+    assert found["b.png"] == []  # its task waits: nobody said that nothing is there
+    assert found["c.png"] == [[]]  # the file lists it, and marks nothing in it
+    words = said(capsys)
+    assert "undecided 2 pictures: box 1, unknown category 1 could not be read" in words
+    assert "empty 1 picture: nothing is in them" in words
+    assert "undecided a.png: annotation 2: it has no bbox and no outline that could be used" in words
+    assert "nobody decided it; open it in Label Studio b.png: annotation 3: its category 9 is not listed" in words
+    assert "Made 2 annotations." in words
+
+
+def test_a_second_run_leaves_an_undecided_task_as_it_is(shelf: Shelf, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = coco(tmp_path / "in", [ENTRY, ENTRY | {"id": 3, "image_id": 2, "bbox": [1, 2]}])
+    assert run(["import", "coco", path, *COMMAND]) == 0
+    before = json.dumps(shelf.rows)
+    assert run(["import", "coco", path, *COMMAND]) == 0
+    assert json.dumps(shelf.rows) == before and "Made 0 annotations." in said(capsys)
+
+
+def test_only_ten_are_listed(shelf: Shelf, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    images = [{**IMAGES[0], "id": number, "file_name": f"{number}.png"} for number in range(1, 14)]
+    entries = [ENTRY, *(ENTRY | {"id": number, "image_id": number, "bbox": None} for number in range(2, 14))]
+    assert run(["import", "coco", coco(tmp_path / "in", entries, images), *COMMAND, "--dry-run"]) == 0
+    words = said(capsys)
+    assert words.count("nobody decided it") == 11 and "and 2 more" in words and not shelf.rows and "Made" not in words
+
+
+def test_a_refused_picture_is_named_and_the_others_come(shelf: Shelf, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    images = [IMAGES[0], IMAGES[1] | {"width": 50, "height": 50}]
+    assert run(["import", "coco", coco(tmp_path / "in", [ENTRY, ENTRY | {"image_id": 2}], images), *COMMAND]) == 0
+    words = said(capsys)
+    assert list(answers(shelf)) == ["a.png"] and "refuses 1 picture" in words
+    assert "refused b.png: The file says 50 x 50, the picture is 96 x 64." in words
+
+
+@pytest.mark.parametrize(
+    ("images", "says"),
+    [
+        ([], "0 pictures"),
+        ([IMAGES[0] | {"width": 50, "height": 50}], "a.png: The file says 50 x 50, the picture is 96 x 64."),
+    ],
+)
+def test_nothing_that_can_come_is_a_failure(
+    shelf: Shelf, tmp_path: Path, capsys: pytest.CaptureFixture[str], images: list[dict[str, Any]], says: str
+) -> None:
+    path = coco(tmp_path / "in", [ENTRY], images)
+    for more in ([], ["--dry-run"]):
+        assert run(["import", "coco", path, *COMMAND, *more]) == 2
+        words = said(capsys)
+        assert says in words and "ImportUnreadable" in words and "annotated already" not in words and not shelf.rows
+
+
+def test_the_frame_can_be_said(shelf: Shelf, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = coco(tmp_path / "in", [ENTRY], IMAGES[:1])
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6
+    PIL.Image.new("RGB", (96, 64)).save(tmp_path / "in/a.png", exif=exif)
+    assert run(["import", "coco", path, *COMMAND]) == 2
+    assert "--frame upright" in said(capsys)
+    assert run(["import", "coco", path, *COMMAND, "--frame", "sideways"]) == 2
+    assert "It is upright or stored" in said(capsys)
+    assert run(["import", "coco", path, *COMMAND, "--frame", "stored"]) == 0
+    assert "note 1 picture: boxes were drawn on the picture before its turn" in said(capsys)
+    (region,) = answers(shelf)["a.png"][0]
+    assert (region["original_width"], region["original_height"]) == (64, 96)
+    assert [region["value"][key] for key in ("x", "y", "width", "height")] == pytest.approx([3400 / 64, 800 / 96, 2400 / 64, 3200 / 96])
+
+
+def test_names_in_square_brackets_are_printed_as_they_are(shelf: Shelf, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "in"
+    (folder / "[b]").mkdir(parents=True)
+    images = [IMAGES[0] | {"file_name": "[b]/[bold]x.png"}]
+    path = coco(folder, [ENTRY | {"category_id": "[red]"}], images)
+    assert run(["import", "coco", path, *COMMAND]) == 0
+    assert "[bold]x.png: annotation 1: its category '[red]'" in said(capsys)
+
+
+def test_yolo_says_what_has_no_label_file(shelf: Shelf, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a", "b"):
+        (tmp_path / "in/images").mkdir(parents=True, exist_ok=True)
+        PIL.Image.new("RGB", (96, 64), (len(name), ord(name), 3)).save(tmp_path / f"in/images/{name}.png")
+    (tmp_path / "in/labels").mkdir()
+    (tmp_path / "in/labels/a.txt").write_text("0 0.5 0.5 0.5 0.5\n")
+    (tmp_path / "in/data.yaml").write_text("train: ../images\nval: ../valid/images\nnames: [jason]\n")
+    assert run(["import", "yolo", str(tmp_path / "in"), *COMMAND]) == 0
+    words = said(capsys)
+    assert "1 picture: no label file, so nothing is in it" in words and "val: ../valid/images is not in" in words
+    assert answers(shelf)["b.png"] == [[]] and len(answers(shelf)["a.png"][0]) == 1
