@@ -5,8 +5,7 @@ Only words: it reads nothing and sends nothing.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,14 +36,10 @@ def check(arriving: Sequence[Arriving], reading: Reading, path: Path) -> None:
     raise ImportUnreadable(f"0 pictures of {path} can be imported: {said}", hint=hints[0] if hints else None)
 
 
-def kinds(undecided: Iterable[Arriving]) -> str:
-    """`2 crowds`-like counts of marks that could not be used: `crowd 2, outline 1`."""
-    counts = Counter(mark.kind for each in undecided for mark in each.unread)
-    return ", ".join(f"{kind} {count}" for kind, count in sorted(counts.items()))
-
-
 def plan(what: str, path: Path, where: str, found: Matching, reading: Reading) -> Plan:
     """What will be sent, with counts of what will not."""
+    from exporters.incoming.answers import kinds
+
     coming = _coming(found)
     boxes, partly = sum(len(each.boxes) for each in coming), _undecided(found)
     empty = [each for each in coming if not each.boxes and not each.unread]

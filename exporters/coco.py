@@ -13,7 +13,7 @@ from typing import Any, Unpack
 from exporters.gather import Gathered, How, Json, gathered
 from exporters.pictures import Marked, Picture
 from exporters.report import Report
-from exporters.rows import provenance
+from exporters.rows import doubt_facts, provenance
 from studio.label_config import LabelConfig
 
 FORMAT = 1
@@ -64,7 +64,7 @@ def _image(picture: Picture) -> dict[str, Any]:
         "file_name": Path(picture.placed).name if picture.placed else picture.file,
         "width": picture.width,
         "height": picture.height,
-        "dinolabel": {"address": picture.address, "sha256": picture.sha256, "group": picture.group},
+        "dinolabel": {"address": picture.address, "sha256": picture.sha256, "group": picture.group, **doubt_facts(picture)},
     }
 
 

@@ -186,4 +186,11 @@ def _row(judged: Judged, image: Image, box: Box, *, view: str, path: str, policy
         "at": judged.at,
         "model_version": judged.model_version,
         "policy": asdict(policy),
+        **({"quad": _corners(judged, image)} if judged.quad and view == "person" else {}),
     }
+
+
+def _corners(judged: Judged, image: Image) -> list[list[float]]:
+    """Of a rotated box, on the picture as it is now; not clipped."""
+    across, down = image.width / judged.width, image.height / judged.height
+    return [[x * across, y * down] for x, y in judged.quad or ()]

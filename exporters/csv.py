@@ -6,6 +6,7 @@ UTF-8, comma, quotes where needed. Columns: exporters.rows.
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Unpack
@@ -29,4 +30,5 @@ def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[
 
 
 def _cells(row: dict[str, Any]) -> dict[str, Any]:
-    return row | {"quad": row["quad"] and " ".join(f"{number:.4f}" for number in row["quad"])}
+    quad = row["quad"] and " ".join(f"{number:.4f}" for number in row["quad"])
+    return row | {"quad": quad, "unread": json.dumps(row["unread"], ensure_ascii=False) if row["unread"] else None}

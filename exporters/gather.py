@@ -22,7 +22,7 @@ from exporters.report import Report, Tally, chosen, empty
 from exporters.whole import Tray, resumed
 from exporters.wish import Wish
 from studio.label_config import LabelConfig
-from studio.several import reviewed
+from studio.several import decided, reviewed
 from studio.tasks import Judged
 from vision.errors import MediaError
 from vision.split import side
@@ -137,10 +137,11 @@ class _Gatherer:
         self.tally.add(review, negative=negative)
         if not boxes and not negative:
             return
-        key, stamp = str(task["id"]), digest([task.get("data"), boxes])
+        looked_at = decided(task, self.config)
+        key, stamp = str(task["id"]), digest([task.get("data"), boxes, looked_at])
         entry = self.journal.found(key, stamp, fits=self._still_there)
         if entry is None:
-            entry = self._entry(task, boxes)
+            entry = self._entry(task, boxes, looked_at=looked_at)
             self.journal.note(key, stamp, entry)
         self._count(entry)
 
@@ -150,15 +151,15 @@ class _Gatherer:
         report = self.tally.report(rows=self.rows, outside=self.outside, failed=tuple(self.failed), sides=self.sides)
         return Gathered(self.journal, self.tray, classes, self.config, self.wish, report, self.open_image)
 
-    def _entry(self, task: Json, boxes: list[Judged]) -> dict[str, Any]:
+    def _entry(self, task: Json, boxes: list[Judged], *, looked_at: bool) -> dict[str, Any]:
         try:
-            return self._picture(task, boxes)
+            return self._picture(task, boxes, looked_at=looked_at)
         except MediaError as error:
             log.warning("picture_failed", task=task["id"], error=type(error).__name__, why=str(error))
             why = {"task": task["id"], "error": type(error).__name__, "why": str(error), "hint": error.hint, "boxes": len(boxes)}
             return {"failed": why}
 
-    def _picture(self, task: Json, boxes: list[Judged]) -> dict[str, Any]:
+    def _picture(self, task: Json, boxes: list[Judged], *, looked_at: bool) -> dict[str, Any]:
         data = task.get("data") or {}
         address = data.get(self.config.data_key)
         if not isinstance(address, str):
@@ -180,6 +181,7 @@ class _Gatherer:
             side=("val" if side(group) == "held_out" else "train") if self.wish.split else "all",
             placed=None,
             boxes=tuple(marked),
+            looked_at=looked_at,
         )
         placed = self.place(picture) if self.wish.pictures != "none" else None
         if placed is not None:

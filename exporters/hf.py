@@ -28,7 +28,7 @@ def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[
         gathered(tasks, config, out, name="hf", place=lambda picture: None, **how) as found,
         tempfile.TemporaryDirectory(dir=found.tray.folder.parent) as beside,
     ):
-        tables = datasets.DatasetDict({_name(side): _table(found, side, Path(beside)) for side in found.sides})
+        tables = datasets.DatasetDict({_name(side): _table(found, side, Path(beside)) for side in _sides(found)})
         quiet = datasets.are_progress_bars_disabled()
         datasets.disable_progress_bars()
         for side in tables:  # of an earlier run that was stopped
@@ -38,6 +38,11 @@ def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[
             datasets.enable_progress_bars()
         found.tray.adopt()
     return found.report
+
+
+def _sides(found: Gathered) -> tuple[str, ...]:
+    """Those with pictures: `load_from_disk` opens no table without a row."""
+    return tuple(side for side in found.sides if found.report.sides.get(side)) or found.sides[:1]
 
 
 def _name(side: str) -> str:
@@ -75,5 +80,7 @@ def _features(found: Gathered) -> Any:
             **dict.fromkeys(("width", "height"), whole),
             **dict.fromkeys(("group", "split"), text),
             "objects": datasets.List(box),
+            "state": text,
+            "unread": datasets.List(dict.fromkeys(("region", "kind", "why"), text)),
         }
     )

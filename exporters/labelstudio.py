@@ -17,9 +17,10 @@ from exporters.gather import FORMAT, MARK, How, Json
 from exporters.report import Report, Tally, chosen, empty
 from exporters.whole import whole
 from exporters.wish import Wish
+from studio.annotations import by_button, unseen
 from studio.label_config import LabelConfig
 from studio.results import identified
-from studio.several import reviewed
+from studio.several import decided, reviewed
 from studio.tasks import Review
 
 TASKS = 1000
@@ -87,7 +88,8 @@ def _task(task: Json, review: Review, config: LabelConfig, wish: Wish) -> dict[s
     return {
         "data": task.get("data") or {},
         "meta": {**(task.get("meta") or {}), "dinolabel": {"format": FORMAT, "task": task["id"], "annotators": people}},
-        "annotations": answers or [{"result": [], "was_cancelled": False}],
+        # nobody looked where only a button answered: a task without an answer then, and no "nothing here"
+        "annotations": answers or ([{"result": [], "was_cancelled": False}] if decided(task, config) else []),
         "predictions": list(_shown(task, kept)),
     }
 
@@ -107,6 +109,8 @@ def _annotations(task: Json, kept: Mapping[int, set[str]], config: LabelConfig) 
             if any(entry is each for each in chosen_entries)
             or (entry.get("from_name") != config.control and (entry.get("id") in ids or entry.get("id") not in with_box))
         ]
+        if by_button(annotation):  # where it comes to next, only its own mark says so
+            result = [unseen(entry) if any(entry is each for each in chosen_entries) else entry for entry in result]
         yield {"result": result, **{name: annotation[name] for name in KEPT if annotation.get(name) is not None}}
 
 

@@ -17,7 +17,7 @@ from exporters.copies import contents
 from exporters.gather import Gathered, How, Json, gathered
 from exporters.pictures import Picture
 from exporters.report import Report
-from exporters.rows import box_facts
+from exporters.rows import box_facts, doubt_facts
 from studio.label_config import LabelConfig
 
 SHARD_BYTES = 256 * 2**20
@@ -36,6 +36,7 @@ BOX = pa.struct(
 COLUMNS = [
     ("image", pa.struct([("bytes", pa.binary()), ("path", _TEXT)])), ("task", _WHOLE), ("address", _TEXT), ("sha256", _TEXT),
     ("width", _WHOLE), ("height", _WHOLE), ("group", _TEXT), ("split", _TEXT), ("objects", pa.list_(BOX)),
+    ("state", _TEXT), ("unread", pa.list_(pa.struct([("region", _TEXT), ("kind", _TEXT), ("why", _TEXT)]))),
 ]  # fmt: skip
 
 
@@ -64,6 +65,7 @@ def row(picture: Picture, found: Gathered) -> dict[str, Any]:
         "group": picture.group,
         "split": picture.side,
         "objects": [_box(box_facts(each)) for each in picture.boxes],
+        **doubt_facts(picture),
     }
 
 

@@ -7,14 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from exporters.offline import parts
 from studio.results import Quad
+from studio.unread import Unread
 from vision.types import Box
 
 UNLABELLED = "unlabelled"
 """The class of a box without a label, where the config does not have exactly one prompt label."""
+
+
+State = Literal["looked at", "undecided", "untouched"]
+"""Of a picture: a person submitted it; something that marks a place in it was not used; nobody answered, so its boxes are unverified."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,7 @@ class Picture:
     """address: what the task says. file: where it is on this machine. name: a file name that no other picture of the export has.
 
     placed: path of its copy relative to the export, None when there is none. side: train or val. boxes: in the order people made them.
+    looked_at: a person answered the task. unread: marks that could not be used.
     """
 
     task: int
@@ -57,6 +63,12 @@ class Picture:
     side: str
     placed: str | None
     boxes: tuple[Marked, ...]
+    looked_at: bool = True
+    unread: tuple[Unread, ...] = ()
+
+    @property
+    def state(self) -> State:
+        return "undecided" if self.unread else "looked at" if self.looked_at else "untouched"
 
 
 def original_name(address: str) -> str:
@@ -74,7 +86,8 @@ def clean(text: str) -> str:
 
 def read(entry: Mapping[str, Any]) -> Picture:
     values = {name: value for name, value in entry.items() if name != "lost"}
-    return Picture(**{**values, "boxes": tuple(_marked(each) for each in entry["boxes"])})
+    unread = tuple(Unread(**each) for each in entry.get("unread", ()))
+    return Picture(**{**values, "boxes": tuple(_marked(each) for each in entry["boxes"]), "unread": unread})
 
 
 def _marked(entry: Mapping[str, Any]) -> Marked:

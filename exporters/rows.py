@@ -6,6 +6,7 @@ Knows names and types of columns; nothing of files.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from exporters.pictures import Marked, Picture
@@ -13,9 +14,12 @@ from exporters.pictures import Marked, Picture
 COLUMNS = (
     "task", "image", "file", "sha256", "width", "height", "group", "split",
     "label", "given_label", "kind", "verdict", "x1", "y1", "x2", "y2", "quad",
-    "origin", "score", "region", "annotation", "annotator", "at", "model_version",
+    "origin", "score", "region", "annotation", "annotator", "at", "model_version", "state", "unread",
 )  # fmt: skip
-"""image: the task's address. file: the copy's path, else the file read. x1…y2: pixels. quad: eight numbers, rotated boxes only."""
+"""image: the task's address. file: the copy's path, else the file read. x1…y2: pixels. quad: eight numbers, rotated boxes only.
+
+state: exporters.pictures.State. unread: marks that could not be used, each with region, kind and why.
+"""
 
 
 def rows(picture: Picture) -> Iterator[dict[str, Any]]:
@@ -30,10 +34,16 @@ def rows(picture: Picture) -> Iterator[dict[str, Any]]:
         "group": picture.group,
         "split": picture.side,
     }
+    doubts = doubt_facts(picture)
     for each in picture.boxes:
-        yield facts | box_facts(each)
+        yield facts | box_facts(each) | doubts
     if not picture.boxes:
-        yield facts | dict.fromkeys(COLUMNS[len(facts) :])
+        yield dict.fromkeys(COLUMNS) | facts | doubts
+
+
+def doubt_facts(picture: Picture) -> dict[str, Any]:
+    """What may be said of a picture besides its boxes."""
+    return {"state": picture.state, "unread": [asdict(each) for each in picture.unread]}
 
 
 def box_facts(marked: Marked) -> dict[str, Any]:

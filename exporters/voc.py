@@ -1,6 +1,8 @@
 """PASCAL VOC: an XML file per picture in `Annotations/`, pictures in `JPEGImages/`, lists of them in `ImageSets/Main/`.
 
 Corners are whole pixels counted from 1, the last one included (VOC2012 devkit, 4.1): xmin = 1, xmax = width is the whole picture.
+What VOC has no place for is in elements that other readers pass over: `exact`, `quad`, `given_label`, `verdict`, `score` of an object,
+`sha256`, `state` and `unread` of a picture.
 """
 
 from __future__ import annotations
@@ -45,10 +47,16 @@ def _xml(picture: Picture) -> ET.Element:
     _put(source, "database", "dinolabel")
     _put(source, "annotation", f"task {picture.task}")
     _put(source, "image", picture.address)
+    _put(source, "sha256", picture.sha256)
     size = ET.SubElement(root, "size")
     for name, value in (("width", picture.width), ("height", picture.height), ("depth", 3)):
         _put(size, name, str(value))
     _put(root, "segmented", "0")
+    _put(root, "state", picture.state)
+    for mark in picture.unread:
+        entry = ET.SubElement(root, "unread")
+        for name in ("region", "kind", "why"):
+            _put(entry, name, getattr(mark, name))
     for each in picture.boxes:
         root.append(_object(each, picture))
     ET.indent(root)
@@ -67,6 +75,12 @@ def _object(marked: Marked, picture: Picture) -> ET.Element:
     _put(corners, "ymin", str(math.floor(box.y1) + 1))
     _put(corners, "xmax", str(math.ceil(box.x2)))
     _put(corners, "ymax", str(math.ceil(box.y2)))
+    _put(entry, "exact", " ".join(f"{number:.4f}" for number in box.xyxy))
+    _put(entry, "verdict", marked.verdict)
+    if marked.given is not None:
+        _put(entry, "given_label", marked.given)
+    if marked.score is not None:
+        _put(entry, "score", f"{marked.score:.6f}")
     if marked.quad:
         _put(entry, "quad", " ".join(f"{number:.4f}" for corner in marked.quad for number in corner))
     return entry

@@ -1,6 +1,7 @@
 """The text files that YOLO trainers read: `images/train`, `labels/train`, …, and `data.yaml`.
 
 A line is a class number and x, y (middle), width, height as shares of the picture; with `oriented`, the four corners instead.
+What such lines have no place for is in `dinolabel-pictures.json`, a line per picture, by the name of its copy.
 """
 
 from __future__ import annotations
@@ -9,12 +10,15 @@ import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 from exporters.gather import Gathered, How, Json, gathered
 from exporters.pictures import Marked, Picture
 from exporters.report import Report
+from exporters.rows import doubt_facts
 from studio.label_config import LabelConfig
+
+PICTURES = "dinolabel-pictures.json"
 
 
 def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[How]) -> Report:
@@ -25,8 +29,34 @@ def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[
             lines = [_line(each, picture, numbers[each.label], oriented=found.wish.oriented) for each in picture.boxes]
             text = found.tray.path(f"labels/{picture.side}/{Path(picture.name).stem}.txt")
             text.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+        _remember(found)
         found.tray.path("data.yaml").write_text(_yaml(found), encoding="utf-8")
     return found.report
+
+
+def _remember(found: Gathered) -> None:
+    """No label names: they are in data.yaml, and a box either has its line's or was given none."""
+    with found.tray.path(PICTURES).open("w", encoding="utf-8", newline="\n") as file:
+        for at, picture in enumerate(found):
+            file.write(("[\n" if at == 0 else ",\n") + json.dumps(_facts(picture)))
+        file.write("\n]\n" if found.report.sides else "[]\n")
+
+
+def _facts(picture: Picture) -> dict[str, Any]:
+    return {
+        "name": picture.name,
+        "side": picture.side,
+        "task": picture.task,
+        "address": picture.address,
+        "sha256": picture.sha256,
+        "width": picture.width,
+        "height": picture.height,
+        **doubt_facts(picture),
+        "boxes": [
+            {"box": each.box.xyxy, "quad": each.quad, "given": each.given is not None, "verdict": each.verdict, "score": each.score}
+            for each in picture.boxes
+        ],
+    }
 
 
 def _line(marked: Marked, picture: Picture, number: int, *, oriented: bool) -> str:

@@ -136,6 +136,16 @@ def _note(region: Json, start: str) -> str | None:
     return next((str(each) for each in texts if str(each).startswith(start)), None)
 
 
+def unseen(region: Json, score: float | None = None) -> dict[str, Any]:
+    """The region as one that nobody looked at, whoever sends it: without an origin, with a score and the mark of `accept`."""
+    meta = region.get("meta") if isinstance(region.get("meta"), Mapping) else {}
+    texts = [str(each) for each in (meta or {}).get("text") or ()]
+    marked = {**region, "meta": {**(meta or {}), "text": texts if accepted(region) else [*texts, f"{ACCEPTED}: nobody looked at it"]}}
+    marked.pop("origin", None)
+    known = region.get("score") if score is None else score
+    return {**marked, "score": 0.0 if known is None else known}
+
+
 def _who(completed_by: Any) -> str | None:
     if isinstance(completed_by, Mapping):
         completed_by = completed_by.get("email") or completed_by.get("id")

@@ -20,6 +20,8 @@ Pixels = npt.NDArray[np.uint8]
 Embeddings = npt.NDArray[np.float32]
 
 QUARTER = 0.25
+PIXEL = 0.999
+"""The least width and height of a box: a pixel, but for the last decimals, which differ on each trip through percent and files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ class Box:
         """The part inside a width x height image, or None when less than one pixel of a side is left."""
         x1, x2 = (min(max(x, 0.0), float(width)) for x in (self.x1, self.x2))
         y1, y2 = (min(max(y, 0.0), float(height)) for y in (self.y1, self.y2))
-        return Box(x1, y1, x2, y2) if x2 - x1 >= 1 and y2 - y1 >= 1 else None
+        return Box(x1, y1, x2, y2) if x2 - x1 >= PIXEL and y2 - y1 >= PIXEL else None
 
     def quantised(self) -> Box:
         """On the quarter-pixel grid, so that a trip through percent and back hits the same cache key."""

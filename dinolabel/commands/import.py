@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 from dinolabel import build, choice, console, importing, options, words
 from dinolabel.plan import agreed
 from dinolabel.settings import Settings
+from exporters import incoming
 from vision.errors import RequestError
 
 if TYPE_CHECKING:
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 
 UPLOADS = 20
 """Pictures sent before their annotations: what a stop in between leaves without any is found again by the next run."""
+FORMATS = words.listed(incoming.names(), last="or")
 
 
 def command(
-    what: Annotated[str, typer.Argument(metavar="FORMAT", help="coco, yolo or crops.")],
+    what: Annotated[str, typer.Argument(metavar="FORMAT", help=f"{FORMATS}: see docs/exports.md.")],
     path: Annotated[Path, typer.Argument(metavar="PATH", help="The data set: its folder or file.")],
     project: options.Project = None,
     media: Annotated[Path | None, typer.Option("--media", help="Folder with the pictures, when they do not lie beside.")] = None,
@@ -43,7 +44,7 @@ def command(
 
     Example: dinolabel import coco old-data/ --project 3
     """
-    from exporters import incoming
+    from exporters.incoming.answers import silent
     from exporters.incoming.matching import match
     from exporters.incoming.reading import Reading
     from studio.label_config import LabelConfig
@@ -53,8 +54,11 @@ def command(
     studio, number = build.studio(settings), choice.chosen(settings, project)
     there = studio.project(number)
     config = LabelConfig.parse(there.label_config)
-    arriving = list(_renamed(reader.read(path, media, reading), _pairs(rename or ())))
-    importing.check(arriving, reading, path)
+    every = list(_renamed(reader.read(path, media, reading), _pairs(rename or ())))
+    importing.check(every, reading, path)
+    arriving = [each for each in every if not silent(each)]
+    if len(arriving) < len(every):
+        reading.note(f"{words.counted(len(every) - len(arriving), 'picture')} without a box that nobody called empty: left out")
     _check_labels(arriving, config, number)
     found = match(arriving, studio.tasks(number), data_key=config.data_key, resolve=build.media(settings).resolve)
     importing.plan(what, path, f"{number}, {there.title}, on {studio.url}", found, reading).show()
@@ -112,31 +116,11 @@ def _bring(studio: Studio, number: int, config: LabelConfig, found: Matching, *,
 
 def _annotate(studio: Studio, task: int, each: Arriving, config: LabelConfig, source: str) -> int:
     """How many annotations were made: none where something was marked and no box could be read, for that is not nothing."""
-    from studio.annotations import PARTLY
-    from studio.results import drawn
+    from exporters.incoming.answers import answers
 
-    if each.unread and not each.boxes:
-        return 0
-    partly = [f"{PARTLY}: {importing.kinds([each])} could not be read"] if each.unread else []
-    result = [
-        drawn(
-            _identity(source, each, box.source, at),
-            box.label,
-            box.box,
-            config,
-            width=each.width,
-            height=each.height,
-            quad=box.quad,
-            note=f"imported from {source}, {box.source}",
-        )
-        for at, box in enumerate(each.boxes)
-    ]
-    for region in result:
-        region["meta"]["text"] += partly
-    studio.create_annotation(task, result, lead_time=None)
-    return 1
-
-
-def _identity(source: str, each: Arriving, box: str, at: int) -> str:
-    """The same import gives the same ids, which differ within a picture."""
-    return hashlib.sha1(f"{source}|{each.name}|{box}|{at}".encode(), usedforsecurity=False).hexdigest()[:10]
+    made = 0
+    for result in answers(each, config, source):
+        # an empty answer of a button has no time, and nothing else that tells it: this one has a time of no seconds
+        studio.create_annotation(task, result, lead_time=None if result else 0.0)
+        made += 1
+    return made

@@ -28,12 +28,17 @@ class ImportUnreadable(RequestError):
 
 @dataclass(frozen=True, slots=True)
 class ArrivingBox:
-    """label: None for a box without one. quad: corners when rotated, clockwise from its own top-left. source: its id in the file."""
+    """label: None for a box without one. quad: corners when rotated, clockwise from its own top-left. source: its id in the file.
+
+    verified: False for a box that nobody looked at (`--unverified`), which has the score it was proposed with.
+    """
 
     label: str | None
     box: Box
     quad: Quad | None
     source: str
+    verified: bool = True
+    score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,7 @@ class Arriving:
     """file: the picture here, None when it is nowhere. task, address, sha256: as an export of ours remembers them, else None.
 
     unread: marks of the picture that could not be used; with any of them the picture is undecided, whatever boxes it has.
+    looked_at: False where an export of ours says that nobody answered: no boxes then mean nothing.
     """
 
     name: str
@@ -52,6 +58,7 @@ class Arriving:
     address: str | None = None
     sha256: str | None = None
     unread: tuple[Unread, ...] = ()
+    looked_at: bool = True
 
     @property
     def digests(self) -> frozenset[str]:

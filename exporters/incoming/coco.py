@@ -16,6 +16,7 @@ from exporters.incoming.coco_marks import mark_of
 from exporters.incoming.inside import Inside, there
 from exporters.incoming.marks import Mark, boxes_of, same
 from exporters.incoming.reading import Reading
+from exporters.incoming.tables import remembered
 from exporters.offline import fits, pieces
 from vision.orientation import Size
 
@@ -81,7 +82,8 @@ class _Reader:
         assert isinstance(ours, Mapping)
         task = image["id"] if ours and isinstance(image.get("id"), int) else None
         width, height = frame.upright
-        return Arriving(name, place, width, height, boxes, task, ours.get("address"), ours.get("sha256"), unread)
+        marked, looked_at = (*remembered(ours.get("unread")), *unread), ours.get("state") != "untouched"
+        return Arriving(name, place, width, height, boxes, task, ours.get("address"), ours.get("sha256"), marked, looked_at)
 
     def found(self, file: CocoFile, name: str) -> list[Path]:
         """The files that a file_name may mean: beside the JSON file first, for sides have pictures of equal names."""

@@ -33,7 +33,8 @@ def mark_of(entry: Json, labels: Mapping[str, str | None]) -> Mark | Unread | No
     if isinstance(found, str):
         return Unread(source, _kind(entry), found)
     points, turned = found
-    return Mark(label, points, source, turned)
+    verified, score = _attributes(entry).get("verdict") != "unverified", _numbers([_attributes(entry).get("score")])
+    return Mark(label, points, source, turned, verified, score[0] if score else None)
 
 
 def _label(entry: Json, labels: Mapping[str, str | None]) -> str | None:

@@ -13,7 +13,9 @@ from typing import Any
 
 from exporters.crops import FORMAT
 from exporters.incoming.arriving import Arriving, ArrivingBox, ImportUnreadable, label_of, placed, size_of
+from exporters.incoming.marks import rectangle
 from exporters.incoming.reading import Reading
+from exporters.incoming.tables import points_of
 from vision.errors import MediaError
 from vision.media import image_paths
 from vision.types import Box
@@ -54,7 +56,10 @@ def _exported(manifest: Path, media: Path | None) -> Iterator[Arriving]:
                 tasks.setdefault(row["task"], []).append(row)
         for task, rows in tasks.items():
             file = files.get(rows[0]["image"])
-            boxes = [ArrivingBox(row["label"], box, None, row["crop"]) for row in rows if (box := _placed(row)) is not None]
+            read = [(row, _placed(row)) for row in rows]
+            boxes = [
+                ArrivingBox(row["label"], box, rectangle(points_of(row.get("quad"))), row["crop"]) for row, box in read if box is not None
+            ]
             name = file.name if file else rows[0]["image"]
             yield Arriving(name, file, rows[0]["width"], rows[0]["height"], tuple(boxes), task=task, sha256=rows[0]["image"])
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:

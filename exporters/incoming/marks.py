@@ -21,12 +21,17 @@ SQUARE = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """points: corners of the box, or the outline whose hull is the box, in the file's frame. turned: the four are a rotated box's own."""
+    """points: corners of the box, or the outline whose hull is the box, in the file's frame. turned: the four are a rotated box's own.
+
+    verified, score: see ArrivingBox.
+    """
 
     label: str | None
     points: tuple[Point, ...]
     source: str
     turned: bool = False
+    verified: bool = True
+    score: float | None = None
 
 
 def corners(x: float, y: float, width: float, height: float, *, degrees: float = 0.0) -> tuple[Point, ...]:
@@ -51,9 +56,9 @@ def boxes_of(marks: Iterable[Mark | Unread], frame: Frame) -> tuple[tuple[Arrivi
 
 
 def same(one: ArrivingBox, other: ArrivingBox) -> bool:
-    """Whether two boxes say one thing: the same label at the same place, to a hundredth of a pixel."""
+    """Whether two boxes say one thing: the same label at the same place, to a hundredth of a pixel, both looked at or neither."""
     near = all(math.isclose(a, b, abs_tol=0.01) for a, b in zip(one.box.xyxy, other.box.xyxy, strict=True))
-    return near and one.label == other.label and (one.quad is None) == (other.quad is None)
+    return near and (one.label, one.verified, one.quad is None) == (other.label, other.verified, other.quad is None)
 
 
 def _box(mark: Mark, frame: Frame) -> ArrivingBox | Unread:
@@ -65,7 +70,7 @@ def _box(mark: Mark, frame: Frame) -> ArrivingBox | Unread:
         return Unread(mark.source, "no size", "it has no width or no height")
     inside = hull.clipped(*frame.upright)
     if inside is not None:
-        return ArrivingBox(mark.label, inside, rectangle(points) if mark.turned else None, mark.source)
+        return ArrivingBox(mark.label, inside, rectangle(points) if mark.turned else None, mark.source, mark.verified, mark.score)
     if min(hull.width, hull.height) < 1:
         return Unread(mark.source, "under a pixel", f"it is {hull.width:.2f} x {hull.height:.2f} pixels")
     return Unread(mark.source, "outside", f"it lies outside of the picture of {frame.upright[0]} x {frame.upright[1]}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,52 +48,80 @@ class Matching:
 
 def match(arriving: Iterable[Arriving], rows: Iterable[Row], *, data_key: str, resolve: Callable[[str], Path]) -> Matching:
     """resolve: from a task's picture address to its file; raises MediaError. A picture that arrives twice is taken once."""
-    by_id = {row.id: row for row in rows}
-    by_name: dict[str, list[Row]] = {}
-    for row in by_id.values():
-        if isinstance(row.data.get(data_key), str):
-            by_name.setdefault(_key(original_name(row.data[data_key])), []).append(row)
-    found, taken, seen = Matching(), set[int](), set[str]()
-    for each in arriving:
-        task = _task(each, by_id, by_name, data_key, resolve, taken)
+    every, tasks, found = list(arriving), _Tasks(rows, data_key, resolve), Matching()
+    own = [tasks.own(each) for each in every]  # all of these first: another picture of equal content takes none of them
+    seen: set[tuple[str, int | None]] = set()
+    for each, numbered in zip(every, own, strict=True):
+        task = numbered or tasks.alike(each)
+        # what an export of ours calls two tasks are two, though their pictures are equal
+        names = {(digest, each.task) for digest in tasks.digests(each)} if task is None and each.file is not None else set()
         if task is not None:
-            taken.add(task.id)
             (found.done if task.annotated or task.cancelled else found.found).append((each, task.id))
         elif each.file is None:
             found.lost.append(each)
-        elif seen & each.digests:
+        elif seen & names:
             found.twice.append(each)
         else:
-            seen |= each.digests
+            seen |= names
             found.new.append(each)
     return found
 
 
-def _task(
-    each: Arriving,
-    by_id: dict[int, Row],
-    by_name: dict[str, list[Row]],
-    data_key: str,
-    resolve: Callable[[str], Path],
-    taken: set[int],
-) -> Row | None:
-    own = by_id.get(each.task) if each.task is not None else None
-    if own is not None and own.id not in taken and each.address is not None and own.data.get(data_key) == each.address:
-        return own
-    names = {_key(each.name), *([_key(original_name(each.address))] if each.address else [])}
-    candidates = [*([own] if own is not None else []), *(row for name in sorted(names) for row in by_name.get(name, []))]
-    digests = each.digests if candidates else frozenset[str]()
-    return next((row for row in candidates if row.id not in taken and _digest(row, data_key, resolve) in digests), None)
+class _Tasks:
+    """The project's tasks, each to be taken once."""
+
+    def __init__(self, rows: Iterable[Row], data_key: str, resolve: Callable[[str], Path]) -> None:
+        self._key, self._resolve = data_key, resolve
+        self._rows = {row.id: row for row in rows}
+        self._by_name: dict[str, list[Row]] = {}
+        self._digests: dict[int, str | None] = {}
+        self._known: dict[int, frozenset[str]] = {}
+        self._taken: set[int] = set()
+        for row in self._rows.values():
+            if isinstance(row.data.get(data_key), str):
+                self._by_name.setdefault(_key(original_name(row.data[data_key])), []).append(row)
+
+    def own(self, each: Arriving) -> Row | None:
+        """The task of its number, where the content agrees that the export remembers; without one, the address decides."""
+        row = self._rows.get(each.task) if each.task is not None else None
+        if row is None or row.id in self._taken or not isinstance(row.data.get(self._key), str):
+            return None
+        there = self._digest(row) if each.sha256 else None
+        same = there == each.sha256 if there is not None else each.address == row.data[self._key]
+        return self._take(row) if same else None
+
+    def alike(self, each: Arriving) -> Row | None:
+        """One of equal content, among those whose name may be its own. A name without a letter or digit may be anybody's."""
+        names = {_key(each.name), *([_key(original_name(each.address))] if each.address else []), ""}
+        candidates = [row for name in sorted(names, reverse=True) for row in self._by_name.get(name, []) if row.id not in self._taken]
+        digests = self.digests(each) if candidates else frozenset[str]()
+        found = next((row for row in candidates if self._digest(row) in digests), None)
+        return None if found is None else self._take(found)
+
+    def digests(self, each: Arriving) -> frozenset[str]:
+        """Each picture is read once."""
+        if id(each) not in self._known:
+            self._known[id(each)] = each.digests
+        return self._known[id(each)]
+
+    def _take(self, row: Row) -> Row:
+        self._taken.add(row.id)
+        return row
+
+    def _digest(self, row: Row) -> str | None:
+        if row.id not in self._digests:
+            try:
+                self._digests[row.id] = hashlib.sha256(self._resolve(row.data[self._key]).read_bytes()).hexdigest()
+            except (MediaError, OSError) as error:
+                log.warning("picture_failed", task=row.id, why=str(error))
+                self._digests[row.id] = None
+        return self._digests[row.id]
 
 
 def _key(name: str) -> str:
-    """Label Studio changes the names of uploads: blanks, signs, length. What is left of one says where to look; content decides."""
-    return re.sub(r"[\W_]", "", name.rpartition(".")[0] or name).casefold()[:24]
+    """Label Studio changes the names of uploads: blanks, signs, accents, length. What is left says where to look; content decides.
 
-
-def _digest(row: Row, data_key: str, resolve: Callable[[str], Path]) -> str | None:
-    try:
-        return hashlib.sha256(resolve(row.data[data_key]).read_bytes()).hexdigest()
-    except MediaError as error:
-        log.warning("picture_failed", task=row.id, why=str(error))
-        return None
+    Empty where nothing is left of it.
+    """
+    stem = name.rpartition(".")[0] if "." in name else name
+    return re.sub(r"[\W_]", "", unicodedata.normalize("NFKD", stem)).casefold()[:24]

@@ -12,10 +12,12 @@ from pathlib import Path
 from exporters.incoming.arriving import Arriving, ImportUnreadable, read_text
 from exporters.incoming.inside import Inside
 from exporters.incoming.marks import Mark, boxes_of
+from exporters.incoming.memory import Memory
 from exporters.incoming.reading import Reading
 from exporters.incoming.yolo_lines import mark_of
 from exporters.incoming.yolo_set import YoloSet, yolo_set
 from studio.unread import Unread
+from vision.orientation import Size
 
 SHOWN = 3
 WITHOUT = "no label file, so nothing is in it, as YOLO trainers take it"
@@ -28,12 +30,15 @@ def read(path: Path, media: Path | None, reading: Reading | None = None) -> Iter
     A data set names nothing outside its folder. Raises ImportUnreadable, also when not one line or label file can be used.
     """
     reading = reading or Reading()
-    found = yolo_set(path, media)
+    memory = Memory.of(path if path.is_dir() else path.parent)
+    found = yolo_set(path, None if memory.pictures else media)
     texts = _label_files(found)
-    _check(found, texts)
-    for each in found.missing:
-        reading.note(f"{each}, so that side does not come")
-    yield from _arriving(found, texts, reading)
+    if not memory.pictures:
+        _check(found, texts)
+        for each in found.missing:
+            reading.note(f"{each}, so that side does not come")
+    yield from _arriving(found, texts, reading, memory)
+    yield from _elsewhere(found, reading, memory, media)
 
 
 def _check(found: YoloSet, texts: dict[Path, Path]) -> None:
@@ -50,9 +55,17 @@ def _check(found: YoloSet, texts: dict[Path, Path]) -> None:
         )
 
 
-def _arriving(found: YoloSet, texts: dict[Path, Path], reading: Reading) -> Iterator[Arriving]:
+def _elsewhere(found: YoloSet, reading: Reading, memory: Memory, media: Path | None) -> Iterator[Arriving]:
+    """Pictures that an export of ours left out (`--pictures none`)."""
+    read = _Read(found, reading, memory)
+    for each in memory.others(found.inside.root, media):
+        if (arriving := read.one(each.name, each.file, each.text, each.size)) is not None:
+            yield arriving
+
+
+def _arriving(found: YoloSet, texts: dict[Path, Path], reading: Reading, memory: Memory) -> Iterator[Arriving]:
     labelled = {each.parent for each in texts}
-    read = _Read(found, reading)
+    read = _Read(found, reading, memory)
     pictures = [each for picture in found.pictures if (each := read.picture(picture, texts.get(picture), labelled)) is not None]
     if read.bad and not read.good:
         first = "; ".join(f"{each.region}: {each.why}" for each in read.bad[:SHOWN])
@@ -67,6 +80,7 @@ class _Read:
 
     found: YoloSet
     reading: Reading
+    memory: Memory
     good: int = 0
     bad: list[Unread] = field(default_factory=list)
 
@@ -76,17 +90,23 @@ class _Read:
         if text is None and picture.parent not in labelled:
             self.reading.refuse(picture.name, LEFT, "Give it an empty label file if nothing is in it.")
             return None
+        return self.one(picture.name, picture, text, None)
+
+    def one(self, name: str, picture: Path | None, text: Path | None, size: Size | None) -> Arriving | None:
+        """size: as far as it is known without the picture."""
         marks = self.marks(text) if text is not None else []
-        frame = self.reading.frame_of(picture.name, picture, None, [], seen_upright=self.found.upright or not marks)
+        upright = self.found.upright or not marks or name in self.memory.pictures
+        frame = self.reading.frame_of(name, picture, size, [], seen_upright=upright)
         if frame is None:
             return None
         if text is None:
-            self.reading.note(WITHOUT, picture.name)
+            self.reading.note(WITHOUT, name)
         width, height = frame.size
-        boxes, unread = boxes_of((_scaled(each, width, height) for each in marks), frame)
+        scaled = self.memory.exact(name, [_scaled(each, width, height) for each in marks])
+        boxes, unread = boxes_of(scaled, frame)
         self.good += len(boxes)
         self.bad += unread
-        return Arriving(picture.name, picture, *frame.upright, boxes, unread=unread)
+        return self.memory.completed(Arriving(name, picture, *frame.upright, boxes, unread=unread))
 
     def marks(self, text: Path) -> list[Mark | Unread]:
         try:

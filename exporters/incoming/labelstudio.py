@@ -1,0 +1,118 @@
+"""Reads Label Studio's JSON export, and the tasks of an export of ours: what people approved there, as its own reading has it.
+
+Answers that were skipped, and tasks without one, do not arrive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from exporters.incoming.arriving import Arriving, ArrivingBox, ImportUnreadable, placed, read_json, size_of
+from exporters.incoming.nearby import Nearby
+from exporters.incoming.reading import Reading
+from exporters.pictures import original_name
+from studio.inferred import inferred
+from studio.label_config import LabelConfig
+from studio.results import Quad
+from studio.several import decided, reviewed
+from studio.tasks import Judged
+from studio.unread import Unread
+from vision.errors import MediaError
+
+CONFIG = "label_config.xml"
+Json = Mapping[str, Any]
+
+
+def read(path: Path, media: Path | None, reading: Reading | None = None) -> Iterator[Arriving]:
+    """path: the JSON file, or a folder of such; labels are read by `label_config.xml` beside, else off the regions.
+
+    media: folder with the pictures, found by their addresses. Raises ImportUnreadable, LabelConfigError.
+    """
+    files = [path] if path.is_file() else sorted(path.glob("tasks-*.json")) or sorted(path.glob("*.json"))
+    tasks = [task for file in files for task in _tasks(file)]
+    if not tasks:
+        raise ImportUnreadable(f"There is no task in {path}.", hint="Name the file that Label Studio's Export button gives as JSON.")
+    config_file = (path.parent if path.is_file() else path) / CONFIG
+    config = LabelConfig.parse(config_file.read_text(encoding="utf-8")) if config_file.is_file() else inferred(tasks)
+    near = Nearby(media)
+    for task in tasks:
+        arriving = _arriving(task, config, near)
+        if arriving is not None:
+            yield arriving
+
+
+def _tasks(file: Path) -> list[Json]:
+    """With a number each, which tasks of ours have in their meta."""
+    content = read_json(file)
+    if not isinstance(content, list):
+        return []
+    if not all(isinstance(each, Mapping) and isinstance(each.get("data"), Mapping) for each in content):
+        raise ImportUnreadable(f"{file} is no JSON export of Label Studio.", hint="Choose JSON there, not JSON-MIN or another format.")
+    return [{**each, "id": _number(each) or 0} for each in content]
+
+
+def _number(task: Json) -> int | None:
+    meta = task.get("meta")
+    ours = meta.get("dinolabel") if isinstance(meta, Mapping) else None
+    number = ours.get("task") if isinstance(ours, Mapping) else task.get("id")
+    return number if isinstance(number, int) else None
+
+
+def _arriving(task: Json, config: LabelConfig, near: Nearby) -> Arriving | None:
+    address = task["data"].get(config.data_key)
+    if not isinstance(address, str):
+        return None
+    file = near.find(address)
+    size = _measured(file)
+    sized = task if size is None else _resized(task, size)
+    review, looked_at = reviewed(sized, config), decided(sized, config)
+    chosen = [each for each in review.judged if each.verdict in ("approved", "unverified")]
+    named = [" / ".join(each.labels) for each in review.conflicts]
+    unread = tuple(Unread(f"task {task['id']}", "disagreement", f"people named a box {each}") for each in named)
+    if not chosen and not unread and not looked_at:
+        return None
+    width, height = size or next(((each.width, each.height) for each in chosen), (0, 0))
+    boxes = [_box(each, width, height) for each in chosen]
+    return Arriving(
+        name=original_name(address),
+        file=file,
+        width=width,
+        height=height,
+        boxes=tuple(each for each in boxes if isinstance(each, ArrivingBox)),
+        task=task["id"] or None,
+        address=address,
+        unread=(*unread, *(each for each in boxes if isinstance(each, Unread))),
+        looked_at=looked_at,
+    )
+
+
+def _measured(file: Path | None) -> tuple[int, int] | None:
+    try:
+        return None if file is None else size_of(file)
+    except MediaError:
+        return None
+
+
+def _resized(task: Json, size: tuple[int, int]) -> Json:
+    """Regions are shares of the picture as it was shown; the size beside them may be one from before its turn."""
+    own = {"original_width": size[0], "original_height": size[1]}
+    answers = [each for each in task.get("annotations") or [] if isinstance(each, Mapping)]
+    return {
+        **task,
+        "annotations": [
+            {**each, "result": [{**region, **own} if isinstance(region, Mapping) else region for region in each.get("result") or []]}
+            for each in answers
+        ],
+    }
+
+
+def _box(judged: Judged, width: int, height: int) -> ArrivingBox | Unread:
+    across, down = width / judged.width, height / judged.height
+    x1, y1, x2, y2 = judged.box.xyxy
+    box = placed(x1 * across, y1 * down, x2 * across, y2 * down, width, height)
+    if box is None:
+        return Unread(judged.region, "box", "less than a pixel of it lies in the picture")
+    quad: Quad | None = judged.quad and tuple((x * across, y * down) for x, y in judged.quad)  # type: ignore[assignment]  # four of them
+    return ArrivingBox(judged.label, box, quad, f"region {judged.region}", judged.verdict == "approved", judged.score)
