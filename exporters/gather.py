@@ -137,7 +137,8 @@ class _Gatherer:
         self.tally.add(review, negative=negative)
         if not boxes and not negative:
             return
-        looked_at = decided(task, self.config)
+        # people who only disagree about what is there, beside a button's boxes, did not say that nothing else is
+        looked_at = decided(task, self.config) and (not review.conflicts or any(each.verdict == "approved" for each in boxes))
         key, stamp = str(task["id"]), digest([task.get("data"), boxes, looked_at])
         entry = self.journal.found(key, stamp, fits=self._still_there)
         if entry is None:

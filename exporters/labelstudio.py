@@ -84,12 +84,13 @@ def _task(task: Json, review: Review, config: LabelConfig, wish: Wish) -> dict[s
     for each in chosen(review, wish):
         kept.setdefault(each.annotation, set()).add(each.region)
     answers = list(_annotations(task, kept, config))
+    if decided(task, config) and not review.conflicts and all(each.verdict == "unverified" for each in chosen(review, wish)):
+        answers.insert(0, {"result": [], "was_cancelled": False})  # nobody who looked saw anything, whatever a button proposed
     people = {str(each.annotation): each.who for each in chosen(review, wish)}
     return {
         "data": task.get("data") or {},
         "meta": {**(task.get("meta") or {}), "dinolabel": {"format": FORMAT, "task": task["id"], "annotators": people}},
-        # nobody looked where only a button answered: a task without an answer then, and no "nothing here"
-        "annotations": answers or ([{"result": [], "was_cancelled": False}] if decided(task, config) else []),
+        "annotations": answers,
         "predictions": list(_shown(task, kept)),
     }
 
