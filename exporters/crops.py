@@ -17,7 +17,8 @@ import structlog
 from exporters.approved import Selection, approved
 from exporters.croplists import MANIFEST, save, write_lists
 from exporters.foldernames import folder_names, safe
-from exporters.gather import How, OpenImage
+from exporters.frame import framed
+from exporters.gather import Find, How, OpenImage
 from exporters.journal import Journal, digest
 from exporters.report import Report
 from exporters.whole import Tray, resumed
@@ -26,6 +27,7 @@ from studio.label_config import LabelConfig
 from studio.tasks import Judged
 from vision.cropping import cut
 from vision.errors import MediaError
+from vision.media import stored
 from vision.types import Box, CropPolicy, Image
 
 FORMAT = 1
@@ -68,13 +70,15 @@ def export(
     selection = approved(tasks, config, generic_is_unknown=how.get("generic_is_unknown", False), annotators=wish.annotators)
     folders = folder_names(each.label for each in selection.judged if each.kind == "named" and each.label)
     with resumed(out, mark=MANIFEST) as (folder, path), Journal(path, [FORMAT, asdict(policy), folders, wish.group_by]) as journal:
-        writer = _Writer(Tray(folder), policy, folders, how["open_image"], wish.group_by)
+        writer = _Writer(Tray(folder), policy, folders, how["open_image"], how.get("find"), wish.group_by)
         for done, (task, judged) in enumerate(selection.by_task.items()):
             progress(done, len(selection.by_task))
             writer.picture(selection.data[task], config.data_key, judged, journal)
         progress(len(selection.by_task), len(selection.by_task))
         write_lists(journal, writer.tray)
-        report = replace(counted(selection), rows=writer.rows, outside=writer.outside, failed=tuple(writer.failed))
+        report = replace(
+            counted(selection), rows=writer.rows, outside=writer.outside, failed=tuple(writer.failed), sideways=writer.sideways
+        )
         writer.tray.path(SUMMARY).write_text(json.dumps(asdict(report), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         writer.tray.tidy()
     log.info("crops_exported", rows=report.rows, images=report.images, failed=len(report.failed), conflicts=len(report.conflicts))
@@ -89,18 +93,21 @@ class _Writer:
     policy: CropPolicy
     folders: Mapping[str, str]
     open_image: OpenImage
+    find: Find | None
     group_by: str | None = None
     rows: int = 0
     outside: int = 0
+    sideways: int = 0
     failed: list[Mapping[str, Any]] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)
+    turned: bool = False
 
     def picture(self, data: Mapping[str, Any], key: str, judged: list[Judged], journal: Journal) -> None:
         """Cut all boxes of one picture, unless an earlier run did; a picture that cannot be had is noted and gives no row."""
         name, stamp = str(judged[0].task), digest([data, judged])
         entry = journal.found(name, stamp, fits=lambda found: all(self.tray.path(row["crop"]).is_file() for row in found["rows"]))
         if entry is None:
-            before = self.outside
+            before, self.turned = self.outside, False
             try:
                 rows = list(self._cut(data, key, judged))
             except MediaError as error:
@@ -108,17 +115,19 @@ class _Writer:
                 failure = {"task": judged[0].task, "error": type(error).__name__, "why": str(error), "hint": error.hint}
                 self.failed.append(failure | {"boxes": len(judged)})
                 return
-            entry = {"rows": rows, "outside": self.outside - before}
+            entry = {"rows": rows, "outside": self.outside - before, "sideways": self.turned}
             journal.note(name, stamp, entry)
         else:
             self.outside += entry["outside"]
             self.taken.update(row["crop"].casefold() for row in entry["rows"])
         self.rows += len(entry["rows"])
+        self.sideways += entry["sideways"]
 
     def _cut(self, data: Mapping[str, Any], key: str, judged: list[Judged]) -> Iterator[dict[str, Any]]:
         if data.get(key) is None:
             raise MediaError("The task has no picture.", hint="Its data lacks the key that the label config shows.")
         image = self.open_image(data[key])
+        judged, self.turned = framed(judged, image, lambda: self._turn(data[key]))
         pixels = image.pixels
         by, split = data.get(self.group_by or OUR_GROUP), data.get(OUR_SPLIT)
         for each in judged:
@@ -131,6 +140,9 @@ class _Writer:
                 group = image.sha256 if by is None else str(by)
                 row = _row(each, image, box, view=view, path=path, policy=self.policy, group=group)
                 yield {**row, "split": split} if split in SPLITS else row
+
+    def _turn(self, address: Any) -> int:
+        return 1 if self.find is None else stored(self.find(address))[1]
 
     def _path(self, judged: Judged, view: str) -> str:
         """Relative path of a crop that no other has."""

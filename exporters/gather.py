@@ -16,6 +16,7 @@ import structlog
 
 from exporters.copies import suffix_of, take
 from exporters.foldernames import safe
+from exporters.frame import framed
 from exporters.journal import Journal, digest
 from exporters.pictures import UNLABELLED, Marked, Picture, clean, original_name, read
 from exporters.report import Report, Tally, chosen, empty
@@ -25,6 +26,7 @@ from studio.label_config import LabelConfig
 from studio.several import decided, reviewed
 from studio.tasks import Judged
 from vision.errors import MediaError
+from vision.media import stored
 from vision.split import side
 from vision.types import Box, Image
 
@@ -120,6 +122,7 @@ class _Gatherer:
     place: Place
     rows: int = 0
     outside: int = 0
+    sideways: int = 0
     unnamed: bool = False
     failed: list[Json] = field(default_factory=list)
     sides: dict[str, int] = field(default_factory=dict)
@@ -149,7 +152,9 @@ class _Gatherer:
     def result(self) -> Gathered:
         labels = tuple(map(clean, self.config.labels))
         classes = (*labels, *([UNLABELLED] if self.unnamed and UNLABELLED not in labels else []))
-        report = self.tally.report(rows=self.rows, outside=self.outside, failed=tuple(self.failed), sides=self.sides)
+        report = self.tally.report(
+            rows=self.rows, outside=self.outside, failed=tuple(self.failed), sides=self.sides, sideways=self.sideways
+        )
         return Gathered(self.journal, self.tray, classes, self.config, self.wish, report, self.open_image)
 
     def _entry(self, task: Json, boxes: list[Judged], *, looked_at: bool) -> dict[str, Any]:
@@ -166,6 +171,7 @@ class _Gatherer:
         if not isinstance(address, str):
             raise MediaError("The task has no picture.", hint="Its data lacks the key that the label config shows.")
         image, file = self.open_image(address), self.find(address)
+        boxes, sideways = framed(boxes, image, lambda: stored(file)[1])
         marked = [each for judged in boxes if (each := self._marked(judged, image)) is not None]
         by = data.get(self.wish.group_by) if self.wish.group_by else None
         group = image.sha256 if by is None else str(by)
@@ -187,7 +193,7 @@ class _Gatherer:
         placed = self.place(picture) if self.wish.pictures != "none" else None
         if placed is not None:
             take(file, image, self.tray.path(placed), link=self.wish.pictures == "link")
-        return {**asdict(replace(picture, placed=placed)), "lost": len(boxes) - len(marked)}
+        return {**asdict(replace(picture, placed=placed)), "lost": len(boxes) - len(marked), "sideways": sideways}
 
     def _marked(self, judged: Judged, image: Image) -> Marked | None:
         """The box on the picture as it is now: boxes are stored as shares of it, whatever size was written beside them."""
@@ -229,6 +235,7 @@ class _Gatherer:
             return
         self.rows += len(entry["boxes"])
         self.outside += entry["lost"]
+        self.sideways += entry["sideways"]
         self.sides[entry["side"]] = self.sides.get(entry["side"], 0) + 1
         self.unnamed = self.unnamed or any(each["label"] == UNLABELLED for each in entry["boxes"])
 

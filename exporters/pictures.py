@@ -85,7 +85,7 @@ def clean(text: str) -> str:
 
 
 def read(entry: Mapping[str, Any]) -> Picture:
-    values = {name: value for name, value in entry.items() if name != "lost"}
+    values = {name: value for name, value in entry.items() if name not in ("lost", "sideways")}
     unread = tuple(Unread(**each) for each in entry.get("unread", ()))
     return Picture(**{**values, "boxes": tuple(_marked(each) for each in entry["boxes"]), "unread": unread})
 

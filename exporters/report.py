@@ -24,7 +24,8 @@ class Report:
 
     approved: of each learnt label. images: pictures with a decided box. negatives: pictures that people left without any. skipped:
     cancelled annotations. failed: pictures that could not be opened, with the boxes that cost. outside: boxes with less than a pixel
-    inside their picture. sides: pictures by side of the split. rows: what was written, in the format's own unit.
+    inside their picture. sides: pictures by side of the split. rows: what was written, in the format's own unit. sideways:
+    pictures beside whose boxes the size before their turn was written; the boxes are taken as upright.
     """
 
     approved: Mapping[str, int]
@@ -41,6 +42,7 @@ class Report:
     failed: tuple[Mapping[str, Any], ...] = ()
     negatives: int = 0
     sides: Mapping[str, int] = field(default_factory=dict)
+    sideways: int = 0
 
 
 @dataclass

@@ -135,12 +135,15 @@ def _tell(what: str, report: Report, folder: Path | None, *, as_json: bool) -> N
     if as_json:
         console.out.print_json(json.dumps({**asdict(report), "out": str(folder) if folder else None}))
         return
+    from vision.orientation import SWAPPED
+
     names = ", ".join(f"{label} {count}" for label, count in report.approved.items()) or "none"
     kinds = {kind: getattr(report, kind) for kind in ("generic", "unknown", "unlabelled", "rejected", "unverified")}
     facts = [("approved", escape(names)), *((kind, f"{count:,}") for kind, count in kinds.items() if count)]
     facts += [("negatives", words.counted(report.negatives, "picture"))] if report.negatives else []
     facts += [(name, words.counted(number, "picture")) for name, number in sorted(report.sides.items())]
     facts += [("skipped", words.counted(report.skipped, "annotation"))] if report.skipped else []
+    facts += [("turned", f"{words.counted(report.sideways, 'picture')}: {SWAPPED}")] if report.sideways else []
     facts += [("outside", words.counted(report.outside, "box", "boxes"))] if report.outside else []
     console.out.print(console.rows(facts))
     for title, entries in (("left out, people disagree", report.conflicts), ("pictures that failed", report.failed)):

@@ -97,27 +97,35 @@ def _outlines(shapes: Any) -> list[list[Point]]:
 
 
 def _mask(shape: Json) -> tuple[tuple[Point, ...], bool] | str:
-    """The hull of a mask, run lengths column by column; those that are packed as text need pycocotools."""
+    """The hull of a mask: run lengths of outside and inside in turn, column by column."""
     size, counts = _numbers(shape.get("size")), shape.get("counts")
     if size is None or len(size) != 2 or not 0 < size[0] * size[1] <= MAX_PIXELS:
         return "its mask has no size"
     height, width = (int(each) for each in size)
-    if isinstance(counts, str):
-        return _packed(counts, height, width)
-    runs = _numbers(counts)
+    runs = _unpacked(counts) if isinstance(counts, str) else _numbers(counts)
     if not runs or min(runs) < 0 or sum(runs) != height * width:
         return "the runs of its mask do not fill its size"
     mask = np.repeat(np.arange(len(runs)) % 2 == 1, np.asarray(runs, dtype=np.int64)).reshape(width, height)
     across, down = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(across):
         return "its mask is empty"
-    return corners(across[0], down[0], across[-1] + 1 - across[0], down[-1] + 1 - down[0]), False
+    return corners(float(across[0]), float(down[0]), float(across[-1] + 1 - across[0]), float(down[-1] + 1 - down[0])), False
 
 
-def _packed(counts: str, height: int, width: int) -> tuple[tuple[Point, ...], bool] | str:
-    try:
-        from pycocotools import mask
-    except ImportError:
-        return "its mask is packed, and it has no bbox; the package pycocotools would read it"
-    x, y, across, down = (float(each) for each in mask.toBbox({"size": [height, width], "counts": counts.encode()}))
-    return (corners(x, y, across, down), False) if across > 0 and down > 0 else "its mask is empty"
+def _unpacked(text: str) -> list[float]:
+    """Run lengths that COCO's tools pack as text: five bits a character, the lowest first, from `0` on; a sixth says that more follow and
+    the last one's fifth is the sign. From the fourth run on each is the difference to the one before the last. Nothing for other text."""
+    runs: list[float] = []
+    value, shift = 0, 0
+    for character in text:
+        bits = ord(character) - ord("0")
+        if not 0 <= bits < 64 or shift > 60:
+            return []
+        value |= (bits & 31) << shift
+        shift += 5
+        if bits & 32:
+            continue
+        value -= (bits & 16) and 1 << shift
+        runs.append(value + (runs[-2] if len(runs) > 2 else 0))
+        value, shift = 0, 0
+    return runs if shift == 0 else []

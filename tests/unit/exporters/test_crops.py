@@ -127,7 +127,7 @@ def test_people_who_disagree_are_listed_and_left_out(pictures: Path, tmp_path: P
 
 
 def test_boxes_are_shares_of_the_picture_as_it_is_now(pictures: Path, tmp_path: Path) -> None:
-    kept = region("p0", 50, "jason") | {"original_width": 2 * WIDTH, "original_height": 3 * HEIGHT}
+    kept = region("p0", 50, "jason") | {"original_width": 2 * WIDTH, "original_height": 2 * HEIGHT}
     _, rows = run(pictures, tmp_path / "out", task(1, [kept], []))
     assert rows[0]["box"] == [100.0, 10.0, 140.0, 50.0]
 

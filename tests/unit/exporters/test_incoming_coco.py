@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import PIL.Image
 import pytest
 
@@ -85,16 +85,26 @@ def test_an_annotation_is_a_box_or_makes_its_picture_undecided(tmp_path: Path, e
     assert all(each.region == "annotation 1" and each.why for each in found.unread)
 
 
-def test_a_packed_mask_needs_its_library_only_without_a_box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("seed", range(6))
+def test_a_packed_mask_is_read_as_its_own_library_does(tmp_path: Path, seed: int) -> None:
     mask = pytest.importorskip("pycocotools.mask")
-    packed = mask.frPyObjects({"size": [HEIGHT, WIDTH], "counts": RUNS}, HEIGHT, WIDTH)["counts"].decode()
-    shape = {"size": [HEIGHT, WIDTH], "counts": packed}
+    x, y = 3 + seed * 7, 2 + seed * 5
+    drawn = np.zeros((HEIGHT, WIDTH), dtype=np.uint8, order="F")
+    drawn[y : y + 30, x : x + 40] = np.random.default_rng(seed).integers(0, 2, drawn[y : y + 30, x : x + 40].shape)
+    packed = mask.encode(drawn)
+    expected = mask.toBbox(packed)
     picture(tmp_path / "images/a.jpg")
+    shape = {"size": [HEIGHT, WIDTH], "counts": packed["counts"].decode()}
     write(tmp_path / "annotations/instances.json", [ENTRY | {"bbox": [], "segmentation": shape}])
-    assert boxes(read(tmp_path)[0]) == [("mina", BOX)]
-    monkeypatch.setitem(sys.modules, "pycocotools", None)
-    (found,) = read(tmp_path)
-    assert [each.kind for each in found.unread] == ["outline"] and "pycocotools" in found.unread[0].why
+    (found,) = read(tmp_path)[0].boxes
+    assert found.box.xyxy == pytest.approx((*expected[:2], expected[0] + expected[2], expected[1] + expected[3]))
+
+
+@pytest.mark.parametrize("counts", ["", "~~~", "o" * 40, "0\u00e9"])
+def test_text_that_packs_no_mask_is_said(tmp_path: Path, counts: str) -> None:
+    picture(tmp_path / "images/a.jpg")
+    write(tmp_path / "annotations/instances.json", [ENTRY | {"bbox": [], "segmentation": {"size": [HEIGHT, WIDTH], "counts": counts}}])
+    assert [each.kind for each in read(tmp_path)[0].unread] == ["outline"]
 
 
 def test_cvat_turns_a_box_clockwise_about_its_middle(tmp_path: Path) -> None:
