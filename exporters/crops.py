@@ -121,7 +121,7 @@ class _Writer:
             self.outside += entry["outside"]
             self.taken.update(row["crop"].casefold() for row in entry["rows"])
         self.rows += len(entry["rows"])
-        self.sideways += entry["sideways"]
+        self.sideways += entry.get("sideways", 0)
 
     def _cut(self, data: Mapping[str, Any], key: str, judged: list[Judged]) -> Iterator[dict[str, Any]]:
         if data.get(key) is None:

@@ -235,7 +235,7 @@ class _Gatherer:
             return
         self.rows += len(entry["boxes"])
         self.outside += entry["lost"]
-        self.sideways += entry["sideways"]
+        self.sideways += entry.get("sideways", 0)
         self.sides[entry["side"]] = self.sides.get(entry["side"], 0) + 1
         self.unnamed = self.unnamed or any(each["label"] == UNLABELLED for each in entry["boxes"])
 

@@ -5,8 +5,10 @@ What several files say of one picture is put together before anything is said of
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from exporters.incoming.arriving import Arriving, ImportUnreadable
 from exporters.incoming.coco_files import CocoFile, Json, detection_files
 from exporters.incoming.coco_marks import mark_of
 from exporters.incoming.inside import Inside, there
-from exporters.incoming.marks import Mark, boxes_of, same
+from exporters.incoming.marks import Mark, boxes_of, said
 from exporters.incoming.reading import Reading
 from exporters.incoming.tables import remembered
 from exporters.offline import fits, pieces
@@ -43,9 +45,6 @@ class _Reader:
     pictures: dict[Any, Arriving] = field(default_factory=dict)
     refused: set[Any] = field(default_factory=set)
 
-    def __post_init__(self) -> None:
-        self.fitting = fits(self.inside.media or self.inside.root)
-
     def file(self, file: CocoFile) -> None:
         if strays := file.strays():
             self.reading.note(f"{file.path.name}: {strays} annotations are of no picture that it lists")
@@ -57,11 +56,11 @@ class _Reader:
 
     def picture(self, file: CocoFile, image: Json, entries: list[Json]) -> None:
         name = pieces(image["file_name"])[-1]
-        there = self.found(file, image["file_name"])
-        if len(there) > 1:
+        places = self.found(file, image["file_name"], _ours(image).get("sha256"))
+        if len(places) > 1:
             self.reading.refuse(name, f"Several files fit {image['file_name']}.", "Keep the folders that the data set names.")
             return
-        place = there[0] if there else None
+        place = places[0] if places else None
         key = place.resolve() if place else (file.path.parent, image["file_name"])
         arriving = self.arriving(file, image, entries, name, place)
         if arriving is None:
@@ -78,22 +77,42 @@ class _Reader:
         if frame is None:
             return None
         boxes, unread = boxes_of(marks, frame)
-        ours = image.get("dinolabel") if isinstance(image.get("dinolabel"), Mapping) else {}
-        assert isinstance(ours, Mapping)
+        ours = _ours(image)
         task = image["id"] if ours and isinstance(image.get("id"), int) else None
         width, height = frame.upright
         marked, looked_at = (*remembered(ours.get("unread")), *unread), ours.get("state") != "untouched"
         return Arriving(name, place, width, height, boxes, task, ours.get("address"), ours.get("sha256"), marked, looked_at)
 
-    def found(self, file: CocoFile, name: str) -> list[Path]:
-        """The files that a file_name may mean: beside the JSON file first, for sides have pictures of equal names."""
-        if self.inside.media is None:
-            path, side = file.path.parent, file.path.stem.partition("_")[2]
-            own = path.parent if path.name == "annotations" else path
-            for folder in (path, *([own / "images" / side, own / side] if side else []), own / "images", own / "data", own):
-                if there(folder / name) and (folder / name).is_file() and self.inside.holds(folder / name):
-                    return [folder / name]
-        return [each for each in self.fitting(pieces(name)) if self.inside.holds(each)]
+    def found(self, file: CocoFile, name: str, sha256: str | None) -> list[Path]:
+        """The files that a file_name may mean: of a folder that a person named, else of the data set. sha256: where known."""
+        chosen: list[Path] = []
+        if self.inside.media is not None:
+            chosen = self.below_media(pieces(name))
+            chosen = [each for each in chosen if sha256 is None or hashlib.sha256(each.read_bytes()).hexdigest() == sha256]
+        return chosen if len(chosen) == 1 else self.beside(file, name) or chosen
+
+    def beside(self, file: CocoFile, name: str) -> list[Path]:
+        """Of the data set: near the JSON file first, for sides have pictures of equal names."""
+        path, side = file.path.parent, file.path.stem.partition("_")[2]
+        own = path.parent if path.name == "annotations" else path
+        for folder in (path, *([own / "images" / side, own / side] if side else []), own / "images", own / "data", own):
+            if there(folder / name) and (folder / name).is_file() and self.inside.holds(folder / name):
+                return [folder / name]
+        return [each for each in self.below_root(pieces(name)) if self.inside.holds(each)]
+
+    @cached_property
+    def below_media(self) -> Callable[[list[str]], list[Path]]:
+        return fits(self.inside.media or self.inside.root)
+
+    @cached_property
+    def below_root(self) -> Callable[[list[str]], list[Path]]:
+        return fits(self.inside.root)
+
+
+def _ours(image: Json) -> Json:
+    """What an export of ours remembers of a picture."""
+    found = image.get("dinolabel")
+    return found if isinstance(found, Mapping) else {}
 
 
 def _size(image: Json) -> Size | None:
@@ -106,5 +125,6 @@ def _size(image: Json) -> Size | None:
 
 
 def _together(one: Arriving, other: Arriving) -> Arriving:
-    more = tuple(each for each in other.boxes if not any(same(each, known) for known in one.boxes))
+    known = {said(each) for each in one.boxes}
+    more = tuple(each for each in other.boxes if said(each) not in known)
     return replace(one, boxes=(*one.boxes, *more), unread=(*one.unread, *(each for each in other.unread if each not in one.unread)))

@@ -6,7 +6,7 @@ Knows geometry only: points of the file's frame go in (vision.orientation), pixe
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 from exporters.incoming.arriving import ArrivingBox
@@ -44,21 +44,20 @@ def corners(x: float, y: float, width: float, height: float, *, degrees: float =
 
 def boxes_of(marks: Iterable[Mark | Unread], frame: Frame) -> tuple[tuple[ArrivingBox, ...], tuple[Unread, ...]]:
     """Boxes of the upright picture, exact copies once, and the marks that give none."""
-    boxes: list[ArrivingBox] = []
+    boxes: dict[Hashable, ArrivingBox] = {}
     unread: list[Unread] = []
     for each in marks:
         found = each if isinstance(each, Unread) else _box(each, frame)
         if isinstance(found, Unread):
             unread.append(found)
-        elif not any(same(found, other) for other in boxes):
-            boxes.append(found)
-    return tuple(boxes), tuple(unread)
+        else:
+            boxes.setdefault(said(found), found)
+    return tuple(boxes.values()), tuple(unread)
 
 
-def same(one: ArrivingBox, other: ArrivingBox) -> bool:
-    """Whether two boxes say one thing: the same label at the same place, to a hundredth of a pixel, both looked at or neither."""
-    near = all(math.isclose(a, b, abs_tol=0.01) for a, b in zip(one.box.xyxy, other.box.xyxy, strict=True))
-    return near and (one.label, one.verified, one.quad is None) == (other.label, other.verified, other.quad is None)
+def said(box: ArrivingBox) -> Hashable:
+    """What a box says, equal for copies of it: label and place, to a hundredth of a pixel, and whether somebody looked at it."""
+    return box.label, box.verified, box.quad is None, tuple(round(each, 2) for each in box.box.xyxy)
 
 
 def _box(mark: Mark, frame: Frame) -> ArrivingBox | Unread:
