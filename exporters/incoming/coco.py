@@ -5,7 +5,6 @@ What several files say of one picture is put together before anything is said of
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -17,6 +16,7 @@ from exporters.incoming.coco_files import CocoFile, Json, detection_files
 from exporters.incoming.coco_marks import mark_of
 from exporters.incoming.inside import Inside, there
 from exporters.incoming.marks import Mark, boxes_of, said
+from exporters.incoming.nearby import Nearby
 from exporters.incoming.reading import Reading
 from exporters.incoming.tables import remembered
 from exporters.offline import fits, pieces
@@ -56,12 +56,13 @@ class _Reader:
 
     def picture(self, file: CocoFile, image: Json, entries: list[Json]) -> None:
         name = pieces(image["file_name"])[-1]
-        places = self.found(file, image["file_name"], _ours(image).get("sha256"))
+        places = self.own(file, image) if _ours(image) else self.found(file, image["file_name"])
         if len(places) > 1:
             self.reading.refuse(name, f"Several files fit {image['file_name']}.", "Keep the folders that the data set names.")
             return
         place = places[0] if places else None
-        key = place.resolve() if place else (file.path.parent, image["file_name"])
+        # what an export of ours calls two tasks are two, though their pictures are equal
+        key = (place.resolve() if place else (file.path.parent, image["file_name"]), image.get("id") if _ours(image) else None)
         arriving = self.arriving(file, image, entries, name, place)
         if arriving is None:
             self.refused.add(key)
@@ -83,12 +84,15 @@ class _Reader:
         marked, looked_at = (*remembered(ours.get("unread")), *unread), ours.get("state") != "untouched"
         return Arriving(name, place, width, height, boxes, task, ours.get("address"), ours.get("sha256"), marked, looked_at)
 
-    def found(self, file: CocoFile, name: str, sha256: str | None) -> list[Path]:
-        """The files that a file_name may mean: of a folder that a person named, else of the data set. sha256: where known."""
-        chosen: list[Path] = []
-        if self.inside.media is not None:
-            chosen = self.below_media(pieces(name))
-            chosen = [each for each in chosen if sha256 is None or hashlib.sha256(each.read_bytes()).hexdigest() == sha256]
+    def own(self, file: CocoFile, image: Json) -> list[Path]:
+        """Of an export of ours: beside it, else by the address and content that it remembers; it may be nowhere, for its task is known."""
+        beside, ours = self.beside(file, image["file_name"]), _ours(image)
+        place = beside[0] if len(beside) == 1 else self.near.find(str(ours.get("address")), ours.get("sha256"))
+        return [] if place is None else [place]
+
+    def found(self, file: CocoFile, name: str) -> list[Path]:
+        """The files that a file_name may mean: of a folder that a person named, else of the data set."""
+        chosen = self.below_media(pieces(name)) if self.inside.media is not None else []
         return chosen if len(chosen) == 1 else self.beside(file, name) or chosen
 
     def beside(self, file: CocoFile, name: str) -> list[Path]:
@@ -99,6 +103,10 @@ class _Reader:
             if there(folder / name) and (folder / name).is_file() and self.inside.holds(folder / name):
                 return [folder / name]
         return [each for each in self.below_root(pieces(name)) if self.inside.holds(each)]
+
+    @cached_property
+    def near(self) -> Nearby:
+        return Nearby(self.inside.media)
 
     @cached_property
     def below_media(self) -> Callable[[list[str]], list[Path]]:

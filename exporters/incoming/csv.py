@@ -53,7 +53,7 @@ def _arriving(rows: list[Row], near: Nearby, file: Path, reading: Reading) -> Ar
     first = rows[0]
     facts = {**first, "address": first["image"], "task": first["task"] or None}
     said, digest = first.get("file", ""), first["sha256"] or None
-    here = near.find(first["image"], digest) or still_there(said, digest)
+    here = near.find(first["image"], digest) or still_there(said, digest, original_name(first["image"]))
     full = [each for each in rows if any(each[name] for name in ("label", "x1", "y1", "x2", "y2"))]
     boxes = [{**each, "quad": each.get("quad", "").split()} for each in full]
     try:

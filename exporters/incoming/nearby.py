@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
+from exporters.incoming import scratch
 from exporters.offline import finder
 from vision.errors import MediaUnavailable
 from vision.media import SUFFIXES, image_paths
@@ -43,15 +44,18 @@ class Nearby:
         return {_digest(each): each for each in image_paths(self._folder)} if self._folder else {}
 
 
-def still_there(path: str, sha256: str | None) -> Path | None:
+def still_there(path: str, sha256: str | None, name: str) -> Path | None:
     """The file that a data set names by an absolute path, when it holds exactly what the data set says that it held.
 
-    Any other file of this machine is none of its business, so without a digest there is none.
+    Any other file of this machine is none of its business, so without a digest there is none. name: what the picture is called where its
+    file has no name of a picture, as those that were fetched from Label Studio.
     """
     file = Path(path)
-    if not sha256 or not file.is_absolute() or file.suffix.lower() not in SUFFIXES or not file.is_file():
+    if not sha256 or not file.is_absolute() or not file.is_file() or _digest(file) != sha256:
         return None
-    return file if _digest(file) == sha256 else None
+    if file.suffix.lower() in SUFFIXES:
+        return file
+    return scratch.write(scratch.new_folder(), f"picture{name}" if name.startswith(".") else name, file.read_bytes())
 
 
 def _digest(file: Path) -> str:

@@ -13,6 +13,7 @@ from exporters.incoming import scratch, tables
 from exporters.incoming.arriving import Arriving, ImportUnreadable
 from exporters.incoming.nearby import Nearby, still_there
 from exporters.incoming.reading import Reading
+from exporters.pictures import original_name
 
 COLUMNS = ("image", "task", "address", "sha256", "width", "height", "objects")
 ROWS = 32  # pictures in memory at once
@@ -60,7 +61,7 @@ def _arriving(row: dict[str, Any], near: Nearby, folder: Path, reading: Reading)
     if data is not None:
         file: Path | None = scratch.write(folder, name, data)
     else:
-        file = near.find(str(row["address"]), digest) or still_there(name, digest)
+        file = near.find(str(row["address"]), digest) or still_there(name, digest, original_name(str(row["address"])))
     boxes = [_box(each, f"row {at}") for at, each in enumerate(row["objects"] or (), 1)]
     return tables.picture(row, boxes, reading, name=Path(name).name, file=file)
 

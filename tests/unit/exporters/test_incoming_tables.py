@@ -137,6 +137,18 @@ def test_a_table_reaches_no_other_file_of_the_machine(world: Annotated, tmp_path
     assert not any(each.file for each in arriving("csv", edited(out, lambda row: row | {"sha256": ""})).values())
 
 
+@pytest.mark.parametrize(
+    ("address", "expected"), [("/data/upload/1/27b53085-my_face.PNG", "my_face.PNG"), ("/data/upload/1/27b53085-.jpg", "picture.jpg")]
+)
+def test_a_file_fetched_from_label_studio_is_sent_under_its_name(world: Annotated, tmp_path: Path, address: str, expected: str) -> None:
+    kept = tmp_path / "media" / "0123abcd"
+    kept.parent.mkdir()
+    shutil.copy(world.find("6.png"), kept)
+    out = edited(write(world, "csv", tmp_path / "out"), lambda row: row | {"file": str(kept), "image": address})
+    (found,) = [each for each in arriving("csv", out).values() if each.file]
+    assert found.file is not None and (found.file.name, _sha(found.file)) == (expected, _sha(kept))
+
+
 @pytest.mark.parametrize("name", ["csv", "parquet", "hf"])
 def test_pictures_that_moved_are_found_by_content(world: Annotated, tmp_path: Path, name: str) -> None:
     out = write(world, name, tmp_path / "out", pictures="none")
