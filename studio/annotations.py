@@ -11,11 +11,15 @@ from typing import Any
 
 from studio.label_config import LabelConfig
 from studio.results import Region, regions
+from studio.unread import Unread
 
 Json = Mapping[str, Any]
 
 ACCEPTED = "accepted by dinolabel"
 """How the note begins that `accept` leaves in each region."""
+
+PARTLY = "imported in part by dinolabel"
+"""How the note begins that `import` leaves in a region of a picture of which it could not read everything. What follows says what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +117,23 @@ def by_button(annotation: Json) -> bool:
 
 def accepted(region: Json) -> bool:
     """Whether a region bears the mark of our `accept`."""
-    texts = (region.get("meta") or {}).get("text") or ()
-    return any(str(each).startswith(ACCEPTED) for each in texts)
+    return _note(region, ACCEPTED) is not None
+
+
+def imported_in_part(annotation: Json) -> tuple[Unread, ...]:
+    """What `import` says that it could not read of this picture; nothing once a person, who saw it, submitted it in the editor."""
+    if annotation.get("lead_time") is not None:
+        return ()
+    noted = [(each, _note(each, PARTLY)) for each in annotation.get("result") or [] if isinstance(each, Mapping)]
+    return tuple(Unread(str(each.get("id")), "imported in part", note) for each, note in noted if note is not None)
+
+
+def _note(region: Json, start: str) -> str | None:
+    """The first of a region's notes that begins so; notes are what a person reads beside it."""
+    meta = region.get("meta")
+    text = meta.get("text") if isinstance(meta, Mapping) else None
+    texts = text if isinstance(text, list) else [text]
+    return next((str(each) for each in texts if str(each).startswith(start)), None)
 
 
 def _who(completed_by: Any) -> str | None:

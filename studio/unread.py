@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """region: the mark's id, or its place in a file. kind: what it is, in one or two words (`outline`, `brush`, `two names`, …); counted by.
+    """region: the mark's id, or its place in a file. kind: what it is, in one or two words (`outline`, `brush`, `two names`); counted by.
 
     why: a short sentence without a full stop, for a person.
     """
