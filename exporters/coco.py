@@ -64,7 +64,12 @@ def _image(picture: Picture) -> dict[str, Any]:
         "file_name": Path(picture.placed).name if picture.placed else picture.file,
         "width": picture.width,
         "height": picture.height,
-        "dinolabel": {"address": picture.address, "sha256": picture.sha256, "group": picture.group},
+        "dinolabel": {
+            "address": picture.address,
+            "sha256": picture.sha256,
+            "group": picture.group,
+            **({"state": "undecided"} if picture.undecided else {}),
+        },
     }
 
 

@@ -44,6 +44,7 @@ class Picture:
     """address: what the task says. file: where it is on this machine. name: a file name that no other picture of the export has.
 
     placed: path of its copy relative to the export, None when there is none. side: train or val. boxes: in the order people made them.
+    undecided: something in it was not used, so that what has no box may be there all the same.
     """
 
     task: int
@@ -57,6 +58,7 @@ class Picture:
     side: str
     placed: str | None
     boxes: tuple[Marked, ...]
+    undecided: bool = False
 
 
 def original_name(address: str) -> str:

@@ -11,11 +11,12 @@ from typing import Any
 from exporters.pictures import Marked, Picture
 
 COLUMNS = (
-    "task", "image", "file", "sha256", "width", "height", "group", "split",
+    "task", "image", "file", "sha256", "width", "height", "group", "split", "state",
     "label", "given_label", "kind", "verdict", "x1", "y1", "x2", "y2", "quad",
     "origin", "score", "region", "annotation", "annotator", "at", "model_version",
 )  # fmt: skip
-"""image: the task's address. file: the copy's path, else the file read. x1…y2: pixels. quad: eight numbers, rotated boxes only."""
+"""image: the task's address. file: the copy's path, else the file read. x1…y2: pixels. quad: eight numbers, rotated boxes only.
+state: `looked at`, or `undecided` where something in the picture was not used."""
 
 
 def rows(picture: Picture) -> Iterator[dict[str, Any]]:
@@ -29,6 +30,7 @@ def rows(picture: Picture) -> Iterator[dict[str, Any]]:
         "height": picture.height,
         "group": picture.group,
         "split": picture.side,
+        "state": "undecided" if picture.undecided else "looked at",
     }
     for each in picture.boxes:
         yield facts | box_facts(each)
