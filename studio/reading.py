@@ -59,7 +59,7 @@ def read(result: Any, config: LabelConfig, *, size: tuple[int, int] | None = Non
         others.append(entry)
         if isinstance(found, Region):
             names[identity] = several
-            unread.append(Unread(identity, "two names", f"one box with the names {' and '.join(several)}"))
+            unread.append(Unread(identity, "two names", f"a conflict: one box with the names {' and '.join(several)}"))
         else:
             unread.append(Unread(identity, found.kind, found.why))
     return Reading(tuple(boxes), tuple(unread), tuple(others), names)

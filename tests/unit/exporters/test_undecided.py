@@ -14,6 +14,7 @@ from exporters.wish import Wish
 from studio.annotations import by_button
 from studio.several import reviewed
 from tests.doubles.annotated import HEIGHT, WIDTH, Annotated, annotation, region
+from tests.doubles.shelf import Shelf
 
 A, B = (10.0, 10.0, 50.0, 60.0), (100.0, 10.0, 150.0, 60.0)
 JASON = region("a", A, "jason")
@@ -216,3 +217,25 @@ def test_what_nobody_looked_at_stays_so_on_a_trip(world: Annotated, tmp_path: Pa
         ["unverified"], [], ["unverified"], ["approved"],
     ]  # fmt: skip
     assert json.loads((out / "dinolabel.json").read_text())["report"]["unverified"] == 2
+
+
+def test_an_imported_empty_picture_is_looked_at_beside_an_empty_prediction(
+    world: Annotated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A button would have made the same of that prediction, but for the time that an import writes."""
+    from dinolabel import build
+    from exporters.effort import Effort
+
+    shelf = Shelf(tmp_path / "uploads")
+    monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setattr(build, "studio", lambda settings: shelf)
+    monkeypatch.setattr(build, "media", lambda settings: shelf)
+    world.add(annotation(1))
+    _, out = command(world, tmp_path, "coco", "--no-split")
+    number = shelf.put(world.folder / "1.png")
+    shelf.rows[number]["predictions"] = [{"id": 3, "result": []}]
+    assert run(["import", "coco", str(out), "--project", "1", "--yes"]) == 0
+    (task,) = shelf.rows.values()
+    effort = Effort()
+    effort.add(task, world.config)
+    assert (reviewed(task, world.config).state(), effort.imported, effort.answers) == ("looked at", 1, [])
