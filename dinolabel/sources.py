@@ -54,7 +54,8 @@ class Source:
         return open_image(self.find(value))
 
 
-def from_project(settings: Settings, number: int) -> Source:
+def from_project(settings: Settings, number: int, *, control: str | None = None) -> Source:
+    """control: which of several RectangleLabels is meant, by name; None: the one that the label config marks."""
     from studio.label_config import LabelConfig
 
     studio = build.studio(settings)
@@ -63,7 +64,7 @@ def from_project(settings: Settings, number: int) -> Source:
     xml = project.label_config
     forgotten = Forgotten(build.data_dir(settings))
     tasks = (forgotten.without(number, task) for task in _exported(studio, number))
-    return Source(Spool(tasks), LabelConfig.parse(xml), build.media(settings).resolve, xml, where, str(number))
+    return Source(Spool(tasks), LabelConfig.parse(xml, control=control), build.media(settings).resolve, xml, where, str(number))
 
 
 def _exported(studio: Studio, number: int) -> Iterator[dict[str, Any]]:
@@ -119,8 +120,9 @@ class ExportFile:
             raise RequestError(f"{self.path} cannot be read: {why}.", hint=JSON_HINT) from error
 
 
-def from_file(file: Path, media: Path | None, label_config: Path | None, *, wants: Sequence[str]) -> Source:
-    """wants: which of `media` and `label config` this use cannot do without. Raises RequestError."""
+def from_file(file: Path, media: Path | None, label_config: Path | None, *, wants: Sequence[str], control: str | None = None) -> Source:
+    """wants: which of `media` and `label config` this use cannot do without. control: which of several is meant; None: the one that the
+    label config marks, without one the one that most boxes belong to. Raises RequestError."""
     from exporters.offline import finder
     from studio.inferred import inferred
     from studio.label_config import LabelConfig
@@ -135,6 +137,6 @@ def from_file(file: Path, media: Path | None, label_config: Path | None, *, want
         xml = label_config.read_text(encoding="utf-8") if label_config else None
     except (OSError, ValueError) as error:
         raise RequestError(f"{label_config} cannot be read: {error}.", hint="Name the XML of the project's labelling interface.") from error
-    config = LabelConfig.parse(xml) if xml is not None else inferred(tasks)
+    config = LabelConfig.parse(xml, control=control) if xml is not None else inferred(tasks, control)
     where = f"{file}, pictures in {media}" if media else str(file)
     return Source(tasks, config, finder(media or file.parent), xml, where, file.stem)

@@ -12,7 +12,7 @@ from typing import Any
 
 from studio.label_config import LabelConfig
 from studio.several import Annotators, reviewed
-from studio.tasks import Conflict, Judged, Review
+from studio.tasks import Conflict, Judged, Review, UnreadMark
 
 Json = Mapping[str, Any]
 
@@ -21,7 +21,8 @@ Json = Mapping[str, Any]
 class Selection:
     """judged: every decided box, in the order of tasks, annotations and regions. data: each task's own keys, by task id.
 
-    conflicts: objects that people named differently, left out. skipped: cancelled annotations.
+    conflicts: objects that people named differently, left out. skipped: cancelled annotations. unread: marks that were not used;
+    undecided: pictures that have such, or conflicts.
     """
 
     judged: tuple[Judged, ...]
@@ -29,6 +30,8 @@ class Selection:
     skipped: int
     data: Mapping[int, Json]
     labels: tuple[str, ...]
+    unread: tuple[UnreadMark, ...] = ()
+    undecided: int = 0
 
     @property
     def approved(self) -> dict[str, int]:
@@ -67,4 +70,6 @@ def approved(
         skipped=sum(one.skipped for _, _, one in found),
         data={number: data for number, data, _ in found},
         labels=config.learnt,
+        unread=tuple(each for _, _, one in found for each in one.unread_of()),
+        undecided=sum(one.state() == "undecided" for _, _, one in found),
     )

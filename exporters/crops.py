@@ -6,6 +6,7 @@ Knows boxes, crops and files; what is learnt from them is training's business.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from itertools import chain, count
@@ -20,7 +21,7 @@ from exporters.foldernames import folder_names, safe
 from exporters.frame import framed
 from exporters.gather import Find, How, OpenImage
 from exporters.journal import Journal, digest
-from exporters.report import Report
+from exporters.report import DISAGREE, Report, small
 from exporters.whole import Tray, resumed
 from exporters.wish import Wish
 from studio.label_config import LabelConfig
@@ -40,6 +41,8 @@ log = structlog.get_logger(__name__)
 
 def counted(selection: Selection) -> Report:
     """What an export of this selection would count, before any picture is opened."""
+    disagree = sum(each.region is None for each in selection.conflicts)
+    unread = tuple(each.facts for each in selection.unread)
     return Report(
         approved=selection.approved,
         generic=selection.count("approved", "generic"),
@@ -49,7 +52,11 @@ def counted(selection: Selection) -> Report:
         unverified=selection.count("unverified"),
         skipped=selection.skipped,
         images=len(selection.by_task),
-        conflicts=tuple({"task": each.task, "annotations": each.annotations, "labels": each.labels} for each in selection.conflicts),
+        conflicts=tuple(each.facts for each in selection.conflicts),
+        outside=small(unread),
+        undecided=selection.undecided,
+        unread=unread,
+        kinds=dict(Counter([each["kind"] for each in unread] + [DISAGREE] * disagree).most_common()),
     )
 
 
@@ -76,9 +83,9 @@ def export(
             writer.picture(selection.data[task], config.data_key, judged, journal)
         progress(len(selection.by_task), len(selection.by_task))
         write_lists(journal, writer.tray)
-        report = replace(
-            counted(selection), rows=writer.rows, outside=writer.outside, failed=tuple(writer.failed), sideways=writer.sideways
-        )
+        told = counted(selection)
+        outside = told.outside + writer.outside
+        report = replace(told, rows=writer.rows, outside=outside, failed=tuple(writer.failed), sideways=writer.sideways)
         writer.tray.path(SUMMARY).write_text(json.dumps(asdict(report), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         writer.tray.tidy()
     log.info("crops_exported", rows=report.rows, images=report.images, failed=len(report.failed), conflicts=len(report.conflicts))
@@ -162,19 +169,16 @@ class _Writer:
 
 def _views(judged: Judged, image: Image) -> Iterator[tuple[str, Box | None]]:
     """The decided box, and for an approved object the detector's own where it is another one: what will be cut in service."""
-    first = _on(image, judged.box, judged)
+    first = _quantised(judged.on(image.width, image.height)[0])
     yield "person" if judged.verdict == "approved" else "detector", first
     if judged.verdict == "approved" and judged.predicted is not None:
-        second = _on(image, judged.predicted, judged)
+        second = _quantised(judged.predicted_on(image.width, image.height))
         if first is not None and second is not None and second != first:
             yield "detector", second
 
 
-def _on(image: Image, box: Box, judged: Judged) -> Box | None:
-    """The box on the picture as it is now: boxes are stored as shares of it, whatever size was written beside them."""
-    across, down = image.width / judged.width, image.height / judged.height
-    inside = Box(box.x1 * across, box.y1 * down, box.x2 * across, box.y2 * down).clipped(image.width, image.height)
-    return None if inside is None else inside.quantised()
+def _quantised(box: Box | None) -> Box | None:
+    return None if box is None else box.quantised()
 
 
 def _row(judged: Judged, image: Image, box: Box, *, view: str, path: str, policy: CropPolicy, group: str) -> dict[str, Any]:

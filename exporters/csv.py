@@ -14,11 +14,13 @@ from typing import Any, Unpack
 from exporters.gather import How, Json, gathered
 from exporters.report import Report
 from exporters.rows import COLUMNS, rows
+from exporters.wish import Wish
 from studio.label_config import LabelConfig
 
 
 def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[How]) -> Report:
     """Write `out`, whole or not at all. Pictures are not copied: `file` says where they are. Raises ExportRefused."""
+    how["wish"] = how.get("wish", Wish()).with_undecided()
     with (
         gathered(tasks, config, out, name="csv", place=lambda picture: None, **how) as found,
         found.tray.path("boxes.csv").open("w", encoding="utf-8", newline="") as file,

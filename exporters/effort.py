@@ -87,7 +87,7 @@ class Effort:
                 self.skipped += annotation.cancelled
                 self.unverified += not annotation.cancelled
                 continue
-            if by_id[annotation.id].get("lead_time") is None:  # the editor always says how long it took
+            if not by_id[annotation.id].get("lead_time"):  # the editor always says how long it took
                 self.imported += 1
                 continue
             self._count(answered(annotation, task, config))

@@ -26,7 +26,7 @@ def framed(judged: Iterable[Judged], image: Image, turn: Callable[[], int]) -> t
     swapped = False
     for each in judged:
         size = each.width, each.height
-        if each.verdict == "approved" and size != (image.width, image.height):
+        if each.verdict == "approved" and each.percent is None and size != (image.width, image.height):
             try:
                 frame = frame_of(size, (image.width, image.height), turn, seen_upright=True)
             except SizeMismatch as error:

@@ -19,16 +19,17 @@ from exporters.foldernames import safe
 from exporters.frame import framed
 from exporters.journal import Journal, digest
 from exporters.pictures import UNLABELLED, Marked, Picture, clean, original_name, read
-from exporters.report import Report, Tally, chosen, empty
+from exporters.report import DISAGREE, Report, Tally, chosen, empty, withheld
 from exporters.whole import Tray, resumed
 from exporters.wish import Wish
 from studio.label_config import LabelConfig
-from studio.several import decided, reviewed
-from studio.tasks import Judged
+from studio.several import reviewed
+from studio.tasks import Judged, Review
+from studio.unread import Unread
 from vision.errors import MediaError
 from vision.media import stored
 from vision.split import side
-from vision.types import Box, Image
+from vision.types import Image
 
 FORMAT = 1
 MARK = "dinolabel.json"
@@ -72,7 +73,7 @@ class Gathered:
     open_image: OpenImage
 
     def __iter__(self) -> Iterator[Picture]:
-        return (read(each) for each in self.journal if "failed" not in each)
+        return (read(each) for each in self.journal if "name" in each)
 
     def of(self, wanted: str) -> Iterator[Picture]:
         """Those of one side."""
@@ -121,14 +122,13 @@ class _Gatherer:
     find: Find
     place: Place
     rows: int = 0
-    outside: int = 0
     sideways: int = 0
     unnamed: bool = False
     failed: list[Json] = field(default_factory=list)
     sides: dict[str, int] = field(default_factory=dict)
 
     def all(self, tasks: Iterable[Json], progress: Progress) -> None:
-        self.tally = Tally(self.config.learnt)
+        self.tally = Tally(self.config.learnt, self.wish.unverified)
         for done, task in enumerate(tasks):
             progress(done, 0)
             self.one(task)
@@ -136,43 +136,46 @@ class _Gatherer:
     def one(self, task: Json) -> None:
         """Note the picture of one task, when it has boxes that leave, or people said that it has none."""
         review = reviewed(task, self.config, annotators=self.wish.annotators, generic_is_unknown=self.generic_is_unknown)
-        boxes, negative = chosen(review, self.wish), empty(task, review, self.config, self.wish)
-        self.tally.add(review, negative=negative)
-        if not boxes and not negative:
+        boxes, negative = chosen(review, self.wish), empty(review, self.wish)
+        if withheld(review, self.wish) or not (boxes or negative):
+            self.tally.add(review, negative=False, left_out=withheld(review, self.wish))
             return
-        # people who only disagree about what is there, beside a button's boxes, did not say that nothing else is
-        looked_at = decided(task, self.config) and (not review.conflicts or any(each.verdict == "approved" for each in boxes))
-        key, stamp = str(task["id"]), digest([task.get("data"), boxes, looked_at])
+        unread = unread_of(review, unverified=self.wish.unverified)
+        key, stamp = str(task["id"]), digest([task.get("data"), boxes, review.answers, unread])
         entry = self.journal.found(key, stamp, fits=self._still_there)
         if entry is None:
-            entry = self._entry(task, boxes, looked_at=looked_at)
+            entry = self._entry(task, boxes, looked_at=review.answers > 0, unread=unread)
             self.journal.note(key, stamp, entry)
+        self.tally.add(review, negative=negative, left_out="left_out" in entry, lost=entry.get("lost", ()))
         self._count(entry)
 
     def result(self) -> Gathered:
         labels = tuple(map(clean, self.config.labels))
         classes = (*labels, *([UNLABELLED] if self.unnamed and UNLABELLED not in labels else []))
-        report = self.tally.report(
-            rows=self.rows, outside=self.outside, failed=tuple(self.failed), sides=self.sides, sideways=self.sideways
-        )
+        report = self.tally.report(rows=self.rows, failed=tuple(self.failed), sides=self.sides, sideways=self.sideways)
         return Gathered(self.journal, self.tray, classes, self.config, self.wish, report, self.open_image)
 
-    def _entry(self, task: Json, boxes: list[Judged], *, looked_at: bool) -> dict[str, Any]:
+    def _entry(self, task: Json, boxes: list[Judged], **doubts: Any) -> dict[str, Any]:
+        """doubts: looked_at and unread, as pictures have them."""
         try:
-            return self._picture(task, boxes, looked_at=looked_at)
+            return self._picture(task, boxes, **doubts)
         except MediaError as error:
             log.warning("picture_failed", task=task["id"], error=type(error).__name__, why=str(error))
             why = {"task": task["id"], "error": type(error).__name__, "why": str(error), "hint": error.hint, "boxes": len(boxes)}
             return {"failed": why}
 
-    def _picture(self, task: Json, boxes: list[Judged], *, looked_at: bool) -> dict[str, Any]:
+    def _picture(self, task: Json, boxes: list[Judged], *, looked_at: bool, unread: tuple[Unread, ...]) -> dict[str, Any]:
         data = task.get("data") or {}
         address = data.get(self.config.data_key)
         if not isinstance(address, str):
             raise MediaError("The task has no picture.", hint="Its data lacks the key that the label config shows.")
         image, file = self.open_image(address), self.find(address)
         boxes, sideways = framed(boxes, image, lambda: stored(file)[1])
-        marked = [each for judged in boxes if (each := self._marked(judged, image)) is not None]
+        found = [(judged, self._marked(judged, image)) for judged in boxes]
+        marked = [each for _, each in found if each is not None]
+        lost = [_outside(judged) for judged, each in found if each is None]
+        if lost and not self.wish.undecided:
+            return {"left_out": True, "lost": lost}
         by = data.get(self.wish.group_by) if self.wish.group_by else None
         group = image.sha256 if by is None else str(by)
         stem = Path(original_name(address)).stem
@@ -189,27 +192,25 @@ class _Gatherer:
             placed=None,
             boxes=tuple(marked),
             looked_at=looked_at,
+            unread=(*unread, *(Unread(each["region"], each["kind"], each["why"]) for each in lost)),
         )
         placed = self.place(picture) if self.wish.pictures != "none" else None
         if placed is not None:
             take(file, image, self.tray.path(placed), link=self.wish.pictures == "link")
-        return {**asdict(replace(picture, placed=placed)), "lost": len(boxes) - len(marked), "sideways": sideways}
+        return {**asdict(replace(picture, placed=placed)), "lost": lost, "sideways": sideways}
 
     def _marked(self, judged: Judged, image: Image) -> Marked | None:
-        """The box on the picture as it is now: boxes are stored as shares of it, whatever size was written beside them."""
-        across, down = image.width / judged.width, image.height / judged.height
-        box = Box(judged.box.x1 * across, judged.box.y1 * down, judged.box.x2 * across, judged.box.y2 * down)
-        inside = box.clipped(image.width, image.height)
+        """The box on the picture as it is now; None when it is no pixel of it."""
+        inside, quad = judged.on(image.width, image.height)
         if inside is None:
             return None
-        quad = judged.quad and tuple((x * across, y * down) for x, y in judged.quad)
         return Marked(
             label=self._class(judged.label),
             given=None if judged.label is None else clean(judged.label),
             kind=judged.kind,
             verdict=judged.verdict,
             box=inside,
-            quad=quad,  # type: ignore[arg-type]  # four in, four out
+            quad=quad,
             origin=judged.origin,
             score=judged.score,
             region=clean(judged.region),
@@ -227,17 +228,30 @@ class _Gatherer:
 
     def _still_there(self, entry: Json) -> bool:
         """A picture that failed is tried again."""
-        return "failed" not in entry and (entry["placed"] is None or self.tray.path(entry["placed"]).is_file())
+        return "failed" not in entry and (entry.get("placed") is None or self.tray.path(entry["placed"]).is_file())
 
     def _count(self, entry: Json) -> None:
         if "failed" in entry:
             self.failed.append(entry["failed"])
+        if "name" not in entry:
             return
         self.rows += len(entry["boxes"])
-        self.outside += entry["lost"]
         self.sideways += entry.get("sideways", 0)
         self.sides[entry["side"]] = self.sides.get(entry["side"], 0) + 1
         self.unnamed = self.unnamed or any(each["label"] == UNLABELLED for each in entry["boxes"])
+
+
+def unread_of(review: Review, *, unverified: bool) -> tuple[Unread, ...]:
+    """Why a picture is undecided, in the terms of files: marks that were not used, and objects that people named differently."""
+    marks = [Unread(clean(each.region), each.kind, clean(each.why)) for each in review.unread_of(unverified=unverified)]
+    named = [" / ".join(each.labels) for each in review.conflicts if each.region is None]
+    return (*marks, *(Unread("", DISAGREE, clean(f"people named one object {each}")) for each in named))
+
+
+def _outside(judged: Judged) -> Json:
+    """A box that only its picture told to lie outside, as a report lists it."""
+    where = {"task": judged.task, "annotation": judged.annotation, "region": clean(judged.region)}
+    return {**where, "kind": "under a pixel", "why": "a box under a pixel of the picture as it is now"}
 
 
 def _card(found: Gathered, name: str) -> None:

@@ -1,4 +1,5 @@
-"""Tasks that Label Studio imports again: `tasks-00000.json`, … and `label_config.xml`; regions are kept letter by letter.
+"""Tasks that Label Studio imports again: `tasks-00000.json`, … and `label_config.xml`; regions are kept letter by letter, but
+that those which nobody looked at get a note that says so.
 
 Knows Label Studio's task JSON; opens no picture. Addresses stay, unless pictures are to be served from elsewhere.
 """
@@ -6,7 +7,7 @@ Knows Label Studio's task JSON; opens no picture. Addresses stay, unless picture
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Unpack
@@ -17,10 +18,10 @@ from exporters.gather import FORMAT, MARK, How, Json
 from exporters.report import Report, Tally, chosen, empty
 from exporters.whole import whole
 from exporters.wish import Wish
-from studio.annotations import by_button, unseen
+from studio.annotations import UNVERIFIED, Annotation, accepted, annotations_of, unverified
 from studio.label_config import LabelConfig
-from studio.results import identified
-from studio.several import decided, reviewed
+from studio.several import reviewed
+from studio.shapes import kind_of
 from studio.tasks import Review
 
 TASKS = 1000
@@ -34,15 +35,15 @@ log = structlog.get_logger(__name__)
 
 def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[How]) -> Report:
     """Write `out`, whole or not at all. Raises ExportRefused."""
-    wish, tally, progress = how.get("wish", Wish()), Tally(config.learnt), how.get("progress", lambda done, total: None)
+    wish, progress = how.get("wish", Wish()), how.get("progress", lambda done, total: None)
+    tally = Tally(config.learnt, wish.unverified)
     with whole(out, mark=MARK) as folder:
         files = _Files(folder)
         for done, task in enumerate(tasks):
             progress(done, 0)
             review = reviewed(task, config, annotators=wish.annotators, generic_is_unknown=how.get("generic_is_unknown", False))
-            negative = empty(task, review, config, wish)
-            tally.add(review, negative=negative)
-            if negative or chosen(review, wish):
+            tally.add(review, negative=empty(review, wish))
+            if review.state(unverified=wish.unverified) != "untouched":
                 files.add(_task(task, review, config, wish))
         files.close()
         if not files.tasks:
@@ -80,42 +81,58 @@ class _Files:
 
 
 def _task(task: Json, review: Review, config: LabelConfig, wish: Wish) -> dict[str, Any]:
+    leaving = chosen(review, wish)
     kept: dict[int, set[str]] = {}
-    for each in chosen(review, wish):
+    for each in leaving:
         kept.setdefault(each.annotation, set()).add(each.region)
-    answers = list(_annotations(task, kept, config))
-    if decided(task, config) and not review.conflicts and all(each.verdict == "unverified" for each in chosen(review, wish)):
-        answers.insert(0, {"result": [], "was_cancelled": False})  # nobody who looked saw anything, whatever a button proposed
-    people = {str(each.annotation): each.who for each in chosen(review, wish)}
+    for mark in review.unread_of(unverified=wish.unverified):
+        kept.setdefault(mark.annotation, set())
+    for conflict in review.conflicts:  # people may settle it where the tasks go
+        for number, region in zip(conflict.annotations, conflict.regions, strict=True):
+            kept.setdefault(number, set()).add(region)
+    every = [each for each in annotations_of(task, config) if not each.cancelled and (wish.unverified or not each.made_by_button)]
+    said = [each.id for each in sorted(every, key=lambda each: each.made_by_button) if not (kept and each.made_by_button)]
+    if not kept or (review.state() == "looked at" and all(each.verdict == "unverified" for each in leaving)):
+        kept |= {each: set() for each in said[:1]}  # nothing is in this picture, as one of them says, whatever a button proposed
+    stored = {each.get("id"): each for each in task.get("annotations") or [] if isinstance(each, Mapping)}
+    ours = {"format": FORMAT, "task": task["id"], "annotators": {str(each.annotation): each.who for each in leaving}}
+    if any(each.made_by_button and not each.regions for each in every if each.id in kept):
+        ours["unverified"] = True
+    earlier = task.get("meta")
     return {
         "data": task.get("data") or {},
-        "meta": {**(task.get("meta") or {}), "dinolabel": {"format": FORMAT, "task": task["id"], "annotators": people}},
-        "annotations": answers,
+        "meta": {**(earlier if isinstance(earlier, Mapping) else {}), "dinolabel": ours},
+        "annotations": [_annotation(stored[each.id], each, kept[each.id]) for each in every if each.id in kept],
         "predictions": list(_shown(task, kept)),
     }
 
 
-def _annotations(task: Json, kept: Mapping[int, set[str]], config: LabelConfig) -> Iterator[dict[str, Any]]:
-    for annotation in task.get("annotations") or []:
-        if annotation.get("id") not in kept:
-            continue
-        ours = identified(annotation.get("result") or [], config)
-        chosen_entries = [entry for region, entry in ours if region.id in kept[annotation["id"]]]
-        with_box = {entry.get("id") for _, entry in ours}
-        # what hangs on a box that stays, such as a choice, stays with it; what hangs on none belongs to the picture
-        ids = {entry.get("id") for entry in chosen_entries}
-        result = [
-            entry
-            for entry in annotation.get("result") or []
-            if any(entry is each for each in chosen_entries)
-            or (entry.get("from_name") != config.control and (entry.get("id") in ids or entry.get("id") not in with_box))
-        ]
-        if by_button(annotation):  # where it comes to next, only its own mark says so
-            result = [unseen(entry) if any(entry is each for each in chosen_entries) else entry for entry in result]
-        yield {"result": result, **{name: annotation[name] for name in KEPT if annotation.get(name) is not None}}
+def _annotation(stored: Json, annotation: Annotation, kept: set[str]) -> dict[str, Any]:
+    """All of it but the boxes that another annotation's stand for, and what hangs on those, such as a choice."""
+    boxes = list(zip(annotation.regions, annotation.entries, strict=True))
+    staying = [entry for region, entry in boxes if region.id in kept]
+    going = [entry for region, entry in boxes if region.id not in kept]
+    gone = {str(entry.get("id")) for entry in going} - {str(entry.get("id")) for entry in staying}
+    result = [
+        _marked(entry) if annotation.made_by_button else entry
+        for entry in stored.get("result") or []
+        if not any(entry is each for each in going) and not (isinstance(entry, Mapping) and str(entry.get("id")) in gone)
+    ]
+    return {"result": result, **{name: stored[name] for name in KEPT if stored.get(name) is not None}}
 
 
-def _shown(task: Json, kept: Mapping[int, set[str]]) -> Iterator[dict[str, Any]]:
+def _marked(entry: Any) -> Any:
+    """An entry of what a button made, with a note that says so: Label Studio forgets all else that tells it when it imports."""
+    if not isinstance(entry, Mapping) or not kind_of(entry) or accepted(entry) or unverified(entry):
+        return entry
+    meta = entry.get("meta")
+    earlier = meta if isinstance(meta, Mapping) else {}
+    text = earlier.get("text")
+    notes = list(text) if isinstance(text, list) else [text] if text else []
+    return {**entry, "meta": {**earlier, "text": [*notes, UNVERIFIED]}}
+
+
+def _shown(task: Json, kept: Collection[int]) -> Iterator[dict[str, Any]]:
     """The predictions that kept annotations began from, each once: they tell later what people changed."""
     seen: set[Any] = set()
     for annotation in task.get("annotations") or []:

@@ -7,19 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from exporters.offline import parts
 from studio.results import Quad
 from studio.unread import Unread
+from studio.verdicts import State
 from vision.types import Box
 
 UNLABELLED = "unlabelled"
 """The class of a box without a label, where the config does not have exactly one prompt label."""
-
-
-State = Literal["looked at", "undecided", "untouched"]
-"""Of a picture: a person submitted it; something that marks a place in it was not used; nobody answered, so its boxes are unverified."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +62,11 @@ class Picture:
     boxes: tuple[Marked, ...]
     looked_at: bool = True
     unread: tuple[Unread, ...] = ()
+
+    @property
+    def undecided(self) -> bool:
+        """Something in it was not used, so that what has no box may be there all the same."""
+        return bool(self.unread)
 
     @property
     def state(self) -> State:

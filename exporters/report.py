@@ -12,10 +12,17 @@ from typing import Any
 
 from exporters.wish import Wish
 from studio.label_config import LabelConfig
-from studio.several import decided, reviewed
+from studio.reading import OTHER_CONTROL, SMALL
+from studio.several import reviewed
 from studio.tasks import Judged, Review
 
 Json = Mapping[str, Any]
+
+INCOMPLETE = frozenset({"crops", "csv", "labelstudio", "xmp"})
+"""Formats that say what is there and never that nothing else is: undecided pictures are in them too."""
+
+DISAGREE = "people disagree"
+"""What undecided pictures are counted by when no mark is unread: one object has several names."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +31,10 @@ class Report:
 
     approved: of each learnt label. images: pictures with a decided box. negatives: pictures that people left without any. skipped:
     cancelled annotations. failed: pictures that could not be opened, with the boxes that cost. outside: boxes with less than a pixel
-    inside their picture. sides: pictures by side of the split. rows: what was written, in the format's own unit. sideways:
-    pictures beside whose boxes the size before their turn was written; the boxes are taken as upright.
+    inside their picture. sides: pictures by side of the split. rows: what was written, in the format's own unit.
+    undecided: pictures in which a mark was not used; left_out: those of them that the export leaves out, with left_out_boxes that were
+    approved. unread: each such mark (task, annotation, region, kind, why); kinds: how many there are of each kind. sideways: pictures
+    beside whose boxes the size before their turn was written; the boxes are taken as upright.
     """
 
     approved: Mapping[str, int]
@@ -43,33 +52,52 @@ class Report:
     negatives: int = 0
     sides: Mapping[str, int] = field(default_factory=dict)
     sideways: int = 0
+    undecided: int = 0
+    left_out: int = 0
+    left_out_boxes: int = 0
+    unread: tuple[Mapping[str, Any], ...] = ()
+    kinds: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass
 class Tally:
-    """Counts task by task, so that no more than one of them is in memory."""
+    """Counts task by task, so that no more than one of them is in memory. unverified: what buttons made counts as well."""
 
     learnt: tuple[str, ...]
+    unverified: bool = False
     named: Counter[str] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter)
     skipped: int = 0
     images: int = 0
     negatives: int = 0
     conflicts: list[Mapping[str, Any]] = field(default_factory=list)
+    undecided: int = 0
+    left_out: int = 0
+    left_out_boxes: int = 0
+    unread: list[Mapping[str, Any]] = field(default_factory=list)
+    unread_kinds: Counter[str] = field(default_factory=Counter)
 
-    def add(self, review: Review, *, negative: bool) -> None:
-        """One task's review. negative: somebody answered it, and there is nothing in it."""
+    def add(self, review: Review, *, negative: bool, left_out: bool = False, lost: Iterable[Json] = ()) -> None:
+        """One task's review. negative: somebody answered it, and there is nothing in it. left_out: the picture is, as undecided. lost:
+        further marks that were not used, which only its picture told."""
+        unread = [*(each.facts for each in review.unread_of(unverified=self.unverified)), *lost]
+        self.undecided += bool(lost) or review.state(unverified=self.unverified) == "undecided"
+        self.unread += unread
+        disagree = sum(each.region is None for each in review.conflicts)
+        self.unread_kinds.update([each["kind"] for each in unread] + [DISAGREE] * disagree)
+        self.conflicts += [each.facts for each in review.conflicts]
+        self.skipped += review.skipped
+        self.left_out += left_out
+        self.left_out_boxes += left_out * sum(each.verdict == "approved" for each in review.judged)
         for each in review.judged:
             self.kinds[each.kind if each.verdict == "approved" else each.verdict] += 1
             if each.verdict == "approved" and each.kind == "named" and each.label:
                 self.named[each.label] += 1
-        self.skipped += review.skipped
         self.images += bool(review.judged)
         self.negatives += negative
-        self.conflicts += [{"task": each.task, "annotations": each.annotations, "labels": each.labels} for each in review.conflicts]
 
-    def report(self, **more: Any) -> Report:
-        """more: fields that are only known after writing."""
+    def report(self, *, outside: int = 0, **more: Any) -> Report:
+        """more: fields that are only known after writing. outside: boxes that only the picture told to lie outside."""
         return Report(
             approved={label: self.named[label] for label in self.learnt},
             generic=self.kinds["generic"],
@@ -80,16 +108,22 @@ class Tally:
             skipped=self.skipped,
             images=self.images,
             conflicts=tuple(self.conflicts),
+            outside=outside + small(self.unread),
+            undecided=self.undecided,
+            left_out=self.left_out,
+            left_out_boxes=self.left_out_boxes,
+            unread=tuple(self.unread),
+            kinds=dict(self.unread_kinds.most_common()),
             **{"negatives": self.negatives, **more},
         )
 
 
 def count(tasks: Iterable[Json], config: LabelConfig, wish: Wish, *, generic_is_unknown: bool = False) -> Report:
     """What an export of these tasks would count; no picture is opened."""
-    tally = Tally(config.learnt)
+    tally = Tally(config.learnt, wish.unverified)
     for task in tasks:
         review = reviewed(task, config, annotators=wish.annotators, generic_is_unknown=generic_is_unknown)
-        tally.add(review, negative=empty(task, review, config, wish))
+        tally.add(review, negative=empty(review, wish), left_out=withheld(review, wish))
     return tally.report()
 
 
@@ -98,6 +132,24 @@ def chosen(review: Review, wish: Wish) -> list[Judged]:
     return [each for each in review.judged if each.verdict == "approved" or (wish.unverified and each.verdict == "unverified")]
 
 
-def empty(task: Json, review: Review, config: LabelConfig, wish: Wish) -> bool:
-    """Whether people said that nothing is in this picture; not so where they disagree about what is, or nobody answered."""
-    return not review.conflicts and not chosen(review, wish) and decided(task, config, unverified=wish.unverified)
+def empty(review: Review, wish: Wish) -> bool:
+    """Whether people said that nothing is in this picture; not so where they disagree, marked what was not used, or nobody answered."""
+    return review.state(unverified=wish.unverified) == "looked at" and not chosen(review, wish)
+
+
+def withheld(review: Review, wish: Wish) -> bool:
+    """Whether the picture is left out since something in it was not used: a trainer takes what has no box for nothing.
+
+    Where a person chose one of several controls, boxes of the others beside its own are no reason.
+    """
+    if review.state(unverified=wish.unverified) != "undecided":
+        return False
+    if wish.undecided or not chosen(review, wish):
+        return not chosen(review, wish)
+    reasons = [each for each in review.unread_of(unverified=wish.unverified) if not (wish.control and each.kind == OTHER_CONTROL)]
+    return bool(reasons or review.conflicts)
+
+
+def small(unread: Iterable[Json]) -> int:
+    """Boxes that have no place in their picture."""
+    return sum(each["kind"] in SMALL for each in unread)

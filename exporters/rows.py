@@ -12,13 +12,13 @@ from typing import Any
 from exporters.pictures import Marked, Picture
 
 COLUMNS = (
-    "task", "image", "file", "sha256", "width", "height", "group", "split",
+    "task", "image", "file", "sha256", "width", "height", "group", "split", "state",
     "label", "given_label", "kind", "verdict", "x1", "y1", "x2", "y2", "quad",
-    "origin", "score", "region", "annotation", "annotator", "at", "model_version", "state", "unread",
+    "origin", "score", "region", "annotation", "annotator", "at", "model_version", "unread",
 )  # fmt: skip
 """image: the task's address. file: the copy's path, else the file read. x1…y2: pixels. quad: eight numbers, rotated boxes only.
 
-state: exporters.pictures.State. unread: marks that could not be used, each with region, kind and why.
+state: studio.verdicts.State. unread: marks that could not be used, each with region, kind and why.
 """
 
 

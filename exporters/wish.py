@@ -5,7 +5,7 @@ Only values; a format takes what concerns it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from studio.several import Annotators
@@ -19,6 +19,7 @@ class Wish:
 
     group_by: key of the task's data whose value keeps pictures on one side of the split; None: equal files. split: train and val apart.
     pictures: copied, hard-linked where the file can stay as it is, or left out. oriented: rotated boxes with their own corners (yolo).
+    undecided: pictures too in which a mark was not used, with the boxes that were. control: the one that a person chose of several.
     """
 
     annotators: Annotators = "agreed"
@@ -27,3 +28,9 @@ class Wish:
     split: bool = True
     pictures: Pictures = "copy"
     oriented: bool = False
+    undecided: bool = False
+    control: str | None = None
+
+    def with_undecided(self) -> Wish:
+        """For formats that say what is there and never that nothing else is."""
+        return replace(self, undecided=True)

@@ -15,6 +15,7 @@ from exporters.offline import parts
 from exporters.pictures import Marked, Picture
 from exporters.report import Report
 from exporters.voc import NO_XML
+from exporters.wish import Wish
 from studio.label_config import LabelConfig
 from vision.media import SIDEWAYS, stored
 
@@ -33,6 +34,7 @@ def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[
     """Write `out`, whole or not at all. Boxes without a learnt name are regions without one. Raises ExportRefused."""
     for prefix, uri in PREFIXES.items():
         ET.register_namespace(prefix, uri)
+    how["wish"] = how.get("wish", Wish()).with_undecided()
     with gathered(tasks, config, out, name="xmp", place=lambda picture: None, **how) as found:
         taken: set[str] = set()
         for picture in found:

@@ -10,13 +10,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from studio.label_config import LabelConfig
-from studio.results import Region, regions
+from studio.reading import read, regions, size_of
+from studio.regions import Region
+from studio.shapes import kind_of, number
 from studio.unread import Unread
 
 Json = Mapping[str, Any]
 
 ACCEPTED = "accepted by dinolabel"
 """How the note begins that `accept` leaves in each region."""
+
+UNVERIFIED = "unverified: made by a button"
+"""How the note begins that an export leaves in each region that nobody looked at: what else tells it may be lost on the way."""
 
 PARTLY = "imported in part by dinolabel"
 """How the note begins that `import` leaves in a region of a picture of which it could not read everything. What follows says what."""
@@ -41,9 +46,11 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """One person's answer to a task. predicted: the regions they were shown (None: not known), size: of the upright image.
+    """One person's answer to a task. predicted: the regions they were shown (None: not known).
 
     who: id or e-mail of who completed it. at: ISO time of the last change. made_by_button: nobody looked (design.md §3, unverified).
+    entries: what each of the regions was read from. unread: what marks a place in the picture and is none of the regions, or is known to
+    be missing. others: those marks as they are stored. names: of unread regions with several names, by id.
     """
 
     id: int
@@ -54,30 +61,40 @@ class Annotation:
     made_by_button: bool
     model_version: str | None
     predicted: tuple[Region, ...] | None
+    entries: tuple[Json, ...] = ()
+    unread: tuple[Unread, ...] = ()
+    others: tuple[Json, ...] = ()
+    names: Json = field(default_factory=dict, hash=False)
 
     @classmethod
-    def of(cls, annotation: Json, task: Json, config: LabelConfig) -> Annotation:
+    def of(cls, annotation: Json, task: Json, config: LabelConfig, *, size: tuple[int, int] | None = None) -> Annotation:
         """From an annotation's JSON and its task's. Percent of what was shown means percent of what was saved: predictions may carry
-        a wrong original size (EXIF), so the annotation's size overrules the prediction's."""
-        result = annotation.get("result") or []
-        kept = tuple(regions(result, config))
+        a wrong original size (EXIF), so the annotation's size overrules the prediction's. size: of the picture, where neither says it."""
+        result = annotation.get("result")
+        reading = read(result, config, size=None if size_of(result) else size)
         prediction = _prediction(annotation, task)
-        size = (kept[0].width, kept[0].height) if kept else None
+        shown = (reading.boxes[0][0].width, reading.boxes[0][0].height) if reading.boxes else size_of(result) or size
         return cls(
             id=_id(annotation.get("id")) or 0,
-            regions=kept,
+            regions=tuple(region for region, _ in reading.boxes),
             who=_who(annotation.get("completed_by")),
             at=str(annotation.get("updated_at") or annotation.get("created_at") or ""),
             cancelled=bool(annotation.get("was_cancelled")),
-            made_by_button=by_button(annotation),
+            made_by_button=by_button(annotation, task),
             model_version=prediction.get("model_version") if prediction else None,
-            predicted=None if prediction is None else tuple(regions(prediction.get("result") or [], config, size=size)),
+            predicted=None if prediction is None else tuple(regions(prediction.get("result"), config, size=shown)),
+            entries=tuple(entry for _, entry in reading.boxes),
+            unread=(*reading.unread, *imported_in_part(annotation)),
+            others=reading.others,
+            names=reading.names or {},
         )
 
 
 def annotations_of(task: Json, config: LabelConfig) -> list[Annotation]:
     """All annotations of a task, skipped ones too, by id."""
-    found = [Annotation.of(each, task, config) for each in task.get("annotations") or [] if isinstance(each, Mapping)]
+    listed = [each for each in task.get("annotations") or [] if isinstance(each, Mapping)]
+    size = next(filter(None, (size_of(each.get("result")) for each in listed)), None)
+    found = [Annotation.of(each, task, config, size=size) for each in listed]
     return sorted(found, key=lambda each: each.id)
 
 
@@ -104,15 +121,42 @@ def _prediction(annotation: Json, task: Json) -> Json | None:
     return next((each for each in listed if isinstance(each, Mapping) and identity is not None and each.get("id") == identity), None)
 
 
-def by_button(annotation: Json) -> bool:
-    """*Create annotations from predictions*, or our own `accept`: no region has an origin, and no time was spent.
+def by_button(annotation: Json, task: Json | None = None) -> bool:
+    """Whether nobody drew or looked: *Create annotations from predictions*, our own `accept`, or such a one that was exported and imported.
 
-    Label Studio notes the parent prediction, and forgets it when that is deleted; our mark in the regions stays.
+    No time was spent, no region has an origin, and one of these tells: the parent prediction (Label Studio forgets it when duplicates are
+    removed, when the version is deleted, and with every import of an export), a score in every region, our mark in every region. Of an
+    annotation without regions only the parent tells, or that a prediction of its task (None: not known) is as empty: what `import` makes
+    of an empty picture has a time, of no seconds.
     """
-    result = [each for each in annotation.get("result") or [] if isinstance(each, Mapping)]
+    listed = annotation.get("result")
+    result = [each for each in listed if isinstance(each, Mapping)] if isinstance(listed, list) else []
     if any(each.get("origin") for each in result) or annotation.get("lead_time") is not None:
         return False
-    return annotation.get("parent_prediction") is not None or (bool(result) and all(map(accepted, result)))
+    if annotation.get("parent_prediction") is not None or (task is not None and _marked_as_unverified(annotation, task)):
+        return True
+    places = {str(each.get("id")) for each in result if kind_of(each)}
+    if places:
+        told = (each for each in result if number(each.get("score")) is not None or accepted(each) or unverified(each))
+        return places <= {str(each.get("id")) for each in told}
+    return task is not None and any(_is_empty(each) for each in task.get("predictions") or [])
+
+
+def unverified(region: Json) -> bool:
+    """Whether a region bears the mark of an export that took what nobody looked at."""
+    return _note(region, UNVERIFIED) is not None
+
+
+def _marked_as_unverified(annotation: Json, task: Json) -> bool:
+    """Whether an export noted it of this task: an annotation without regions can bear no mark itself."""
+    meta = task.get("meta")
+    ours = meta.get("dinolabel") if isinstance(meta, Mapping) else None
+    return not annotation.get("result") and isinstance(ours, Mapping) and ours.get("unverified") is True
+
+
+def _is_empty(prediction: Any) -> bool:
+    result = prediction.get("result") if isinstance(prediction, Mapping) else None
+    return isinstance(result, list) and not any(isinstance(each, Mapping) and kind_of(each) for each in result)
 
 
 def accepted(region: Json) -> bool:
@@ -137,10 +181,11 @@ def _note(region: Json, start: str) -> str | None:
 
 
 def unseen(region: Json, score: float | None = None) -> dict[str, Any]:
-    """The region as one that nobody looked at, whoever sends it: without an origin, with a score and the mark of `accept`."""
+    """The region as one that nobody looked at, whoever sends it: without an origin, with a score and a mark."""
     meta = region.get("meta") if isinstance(region.get("meta"), Mapping) else {}
-    texts = [str(each) for each in (meta or {}).get("text") or ()]
-    marked = {**region, "meta": {**(meta or {}), "text": texts if accepted(region) else [*texts, f"{ACCEPTED}: nobody looked at it"]}}
+    text = (meta or {}).get("text")
+    texts = list(text) if isinstance(text, list) else [text] if text else []
+    marked = {**region, "meta": {**(meta or {}), "text": texts if accepted(region) or unverified(region) else [*texts, UNVERIFIED]}}
     marked.pop("origin", None)
     known = region.get("score") if score is None else score
     return {**marked, "score": 0.0 if known is None else known}

@@ -27,7 +27,8 @@ class LabelConfig:
 
     labels: all label names of the control, in order. prompt_map: phrase -> label, in order. learnt: labels that are names.
     generic: labels that only say what the prompt found. box_threshold, text_threshold: the project's own, 0..1, or None.
-    aliases: earlier name -> label: what people and heads called so then.
+    aliases: earlier name -> label: what people and heads called so then. elsewhere: names of the other pictures, texts, … that are shown:
+    what is marked on them is not in our picture.
     """
 
     control: str
@@ -40,13 +41,17 @@ class LabelConfig:
     box_threshold: float | None = None
     text_threshold: float | None = None
     aliases: Mapping[str, str] = field(default_factory=dict, hash=False)
+    elsewhere: frozenset[str] = frozenset()
 
     @classmethod
-    def parse(cls, xml: str) -> LabelConfig:
-        """Read Label Studio's XML. Raises LabelConfigError that names what is missing or ambiguous."""
+    def parse(cls, xml: str, *, control: str | None = None) -> LabelConfig:
+        """Read Label Studio's XML. control: which of several RectangleLabels is meant, by name; None: the one that is marked.
+
+        Raises LabelConfigError that names what is missing or ambiguous.
+        """
         root = label_xml.read(xml)
-        control, image = label_xml.choose(root)
-        tags = label_xml.labels(control)
+        boxes, image = label_xml.choose(root, control)
+        tags = label_xml.labels(boxes)
         prompted = {
             name: values
             for name, tag in tags.items()
@@ -54,16 +59,17 @@ class LabelConfig:
         }
         prompt_map = _unique(prompted) if prompted else _own_names(tags)
         return cls(
-            control=control.get("name", ""),
+            control=boxes.get("name", ""),
             object_name=image.get("name", ""),
             data_key=label_xml.data_key(image),
             labels=tuple(tags),
             prompt_map=prompt_map,
             learnt=tuple(name for name in tags if name not in prompted and not is_unknown(name)),
             generic=tuple(prompted),
-            box_threshold=label_xml.threshold(control, "model_box_threshold"),
-            text_threshold=label_xml.threshold(control, "model_text_threshold"),
+            box_threshold=label_xml.threshold(boxes, "model_box_threshold"),
+            text_threshold=label_xml.threshold(boxes, "model_text_threshold"),
             aliases=renaming.aliases(tags),
+            elsewhere=label_xml.elsewhere(root, image),
         )
 
     @property

@@ -28,8 +28,8 @@ def read(xml: str) -> Element:
     return root
 
 
-def choose(root: Element) -> tuple[Element, Element]:
-    """The control boxes go to and the image under it."""
+def choose(root: Element, name: str | None = None) -> tuple[Element, Element]:
+    """The control boxes go to and the image under it. name: of the control that somebody asked for."""
     images = {tag.get("name"): tag for tag in root.iter("Image")}
     controls = list(root.iter("RectangleLabels"))
     over = [tag for tag in controls if tag.get("toName") in images]
@@ -41,14 +41,25 @@ def choose(root: Element) -> tuple[Element, Element]:
     if not over:
         found = ", ".join(f"{tag.get('name')!r} to {tag.get('toName')!r}" for tag in controls)
         raise LabelConfigError(f"No <RectangleLabels> points at an <Image>: {found}; images: {', '.join(map(repr, images))}.")
+    if name is not None:
+        chosen = [tag for tag in over if tag.get("name") == name]
+    if not chosen:
+        there = ", ".join(repr(tag.get("name")) for tag in over)
+        raise LabelConfigError(f"There is no <RectangleLabels name={name!r}> over an image.", hint=f"There are: {there}.")
     if len(chosen) > 1:
         raise LabelConfigError(
             f"Several <RectangleLabels> could take the boxes: {', '.join(repr(tag.get('name')) for tag in chosen)}.",
-            hint='Mark one, for example with model_box_threshold="0.3".',
+            hint='Mark one, for example with model_box_threshold="0.3"; for an export, --control names one.',
         )
     if not chosen[0].get("name"):
         raise LabelConfigError("The <RectangleLabels> has no name.")
     return chosen[0], images[chosen[0].get("toName")]
+
+
+def elsewhere(root: Element, image: Element) -> frozenset[str]:
+    """Names of what else a task shows: other pictures, texts, sounds. A second view of the same picture is no other."""
+    shown = {name: tag.get("value", "") for tag in root.iter() if (name := tag.get("name")) and tag.get("value", "").startswith("$")}
+    return frozenset(name for name, value in shown.items() if value != image.get("value"))
 
 
 def labels(control: Element) -> dict[str, Element]:

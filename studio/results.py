@@ -1,45 +1,39 @@
-"""Answers to Label Studio regions and back: the only place where percent and region dictionaries exist.
-
-Knows the wire shape of rectangles; what a region means for training is studio.tasks'.
-"""
+"""Answers as Label Studio regions: the wire shape of rectangles. The way back is studio.reading's; what a region means, studio.tasks'."""
 
 from __future__ import annotations
 
 import hashlib
 import math
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from studio.label_config import LabelConfig
+from studio.reading import Reading, overlap, read, regions
+from studio.regions import Quad, Region
+from studio.shapes import names_of
 from vision.types import QUARTER, Box, Detection, Named, Unknown
 
+__all__ = [
+    "NOTHING",
+    "SUREST",
+    "Quad",
+    "Reading",
+    "Region",
+    "RegionDict",
+    "drawn",
+    "names_of",
+    "overlap",
+    "read",
+    "regions",
+    "to_percent",
+    "to_prediction",
+    "to_result",
+]
+
 RegionDict = dict[str, Any]
-Quad = tuple[tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]]
 NOTHING, SUREST = 1.0, 0.9999
 """Score of a prediction without a region: by score such come last. The most that one with regions has, so that the two are told apart."""
-
-
-@dataclass(frozen=True, slots=True)
-class Region:
-    """One rectangle of a result, in our terms.
-
-    id: unique within its result, also where Label Studio's was not. label: one of the config's, or None when it says nothing.
-    box: pixels of the upright image, clipped; the upright hull when the region is rotated. rotation: degrees, clockwise.
-    origin: prediction, prediction-changed, manual, or None. score: as stored, or None. width, height: of the upright image, pixels.
-    quad: the four corners of a rotated region in pixels, not clipped, clockwise from its own top-left one; None when it is upright.
-    """
-
-    id: str
-    label: str | None
-    box: Box
-    rotation: float
-    origin: str | None
-    score: float | None
-    width: int
-    height: int
-    quad: Quad | None = None
 
 
 def to_result(
@@ -92,42 +86,6 @@ def drawn(
         "value": {**value, "rotation": rotation, **({"rectanglelabels": [label]} if label is not None else {})},
         **({"meta": {"text": [note]}} if note else {}),
     }
-
-
-def regions(result: Iterable[Any], config: LabelConfig, *, size: tuple[int, int] | None = None) -> list[Region]:
-    """The rectangles of our control in a result. Other shapes and controls, malformed, empty and outlying ones are left out.
-
-    size: width and height of the upright image, where known; else each region's own, else that of another region of the result.
-    """
-    return [region for region, _ in identified(result, config, size=size)]
-
-
-def identified(
-    result: Iterable[Any], config: LabelConfig, *, size: tuple[int, int] | None = None
-) -> list[tuple[Region, Mapping[str, Any]]]:
-    """Like `regions`, each beside the entry it was read from."""
-    entries = [each for each in result if isinstance(each, Mapping) and each.get("from_name") == config.control]
-    fallback = size or next(filter(None, map(_size, entries)), None)
-    found: list[tuple[Region, Mapping[str, Any]]] = []
-    counts: dict[str, int] = {}
-    for each in entries:
-        value, frame = each.get("value"), size or _size(each) or fallback
-        if not isinstance(value, Mapping) or frame is None or (placed := _placed(value, frame)) is None:
-            continue
-        box, quad = placed
-        counts[str(each.get("id"))] = count = counts.get(str(each.get("id")), 0) + 1
-        identity = f"{each.get('id')}~{count}" if count > 1 else str(each.get("id"))
-        label = _label(value.get("rectanglelabels"), config)
-        origin, rotation = each.get("origin"), _number(value.get("rotation")) or 0.0
-        found.append((Region(identity, label, box, rotation, origin and str(origin), _number(each.get("score")), *frame, quad), each))
-    return found
-
-
-def overlap(one: Mapping[str, Any], other: Mapping[str, Any]) -> float:
-    """IoU of two region dictionaries of one picture, 0..1, upright hulls; 0 when one of them is no rectangle."""
-    fine = (10_000, 10_000)  # per cent of any picture, in hundredths: a box is not lost for being small
-    placed = [_placed(value, fine) if isinstance(value := each.get("value"), Mapping) else None for each in (one, other)]
-    return placed[0][0].iou(placed[1][0]) if placed[0] is not None and placed[1] is not None else 0.0
 
 
 def _region(identity: str, label: str, box: Box, detection: Detection, config: LabelConfig, width: int, height: int) -> RegionDict:
@@ -189,42 +147,3 @@ def _reading_order(placed: list[tuple[Box, Detection]]) -> list[tuple[Box, Detec
         else:
             rows.append([each])
     return [each for row in rows for each in sorted(row, key=lambda pair: (pair[0].xyxy, pair[1].phrase))]
-
-
-def _size(entry: Mapping[str, Any]) -> tuple[int, int] | None:
-    width, height = (_number(entry.get(name)) for name in ("original_width", "original_height"))
-    return (int(width), int(height)) if width and height and width >= 1 and height >= 1 else None
-
-
-def _placed(value: Mapping[str, Any], frame: tuple[int, int]) -> tuple[Box, Quad | None] | None:
-    """Pixels of the upright hull, clipped, and the corners when turned. x, y is the turned top-left corner; clockwise, in pixels
-    (percent is not isotropic)."""
-    numbers = [_number(value.get(name)) for name in ("x", "y", "width", "height")]
-    if any(each is None for each in numbers):
-        return None
-    x, y, w, h = (float(each or 0) * side / 100 for each, side in zip(numbers, frame * 2, strict=True))
-    if w <= 0 or h <= 0:
-        return None
-    turn = math.radians((_number(value.get("rotation")) or 0.0) % 360)
-    cos, sin = (math.cos(turn), math.sin(turn)) if turn else (1.0, 0.0)
-    across, down = ([0.0, w * cos, w * cos - h * sin, -h * sin], [0.0, w * sin, w * sin + h * cos, h * cos])
-    # Six decimals undo the rounding of the trip through percent: a box on the quarter-pixel grid comes back on it.
-    corners = [round(each, 6) for each in (x + min(across), y + min(down), x + max(across), y + max(down))]
-    box = Box(*corners).clipped(*frame) if corners[0] < corners[2] and corners[1] < corners[3] else None
-    if box is None:
-        return None
-    first, second, third, fourth = ((x + right, y + below) for right, below in zip(across, down, strict=True))
-    return box, (first, second, third, fourth) if turn else None
-
-
-def _label(names: Any, config: LabelConfig) -> str | None:
-    """The one label that is meant: a learnt one beats generic ones; two names, or none that the config has, mean nothing."""
-    said = map(config.today, filter(lambda each: isinstance(each, str), names)) if isinstance(names, list) else ()
-    live = [name for name in dict.fromkeys(said) if name in config.labels]
-    others = [name for name in live if name not in config.generic]
-    chosen = others or live
-    return chosen[0] if len(chosen) == 1 else None
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) else None

@@ -5,7 +5,8 @@ Knows annotations of one task; nothing of files or formats.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal, get_args
 
 from studio.annotations import Annotation, Json, annotations_of
@@ -21,25 +22,32 @@ POLICIES: tuple[Annotators, ...] = get_args(Annotators)
 
 def reviewed(task: Json, config: LabelConfig, *, annotators: Annotators = "agreed", generic_is_unknown: bool = False) -> Review:
     """Like studio.tasks.review, by one of the policies. Annotations made by a button stay beside the person's: they are unverified."""
-    if annotators == "latest":
-        return review(_only_latest(task, config), config, generic_is_unknown=generic_is_unknown)
-    if annotators == "all":
-        each = [review(_only(task, {one.id}), config, generic_is_unknown=generic_is_unknown) for one in annotations_of(task, config)]
-        return Review(
-            tuple(judged for one in each for judged in one.judged),
-            tuple(conflict for one in each for conflict in one.conflicts),
-            sum(one.skipped for one in each),
-        )
-    return review(task, config, generic_is_unknown=generic_is_unknown, majority=annotators == "majority")
-
-
-def decided(task: Json, config: LabelConfig, *, unverified: bool = False) -> bool:
-    """Whether somebody answered this task, so that a picture without boxes means "nothing here" and not "nobody looked"."""
-    return any(not each.cancelled and (unverified or not each.made_by_button) for each in annotations_of(task, config))
-
-
-def _only_latest(task: Json, config: LabelConfig) -> Mapping[str, Any]:
+    if annotators in ("agreed", "majority"):
+        return review(task, config, generic_is_unknown=generic_is_unknown, majority=annotators == "majority")
     every = annotations_of(task, config)
+    live = [each for each in every if not each.cancelled]
+    if annotators == "latest":
+        return review(_only_latest(task, every), config, generic_is_unknown=generic_is_unknown, beside=live)
+    found = [review(_only(task, {one.id}), config, generic_is_unknown=generic_is_unknown, beside=live) for one in every]
+    return _joined(found)
+
+
+def _joined(found: Sequence[Review]) -> Review:
+    """Annotations that each count by themselves: of one picture all the same, so that one undecided leaves no rejected box of another."""
+    whole = Review(
+        judged=tuple(judged for one in found for judged in one.judged),
+        conflicts=tuple(conflict for one in found for conflict in one.conflicts),
+        skipped=sum(one.skipped for one in found),
+        unread=tuple(mark for one in found for mark in one.unread),
+        answers=sum(one.answers for one in found),
+        unverified=sum(one.unverified for one in found),
+    )
+    if whole.state() != "undecided":
+        return whole
+    return replace(whole, judged=tuple(each for each in whole.judged if each.verdict != "rejected"))
+
+
+def _only_latest(task: Json, every: Sequence[Annotation]) -> Mapping[str, Any]:
     people = [each for each in every if not each.cancelled and not each.made_by_button]
     newest = max(people, key=_age, default=None)
     return _only(task, {each.id for each in every if each not in people} | ({newest.id} if newest else set()))

@@ -6,67 +6,33 @@ Knows people's decisions only; which side of the split a box is on, and what is 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from studio.annotations import Annotation, Json, Task, annotations_of, from_webhook
 from studio.label_config import Kind, LabelConfig
-from studio.results import Quad, Region
+from studio.regions import Region
+from studio.shapes import hull
+from studio.verdicts import Conflict, Judged, Review, State, UnreadMark, Verdict, scaled
 from vision.types import Box
 
-__all__ = ["SAME_OBJECT", "Annotation", "Conflict", "Judged", "Review", "Task", "annotations_of", "from_webhook", "judge", "review"]
-
-Verdict = Literal["approved", "rejected", "unverified"]
+__all__ = [
+    "SAME_OBJECT",
+    "Annotation",
+    "Conflict",
+    "Judged",
+    "Review",
+    "State",
+    "Task",
+    "UnreadMark",
+    "annotations_of",
+    "from_webhook",
+    "judge",
+    "review",
+]
 
 SAME_OBJECT = 0.5
 """IoU from which two boxes are one object (design.md §3; the threshold of PASCAL VOC)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """A box and what a person decided about it.
-
-    task, annotation: their ids; for a rejected box the annotation that lacks it. region: its id in the result, or in the prediction
-    when rejected. box: pixels of the upright image of width x height. label: as given, None when there was none. model_version: of the
-    prediction shown. predicted: the detector's own box for the same object, from that prediction. origin, score, quad: of the region.
-    """
-
-    task: int
-    annotation: int
-    region: str
-    box: Box
-    width: int
-    height: int
-    verdict: Verdict
-    kind: Kind
-    label: str | None
-    who: str | None
-    at: str
-    model_version: str | None
-    predicted: Box | None
-    origin: str | None = None
-    score: float | None = None
-    quad: Quad | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Conflict:
-    """People gave one object different labels: left out, and listed. labels: what each said, by annotation."""
-
-    task: int
-    box: Box
-    annotations: tuple[int, ...]
-    labels: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Review:
-    """All that one task says. skipped: annotations that were cancelled."""
-
-    judged: tuple[Judged, ...]
-    conflicts: tuple[Conflict, ...]
-    skipped: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +48,13 @@ def judge(task: Json, config: LabelConfig, *, generic_is_unknown: bool = False) 
     return list(review(task, config, generic_is_unknown=generic_is_unknown).judged)
 
 
-def review(task: Json, config: LabelConfig, *, generic_is_unknown: bool = False, majority: bool = False) -> Review:
+def review(
+    task: Json, config: LabelConfig, *, generic_is_unknown: bool = False, majority: bool = False, beside: Sequence[Annotation] = ()
+) -> Review:
     """Like `judge`, with what was left out and why. generic_is_unknown: boxes left generic count as examples of unknown.
 
-    majority: only objects that more than half of the task's annotators drew, under the label that most of them gave.
+    majority: only objects that more than half of the task's annotators drew, under the label that most of them gave. beside: annotations
+    that do not count, whose outlines and the like still show that something is there.
     """
     identity = Task.of(task).id
     every = annotations_of(task, config)
@@ -97,13 +66,35 @@ def review(task: Json, config: LabelConfig, *, generic_is_unknown: bool = False,
         return _judged(identity, mark, verdict, "unknown" if generic_is_unknown and kind == "generic" else kind)
 
     objects = _objects(verified)
+    torn = [marks for marks in objects if majority and 2 * len(marks) == len(verified)]
     if majority:
         objects = [_winners(marks) for marks in objects if 2 * len(marks) > len(verified)]
     conflicts = [_conflict(identity, marks) for marks in objects if len(_labels(marks)) > 1]
     approved = [judged(_spokesman(marks), "approved") for marks in objects if len(_labels(marks)) <= 1]
-    rejected = [judged(mark, "rejected") for mark in _rejected(verified)]
     unverified = [judged(_Mark(each, region), "unverified") for each in live if each.made_by_button for region in each.regions]
-    return Review((*approved, *rejected, *unverified), tuple(conflicts), len(every) - len(live))
+    several = [Conflict(identity, None, (each.id,), names, (region,)) for each in verified for region, names in each.names.items()]
+    found = Review(
+        judged=(*approved, *unverified),
+        conflicts=(*conflicts, *several),
+        skipped=len(every) - len(live),
+        unread=(*_unread(identity, live), *(_torn(identity, _spokesman(marks)) for marks in torn)),
+        answers=len(verified),
+        unverified=len(live) - len(verified),
+    )
+    if found.state() == "undecided":  # what was removed may be among what was not read
+        return found
+    rejected = [judged(mark, "rejected") for mark in _rejected(verified, beside)]
+    return replace(found, judged=(*approved, *rejected, *unverified))
+
+
+def _unread(task: int, live: Iterable[Annotation]) -> Iterator[UnreadMark]:
+    for annotation in live:
+        for each in annotation.unread:
+            yield UnreadMark(task, annotation.id, each.region, each.kind, each.why, verified=not annotation.made_by_button)
+
+
+def _torn(task: int, mark: _Mark) -> UnreadMark:
+    return UnreadMark(task, mark.annotation.id, mark.region.id, "no majority", "a box that half of the people drew and half did not")
 
 
 def _objects(verified: Sequence[Annotation]) -> list[list[_Mark]]:
@@ -111,7 +102,7 @@ def _objects(verified: Sequence[Annotation]) -> list[list[_Mark]]:
     objects: list[list[_Mark]] = []
     for annotation in verified:
         seen = list({(each.box, each.label): each for each in reversed(annotation.regions)}.values())[::-1]
-        pairs = [(group[0].region.box.iou(region.box), at, index) for at, group in enumerate(objects) for index, region in enumerate(seen)]
+        pairs = [(_iou(group[0].region, region), at, index) for at, group in enumerate(objects) for index, region in enumerate(seen)]
         groups: dict[int, int] = {}
         for overlap, at, index in sorted(pairs, key=lambda pair: (-pair[0], pair[1:])):
             if overlap >= SAME_OBJECT and index not in groups and at not in groups.values():
@@ -144,25 +135,53 @@ def _spokesman(marks: Sequence[_Mark]) -> _Mark:
 
 def _conflict(task: int, marks: Sequence[_Mark]) -> Conflict:
     said = [mark for mark in marks if mark.region.label is not None]
-    return Conflict(task, said[0].region.box, tuple(mark.annotation.id for mark in said), tuple(str(mark.region.label) for mark in said))
+    who, labels = tuple(mark.annotation.id for mark in said), tuple(str(mark.region.label) for mark in said)
+    return Conflict(task, said[0].region.box, who, labels, tuple(mark.region.id for mark in said))
 
 
-def _rejected(verified: Sequence[Annotation]) -> list[_Mark]:
-    """Predicted boxes that a person removed and nobody kept or drew over; each once, though several people removed it."""
+def _rejected(verified: Sequence[Annotation], beside: Iterable[Annotation] = ()) -> list[_Mark]:
+    """Predicted boxes that a person removed and nobody kept, drew over or marked in another way; each once, though several removed it."""
     kept = [region for each in verified for region in each.regions]
+    others = [entry for each in (*verified, *beside) for entry in each.others]
     gone: list[_Mark] = []
     for annotation in verified:
         ids = {region.id for region in annotation.regions}
         for region in annotation.predicted or ():
-            others = [*kept, *(mark.region for mark in gone if mark.annotation is not annotation)]
-            if region.id not in ids and not any(region.box.iou(other.box) >= SAME_OBJECT for other in others):
+            near = [*kept, *(mark.region for mark in gone if mark.annotation is not annotation)]
+            if region.id in ids or any(_iou(region, other) >= SAME_OBJECT for other in near):
+                continue
+            if not any(_covers(entry, region) for entry in others):
                 gone.append(_Mark(annotation, region))
     return gone
 
 
+def _covers(entry: Json, region: Region) -> bool:
+    """Whether a mark of any kind stands for the object of a box: it is as large, or covers most of it, or is a point or line in it.
+
+    A mark whose place cannot be told might.
+    """
+    found = hull(entry)
+    if found is None:
+        return True
+    box, (width, height) = region.box, (region.width / 100, region.height / 100)
+    x1, y1, x2, y2 = found[0] * width, found[1] * height, found[2] * width, found[3] * height
+    if x2 - x1 < 1 or y2 - y1 < 1:
+        return box.x1 <= (x1 + x2) / 2 <= box.x2 and box.y1 <= (y1 + y2) / 2 <= box.y2
+    mark = Box(x1, y1, x2, y2)
+    common = max(0.0, min(box.x2, x2) - max(box.x1, x1)) * max(0.0, min(box.y2, y2) - max(box.y1, y1))
+    return box.iou(mark) >= SAME_OBJECT or common >= SAME_OBJECT * box.area
+
+
+def _iou(one: Region, other: Region) -> float:
+    """As shares of the picture: two annotations may say different sizes of it."""
+    return one.box.iou(scaled(other.box, one.width / other.width, one.height / other.height))
+
+
 def _predicted(mark: _Mark) -> Box | None:
     """The detector's box for this object: the region of the same id unless it was dragged elsewhere, else the best overlap."""
-    near = [(each.id == mark.region.id, each.box.iou(mark.region.box), each.box) for each in mark.annotation.predicted or ()]
+    # where nobody wrote the size down, a turned box has no hull yet
+    shown = [each for each in mark.annotation.predicted or () if each.percent is None or each.quad is None]
+    near = [(each.id == mark.region.id, _iou(mark.region, each), each.box) for each in shown]
     return max((each for each in near if each[1] >= SAME_OBJECT), key=lambda each: each[:2], default=(False, 0.0, None))[2]
 
 
@@ -185,4 +204,5 @@ def _judged(task: int, mark: _Mark, verdict: Verdict, kind: Kind) -> Judged:
         origin=region.origin,
         score=region.score,
         quad=region.quad,
+        percent=region.percent,
     )

@@ -41,6 +41,12 @@ def command(
         str, typer.Option("--annotators", help="Where several annotated a task: agreed, latest, majority or all.")
     ] = "agreed",
     unverified: Annotated[bool, typer.Option("--unverified", help="Boxes that nobody looked at too.")] = False,
+    undecided: Annotated[
+        bool, typer.Option("--undecided", help="Pictures too in which something was marked that we do not use, with the boxes we do.")
+    ] = False,
+    control: Annotated[
+        str | None, typer.Option("--control", help="The RectangleLabels that is meant, by name, where there are several.")
+    ] = None,
     split: Annotated[bool, typer.Option("--split/--no-split", help="Pictures for training and for validation apart.")] = True,
     group_by: Annotated[
         str | None, typer.Option("--group-by", help="Task data key whose value stays on one side of the split. Default: equal pictures.")
@@ -57,12 +63,13 @@ def command(
     import exporters
 
     format_of = exporters.load(what)
-    wish = _wish(annotators, pictures, unverified=unverified, split=split, group_by=group_by, oriented=oriented)
+    more = {"undecided": undecided, "control": control, "oriented": oriented}
+    wish = _wish(annotators, pictures, unverified=unverified, split=split, group_by=group_by, **more)
     settings = Settings.load()
     if from_file:
-        source = sources.from_file(from_file, media, label_config, wants=NEEDS.get(what, ("--media",)))
+        source = sources.from_file(from_file, media, label_config, wants=NEEDS.get(what, ("--media",)), control=control)
     else:
-        source = sources.from_project(settings, choice.chosen(settings, project))
+        source = sources.from_project(settings, choice.chosen(settings, project), control=control)
     counted, tasks = _counted(what, source, wish, settings)
     if dry_run:
         _tell(what, counted, None, as_json=as_json)
@@ -101,8 +108,9 @@ def _wish(annotators: str, pictures: str, **more: Any) -> Wish:
 
 def _counted(what: str, source: Source, wish: Wish, settings: Settings) -> tuple[Report, int]:
     """What will be exported, and how many tasks there are: one look at the JSON, none at pictures."""
-    from exporters.report import count
+    from exporters.report import INCOMPLETE, count
 
+    wish = wish.with_undecided() if what in INCOMPLETE else wish
     tasks = 0
 
     def each() -> Iterator[dict[str, Any]]:
@@ -112,11 +120,13 @@ def _counted(what: str, source: Source, wish: Wish, settings: Settings) -> tuple
             yield task
 
     report = count(each(), source.config, wish, generic_is_unknown=settings.generic_is_unknown)
+    if what in ("crops", "labelstudio"):  # nothing is left out of these
+        report = replace(report, left_out=0, left_out_boxes=0)
     return (replace(report, negatives=0) if what == "crops" else report), tasks
 
 
 def _plan(what: str, source: Source, counted: Report, folder: Path) -> Plan:
-    decided = sum(counted.approved.values()) + counted.generic + counted.unknown + counted.unlabelled
+    decided = sum(counted.approved.values()) + counted.generic + counted.unknown + counted.unlabelled - counted.left_out_boxes
     if what == "crops":
         boxes = decided + counted.rejected + counted.unverified
         title = f"Cut {words.counted(boxes, 'box', 'boxes')} out of {words.counted(counted.images, 'picture')}"
@@ -126,9 +136,26 @@ def _plan(what: str, source: Source, counted: Report, folder: Path) -> Plan:
     return Plan.of(
         title,
         [("from", source.words), ("into", f"{folder}; an earlier export there is replaced when this one is whole")],
-        read_off,
+        [*read_off, *_others(source, counted)],
         [("takes", "about a tenth of a second per picture, more where it must be downloaded first")],
     )
+
+
+def _others(source: Source, counted: Report) -> list[tuple[str, str]]:
+    """What lies beside the boxes that are exported."""
+    from studio.reading import OTHER_CONTROL
+
+    others = counted.kinds.get(OTHER_CONTROL, 0)
+    named = f"{source.config.control}, without {words.counted(others, 'box', 'boxes')} of other controls (--control)"
+    lines = [("boxes of", named)] if others else []
+    left = (
+        f"{words.counted(counted.left_out, 'picture')} with marks that are not used ({_kinds(counted)}): --undecided takes those with boxes"
+    )
+    return lines + ([("leaves out", left)] if counted.left_out else [])
+
+
+def _kinds(report: Report) -> str:
+    return ", ".join(f"{kind} {number}" for kind, number in report.kinds.items())
 
 
 def _tell(what: str, report: Report, folder: Path | None, *, as_json: bool) -> None:
@@ -144,13 +171,17 @@ def _tell(what: str, report: Report, folder: Path | None, *, as_json: bool) -> N
     facts += [(name, words.counted(number, "picture")) for name, number in sorted(report.sides.items())]
     facts += [("skipped", words.counted(report.skipped, "annotation"))] if report.skipped else []
     facts += [("turned", f"{words.counted(report.sideways, 'picture')}: {SWAPPED}")] if report.sideways else []
+    facts += [("undecided", f"{words.counted(report.undecided, 'picture')}: {_kinds(report)}")] if report.undecided else []
+    facts += [("left out", f"{words.counted(report.left_out, 'picture')}, as undecided")] if report.left_out else []
     facts += [("outside", words.counted(report.outside, "box", "boxes"))] if report.outside else []
     console.out.print(console.rows(facts))
-    for title, entries in (("left out, people disagree", report.conflicts), ("pictures that failed", report.failed)):
+    disagree = [each for each in report.conflicts if "region" not in each]
+    for title, entries in (("left out, people disagree", disagree), ("not used", report.unread), ("pictures that failed", report.failed)):
         for entry in entries[:LISTED]:
             said = entry.get("why") or " / ".join(entry.get("labels", ()))
+            where = f"task {entry['task']}" + (f", region {entry['region']}" if entry.get("region") else "")
             cost = f" ({words.counted(entry['boxes'], 'box', 'boxes')})" if "boxes" in entry else ""
-            console.out.print(f"[warn]{title}[/]  task {entry['task']}: {escape(said)}{cost}", soft_wrap=True)
+            console.out.print(f"[warn]{title}[/]  {escape(where)}: {escape(said)}{cost}", soft_wrap=True)
         if len(entries) > LISTED:
             console.out.print(f"[warn]{title}[/]  and {len(entries) - LISTED} more")
     if folder:

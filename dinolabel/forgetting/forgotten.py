@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from studio.results import overlap
+from studio.results import names_of, overlap
 from studio.tasks import SAME_OBJECT
 from vision.durable import whole
 
@@ -75,8 +75,7 @@ class Forgotten:
         return cleaned
 
     def _names(self, project: int, region: Any) -> bool:
-        labels = (region.get("value") or {}).get("rectanglelabels") if isinstance(region, dict) else None
-        return isinstance(labels, list) and any(isinstance(each, str) and self.has(project, each) for each in labels)
+        return any(self.has(project, each) for each in names_of(region))
 
     def _digest(self, name: str) -> str:
         return hashlib.pbkdf2_hmac("sha256", name.encode("utf-8", "surrogatepass"), bytes.fromhex(self._salt), ROUNDS).hex()

@@ -9,14 +9,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from exporters.incoming.arriving import Arriving, ArrivingBox, ImportUnreadable, placed, read_json, size_of
+from exporters.gather import unread_of
+from exporters.incoming.arriving import Arriving, ArrivingBox, ImportUnreadable, read_json, size_of
 from exporters.incoming.nearby import Nearby
 from exporters.incoming.reading import Reading
 from exporters.pictures import original_name
 from studio.inferred import inferred
 from studio.label_config import LabelConfig
-from studio.results import Quad
-from studio.several import decided, reviewed
+from studio.several import reviewed
 from studio.tasks import Judged
 from studio.unread import Unread
 from vision.errors import MediaError
@@ -67,10 +67,10 @@ def _arriving(task: Json, config: LabelConfig, near: Nearby) -> Arriving | None:
     file = near.find(address)
     size = _measured(file)
     sized = task if size is None else _resized(task, size)
-    review, looked_at = reviewed(sized, config), decided(sized, config)
+    review = reviewed(sized, config)
+    looked_at = review.answers > 0
     chosen = [each for each in review.judged if each.verdict in ("approved", "unverified")]
-    named = [" / ".join(each.labels) for each in review.conflicts]
-    unread = tuple(Unread(f"task {task['id']}", "disagreement", f"people named a box {each}") for each in named)
+    unread = unread_of(review, unverified=True)
     if not chosen and not unread and not looked_at:
         return None
     width, height = size or next(((each.width, each.height) for each in chosen), (0, 0))
@@ -109,10 +109,7 @@ def _resized(task: Json, size: tuple[int, int]) -> Json:
 
 
 def _box(judged: Judged, width: int, height: int) -> ArrivingBox | Unread:
-    across, down = width / judged.width, height / judged.height
-    x1, y1, x2, y2 = judged.box.xyxy
-    box = placed(x1 * across, y1 * down, x2 * across, y2 * down, width, height)
+    box, quad = judged.on(width, height)
     if box is None:
-        return Unread(judged.region, "box", "less than a pixel of it lies in the picture")
-    quad: Quad | None = judged.quad and tuple((x * across, y * down) for x, y in judged.quad)  # type: ignore[assignment]  # four of them
+        return Unread(judged.region, "outside", "less than a pixel of it lies in the picture")
     return ArrivingBox(judged.label, box, quad, f"region {judged.region}", judged.verdict == "approved", judged.score)

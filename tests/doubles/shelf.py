@@ -46,9 +46,10 @@ class Shelf:
         return identity
 
     def create_annotation(self, task: int, result: list[dict[str, Any]], *, lead_time: float | None) -> None:
-        if self.dies_after is not None and sum(len(each["annotations"]) for each in self.rows.values()) >= self.dies_after:
+        stored = sum(len(each["annotations"]) for each in self.rows.values())
+        if self.dies_after is not None and stored >= self.dies_after:
             raise KeyboardInterrupt
-        made = annotation(task, *json.loads(json.dumps(result)), lead_time=lead_time)
+        made = annotation(stored + 1, *json.loads(json.dumps(result)), lead_time=lead_time)
         self.rows[task]["annotations"].append(made)
 
     def resolve(self, address: str) -> Path:

@@ -14,7 +14,7 @@ from exporters.pictures import original_name
 from studio.client import Studio
 from studio.label_config import LabelConfig
 from studio.results import regions
-from tests.doubles.annotated import mixed
+from tests.doubles.annotated import Annotated, mixed, region
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Server
@@ -73,3 +73,42 @@ def test_there_and_back(studio: Studio, studio_server: Server, project_of: Make,
     assert run(["import", "coco", str(tmp_path / "coco"), "--project", str(first), "--yes"]) == 0  # answered already, all of it
     same(boxes(studio, first, world.config), before, within=0)
     assert run(["report", "--project", str(first), "--out", str(tmp_path / "effort.html")]) == 0
+
+
+def test_what_nobody_drew_stays_so(
+    studio: Studio, studio_server: Server, project_of: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Label Studio's button, over a scored box, one without a score, and none; then a trip, and the predictions deleted."""
+    monkeypatch.setenv("DINOLABEL_STUDIO_URL", studio_server.url)
+    monkeypatch.setenv("DINOLABEL_STUDIO_TOKEN", studio_server.token)
+    monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path / "data"))
+    world = Annotated(tmp_path / "pictures")
+    for _ in range(4):
+        world.add()
+    first, second = project_of(world.xml), project_of(world.xml)
+    ids = studio.upload_images(first, [world.folder / f"{number}.png" for number in range(1, 5)])
+    box = region("p", (10, 10, 50, 60), "jason", origin=None)
+    shown = [[{**box, "score": 0.8}], [{name: value for name, value in box.items() if name != "score"}], []]
+    for number, result in zip(ids[:3], shown, strict=True):
+        studio.wire.json("POST", "/api/predictions/", json={"task": number, "result": result, "score": 0.5, "model_version": "v1"})
+    studio.set_model_version(first, "v1")
+    action = {"selectedItems": {"all": False, "included": ids[:3]}, "model_version": "v1"}
+    studio.wire.json("POST", f"/api/dm/actions?id=predictions_to_annotations&project={first}", json=action)
+    studio.create_annotation(ids[3], [], lead_time=0.0)  # as an import writes an empty picture
+
+    def report(project: int, name: str) -> tuple[int, int, int]:
+        out = tmp_path / f"{name}-{project}"
+        assert run(["export", "coco", "--project", str(project), "--out", str(out)]) == 0
+        found = json.loads((out / "dinolabel.json").read_text())["report"]
+        return found["approved"]["jason"], found["unverified"], found["negatives"]
+
+    assert report(first, "made") == (0, 2, 1)
+    assert run(["export", "labelstudio", "--project", str(first), "--unverified", "--out", str(tmp_path / "tasks")]) == 0
+    tasks = json.loads((tmp_path / "tasks" / "tasks-00000.json").read_text())
+    without = [{name: value for name, value in each.items() if name != "predictions"} for each in tasks]
+    studio.wire.json("POST", f"/api/projects/{second}/import", json=without)
+    assert report(second, "moved") == (0, 2, 1)
+    for number in ids[:3]:
+        for each in studio.predictions(number):
+            studio.delete_prediction(int(each["id"]))
+    assert report(first, "forgotten")[1] == 1, "the box with a score; the other has nothing left that tells it"

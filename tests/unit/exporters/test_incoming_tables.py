@@ -206,7 +206,7 @@ def test_a_box_that_people_named_differently_leaves_its_picture_undecided(tmp_pa
     other = region("b", (120, 10, 160, 60), "lacy")
     world.add(annotation(1, region("a", A, "jason"), other), annotation(2, region("a", A, "lacy"), other, who=2))
     found = arriving("labelstudio", world.save(tmp_path / "export.json"))[1]
-    assert [each.label for each in found.boxes] == ["lacy"] and [each.kind for each in found.unread] == ["disagreement"]
+    assert [each.label for each in found.boxes] == ["lacy"] and [each.kind for each in found.unread] == ["people disagree"]
 
 
 def test_a_size_from_before_a_turn_moves_no_box(tmp_path: Path) -> None:
