@@ -5,12 +5,16 @@ Knows how Label Studio writes picture addresses; opens nothing itself.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from vision.errors import MediaUnavailable
+
+UPLOAD = re.compile(r"[0-9a-f]{8}-(.+)")
+"""Label Studio puts eight digits before an upload's name."""
 
 
 def finder(folder: Path) -> Callable[[str], Path]:
@@ -36,24 +40,37 @@ def finder(folder: Path) -> Callable[[str], Path]:
 
 
 def fits(folder: Path) -> Callable[[list[str]], list[Path]]:
-    """A function from the folders and file name of a picture to the files under `folder` that its longest tail names."""
+    """A function from the folders and file name of a picture to the files under `folder` that its longest tail names.
+
+    An upload is also found without the digits before its name, and by the name that Label Studio would have made of a file's.
+    """
     root = folder.resolve()
     by_name: dict[str, list[Path]] = {}
+    by_upload: dict[str, list[Path]] = {}
     for path in sorted(root.rglob("*")):
         if path.is_file():
             by_name.setdefault(_composed(path.name), []).append(path)
+            by_upload.setdefault(_uploaded(_composed(path.name)), []).append(path)
 
-    def fitting(pieces: list[str]) -> list[Path]:
-        asked = [_composed(each) for each in pieces]
-        for names in [asked, *([[*asked[:-1], asked[-1].split("-", 1)[1]]] if asked and "-" in asked[-1] else [])]:
-            there = by_name.get(names[-1], []) if names else []
+    def fitting(path: list[str]) -> list[Path]:
+        asked = [_composed(each) for each in path]
+        if not asked:
+            return []
+        upload = UPLOAD.fullmatch(asked[-1])
+        for names in [asked, *([[*asked[:-1], upload[1]]] if upload else [])]:
             for length in range(len(names), 0, -1):
                 tail = names[-length:]
-                if found := [path for path in there if [*map(_composed, path.relative_to(root).parts[-length:])] == tail]:
-                    return found
-        return []
+                there = [each for each in by_name.get(names[-1], []) if [*map(_composed, each.relative_to(root).parts[-length:])] == tail]
+                if there:
+                    return there
+        return by_upload.get(upload[1], []) if upload else []
 
     return fitting
+
+
+def _uploaded(name: str) -> str:
+    """What Label Studio makes of an upload's name: blanks become underscores, other signs go."""
+    return re.sub(r"[^-\w.]", "", name.strip().replace(" ", "_"))
 
 
 def _composed(name: str) -> str:

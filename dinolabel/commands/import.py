@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -54,7 +55,7 @@ def command(
     studio, number = build.studio(settings), choice.chosen(settings, project)
     there = studio.project(number)
     config = LabelConfig.parse(there.label_config)
-    every = list(_renamed(reader.read(path, media, reading), _pairs(rename or ())))
+    every = list(_renamed(reader.read(path, media, reading), _pairs(rename or ()), config))
     importing.check(every, reading, path)
     arriving = [each for each in every if not silent(each)]
     if len(arriving) < len(every):
@@ -82,10 +83,21 @@ def _pairs(texts: Iterable[str]) -> dict[str, str]:
     return pairs
 
 
-def _renamed(arriving: Iterable[Arriving], pairs: dict[str, str]) -> Iterator[Arriving]:
+def _renamed(arriving: Iterable[Arriving], pairs: dict[str, str], config: LabelConfig) -> Iterator[Arriving]:
+    """Under the names that were asked for, spelled as the label config spells them: equal to the eye is equal."""
+    spelled = {_composed(each): each for each in reversed(config.labels)}
+    given = {_composed(old): new for old, new in pairs.items()}
+
+    def label(name: str) -> str:
+        name = given.get(_composed(name), name)
+        return name if name in config.labels else spelled.get(_composed(name), name)
+
     for each in arriving:
-        boxes = tuple(replace(box, label=pairs.get(box.label, box.label)) if box.label is not None else box for box in each.boxes)
-        yield replace(each, boxes=boxes)
+        yield replace(each, boxes=tuple(box if box.label is None else replace(box, label=label(box.label)) for box in each.boxes))
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
 
 
 def _check_labels(arriving: Iterable[Arriving], config: LabelConfig, number: int) -> None:

@@ -12,6 +12,7 @@ import pytest
 from dinolabel import build
 from dinolabel.__main__ import run
 from studio.annotations import PARTLY
+from tests.doubles.annotated import xml
 from tests.doubles.shelf import Shelf
 
 IMAGES = [{"id": number, "file_name": f"{name}.png", "width": 96, "height": 64} for number, name in enumerate("abc", 1)]
@@ -141,3 +142,16 @@ def test_yolo_says_what_has_no_label_file(shelf: Shelf, tmp_path: Path, capsys: 
     words = said(capsys)
     assert "1 picture: no label file, so nothing is in it" in words and "val: ../valid/images is not in" in words
     assert answers(shelf)["b.png"] == [[]] and len(answers(shelf)["a.png"][0]) == 1
+
+
+@pytest.mark.parametrize("spelled", ["Jos\u00e9", "Jose\u0301"])
+def test_a_name_is_spelled_as_the_label_config_spells_it(shelf: Shelf, tmp_path: Path, spelled: str) -> None:
+    shelf.config = xml(spelled)
+    for name in ("Jos\u00e9", "Jose\u0301"):
+        (tmp_path / "in" / name).mkdir(parents=True)
+        PIL.Image.new("RGB", (9 * len(name), 40)).save(tmp_path / "in" / name / "x.png")
+    PIL.Image.new("RGB", (80, 40)).save(tmp_path / "in" / "Jose\u0301" / "y.png")
+    assert run(["import", "crops", str(tmp_path / "in"), *COMMAND, "--rename", "Jose=x"]) == 0
+    assert {region["value"]["rectanglelabels"][0] for results in answers(shelf).values() for result in results for region in result} == {
+        spelled
+    }
