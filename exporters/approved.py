@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from exporters.report import unread_of
 from studio.label_config import LabelConfig
 from studio.several import Annotators, reviewed
 from studio.tasks import Conflict, Judged, Review, UnreadMark
+from studio.unread import Unread
 
 Json = Mapping[str, Any]
 
@@ -22,7 +24,7 @@ class Selection:
     """judged: every decided box, in the order of tasks, annotations and regions. data: each task's own keys, by task id.
 
     conflicts: objects that people named differently, left out. skipped: cancelled annotations. unread: marks that were not used;
-    undecided: pictures that have such, or conflicts.
+    undecided: pictures that have such, or conflicts. doubts: both, by task id.
     """
 
     judged: tuple[Judged, ...]
@@ -31,6 +33,7 @@ class Selection:
     data: Mapping[int, Json]
     labels: tuple[str, ...]
     unread: tuple[UnreadMark, ...] = ()
+    doubts: Mapping[int, tuple[Unread, ...]] = field(default_factory=dict)
     undecided: int = 0
 
     @property
@@ -71,5 +74,6 @@ def approved(
         data={number: data for number, data, _ in found},
         labels=config.learnt,
         unread=tuple(each for _, _, one in found for each in one.unread_of()),
+        doubts={number: doubts for number, _, one in found if (doubts := unread_of(one, unverified=False))},
         undecided=sum(one.state() == "undecided" for _, _, one in found),
     )

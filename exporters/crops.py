@@ -26,6 +26,7 @@ from exporters.whole import Tray, resumed
 from exporters.wish import Wish
 from studio.label_config import LabelConfig
 from studio.tasks import Judged
+from studio.unread import Unread
 from vision.cropping import cut
 from vision.errors import MediaError
 from vision.media import stored
@@ -80,7 +81,7 @@ def export(
         writer = _Writer(Tray(folder), policy, folders, how["open_image"], how.get("find"), wish.group_by)
         for done, (task, judged) in enumerate(selection.by_task.items()):
             progress(done, len(selection.by_task))
-            writer.picture(selection.data[task], config.data_key, judged, journal)
+            writer.picture(selection.data[task], config.data_key, judged, journal, selection.doubts.get(task, ()))
         progress(len(selection.by_task), len(selection.by_task))
         write_lists(journal, writer.tray)
         told = counted(selection)
@@ -109,14 +110,16 @@ class _Writer:
     taken: set[str] = field(default_factory=set)
     turned: bool = False
 
-    def picture(self, data: Mapping[str, Any], key: str, judged: list[Judged], journal: Journal) -> None:
-        """Cut all boxes of one picture, unless an earlier run did; a picture that cannot be had is noted and gives no row."""
-        name, stamp = str(judged[0].task), digest([data, judged])
+    def picture(self, data: Mapping[str, Any], key: str, judged: list[Judged], journal: Journal, doubts: tuple[Unread, ...] = ()) -> None:
+        """Cut all boxes of one picture, unless an earlier run did; a picture that cannot be had is noted and gives no row. doubts: why it
+        is undecided, which its rows remember."""
+        name, stamp = str(judged[0].task), digest([data, judged, *doubts])
         entry = journal.found(name, stamp, fits=lambda found: all(self.tray.path(row["crop"]).is_file() for row in found["rows"]))
         if entry is None:
             before, self.turned = self.outside, False
             try:
-                rows = list(self._cut(data, key, judged))
+                unread = {"unread": [asdict(each) for each in doubts]} if doubts else {}
+                rows = [row | unread for row in self._cut(data, key, judged)]
             except MediaError as error:
                 log.warning("picture_failed", task=judged[0].task, error=type(error).__name__, why=str(error))
                 failure = {"task": judged[0].task, "error": type(error).__name__, "why": str(error), "hint": error.hint}

@@ -19,12 +19,12 @@ from exporters.foldernames import safe
 from exporters.frame import framed
 from exporters.journal import Journal, digest
 from exporters.pictures import UNLABELLED, Marked, Picture, clean, original_name, read
-from exporters.report import DISAGREE, Report, Tally, chosen, empty, withheld
+from exporters.report import Report, Tally, chosen, empty, unread_of, withheld
 from exporters.whole import Tray, resumed
 from exporters.wish import Wish
 from studio.label_config import LabelConfig
 from studio.several import reviewed
-from studio.tasks import Judged, Review
+from studio.tasks import Judged
 from studio.unread import Unread
 from vision.errors import MediaError
 from vision.media import stored
@@ -239,13 +239,6 @@ class _Gatherer:
         self.sideways += entry.get("sideways", 0)
         self.sides[entry["side"]] = self.sides.get(entry["side"], 0) + 1
         self.unnamed = self.unnamed or any(each["label"] == UNLABELLED for each in entry["boxes"])
-
-
-def unread_of(review: Review, *, unverified: bool) -> tuple[Unread, ...]:
-    """Why a picture is undecided, in the terms of files: marks that were not used, and objects that people named differently."""
-    marks = [Unread(clean(each.region), each.kind, clean(each.why)) for each in review.unread_of(unverified=unverified)]
-    named = [" / ".join(each.labels) for each in review.conflicts if each.region is None]
-    return (*marks, *(Unread("", DISAGREE, clean(f"people named one object {each}")) for each in named))
 
 
 def _outside(judged: Judged) -> Json:

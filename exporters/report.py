@@ -10,11 +10,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from exporters.pictures import clean
 from exporters.wish import Wish
 from studio.label_config import LabelConfig
 from studio.reading import OTHER_CONTROL, SMALL
 from studio.several import reviewed
 from studio.tasks import Judged, Review
+from studio.unread import Unread
 
 Json = Mapping[str, Any]
 
@@ -148,6 +150,13 @@ def withheld(review: Review, wish: Wish) -> bool:
         return not chosen(review, wish)
     reasons = [each for each in review.unread_of(unverified=wish.unverified) if not (wish.control and each.kind == OTHER_CONTROL)]
     return bool(reasons or review.conflicts)
+
+
+def unread_of(review: Review, *, unverified: bool) -> tuple[Unread, ...]:
+    """Why a picture is undecided, in the terms of files: marks that were not used, and objects that people named differently."""
+    marks = [Unread(clean(each.region), each.kind, clean(each.why)) for each in review.unread_of(unverified=unverified)]
+    named = [" / ".join(each.labels) for each in review.conflicts if each.region is None]
+    return (*marks, *(Unread("", DISAGREE, clean(f"people named one object {each}")) for each in named))
 
 
 def small(unread: Iterable[Json]) -> int:

@@ -15,7 +15,7 @@ from exporters.crops import FORMAT
 from exporters.incoming.arriving import Arriving, ArrivingBox, ImportUnreadable, label_of, placed, size_of
 from exporters.incoming.marks import rectangle
 from exporters.incoming.reading import Reading
-from exporters.incoming.tables import points_of
+from exporters.incoming.tables import points_of, remembered
 from vision.errors import MediaError
 from vision.media import image_paths
 from vision.types import Box
@@ -61,7 +61,8 @@ def _exported(manifest: Path, media: Path | None) -> Iterator[Arriving]:
                 ArrivingBox(row["label"], box, rectangle(points_of(row.get("quad"))), row["crop"]) for row, box in read if box is not None
             ]
             name = file.name if file else rows[0]["image"]
-            yield Arriving(name, file, rows[0]["width"], rows[0]["height"], tuple(boxes), task=task, sha256=rows[0]["image"])
+            unread = tuple(remembered(rows[0].get("unread")))
+            yield Arriving(name, file, rows[0]["width"], rows[0]["height"], tuple(boxes), task=task, sha256=rows[0]["image"], unread=unread)
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise ImportUnreadable(f"{manifest} is no manifest of ours: {type(error).__name__} {error}.") from error
 

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from exporters.gather import unread_of
 from exporters.incoming.arriving import Arriving, ArrivingBox, ImportUnreadable, read_json, size_of
 from exporters.incoming.nearby import Nearby
 from exporters.incoming.reading import Reading
 from exporters.pictures import original_name
+from exporters.report import unread_of
 from studio.inferred import inferred
 from studio.label_config import LabelConfig
 from studio.several import reviewed
