@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
 
+from studio.address import parts
 from vision.errors import MediaUnavailable
+from vision.walk import in_hidden
 
 
 def finder(folder: Path) -> Callable[[str], Path]:
@@ -24,13 +25,17 @@ def finder(folder: Path) -> Callable[[str], Path]:
         if path.is_file():
             by_name.setdefault(path.name, []).append(path)
 
+    def fits(path: Path, tail: tuple[str, ...]) -> bool:
+        folders, end = path.relative_to(root).parts[: -len(tail)], path.relative_to(root).parts[-len(tail) :]
+        return end == tail and not in_hidden(folders)  # a thumbnail in a hidden folder is meant only where the address names that folder
+
     def find(address: str) -> Path:
         pieces = parts(address)
         for names in [pieces, *([[*pieces[:-1], pieces[-1].split("-", 1)[1]]] if pieces and "-" in pieces[-1] else [])]:
             fitting = by_name.get(names[-1], []) if names else []
             for length in range(len(names), 0, -1):
                 tail = tuple(names[-length:])
-                found = [path for path in fitting if path.relative_to(root).parts[-length:] == tail]
+                found = [path for path in fitting if fits(path, tail)]
                 if len(found) == 1:
                     return found[0]
                 if found:
@@ -40,11 +45,3 @@ def finder(folder: Path) -> Callable[[str], Path]:
         raise MediaUnavailable(f"{asked} is not in {folder}.", hint="Name the folder that holds the pictures with --media.")
 
     return find
-
-
-def parts(address: str) -> list[str]:
-    """Folders and file name of an address, of its `d=` for Label Studio's local files."""
-    split = urlsplit(address)
-    local = parse_qs(split.query).get("d")
-    path = local[0] if local else unquote(split.path)
-    return [part for part in path.replace("\\", "/").split("/") if part not in ("", ".", "..")]

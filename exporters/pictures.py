@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from exporters.offline import parts
+from studio.address import parts
 from studio.results import Quad
 from vision.types import Box
 

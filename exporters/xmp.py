@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Unpack
 
 from exporters.gather import How, Json, gathered
-from exporters.offline import parts
 from exporters.pictures import Marked, Picture
 from exporters.report import Report
 from exporters.voc import NO_XML
 from exporters.wish import Wish
+from studio.address import parts
 from studio.label_config import LabelConfig
 from vision.media import SIDEWAYS, stored
 

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import PIL.Image
 import structlog
 
+from vision import walk
 from vision.errors import MediaUnavailable, MediaUnreadable
 from vision.types import Image, Pixels
 
@@ -122,13 +123,12 @@ def as_image(picture: str | Path | Pixels | PIL.Image.Image | Image) -> Image:
 
 
 def image_paths(root: Path) -> list[Path]:
-    """The file itself, or every picture below a folder, sorted; hidden ones left out. Raises MediaUnavailable."""
+    """The file itself, or every picture below a folder, sorted; hidden ones (vision.walk) left out. Raises MediaUnavailable."""
     if root.is_file():
         return [root]
     if not root.is_dir():
         raise MediaUnavailable(f"There is no file or folder {root}.", hint="Check the path.")
-    found = (each for each in root.rglob("*") if each.suffix.lower() in SUFFIXES and each.is_file())
-    return sorted(each for each in found if not any(part.startswith(".") for part in each.relative_to(root).parts))
+    return sorted(each for each in walk.files(root) if each.suffix.lower() in SUFFIXES)
 
 
 def _read(path: Path) -> bytes:

@@ -9,7 +9,8 @@ import typer
 
 from dinolabel import build, connect, console, options, tabs, weights, words
 from dinolabel.local import photos as folder
-from dinolabel.local.photos import PATTERN, SHOWN, Photos
+from dinolabel.local.photos import Photos
+from dinolabel.local.project import import_photos
 from dinolabel.plan import Plan
 from dinolabel.settings import Settings
 from vision.errors import RequestError
@@ -76,7 +77,8 @@ def _make(
     build.projects(settings).add(project.id, weights=weights.pair(settings), title=title, before={"model_version": ""})
     if photos is not None and served:
         with console.step("Importing the folder") as came_out:
-            new = studio.sync_local_storage(studio.add_local_storage(project.id, photos.folder, pattern=PATTERN))
+            root = settings.local_files_root.expanduser().resolve() if settings.local_files_root else photos.root
+            new = import_photos(studio, project.id, photos, root)
             came_out(f"{words.counted(new, 'picture')} served from {photos.folder}")
     elif photos is not None:
         _upload(studio, project.id, photos)
@@ -84,7 +86,7 @@ def _make(
 
 
 def _upload(studio: Studio, project: int, photos: Photos) -> None:
-    paths = sorted(each for each in photos.folder.rglob("*") if each.is_file() and each.suffix.lower().lstrip(".") in SHOWN)
+    paths = photos.pictures()
     with console.bar() as bar:
         line = bar.add_task("Uploading", total=len(paths))
         for start in range(0, len(paths), UPLOAD_BATCH):

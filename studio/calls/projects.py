@@ -133,7 +133,7 @@ class Projects:
             found += self._export(project, {"ids[]": list(tasks[start : start + EXPORT_IDS])})
         return found
 
-    def add_local_storage(self, project: int, path: Path | str, *, pattern: str = r".*\.(?i:jpe?g|png|webp|bmp|gif|tiff?)$") -> int:
+    def add_local_storage(self, project: int, path: Path | str, *, pattern: str = r"(?!\.).*\.(?i:jpe?g|png|webp|bmp|gif|tiff?)$") -> int:
         """Lets Label Studio serve a folder, strictly below its document root, as it sees the path. Returns the storage's id; then sync."""
         body = {
             "project": project,

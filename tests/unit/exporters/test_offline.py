@@ -39,3 +39,20 @@ def test_found(folder: Path, address: str, found: str) -> None:
 def test_missing_or_not_clear(folder: Path, address: str) -> None:
     with pytest.raises(MediaUnavailable):
         finder(folder)(address)
+
+
+def test_a_thumbnail_of_the_same_name_in_a_hidden_folder_is_meant_only_when_its_folder_is_named(folder: Path) -> None:
+    for name in ("@eaDir/dog.jpg", ".thumbnails/dog.jpg", "._dog.jpg", ".thumbnails/only.jpg"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    find = finder(folder)
+    assert find("/data/upload/3/0a1b2c3d-dog.jpg") == (folder / "dog.jpg").resolve()
+    assert find("/data/local-files/?d=photos/.thumbnails/dog.jpg") == (folder / ".thumbnails" / "dog.jpg").resolve()
+    with pytest.raises(MediaUnavailable):
+        find("/data/upload/3/only.jpg")
+
+
+def test_a_folder_that_is_itself_hidden_works(tmp_path: Path) -> None:
+    (tmp_path / ".cache").mkdir()
+    (tmp_path / ".cache" / "a.jpg").touch()
+    assert finder(tmp_path / ".cache")("x/a.jpg").name == "a.jpg"
