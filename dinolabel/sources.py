@@ -120,7 +120,9 @@ class ExportFile:
             raise RequestError(f"{self.path} cannot be read: {why}.", hint=JSON_HINT) from error
 
 
-def from_file(file: Path, media: Path | None, label_config: Path | None, *, wants: Sequence[str], control: str | None = None) -> Source:
+def from_file(
+    settings: Settings, file: Path, media: Path | None, label_config: Path | None, *, wants: Sequence[str], control: str | None = None
+) -> Source:
     """wants: which of `media` and `label config` this use cannot do without. control: which of several is meant; None: the one that the
     label config marks, without one the one that most boxes belong to. Raises RequestError."""
     from exporters.offline import finder
@@ -139,4 +141,12 @@ def from_file(file: Path, media: Path | None, label_config: Path | None, *, want
         raise RequestError(f"{label_config} cannot be read: {error}.", hint="Name the XML of the project's labelling interface.") from error
     config = LabelConfig.parse(xml, control=control) if xml is not None else inferred(tasks, control)
     where = f"{file}, pictures in {media}" if media else str(file)
-    return Source(tasks, config, finder(media or file.parent), xml, where, file.stem)
+    return Source(tasks, config, _offline(settings, finder(media or file.parent)), xml, where, file.stem)
+
+
+def _offline(settings: Settings, find: Callable[[str], Path]) -> Callable[[str], Path]:
+    """Files of the folder, and the pictures that addresses hold themselves."""
+    from studio.address import is_inline
+
+    inline = build.media(settings, alone=True)
+    return lambda address: inline.resolve(address) if is_inline(address.strip()) else find(address)

@@ -24,6 +24,7 @@ from exporters.report import DISAGREE, Report, small
 from exporters.whole import Tray, resumed
 from exporters.wish import Wish
 from studio.label_config import LabelConfig
+from studio.picture_key import address_at
 from studio.tasks import Judged
 from vision.cropping import cut
 from vision.errors import MediaError
@@ -124,9 +125,7 @@ class _Writer:
         self.rows += len(entry["rows"])
 
     def _cut(self, data: Mapping[str, Any], key: str, judged: list[Judged]) -> Iterator[dict[str, Any]]:
-        if data.get(key) is None:
-            raise MediaError("The task has no picture.", hint="Its data lacks the key that the label config shows.")
-        image = self.open_image(data[key])
+        image = self.open_image(address_at(data, key))
         pixels = image.pixels
         by, split = data.get(self.group_by or OUR_GROUP), data.get(OUR_SPLIT)
         for each in judged:

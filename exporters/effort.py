@@ -13,6 +13,7 @@ from typing import Any
 
 from studio.annotations import Annotation, annotations_of
 from studio.label_config import LabelConfig
+from studio.picture_key import value_at
 from studio.results import Region
 
 Json = Mapping[str, Any]
@@ -171,7 +172,7 @@ def answered(annotation: Annotation, task: Json, config: LabelConfig) -> Answere
     deeds = [_deed(each, shown.get(each.id)) for each in annotation.regions]
     kept = {each.id for each in annotation.regions}
     deeds += [Deed(each.label or NO_LABEL, ("deleted",), each, None) for each in shown.values() if each.id not in kept]
-    return Answered(int(task["id"]), (task.get("data") or {}).get(config.data_key), annotation.at, version, tuple(deeds))
+    return Answered(int(task["id"]), value_at(task.get("data") or {}, config.data_key), annotation.at, version, tuple(deeds))
 
 
 def _deed(kept: Region, shown: Region | None) -> Deed:

@@ -21,6 +21,7 @@ from exporters.pictures import UNLABELLED, Marked, Picture, clean, original_name
 from exporters.report import Report, Tally, chosen, empty, withheld
 from exporters.whole import Tray, resumed
 from exporters.wish import Wish
+from studio.address import brief
 from studio.label_config import LabelConfig
 from studio.several import reviewed
 from studio.tasks import Judged
@@ -161,9 +162,7 @@ class _Gatherer:
 
     def _picture(self, task: Json, boxes: list[Judged], *, undecided: bool) -> dict[str, Any]:
         data = task.get("data") or {}
-        address = data.get(self.config.data_key)
-        if not isinstance(address, str):
-            raise MediaError("The task has no picture.", hint="Its data lacks the key that the label config shows.")
+        address = self.config.picture_in(data)
         image, file = self.open_image(address), self.find(address)
         found = [(judged, self._marked(judged, image)) for judged in boxes]
         marked = [each for _, each in found if each is not None]
@@ -175,7 +174,7 @@ class _Gatherer:
         stem = Path(original_name(address)).stem
         picture = Picture(
             task=int(task["id"]),
-            address=clean(address),
+            address=clean(brief(address)),
             file=str(file),
             name=f"{task['id']}-{safe(stem)}{suffix_of(file)}",
             sha256=image.sha256,

@@ -57,7 +57,7 @@ def download(url: str, into: IO[bytes], *, limits: Limits, trip: Trip) -> None:
     end = time.monotonic() + limits.total
     for _ in range(HOPS):
         if not trip.allowed(url):
-            raise MediaRefused(f"Pictures are not fetched from {_host(url)}.")
+            raise not_listed(url)
         header = trip.authorization(url)
         try:
             with _get(url, header, limits, trip) as answer:
@@ -103,6 +103,10 @@ def _copy(answer: requests.Response, into: IO[bytes], url: str, limits: Limits, 
         if time.monotonic() > end:
             raise MediaUnavailable(f"{_host(url)} is too slow: not there after {limits.total:.0f} s.")
         into.write(piece)
+
+
+def not_listed(url: str) -> MediaRefused:
+    return MediaRefused(f"Pictures are not fetched from {_host(url)}.")
 
 
 def _host(url: str) -> str:

@@ -67,7 +67,7 @@ def command(
     wish = _wish(annotators, pictures, unverified=unverified, split=split, group_by=group_by, **more)
     settings = Settings.load()
     if from_file:
-        source = sources.from_file(from_file, media, label_config, wants=NEEDS.get(what, ("--media",)), control=control)
+        source = sources.from_file(settings, from_file, media, label_config, wants=NEEDS.get(what, ("--media",)), control=control)
     else:
         source = sources.from_project(settings, choice.chosen(settings, project), control=control)
     counted, tasks = _counted(what, source, wish, settings)

@@ -38,7 +38,7 @@ def command(
 
     settings = Settings.load()
     if from_file:
-        source = sources.from_file(from_file, media, label_config, wants=())
+        source = sources.from_file(settings, from_file, media, label_config, wants=())
     else:
         source = sources.from_project(settings, choice.chosen(settings, project))
     effort = Effort()

@@ -61,7 +61,7 @@ def _vector(row: TaskRow, media: Media, pipeline: Pipeline, recipe: Recipe) -> E
 
     config = recipe.config
     try:
-        image = open_image(media.resolve(str(row.data.get(config.data_key) or ""), task=row.id))
+        image = open_image(media.resolve(config.picture_in(row.data), task=row.id))
         boxes = [each.box for each in pipeline.detect([image], config.prompt, recipe.thresholds, labels=config.prompt_map)[0]]
         return np.asarray(pipeline.embed(image, boxes).mean(axis=0), np.float32) if boxes else None
     except DinolabelError:

@@ -16,6 +16,7 @@ import structlog
 
 from exporters.incoming.arriving import Arriving
 from exporters.pictures import original_name
+from studio.picture_key import address_at, value_at
 from vision.errors import MediaError
 
 log = structlog.get_logger(__name__)
@@ -50,8 +51,8 @@ def match(arriving: Iterable[Arriving], rows: Iterable[Row], *, data_key: str, r
     by_id = {row.id: row for row in rows}
     by_name: dict[str, list[Row]] = {}
     for row in by_id.values():
-        if isinstance(row.data.get(data_key), str):
-            by_name.setdefault(_key(original_name(row.data[data_key])), []).append(row)
+        if isinstance(address := value_at(row.data, data_key), str):
+            by_name.setdefault(_key(original_name(address)), []).append(row)
     found, taken, seen = Matching(), set[int](), set[str]()
     for each in arriving:
         task = _task(each, by_id, by_name, data_key, resolve, taken)
@@ -77,7 +78,7 @@ def _task(
     taken: set[int],
 ) -> Row | None:
     own = by_id.get(each.task) if each.task is not None else None
-    if own is not None and own.id not in taken and each.address is not None and own.data.get(data_key) == each.address:
+    if own is not None and own.id not in taken and each.address is not None and value_at(own.data, data_key) == each.address:
         return own
     names = {_key(each.name), *([_key(original_name(each.address))] if each.address else [])}
     candidates = [*([own] if own is not None else []), *(row for name in sorted(names) for row in by_name.get(name, []))]
@@ -92,7 +93,7 @@ def _key(name: str) -> str:
 
 def _digest(row: Row, data_key: str, resolve: Callable[[str], Path]) -> str | None:
     try:
-        return hashlib.sha256(resolve(row.data[data_key]).read_bytes()).hexdigest()
+        return hashlib.sha256(resolve(address_at(row.data, data_key)).read_bytes()).hexdigest()
     except MediaError as error:
         log.warning("picture_failed", task=row.id, why=str(error))
         return None

@@ -112,7 +112,7 @@ def test_a_bad_picture_costs_itself_only(pictures: Path, tmp_path: Path) -> None
     assert [(each["task"], each["error"], each["boxes"]) for each in report.failed] == [
         (2, "MediaUnreadable", 2),
         (3, "MediaUnreadable", 2),
-        (5, "MediaError", 1),
+        (5, "MediaRefused", 1),
     ]
     assert all(each["why"] and each["hint"] for each in report.failed)
 
