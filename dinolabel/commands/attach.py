@@ -40,7 +40,8 @@ def command(
 ) -> None:
     """Join a project that exists: its label config says what to look for and what to learn.
 
-    Says first what it read and what it would change. Changes neither the label config nor others' predictions.
+    Reads one picture of each place first, and refuses a project of which none can be read. Says what it read and what it would change;
+    changes neither the label config nor others' predictions.
 
     Example: dinolabel attach --project 12
     """

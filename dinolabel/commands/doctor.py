@@ -19,7 +19,7 @@ SIGNS = {"ok": "[ok]✓[/]", "warn": "[warn]![/]", "bad": "[bad]✗[/]"}
 def command(project: options.Project = None, weights_name: options.WeightsName = None) -> None:
     """Check settings, weights, device, Label Studio and each project; one line each, with the fix.
 
-    Changes nothing. Takes some seconds, because it loads torch and fetches one picture. Exit code 0 when nothing is broken, else 1.
+    Changes nothing. Takes some seconds, because it loads torch and fetches a few pictures. Exit code 0 when nothing is broken, else 1.
 
     Example: dinolabel doctor --project 1
     """

@@ -128,7 +128,9 @@ def import_photos(studio: Studio, project: int, photos: Photos, root: Path) -> i
     storage = studio.local_storages(project).get(str(photos.folder))
     if storage is None:
         storage = studio.add_local_storage(project, photos.folder, pattern=PATTERN)
-    return studio.sync_local_storage(storage) - drop_hidden(studio, project, photos, root)
+    drop_hidden(studio, project, photos, root)  # of a sync that a person started in Label Studio: they are not new
+    new = studio.sync_local_storage(storage)
+    return new - drop_hidden(studio, project, photos, root)
 
 
 def drop_hidden(studio: Studio, project: int, photos: Photos, root: Path) -> int:

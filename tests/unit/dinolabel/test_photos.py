@@ -131,6 +131,8 @@ def test_label_studios_storage_makes_no_task_of_hidden_files_that_stays(tmp_path
     assert import_photos(studio, project, found, found.root) == 2
     rest = {unquote(each.data["image"]) for each in studio.tasks(project)}
     assert rest == {"/data/local-files/?d=stick/1.jpg", "/data/local-files/?d=stick/deep/2 ü.png"}
+    (storage,) = studio.local_storages(project).values()
+    assert studio.sync_local_storage(storage) == 2  # a person presses Sync in Label Studio
     fill(tmp_path / ".cache" / "stick", "3.jpg")
     assert import_photos(studio, project, photos.look(found.folder), found.root) == 1
 
