@@ -73,7 +73,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: Any) -> Callabl
 
     def listed(*names: str) -> Studio:
         media = Media(Client(host.url, TOKEN), cache_dir=tmp_path / "media", hosts=names, network=Network(private=("127.0.0.0/8",)))
-        monkeypatch.setattr(build, "media", lambda settings: media)
+        monkeypatch.setattr(build, "media", lambda settings, **how: media)
         return studio
 
     return listed
