@@ -10,6 +10,7 @@ import tempfile
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -148,5 +149,6 @@ def _offline(settings: Settings, find: Callable[[str], Path]) -> Callable[[str],
     """Files of the folder, and the pictures that addresses hold themselves."""
     from studio.address import is_inline
 
-    inline = build.media(settings, alone=True)
-    return lambda address: inline.resolve(address) if is_inline(address.strip()) else find(address)
+    # Only made for an address that holds its picture: its cache is a folder, and a dry run writes nothing.
+    inline = cache(lambda: build.media(settings, alone=True))
+    return lambda address: inline().resolve(address) if is_inline(address.strip()) else find(address)
