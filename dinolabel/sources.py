@@ -98,7 +98,7 @@ class Spool:
 
 
 class ExportFile:
-    """A JSON export of Label Studio. Raises RequestError when it cannot be read or is something else."""
+    """A JSON export of Label Studio; single tasks in it may make no sense. Raises RequestError when it is none."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -106,19 +106,32 @@ class ExportFile:
     def __iter__(self) -> Iterator[dict[str, Any]]:
         import ijson
 
+        from studio.taskjson import fault
+
         try:
             with self.path.open("rb") as file:
                 head = file.read(64)
                 if head.removeprefix(BOM_UTF8).lstrip()[:1] != b"[":
                     raise RequestError(f"{self.path} is no JSON export of Label Studio.", hint=JSON_HINT)
                 file.seek(len(BOM_UTF8) if head.startswith(BOM_UTF8) else 0)
+                whole = broken = 0
                 for task in ijson.items(file, "item", use_float=True):
-                    if not (isinstance(task, dict) and isinstance(task.get("id"), int) and isinstance(task.get("annotations"), list)):
-                        raise RequestError(f"{self.path} is no JSON export of Label Studio.", hint=JSON_HINT)
+                    whole, broken = (whole + 1, broken) if fault(task) is None else (whole, broken + 1)
                     yield task
+                if broken and not whole:
+                    raise RequestError(f"{self.path} is no JSON export of Label Studio: no task in it can be read.", hint=JSON_HINT)
         except (OSError, ijson.JSONError) as error:
             why = str(error).partition("\n")[0].rstrip(".")
             raise RequestError(f"{self.path} cannot be read: {why}.", hint=JSON_HINT) from error
+
+
+def refuse_parts_of_a_file(media: Path | None, label_config: Path | None) -> None:
+    """A project has its own pictures and label config. Raises RequestError where others were named, which nobody would look at."""
+    given = [name for name, value in (("--media", media), ("--label-config", label_config)) if value is not None]
+    if given:
+        raise RequestError(
+            f"{given[0]} goes with an export file, and none was named.", hint="Name the file with --from, or leave it away for a project."
+        )
 
 
 def from_file(

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from exporters.malformed import readable
 from studio.label_config import LabelConfig
 from studio.several import Annotators, reviewed
 from studio.tasks import Conflict, Judged, Review, UnreadMark
@@ -22,7 +23,7 @@ class Selection:
     """judged: every decided box, in the order of tasks, annotations and regions. data: each task's own keys, by task id.
 
     conflicts: objects that people named differently, left out. skipped: cancelled annotations. unread: marks that were not used;
-    undecided: pictures that have such, or conflicts.
+    undecided: pictures that have such, or conflicts. failed: tasks that could not be read.
     """
 
     judged: tuple[Judged, ...]
@@ -32,6 +33,7 @@ class Selection:
     labels: tuple[str, ...]
     unread: tuple[UnreadMark, ...] = ()
     undecided: int = 0
+    failed: tuple[Json, ...] = ()
 
     @property
     def approved(self) -> dict[str, int]:
@@ -60,7 +62,8 @@ def approved(
     Tasks are read one by one, so what is in memory grows with the boxes and not with the export file.
     """
     found: list[tuple[int, Json, Review]] = []
-    for task in tasks:
+    failed: list[Json] = []
+    for task in readable(tasks, failed):
         review = reviewed(task, config, annotators=annotators, generic_is_unknown=generic_is_unknown)
         found.append((int(task["id"]), task.get("data") or {}, review))
     found.sort(key=lambda each: each[0])
@@ -72,4 +75,5 @@ def approved(
         labels=config.learnt,
         unread=tuple(each for _, _, one in found for each in one.unread_of()),
         undecided=sum(one.state() == "undecided" for _, _, one in found),
+        failed=tuple(failed),
     )

@@ -6,6 +6,7 @@ Knows boxes, crops and files; what is learnt from them is training's business.
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -20,7 +21,7 @@ from exporters.croplists import MANIFEST, save, write_lists
 from exporters.foldernames import folder_names, safe
 from exporters.gather import How, OpenImage
 from exporters.journal import Journal, digest
-from exporters.report import DISAGREE, Report, small
+from exporters.report import DISAGREE, NothingExported, Report, small
 from exporters.whole import Tray, resumed
 from exporters.wish import Wish
 from studio.label_config import LabelConfig
@@ -50,6 +51,7 @@ def counted(selection: Selection) -> Report:
         rejected=selection.count("rejected"),
         unverified=selection.count("unverified"),
         skipped=selection.skipped,
+        failed=selection.failed,
         images=len(selection.by_task),
         conflicts=tuple(each.facts for each in selection.conflicts),
         outside=small(unread),
@@ -70,7 +72,8 @@ def export(
     """Write crops, manifest.jsonl and report.json into `out`, all or nothing; an earlier export there is replaced when this one is whole.
 
     tasks: Label Studio's JSON export. A MediaError costs its picture only. crops/ with its metadata.jsonl is a folder of pictures as
-    Hugging Face and torchvision read it. Raises ExportRefused when `out` holds other things.
+    Hugging Face and torchvision read it. Raises ExportRefused when `out` holds other things, NothingExported when no picture could
+    be had: an earlier export in `out` is left as it was.
     """
     wish, policy, progress = how.get("wish", Wish()), policy or CropPolicy(), how.get("progress", lambda done, total: None)
     selection = approved(tasks, config, generic_is_unknown=how.get("generic_is_unknown", False), annotators=wish.annotators)
@@ -81,9 +84,13 @@ def export(
             progress(done, len(selection.by_task))
             writer.picture(selection.data[task], config.data_key, judged, journal)
         progress(len(selection.by_task), len(selection.by_task))
-        write_lists(journal, writer.tray)
         told = counted(selection)
-        report = replace(told, rows=writer.rows, outside=told.outside + writer.outside, failed=tuple(writer.failed))
+        failed = (*selection.failed, *writer.failed)
+        report = replace(told, rows=writer.rows, outside=told.outside + writer.outside, failed=failed)
+        if report.failed and not writer.opened:
+            shutil.rmtree(path.parent, ignore_errors=True)  # nothing in it is worth going on with
+            raise NothingExported(report)
+        write_lists(journal, writer.tray)
         writer.tray.path(SUMMARY).write_text(json.dumps(asdict(report), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         writer.tray.tidy()
     log.info("crops_exported", rows=report.rows, images=report.images, failed=len(report.failed), conflicts=len(report.conflicts))
@@ -99,6 +106,7 @@ class _Writer:
     folders: Mapping[str, str]
     open_image: OpenImage
     group_by: str | None = None
+    opened: int = 0
     rows: int = 0
     outside: int = 0
     failed: list[Mapping[str, Any]] = field(default_factory=list)
@@ -122,6 +130,7 @@ class _Writer:
         else:
             self.outside += entry["outside"]
             self.taken.update(row["crop"].casefold() for row in entry["rows"])
+        self.opened += 1
         self.rows += len(entry["rows"])
 
     def _cut(self, data: Mapping[str, Any], key: str, judged: list[Judged]) -> Iterator[dict[str, Any]]:

@@ -82,7 +82,7 @@ class Effort:
 
     def add(self, task: Json, config: LabelConfig) -> None:
         """All annotations of a task; skipped ones, those that a button made and those that came by an import are only counted."""
-        by_id = {each.get("id"): each for each in task.get("annotations") or []}
+        by_id = {each.get("id") or 0: each for each in task.get("annotations") or []}
         for annotation in annotations_of(task, config):
             if annotation.cancelled or annotation.made_by_button:
                 self.skipped += annotation.cancelled

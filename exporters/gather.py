@@ -6,6 +6,7 @@ Knows decisions and picture files; nothing of how a format writes them.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -17,8 +18,9 @@ import structlog
 from exporters.copies import suffix_of, take
 from exporters.foldernames import safe
 from exporters.journal import Journal, digest
+from exporters.malformed import readable
 from exporters.pictures import UNLABELLED, Marked, Picture, clean, original_name, read
-from exporters.report import Report, Tally, chosen, empty, withheld
+from exporters.report import NothingExported, Report, Tally, chosen, empty, withheld
 from exporters.whole import Tray, resumed
 from exporters.wish import Wish
 from studio.address import brief
@@ -95,7 +97,8 @@ def gathered(
     """Read every picture of `tasks`; the block writes the format into the tray, and `out` appears when it ends well.
 
     place: where a format wants a picture's copy, None for nowhere. A MediaError costs that picture only. Stopped and called again with
-    the same choices, it goes on where it was. Raises ExportRefused when `out` holds other things.
+    the same choices, it goes on where it was. Raises ExportRefused when `out` holds other things, NothingExported when no picture could be
+    had: an earlier export in `out` is left as it was.
     """
     wish, generic_is_unknown = how.get("wish", Wish()), how.get("generic_is_unknown", False)
     terms = [FORMAT, name, asdict(wish), repr(config), generic_is_unknown]
@@ -103,6 +106,9 @@ def gathered(
         gatherer = _Gatherer(config, wish, generic_is_unknown, journal, Tray(folder), how["open_image"], how["find"], place)
         gatherer.all(tasks, how.get("progress", lambda done, total: None))
         found = gatherer.result()
+        if found.report.failed and not found.report.sides:
+            shutil.rmtree(path.parent, ignore_errors=True)  # nothing in it is worth going on with
+            raise NothingExported(found.report)
         yield found
         _card(found, name)
         found.tray.tidy()
@@ -126,7 +132,7 @@ class _Gatherer:
 
     def all(self, tasks: Iterable[Json], progress: Progress) -> None:
         self.tally = Tally(self.config.learnt, self.wish.unverified)
-        for done, task in enumerate(tasks):
+        for done, task in enumerate(readable(tasks, self.failed)):
             progress(done, 0)
             self.one(task)
 

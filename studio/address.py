@@ -9,10 +9,14 @@ import base64
 import binascii
 import re
 from collections.abc import Sequence
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
+
+from vision.errors import MediaRefused, first_line
 
 SERVED = ("/data/", "/storage-data/")
 LOCAL_FILES = "/data/local-files/"
+WEB = frozenset({"http", "https"})
+MEND = "Mend the address in the task's data, or import the task again."
 
 NEVER = {
     "blob": "lives in one browser's memory and nowhere else",
@@ -85,6 +89,23 @@ def fault(url: str) -> tuple[str, str] | None:
 SERVE = "Upload the pictures to Label Studio, or let one of its storages serve their folder, and import the tasks anew."
 
 
+def split(url: str) -> SplitResult:
+    """The parts of an address. Raises MediaRefused for text that is none: half a bracket, a port that is no number."""
+    try:
+        parts = urlsplit(url)
+        if parts.scheme.lower() in WEB:
+            _ = parts.port
+    except ValueError as error:
+        raise senseless(error) from error
+    return parts
+
+
+def senseless(error: ValueError) -> MediaRefused:
+    """What to say of a task's address that no library makes anything of."""
+    why = first_line(error).rstrip(".")
+    return MediaRefused(f"The task's address makes no sense: {why}.", hint=MEND)
+
+
 def served(path: str, bases: Sequence[str]) -> str | None:
     """The part of a path-with-query that Label Studio serves, without the prefix it has behind a proxy; None when it is no such path.
 
@@ -100,7 +121,7 @@ def served(path: str, bases: Sequence[str]) -> str | None:
 
 def served_anywhere(url: str) -> str | None:
     """The same for an absolute address on a host we do not know: Label Studio under the name it has for others (measured)."""
-    parts = urlsplit(url)
+    parts = split(url)
     found = _ANYWHERE.fullmatch(parts.path + (f"?{parts.query}" if parts.query else ""))
     return found[1] if found else None
 
@@ -108,7 +129,7 @@ def served_anywhere(url: str) -> str | None:
 def in_cloud(path: str) -> tuple[str, str] | None:
     """(`s3://…`, `tasks/7`) of `/tasks/7/resolve/?fileuri=…`, which is what Label Studio's task listing says for s3://… (measured)."""
     found = _CLOUD.match(path)
-    code = parse_qs(urlsplit(path).query).get("fileuri", [""])[0] if found else ""
+    code = parse_qs(split(path).query).get("fileuri", [""])[0] if found else ""
     if not found or not code:
         return None
     try:
@@ -133,19 +154,19 @@ def local_file(url: str) -> str | None:
 def parts(url: str) -> list[str]:
     """Folders and file name of an address: of its `d=` for Label Studio's local files, of the cloud's own for `/tasks/7/resolve/?…`.
 
-    What follows `?` or `#` (a signature) does not count. None of a `data:` address, which holds the picture itself.
+    What follows `?` or `#` (a signature) does not count. None of a `data:` address, which holds the picture itself. Raises MediaRefused
+    for what is no address.
     """
+    if not isinstance(url, str):
+        raise MediaRefused("What the task has for its picture is no address.", hint="Import the task again with one picture in it.")
     if is_inline(url):
         return []
-    try:
-        split = urlsplit(url)
-    except ValueError:  # brackets that are no IPv6 address
-        return []
+    found = split(url)
     served_by_studio = served_anywhere(url)
     cloud = in_cloud(served_by_studio) if served_by_studio else None
     if cloud is not None:
         return parts(cloud[0])
-    path = local_file(url) or unquote(split.path)
+    path = local_file(url) or unquote(found.path)
     return [part for part in path.replace("\\", "/").split("/") if part not in ("", ".", "..")]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from studio import address
 from studio.label_config import LabelConfig, is_unknown
 from studio.shapes import kind_of, names_of
+from studio.taskjson import fault
 from vision.errors import LabelConfigError
 
 PICTURES = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2")
@@ -27,6 +28,8 @@ def inferred(tasks: Iterable[Mapping[str, Any]], control: str | None = None) -> 
     labels: Counter[tuple[tuple[str, str], str]] = Counter()
     keys: dict[int, Counter[str]] = defaultdict(Counter)
     for task in tasks:
+        if fault(task) is not None:  # whoever reads the decisions says so
+            continue
         for name, value in _texts(task.get("data") or {}):
             if (rank := _rank(value)) is not None:
                 keys[rank][name] += 1

@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote
 
 import requests
 
@@ -65,9 +65,13 @@ class Media:
     def resolve(self, url: str, *, task: int | None = None) -> Path:
         """A readable file for a task's address. task: its id, which clouds (s3://…) need the first time.
 
-        Raises MediaUnavailable, MediaRefused, MediaUnreadable; StudioDenied when Label Studio does not take our token.
+        Raises MediaUnavailable, MediaRefused (also for what is no address at all), MediaUnreadable; StudioDenied when Label Studio does not
+        take our token.
         """
-        return self._way(url, task)()
+        try:
+            return self._way(url, task)()
+        except ValueError as error:  # of the libraries that it went through: letters that no file or host name can have
+            raise address.senseless(error) from error
 
     def refusal(self, url: str, *, task: int | None = None) -> MediaError | None:
         """Why an address can never be read with these settings; None when it has a chance. Asks nobody, decodes nothing."""
@@ -75,6 +79,8 @@ class Media:
             self._way(url, task)
         except MediaError as error:
             return error
+        except ValueError as error:
+            return address.senseless(error)
         return None
 
     def hurried(self, seconds: float) -> Media:
@@ -85,6 +91,8 @@ class Media:
 
     def _way(self, url: str, task: int | None) -> Callable[[], Path]:
         """How an address is read, decided without asking anybody. Raises MediaError where there is no way."""
+        if not isinstance(url, str):
+            raise MediaRefused("What the task has for its picture is no address.", hint="Import the task again with one picture in it.")
         url = url.strip()
         if fault := address.fault(url):
             raise MediaRefused(fault[0], hint=fault[1])
@@ -95,7 +103,7 @@ class Media:
             inline.check(url, max_bytes=self._limits.max_bytes)
             return partial(self._inline, url)
         if scheme == "file":
-            return _found(self._mounted(unquote(urlsplit(url).path)))
+            return _found(self._mounted(unquote(address.split(url).path)))
         if scheme not in {"http", "https"}:
             return self._cloud(url, None if task is None else f"tasks/{task}")
         path = self._studio_path(url)
@@ -126,7 +134,7 @@ class Media:
             raise MediaRefused("The address leads out of its folder.", hint="Remove `..` from the task's address.")
         if path.startswith(address.LOCAL_FILES) and self.local_root is not None:
             with suppress(MediaUnavailable):
-                return _found(self._mounted(parse_qs(urlsplit(path).query).get("d", [""])[0]))
+                return _found(self._mounted(parse_qs(address.split(path).query).get("d", [""])[0]))
         if self.client is None:
             raise MediaUnavailable(
                 "Label Studio serves this file, and we have no connection to it.",
@@ -142,7 +150,7 @@ class Media:
             path = (root / name).resolve()
             inside, there = path.is_relative_to(root), path.is_file()
         except (OSError, ValueError) as error:
-            raise MediaUnavailable("The task's address is no path.") from error
+            raise MediaRefused("The task's address is no path.", hint=address.MEND) from error
         if not inside:
             raise MediaRefused(
                 "The path leads out of the folder tasks may name.", hint="Only files below DINOLABEL_LOCAL_FILES_ROOT are read."

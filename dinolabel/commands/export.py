@@ -58,6 +58,9 @@ def command(
 ) -> None:
     """Write what people approved in the format that the next tool reads; an export that was stopped goes on.
 
+    A picture that cannot be had, and a task that makes no sense, is listed under `failed` and costs nothing else; the exit code is 0. When
+    no picture at all can be had it is 3, and an earlier export in the folder is left as it was.
+
     Example: dinolabel export coco --project 3 --out coco/
     """
     import exporters
@@ -69,6 +72,7 @@ def command(
     if from_file:
         source = sources.from_file(settings, from_file, media, label_config, wants=NEEDS.get(what, ("--media",)), control=control)
     else:
+        sources.refuse_parts_of_a_file(media, label_config)
         source = sources.from_project(settings, choice.chosen(settings, project), control=control)
     counted, tasks = _counted(what, source, wish, settings)
     if dry_run:
@@ -80,19 +84,25 @@ def command(
     _plan(what, source, counted, folder).show()
     if not from_file:
         crops.note(build.data_dir(settings), source.name, folder, what)  # before: a stopped export holds pictures too
-    with console.bar() as bar:
-        line = bar.add_task("Exporting", total=None)
-        report = format_of.export(
-            source.tasks,
-            source.config,
-            folder,
-            open_image=source.open,
-            find=source.find,
-            wish=wish,
-            generic_is_unknown=settings.generic_is_unknown,
-            progress=lambda done, total: bar.update(line, completed=done, total=total or tasks),
-            **({"xml": source.xml} if source.xml else {}),
-        )
+    from exporters.report import NothingExported
+
+    try:
+        with console.bar() as bar:
+            line = bar.add_task("Exporting", total=None)
+            report = format_of.export(
+                source.tasks,
+                source.config,
+                folder,
+                open_image=source.open,
+                find=source.find,
+                wish=wish,
+                generic_is_unknown=settings.generic_is_unknown,
+                progress=lambda done, total: bar.update(line, completed=done, total=total or tasks),
+                **({"xml": source.xml} if source.xml else {}),
+            )
+    except NothingExported as error:
+        _tell(what, error.report, None, as_json=as_json)
+        raise
     _tell(what, report, folder, as_json=as_json)
 
 
@@ -176,9 +186,10 @@ def _tell(what: str, report: Report, folder: Path | None, *, as_json: bool) -> N
     for title, entries in (("left out, people disagree", disagree), ("not used", report.unread), ("pictures that failed", report.failed)):
         for entry in entries[:LISTED]:
             said = entry.get("why") or " / ".join(entry.get("labels", ()))
-            where = f"task {entry['task']}" + (f", region {entry['region']}" if entry.get("region") else "")
             cost = f" ({words.counted(entry['boxes'], 'box', 'boxes')})" if "boxes" in entry else ""
-            console.out.print(f"[warn]{title}[/]  {escape(where)}: {escape(said)}{cost}", soft_wrap=True)
+            where = "" if entry["task"] is None else f"task {entry['task']}"
+            where += f", region {entry['region']}" if entry.get("region") else ""
+            console.out.print(f"[warn]{title}[/]  {escape(where + ': ' * bool(where))}{escape(said)}{cost}", soft_wrap=True)
         if len(entries) > LISTED:
             console.out.print(f"[warn]{title}[/]  and {len(entries) - LISTED} more")
     if folder:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -35,16 +36,18 @@ def command(
     """
     from exporters.effort import Effort
     from exporters.effort_page import page
+    from exporters.malformed import readable
 
     settings = Settings.load()
     if from_file:
         source = sources.from_file(settings, from_file, media, label_config, wants=())
     else:
+        sources.refuse_parts_of_a_file(media, label_config)
         source = sources.from_project(settings, choice.chosen(settings, project))
-    effort = Effort()
-    for task in source.tasks:
+    effort, failed = Effort(), list[Mapping[str, Any]]()
+    for task in readable(source.tasks, failed):
         effort.add(task, source.config)
-    summary = effort.summary()
+    summary = effort.summary() | {"failed": failed}
     file = out or build.data_dir(settings, "reports") / f"{source.name}.html"
     file.parent.mkdir(parents=True, exist_ok=True)
     pictures = _thumbnails(source) if media or not from_file else lambda address: None
@@ -83,4 +86,6 @@ def _tell(summary: dict[str, Any], file: Path) -> None:
         ratio = "–" if each["keys_per_box"] is None else f"{each['keys_per_box']:.2f}"
         table.add_row(escape(each["model_version"]), *(f"{each[name]:,}" for name in figures), ratio)
     console.out.print(table)
+    for each in summary["failed"]:
+        console.out.print(f"[warn]left out[/]  {escape(each['why'])}", soft_wrap=True)
     console.out.print(f"[ok]Wrote[/] {escape(str(file))}", soft_wrap=True)
