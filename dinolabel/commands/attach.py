@@ -74,11 +74,11 @@ def _join(settings: Settings, studio: Studio, number: int, serve_url: str | None
     registry.add(number, weights=weights.pair(settings), title=seen.project.title, before={"model_version": seen.project.model_version})
     if serve_url:
         connect.connect(studio, number, serve_url, secret=settings.secret.get_secret_value() if settings.secret else None)
-    console.out.print(f"[ok]Joined[/] project {number}, {seen.project.title}.")
+    console.out.print(console.ok("Joined"), f"project {number}, {seen.project.title}.")
     console.out.print(
-        f"[soft]`dinolabel serve` fills it and keeps it in step; `dinolabel preannotate --project {number}` fills it once.[/]"
+        console.soft(f"`dinolabel serve` fills it and keeps it in step; `dinolabel preannotate --project {number}` fills it once.")
     )
-    console.out.print(f"[soft]`dinolabel detach --project {number}` puts everything back.[/]")
+    console.out.print(console.soft(f"`dinolabel detach --project {number}` puts everything back."))
 
 
 def _tried(settings: Settings, seen: Seen) -> Trial:

@@ -139,10 +139,8 @@ def _hand_over(errand: Errand) -> Handed:
             progress=lambda done, total: bar.update(line, completed=done, total=total),
         )
     there = f"; {words.counted(handed.there, 'frame')} had been sent before" if handed.there else ""
-    told = (
-        f"[ok]Sent[/] {words.counted(handed.boxes, 'box', 'boxes')} on {words.counted(handed.tasks, 'frame')} as {handed.version}{there}."
-    )
-    console.err.print(f"{told} {studio.url}/projects/{errand.to_project}/data", soft_wrap=True)
+    told = f"{words.counted(handed.boxes, 'box', 'boxes')} on {words.counted(handed.tasks, 'frame')} as {handed.version}{there}."
+    console.err.print(console.ok("Sent"), f"{told} {studio.url}/projects/{errand.to_project}/data", soft_wrap=True)
     return handed
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from dinolabel import build, console, exits, films, findings, options, weights, words
 from dinolabel.plan import Plan
@@ -164,6 +163,6 @@ def _print(errand: Errand, facts: dict[str, Any], seen: Journal, *, as_json: boo
             typer.echo(piece, nl=False)
     elif sums.boxes:
         console.out.print(findings.table(seen, sums))
-    told = [*sums.told(), *([f"written to {escape(str(errand.out))}"] if errand.out else [])]
-    console.err.print("; ".join(told) + ".", soft_wrap=True)
+    told = [*sums.told(), *([f"written to {errand.out}"] if errand.out else [])]
+    console.err.print(console.line(console.joined(told), "."), soft_wrap=True)
     return sums

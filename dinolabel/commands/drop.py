@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from dinolabel import console, words
 from vision.errors import RequestError
@@ -37,9 +36,9 @@ def command(
     sheets.write(folder, left)
     counts = ", ".join(f"{label} {sum(row['label'] == label for row in moved)}" for label in dict.fromkeys(row["label"] for row in moved))
     did = "Put back" if back else "Dropped"
-    told = f"[ok]{did}[/] {words.counted(len(moved), 'crop')}" + (f": {escape(counts)}" if moved else "")
-    console.out.print(f"{told}; {words.counted(len(left), 'crop')} left.", soft_wrap=True)
-    console.out.print(f"[soft]Then: dinolabel train --manifest {escape(str(folder))} --project NAME[/]", soft_wrap=True)
+    told = words.counted(len(moved), "crop") + (f": {counts}" if moved else "")
+    console.out.print(console.ok(did), f"{told}; {words.counted(len(left), 'crop')} left.", soft_wrap=True)
+    console.out.print(console.soft(f"Then: dinolabel train --manifest {folder} --project NAME"), soft_wrap=True)
 
 
 def which(texts: Sequence[str]) -> set[int]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
-from rich.markup import escape
 
 from dinolabel import build, choice, console, options, sources, words
 from dinolabel.forgetting import crops
@@ -174,7 +173,7 @@ def _tell(what: str, report: Report, folder: Path | None, *, as_json: bool) -> N
         return
     names = ", ".join(f"{label} {count}" for label, count in report.approved.items()) or "none"
     kinds = {kind: getattr(report, kind) for kind in ("generic", "unknown", "unlabelled", "rejected", "unverified")}
-    facts = [("approved", escape(names)), *((kind, f"{count:,}") for kind, count in kinds.items() if count)]
+    facts = [("approved", names), *((kind, f"{count:,}") for kind, count in kinds.items() if count)]
     facts += [("negatives", words.counted(report.negatives, "picture"))] if report.negatives else []
     facts += [(name, words.counted(number, "picture")) for name, number in sorted(report.sides.items())]
     facts += [("skipped", words.counted(report.skipped, "annotation"))] if report.skipped else []
@@ -189,9 +188,9 @@ def _tell(what: str, report: Report, folder: Path | None, *, as_json: bool) -> N
             cost = f" ({words.counted(entry['boxes'], 'box', 'boxes')})" if "boxes" in entry else ""
             where = "" if entry["task"] is None else f"task {entry['task']}"
             where += f", region {entry['region']}" if entry.get("region") else ""
-            console.out.print(f"[warn]{title}[/]  {escape(where + ': ' * bool(where))}{escape(said)}{cost}", soft_wrap=True)
+            console.out.print(console.warn(title), f" {where}{': ' * bool(where)}{said}{cost}", soft_wrap=True)
         if len(entries) > LISTED:
-            console.out.print(f"[warn]{title}[/]  and {len(entries) - LISTED} more")
+            console.out.print(console.warn(title), f" and {len(entries) - LISTED} more")
     if folder:
         made = words.counted(report.rows, "crop") if what == "crops" else words.counted(report.rows, "box", "boxes")
-        console.out.print(f"[ok]Wrote[/] {made} to {escape(str(folder))}", soft_wrap=True)
+        console.out.print(console.ok("Wrote"), f"{made} to {folder}", soft_wrap=True)

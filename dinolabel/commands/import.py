@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from dinolabel import build, choice, console, options, words
 from dinolabel.plan import Plan, agreed
@@ -138,10 +137,10 @@ def _plan(what: str, path: Path, where: str, found: Matching) -> Plan:
 def _tell(found: Matching, made: int) -> None:
     for title, entries in (("no picture here and no task", found.lost), ("arrives twice", found.twice)):
         for each in entries[:LISTED]:
-            console.out.print(f"[warn]{title}[/]  {escape(each.name)}", soft_wrap=True)
+            console.out.print(console.warn(title), f" {each.name}", soft_wrap=True)
         if len(entries) > LISTED:
-            console.out.print(f"[warn]{title}[/]  and {len(entries) - LISTED} more")
+            console.out.print(console.warn(title), f" and {len(entries) - LISTED} more")
     if made:
-        console.out.print(f"[ok]Made[/] {words.counted(made, 'annotation')}.")
+        console.out.print(console.ok("Made"), f"{words.counted(made, 'annotation')}.")
     elif not (found.found or found.new):
         console.out.print(f"Nothing to import: {words.counted(len(found.done), 'picture')} annotated already.")

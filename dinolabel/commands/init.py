@@ -125,5 +125,5 @@ def _plan(
 
 
 def _done(studio: Studio, number: int, title: str) -> None:
-    console.out.print(f"[ok]Made[/] project {number}, {title}: {studio.url}/projects/{number}")
-    console.out.print("[soft]`dinolabel serve` fills it with boxes and keeps it in step.[/]")
+    console.out.print(console.ok("Made"), f"project {number}, {title}: {studio.url}/projects/{number}")
+    console.out.print(console.soft("`dinolabel serve` fills it with boxes and keeps it in step."))

@@ -7,7 +7,6 @@ import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from dinolabel import build, choice, console, options, weights, words
 from dinolabel.plan import Plan, agreed
@@ -68,7 +67,7 @@ def command(
         outcome = fill(build.reconciler(settings, pipeline, board), board, number, patience=patience)
     except KeyboardInterrupt:
         status = board.get(number)
-        console.err.print(f"[warn]Paused[/] at {status.done} of {words.counted(status.total, 'task')}. Run it again to go on.")
+        console.err.print(console.warn("Paused"), f"at {status.done} of {words.counted(status.total, 'task')}. Run it again to go on.")
         raise typer.Exit(130) from None
     _told(board, number, outcome)
 
@@ -121,16 +120,16 @@ def _look(settings: Settings, studio: Studio, pipeline: Pipeline, number: int) -
     errors = [f"task {each.task}: {each.error}" for each in seen.shown if each.error]
     rows = [("preview", str(page)), ("to fill", words.counted(seen.lacking, "task")), ("takes", f"about {words.duration(seen.seconds)}")]
     rows += [("disk", f"about {words.size(seen.disk)} of cache")] + [("cannot", each) for each in errors[:3]]
-    console.out.print(console.rows([(left, escape(right)) for left, right in rows]))
+    console.out.print(console.rows([(left, right) for left, right in rows]))
 
 
 def _told(board: Board, number: int, outcome: Outcome) -> None:
     status = board.get(number)
     if not outcome.complete or status.failed:
         raise NotFilled(outcome.note or f"Only {status.done} of {status.total} tasks have boxes.", hint=outcome.hint or None)
-    console.out.print(f"[ok]Filled[/] project {number}: {words.counted(status.done, 'task')} under {status.wanted}.")
+    console.out.print(console.ok("Filled"), f"project {number}: {words.counted(status.done, 'task')} under {status.wanted}.")
     for line in filter(None, (outcome.note, outcome.hint)):
-        console.out.print(f"[soft]{line}[/]")
+        console.out.print(console.soft(line))
     console.out.print(f"Shown now: {status.shown or 'no predictions'}.")
 
 

@@ -35,7 +35,7 @@ def add(
     xml = with_prompt(studio.project(number).label_config, words)
     studio.set_label_config(number, xml)
     for phrase, label in LabelConfig.parse(xml).prompt_map.items():
-        console.out.print(f"looks for “{phrase}” → [name]{label}[/]")
+        console.out.print(f"looks for “{phrase}” →", console.name(label))
 
 
 @app.command("threshold")
@@ -78,9 +78,9 @@ def typing(project: options.Project = None) -> None:
     ours = [each for each in studio.backends(number) if each.title == connect.TITLE]
     for each in ours:
         studio.set_interactive(each.id)
-    console.out.print(f"[ok]People can type[/] in project {number}, from their next page load on.")
+    console.out.print(console.ok("People can type"), f"in project {number}, from their next page load on.")
     if not ours:
-        console.err.print("[warn]No backend of ours is connected there, so nobody answers: add --serve-url to `dinolabel attach`.[/]")
+        console.err.print(console.warn("No backend of ours is connected there, so nobody answers: add --serve-url to `dinolabel attach`."))
 
 
 def _where(project: int | None) -> tuple[Studio, int]:

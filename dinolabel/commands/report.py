@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from dinolabel import build, choice, console, options, sources
 from dinolabel.settings import Settings
@@ -84,8 +83,8 @@ def _tell(summary: dict[str, Any], file: Path) -> None:
     table = console.table("version", *figures, "keys a box", right=(*figures, "keys a box"))
     for each in summary["versions"]:
         ratio = "–" if each["keys_per_box"] is None else f"{each['keys_per_box']:.2f}"
-        table.add_row(escape(each["model_version"]), *(f"{each[name]:,}" for name in figures), ratio)
+        table.add_row(each["model_version"], *(f"{each[name]:,}" for name in figures), ratio)
     console.out.print(table)
     for each in summary["failed"]:
-        console.out.print(f"[warn]left out[/]  {escape(each['why'])}", soft_wrap=True)
-    console.out.print(f"[ok]Wrote[/] {escape(str(file))}", soft_wrap=True)
+        console.out.print(console.warn("left out"), f" {each['why']}", soft_wrap=True)
+    console.out.print(console.ok("Wrote"), f"{file}", soft_wrap=True)

@@ -41,4 +41,4 @@ def command(
     )
     build.data_dir(settings)
     serve(settings, wishes)
-    console.err.print("[ok]Stopped.[/] Run the same command again to go on.")
+    console.err.print(console.ok("Stopped."), "Run the same command again to go on.")

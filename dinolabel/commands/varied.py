@@ -52,7 +52,7 @@ def command(
         raise RequestError("No open task has a box to go by.", hint=f"Fill the project first: dinolabel preannotate --project {number}")
     chosen = [found[at][0] for at in farthest_first(np.stack([vector for _, vector in found]), count)]
     address = tabs.show_varied(studio, number, chosen)
-    console.out.print(f"[ok]{words.counted(len(chosen), 'task')}[/], the most varied of {len(found)}: {address}")
+    console.out.print(console.line(console.ok(words.counted(len(chosen), "task")), f", the most varied of {len(found)}: {address}"))
 
 
 def _vector(row: TaskRow, media: Media, pipeline: Pipeline, recipe: Recipe) -> Embeddings | None:
