@@ -106,7 +106,8 @@ def _copy(answer: requests.Response, into: IO[bytes], url: str, limits: Limits, 
 
 
 def not_listed(url: str) -> MediaRefused:
-    return MediaRefused(f"Pictures are not fetched from {_host(url)}.")
+    host = _host(url)
+    return MediaRefused(f"Pictures are not fetched from {host}.", hint=f"If you trust it: DINOLABEL_MEDIA_HOSTS={host}")
 
 
 def _host(url: str) -> str:

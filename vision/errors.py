@@ -70,7 +70,7 @@ class MediaUnavailable(MediaError):
 class MediaRefused(MediaError):
     """We do not fetch from there: host not allowed, path outside its root, file too large."""
 
-    hint = "Name the host in DINOLABEL_MEDIA_HOSTS if you trust it."
+    hint = "Name the host in DINOLABEL_MEDIA_HOSTS if you trust it: DINOLABEL_MEDIA_HOSTS=cdn.example.com,img.example.org."
 
 
 class MediaUnreadable(MediaError):
