@@ -4,7 +4,7 @@ Knows nothing of HTTP, exit codes or Gradio: each border keeps its own table and
 
     DinolabelError
      ├ SettingsError
-     ├ RequestError ── LabelConfigError · PromptMissing · UnknownPlug
+     ├ RequestError ── LabelConfigError · PromptMissing · PromptUnknown · UnknownPlug
      ├ MediaError ──── MediaUnavailable · MediaRefused · MediaUnreadable
      ├ ModelError ──── WeightsMissing · DeviceUnavailable · BundleMismatch
      ├ StudioError     (leaves in studio.errors)
@@ -49,10 +49,16 @@ class PromptMissing(RequestError):
     hint = 'Say what to look for, for example --prompt "human face".'
 
 
+class PromptUnknown(RequestError):
+    """A phrase holds no word that the detector knows."""
+
+    hint = 'The detector reads English words: write for example "human face"; the label it gets may be in any language.'
+
+
 class UnknownPlug(RequestError):
     """No detector, embedder, head or exporter of that name."""
 
-    hint = "The file name is the name: see the folder's files."
+    hint = "Choose one of those."
 
 
 class MediaError(DinolabelError):

@@ -67,6 +67,7 @@ def command(
     name = project or _name(source)
     home = out or build.data_dir(settings, "exports") / name
     errand = Errand(films, words.prompt_map(prompt), name, home, rules, settings, to_project)
+    weights.check_prompt(settings, errand.phrases)
     if not _begin(errand, train=train, yes=yes):
         return
     crops.note(build.data_dir(settings), name, home, "bootstrap")  # before: a stopped one has cut pictures too

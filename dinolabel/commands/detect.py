@@ -55,6 +55,7 @@ def command(
         raise RequestError("Two heads were named.", hint="Give --project or --bundle, not both.")
     settings = _settings(project, weights_name, box_threshold=box_threshold, text_threshold=text_threshold, device=device)
     errand = Errand(path, words.prompt_map(prompt), settings, _head(settings, project, bundle), out)
+    weights.check_prompt(settings, errand.labels)
     if films.is_film(path):
         _film(errand, every=every, as_json=as_json)
     else:
@@ -93,6 +94,7 @@ def _plan(errand: Errand, paths: Sequence[Path]) -> Plan:
         f"Look for {words.listed(list(errand.labels))} in {words.counted(len(paths), 'picture')}",
         [("reads", str(errand.root))],
         [("names", f"{words.listed(head.labels)} (head {head.digest[:12]})")] if head else [],
+        weights.prompt_lines(errand.labels),
         weights.plan_lines(settings, names=head is not None),
         [("device", settings.device)],
         [("writes", f"annotated pictures and {findings.RESULTS} into {errand.folder}")] if errand.folder else [],
@@ -106,7 +108,7 @@ def _film(errand: Errand, *, every: int, as_json: bool) -> None:
         raise RequestError("The tracks of a film go into a folder.", hint="Name a folder after --out.")
     settings = errand.settings
     lines = films.plan_lines(errand.root, every=every, seconds_a_picture=weights.seconds_a_picture(settings), out=errand.out)
-    names = weights.plan_lines(settings, names=errand.head is not None)
+    names = weights.prompt_lines(errand.labels) + weights.plan_lines(settings, names=errand.head is not None)
     Plan.of(f"Look for {words.listed(list(errand.labels))} in {errand.root.name}", lines, names).show()
     limits = build.thresholds(settings)
     films.watch(

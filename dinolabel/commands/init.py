@@ -42,6 +42,7 @@ def command(
     """
     settings = Settings.load(studio_url=studio_url, studio_token=studio_token, **weights.flags(weights_name))
     prompts = words.prompt_map(prompt)
+    weights.check_prompt(settings, prompts)
     learnt = words.names(names or [], labels=prompts.values())
     if len(title) not in TITLE_LENGTH:
         raise RequestError(f"The title has {words.counted(len(title), 'character')}.", hint="Label Studio wants 3 to 50.")
@@ -115,6 +116,7 @@ def _plan(
     return Plan.of(
         f"Make the project {title} on {studio.url}",
         [("looks for", f"“{phrase}” → {label}") for phrase, label in prompts.items()],
+        weights.prompt_lines(prompts),
         [("learns", words.listed(names) or "no names yet: `dinolabel names add` adds them")],
         pictures,
         [("left out", left_out)] if left_out else [],

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import build, choice, connect, console, options
+from dinolabel import build, choice, connect, console, options, weights
 from dinolabel.settings import Settings
 from vision.errors import RequestError
 
@@ -32,8 +32,13 @@ def add(
     from studio.label_config import LabelConfig
 
     studio, number = _where(project)
-    xml = with_prompt(studio.project(number).label_config, words)
+    before = studio.project(number).label_config
+    xml = with_prompt(before, words)
+    new = [each for each in LabelConfig.parse(xml).prompt_map if each not in LabelConfig.parse(before).prompt_map]
+    weights.check_prompt(_settings(number), new)
     studio.set_label_config(number, xml)
+    for about, line in weights.prompt_lines(new):
+        console.err.print(console.warn(about), line, soft_wrap=True)
     for phrase, label in LabelConfig.parse(xml).prompt_map.items():
         console.out.print(f"looks for “{phrase}” →", console.name(label))
 
@@ -86,6 +91,13 @@ def typing(project: options.Project = None) -> None:
 def _where(project: int | None) -> tuple[Studio, int]:
     settings = Settings.load()
     return build.studio(settings), choice.chosen(settings, project)
+
+
+def _settings(number: int) -> Settings:
+    """With the detector that the project was attached with."""
+    settings = Settings.load()
+    entry = build.projects(settings).get(number)
+    return settings if entry is None else settings.model_copy(update={"detector_weights": entry.weights[0]})
 
 
 def _told(value: float | None) -> str:

@@ -31,6 +31,7 @@ def command(
     settings = Settings.load(data_dir=data, **weights.flags(weights_name))
     found = folder.look(photos)
     prompts = words.prompt_map(prompt) if prompt else None
+    weights.check_prompt(settings, prompts or ())
     wishes = Wishes(
         photos=found,
         prompts=prompts,
