@@ -5,7 +5,7 @@ Knows nothing of HTTP, exit codes or Gradio: each border keeps its own table and
     DinolabelError
      ├ SettingsError
      ├ RequestError ── LabelConfigError · PromptMissing · PromptUnknown · UnknownPlug
-     ├ MediaError ──── MediaUnavailable · MediaRefused · MediaUnreadable
+     ├ MediaError ──── MediaUnavailable (MediaLate) · MediaRefused · MediaUnreadable
      ├ ModelError ──── WeightsMissing · DeviceUnavailable · BundleMismatch
      ├ StudioError     (leaves in studio.errors)
      └ TrainingError   (leaves in training.errors)
@@ -71,6 +71,12 @@ class MediaUnavailable(MediaError):
     """The file cannot be had: 404, time-out, wrong mount."""
 
     hint = "Open the task in Label Studio: if the picture does not show there either, mend its storage."
+
+
+class MediaLate(MediaUnavailable):
+    """The file cannot be had just now: time-out, no network, a server that is busy or down."""
+
+    hint = "Try again later: nothing has to be mended here, unless the address is wrong."
 
 
 class MediaRefused(MediaError):

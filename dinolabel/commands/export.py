@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 
-from dinolabel import build, choice, console, options, sources, words
+from dinolabel import build, choice, console, failures, logs, options, sources, words
 from dinolabel.forgetting import crops
 from dinolabel.plan import Plan
 from dinolabel.settings import Settings
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from exporters.wish import Wish
     from studio.several import Annotators
 
-LISTED = 10  # failures and conflicts shown by name; report.json has all
+LISTED = 10  # conflicts shown by name; report.json has all
+DISAGREE = "left out, people disagree"
 NEEDS = {"crops": ("--media", "--label-config"), "labelstudio": ()}
 """What --from cannot do without: crops are taught from, so a guess at which labels are names will not do; tasks are copied as they are."""
 
@@ -68,6 +69,7 @@ def command(
     more = {"undecided": undecided, "control": control, "oriented": oriented}
     wish = _wish(annotators, pictures, unverified=unverified, split=split, group_by=group_by, **more)
     settings = Settings.load()
+    log = logs.into(build.data_dir(settings, "logs"), "export")
     if from_file:
         source = sources.from_file(settings, from_file, media, label_config, wants=NEEDS.get(what, ("--media",)), control=control)
     else:
@@ -100,9 +102,9 @@ def command(
                 **({"xml": source.xml} if source.xml else {}),
             )
     except NothingExported as error:
-        _tell(what, error.report, None, as_json=as_json)
+        _tell(what, error.report, None, log, as_json=as_json)
         raise
-    _tell(what, report, folder, as_json=as_json)
+    _tell(what, report, folder, log, as_json=as_json)
 
 
 def _wish(annotators: str, pictures: str, **more: Any) -> Wish:
@@ -167,7 +169,7 @@ def _kinds(report: Report) -> str:
     return ", ".join(f"{kind} {number}" for kind, number in report.kinds.items())
 
 
-def _tell(what: str, report: Report, folder: Path | None, *, as_json: bool) -> None:
+def _tell(what: str, report: Report, folder: Path | None, log: Path | None = None, *, as_json: bool) -> None:
     if as_json:
         console.out.print_json(json.dumps({**asdict(report), "out": str(folder) if folder else None}))
         return
@@ -182,15 +184,19 @@ def _tell(what: str, report: Report, folder: Path | None, *, as_json: bool) -> N
     facts += [("outside", words.counted(report.outside, "box", "boxes"))] if report.outside else []
     console.out.print(console.rows(facts))
     disagree = [each for each in report.conflicts if "region" not in each]
-    for title, entries in (("left out, people disagree", disagree), ("not used", report.unread), ("pictures that failed", report.failed)):
+    for title, entries in ((DISAGREE, disagree), ("not used", report.unread)):
         for entry in entries[:LISTED]:
             said = entry.get("why") or " / ".join(entry.get("labels", ()))
-            cost = f" ({words.counted(entry['boxes'], 'box', 'boxes')})" if "boxes" in entry else ""
-            where = "" if entry["task"] is None else f"task {entry['task']}"
-            where += f", region {entry['region']}" if entry.get("region") else ""
-            console.out.print(console.warn(title), f" {where}{': ' * bool(where)}{said}{cost}", soft_wrap=True)
+            where = f"task {entry['task']}" + (f", region {entry['region']}" if entry.get("region") else "")
+            console.out.print(console.warn(title), f" {where}: {said}", soft_wrap=True)
         if len(entries) > LISTED:
             console.out.print(console.warn(title), f" and {len(entries) - LISTED} more")
+    failed = [failures.Failure(each["task"], each["error"], each["why"], each["hint"], each["boxes"]) for each in report.failed]
+    for said, hint in failures.lines(failed):
+        console.out.print(console.warn("failed"), f" {said}", soft_wrap=True)
+        console.out.print(console.soft(f"        {hint}"), soft_wrap=True)
+    if failed and log is not None:
+        console.err.print(console.soft(f"All of them: {log}"), soft_wrap=True)
     if folder:
         made = words.counted(report.rows, "crop") if what == "crops" else words.counted(report.rows, "box", "boxes")
         console.out.print(console.ok("Wrote"), f"{made} to {folder}", soft_wrap=True)

@@ -54,7 +54,7 @@ def take_out(settings: Settings, project: str, mention: Mention, folders: list[P
 def sweep_out(settings: Settings, project: str, mention: Mention, places: Iterable[Path]) -> tuple[int, int, list[Path]]:
     """Files changed or removed, copies of pictures removed, and files that hold the name all the same. places: beside the bundles."""
     data_dir = build.data_dir(settings)
-    swept = sweep.sweep((each for each in (data_dir / "bundles" / project, *places) if each.exists()), mention)
+    swept = sweep.sweep((each for each in (data_dir / "bundles" / project, data_dir / "logs", *places) if each.exists()), mention)
     return swept, sweep.drop_copies(data_dir, project), sweep.left(data_dir, project, mention)
 
 
