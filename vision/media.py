@@ -119,7 +119,10 @@ def as_image(picture: str | Path | Pixels | PIL.Image.Image | Image) -> Image:
             return Image.from_array(picture)
         case PIL.Image.Image():
             return from_pillow(picture)
-    return open_image(Path(picture))
+    try:
+        return open_image(Path(picture))
+    except MediaUnavailable as error:
+        raise type(error)(str(error), hint="Check the path.") from error
 
 
 def image_paths(root: Path) -> list[Path]:

@@ -103,3 +103,26 @@ def test_a_word_that_the_detector_does_not_know_is_told_before_the_work(
     place.studio.set_label_config(1, label_config({"人脸": "face"}, []))
     assert run(["preannotate", "--yes", "--patience", "0"]) == 2
     assert "The detector knows no word of “人脸”. (PromptUnknown)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("noted", ["cats", "it's", None])
+def test_drop_names_the_project_of_the_crops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, noted: str | None) -> None:
+    from dinolabel.commands.drop import _project
+    from dinolabel.forgetting import crops
+
+    monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path / "data"))
+    (tmp_path / "data").mkdir()
+    folder = tmp_path / "my crops"
+    if noted is not None:
+        crops.note(tmp_path / "data", noted, folder, "bootstrap")
+    assert _project(folder) == (noted or "my crops")
+
+
+@pytest.mark.parametrize("command", [["export", "nothing"], ["import", "nothing", "x", "--yes"]])
+def test_a_format_that_is_not_there_is_told_with_those_that_are(
+    place: World, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    assert run(command) == 2
+    told = capsys.readouterr().err
+    assert "there are: c" in told
+    assert "The file name is the name" not in told and "Choose one of those." in told
