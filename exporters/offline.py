@@ -33,6 +33,8 @@ def finder(folder: Path) -> Callable[[str], Path]:
     for path in sorted(root.rglob("*")):
         if path.is_file():
             by_name.setdefault(path.name, []).append(path)
+            if in_hidden(path.relative_to(root).parts):
+                continue  # nobody uploads a thumbnail folder
             for name in stored_names(path.name):
                 by_upload.setdefault(name, []).append(path)
 

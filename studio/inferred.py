@@ -13,7 +13,7 @@ from studio import address
 from studio.label_config import LabelConfig, is_unknown
 from studio.shapes import kind_of, names_of
 from studio.taskjson import fault
-from vision.errors import LabelConfigError
+from vision.errors import LabelConfigError, MediaRefused
 
 PICTURES = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2")
 ASK = "Name the label config with --label-config."
@@ -83,7 +83,10 @@ def _rank(value: str) -> int | None:
     if address.is_inline(value):
         return 0 if value[5:].lower().startswith("image/") else None
     leads = address.scheme(value) is not None or value.startswith("/")
-    name = (address.parts(value) or [""])[-1].lower()
+    try:
+        name = (address.parts(value) or [""])[-1].lower()
+    except MediaRefused:  # brackets that are no IPv6 address
+        return None
     if name.endswith(PICTURES):
         return 0 if leads or "/" in value or "\\" in value else 1
     return 2 if leads and " " not in value else None

@@ -69,7 +69,7 @@ def command(
     more = {"undecided": undecided, "control": control, "oriented": oriented}
     wish = _wish(annotators, pictures, unverified=unverified, split=split, group_by=group_by, **more)
     settings = Settings.load()
-    log = logs.into(build.data_dir(settings, "logs"), "export")
+    log = None if dry_run else logs.into(build.data_dir(settings, "logs"), "export")
     if from_file:
         source = sources.from_file(settings, from_file, media, label_config, wants=NEEDS.get(what, ("--media",)), control=control)
     else:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from studio import address
+from vision.errors import MediaRefused
 
 
 @pytest.mark.parametrize(
@@ -15,12 +16,17 @@ from studio import address
         ("https://ls.example/ls/tasks/3/resolve/?fileuri=czM6Ly9iL2NhdHMvYS5qcGc=", ["cats", "a.jpg"]),
         ("/tasks/3/resolve/?fileuri=czM6Ly9iL2NhdHMvYS5qcGc=", ["cats", "a.jpg"]),
         ("data:image/jpeg;base64,/9j/4AAQ", []),
-        ("http://[bad/a.jpg", []),
         ("a\\b.jpg", ["a", "b.jpg"]),
     ],
 )
 def test_folders_and_file_name(url: str, parts: list[str]) -> None:
     assert address.parts(url) == parts
+
+
+@pytest.mark.parametrize("url", ["http://[bad/a.jpg", None, 7, ["a.jpg"]])
+def test_what_is_no_address_has_no_parts(url: object) -> None:
+    with pytest.raises(MediaRefused):
+        address.parts(url)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
