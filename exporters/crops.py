@@ -29,6 +29,7 @@ from studio.picture_key import address_at
 from studio.tasks import Judged
 from vision.cropping import cut
 from vision.errors import MediaError
+from vision.media import RULES
 from vision.types import Box, CropPolicy, Image
 
 FORMAT = 1
@@ -78,7 +79,8 @@ def export(
     wish, policy, progress = how.get("wish", Wish()), policy or CropPolicy(), how.get("progress", lambda done, total: None)
     selection = approved(tasks, config, generic_is_unknown=how.get("generic_is_unknown", False), annotators=wish.annotators)
     folders = folder_names(each.label for each in selection.judged if each.kind == "named" and each.label)
-    with resumed(out, mark=MANIFEST) as (folder, path), Journal(path, [FORMAT, asdict(policy), folders, wish.group_by]) as journal:
+    terms = [FORMAT, RULES, asdict(policy), folders, wish.group_by]
+    with resumed(out, mark=MANIFEST) as (folder, path), Journal(path, terms) as journal:
         writer = _Writer(Tray(folder), policy, folders, how["open_image"], wish.group_by)
         for done, (task, judged) in enumerate(selection.by_task.items()):
             progress(done, len(selection.by_task))
@@ -199,4 +201,5 @@ def _row(judged: Judged, image: Image, box: Box, *, view: str, path: str, policy
         "at": judged.at,
         "model_version": judged.model_version,
         "policy": asdict(policy),
+        **({"decoding": image.decoding} if image.decoding else {}),
     }

@@ -28,6 +28,7 @@ from studio.label_config import LabelConfig
 from studio.several import reviewed
 from studio.tasks import Judged
 from vision.errors import MediaError
+from vision.media import RULES
 from vision.split import side
 from vision.types import Image
 
@@ -101,7 +102,7 @@ def gathered(
     had: an earlier export in `out` is left as it was.
     """
     wish, generic_is_unknown = how.get("wish", Wish()), how.get("generic_is_unknown", False)
-    terms = [FORMAT, name, asdict(wish), repr(config), generic_is_unknown]
+    terms = [FORMAT, RULES, name, asdict(wish), repr(config), generic_is_unknown]
     with resumed(out, mark=MARK) as (folder, path), Journal(path, terms) as journal:
         gatherer = _Gatherer(config, wish, generic_is_unknown, journal, Tray(folder), how["open_image"], how["find"], place)
         gatherer.all(tasks, how.get("progress", lambda done, total: None))

@@ -16,7 +16,7 @@ from dinolabel.forgetting.mention import Mention
 from dinolabel.settings import Settings
 from vision.cache import embedding_key
 from vision.store import Store
-from vision.types import Box, CropPolicy, Embeddings
+from vision.types import Box, CropPolicy, Embeddings, image_key
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def _keys(store: Store, project: str, removed: Removed) -> list[str]:
     digests = {each.embedder_digest for each in kept} | {each.own.began_as for each in kept if each.own}
     keys = []
     for row in removed.rows:
-        image = row["image"] if row["frame"] is None else f"{row['image']}#{row['frame']}"
+        image = image_key(row["image"], row["frame"], row.get("decoding", ""))
         keys += [embedding_key(image, Box(*row["box"]), CropPolicy(**row["policy"]), digest) for digest in digests]
     return keys
 
