@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 RESULTS = "detections.json"
 MOST_ROWS = 40
 MOST_PICTURES = 200
+MOST_REMARKS = 10
 Entries = Iterable[Mapping[str, Any]]
 """What looking.entry and looking.failure say, one after the other; can be gone through again."""
 
@@ -33,16 +34,24 @@ class Sums:
     boxes: int = 0
     hidden: int = 0
     failed: int = 0
+    remarks: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, entries: Entries) -> Self:
         counts: Counter[str] = Counter()
+        remarks: list[str] = []
         for each in entries:
             counts["pictures"] += 1
             counts["boxes"] += len(each.get("found", ()))
             counts["hidden"] += each.get("suppressed", 0)
             counts["failed"] += "error" in each
-        return cls(**counts)
+            remarks += [f"{each['file']} {remark}" for remark in each.get("remarks", ())]
+        return cls(**counts, remarks=tuple(remarks))
+
+    def remarked(self) -> list[str]:
+        """A line for each picture that was read otherwise than a person may think, the first few of many."""
+        more = len(self.remarks) - MOST_REMARKS
+        return [*self.remarks[:MOST_REMARKS], *([f"and {words.counted(more, 'more remark')}: in the JSON"] if more > 0 else [])]
 
     def told(self) -> list[str | Text]:
         said: list[str | Text] = [f"{words.counted(self.boxes, 'box', 'boxes')} in {words.counted(self.pictures - self.failed, 'picture')}"]

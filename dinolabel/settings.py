@@ -14,6 +14,7 @@ from platformdirs import user_data_path
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from vision import budget
 from vision.errors import SettingsError
 
 
@@ -88,6 +89,9 @@ class Settings(BaseSettings):
         description="Private networks pictures may come from, such as 10.0.0.0/8,172.16.0.0/12; other private addresses are refused.",
     )
     media_max_mb: int = Field(100, ge=1, description="Largest picture that is fetched, MB.")
+    picture_max_mb: int = Field(
+        budget.USUAL_MB, ge=16, description="Most memory that decoding one picture may take, MB; a larger one is refused by name."
+    )
     media_cache_max_mb: int = Field(10_240, ge=16, description="Size bound of the fetched pictures that are kept, MB.")
     ca_bundle: Path | None = Field(
         None, description="PEM file of certificate authorities to trust, for a Label Studio with a certificate of your own."
@@ -123,7 +127,9 @@ class Settings(BaseSettings):
     def load(cls, **flags: Any) -> Settings:
         """Environment and `.env`, overruled by the flags that are not None. Raises SettingsError in one sentence."""
         try:
-            return cls(**{name: value for name, value in flags.items() if value is not None})
+            settings = cls(**{name: value for name, value in flags.items() if value is not None})
+            budget.allow(settings.picture_max_mb)
+            return settings
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(map(str, first["loc"]))

@@ -6,10 +6,12 @@ Pillow bounds pixels; a pixel takes three bytes in one file and twenty-seven in 
 
 from __future__ import annotations
 
-import PIL.Image
+from typing import TYPE_CHECKING
 
 from vision.errors import MediaUnreadable
-from vision.rgb import is_deep_colour
+
+if TYPE_CHECKING:
+    import PIL.Image
 
 USUAL_MB = 2048
 RESULT = 3  # bytes a pixel of what we give
@@ -19,8 +21,8 @@ DECODER = {"WEBP": 9, "AVIF": 16, "HEIF": 16, "JPEG2000": 16}
 """Bytes a pixel that a format's decoder takes beside, as it decodes a picture as a whole."""
 PROGRESSIVE = 6  # a JPEG that arrives in passes is kept as coefficients
 TURNED_TIFF = 4  # Pillow turns it as a whole
-DEEP_COLOUR = 10  # 16 bits a channel are decoded a second time when the upper eight are dark
-STRIPS_MB = 160  # what a strip takes on its way
+DEEP_COLOUR = 5  # 16 bits a channel are decoded a second time when the upper eight are dark
+STRIPS_MB = 48  # what a strip takes on its way
 _allowed = {"mb": USUAL_MB}
 
 
@@ -29,19 +31,22 @@ def allow(megabytes: int) -> None:
     _allowed["mb"] = megabytes
 
 
-def needed_mb(picture: PIL.Image.Image, *, turned: bool = False) -> int:
-    """Memory that decoding a picture takes at most, MB of 2**20 bytes, beside the file's own. To be asked before the pixels are loaded."""
+def needed_mb(picture: PIL.Image.Image, size: int, *, turned: bool, deep: bool) -> int:
+    """Memory that decoding a picture takes at most, MB of 2**20 bytes, the file's own bytes included.
+
+    size: of the file, bytes. turned: whether it tells a turn. deep: whether it is colour of 16 bits a channel.
+    """
     each = RESULT + PILLOW.get(picture.mode, 4) + DECODER.get(picture.format or "", 0)
     each += PROGRESSIVE if picture.info.get("progressive") else 0
     each += TURNED_TIFF if turned and picture.format == "TIFF" else 0
-    each += DEEP_COLOUR if is_deep_colour(picture) else 0
+    each += DEEP_COLOUR if deep else 0
     pixels = picture.width * picture.height
-    return (pixels * each >> 20) + min(STRIPS_MB, pixels * 40 >> 20)
+    return (size >> 20) + (pixels * each >> 20) + min(STRIPS_MB, pixels * 48 >> 20)
 
 
-def check(picture: PIL.Image.Image, name: str, *, turned: bool = False) -> None:
+def check(picture: PIL.Image.Image, name: str, size: int, *, turned: bool, deep: bool) -> None:
     """Raises MediaUnreadable when decoding would take more than is allowed."""
-    needed = needed_mb(picture, turned=turned)
+    needed = needed_mb(picture, size, turned=turned, deep=deep)
     if needed > _allowed["mb"]:
         raise MediaUnreadable(
             f"{name}, {picture.width} x {picture.height}, would take {needed:,} MB of memory; {_allowed['mb']:,} MB are allowed.",

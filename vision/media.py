@@ -100,7 +100,7 @@ def _measured(name: str, data: bytes) -> _Head:
         page = _paged(picture, data, name)
         _check_size(picture, name)
         turn, told = turn_of(picture), told_by(picture, data)
-        budget.check(picture, name, turned=told != 1)
+        budget.check(picture, name, len(data), turned=told != 1, deep=is_deep_colour(picture))
         width, height = picture.size
         decoding = _rules(picture, data, page, heeded=turn == told)
     if turn in SIDEWAYS:

@@ -18,7 +18,7 @@ from PIL.ImageFile import ImageFile
 from vision.turns import TURNS
 from vision.types import Pixels
 
-STRIP = 1 << 22  # pixels handled at a time: a picture of 4 megapixels goes through in one piece
+STRIP = 1 << 20  # pixels handled at a time: small beside a picture, large beside the cost of a call
 FULL = 65535.0  # what 16 bits can hold
 DARK = 4  # a picture that uses less than this part of its range is stretched
 LEVELS = 256 // DARK
@@ -159,16 +159,21 @@ def _deepened(upper: PIL.Image.Image, lower: PIL.Image.Image, turn: int, pixels:
         return pixels, None
     lower.tile = [each._replace(args=_other_bytes(each.args)) for each in lower.tile]
     lower.load()
-    both = [(top, bottom, high, low) for (top, bottom, high), (_, _, low) in zip(_strips(upper), _strips(lower), strict=True)]
-    values = [(np.asarray(high).astype(np.uint16) << 8) | np.asarray(low) for _, _, high, low in both]
-    span = range_of(float(min(each.min() for each in values)), float(max(each.max() for each in values)), floating=False)
+    ends = [(each.min(), each.max()) for _, _, each in _wide(upper, lower)]
+    span = range_of(float(min(low for low, _ in ends)), float(max(high for _, high in ends)), floating=False)
     if not span.stretched:
         return pixels, None
     table = _scaled(np.arange(65536), span)
-    for (top, bottom, _, _), each in zip(both, values, strict=True):
-        rgb = PIL.Image.fromarray(table[each])
+    for top, bottom, values in _wide(upper, lower):
+        rgb = PIL.Image.fromarray(table[values])
         _place(pixels, turn, top, bottom, upper.height)[...] = np.asarray(rgb.transpose(TURNS[turn]) if turn in TURNS else rgb)
     return pixels, span
+
+
+def _wide(upper: PIL.Image.Image, lower: PIL.Image.Image) -> Iterator[tuple[int, int, npt.NDArray[np.uint16]]]:
+    """Strips of colour whose upper and lower eight bits lie in two pictures."""
+    for (top, bottom, high), (_, _, low) in zip(_strips(upper), _strips(lower), strict=True):
+        yield top, bottom, (np.asarray(high).astype(np.uint16) << 8) | np.asarray(low)
 
 
 def _other_bytes(args: Any) -> Any:

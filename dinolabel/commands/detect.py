@@ -37,7 +37,8 @@ def command(
 
     The JSON holds `images`, each with file, width, height and `found`: label, phrase, score, confidence (null without a name),
     guess (of a head that does not know), box (x1, y1, x2, y2 in pixels), because (the approved crops most like it), and `suppressed`,
-    the count of boxes left out because people keep deleting their like; and `failed`, each with file, error and hint.
+    the count of boxes left out because people keep deleting their like, and `remarks`, how it was read where that is not plain (a TIFF's
+    page, depth that was stretched); and `failed`, each with file, error and hint.
     A picture that fails is listed and costs nothing else; when all fail the exit code is 3.
 
     With --out a run that was stopped or killed goes on where it was when the same command is typed again. `--out boxes.parquet` gives a
@@ -165,6 +166,8 @@ def _print(errand: Errand, facts: dict[str, Any], seen: Journal, *, as_json: boo
             typer.echo(piece, nl=False)
     elif sums.boxes:
         console.out.print(findings.table(seen, sums))
+    for remark in sums.remarked():
+        console.err.print(f"{remark}.", soft_wrap=True)
     told = [*sums.told(), *([f"written to {errand.out}"] if errand.out else [])]
     console.err.print(console.line(console.joined(told), "."), soft_wrap=True)
     return sums
