@@ -71,8 +71,10 @@ class FilmTab:
         if not path:
             raise MediaUnavailable("There is no film yet.", hint="Upload one: MP4, MOV, MKV, WebM, AVI and most others.")
         pipeline, bundle = self._sight.pipeline(), self._images.bundle(ask.version)
+        words = Prompt.parse(ask.prompt or "")
+        pipeline.check_prompt(words)
         limits = Thresholds(ask.box, ask.text, pipeline.thresholds.nms_iou)
-        errand = Errand(Prompt.parse(ask.prompt or ""), limits, max(1, int(ask.every)), bundle, ask.smallest)
+        errand = Errand(words, limits, max(1, int(ask.every)), bundle, ask.smallest)
         with self._mine(who) as stop, self._seats.place() as waits:
             while (before := waits(WAIT_SECONDS)) and not stop.is_set():
                 yield News(waiting=before)

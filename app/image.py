@@ -108,6 +108,7 @@ class ImageTab:
         if not path:
             raise MediaUnavailable("There is no picture yet.", hint="Upload one, paste one, or use the camera.")
         words, pipeline = ask.words, self._sight.pipeline(tiles=ask.tiles)
+        pipeline.check_prompt(words)
         image, bundle = shown.opened(path), self.bundle(ask.version)
         limits = Thresholds(ask.box, ask.text, pipeline.thresholds.nms_iou)
         with nullcontext() if pipeline.knows(image, words) else self._sight.passes.turn():

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypedDict, Unpack
 
 ENOUGH = 3
 """Tries after which a switch no longer waits for a task; it is tried again all the same, ever more rarely."""
@@ -16,12 +17,18 @@ FIRST_PAUSE, LONGEST_PAUSE = 30.0, 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """How often a task was tried in vain, why, and the seconds until it is worth another try. final: its picture is no picture."""
+    """How often a task was tried in vain, why, and the seconds until it is worth another try. final: its picture is no picture.
+
+    kind: the error's class. hint: what to do about it. passing: it may be gone the next time without anybody's doing.
+    """
 
     tries: int = 0
     reason: str = ""
     seconds_left: float = 0.0
     final: bool = False
+    kind: str = ""
+    hint: str = ""
+    passing: bool = False
 
     @property
     def due(self) -> bool:
@@ -32,19 +39,28 @@ class Attempt:
         return self.final or self.tries >= ENOUGH
 
 
+class About(TypedDict, total=False):
+    """What is known of a failure beside its reason, as in an Attempt."""
+
+    final: bool
+    kind: str
+    hint: str
+    passing: bool
+
+
 class Attempts:
     """By project and task, for the version they were made for; another version starts anew."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._failed: dict[tuple[int, int], tuple[str, int, str, float, bool]] = {}
+        self._failed: dict[tuple[int, int], tuple[str, float, Attempt]] = {}
 
-    def failed(self, project: int, task: int, version: str, reason: str, *, final: bool = False) -> None:
-        """Note another failure; the pause before the next try doubles."""
+    def failed(self, project: int, task: int, version: str, reason: str, **about: Unpack[About]) -> None:
+        """Note another failure; the pause before the next try doubles. about: further fields of the Attempt."""
         tries = self.of(project, task, version).tries + 1
         pause = min(FIRST_PAUSE * 2 ** min(tries - 1, 20), LONGEST_PAUSE)
-        self._failed[project, task] = (version, tries, reason, self._clock() + pause, final)
+        self._failed[project, task] = (version, self._clock() + pause, Attempt(tries, reason, **about))
 
     def of(self, project: int, task: int, version: str) -> Attempt:
-        known, tries, reason, next_at, final = self._failed.get((project, task), ("", 0, "", 0.0, False))
-        return Attempt(tries, reason, next_at - self._clock(), final) if known == version else Attempt()
+        known, next_at, attempt = self._failed.get((project, task), ("", 0.0, Attempt()))
+        return replace(attempt, seconds_left=next_at - self._clock()) if known == version else Attempt()

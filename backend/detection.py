@@ -83,12 +83,17 @@ class Detection:
             return Question(prompt, limits, self._pipeline.bundle, PACKED, labels, tuple(package.names.items())), package.version
         if not isinstance(words, str) or not words.strip():
             raise PromptMissing("There is nothing to look for: the request has no prompt.", hint='Add prompt="human face", or project=N.')
-        return Question(Prompt.parse(words), _thresholds(fields, self._pipeline.thresholds)), None
+        return Question(self._typed(words), _thresholds(fields, self._pipeline.thresholds)), None
+
+    def _typed(self, words: str) -> Prompt:
+        prompt = Prompt.parse(words)
+        self._pipeline.check_prompt(prompt)
+        return prompt
 
     def _of_project(self, project: int, words: Any, fields: dict[str, Any]) -> tuple[Question, str | None]:
         recipe = self._recipe_of(project)
         own = words is None
-        prompt = recipe.config.prompt if own else Prompt.parse(str(words))
+        prompt = recipe.config.prompt if own else self._typed(str(words))
         labels, names = tuple(recipe.config.prompt_map.items()), tuple(recipe.names.items())
         limits = _thresholds(fields, recipe.thresholds)
         same = own and limits == recipe.thresholds

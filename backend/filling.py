@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from backend.attempts import Attempt, Attempts
-from backend.errors import presentable
+from backend.errors import UNFORESEEN, presentable
 from backend.predict import Errand, Failure, Prediction, Predictor
 from backend.recipe import Recipe
 from backend.sending import Sending
@@ -22,7 +22,7 @@ from backend.tally import Tally
 from studio.calls.tasks import IDS
 from studio.errors import StudioDenied, StudioRefused, StudioUnreachable
 from studio.validate import faults
-from vision.errors import MediaRefused, MediaUnreadable, RequestError
+from vision.errors import DinolabelError, MediaLate, MediaRefused, MediaUnreadable, RequestError
 
 if TYPE_CHECKING:
     from studio.client import Studio, TaskRow
@@ -185,8 +185,17 @@ class Filling:
     def _note(self, failure: Failure) -> None:
         if isinstance(failure.error, StudioUnreachable | StudioDenied):
             raise failure.error
-        final = isinstance(failure.error, MediaUnreadable | MediaRefused | RequestError)
-        self._attempts.failed(self.project, failure.task, self.wanted.version, presentable(str(failure.error)), final=final)
+        error = failure.error
+        self._attempts.failed(
+            self.project,
+            failure.task,
+            self.wanted.version,
+            presentable(str(error)),
+            final=isinstance(error, MediaUnreadable | MediaRefused | RequestError),
+            kind=type(error).__name__,
+            hint=presentable(error.hint) if isinstance(error, DinolabelError) else UNFORESEEN[1],
+            passing=isinstance(error, MediaLate),
+        )
 
     def _awaited(self, row: TaskRow, tried: Attempt) -> bool:
         """Whether a switch waits for it: not for what was tried in vain and has nothing on show to lose, nor for ever."""

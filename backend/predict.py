@@ -16,7 +16,7 @@ from backend.errors import presentable
 from backend.recipe import Recipe
 from backend.turn import Turn
 from studio.results import to_prediction, to_result
-from vision.errors import DinolabelError, RequestError
+from vision.errors import DinolabelError
 from vision.media import open_image
 from vision.types import Detection, Image, Nothing
 
@@ -99,14 +99,7 @@ class Predictor:
     def _open(self, errand: Errand, task: HasTask) -> Image:
         if errand.stopped():
             raise Stopped
-        key = errand.recipe.config.data_key
-        url = task.data.get(key)
-        if not isinstance(url, str) or not url:
-            raise RequestError(
-                f"The task has no picture under {key!r}.",
-                hint=f'Import tasks as {{"{key}": "<url>"}}, or let <Image value="$…"> name the key they have.',
-            )
-        return open_image(self._media.resolve(url, task=task.id))
+        return open_image(self._media.resolve(errand.recipe.config.picture_in(task.data), task=task.id))
 
     def _found(self, errand: Errand, tasks: Sequence[HasTask], opened: Sequence[Image | Exception]) -> list[list[Detection] | Exception]:
         """All together; when that fails, one by one, to find the one it is about."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from backend import wishes
-from backend.attempts import Attempts
+from backend.attempts import Attempt, Attempts
 from backend.board import Board
 from backend.errors import UNFORESEEN, WeightsDiffer
 from backend.filling import ConfigChanged, Filling
@@ -44,7 +44,10 @@ STAND_BY_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One visit. state: as in board.Status. again_in: seconds after which another visit can do more; None: when something happens."""
+    """One visit. state: as in board.Status. again_in: seconds after which another visit can do more; None: when something happens.
+
+    failed: tasks that could not be done so far, by id, with what went wrong.
+    """
 
     project: int
     state: str
@@ -52,6 +55,7 @@ class Outcome:
     hint: str = ""
     pushed: int = 0
     again_in: float | None = None
+    failed: tuple[tuple[int, Attempt], ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -150,7 +154,7 @@ class Reconciler:
         told = partial(self._tell_shown, project.id)
         ended = Switch(studio, self._store, self._projects, checkpoint=self._checkpoint, told=told).run(filling, shown, seconds)
         self._board.suppress(project.id, filling.suppressed)
-        outcome = self._outcome(ended, wanted, shows=project.show_predictions)
+        outcome = replace(self._outcome(ended, wanted, shows=project.show_predictions), failed=self._failed(ended, wanted))
         if ended.complete and ended.shown == wanted.version and self._sweep is not None:
             swept_in = self._sweep.run(project.id, ended.census.rows)
             outcome = replace(outcome, again_in=soonest(outcome.again_in, swept_in))
@@ -183,7 +187,7 @@ class Reconciler:
 
     def _outcome(self, ended: Ended, wanted: Recipe, *, shows: bool) -> Outcome:
         census, project = ended.census, wanted.project
-        failed = [(each.id, self._attempts.of(project, each.id, wanted.version)) for each in census.failed]
+        failed = self._failed(ended, wanted)
         progress = {"done": census.done, "total": len(census.unfinished), "failed": len(failed)}
         self._board.set(project, shown=ended.shown, bundle=self._store.current(str(project)), **progress)
         again_in = min((attempt.seconds_left for _, attempt in failed if not attempt.final), default=None)
@@ -205,6 +209,9 @@ class Reconciler:
             hint = "Switch them on in the project's settings under Annotation: Use predictions to prelabel tasks."
             return Outcome(project, "in step", note.strip(), hint, pushed=ended.pushed, again_in=again_in)
         return Outcome(project, "in step", note, pushed=ended.pushed, again_in=again_in)
+
+    def _failed(self, ended: Ended, wanted: Recipe) -> tuple[tuple[int, Attempt], ...]:
+        return tuple((each.id, self._attempts.of(wanted.project, each.id, wanted.version)) for each in ended.census.failed)
 
     def _look(self, outcome: Outcome, wanted: Recipe, ended: Ended) -> Outcome:
         if self._trigger is None:

@@ -8,6 +8,9 @@ In Python::
     for found in pipeline("photo.jpg", "cat face"):
         print(found.label, found.score, found.box)
 
+`open_image(path)` is a picture as every command sees it: upright as Label Studio's editor shows it, with `width`, `height`, and `pixels`,
+(H, W, 3) uint8 RGB. It raises a DinolabelError that says what is wrong with the file.
+
 Names are imported when they are first asked for (PEP 562), so that `import dinolabel` costs nothing.
 """
 
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from vision.bundle import Bundle
     from vision.errors import DinolabelError
     from vision.found import Found
+    from vision.media import open_image
     from vision.pipeline import Pipeline
     from vision.types import Box, Detection, Image, Named, Nothing, Prompt, Thresholds, Unknown
 
@@ -36,8 +40,15 @@ __all__ = [
     "Prompt",
     "Thresholds",
     "Unknown",
+    "open_image",
 ]
-HOMES = {"Pipeline": "vision.pipeline", "Bundle": "vision.bundle", "Found": "vision.found", "DinolabelError": "vision.errors"}
+HOMES = {
+    "Pipeline": "vision.pipeline",
+    "Bundle": "vision.bundle",
+    "Found": "vision.found",
+    "DinolabelError": "vision.errors",
+    "open_image": "vision.media",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -26,7 +26,8 @@ PANELS = {
     "Without Label Studio": ("bootstrap", "drop", "detect", "app"),
 }
 OTHERS = "More"
-TELL_THEIR_WORK = {"serve", "export", "train"}  # they run for long, or into a log file
+TELL_THEIR_WORK = {"serve", "train"}  # they run for long, or into a log file
+TELL_FAILURES = {"export", "preannotate"}  # by themselves, in words; the log of each is a file
 UNEXPECTED = 70  # EX_SOFTWARE of sysexits.h
 UNFORESEEN = "This is a fault of ours: run it again with --debug and report what it says."
 
@@ -74,7 +75,9 @@ def _overall(
 
     Example: dinolabel up ~/Pictures/party --prompt "human face" --names jason,lacy
     """
-    logs.configure("debug" if debug else "info" if verbose or context.invoked_subcommand in TELL_THEIR_WORK else "warning")
+    command = context.invoked_subcommand
+    usual = "info" if command in TELL_THEIR_WORK else "critical" if command in TELL_FAILURES else "warning"
+    logs.configure("debug" if debug else "info" if verbose else usual)
 
 
 def _asked(arguments: Sequence[str]) -> tuple[str, ...]:

@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
-
 from dinolabel import console, words
 
 if TYPE_CHECKING:
@@ -26,19 +24,19 @@ def table(harvest: Harvest, out: Path, sheets: Mapping[str, Sequence[Path]]) -> 
     figures = ("frames", "boxes", "kept")
     made = console.table("video", "class", *figures, "left out", right=figures)
     for each in harvest.videos:
-        label = escape(each.label) + (" [soft](test)[/]" if each.split == HELD_OUT else "")
+        label = console.line(each.label, console.soft(" (test)" if each.split == HELD_OUT else ""))
         reasons = [f"{count} {reason}" for reason in LEFT_OUT if (count := getattr(each, reason))]
-        made.add_row(escape(each.video), label, *(str(getattr(each, figure)) for figure in figures), ", ".join(reasons) or "–")
+        made.add_row(each.video, label, *(str(getattr(each, figure)) for figure in figures), ", ".join(reasons) or "–")
     console.out.print(made)
     for tally in harvest.videos:
         if tally.note:
-            console.err.print(f"[warn]{escape(tally.video)}[/]  {escape(tally.note)}", soft_wrap=True)
+            console.err.print(console.warn(tally.video), f" {tally.note}", soft_wrap=True)
     for failure in harvest.failed:
-        told = f"[bad]{escape(failure['video'])}[/]  {escape(failure['error'])} [soft]{escape(failure['hint'])}[/]"
+        told = console.line(console.bad(failure["video"]), f"  {failure['error']} ", console.soft(failure["hint"]))
         console.err.print(told, soft_wrap=True)
     for path in (path for paths in sheets.values() for path in paths):
-        console.out.print(f"[soft]sheet  {escape(str(path))}[/]", soft_wrap=True)
-    fix = f"Something wrong on a sheet? `dinolabel drop {escape(str(out))} 12 15-18`, then `dinolabel train` again."
+        console.out.print(console.soft(f"sheet  {path}"), soft_wrap=True)
+    fix = f"Something wrong on a sheet? `dinolabel drop {out} 12 15-18`, then `dinolabel train` again."
     console.out.print(fix, soft_wrap=True)
 
 
@@ -48,17 +46,17 @@ def verdict(said: Verdict | None, *, name: str, out: Path, phrases: Sequence[str
 
     if said is None:
         again = f"dinolabel train --manifest {out} --project {name}"
-        console.out.print(f"[soft]Not trained. When the sheets are right: {escape(again)}[/]", soft_wrap=True)
+        console.out.print(console.soft(f"Not trained. When the sheets are right: {again}"), soft_wrap=True)
         return
     tell(said)
     if accuracy := tested(said.metrics):
-        console.out.print(f"[name]Accuracy on the test videos: {accuracy['accuracy']:.2f}[/]  {_counts(accuracy)}", soft_wrap=True)
+        console.out.print(console.name(f"Accuracy on the test videos: {accuracy['accuracy']:.2f}"), f" {_counts(accuracy)}", soft_wrap=True)
     elif said.metrics.get("accuracy") is not None:
         console.out.print(f"No test videos: with each video left out in turn the accuracy is {said.metrics['accuracy']:.2f}.")
     if said.published:
         asked = " ".join(f'--prompt "{phrase}"' for phrase in phrases)
-        console.out.print(f"[soft]Name them elsewhere: dinolabel detect PICTURES {escape(asked)} --project {name}[/]", soft_wrap=True)
-        console.out.print("[soft]In the browser: dinolabel app[/]")
+        console.out.print(console.soft(f"Name them elsewhere: dinolabel detect PICTURES {asked} --project {name}"), soft_wrap=True)
+        console.out.print(console.soft("In the browser: dinolabel app"))
 
 
 def tested(metrics: Mapping[str, Any]) -> dict[str, Any] | None:

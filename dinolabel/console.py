@@ -1,16 +1,19 @@
 """The two consoles of the command line and the few ways it speaks: calm, aligned, few colours.
 
-stdout carries results, stderr carries everything about the work; so a pipe gets results only.
+stdout carries results, stderr carries everything about the work; so a pipe gets results only. A string is printed letter by letter,
+whatever brackets, colons or control characters somebody put into a title, a label or a path; a style is given by `ok`, `soft` and so on.
 """
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.padding import Padding
 from rich.progress import (
     BarColumn,
@@ -22,24 +25,72 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.style import Style
 from rich.table import Table
+from rich.text import Text
 from rich.theme import Theme
 
 from vision.errors import DinolabelError
 
 THEME = Theme({"ok": "green", "warn": "yellow", "bad": "red", "soft": "dim", "name": "bold", "key": "bold cyan"}, inherit=True)
 
-out = Console(theme=THEME, highlight=False)
-err = Console(theme=THEME, highlight=False, stderr=True)
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What a terminal would obey or could not print: controls but tab and line end, reversals of the direction, halves of letters."""
 
 
-def rows(pairs: Iterable[tuple[str, str]]) -> Padding:
+class Plain(Console):
+    """A console for which a string is only text: neither markup nor emoji codes nor control sequences in it count."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(theme=THEME, highlight=False, markup=False, emoji=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(printable(text), **{**options, "markup": False, "emoji": False})
+
+
+def printable(text: object) -> str:
+    """The text as a terminal can show it and will not obey it: control characters as `\\x1b`."""
+    return CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), str(text))
+
+
+out = Plain()
+err = Plain(stderr=True)
+
+
+def styled(text: object, style: str) -> Text:
+    """Text from anywhere in one of the theme's styles."""
+    return Text(printable(text), style=style)
+
+
+ok = partial(styled, style="ok")
+warn = partial(styled, style="warn")
+bad = partial(styled, style="bad")
+soft = partial(styled, style="soft")
+name = partial(styled, style="name")
+key = partial(styled, style="key")
+
+
+def linked(address: str) -> Text:
+    """An address that a terminal may open at a click."""
+    return Text(printable(address), style=Style(link=address))
+
+
+def line(*parts: str | Text) -> Text:
+    """Parts with nothing between them."""
+    return joined(parts, "")
+
+
+def joined(parts: Iterable[str | Text], between: str = "; ") -> Text:
+    return Text(between).join(each if isinstance(each, Text) else Text(printable(each)) for each in parts)
+
+
+def rows(pairs: Iterable[tuple[str, str | Text]]) -> Padding:
     """Two aligned columns, the left one soft: what a plan, a status or a list of facts is printed as."""
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(style="soft", justify="left", no_wrap=True)
     grid.add_column(overflow="fold")
     for left, right in pairs:
-        grid.add_row(escape(left), right)
+        grid.add_row(left, right)
     return Padding(grid, (0, 0, 0, 2))
 
 
@@ -55,12 +106,12 @@ def bar() -> Progress:
     """A progress bar with count and time left, on stderr; silent when that is no terminal."""
     return Progress(
         SpinnerColumn(style="soft"),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=32, complete_style="green", finished_style="green"),
         TaskProgressColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("[soft]left"),
+        TextColumn("left", style="soft", markup=False),
         TimeRemainingColumn(),
         console=err,
         disable=not err.is_terminal,
@@ -69,14 +120,14 @@ def bar() -> Progress:
 
 def complain(error: DinolabelError) -> None:
     """One red sentence with the error's name, by which docs/troubleshooting.md has it, and the hint under it."""
-    err.print(f"[bad]{escape(str(error))}[/] [soft]({type(error).__name__})[/]", soft_wrap=True)
+    err.print(bad(error), soft(f"({type(error).__name__})"), soft_wrap=True)
     if error.hint:
-        err.print(f"[soft]{escape(error.hint)}[/]", soft_wrap=True)
+        err.print(soft(error.hint), soft_wrap=True)
 
 
 def ask(question: str) -> bool:
     """Yes or no from a person at the terminal; Enter is yes."""
-    return err.input(f"{question} [soft]\\[Y/n][/] ").strip().lower() in ("", "y", "yes", "j", "ja")
+    return err.input(line(f"{question} ", soft("[Y/n]"), " ")).strip().lower() in ("", "y", "yes", "j", "ja")
 
 
 @contextmanager
@@ -84,8 +135,8 @@ def step(doing: str) -> Iterator[Callable[[str], None]]:
     """One step of a longer start: a spinner while it runs, a ticked line when it is done. Call the yielded function with what came out."""
     came_out: list[str] = []
     began = time.monotonic()
-    with err.status(f"[soft]{doing}[/]", spinner="dots"):
+    with err.status(soft(doing), spinner="dots"):
         yield came_out.append
     took = time.monotonic() - began
-    note = f"  [soft]{took:.0f} s[/]" if took >= 2 else ""
-    err.print(f"[ok]✓[/] {came_out[-1] if came_out else doing}{note}", soft_wrap=True)
+    note = soft(f"  {took:.0f} s" if took >= 2 else "")
+    err.print(ok("✓"), line(came_out[-1] if came_out else doing, note), soft_wrap=True)

@@ -31,4 +31,4 @@ def convert(source: Source, out: Out, tokenizer: Tokenizer = TOKENIZER) -> None:
 
         made = convert_file(source, out, tokenizer=tokenizer)
         came_out(f"Made {made}")
-    console.out.print(f"[soft]Use it: DINOLABEL_DETECTOR_WEIGHTS={out} or --weights {out}[/]")
+    console.out.print(console.soft(f"Use it: DINOLABEL_DETECTOR_WEIGHTS={out} or --weights {out}"))

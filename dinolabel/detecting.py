@@ -18,6 +18,7 @@ from dinolabel import build, console, looking, words
 from dinolabel.settings import Settings
 from exporters.journal import Journal
 from vision.errors import DinolabelError, RequestError
+from vision.media import RULES
 from vision.types import Image, Prompt
 
 if TYPE_CHECKING:
@@ -149,6 +150,7 @@ def _terms(errand: Errand, pipeline: Pipeline) -> list[Any]:
     limits = build.thresholds(errand.settings)
     return [
         looking.FORMAT,
+        RULES,
         str(errand.root.resolve()),
         dict(errand.labels),
         pipeline.detector.digest,

@@ -72,7 +72,7 @@ def fetch(
     for offer in offers:
         made = download(offer, target)
         console.out.print(f"{offer.name} is in {made}, checked.")
-    console.out.print(f"[soft]On the other machine: DINOLABEL_MODELS_DIR=<the folder {target.name}> HF_HUB_OFFLINE=1[/]")
+    console.out.print(console.soft(f"On the other machine: DINOLABEL_MODELS_DIR=<the folder {target.name}> HF_HUB_OFFLINE=1"))
 
 
 def ask_hub(name: str, revision: str | None) -> Offer:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.markup import escape
 
 from dinolabel import console, words
 from vision.errors import RequestError
@@ -90,7 +89,7 @@ def _print(document: Mapping[str, Any]) -> None:
     for each in document["tracks"]:
         confidence = "–" if each["confidence"] is None else f"{each['confidence']:.2f}"
         span = (_clock(each["first"]["seconds"]), _clock(each["last"]["seconds"]))
-        table.add_row(str(each["track"]), escape(each["label"]), *span, confidence, str(each["looks"]), escape(each["guess"] or "–"))
+        table.add_row(str(each["track"]), each["label"], *span, confidence, str(each["looks"]), each["guess"] or "–")
     console.out.print(table)
 
 
@@ -99,7 +98,7 @@ def _end(document: Mapping[str, Any], out: Path | None) -> None:
     told = [words.counted(len(document["tracks"]), "track") + (f", named: {', '.join(names)}" if names else "")]
     told += ["the film was cut short: this is what there is of it"] if document["film"]["cut_short"] else []
     told += [f"written to {out}"] if out else []
-    console.err.print(escape("; ".join(told)) + ".", soft_wrap=True)
+    console.err.print("; ".join(told) + ".", soft_wrap=True)
 
 
 def _clock(seconds: float) -> str:

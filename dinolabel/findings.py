@@ -13,17 +13,17 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from rich.markup import escape
-
 from dinolabel import console, words
 from vision.durable import whole
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
 
 RESULTS = "detections.json"
 MOST_ROWS = 40
 MOST_PICTURES = 200
+MOST_REMARKS = 10
 Entries = Iterable[Mapping[str, Any]]
 """What looking.entry and looking.failure say, one after the other; can be gone through again."""
 
@@ -34,21 +34,29 @@ class Sums:
     boxes: int = 0
     hidden: int = 0
     failed: int = 0
+    remarks: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, entries: Entries) -> Self:
         counts: Counter[str] = Counter()
+        remarks: list[str] = []
         for each in entries:
             counts["pictures"] += 1
             counts["boxes"] += len(each.get("found", ()))
             counts["hidden"] += each.get("suppressed", 0)
             counts["failed"] += "error" in each
-        return cls(**counts)
+            remarks += [f"{each['file']} {remark}" for remark in each.get("remarks", ())]
+        return cls(**counts, remarks=tuple(remarks))
 
-    def told(self) -> list[str]:
-        said = [f"{words.counted(self.boxes, 'box', 'boxes')} in {words.counted(self.pictures - self.failed, 'picture')}"]
+    def remarked(self) -> list[str]:
+        """A line for each picture that was read otherwise than a person may think, the first few of many."""
+        more = len(self.remarks) - MOST_REMARKS
+        return [*self.remarks[:MOST_REMARKS], *([f"and {words.counted(more, 'more remark')}: in the JSON"] if more > 0 else [])]
+
+    def told(self) -> list[str | Text]:
+        said: list[str | Text] = [f"{words.counted(self.boxes, 'box', 'boxes')} in {words.counted(self.pictures - self.failed, 'picture')}"]
         said += [f"{words.counted(self.hidden, 'box', 'boxes')} not shown, the like of which people keep deleting"] if self.hidden else []
-        return said + ([f"[bad]{words.counted(self.failed, 'picture')} failed[/]"] if self.failed else [])
+        return said + ([console.bad(f"{words.counted(self.failed, 'picture')} failed")] if self.failed else [])
 
 
 def document(facts: Mapping[str, Any], entries: Entries) -> Iterator[str]:
@@ -87,7 +95,7 @@ def _boxes(entries: Entries) -> Table:
         for box in each["found"]:
             confidence = "–" if box["confidence"] is None else f"{box['confidence']:.2f}"
             corners = [f"{corner:.0f}" for corner in box["box"]]
-            made.add_row(*map(escape, (each["file"], box["label"], box["phrase"])), f"{box['score']:.2f}", confidence, *corners)
+            made.add_row(each["file"], box["label"], box["phrase"], f"{box['score']:.2f}", confidence, *corners)
     return made
 
 
@@ -96,8 +104,8 @@ def _counts(entries: Entries, sums: Sums) -> Table:
     for each in islice(entries, MOST_PICTURES):
         counts = Counter(box["label"] for box in each["found"])
         told = ", ".join(f"{label} {count}" for label, count in sorted(counts.items())) or "–"
-        made.add_row(escape(each["file"]), str(len(each["found"])), escape(told))
+        made.add_row(each["file"], str(len(each["found"])), told)
     more = sums.pictures - sums.failed - MOST_PICTURES
     if more > 0:
-        made.add_row(f"[soft]and {words.counted(more, 'more picture', 'more pictures')}[/]", "", "")
+        made.add_row(console.soft(f"and {words.counted(more, 'more picture', 'more pictures')}"), "", "")
     return made

@@ -19,6 +19,7 @@ from exporters.crops import OUR_GROUP, OUR_SPLIT
 from exporters.dropping import rows_of
 from exporters.foldernames import safe
 from studio.label_config import LabelConfig, with_name
+from studio.picture_key import value_at
 from studio.results import to_prediction, to_result
 from vision.errors import MediaUnreadable
 from vision.frames import open_frame
@@ -68,7 +69,7 @@ def hand_over(
     version = (
         f"bootstrap.{hashlib.sha256(repr(sorted((row['image'], row['region'], row['label']) for row in rows)).encode()).hexdigest()[:8]}"
     )
-    sent = {str(task.data.get(config.data_key, "")).rpartition("/")[2].partition("-")[2] for task in studio.tasks(project)}
+    sent = {str(value_at(task.data, config.data_key) or "").rpartition("/")[2].partition("-")[2] for task in studio.tasks(project)}
     new = {_name(own[0]): own for own in frames.values() if _name(own[0]) not in sent}
     for start in range(0, len(new), AT_ONCE):
         part = dict(list(new.items())[start : start + AT_ONCE])

@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
-
 from dinolabel import console, words
 from dinolabel.plan import Plan
 
@@ -63,7 +61,7 @@ def tell(found: Matching, reading: Reading, made: int | None) -> None:
     _list("no picture here and no task", [(each.name, "") for each in found.lost])
     _list("arrives twice", [(each.name, "") for each in found.twice])
     if made is not None:
-        console.out.print(f"[ok]Made[/] {words.counted(made, 'annotation')}.")
+        console.out.print(console.ok("Made"), f"{words.counted(made, 'annotation')}.")
     elif not (found.found or found.new):
         console.out.print(f"Nothing to import: {words.counted(len(found.done), 'picture')} annotated already.")
 
@@ -87,6 +85,6 @@ def _noted(text: str, names: Sequence[str]) -> str:
 
 def _list(title: str, entries: Sequence[tuple[str, str]]) -> None:
     for name, why in entries[:LISTED]:
-        console.out.print(f"[warn]{title}[/]  {escape(name)}{escape(': ' + why) if why else ''}", soft_wrap=True)
+        console.out.print(console.warn(title), f" {name}{': ' + why if why else ''}", soft_wrap=True)
     if len(entries) > LISTED:
-        console.out.print(f"[warn]{title}[/]  and {len(entries) - LISTED} more")
+        console.out.print(console.warn(title), f" and {len(entries) - LISTED} more")

@@ -39,7 +39,7 @@ def leave(settings: Settings, studio: Studio, number: int, *, yes: bool) -> None
         if plain != project.description:
             studio.set_description(number, plain)
         registry.remove(number)
-    console.out.print(f"[ok]Left[/] project {number}, {project.title}. Shown now: {shown or 'no predictions'}.")
+    console.out.print(console.ok("Left"), f"project {number}, {project.title}. Shown now: {shown or 'no predictions'}.")
 
 
 def put_back(studio: Studio, entry: Entry) -> str:
@@ -61,7 +61,7 @@ def _show(studio: Studio, project: int, version: str) -> str:
     try:
         studio.set_model_version(project, version)
     except StudioRefused:
-        console.err.print(f"[warn]{version} was shown before and is gone; nothing is shown now.[/]")
+        console.err.print(console.warn(f"{version} was shown before and is gone; nothing is shown now."))
         studio.set_model_version(project, "")
         return ""
     return version

@@ -9,6 +9,7 @@ import logging
 import re
 import sys
 from collections.abc import Iterable, MutableMapping
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -23,11 +24,21 @@ SECRET_TEXT = re.compile(
     re.IGNORECASE,
 )
 _known: set[str] = set()
+LARGEST = 10 * 2**20  # bytes of a log file
 
 
 def know(*secrets: str | None) -> None:
     """Mask these wherever they turn up."""
     _known.update(each for each in secrets if each and len(each) >= 6)
+
+
+def _before(*, as_json: bool) -> list[Any]:
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso" if as_json else "%H:%M:%S", utc=as_json),
+    ]
 
 
 def configure(level: str = "warning", *, as_json: bool | None = None) -> None:
@@ -36,26 +47,39 @@ def configure(level: str = "warning", *, as_json: bool | None = None) -> None:
     renderer: Any = (
         structlog.processors.JSONRenderer(ensure_ascii=False) if as_json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
-    before: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso" if as_json else "%H:%M:%S", utc=as_json),
-    ]
+    before = _before(as_json=as_json)
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *before, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
-    after = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.processors.format_exc_info, mask_secrets, renderer]
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=after, foreign_pre_chain=before))
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=[*_AFTER, renderer], foreign_pre_chain=before))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     for noisy in ("urllib3", "httpx", "httpcore", "PIL", "matplotlib", "huey", "werkzeug", "filelock"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+
+
+def into(folder: Path, name: str) -> Path:
+    """From now on everything goes into a file, a line of JSON each; what the level asks for goes to stderr as before. Returns the file.
+
+    A file that has grown large makes way for a new one; one earlier file is kept.
+    """
+    path = folder / f"{name}.log"
+    if path.exists() and path.stat().st_size > LARGEST:
+        path.replace(folder / f"{name}.1.log")
+    root = logging.getLogger()
+    (terminal,) = root.handlers[:1] or [logging.NullHandler()]
+    terminal.setLevel(max(terminal.level, root.level))
+    handler = logging.FileHandler(path, encoding="utf-8")
+    renderer = structlog.processors.JSONRenderer(ensure_ascii=False)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=[*_AFTER, renderer], foreign_pre_chain=_before(as_json=True)))
+    root.handlers[:] = [terminal, handler]
+    root.setLevel(min(root.level, logging.INFO))
+    return path
 
 
 def quiet_in_python() -> None:
@@ -76,6 +100,9 @@ def warnings_only(_logger: object, method: str, event: MutableMapping[str, Any])
 def mask_secrets(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """structlog processor: the same event without secrets, however deep they lie."""
     return {key: _masked(key, value) for key, value in event.items()}
+
+
+_AFTER: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.processors.format_exc_info, mask_secrets]
 
 
 def masked(text: str) -> str:

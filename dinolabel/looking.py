@@ -106,7 +106,8 @@ def shown_path(path: Path, root: Path) -> Path:
 
 
 def entry(seen: Seen, root: Path, labels: Mapping[str, str], *, annotated: Path | None = None) -> dict[str, Any]:
-    """One element of `images`: {"file", "width", "height", "annotated" or null, "found": [rows of vision.found], "suppressed"}."""
+    """One element of `images`: {"file", "width", "height", "annotated" or null, "found": [rows of vision.found], "suppressed",
+    "remarks": [how it was read, where a person should know]}."""
     return {
         "file": shown_path(seen.path, root).as_posix(),
         "width": seen.image.width if seen.image else None,
@@ -114,6 +115,7 @@ def entry(seen: Seen, root: Path, labels: Mapping[str, str], *, annotated: Path 
         "annotated": None if annotated is None else str(annotated),
         "found": [Found.of(each, labels).row() for each in seen.found],
         "suppressed": seen.suppressed,
+        "remarks": list(seen.image.remarks) if seen.image else [],
     }
 
 

@@ -61,7 +61,7 @@ def export(out: Out, project: options.Project = None, head: Head = None) -> None
     made = _save(settings, out, recipe, package, title=shown.title)
     size = sum(each.stat().st_size for each in made.rglob("*") if each.is_file())
     console.out.print(f"Exported {made} ({words.size(size)}), model version {recipe.version}.")
-    console.out.print(f"[soft]Try it: dinolabel serve --model {out}[/]")
+    console.out.print(console.soft(f"Try it: dinolabel serve --model {out}"))
 
 
 def _recipe(settings: Settings, project: int, label_config: str, head: str | None) -> Recipe:

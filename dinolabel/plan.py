@@ -9,8 +9,6 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rich.markup import escape
-
 from dinolabel import console
 from vision.errors import RequestError
 
@@ -29,14 +27,14 @@ class Plan:
     def show(self) -> None:
         """Print it on stderr, aligned."""
         console.err.print()
-        console.err.print(f"[name]{escape(self.title)}[/]")
+        console.err.print(console.name(self.title))
         console.err.print(console.rows(self._once()))
         console.err.print()
 
     def _once(self) -> Iterable[tuple[str, str]]:
         before = ""
         for verb, text in self.lines:
-            yield ("" if verb == before else verb), escape(text)
+            yield ("" if verb == before else verb), text
             before = verb
 
 

@@ -85,7 +85,7 @@ def _shown(row: TaskRow, media: Media, pipeline: Pipeline, recipe: Recipe) -> tu
 
     config = recipe.config
     try:
-        image: Image = open_image(media.resolve(str(row.data.get(config.data_key) or ""), task=row.id))
+        image: Image = open_image(media.resolve(config.picture_in(row.data), task=row.id))
         fresh = not pipeline.knows(image, config.prompt)
         found = pipeline.run([image], config.prompt, recipe.bundle, recipe.thresholds, labels=config.prompt_map)[0]
         if recipe.bundle is None:

@@ -1,22 +1,21 @@
-"""What `dinolabel doctor` looks at in one project: its label config, what is shown, our connection, one picture.
+"""What `dinolabel doctor` looks at in one project: its label config, what is shown, our connection, its pictures.
 
-Changes nothing in Label Studio; downloads at most one picture into the cache.
+Changes nothing in Label Studio; downloads a few pictures into the cache.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dinolabel import build, connect, webhook_checks, weights, words
+from dinolabel import build, connect, picture_checks, webhook_checks, weights, words
 from dinolabel.checks import Check, Finding
 from dinolabel.settings import Settings
-from vision.errors import MediaError, RequestError
+from vision.errors import RequestError
 
 if TYPE_CHECKING:
     from backend.projects import Entry
-    from studio.client import Project, Studio, TaskRow
+    from studio.client import Project, Studio
     from studio.label_config import LabelConfig
 
 LIVE = "Settings, Annotation, Live Predictions"
@@ -41,7 +40,7 @@ def _check(number: int) -> Check:
         yield from _shown(studio, project, entry)
         yield from webhook_checks.way_back(settings, studio, number)
         if config is not None:
-            yield from _picture(settings, studio, number, config)
+            yield from picture_checks.pictures(settings, list(studio.tasks(number)), config)
             yield from _prediction(project, config)
 
     check.__name__ = f"project {number}"
@@ -62,6 +61,8 @@ def _label_config(project: Project) -> Generator[Finding, None, LabelConfig | No
         yield Finding("warn" if bare and line.startswith("No label has") else "ok", "label config", line)
     for doubt, advice in doubts(config):
         yield Finding("warn", "label config", doubt, advice)
+    for line in config.unheeded:
+        yield Finding("warn", "label config", line, "Nothing to do if that is meant: boxes are found without it.")
     return config
 
 
@@ -100,23 +101,6 @@ def _shown(studio: Studio, project: Project, entry: Entry | None) -> Iterator[Fi
         yield Finding("warn", "shown", f"{now}, which is not ours and is left alone", f"To show ours, empty it: {LIVE}.")
 
 
-def _picture(settings: Settings, studio: Studio, number: int, config: LabelConfig) -> Iterator[Finding]:
-    """Fetch one picture, as the backend would."""
-    from vision.media import open_image
-
-    row = next(iter(studio.tasks(number)), None)
-    if row is None:
-        yield Finding("warn", "picture", "the project has no task yet", "Import pictures in Label Studio.")
-        return
-    try:
-        path = build.media(settings).resolve(_address(row, config), task=row.id)
-        image = open_image(path)
-    except MediaError as error:
-        yield Finding("bad", "picture", f"task {row.id}: {error}", error.hint)
-    else:
-        yield Finding("ok", "picture", f"task {row.id} was fetched from {_place(path, settings)}: {image.width} x {image.height}")
-
-
 def _prediction(project: Project, config: LabelConfig) -> Iterator[Finding]:
     """One prediction of ours, judged by Label Studio's own SDK: it drops what it does not like without a word."""
     from studio.results import to_prediction, to_result
@@ -130,16 +114,3 @@ def _prediction(project: Project, config: LabelConfig) -> Iterator[Finding]:
         yield Finding("bad", "prediction", f"Label Studio would drop ours: {found[0]}", "Report this, with the label config.")
     else:
         yield Finding("ok", "prediction", "Label Studio's SDK accepts ours for this label config")
-
-
-def _address(row: TaskRow, config: LabelConfig) -> str:
-    value = row.data.get(config.data_key)
-    if not isinstance(value, str):
-        raise MediaError(
-            f"its data has no {config.data_key!r}", hint=f"The label config shows ${config.data_key}; the task has: {', '.join(row.data)}."
-        )
-    return value
-
-
-def _place(path: Path, settings: Settings) -> str:
-    return "our copy of what its address gave" if path.is_relative_to(build.data_dir(settings, "media")) else str(path.parent)

@@ -8,14 +8,45 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from platformdirs import user_data_path
-from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
-from pydantic_settings import SettingsError as Unreadable
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from vision import budget
 from vision.errors import SettingsError
+
+
+def _several(value: Any) -> Any:
+    """`a,b`, `a b` or a JSON list of texts as a list. Raises ValueError for what is neither."""
+    if not isinstance(value, str):
+        return value
+    text = value.strip().strip("'").strip()
+    if text[:1] not in ("[", "{") or LITERAL.match(text):
+        return [each for part in re.split(r"[,\s]+", text) if (each := part.strip("\"'"))]
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"it begins like JSON and is none: {error}") from error
+    if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+        raise ValueError("it is no list of texts")
+    return found
+
+
+def _hosts(names: tuple[str, ...]) -> tuple[str, ...]:
+    """What people copy out of a browser is taken for its host. Raises ValueError for a pattern, which no host would ever fit."""
+    found = tuple(each.partition("://")[2].partition("/")[0] if "://" in each else each for each in names)
+    for given, each in zip(names, found, strict=True):
+        if not each or "*" in each or "/" in each:
+            raise ValueError(f"{given!r} is no host")
+    return found
+
+
+LITERAL = re.compile(r"\[[0-9a-fA-F.]*:[0-9a-fA-F:.]+\](?::\d+)?(?:[,\s]|$)")
+"""An IPv6 address in its brackets: no JSON."""
+Several = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_several)]
+Hosts = Annotated[Several, AfterValidator(_hosts)]
 
 
 class Settings(BaseSettings):
@@ -47,18 +78,26 @@ class Settings(BaseSettings):
 
     studio_url: str | None = Field(None, description="Label Studio's address, as this machine reaches it.")
     studio_token: SecretStr | None = Field(None, description="Access token of Label Studio: personal or legacy.")
-    studio_aliases: tuple[str, ...] = Field((), description="Other base URLs under which the same Label Studio appears.")
-    media_hosts: tuple[str, ...] = Field((), description="Other hosts pictures may be fetched from (no token is sent there).")
-    media_networks: tuple[str, ...] = Field(
-        (), description="Private networks pictures may come from, such as 10.0.0.0/8; all other private addresses are refused."
+    studio_aliases: Several = Field(
+        (), description="Other base URLs under which the same Label Studio appears: http://a:8080,https://b/ls."
+    )
+    media_hosts: Hosts = Field(
+        (), description="Other hosts pictures may be fetched from (no token is sent there): cdn.example.com,img.example.org:8443."
+    )
+    media_networks: Several = Field(
+        (),
+        description="Private networks pictures may come from, such as 10.0.0.0/8,172.16.0.0/12; other private addresses are refused.",
     )
     media_max_mb: int = Field(100, ge=1, description="Largest picture that is fetched, MB.")
+    picture_max_mb: int = Field(
+        budget.USUAL_MB, ge=16, description="Most memory that decoding one picture may take, MB; a larger one is refused by name."
+    )
     media_cache_max_mb: int = Field(10_240, ge=16, description="Size bound of the fetched pictures that are kept, MB.")
     ca_bundle: Path | None = Field(
         None, description="PEM file of certificate authorities to trust, for a Label Studio with a certificate of your own."
     )
     proxy: str = Field("", description="Proxy for Label Studio and pictures. Empty: as HTTPS_PROXY and NO_PROXY say. Never for loopback.")
-    no_proxy: tuple[str, ...] = Field((), description="Hosts reached without DINOLABEL_PROXY.")
+    no_proxy: Several = Field((), description="Hosts reached without DINOLABEL_PROXY: studio,intern.example.")
     local_files_root: Path | None = Field(
         None, description="Where Label Studio's local files are mounted here (its LOCAL_FILES_DOCUMENT_ROOT)."
     )
@@ -88,15 +127,17 @@ class Settings(BaseSettings):
     def load(cls, **flags: Any) -> Settings:
         """Environment and `.env`, overruled by the flags that are not None. Raises SettingsError in one sentence."""
         try:
-            return cls(**{name: value for name, value in flags.items() if value is not None})
+            settings = cls(**{name: value for name, value in flags.items() if value is not None})
+            budget.allow(settings.picture_max_mb)
+            return settings
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(map(str, first["loc"]))
-            raise SettingsError(f"Setting {name}: {first['msg']} (got {first.get('input')!r}).", hint=_as_a_list(name)) from error
-        except Unreadable as error:  # it names the field in its message alone
-            found = re.search(r'field "(\w+)"', str(error))
-            name = found[1] if found else "?"
-            raise SettingsError(f"Setting {name} cannot be read: it is no JSON ({error.__cause__}).", hint=_as_a_list(name)) from error
+            why = first["msg"].removeprefix("Value error, ")
+            raise SettingsError(f"Setting {name}: {why} (got {first.get('input')!r}).", hint=_as_a_list(name)) from error
+
+
+LISTS = {"media_hosts": "cdn.example.com,img.example.org", "media_networks": "10.0.0.0/8,172.16.0.0/12"}
 
 
 def _as_a_list(name: str) -> str | None:
@@ -105,7 +146,7 @@ def _as_a_list(name: str) -> str | None:
     if field is None or not isinstance(field.default, tuple):
         return None
     variable = f"DINOLABEL_{name.partition('.')[0].upper()}"
-    return f'Write a JSON list: {variable}=\'["one", "another"]\', or leave {variable} empty.'
+    return f"Write {variable}={LISTS.get(name.partition('.')[0], 'one,another')}, or leave {variable} empty."
 
 
 def _as_variable(value: object) -> str:

@@ -10,6 +10,7 @@ import tempfile
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +98,7 @@ class Spool:
 
 
 class ExportFile:
-    """A JSON export of Label Studio. Raises RequestError when it cannot be read or is something else."""
+    """A JSON export of Label Studio; single tasks in it may make no sense. Raises RequestError when it is none."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -105,22 +106,37 @@ class ExportFile:
     def __iter__(self) -> Iterator[dict[str, Any]]:
         import ijson
 
+        from studio.taskjson import fault
+
         try:
             with self.path.open("rb") as file:
                 head = file.read(64)
                 if head.removeprefix(BOM_UTF8).lstrip()[:1] != b"[":
                     raise RequestError(f"{self.path} is no JSON export of Label Studio.", hint=JSON_HINT)
                 file.seek(len(BOM_UTF8) if head.startswith(BOM_UTF8) else 0)
+                whole = broken = 0
                 for task in ijson.items(file, "item", use_float=True):
-                    if not (isinstance(task, dict) and isinstance(task.get("id"), int) and isinstance(task.get("annotations"), list)):
-                        raise RequestError(f"{self.path} is no JSON export of Label Studio.", hint=JSON_HINT)
+                    whole, broken = (whole + 1, broken) if fault(task) is None else (whole, broken + 1)
                     yield task
+                if broken and not whole:
+                    raise RequestError(f"{self.path} is no JSON export of Label Studio: no task in it can be read.", hint=JSON_HINT)
         except (OSError, ijson.JSONError) as error:
             why = str(error).partition("\n")[0].rstrip(".")
             raise RequestError(f"{self.path} cannot be read: {why}.", hint=JSON_HINT) from error
 
 
-def from_file(file: Path, media: Path | None, label_config: Path | None, *, wants: Sequence[str], control: str | None = None) -> Source:
+def refuse_parts_of_a_file(media: Path | None, label_config: Path | None) -> None:
+    """A project has its own pictures and label config. Raises RequestError where others were named, which nobody would look at."""
+    given = [name for name, value in (("--media", media), ("--label-config", label_config)) if value is not None]
+    if given:
+        raise RequestError(
+            f"{given[0]} goes with an export file, and none was named.", hint="Name the file with --from, or leave it away for a project."
+        )
+
+
+def from_file(
+    settings: Settings, file: Path, media: Path | None, label_config: Path | None, *, wants: Sequence[str], control: str | None = None
+) -> Source:
     """wants: which of `media` and `label config` this use cannot do without. control: which of several is meant; None: the one that the
     label config marks, without one the one that most boxes belong to. Raises RequestError."""
     from exporters.offline import finder
@@ -139,4 +155,13 @@ def from_file(file: Path, media: Path | None, label_config: Path | None, *, want
         raise RequestError(f"{label_config} cannot be read: {error}.", hint="Name the XML of the project's labelling interface.") from error
     config = LabelConfig.parse(xml, control=control) if xml is not None else inferred(tasks, control)
     where = f"{file}, pictures in {media}" if media else str(file)
-    return Source(tasks, config, finder(media or file.parent), xml, where, file.stem)
+    return Source(tasks, config, _offline(settings, finder(media or file.parent)), xml, where, file.stem)
+
+
+def _offline(settings: Settings, find: Callable[[str], Path]) -> Callable[[str], Path]:
+    """Files of the folder, and the pictures that addresses hold themselves."""
+    from studio.address import is_inline
+
+    # Only made for an address that holds its picture: its cache is a folder, and a dry run writes nothing.
+    inline = cache(lambda: build.media(settings, alone=True))
+    return lambda address: inline().resolve(address) if is_inline(address.strip()) else find(address)

@@ -24,6 +24,6 @@ def writer(registry: Projects, project: int) -> Iterator[None]:
         try:
             stack.enter_context(registry.writer(project))
         except ProjectBusy as error:
-            console.err.print(f"[soft]{error} Waiting for it, {words.duration(PATIENCE_SECONDS)} at most.[/]", soft_wrap=True)
+            console.err.print(console.soft(f"{error} Waiting for it, {words.duration(PATIENCE_SECONDS)} at most."), soft_wrap=True)
             stack.enter_context(registry.writer(project, patience=PATIENCE_SECONDS))
         yield

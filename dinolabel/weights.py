@@ -6,7 +6,7 @@ Knows names, folders and the hub's cache folder; never opens a model.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -119,6 +119,29 @@ def plan_lines(settings: Settings, *, names: bool = True) -> list[tuple[str, str
         amount = f"about {words.size(total)}" if total else "an amount we do not know"
         lines.append(("downloads", f"{amount} from the hub, once"))
     return lines
+
+
+def unknown_phrases(settings: Settings, phrases: Iterable[str]) -> tuple[str, ...]:
+    """Those of which the detector knows no word; () where its weights are not on this machine yet."""
+    from vision.vocabulary import unknown_in
+
+    folder = find(settings)[0].path
+    return unknown_in(folder, phrases) if folder is not None else ()
+
+
+def check_prompt(settings: Settings, phrases: Iterable[str]) -> None:
+    """Raises PromptUnknown for a phrase of which the detector knows no word."""
+    from vision.vocabulary import refuse
+
+    refuse(unknown_phrases(settings, phrases))
+
+
+def prompt_lines(phrases: Iterable[str]) -> list[tuple[str, str]]:
+    """What a plan says of phrases in other letters than English has: that they will hardly find anything."""
+    from vision.vocabulary import foreign
+
+    found = foreign(phrases)
+    return [("careful", f"the detector reads English; {words.listed([f'“{each}”' for each in found])} may find nothing")] if found else []
 
 
 def seconds_a_picture(settings: Settings) -> float | None:

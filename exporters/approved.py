@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from exporters.malformed import readable
 from exporters.report import unread_of
 from studio.label_config import LabelConfig
 from studio.several import Annotators, reviewed
@@ -24,7 +25,7 @@ class Selection:
     """judged: every decided box, in the order of tasks, annotations and regions. data: each task's own keys, by task id.
 
     conflicts: objects that people named differently, left out. skipped: cancelled annotations. unread: marks that were not used;
-    undecided: pictures that have such, or conflicts. doubts: both, by task id.
+    undecided: pictures that have such, or conflicts. doubts: both, by task id. failed: tasks that could not be read.
     """
 
     judged: tuple[Judged, ...]
@@ -35,6 +36,7 @@ class Selection:
     unread: tuple[UnreadMark, ...] = ()
     doubts: Mapping[int, tuple[Unread, ...]] = field(default_factory=dict)
     undecided: int = 0
+    failed: tuple[Json, ...] = ()
 
     @property
     def approved(self) -> dict[str, int]:
@@ -63,7 +65,8 @@ def approved(
     Tasks are read one by one, so what is in memory grows with the boxes and not with the export file.
     """
     found: list[tuple[int, Json, Review]] = []
-    for task in tasks:
+    failed: list[Json] = []
+    for task in readable(tasks, failed):
         review = reviewed(task, config, annotators=annotators, generic_is_unknown=generic_is_unknown)
         found.append((int(task["id"]), task.get("data") or {}, review))
     found.sort(key=lambda each: each[0])
@@ -76,4 +79,5 @@ def approved(
         unread=tuple(each for _, _, one in found for each in one.unread_of()),
         doubts={number: doubts for number, _, one in found if (doubts := unread_of(one, unverified=False))},
         undecided=sum(one.state() == "undecided" for _, _, one in found),
+        failed=tuple(failed),
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 import PIL.Image
 
 from vision.media import stored
+from vision.turns import Stored
 from vision.types import Image
 
 SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "BMP": ".bmp", "WEBP": ".webp", "MPO": ".jpg"}
@@ -23,13 +24,13 @@ QUALITY = 95
 
 def suffix_of(file: Path) -> str:
     """The suffix that the copy of a picture has: its own format's, or .jpg where it must be written anew. Raises MediaError."""
-    kind, turn = stored(file)
-    return SUFFIXES.get(kind, ".jpg") if turn == 1 else ".jpg"
+    found = stored(file)
+    return SUFFIXES[found.kind] if _plain(found) else ".jpg"
 
 
 def take(file: Path, image: Image, to: Path, *, link: bool) -> None:
-    """Copy a picture, or link it. One that is turned by EXIF, or of a rare format, is written upright as JPEG instead: half of all tools
-    heed EXIF and half do not, and the boxes are the upright picture's. The file appears whole. Raises MediaError, OSError."""
+    """Copy a picture, or link it. One that EXIF or XMP would turn, or of a rare format, is written upright as JPEG instead: half of
+    all tools heed them and half do not, and the boxes are the upright picture's. The file appears whole. Raises MediaError, OSError."""
     part = to.with_name(f".{to.name}.part")
     part.unlink(missing_ok=True)
     if link and _as_it_is(file):
@@ -50,5 +51,9 @@ def contents(file: Path, image: Image) -> bytes:
 
 
 def _as_it_is(file: Path) -> bool:
-    kind, turn = stored(file)
-    return turn == 1 and kind in SUFFIXES
+    return _plain(stored(file))
+
+
+def _plain(found: Stored) -> bool:
+    """Of a common format, and nothing in it tells a turn, by which some readers would go and others not."""
+    return found.turn == 1 and found.told == 1 and found.kind in SUFFIXES

@@ -6,6 +6,7 @@ Knows boxes, crops and files; what is learnt from them is training's business.
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -21,15 +22,16 @@ from exporters.foldernames import folder_names, safe
 from exporters.frame import framed
 from exporters.gather import Find, How, OpenImage
 from exporters.journal import Journal, digest
-from exporters.report import DISAGREE, Report, small
+from exporters.report import DISAGREE, NothingExported, Report, small
 from exporters.whole import Tray, resumed
 from exporters.wish import Wish
 from studio.label_config import LabelConfig
+from studio.picture_key import address_at
 from studio.tasks import Judged
 from studio.unread import Unread
 from vision.cropping import cut
 from vision.errors import MediaError
-from vision.media import stored
+from vision.media import RULES, stored
 from vision.types import Box, CropPolicy, Image
 
 FORMAT = 1
@@ -52,6 +54,7 @@ def counted(selection: Selection) -> Report:
         rejected=selection.count("rejected"),
         unverified=selection.count("unverified"),
         skipped=selection.skipped,
+        failed=selection.failed,
         images=len(selection.by_task),
         conflicts=tuple(each.facts for each in selection.conflicts),
         outside=small(unread),
@@ -72,21 +75,26 @@ def export(
     """Write crops, manifest.jsonl and report.json into `out`, all or nothing; an earlier export there is replaced when this one is whole.
 
     tasks: Label Studio's JSON export. A MediaError costs its picture only. crops/ with its metadata.jsonl is a folder of pictures as
-    Hugging Face and torchvision read it. Raises ExportRefused when `out` holds other things.
+    Hugging Face and torchvision read it. Raises ExportRefused when `out` holds other things, NothingExported when no picture could
+    be had: an earlier export in `out` is left as it was.
     """
     wish, policy, progress = how.get("wish", Wish()), policy or CropPolicy(), how.get("progress", lambda done, total: None)
     selection = approved(tasks, config, generic_is_unknown=how.get("generic_is_unknown", False), annotators=wish.annotators)
     folders = folder_names(each.label for each in selection.judged if each.kind == "named" and each.label)
-    with resumed(out, mark=MANIFEST) as (folder, path), Journal(path, [FORMAT, asdict(policy), folders, wish.group_by]) as journal:
+    terms = [FORMAT, RULES, asdict(policy), folders, wish.group_by]
+    with resumed(out, mark=MANIFEST) as (folder, path), Journal(path, terms) as journal:
         writer = _Writer(Tray(folder), policy, folders, how["open_image"], how.get("find"), wish.group_by)
         for done, (task, judged) in enumerate(selection.by_task.items()):
             progress(done, len(selection.by_task))
             writer.picture(selection.data[task], config.data_key, judged, journal, selection.doubts.get(task, ()))
         progress(len(selection.by_task), len(selection.by_task))
-        write_lists(journal, writer.tray)
         told = counted(selection)
-        outside = told.outside + writer.outside
-        report = replace(told, rows=writer.rows, outside=outside, failed=tuple(writer.failed), sideways=writer.sideways)
+        outside, failed = told.outside + writer.outside, (*selection.failed, *writer.failed)
+        report = replace(told, rows=writer.rows, outside=outside, failed=failed, sideways=writer.sideways)
+        if report.failed and not writer.opened:
+            shutil.rmtree(path.parent, ignore_errors=True)  # nothing in it is worth going on with
+            raise NothingExported(report)
+        write_lists(journal, writer.tray)
         writer.tray.path(SUMMARY).write_text(json.dumps(asdict(report), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         writer.tray.tidy()
     log.info("crops_exported", rows=report.rows, images=report.images, failed=len(report.failed), conflicts=len(report.conflicts))
@@ -103,6 +111,7 @@ class _Writer:
     open_image: OpenImage
     find: Find | None
     group_by: str | None = None
+    opened: int = 0
     rows: int = 0
     outside: int = 0
     sideways: int = 0
@@ -130,14 +139,14 @@ class _Writer:
         else:
             self.outside += entry["outside"]
             self.taken.update(row["crop"].casefold() for row in entry["rows"])
+        self.opened += 1
         self.rows += len(entry["rows"])
         self.sideways += entry.get("sideways", 0)
 
     def _cut(self, data: Mapping[str, Any], key: str, judged: list[Judged]) -> Iterator[dict[str, Any]]:
-        if data.get(key) is None:
-            raise MediaError("The task has no picture.", hint="Its data lacks the key that the label config shows.")
-        image = self.open_image(data[key])
-        judged, self.turned = framed(judged, image, lambda: self._turn(data[key]))
+        address = address_at(data, key)
+        image = self.open_image(address)
+        judged, self.turned = framed(judged, image, lambda: self._turn(address))
         pixels = image.pixels
         by, split = data.get(self.group_by or OUR_GROUP), data.get(OUR_SPLIT)
         for each in judged:
@@ -152,7 +161,7 @@ class _Writer:
                 yield {**row, "split": split} if split in SPLITS else row
 
     def _turn(self, address: Any) -> int:
-        return 1 if self.find is None else stored(self.find(address))[1]
+        return 1 if self.find is None else stored(self.find(address)).turn
 
     def _path(self, judged: Judged, view: str) -> str:
         """Relative path of a crop that no other has."""
@@ -206,6 +215,7 @@ def _row(judged: Judged, image: Image, box: Box, *, view: str, path: str, policy
         "model_version": judged.model_version,
         "policy": asdict(policy),
         **({"quad": _corners(judged, image)} if judged.quad and view == "person" else {}),
+        **({"decoding": image.decoding} if image.decoding else {}),
     }
 
 

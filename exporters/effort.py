@@ -13,6 +13,7 @@ from typing import Any
 
 from studio.annotations import Annotation, annotations_of
 from studio.label_config import LabelConfig
+from studio.picture_key import value_at
 from studio.results import Region
 
 Json = Mapping[str, Any]
@@ -81,7 +82,7 @@ class Effort:
 
     def add(self, task: Json, config: LabelConfig) -> None:
         """All annotations of a task; skipped ones, those that a button made and those that came by an import are only counted."""
-        by_id = {each.get("id"): each for each in task.get("annotations") or []}
+        by_id = {each.get("id") or 0: each for each in task.get("annotations") or []}
         for annotation in annotations_of(task, config):
             if annotation.cancelled or annotation.made_by_button:
                 self.skipped += annotation.cancelled
@@ -171,7 +172,7 @@ def answered(annotation: Annotation, task: Json, config: LabelConfig) -> Answere
     deeds = [_deed(each, shown.get(each.id)) for each in annotation.regions]
     kept = {each.id for each in annotation.regions}
     deeds += [Deed(each.label or NO_LABEL, ("deleted",), each, None) for each in shown.values() if each.id not in kept]
-    return Answered(int(task["id"]), (task.get("data") or {}).get(config.data_key), annotation.at, version, tuple(deeds))
+    return Answered(int(task["id"]), value_at(task.get("data") or {}, config.data_key), annotation.at, version, tuple(deeds))
 
 
 def _deed(kept: Region, shown: Region | None) -> Deed:

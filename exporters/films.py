@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vision import walk
 from vision.errors import RequestError
 from vision.frames import VIDEO_SUFFIXES
 from vision.split import Side
@@ -57,8 +58,7 @@ def find(source: Path) -> Films:
         return _from_csv(source)
     if not source.is_dir():
         raise RequestError(f"There is no folder of videos {source}.", hint=HINT)
-    paths = [each for each in sorted(source.rglob("*")) if each.suffix.lower() in VIDEO_SUFFIXES and each.is_file()]
-    seen = [path for path in paths if not any(part.startswith(".") for part in path.relative_to(source).parts)]
+    seen = sorted(each for each in walk.files(source) if each.suffix.lower() in VIDEO_SUFFIXES)
     if not seen:
         raise RequestError(f"There are no videos in {source}.", hint="MP4, MOV, MKV, WebM, AVI and a few more are looked for.")
     known = {path: (_by_name(path.stem) if path.parent == source else _by_folder(path.relative_to(source))) for path in seen}

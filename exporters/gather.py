@@ -6,6 +6,7 @@ Knows decisions and picture files; nothing of how a format writes them.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -18,16 +19,18 @@ from exporters.copies import suffix_of, take
 from exporters.foldernames import safe
 from exporters.frame import framed
 from exporters.journal import Journal, digest
+from exporters.malformed import readable
 from exporters.pictures import UNLABELLED, Marked, Picture, clean, original_name, read
-from exporters.report import Report, Tally, chosen, empty, unread_of, withheld
+from exporters.report import NothingExported, Report, Tally, chosen, empty, unread_of, withheld
 from exporters.whole import Tray, resumed
 from exporters.wish import Wish
+from studio.address import brief
 from studio.label_config import LabelConfig
 from studio.several import reviewed
 from studio.tasks import Judged
 from studio.unread import Unread
 from vision.errors import MediaError
-from vision.media import stored
+from vision.media import RULES, stored
 from vision.split import side
 from vision.types import Image
 
@@ -97,14 +100,18 @@ def gathered(
     """Read every picture of `tasks`; the block writes the format into the tray, and `out` appears when it ends well.
 
     place: where a format wants a picture's copy, None for nowhere. A MediaError costs that picture only. Stopped and called again with
-    the same choices, it goes on where it was. Raises ExportRefused when `out` holds other things.
+    the same choices, it goes on where it was. Raises ExportRefused when `out` holds other things, NothingExported when no picture could be
+    had: an earlier export in `out` is left as it was.
     """
     wish, generic_is_unknown = how.get("wish", Wish()), how.get("generic_is_unknown", False)
-    terms = [FORMAT, name, asdict(wish), repr(config), generic_is_unknown]
+    terms = [FORMAT, RULES, name, asdict(wish), repr(config), generic_is_unknown]
     with resumed(out, mark=MARK) as (folder, path), Journal(path, terms) as journal:
         gatherer = _Gatherer(config, wish, generic_is_unknown, journal, Tray(folder), how["open_image"], how["find"], place)
         gatherer.all(tasks, how.get("progress", lambda done, total: None))
         found = gatherer.result()
+        if found.report.failed and not found.report.sides:
+            shutil.rmtree(path.parent, ignore_errors=True)  # nothing in it is worth going on with
+            raise NothingExported(found.report)
         yield found
         _card(found, name)
         found.tray.tidy()
@@ -129,7 +136,7 @@ class _Gatherer:
 
     def all(self, tasks: Iterable[Json], progress: Progress) -> None:
         self.tally = Tally(self.config.learnt, self.wish.unverified)
-        for done, task in enumerate(tasks):
+        for done, task in enumerate(readable(tasks, self.failed)):
             progress(done, 0)
             self.one(task)
 
@@ -166,11 +173,9 @@ class _Gatherer:
 
     def _picture(self, task: Json, boxes: list[Judged], *, looked_at: bool, unread: tuple[Unread, ...]) -> dict[str, Any]:
         data = task.get("data") or {}
-        address = data.get(self.config.data_key)
-        if not isinstance(address, str):
-            raise MediaError("The task has no picture.", hint="Its data lacks the key that the label config shows.")
+        address = self.config.picture_in(data)
         image, file = self.open_image(address), self.find(address)
-        boxes, sideways = framed(boxes, image, lambda: stored(file)[1])
+        boxes, sideways = framed(boxes, image, lambda: stored(file).turn)
         found = [(judged, self._marked(judged, image)) for judged in boxes]
         marked = [each for _, each in found if each is not None]
         lost = [_outside(judged) for judged, each in found if each is None]
@@ -181,7 +186,7 @@ class _Gatherer:
         stem = Path(original_name(address)).stem
         picture = Picture(
             task=int(task["id"]),
-            address=clean(address),
+            address=clean(brief(address)),
             file=str(file),
             name=f"{task['id']}-{safe(stem)}{suffix_of(file)}",
             sha256=image.sha256,

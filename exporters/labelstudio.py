@@ -15,6 +15,7 @@ from typing import Any, Unpack
 import structlog
 
 from exporters.gather import FORMAT, MARK, How, Json
+from exporters.malformed import readable
 from exporters.report import Report, Tally, chosen, empty
 from exporters.whole import whole
 from exporters.wish import Wish
@@ -37,9 +38,10 @@ def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[
     """Write `out`, whole or not at all. Raises ExportRefused."""
     wish, progress = how.get("wish", Wish()), how.get("progress", lambda done, total: None)
     tally = Tally(config.learnt, wish.unverified)
+    failed: list[Json] = []
     with whole(out, mark=MARK) as folder:
         files = _Files(folder)
-        for done, task in enumerate(tasks):
+        for done, task in enumerate(readable(tasks, failed)):
             progress(done, 0)
             review = reviewed(task, config, annotators=wish.annotators, generic_is_unknown=how.get("generic_is_unknown", False))
             tally.add(review, negative=empty(review, wish))
@@ -50,7 +52,7 @@ def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[
             (folder / "tasks-00000.json").write_text("[]\n", encoding="utf-8")
         if "xml" in how:
             (folder / "label_config.xml").write_text(how["xml"], encoding="utf-8")
-        report = tally.report(rows=files.boxes)
+        report = tally.report(rows=files.boxes, failed=tuple(failed))
         card = {"format": "labelstudio", "version": FORMAT, "classes": config.labels, "report": asdict(report)}
         (folder / MARK).write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     log.info("exported", format="labelstudio", tasks=files.tasks, boxes=files.boxes)

@@ -5,14 +5,17 @@ Only values, and the JSON they rest in while an export runs. Boxes are pixels of
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from exporters.offline import parts
+from exporters.offline import uploaded
+from studio.address import parts
 from studio.results import Quad
 from studio.unread import Unread
 from studio.verdicts import State
+from vision.errors import MediaError
 from vision.types import Box
 
 UNLABELLED = "unlabelled"
@@ -74,11 +77,13 @@ class Picture:
 
 
 def original_name(address: str) -> str:
-    """The file name in an address, without the eight digits that Label Studio puts before an upload's."""
-    name = (parts(address) or ["picture"])[-1]
-    head, dash, tail = name.partition("-")
-    upload = dash and tail and len(head) == 8 and all(each in "0123456789abcdef" for each in head)
-    return tail if upload else name
+    """The file name in an address, without the eight digits that Label Studio puts before an upload's; also of one that makes no sense."""
+    try:
+        pieces = parts(address)
+    except MediaError:
+        pieces = [each for each in re.split(r"[/\\]", address) if each]
+    name = (pieces or ["picture"])[-1]
+    return uploaded(name) or name
 
 
 def clean(text: str) -> str:

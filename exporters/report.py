@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from exporters.malformed import readable
 from exporters.pictures import clean
 from exporters.wish import Wish
 from studio.label_config import LabelConfig
@@ -17,6 +18,7 @@ from studio.reading import OTHER_CONTROL, SMALL
 from studio.several import reviewed
 from studio.tasks import Judged, Review
 from studio.unread import Unread
+from vision.errors import MediaError
 
 Json = Mapping[str, Any]
 
@@ -27,16 +29,29 @@ DISAGREE = "people disagree"
 """What undecided pictures are counted by when no mark is unread: one object has several names."""
 
 
+class NothingExported(MediaError):
+    """No picture could be had, so nothing was written. report: what was counted, and why each failed."""
+
+    def __init__(self, report: Report) -> None:
+        first = report.failed[0]
+        number = len(report.failed)
+        told = "The one picture of this export" if number == 1 else f"None of the {number:,} pictures of this export"
+        same = all(each["why"] == first["why"] for each in report.failed)
+        why = first["why"] if same else f"{first['why']} (task {first['task']})"
+        super().__init__(f"{told} could{' not' * (number == 1)} be had, so nothing was written: {why}", hint=first["hint"])
+        self.report = report
+
+
 @dataclass(frozen=True)
 class Report:
     """Counts of decided boxes (not of rows: an object may have two views), and what was left out.
 
     approved: of each learnt label. images: pictures with a decided box. negatives: pictures that people left without any. skipped:
-    cancelled annotations. failed: pictures that could not be opened, with the boxes that cost. outside: boxes with less than a pixel
-    inside their picture. sides: pictures by side of the split. rows: what was written, in the format's own unit.
-    undecided: pictures in which a mark was not used; left_out: those of them that the export leaves out, with left_out_boxes that were
-    approved. unread: each such mark (task, annotation, region, kind, why); kinds: how many there are of each kind. sideways: pictures
-    beside whose boxes the size before their turn was written; the boxes are taken as upright.
+    cancelled annotations. failed: pictures that could not be opened and tasks that could not be read, with the boxes that cost. outside:
+    boxes with less than a pixel inside their picture. sides: pictures by side of the split. rows: what was written, in the format's own
+    unit. undecided: pictures in which a mark was not used; left_out: those of them that the export leaves out, with left_out_boxes that
+    were approved. unread: each such mark (task, annotation, region, kind, why); kinds: how many there are of each kind. sideways:
+    pictures beside whose boxes the size before their turn was written; the boxes are taken as upright.
     """
 
     approved: Mapping[str, int]
@@ -122,11 +137,11 @@ class Tally:
 
 def count(tasks: Iterable[Json], config: LabelConfig, wish: Wish, *, generic_is_unknown: bool = False) -> Report:
     """What an export of these tasks would count; no picture is opened."""
-    tally = Tally(config.learnt, wish.unverified)
-    for task in tasks:
+    tally, failed = Tally(config.learnt, wish.unverified), list[Json]()
+    for task in readable(tasks, failed):
         review = reviewed(task, config, annotators=wish.annotators, generic_is_unknown=generic_is_unknown)
         tally.add(review, negative=empty(review, wish), left_out=withheld(review, wish))
-    return tally.report()
+    return tally.report(failed=tuple(failed))
 
 
 def chosen(review: Review, wish: Wish) -> list[Judged]:

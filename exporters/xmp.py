@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Unpack
 
 from exporters.gather import How, Json, gathered
-from exporters.offline import parts
 from exporters.pictures import Marked, Picture
 from exporters.report import Report
 from exporters.voc import NO_XML
 from exporters.wish import Wish
+from studio.address import parts
 from studio.label_config import LabelConfig
-from vision.media import SIDEWAYS, stored
+from vision.media import stored
+from vision.turns import SIDEWAYS
 
 X, RDF, DC, TIFF = (
     "adobe:ns:meta/",
@@ -53,10 +54,11 @@ def _path(picture: Picture, taken: set[str]) -> str:
 
 
 def _xmp(picture: Picture) -> ET.Element:
-    turn = stored(Path(picture.file))[1]
+    file = stored(Path(picture.file))
+    turn = file.turn
     root = ET.Element(f"{{{X}}}xmpmeta")
     about = ET.SubElement(ET.SubElement(root, f"{{{RDF}}}RDF"), f"{{{RDF}}}Description", {f"{{{RDF}}}about": ""})
-    ET.SubElement(about, f"{{{TIFF}}}Orientation").text = str(turn)
+    ET.SubElement(about, f"{{{TIFF}}}Orientation").text = str(file.told)
     names = list(dict.fromkeys(each.label for each in picture.boxes if each.kind == "named"))
     if names:
         words = ET.SubElement(ET.SubElement(about, f"{{{DC}}}subject"), f"{{{RDF}}}Bag")

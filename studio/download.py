@@ -14,10 +14,12 @@ import requests
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from studio.wire import CONNECT_SECONDS, TRUST, Header
-from vision.errors import MediaRefused, MediaUnavailable
+from vision.errors import MediaLate, MediaRefused, MediaUnavailable
 
 HOPS = 5
 PIECE = 1 << 16
+PASSING = frozenset({408, 425, 429})
+"""Statuses that say: not now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +54,12 @@ class Trip(Protocol):
 def download(url: str, into: IO[bytes], *, limits: Limits, trip: Trip) -> None:
     """Follow redirects by hand, each hop as the trip decides.
 
-    Raises MediaRefused (host or size), MediaUnavailable (status, time), Denied (401 to our header).
+    Raises MediaRefused (host or size), MediaUnavailable (status), MediaLate (time, a busy server), Denied (401 to our header).
     """
     end = time.monotonic() + limits.total
     for _ in range(HOPS):
         if not trip.allowed(url):
-            raise MediaRefused(f"Pictures are not fetched from {_host(url)}.")
+            raise not_listed(url)
         header = trip.authorization(url)
         try:
             with _get(url, header, limits, trip) as answer:
@@ -69,9 +71,10 @@ def download(url: str, into: IO[bytes], *, limits: Limits, trip: Trip) -> None:
         except requests.exceptions.SSLError as error:
             raise MediaUnavailable(f"The certificate of {_host(url)} is not one this machine trusts.", hint=TRUST) from error
         except (requests.Timeout, ReadTimeoutError) as error:
-            raise MediaUnavailable(f"{_host(url)} is too slow.") from error
+            raise MediaLate(f"{_host(url)} is too slow.") from error
         except (requests.RequestException, HTTPError, UnicodeError) as error:
-            raise MediaUnavailable(f"{_host(url)} did not deliver the file ({type(error).__name__}).") from error
+            kind = MediaUnavailable if isinstance(error, ValueError) else MediaLate  # an address that makes no sense never will
+            raise kind(f"{_host(url)} did not deliver the file ({type(error).__name__}).") from error
     raise MediaUnavailable(f"{_host(url)} redirects without end.")
 
 
@@ -84,7 +87,8 @@ def _check(answer: requests.Response, url: str, header: str | None) -> None:
     if answer.status_code == 401 and header:
         raise Denied(header)
     if answer.status_code != 200:
-        raise MediaUnavailable(f"{_host(url)} answers {answer.status_code} {answer.reason or ''} for the picture.".replace("  ", " "))
+        kind = MediaLate if answer.status_code in PASSING or answer.status_code >= 500 else MediaUnavailable
+        raise kind(f"{_host(url)} answers {answer.status_code} {answer.reason or ''} for the picture.".replace("  ", " "))
 
 
 def _copy(answer: requests.Response, into: IO[bytes], url: str, limits: Limits, end: float) -> None:
@@ -101,8 +105,13 @@ def _copy(answer: requests.Response, into: IO[bytes], url: str, limits: Limits, 
         if size > limits.max_bytes:
             raise too_large
         if time.monotonic() > end:
-            raise MediaUnavailable(f"{_host(url)} is too slow: not there after {limits.total:.0f} s.")
+            raise MediaLate(f"{_host(url)} is too slow: not there after {limits.total:.0f} s.")
         into.write(piece)
+
+
+def not_listed(url: str) -> MediaRefused:
+    host = _host(url)
+    return MediaRefused(f"Pictures are not fetched from {host}.", hint=f"If you trust it: DINOLABEL_MEDIA_HOSTS={host}")
 
 
 def _host(url: str) -> str:

@@ -40,3 +40,9 @@ class StudioRefused(StudioError):
         super().__init__(message, hint=hint)
         self.status = status
         self.tasks = tuple(tasks)
+
+
+class ProjectMissing(StudioRefused):
+    """Label Studio has no project of that number, or our token's owner may not see it."""
+
+    hint = "Name one of them with --project N."

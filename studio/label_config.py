@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 from xml.etree.ElementTree import Element
 
 from studio import label_text, label_xml, renaming
+from studio.picture_key import address_at
 from vision.errors import LabelConfigError, PromptMissing
 from vision.types import Detection, Named, Nothing, Prompt
 
@@ -23,12 +24,12 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True, slots=True)
 class LabelConfig:
-    """control, object_name: names of the RectangleLabels and Image tags; data_key: the task's key that holds the picture.
+    """control, object_name: names of the RectangleLabels and Image tags; data_key: the task's key that holds the picture, or a path to it.
 
     labels: all label names of the control, in order. prompt_map: phrase -> label, in order. learnt: labels that are names.
     generic: labels that only say what the prompt found. box_threshold, text_threshold: the project's own, 0..1, or None.
     aliases: earlier name -> label: what people and heads called so then. elsewhere: names of the other pictures, texts, … that are shown:
-    what is marked on them is not in our picture.
+    what is marked on them is not in our picture. unheeded: what it says to backends and we do not do, in sentences.
     """
 
     control: str
@@ -42,6 +43,7 @@ class LabelConfig:
     text_threshold: float | None = None
     aliases: Mapping[str, str] = field(default_factory=dict, hash=False)
     elsewhere: frozenset[str] = frozenset()
+    unheeded: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, xml: str, *, control: str | None = None) -> LabelConfig:
@@ -66,10 +68,11 @@ class LabelConfig:
             prompt_map=prompt_map,
             learnt=tuple(name for name in tags if name not in prompted and not is_unknown(name)),
             generic=tuple(prompted),
-            box_threshold=label_xml.threshold(boxes, "model_box_threshold"),
-            text_threshold=label_xml.threshold(boxes, "model_text_threshold"),
+            box_threshold=label_xml.box_threshold(boxes),
+            text_threshold=label_xml.threshold(boxes, label_xml.TEXT_THRESHOLD),
             aliases=renaming.aliases(tags),
             elsewhere=label_xml.elsewhere(root, image),
+            unheeded=tuple(label_xml.unheeded(root, boxes)),
         )
 
     @property
@@ -81,6 +84,10 @@ class LabelConfig:
     def live_labels(self) -> frozenset[str]:
         """The only labels that may be sent."""
         return frozenset(self.labels)
+
+    def picture_in(self, data: Mapping[str, Any]) -> str:
+        """The address of the picture in a task's data. Raises MediaRefused that says what the task has instead."""
+        return address_at(data, self.data_key)
 
     def label_for(self, detection: Detection) -> str | None:
         """The label a detection is sent under, always one of `labels`; None: it is not sent."""

@@ -5,18 +5,21 @@ Knows where pictures may come from; what is in them is vision.media's.
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote
 
 import requests
 
-from studio import address
+from studio import address, inline
 from studio.client import Studio
-from studio.download import Denied, Limits, download
+from studio.download import Denied, Limits, download, not_listed
 from studio.media_cache import MediaCache
 from studio.network import USUAL, Network, is_literal
 from studio.tokens import denied
@@ -62,37 +65,82 @@ class Media:
     def resolve(self, url: str, *, task: int | None = None) -> Path:
         """A readable file for a task's address. task: its id, which clouds (s3://…) need the first time.
 
-        Raises MediaUnavailable, MediaRefused, MediaUnreadable; StudioDenied when Label Studio does not take our token.
+        Raises MediaUnavailable, MediaRefused (also for what is no address at all), MediaUnreadable; StudioDenied when Label Studio does not
+        take our token.
         """
+        try:
+            return self._way(url, task)()
+        except ValueError as error:  # of the libraries that it went through: letters that no file or host name can have
+            raise address.senseless(error) from error
+
+    def refusal(self, url: str, *, task: int | None = None) -> MediaError | None:
+        """Why an address can never be read with these settings; None when it has a chance. Asks nobody, decodes nothing."""
+        try:
+            self._way(url, task)
+        except MediaError as error:
+            return error
+        except ValueError as error:
+            return address.senseless(error)
+        return None
+
+    def hurried(self, seconds: float) -> Media:
+        """The same, which gives up on a download after that long: for trying whether an address works at all."""
+        made = copy.copy(self)
+        made._limits = replace(self._limits, silence=min(seconds, self._limits.silence), total=min(seconds, self._limits.total))
+        return made
+
+    def _way(self, url: str, task: int | None) -> Callable[[], Path]:
+        """How an address is read, decided without asking anybody. Raises MediaError where there is no way."""
+        if not isinstance(url, str):
+            raise MediaRefused("What the task has for its picture is no address.", hint="Import the task again with one picture in it.")
         url = url.strip()
-        scheme, _, rest = url.partition("://")
-        if not rest or not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme):
+        if fault := address.fault(url):
+            raise MediaRefused(fault[0], hint=fault[1])
+        scheme = address.scheme(url)
+        if scheme is None:
             return self._relative(url)
-        if scheme.lower() == "file":
-            return self._mounted(unquote(urlsplit(url).path))
-        if scheme.lower() not in {"http", "https"}:
+        if scheme == "data":
+            inline.check(url, max_bytes=self._limits.max_bytes)
+            return partial(self._inline, url)
+        if scheme == "file":
+            return _found(self._mounted(unquote(address.split(url).path)))
+        if scheme not in {"http", "https"}:
             return self._cloud(url, None if task is None else f"tasks/{task}")
         path = self._studio_path(url)
-        return self._relative(path) if path is not None else self._fetch(url)
+        if path is not None:
+            return self._relative(path)
+        if not (self.ours(url) or self.listed(url)) and self._cache.get(url) is None:
+            raise not_listed(url)
+        return partial(self._fetch, url)
 
-    def _relative(self, url: str) -> Path:
+    def _inline(self, url: str) -> Path:
+        """A file of what the address itself holds, made once. Its content is in no message."""
+        known = self._cache.get(url)
+        if known is not None:
+            return known
+        data = inline.decode(url, max_bytes=self._limits.max_bytes)
+        return self._cache.put(
+            url, lambda file: _write(file, data), lambda path: self._check(path, shown="The picture in the data: address")
+        )
+
+    def _relative(self, url: str) -> Callable[[], Path]:
         """`/data/local-files/?d=…` from the mount if it is there, else from Label Studio, like all it serves; the rest from the mount."""
         path = address.served(url, self._bases)
         if path is None:
-            return self._mounted(url)
+            return _found(self._mounted(url))
         if cloud := address.in_cloud(path):
             return self._cloud(*cloud)
         if ".." in re.split(r"[/\\?&=]", unquote(unquote(path))):
             raise MediaRefused("The address leads out of its folder.", hint="Remove `..` from the task's address.")
         if path.startswith(address.LOCAL_FILES) and self.local_root is not None:
             with suppress(MediaUnavailable):
-                return self._mounted(parse_qs(urlsplit(path).query).get("d", [""])[0])
+                return _found(self._mounted(parse_qs(address.split(path).query).get("d", [""])[0]))
         if self.client is None:
             raise MediaUnavailable(
                 "Label Studio serves this file, and we have no connection to it.",
                 hint="Set DINOLABEL_STUDIO_URL and DINOLABEL_STUDIO_TOKEN, or mount its files and set DINOLABEL_LOCAL_FILES_ROOT.",
             )
-        return self._fetch(self.client.url + path)
+        return partial(self._fetch, self.client.url + path)
 
     def _mounted(self, name: str) -> Path:
         root = self.local_root
@@ -102,7 +150,7 @@ class Media:
             path = (root / name).resolve()
             inside, there = path.is_relative_to(root), path.is_file()
         except (OSError, ValueError) as error:
-            raise MediaUnavailable("The task's address is no path.") from error
+            raise MediaRefused("The task's address is no path.", hint=address.MEND) from error
         if not inside:
             raise MediaRefused(
                 "The path leads out of the folder tasks may name.", hint="Only files below DINOLABEL_LOCAL_FILES_ROOT are read."
@@ -111,17 +159,17 @@ class Media:
             raise MediaUnavailable("There is no such file below DINOLABEL_LOCAL_FILES_ROOT.")
         return path
 
-    def _cloud(self, uri: str, owner: str | None) -> Path:
+    def _cloud(self, uri: str, owner: str | None) -> Callable[[], Path]:
         """Label Studio has the storage's keys: it redirects to a signed address, or passes the bytes on. owner: `tasks/7`."""
         known = self._cache.get(uri)
         if known is not None:
-            return known
+            return _found(known)
         if self.client is None or owner is None:
             raise MediaUnavailable(
                 f"{uri.partition('://')[0]}:// addresses are resolved by Label Studio, for a task of it.",
                 hint="Set DINOLABEL_STUDIO_URL and DINOLABEL_STUDIO_TOKEN.",
             )
-        return self._fetch(self.client.url + address.to_cloud(uri, owner), key=uri, signed=True)
+        return partial(self._fetch, self.client.url + address.to_cloud(uri, owner), key=uri, signed=True)
 
     @property
     def _bases(self) -> tuple[str, ...]:
@@ -180,6 +228,14 @@ class Media:
         """Whether an address is at a host from the settings."""
         scheme, host, port = address.origin(url)
         return scheme in {"http", "https"} and (host in self._hosts or f"{host}:{port}" in self._hosts)
+
+
+def _write(file: IO[bytes], data: bytes) -> None:
+    file.write(data)
+
+
+def _found(path: Path) -> Callable[[], Path]:
+    return lambda: path
 
 
 class _Trip:

@@ -154,7 +154,7 @@ def _permitted(host: str, found: Sequence[Address], judged: Callable[[str, Addre
         if not judged(host, each):
             raise MediaRefused(
                 f"{host} is at {each}, which is a private address.",
-                hint=f'If your pictures are there: DINOLABEL_MEDIA_NETWORKS=["{ipaddress.ip_network(each)}"], or its whole network.',
+                hint=f"If your pictures are there: DINOLABEL_MEDIA_NETWORKS={ipaddress.ip_network(each)}, or its whole network.",
             )
     return found
 

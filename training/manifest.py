@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from training.errors import ManifestUnreadable
 from vision.split import Side, side
-from vision.types import Box, CropPolicy
+from vision.types import Box, CropPolicy, image_key
 
 FORMAT = 1
 NAME = "manifest.jsonl"
@@ -26,7 +26,7 @@ class Row:
     """One crop. crop: path relative to the folder. box: pixels of the upright picture. image: sha256 of its bytes.
 
     group: what must stay on one side of a split. view: the person's own box, or the detector's for the same object.
-    split: the side that a person chose for it; None leaves it to the hash of the group.
+    split: the side that a person chose for it; None leaves it to the hash of the group. decoding: as vision.types.Image has it.
     """
 
     crop: str
@@ -43,6 +43,7 @@ class Row:
     view: str
     at: str
     split: Side | None = None
+    decoding: str = ""
 
     @property
     def side(self) -> Side:
@@ -61,7 +62,7 @@ class Row:
     @property
     def image_key(self) -> str:
         """What caches know the picture by: vision.types.Image.key."""
-        return self.image if self.frame is None else f"{self.image}#{self.frame}"
+        return image_key(self.image, self.frame, self.decoding)
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,7 @@ def _row(record: Mapping[str, Any], *, where: str) -> Row:
             view=str(record["view"]),
             at=str(record["at"]),
             split=_split(record.get("split")),
+            decoding=str(record.get("decoding", "")),
         )
     except KeyError as error:
         raise ManifestUnreadable(f"{where} lacks {error}.") from error

@@ -23,7 +23,7 @@ from vision.candidates import FLOOR, MOST, Candidate, selected
 from vision.durable import whole
 from vision.errors import ModelError
 from vision.narrowed import Feature
-from vision.protocols import Detector, Embedder
+from vision.protocols import Detector, Embedder, unknown_phrases
 from vision.types import Crop, Detection, Embeddings, Image, Prompt, Thresholds
 
 log = structlog.get_logger(__name__)
@@ -124,6 +124,9 @@ class Deferred:
 
     def candidates(self, images: Sequence[Image], prompt: Prompt, *, floor: float = FLOOR, most: int = MOST) -> list[list[Candidate]]:
         return self._ready.candidates(images, prompt, floor=floor, most=most)  # type: ignore[union-attr,no-any-return]
+
+    def unknown_phrases(self, prompt: Prompt) -> tuple[str, ...]:
+        return unknown_phrases(self._ready, prompt)
 
     def embed(self, crops: Sequence[Crop]) -> Embeddings:
         return self._ready.embed(crops)  # type: ignore[union-attr,no-any-return]

@@ -4,8 +4,8 @@ Knows nothing of HTTP, exit codes or Gradio: each border keeps its own table and
 
     DinolabelError
      ├ SettingsError
-     ├ RequestError ── LabelConfigError · PromptMissing · UnknownPlug
-     ├ MediaError ──── MediaUnavailable · MediaRefused · MediaUnreadable · SizeMismatch
+     ├ RequestError ── LabelConfigError · PromptMissing · PromptUnknown · UnknownPlug
+     ├ MediaError ──── MediaUnavailable (MediaLate) · MediaRefused · MediaUnreadable · SizeMismatch
      ├ ModelError ──── WeightsMissing · DeviceUnavailable · BundleMismatch
      ├ StudioError     (leaves in studio.errors)
      └ TrainingError   (leaves in training.errors)
@@ -49,10 +49,16 @@ class PromptMissing(RequestError):
     hint = 'Say what to look for, for example --prompt "human face".'
 
 
+class PromptUnknown(RequestError):
+    """A phrase holds no word that the detector knows."""
+
+    hint = 'The detector reads English words: write for example "human face"; the label it gets may be in any language.'
+
+
 class UnknownPlug(RequestError):
     """No detector, embedder, head or exporter of that name."""
 
-    hint = "The file name is the name: see the folder's files."
+    hint = "Choose one of those."
 
 
 class MediaError(DinolabelError):
@@ -67,10 +73,16 @@ class MediaUnavailable(MediaError):
     hint = "Open the task in Label Studio: if the picture does not show there either, mend its storage."
 
 
+class MediaLate(MediaUnavailable):
+    """The file cannot be had just now: time-out, no network, a server that is busy or down."""
+
+    hint = "Try again later: nothing has to be mended here, unless the address is wrong."
+
+
 class MediaRefused(MediaError):
     """We do not fetch from there: host not allowed, path outside its root, file too large."""
 
-    hint = "Name the host in DINOLABEL_MEDIA_HOSTS if you trust it."
+    hint = "Name the host in DINOLABEL_MEDIA_HOSTS if you trust it: DINOLABEL_MEDIA_HOSTS=cdn.example.com,img.example.org."
 
 
 class MediaUnreadable(MediaError):

@@ -8,23 +8,31 @@ from __future__ import annotations
 import hashlib
 import io
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import PIL.Image
 import structlog
 
+from vision import budget, walk
 from vision.errors import MediaUnavailable, MediaUnreadable
+from vision.pages import Page, page_of
+from vision.rgb import is_deep_colour, is_deep_grey, upright_rgb
+from vision.turns import SIDEWAYS, Stored, made_by_pillow, told_by, turn_of
 from vision.types import Image, Pixels
 
 log = structlog.get_logger(__name__)
 
 DECODING = "rgb8-upright-over-white-1"
-"""Names the rules below. Change it when the same bytes would give other pixels, so that no cache answers for the old ones."""
+"""Names the rules for all pictures. Change it when the same bytes of every picture would give other pixels, so that no cache answers
+for the old ones."""
+RULES = "2"
+"""Names the rules for those pictures that earlier versions decoded to other pixels: Image.decoding. Change it, or add one, when the same
+bytes of some pictures would give other pixels, and say in `_rules` of which."""
 
 MAX_PIXELS = 178_956_970  # where Pillow itself refuses; kept here because other libraries in the process change Pillow's own limit
 FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF", "HEIF", "ICO")
@@ -48,17 +56,6 @@ SUFFIXES = (
     ".heic",
     ".heif",
 )
-ORIENTATION_TAG = 0x0112  # EXIF 2.32, 4.6.4 A
-TURNS = {
-    2: PIL.Image.Transpose.FLIP_LEFT_RIGHT,
-    3: PIL.Image.Transpose.ROTATE_180,
-    4: PIL.Image.Transpose.FLIP_TOP_BOTTOM,
-    5: PIL.Image.Transpose.TRANSPOSE,
-    6: PIL.Image.Transpose.ROTATE_270,
-    7: PIL.Image.Transpose.TRANSVERSE,
-    8: PIL.Image.Transpose.ROTATE_90,
-}
-SIDEWAYS = frozenset({5, 6, 7, 8})
 MARKUP = (b"<!doctype html", b"<html", b"<head", b"<body", b"<!--")
 AVIF_BRANDS = (b"avif", b"avis")
 
@@ -74,39 +71,86 @@ def open_image(path: Path, *, frame: int | None = None) -> Image:
         from vision.frames import open_frame
 
         return open_frame(path, frame)
-    digest, width, height = _measured(path.name, _read(path))
-    return Image(digest, width, height, lambda: _decode(path, digest))
+    head = _measured(path.name, _read(path))
+    return head.image(lambda: _decode(path, head))
 
 
 def image_of(data: bytes, name: str) -> Image:
     """The picture in a file's bytes, which are kept until it is let go; name: for messages. Raises MediaUnreadable."""
-    digest, width, height = _measured(name, data)
+    head = _measured(name, data)
+    return head.image(lambda: _pixels(name, data, head.remarks))
 
-    return Image(digest, width, height, lambda: _pixels(name, data))
+
+@dataclass(frozen=True)
+class _Head:
+    """What a file tells before its pixels are decoded; see vision.types.Image."""
+
+    sha256: str
+    width: int
+    height: int
+    decoding: str
+    remarks: list[str]
+
+    def image(self, load: Callable[[], Pixels]) -> Image:
+        return Image(self.sha256, self.width, self.height, load, decoding=self.decoding, remarks=self.remarks)
 
 
-def _measured(name: str, data: bytes) -> tuple[str, int, int]:
-    """sha256 of the bytes, upright width and height, from the header alone."""
+def _measured(name: str, data: bytes) -> _Head:
     with _translated(name, data), _opened(data) as picture:
+        page = _paged(picture, data, name)
         _check_size(picture, name)
-        turn = _orientation(picture, data)
+        turn, told = turn_of(picture), told_by(picture, data)
+        budget.check(picture, name, len(data), turned=told != 1, deep=is_deep_colour(picture))
         width, height = picture.size
+        decoding = _rules(picture, data, page, heeded=turn == told)
     if turn in SIDEWAYS:
         width, height = height, width
-    return hashlib.sha256(data).hexdigest(), width, height
+    remarks: list[str] = []
+    _remark(remarks, name, page.told() if page else None)
+    return _Head(hashlib.sha256(data).hexdigest(), width, height, decoding, remarks)
 
 
-def stored(path: Path) -> tuple[str, int]:
-    """How a picture lies in its file: the format (`JPEG`, …) and the EXIF turn, 1 (upright) to 8. Raises MediaError."""
+def _rules(picture: PIL.Image.Image, data: bytes, page: Page | None, *, heeded: bool) -> str:
+    """RULES for a picture that earlier versions decoded to other pixels, or may have. heeded: whether its turn is the one that it tells."""
+    others = (
+        not heeded,  # they followed XMP, the EXIF of WebP, and turned a TIFF twice
+        picture.format == "PNG" and b"eXIf" in data and "exif" not in picture.info,
+        bool(picture.info.get("default_image")),  # an animated PNG's still picture
+        picture.format == "GIF" and _tile(picture) != (0, 0, *picture.size),
+        page is not None and page.number > 0,
+        is_deep_grey(picture) or is_deep_colour(picture),  # may have been too dark
+    )
+    return RULES if any(others) else ""
+
+
+def _tile(picture: PIL.Image.Image) -> tuple[int, int, int, int] | None:
+    tiles = getattr(picture, "tile", None)
+    return tiles[0].extents if tiles else None
+
+
+def _remark(remarks: list[str], name: str, said: str | None) -> None:
+    """Once for a picture, however often its pixels are asked for."""
+    if said is not None and said not in remarks:
+        remarks.append(said)
+        log.info("picture_remark", file=name, remark=said)
+
+
+def stored(path: Path) -> Stored:
+    """How a picture lies in its file. Raises MediaError."""
     data = _read(path)
     with _translated(path.name, data), _opened(data) as picture:
-        return picture.format or "", _orientation(picture, data)
+        _paged(picture, data, path.name)
+        turn, told = made_by_pillow(picture) or turn_of(picture), told_by(picture, data)
+        return Stored(picture.format or "", turn, told)
 
 
 def from_pillow(picture: PIL.Image.Image) -> Image:
-    """Wrap a picture that is in memory already, by the same rules as a file."""
+    """Wrap a picture that is in memory already, by the same rules as a file; one that tells no format is taken for a camera's JPEG."""
     with _translated("the picture", b""):
-        return Image.from_array(_upright_rgb(picture, _orientation(picture, b"")))
+        pixels, span = upright_rgb(picture, turn_of(picture))
+    image = Image.from_array(pixels)
+    _remark(image.remarks, "the picture", span.told() if span else None)
+    return image
 
 
 def as_image(picture: str | Path | Pixels | PIL.Image.Image | Image) -> Image:
@@ -118,17 +162,19 @@ def as_image(picture: str | Path | Pixels | PIL.Image.Image | Image) -> Image:
             return Image.from_array(picture)
         case PIL.Image.Image():
             return from_pillow(picture)
-    return open_image(Path(picture))
+    try:
+        return open_image(Path(picture))
+    except MediaUnavailable as error:
+        raise type(error)(str(error), hint="Check the path.") from error
 
 
 def image_paths(root: Path) -> list[Path]:
-    """The file itself, or every picture below a folder, sorted; hidden ones left out. Raises MediaUnavailable."""
+    """The file itself, or every picture below a folder, sorted; hidden ones (vision.walk) left out. Raises MediaUnavailable."""
     if root.is_file():
         return [root]
     if not root.is_dir():
         raise MediaUnavailable(f"There is no file or folder {root}.", hint="Check the path.")
-    found = (each for each in root.rglob("*") if each.suffix.lower() in SUFFIXES and each.is_file())
-    return sorted(each for each in found if not any(part.startswith(".") for part in each.relative_to(root).parts))
+    return sorted(each for each in walk.files(root) if each.suffix.lower() in SUFFIXES)
 
 
 def _read(path: Path) -> bytes:
@@ -140,16 +186,39 @@ def _read(path: Path) -> bytes:
         raise MediaUnavailable(f"{path.name} cannot be read: {error.strerror}.") from error
 
 
-def _decode(path: Path, digest: str) -> Pixels:
+def _decode(path: Path, head: _Head) -> Pixels:
     data = _read(path)
-    if hashlib.sha256(data).hexdigest() != digest:
+    if hashlib.sha256(data).hexdigest() != head.sha256:
         raise MediaUnreadable(f"{path.name} changed while it was worked on.", hint="Try again.")
-    return _pixels(path.name, data)
+    return _pixels(path.name, data, head.remarks)
 
 
-def _pixels(name: str, data: bytes) -> Pixels:
-    with _translated(name, data), _opened(data) as picture:
-        return _upright_rgb(picture, _orientation(picture, data))
+def _pixels(name: str, data: bytes, remarks: list[str]) -> Pixels:
+    with _translated(name, data), _picture(name, data) as picture:
+        pixels, span = upright_rgb(picture, turn_of(picture), lambda: _picture(name, data))
+    _remark(remarks, name, span.told() if span else None)
+    pixels.flags.writeable = False
+    return pixels
+
+
+def _picture(name: str, data: bytes) -> PIL.Image.Image:
+    """The one of a file's pictures that is the picture, not decoded yet."""
+    picture = _opened(data)
+    if _paged(picture, data, name) is not None:
+        picture.info.pop("xmp", None)  # Pillow would turn a TIFF by it, after it said another size
+    if picture.info.get("default_image"):  # an animated PNG's still picture is for programs that cannot show the animation
+        picture.seek(1)
+    return picture
+
+
+def _paged(picture: PIL.Image.Image, data: bytes, name: str) -> Page | None:
+    """Go to the page of a TIFF that is its picture."""
+    if picture.format != "TIFF":
+        return None
+    page = page_of(data, name)
+    if page.number:
+        picture.seek(page.number)
+    return page
 
 
 @cache
@@ -209,46 +278,3 @@ def _too_large(name: str) -> MediaUnreadable:
 def _check_size(picture: PIL.Image.Image, name: str) -> None:
     if picture.width * picture.height > MAX_PIXELS:
         raise _too_large(name)
-
-
-def _orientation(picture: PIL.Image.Image, data: bytes) -> int:
-    # Pillow decodes a whole PNG to look for EXIF behind the pixels; the chunk's name in the bytes says whether to bother.
-    if picture.format == "PNG" and "exif" not in picture.info and b"eXIf" not in data:
-        return 1
-    try:
-        turn = picture.getexif().get(ORIENTATION_TAG, 1)
-    except (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, struct.error) as error:
-        log.debug("exif_unreadable", error=type(error).__name__)
-        return 1
-    return turn if turn in TURNS else 1
-
-
-def _upright_rgb(picture: PIL.Image.Image, turn: int) -> Pixels:
-    rgb = _rgb(picture)
-    if turn in TURNS:
-        rgb = rgb.transpose(TURNS[turn])
-    pixels = np.array(rgb, dtype=np.uint8)
-    pixels.flags.writeable = False
-    return pixels
-
-
-def _rgb(picture: PIL.Image.Image) -> PIL.Image.Image:
-    if picture.mode == "F" or picture.mode.startswith("I"):
-        return PIL.Image.fromarray(_eight_bits(np.asarray(picture))).convert("RGB")
-    if picture.has_transparency_data:
-        over = PIL.Image.new("RGBA", picture.size, (255, 255, 255, 255))
-        over.alpha_composite(picture.convert("RGBA"))
-        return over.convert("RGB")
-    return picture if picture.mode == "RGB" else picture.convert("RGB")  # convert would copy
-
-
-def _eight_bits(values: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
-    """Scale (H, W) 16-bit, 32-bit or float grey into 0..255. Pillow's own convert would clip everything above 255."""
-    grey = np.nan_to_num(values.astype(np.float64))
-    low, high = float(grey.min()), float(grey.max())
-    if low >= 0 and high <= 1 and values.dtype.kind == "f":
-        low, high = 0.0, 1.0
-    elif low >= 0 and high <= 65535:
-        low, high = 0.0, 65535.0
-    scaled = (grey - low) * (255.0 / max(high - low, 1e-12))
-    return np.floor(scaled + 0.5).astype(np.uint8)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from vision.errors import SizeMismatch
-from vision.media import SIDEWAYS
+from vision.turns import SIDEWAYS
 
 Size = tuple[int, int]
 Point = tuple[float, float]

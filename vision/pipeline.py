@@ -24,8 +24,9 @@ from vision.media import as_image
 from vision.narrowed import Narrowed, narrowed
 from vision.own import Owned
 from vision.package import Package, is_package, unpacked
-from vision.protocols import Detector, Embedder
+from vision.protocols import Detector, Embedder, unknown_phrases
 from vision.types import Box, CropPolicy, Detection, Embeddings, Image, Pixels, Prompt, Thresholds
+from vision.vocabulary import refuse
 
 CROPS_AT_ONCE = 32
 NANO = "nano"
@@ -111,8 +112,10 @@ class Pipeline:
         """What is in one picture, best first. picture: a path, (H, W, 3) uint8 RGB, or a Pillow image.
 
         prompt: phrases with full stops or commas between them. bundle: a trained head or its folder, to have names. An exported
-        folder has both. Raises MediaError, PromptMissing, BundleMismatch.
+        folder has both. Raises MediaError, PromptMissing, PromptUnknown, BundleMismatch.
         """
+        if prompt is not None:
+            self.check_prompt(prompt)
         head = Bundle.load(Path(bundle)) if isinstance(bundle, str | Path) else bundle
         return self.find([as_image(picture)], prompt, head, thresholds)[0]
 
@@ -132,7 +135,7 @@ class Pipeline:
         """
         if prompt is None:
             if self.package is None:
-                raise PromptMissing("There is nothing to look for: no prompt was given.")
+                raise PromptMissing("There is nothing to look for: no prompt was given.", hint='Give prompt="human face".')
             prompt, labels, names = Prompt.of(list(self.package.labels)), self.package.labels, self.package.names
         answered = self.run(images, prompt, bundle or self.bundle, thresholds, labels=labels)
         return [[Found.of(each, labels, names) for each in shown(found)] for found in answered]
@@ -225,6 +228,10 @@ class Pipeline:
         if self.embedder is None:
             raise ModelError("This pipeline has no embedder, so it cannot name what it finds.", hint="Load one: embedder_weights=…")
         return self.embedder if bundle is None else narrowed(self.embedder, bundle.embedder_digest)
+
+    def check_prompt(self, prompt: str | Prompt) -> None:
+        """Raises PromptUnknown for a phrase of which the detector knows no word: it would find nothing, whatever is in the picture."""
+        refuse(unknown_phrases(self.detector, _prompt(prompt)))
 
     def check(self, bundle: Bundle) -> None:
         """Raises BundleMismatch unless the bundle was trained for its embedder and this crop policy, ModelError without an embedder."""

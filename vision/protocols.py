@@ -23,7 +23,10 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 
 class Detector(Protocol):
     """Laws: same length and order as the images; boxes inside their image; scores in 0..1, sorted downwards;
-    a batch equals one by one; an empty prompt is PromptMissing; inputs untouched."""
+    a batch equals one by one; an empty prompt is PromptMissing; inputs untouched.
+
+    Where the text model has a vocabulary of whole words, also `unknown_phrases(prompt)`: those of which it knows no word.
+    """
 
     @property
     def name(self) -> str:
@@ -50,6 +53,12 @@ class Detector(Protocol):
 
     def candidates(self, images: Sequence[Image], prompt: Prompt, *, floor: float = FLOOR, most: int = MOST) -> list[list[Candidate]]:
         """The `most` best boxes of each image with a score of at least `floor`, best first, before thresholds and suppression."""
+
+
+def unknown_phrases(detector: object, prompt: Prompt) -> tuple[str, ...]:
+    """What a detector says of the prompt where it can say anything; else ()."""
+    ask = getattr(detector, "unknown_phrases", None)
+    return () if ask is None else tuple(ask(prompt))
 
 
 class Embedder(Protocol):

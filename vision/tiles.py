@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from vision.candidates import FLOOR, MOST, Candidate, best, selected
-from vision.protocols import Detector
+from vision.protocols import Detector, unknown_phrases
 from vision.types import Box, Detection, Image, Pixels, Prompt, Thresholds
 
 MOST_IN_TILES = 3 * MOST
@@ -53,6 +53,9 @@ class Tiled:
     @property
     def precision(self) -> str:
         return self.inside.precision
+
+    def unknown_phrases(self, prompt: Prompt) -> tuple[str, ...]:
+        return unknown_phrases(self.inside, prompt)
 
     def detect(self, images: Sequence[Image], prompt: Prompt, thresholds: Thresholds) -> list[list[Detection]]:
         return selected(images, self.candidates(images, prompt), thresholds)

@@ -31,6 +31,9 @@ class Image:
     sha256: hex digest of the file's bytes (of the pixels for an array), so equal files share caches.
     width, height: pixels, after EXIF rotation.
     frame: index of the frame when the file is a video, else None.
+    decoding: names the rules its pixels were made by, where an earlier version gave others for the same bytes; else empty.
+    remarks: what a person should know of how it was read, each a sentence's end ("has 3 pages: page 1 was used"); what only its pixels
+    can tell is there once they were asked for.
     """
 
     sha256: str
@@ -38,6 +41,8 @@ class Image:
     height: int
     load: Callable[[], Pixels] = field(repr=False, compare=False)
     frame: int | None = None
+    decoding: str = ""
+    remarks: list[str] = field(default_factory=list, repr=False, compare=False)
 
     @classmethod
     def from_array(cls, pixels: Pixels) -> Image:
@@ -57,7 +62,12 @@ class Image:
     @property
     def key(self) -> str:
         """What caches know this image by."""
-        return self.sha256 if self.frame is None else f"{self.sha256}#{self.frame}"
+        return image_key(self.sha256, self.frame, self.decoding)
+
+
+def image_key(sha256: str, frame: int | None, decoding: str = "") -> str:
+    """What caches know an image by: Image.key, for those who have only its parts."""
+    return sha256 + ("" if frame is None else f"#{frame}") + (f"~{decoding}" if decoding else "")
 
 
 @dataclass(frozen=True, slots=True)

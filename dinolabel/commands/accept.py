@@ -64,7 +64,7 @@ def _accept(settings: Settings, studio: Studio, entry: Entry, above: float, *, y
         for each in accepting.accept(studio, tasks, shown, above, journal):
             bar.advance(line)
             done += [each] if each else []
-    console.out.print(f"[ok]Accepted[/] {len(done)} of {words.counted(len(tasks), 'task')}; the others are left to people.")
+    console.out.print(console.ok("Accepted"), f"{len(done)} of {words.counted(len(tasks), 'task')}; the others are left to people.")
 
 
 def _undo(studio: Studio, number: int, *, yes: bool) -> None:
@@ -75,4 +75,4 @@ def _undo(studio: Studio, number: int, *, yes: bool) -> None:
     if not count or not agreed(yes=yes):
         console.err.print("Nothing was done.")
         return
-    console.out.print(f"[ok]Taken back[/] {words.counted(len(list(accepting.undo(studio, tasks))), 'annotation')}.")
+    console.out.print(console.ok("Taken back"), f"{words.counted(len(list(accepting.undo(studio, tasks))), 'annotation')}.")

@@ -50,8 +50,8 @@ def command(
         console.complain(shown.sight.problem)  # the page says so too, and can try again
     with console.step("Starting the page"):
         served = serve(shown, host=host, port=port, auth=login)
-    console.out.print(f"[name]{served.url}[/]")
-    console.err.print("[soft]Ctrl-C ends it.[/]")
+    console.out.print(console.name(served.url))
+    console.err.print(console.soft("Ctrl-C ends it."))
     if browser and console.err.is_terminal:
         webbrowser.open(served.url)
     with stopping.stoppable():

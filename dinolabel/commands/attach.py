@@ -7,23 +7,25 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import build, connect, console, leaving, options, weights, words
+from dinolabel import build, connect, console, leaving, options, picture_checks, trial, weights, words
 from dinolabel.plan import Plan, agreed
 from dinolabel.settings import Settings
+from vision.errors import DinolabelError, MediaRefused
 
 if TYPE_CHECKING:
     from backend.projects import Entry
-    from studio.client import Project, Studio
+    from dinolabel.trial import Trial
+    from studio.client import Project, Studio, TaskRow
     from studio.label_config import LabelConfig
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What Label Studio holds of a project before anything is done. versions: of stored predictions, with how many."""
+    """What Label Studio holds of a project before anything is done. rows: its tasks. versions: of stored predictions, with how many."""
 
     project: Project
     config: LabelConfig
-    tasks: int
+    rows: tuple[TaskRow, ...]
     unfinished: int
     versions: dict[str, int]
     backends: tuple[str, ...]
@@ -38,7 +40,8 @@ def command(
 ) -> None:
     """Join a project that exists: its label config says what to look for and what to learn.
 
-    Says first what it read and what it would change. Changes neither the label config nor others' predictions.
+    Reads one picture of each place first, and refuses a project of which none can be read. Says what it read and what it would change;
+    changes neither the label config nor others' predictions.
 
     Example: dinolabel attach --project 12
     """
@@ -55,38 +58,48 @@ def look(studio: Studio, number: int) -> Seen:
     from studio.label_config import LabelConfig
 
     project = studio.project(number)
-    rows = list(studio.tasks(number))
+    rows = tuple(studio.tasks(number))
     unfinished = sum(1 for row in rows if not row.annotated)
     backends = tuple(each.title for each in studio.backends(number))
-    return Seen(project, LabelConfig.parse(project.label_config), len(rows), unfinished, studio.model_versions(number), backends)
+    return Seen(project, LabelConfig.parse(project.label_config), rows, unfinished, studio.model_versions(number), backends)
 
 
 def _join(settings: Settings, studio: Studio, number: int, serve_url: str | None, *, yes: bool) -> None:
     registry, seen = build.projects(settings), look(studio, number)
     before = registry.get(number)
-    _join_plan(settings, seen, before, serve_url).show()
+    _join_plan(settings, seen, _tried(settings, seen), before, serve_url).show()
     if not agreed(yes=yes):
         console.err.print("Nothing was done.")
         return
     registry.add(number, weights=weights.pair(settings), title=seen.project.title, before={"model_version": seen.project.model_version})
     if serve_url:
         connect.connect(studio, number, serve_url, secret=settings.secret.get_secret_value() if settings.secret else None)
-    console.out.print(f"[ok]Joined[/] project {number}, {seen.project.title}.")
+    console.out.print(console.ok("Joined"), f"project {number}, {seen.project.title}.")
     console.out.print(
-        f"[soft]`dinolabel serve` fills it and keeps it in step; `dinolabel preannotate --project {number}` fills it once.[/]"
+        console.soft(f"`dinolabel serve` fills it and keeps it in step; `dinolabel preannotate --project {number}` fills it once.")
     )
-    console.out.print(f"[soft]`dinolabel detach --project {number}` puts everything back.[/]")
+    console.out.print(console.soft(f"`dinolabel detach --project {number}` puts everything back."))
 
 
-def _join_plan(settings: Settings, seen: Seen, before: Entry | None, serve_url: str | None) -> Plan:
+def _tried(settings: Settings, seen: Seen) -> Trial:
+    """Whether its pictures can be read. Raises the error of a project of which none can."""
+    found = trial.judge(seen.rows, seen.config, build.media(settings))
+    if not found.hopeless:
+        return found
+    tried = found.tried[0] if found.tried else None
+    error: DinolabelError = tried.error if tried and tried.error else MediaRefused(found.never[0].why, hint=found.never[0].hint)
+    task = tried.task if tried else found.never[0].tasks[0]
+    more = len(found.tried) + len(found.never) - 1
+    rest = f" {words.counted(more, 'other reason')} beside: see `dinolabel doctor --project {seen.project.id}`." if more else ""
+    of = f"any of {words.counted(found.total, 'task')}" if found.total > 1 else "the only task"
+    raise type(error)(f"Nothing was done: the picture of {of} cannot be read; task {task}: {error}{rest}", hint=error.hint)
+
+
+def _join_plan(settings: Settings, seen: Seen, found: Trial, before: Entry | None, serve_url: str | None) -> Plan:
     entry = before.versions if before else ()
     others = {version: count for version, count in seen.versions.items() if version not in entry}
-    changes = [
-        (
-            "adds",
-            f"predictions of ours for {words.counted(seen.unfinished, 'unfinished task')} of {seen.tasks:,}, under a version of their own",
-        )
-    ]
+    unfinished = f"{words.counted(seen.unfinished, 'unfinished task')} of {len(seen.rows):,}"
+    changes = [("adds", f"predictions of ours for {unfinished}, under a version of their own")]
     if serve_url:
         changes.append(("adds", f"the ML backend {serve_url} and one webhook"))
     kept = [("leaves alone", "the label config and every annotation")]
@@ -95,7 +108,15 @@ def _join_plan(settings: Settings, seen: Seen, before: Entry | None, serve_url: 
     again = [("already", f"joined on {before.attached_at[:10]} with {words.listed(before.weights)}")] if before else []
     title = f"Join project {seen.project.id}, {seen.project.title}"
     return Plan.of(
-        title, reads(seen.config), again, changes, _shown(seen, entry), kept, weights.plan_lines(settings), _time(settings, seen)
+        title,
+        reads(seen.config),
+        _pictures(found),
+        again,
+        changes,
+        _shown(seen, entry),
+        kept,
+        weights.plan_lines(settings),
+        _time(settings, seen),
     )
 
 
@@ -107,9 +128,21 @@ def reads(config: LabelConfig) -> list[tuple[str, str]]:
         lines.append(
             ("careful", "no label has predicted_values, so each label's own name is looked for; `dinolabel doctor` says what to write")
         )
+    lines += [("careful", each) for each in config.unheeded]
     for what, value in (("box threshold", config.box_threshold), ("text threshold", config.text_threshold)):
         if value is not None:
             lines.append((what, f"{value:g}, from the label config"))
+    return lines
+
+
+def _pictures(found: Trial) -> list[tuple[str, str]]:
+    """What trying them came to."""
+    if not found.total:
+        return [("pictures", "none yet, so none was tried")]
+    lines = [("pictures", picture_checks.told(each)) for each in found.tried if each.error is None]
+    lines += [("careful", f"{picture_checks.told(each)}. {each.error.hint}") for each in found.tried if each.error is not None]
+    for never in found.never[: picture_checks.REASONS]:
+        lines.append(("careful", f"{picture_checks.never_read(never, found.total)}. {never.hint}"))
     return lines
 
 

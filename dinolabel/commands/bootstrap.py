@@ -67,6 +67,7 @@ def command(
     name = project or _name(source)
     home = out or build.data_dir(settings, "exports") / name
     errand = Errand(films, words.prompt_map(prompt), name, home, rules, settings, to_project)
+    weights.check_prompt(settings, errand.phrases)
     if not _begin(errand, train=train, yes=yes):
         return
     crops.note(build.data_dir(settings), name, home, "bootstrap")  # before: a stopped one has cut pictures too
@@ -139,10 +140,8 @@ def _hand_over(errand: Errand) -> Handed:
             progress=lambda done, total: bar.update(line, completed=done, total=total),
         )
     there = f"; {words.counted(handed.there, 'frame')} had been sent before" if handed.there else ""
-    told = (
-        f"[ok]Sent[/] {words.counted(handed.boxes, 'box', 'boxes')} on {words.counted(handed.tasks, 'frame')} as {handed.version}{there}."
-    )
-    console.err.print(f"{told} {studio.url}/projects/{errand.to_project}/data", soft_wrap=True)
+    told = f"{words.counted(handed.boxes, 'box', 'boxes')} on {words.counted(handed.tasks, 'frame')} as {handed.version}{there}."
+    console.err.print(console.ok("Sent"), f"{told} {studio.url}/projects/{errand.to_project}/data", soft_wrap=True)
     return handed
 
 

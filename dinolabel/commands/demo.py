@@ -89,7 +89,7 @@ def _camera(on_stage: Stage, world: World, out: Path) -> Callable[[str], None]:
 
     def photograph(when: str) -> None:
         if screens.chromium() is None:
-            console.err.print("[soft]No Chromium on this machine: no picture of Label Studio's screen.[/]")
+            console.err.print(console.soft("No Chromium on this machine: no picture of Label Studio's screen."))
             return
         cookies = studio.session_cookies(server.username, server.password)
         with console.step("Photographing Label Studio") as came_out, screens.editor(studio.url, cookies) as page:
@@ -102,7 +102,7 @@ def _camera(on_stage: Stage, world: World, out: Path) -> Callable[[str], None]:
 def _tell(result: dict[str, float | int | str], paths: list[Path]) -> None:
     console.out.print(f"\n{result['model_version_before']} → {result['model_version_after']}, {result['wall_seconds']} s in all")
     for path in paths:
-        console.out.print(f"[soft]{path}[/]", soft_wrap=True)
+        console.out.print(console.soft(path), soft_wrap=True)
 
 
 def _stay(on_stage: Stage) -> None:
@@ -110,7 +110,15 @@ def _stay(on_stage: Stage) -> None:
 
     server = LocalStudio(on_stage.data_dir / "studio")
     page = f"{on_stage.studio.url}/projects/{on_stage.project}/data"
-    console.out.print(f"\nLabel Studio: {page}\nLog in as [key]{server.username}[/] with [key]{server.password}[/]. Ctrl-C stops all.")
+    console.out.print(
+        console.line(
+            f"\nLabel Studio: {page}\nLog in as ",
+            console.key(server.username),
+            " with ",
+            console.key(server.password),
+            ". Ctrl-C stops all.",
+        )
+    )
     try:
         on_stage.process.wait()
     except KeyboardInterrupt:

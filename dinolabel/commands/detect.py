@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from dinolabel import build, console, exits, films, findings, options, weights, words
 from dinolabel.plan import Plan
@@ -38,7 +37,8 @@ def command(
 
     The JSON holds `images`, each with file, width, height and `found`: label, phrase, score, confidence (null without a name),
     guess (of a head that does not know), box (x1, y1, x2, y2 in pixels), because (the approved crops most like it), and `suppressed`,
-    the count of boxes left out because people keep deleting their like; and `failed`, each with file, error and hint.
+    the count of boxes left out because people keep deleting their like, and `remarks`, how it was read where that is not plain (a TIFF's
+    page, depth that was stretched); and `failed`, each with file, error and hint.
     A picture that fails is listed and costs nothing else; when all fail the exit code is 3.
 
     With --out a run that was stopped or killed goes on where it was when the same command is typed again. `--out boxes.parquet` gives a
@@ -56,6 +56,7 @@ def command(
         raise RequestError("Two heads were named.", hint="Give --project or --bundle, not both.")
     settings = _settings(project, weights_name, box_threshold=box_threshold, text_threshold=text_threshold, device=device)
     errand = Errand(path, words.prompt_map(prompt), settings, _head(settings, project, bundle), out)
+    weights.check_prompt(settings, errand.labels)
     if films.is_film(path):
         _film(errand, every=every, as_json=as_json)
     else:
@@ -94,6 +95,7 @@ def _plan(errand: Errand, paths: Sequence[Path]) -> Plan:
         f"Look for {words.listed(list(errand.labels))} in {words.counted(len(paths), 'picture')}",
         [("reads", str(errand.root))],
         [("names", f"{words.listed(head.labels)} (head {head.digest[:12]})")] if head else [],
+        weights.prompt_lines(errand.labels),
         weights.plan_lines(settings, names=head is not None),
         [("device", settings.device)],
         [("writes", f"annotated pictures and {findings.RESULTS} into {errand.folder}")] if errand.folder else [],
@@ -107,7 +109,7 @@ def _film(errand: Errand, *, every: int, as_json: bool) -> None:
         raise RequestError("The tracks of a film go into a folder.", hint="Name a folder after --out.")
     settings = errand.settings
     lines = films.plan_lines(errand.root, every=every, seconds_a_picture=weights.seconds_a_picture(settings), out=errand.out)
-    names = weights.plan_lines(settings, names=errand.head is not None)
+    names = weights.prompt_lines(errand.labels) + weights.plan_lines(settings, names=errand.head is not None)
     Plan.of(f"Look for {words.listed(list(errand.labels))} in {errand.root.name}", lines, names).show()
     limits = build.thresholds(settings)
     films.watch(
@@ -164,6 +166,8 @@ def _print(errand: Errand, facts: dict[str, Any], seen: Journal, *, as_json: boo
             typer.echo(piece, nl=False)
     elif sums.boxes:
         console.out.print(findings.table(seen, sums))
-    told = [*sums.told(), *([f"written to {escape(str(errand.out))}"] if errand.out else [])]
-    console.err.print("; ".join(told) + ".", soft_wrap=True)
+    for remark in sums.remarked():
+        console.err.print(f"{remark}.", soft_wrap=True)
+    told = [*sums.told(), *([f"written to {errand.out}"] if errand.out else [])]
+    console.err.print(console.line(console.joined(told), "."), soft_wrap=True)
     return sums

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import typer
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from dinolabel import checks, console, options, project_checks, studio_checks, weights
 from dinolabel.checks import Finding
 from dinolabel.settings import Settings
 
 ABOUT_WIDTH = 12
-SIGNS = {"ok": "[ok]✓[/]", "warn": "[warn]![/]", "bad": "[bad]✗[/]"}
+SIGNS = {"ok": console.ok("✓"), "warn": console.warn("!"), "bad": console.bad("✗")}
 
 
 def command(project: options.Project = None, weights_name: options.WeightsName = None) -> None:
     """Check settings, weights, device, Label Studio and each project; one line each, with the fix.
 
-    Changes nothing. Takes some seconds, because it loads torch and fetches one picture. Exit code 0 when nothing is broken, else 1.
+    Changes nothing. Takes some seconds, because it loads torch and fetches a few pictures. Exit code 0 when nothing is broken, else 1.
 
     Example: dinolabel doctor --project 1
     """
@@ -44,14 +44,14 @@ def _told(findings: Iterable[Finding]) -> Iterable[Finding]:
         grid.add_column(width=1)
         grid.add_column(width=ABOUT_WIDTH, style="soft")
         grid.add_column(overflow="fold")
-        grid.add_row(SIGNS[each.level], escape(about), escape(each.text))
+        grid.add_row(SIGNS[each.level], about, each.text)
         if each.fix:
-            grid.add_row("", "", f"[soft]→ {escape(each.fix)}[/]")
+            grid.add_row("", "", console.soft(f"→ {each.fix}"))
         console.out.print(grid)
         yield each
 
 
-def _summary(broken: int, careful: int) -> str:
+def _summary(broken: int, careful: int) -> Text:
     if broken:
-        return f"[bad]{broken} broken[/]" + (f", {careful} to look at" if careful else "")
-    return f"[ok]All fine[/], {careful} to look at" if careful else "[ok]All fine[/]"
+        return console.line(console.bad(f"{broken} broken"), f", {careful} to look at" if careful else "")
+    return console.line(console.ok("All fine"), f", {careful} to look at" if careful else "")

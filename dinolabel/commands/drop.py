@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
-from dinolabel import console, words
+from dinolabel import build, console, words
+from dinolabel.forgetting.crops import NOTES
+from dinolabel.settings import Settings
 from vision.errors import RequestError
 
 if TYPE_CHECKING:
@@ -37,9 +40,21 @@ def command(
     sheets.write(folder, left)
     counts = ", ".join(f"{label} {sum(row['label'] == label for row in moved)}" for label in dict.fromkeys(row["label"] for row in moved))
     did = "Put back" if back else "Dropped"
-    told = f"[ok]{did}[/] {words.counted(len(moved), 'crop')}" + (f": {escape(counts)}" if moved else "")
-    console.out.print(f"{told}; {words.counted(len(left), 'crop')} left.", soft_wrap=True)
-    console.out.print(f"[soft]Then: dinolabel train --manifest {escape(str(folder))} --project NAME[/]", soft_wrap=True)
+    told = words.counted(len(moved), "crop") + (f": {counts}" if moved else "")
+    console.out.print(console.ok(did), f"{told}; {words.counted(len(left), 'crop')} left.", soft_wrap=True)
+    then = ["dinolabel", "train", "--manifest", str(folder), "--project", _project(folder)]
+    console.out.print(console.soft(f"Then: {shlex.join(then)}"), soft_wrap=True)
+
+
+def _project(folder: Path) -> str:
+    """Whose crops they are: as noted when they were cut; else the folder's name, as `bootstrap` takes it."""
+    place = folder.resolve()
+    noted = build.data_dir(Settings.load()) / NOTES
+    for line in reversed(noted.read_text(encoding="utf-8").splitlines() if noted.is_file() else []):
+        entry = json.loads(line)
+        if Path(entry["folder"]).resolve() == place:
+            return str(entry["project"])
+    return place.name
 
 
 def which(texts: Sequence[str]) -> set[int]:

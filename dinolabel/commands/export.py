@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
-from rich.markup import escape
 
-from dinolabel import build, choice, console, options, sources, words
+from dinolabel import build, choice, console, failures, logs, options, sources, words
 from dinolabel.forgetting import crops
 from dinolabel.plan import Plan
 from dinolabel.settings import Settings
@@ -23,7 +22,8 @@ if TYPE_CHECKING:
     from exporters.wish import Wish
     from studio.several import Annotators
 
-LISTED = 10  # failures and conflicts shown by name; report.json has all
+LISTED = 10  # conflicts shown by name; report.json has all
+DISAGREE = "left out, people disagree"
 NEEDS = {"crops": ("--media", "--label-config"), "labelstudio": ()}
 """What --from cannot do without: crops are taught from, so a guess at which labels are names will not do; tasks are copied as they are."""
 
@@ -58,6 +58,9 @@ def command(
 ) -> None:
     """Write what people approved in the format that the next tool reads; an export that was stopped goes on.
 
+    A picture that cannot be had, and a task that makes no sense, is listed under `failed` and costs nothing else; the exit code is 0. When
+    no picture at all can be had it is 3, and an earlier export in the folder is left as it was.
+
     Example: dinolabel export coco --project 3 --out coco/
     """
     import exporters
@@ -66,9 +69,11 @@ def command(
     more = {"undecided": undecided, "control": control, "oriented": oriented}
     wish = _wish(annotators, pictures, unverified=unverified, split=split, group_by=group_by, **more)
     settings = Settings.load()
+    log = None if dry_run else logs.into(build.data_dir(settings, "logs"), "export")
     if from_file:
-        source = sources.from_file(from_file, media, label_config, wants=NEEDS.get(what, ("--media",)), control=control)
+        source = sources.from_file(settings, from_file, media, label_config, wants=NEEDS.get(what, ("--media",)), control=control)
     else:
+        sources.refuse_parts_of_a_file(media, label_config)
         source = sources.from_project(settings, choice.chosen(settings, project), control=control)
     counted, tasks = _counted(what, source, wish, settings)
     if dry_run:
@@ -80,20 +85,26 @@ def command(
     _plan(what, source, counted, folder).show()
     if not from_file:
         crops.note(build.data_dir(settings), source.name, folder, what)  # before: a stopped export holds pictures too
-    with console.bar() as bar:
-        line = bar.add_task("Exporting", total=None)
-        report = format_of.export(
-            source.tasks,
-            source.config,
-            folder,
-            open_image=source.open,
-            find=source.find,
-            wish=wish,
-            generic_is_unknown=settings.generic_is_unknown,
-            progress=lambda done, total: bar.update(line, completed=done, total=total or tasks),
-            **({"xml": source.xml} if source.xml else {}),
-        )
-    _tell(what, report, folder, as_json=as_json)
+    from exporters.report import NothingExported
+
+    try:
+        with console.bar() as bar:
+            line = bar.add_task("Exporting", total=None)
+            report = format_of.export(
+                source.tasks,
+                source.config,
+                folder,
+                open_image=source.open,
+                find=source.find,
+                wish=wish,
+                generic_is_unknown=settings.generic_is_unknown,
+                progress=lambda done, total: bar.update(line, completed=done, total=total or tasks),
+                **({"xml": source.xml} if source.xml else {}),
+            )
+    except NothingExported as error:
+        _tell(what, error.report, None, log, as_json=as_json)
+        raise
+    _tell(what, report, folder, log, as_json=as_json)
 
 
 def _wish(annotators: str, pictures: str, **more: Any) -> Wish:
@@ -158,7 +169,7 @@ def _kinds(report: Report) -> str:
     return ", ".join(f"{kind} {number}" for kind, number in report.kinds.items())
 
 
-def _tell(what: str, report: Report, folder: Path | None, *, as_json: bool) -> None:
+def _tell(what: str, report: Report, folder: Path | None, log: Path | None = None, *, as_json: bool) -> None:
     if as_json:
         console.out.print_json(json.dumps({**asdict(report), "out": str(folder) if folder else None}))
         return
@@ -166,7 +177,7 @@ def _tell(what: str, report: Report, folder: Path | None, *, as_json: bool) -> N
 
     names = ", ".join(f"{label} {count}" for label, count in report.approved.items()) or "none"
     kinds = {kind: getattr(report, kind) for kind in ("generic", "unknown", "unlabelled", "rejected", "unverified")}
-    facts = [("approved", escape(names)), *((kind, f"{count:,}") for kind, count in kinds.items() if count)]
+    facts = [("approved", names), *((kind, f"{count:,}") for kind, count in kinds.items() if count)]
     facts += [("negatives", words.counted(report.negatives, "picture"))] if report.negatives else []
     facts += [(name, words.counted(number, "picture")) for name, number in sorted(report.sides.items())]
     facts += [("skipped", words.counted(report.skipped, "annotation"))] if report.skipped else []
@@ -176,14 +187,19 @@ def _tell(what: str, report: Report, folder: Path | None, *, as_json: bool) -> N
     facts += [("outside", words.counted(report.outside, "box", "boxes"))] if report.outside else []
     console.out.print(console.rows(facts))
     disagree = [each for each in report.conflicts if "region" not in each]
-    for title, entries in (("left out, people disagree", disagree), ("not used", report.unread), ("pictures that failed", report.failed)):
+    for title, entries in ((DISAGREE, disagree), ("not used", report.unread)):
         for entry in entries[:LISTED]:
             said = entry.get("why") or " / ".join(entry.get("labels", ()))
             where = f"task {entry['task']}" + (f", region {entry['region']}" if entry.get("region") else "")
-            cost = f" ({words.counted(entry['boxes'], 'box', 'boxes')})" if "boxes" in entry else ""
-            console.out.print(f"[warn]{title}[/]  {escape(where)}: {escape(said)}{cost}", soft_wrap=True)
+            console.out.print(console.warn(title), f" {where}: {said}", soft_wrap=True)
         if len(entries) > LISTED:
-            console.out.print(f"[warn]{title}[/]  and {len(entries) - LISTED} more")
+            console.out.print(console.warn(title), f" and {len(entries) - LISTED} more")
+    failed = [failures.Failure(each["task"], each["error"], each["why"], each["hint"], each["boxes"]) for each in report.failed]
+    for said, hint in failures.lines(failed):
+        console.out.print(console.warn("failed"), f" {said}", soft_wrap=True)
+        console.out.print(console.soft(f"        {hint}"), soft_wrap=True)
+    if failed and log is not None:
+        console.err.print(console.soft(f"All of them: {log}"), soft_wrap=True)
     if folder:
         made = words.counted(report.rows, "crop") if what == "crops" else words.counted(report.rows, "box", "boxes")
-        console.out.print(f"[ok]Wrote[/] {made} to {escape(str(folder))}", soft_wrap=True)
+        console.out.print(console.ok("Wrote"), f"{made} to {folder}", soft_wrap=True)

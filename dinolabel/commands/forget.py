@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from dinolabel import build, choice, console, options, waiting, words
 from dinolabel.forgetting import crops, ours, there
@@ -141,9 +140,9 @@ def _plan(project: str, names: list[str], folders: list[Path], data_dir: Path) -
 
 
 def _tell(told: Mapping[str, str]) -> None:
-    console.out.print("[ok]Forgotten.[/]")
-    console.out.print(console.rows((key, escape(text)) for key, text in told.items() if key != "stays"))
-    console.out.print("[warn]Out of reach:[/]")
+    console.out.print(console.ok("Forgotten."))
+    console.out.print(console.rows((key, text) for key, text in told.items() if key != "stays"))
+    console.out.print(console.warn("Out of reach:"))
     for line in told["stays"].split("; "):
-        console.out.print(f"  {escape(line)}", soft_wrap=True)
-    console.out.print("[soft]`dinolabel export crops` and `dinolabel train` make a head without them.[/]")
+        console.out.print(f"  {line}", soft_wrap=True)
+    console.out.print(console.soft("`dinolabel export crops` and `dinolabel train` make a head without them."))

@@ -47,7 +47,9 @@ def command(
             keyboard.give(studio, person, keys, data_dir)
         _show(studio, person)
     if keys:
-        console.out.print("[soft]They hold in all projects of these people, from the next page load on. Back: dinolabel hotkeys --undo[/]")
+        console.out.print(
+            console.soft("They hold in all projects of these people, from the next page load on. Back: dinolabel hotkeys --undo")
+        )
 
 
 def _people(studio: Studio, emails: list[str]) -> list[Person]:
@@ -72,17 +74,19 @@ def _look_for_collisions(studio: Studio, keys: dict[str, str], number: int | Non
         if found and number is not None:
             raise RequestError(f"In project {each.id}, {found[0]}.", hint="Choose another key, or another hotkey for that label.")
         if found:
-            console.err.print(f"[warn]In project {each.id}, {each.title}, {found[0]}: it will not name a box there any more.[/]")
+            console.err.print(console.warn(f"In project {each.id}, {each.title}, {found[0]}: it will not name a box there any more."))
 
 
 def _tell_undone(person: Person, back: list[str], left: list[str]) -> None:
     if not back and not left:
-        console.err.print(f"[soft]{person.email}: nothing of ours to put back.[/]")
+        console.err.print(console.soft(f"{person.email}: nothing of ours to put back."))
     if left:
-        console.err.print(f"[soft]{person.email}: {words.listed([NAMES[each] for each in left])} was changed since and is left alone.[/]")
+        console.err.print(
+            console.soft(f"{person.email}: {words.listed([NAMES[each] for each in left])} was changed since and is left alone.")
+        )
 
 
 def _show(studio: Studio, person: Person) -> None:
     used = keyboard.used(studio.hotkeys(person.id))
-    told = ", ".join(f"[key]{used[element]}[/] {name}" for element, name in NAMES.items())
-    console.out.print(f"{person.email}: {told}")
+    told = console.joined([console.line(console.key(used[element]), f" {name}") for element, name in NAMES.items()], ", ")
+    console.out.print(f"{person.email}:", told)

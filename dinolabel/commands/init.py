@@ -9,7 +9,8 @@ import typer
 
 from dinolabel import build, connect, console, options, tabs, weights, words
 from dinolabel.local import photos as folder
-from dinolabel.local.photos import PATTERN, SHOWN, Photos
+from dinolabel.local.photos import Photos
+from dinolabel.local.project import import_photos
 from dinolabel.plan import Plan
 from dinolabel.settings import Settings
 from vision.errors import RequestError
@@ -41,6 +42,7 @@ def command(
     """
     settings = Settings.load(studio_url=studio_url, studio_token=studio_token, **weights.flags(weights_name))
     prompts = words.prompt_map(prompt)
+    weights.check_prompt(settings, prompts)
     learnt = words.names(names or [], labels=prompts.values())
     if len(title) not in TITLE_LENGTH:
         raise RequestError(f"The title has {words.counted(len(title), 'character')}.", hint="Label Studio wants 3 to 50.")
@@ -76,7 +78,8 @@ def _make(
     build.projects(settings).add(project.id, weights=weights.pair(settings), title=title, before={"model_version": ""})
     if photos is not None and served:
         with console.step("Importing the folder") as came_out:
-            new = studio.sync_local_storage(studio.add_local_storage(project.id, photos.folder, pattern=PATTERN))
+            root = settings.local_files_root.expanduser().resolve() if settings.local_files_root else photos.root
+            new = import_photos(studio, project.id, photos, root)
             came_out(f"{words.counted(new, 'picture')} served from {photos.folder}")
     elif photos is not None:
         _upload(studio, project.id, photos)
@@ -84,7 +87,7 @@ def _make(
 
 
 def _upload(studio: Studio, project: int, photos: Photos) -> None:
-    paths = sorted(each for each in photos.folder.rglob("*") if each.is_file() and each.suffix.lower().lstrip(".") in SHOWN)
+    paths = photos.pictures()
     with console.bar() as bar:
         line = bar.add_task("Uploading", total=len(paths))
         for start in range(0, len(paths), UPLOAD_BATCH):
@@ -113,6 +116,7 @@ def _plan(
     return Plan.of(
         f"Make the project {title} on {studio.url}",
         [("looks for", f"“{phrase}” → {label}") for phrase, label in prompts.items()],
+        weights.prompt_lines(prompts),
         [("learns", words.listed(names) or "no names yet: `dinolabel names add` adds them")],
         pictures,
         [("left out", left_out)] if left_out else [],
@@ -123,5 +127,5 @@ def _plan(
 
 
 def _done(studio: Studio, number: int, title: str) -> None:
-    console.out.print(f"[ok]Made[/] project {number}, {title}: {studio.url}/projects/{number}")
-    console.out.print("[soft]`dinolabel serve` fills it with boxes and keeps it in step.[/]")
+    console.out.print(console.ok("Made"), f"project {number}, {title}: {studio.url}/projects/{number}")
+    console.out.print(console.soft("`dinolabel serve` fills it with boxes and keeps it in step."))

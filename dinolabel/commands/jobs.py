@@ -6,7 +6,6 @@ import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from dinolabel import build, console, words
 from dinolabel.settings import Settings
@@ -29,12 +28,12 @@ def list_jobs() -> None:
     """
     jobs = build.jobs(Settings.load()).all()
     if not jobs:
-        console.out.print("No job yet. [soft]Press Start training in Label Studio, or run `dinolabel train` by hand.[/]")
+        console.out.print("No job yet.", console.soft("Press Start training in Label Studio, or run `dinolabel train` by hand."))
         return
     table = console.table("job", "project", "state", "when", "took", "what it says", right=("project", "took"))
     for job in jobs[:SHOWN]:
         colour = COLOURS[job.state]
-        table.add_row(job.id, str(job.project), f"[{colour}]{job.state}[/]", _when(job), _took(job), escape(_told(job)))
+        table.add_row(job.id, str(job.project), console.styled(job.state, colour), _when(job), _took(job), _told(job))
     console.out.print(table)
 
 

@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from dinolabel import build, choice, console, conversion, fetching, heads, options, packing, words
 from dinolabel.settings import Settings
 from vision.errors import RequestError
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from vision.bundle import Bundle
     from vision.store import Entry, Store
 
@@ -40,11 +41,11 @@ def list_heads(project: options.Heads = None) -> None:
     entries = store.history(name)
     if not entries:
         console.out.print("No head yet: boxes keep their generic labels.")
-        console.out.print("[soft]Approve some boxes with names, then press Start training or run `dinolabel train`.[/]")
+        console.out.print(console.soft("Approve some boxes with names, then press Start training or run `dinolabel train`."))
     else:
         console.out.print(_table(store, name))
     for verdict in store.verdicts(name)[-3:]:
-        console.out.print(f"[soft]{verdict.get('at', '')}[/]  {_told(verdict)}")
+        console.out.print(console.soft(verdict.get("at", "")), console.line(" ", _told(verdict)))
 
 
 def _table(store: Store, project: str) -> Any:
@@ -55,7 +56,7 @@ def _table(store: Store, project: str) -> Any:
         marks = [word for word, which in (("shown", current), ("pinned", pinned)) if which == entry.id]
         if wanted == entry.id and current != wanted:
             marks.append("coming")
-        head = f"{entry.id} [ok]{' '.join(marks)}[/]" if marks else entry.id
+        head = console.line(f"{entry.id} ", console.ok(" ".join(marks))) if marks else console.line(entry.id)
         count = sum(bundle.trained_on.values())
         table.add_row(
             "●" if entry.id == current else " ",
@@ -73,9 +74,10 @@ def _accuracy(entry: Entry) -> str:
     return f"{value:.0%}" if isinstance(value, (int, float)) else "–"
 
 
-def _told(verdict: Mapping[str, Any]) -> str:
-    word = "[ok]published[/]" if verdict.get("published") else "[warn]not published[/]"
-    return f"{word}  {verdict.get('reason', '')}".rstrip()
+def _told(verdict: Mapping[str, Any]) -> Text:
+    word = console.ok("published") if verdict.get("published") else console.warn("not published")
+    reason = str(verdict.get("reason", ""))
+    return console.line(word, f"  {reason}" if reason else "")
 
 
 @app.command("show")
@@ -87,7 +89,7 @@ def show(head: HeadId, project: options.Heads = None) -> None:
     _, store, name = _open(project)
     entry = heads.found(store, name, head)
     bundle = store.get(name, entry.id)
-    console.out.print(f"[name]head {entry.id}[/]")
+    console.out.print(console.name(f"head {entry.id}"))
     receipt = store.folder(name, entry.id) / "receipt.json"
     console.out.print(console.rows([*_facts(bundle), *_measured(bundle.metrics), ("receipt", str(receipt))]))
 
@@ -136,13 +138,13 @@ def diff(before: HeadId, after: HeadId, project: options.Heads = None) -> None:
         table = console.table(title, *ids)
         rows = list(lines)
         for row in rows:
-            table.add_row(*map(escape, row))
+            table.add_row(*row)
         if rows:
             console.out.print(table)
             console.out.print()
     receipt = json.loads((store.folder(name, ids[1]) / "receipt.json").read_text(encoding="utf-8"))
     same = headdiff.on_the_same(receipt, ids[0])
-    console.out.print(f"On the same held-out pictures: {same}." if same else "[soft]They were not compared on the same pictures.[/]")
+    console.out.print(f"On the same held-out pictures: {same}." if same else console.soft("They were not compared on the same pictures."))
 
 
 @app.command("pin")
@@ -185,7 +187,7 @@ def rollback(
     before = heads.found(store, name, head) if head is not None else _before(store, name)
     store.pin(name, before.id)
     console.out.print(f"Back to {before.id} ({', '.join(before.labels)}), pinned. {_when(settings, store, name)}")
-    console.out.print("[soft]`dinolabel models unpin` lets the newest serve again.[/]")
+    console.out.print(console.soft("`dinolabel models unpin` lets the newest serve again."))
 
 
 def _before(store: Store, project: str) -> Entry:

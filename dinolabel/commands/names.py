@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from dinolabel import build, choice, console, options, words
 from dinolabel.forgetting.forgotten import Forgotten
@@ -43,11 +42,11 @@ def add(
     back = [each for each in wanted if Forgotten(build.data_dir(settings)).lift(number, each)]
     keys = hotkeys(xml)
     for name in wanted:
-        console.out.print(f"[name]{name}[/] is on key [key]{keys.get(name, '?')}[/].")
+        console.out.print(console.line(console.name(name), " is on key ", console.key(keys.get(name, "?")), "."))
     for name in back:
-        console.out.print(f"[warn]{escape(name)} had been forgotten:[/] what people annotated under it counts again from now on.")
+        console.out.print(console.warn(f"{name} had been forgotten:"), "what people annotated under it counts again from now on.")
     console.out.print(
-        "[soft]Whoever has a task open sees it after reloading the page. It is learnt once boxes of that name are approved.[/]"
+        console.soft("Whoever has a task open sees it after reloading the page. It is learnt once boxes of that name are approved.")
     )
 
 
@@ -66,7 +65,7 @@ def list_names(project: options.Project = None) -> None:
     table = console.table("key", "label", "what it is")
     for label in config.labels:
         table.add_row(
-            f"[key]{keys.get(label, '')}[/]",
+            console.key(keys.get(label, "")),
             label,
             _what(config.kind_of(label), [p for p, own in config.prompt_map.items() if own == label]),
         )
@@ -88,7 +87,7 @@ def rename(
     from studio.renaming import renamed
 
     _change(project, lambda xml: renamed(xml, old, new))
-    console.out.print(f"[name]{escape(old)}[/] is [name]{escape(new)}[/] now. [soft]The head that serves says so at once.[/]")
+    console.out.print(console.name(old), "is", console.name(new), "now.", console.soft("The head that serves says so at once."))
 
 
 @app.command("alias")
@@ -104,7 +103,7 @@ def alias(
     from studio.renaming import also
 
     _change(project, lambda xml: also(xml, name, other))
-    console.out.print(f"Boxes named [name]{escape(other)}[/] count as [name]{escape(name)}[/].")
+    console.out.print(console.line("Boxes named ", console.name(other), " count as ", console.name(name), "."))
 
 
 def _change(project: int | None, edit: Callable[[str], str]) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
-from dinolabel import build, choice, console, options, weights, words
+from dinolabel import build, choice, console, failures, logs, options, weights, words
+from dinolabel.failures import Failure
 from dinolabel.plan import Plan, agreed
 from dinolabel.settings import Settings
 from vision.errors import DinolabelError, RequestError
@@ -26,10 +27,13 @@ if TYPE_CHECKING:
 VISIT_SECONDS = 20.0
 
 
+AGAIN = "Run it again: it goes on where it ended."
+
+
 class NotFilled(DinolabelError):
     """Some tasks have no boxes."""
 
-    hint = "Run it again: it goes on where it ended."
+    hint = "Mend what is named for each reason, then run it again: tasks that have boxes are left alone."
 
 
 def command(
@@ -50,6 +54,7 @@ def command(
     from backend.board import Board
 
     settings = Settings.load(**weights.flags(weights_name))
+    log = logs.into(build.data_dir(settings, "logs"), "preannotate")
     number = choice.chosen(settings, project)
     entry = _entry(settings, number)
     settings = settings.model_copy(update={"detector_weights": entry.weights[0], "embedder_weights": entry.weights[1]})
@@ -68,9 +73,9 @@ def command(
         outcome = fill(build.reconciler(settings, pipeline, board), board, number, patience=patience)
     except KeyboardInterrupt:
         status = board.get(number)
-        console.err.print(f"[warn]Paused[/] at {status.done} of {words.counted(status.total, 'task')}. Run it again to go on.")
+        console.err.print(console.warn("Paused"), f"at {status.done} of {words.counted(status.total, 'task')}. Run it again to go on.")
         raise typer.Exit(130) from None
-    _told(board, number, outcome)
+    _told(board, number, outcome, log)
 
 
 def fill(reconciler: Reconciler, board: Board, project: int, *, patience: float) -> Outcome:
@@ -121,17 +126,34 @@ def _look(settings: Settings, studio: Studio, pipeline: Pipeline, number: int) -
     errors = [f"task {each.task}: {each.error}" for each in seen.shown if each.error]
     rows = [("preview", str(page)), ("to fill", words.counted(seen.lacking, "task")), ("takes", f"about {words.duration(seen.seconds)}")]
     rows += [("disk", f"about {words.size(seen.disk)} of cache")] + [("cannot", each) for each in errors[:3]]
-    console.out.print(console.rows([(left, escape(right)) for left, right in rows]))
+    console.out.print(console.rows([(left, right) for left, right in rows]))
 
 
-def _told(board: Board, number: int, outcome: Outcome) -> None:
+def _told(board: Board, number: int, outcome: Outcome, log: Path) -> None:
     status = board.get(number)
+    if outcome.failed:
+        raise _failed(outcome, f"{words.counted(len(outcome.failed), 'task')} of {status.total:,} got no boxes", log)
     if not outcome.complete or status.failed:
-        raise NotFilled(outcome.note or f"Only {status.done} of {status.total} tasks have boxes.", hint=outcome.hint or None)
-    console.out.print(f"[ok]Filled[/] project {number}: {words.counted(status.done, 'task')} under {status.wanted}.")
+        raise NotFilled(outcome.note or f"Only {status.done} of {status.total} tasks have boxes.", hint=outcome.hint or AGAIN)
+    console.out.print(console.ok("Filled"), f"project {number}: {words.counted(status.done, 'task')} under {status.wanted}.")
     for line in filter(None, (outcome.note, outcome.hint)):
-        console.out.print(f"[soft]{line}[/]")
+        console.out.print(console.soft(line))
     console.out.print(f"Shown now: {status.shown or 'no predictions'}.")
+
+
+def _failed(outcome: Outcome, told: str, log: Path) -> NotFilled:
+    """Say the reasons one by one; the error says whether trying again can help."""
+    found = [Failure(task, each.kind, each.reason, each.hint, passing=each.passing) for task, each in outcome.failed]
+    for said, hint in failures.lines(found):
+        console.err.print(console.bad("failed"), f" {said}", soft_wrap=True)
+        console.err.print(console.soft(f"        {hint}"), soft_wrap=True)
+    console.err.print(console.soft(f"All of them: {log}"), soft_wrap=True)
+    passing = sum(each.passing for each in found)
+    if passing == len(found):
+        return NotFilled(f"{told}, for reasons that may pass.", hint=AGAIN)
+    if passing:
+        return NotFilled(f"{told}; {passing:,} of them for a reason that may pass.")
+    return NotFilled(f"{told}, and will get none until that is mended.")
 
 
 def _entry(settings: Settings, number: int) -> Entry:
@@ -142,11 +164,20 @@ def _entry(settings: Settings, number: int) -> Entry:
 
 
 def _plan(settings: Settings, studio: Studio, entry: Entry) -> Plan:
+    from studio.label_config import LabelConfig
+    from vision.vocabulary import refuse
+
     project = studio.project(entry.project)
+    phrases = LabelConfig.parse(project.label_config).prompt.phrases
+    unknown = weights.unknown_phrases(settings, phrases)
+    if len(unknown) == len(phrases):
+        refuse(unknown)
     return Plan.of(
         f"Fill project {entry.project}, {project.title}",
         [("predicts", f"the unfinished of {words.counted(project.tasks, 'task')} that lack boxes of this version")],
         [("then", "shows them, if nothing or something of ours is shown now")],
         [("leaves alone", "every annotation, others' predictions")],
+        [("careful", f"the detector knows no word of “{each}”: it will find nothing by that") for each in unknown],
+        weights.prompt_lines(each for each in phrases if each not in unknown),
         weights.plan_lines(settings),
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import build, choice, connect, console, options
+from dinolabel import build, choice, connect, console, options, weights
 from dinolabel.settings import Settings
 from vision.errors import RequestError
 
@@ -32,10 +32,15 @@ def add(
     from studio.label_config import LabelConfig
 
     studio, number = _where(project)
-    xml = with_prompt(studio.project(number).label_config, words)
+    before = studio.project(number).label_config
+    xml = with_prompt(before, words)
+    new = [each for each in LabelConfig.parse(xml).prompt_map if each not in LabelConfig.parse(before).prompt_map]
+    weights.check_prompt(_settings(number), new)
     studio.set_label_config(number, xml)
+    for about, line in weights.prompt_lines(new):
+        console.err.print(console.warn(about), line, soft_wrap=True)
     for phrase, label in LabelConfig.parse(xml).prompt_map.items():
-        console.out.print(f"looks for “{phrase}” → [name]{label}[/]")
+        console.out.print(f"looks for “{phrase}” →", console.name(label))
 
 
 @app.command("threshold")
@@ -78,14 +83,21 @@ def typing(project: options.Project = None) -> None:
     ours = [each for each in studio.backends(number) if each.title == connect.TITLE]
     for each in ours:
         studio.set_interactive(each.id)
-    console.out.print(f"[ok]People can type[/] in project {number}, from their next page load on.")
+    console.out.print(console.ok("People can type"), f"in project {number}, from their next page load on.")
     if not ours:
-        console.err.print("[warn]No backend of ours is connected there, so nobody answers: add --serve-url to `dinolabel attach`.[/]")
+        console.err.print(console.warn("No backend of ours is connected there, so nobody answers: add --serve-url to `dinolabel attach`."))
 
 
 def _where(project: int | None) -> tuple[Studio, int]:
     settings = Settings.load()
     return build.studio(settings), choice.chosen(settings, project)
+
+
+def _settings(number: int) -> Settings:
+    """With the detector that the project was attached with."""
+    settings = Settings.load()
+    entry = build.projects(settings).get(number)
+    return settings if entry is None else settings.model_copy(update={"detector_weights": entry.weights[0]})
 
 
 def _told(value: float | None) -> str:

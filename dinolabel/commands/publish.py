@@ -41,10 +41,10 @@ def command(
     if mode is None and describe is None:
         waiting = wishes.waiting(entry, store)
         if waiting is None:
-            console.out.print("No head waits for a yes. [soft]`dinolabel models list` shows what there is.[/]")
+            console.out.print("No head waits for a yes.", console.soft("`dinolabel models list` shows what there is."))
             return
         registry.update(number, agreed=waiting)
-        console.out.print(f"[ok]Agreed[/] to {waiting}: it is shown as soon as every task has its boxes.")
+        console.out.print(console.ok("Agreed"), f"to {waiting}: it is shown as soon as every task has its boxes.")
         return
     changes: dict[str, object] = {} if describe is None else {"describe": describe}
     if mode is not None:  # what is shown stays shown

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from dinolabel import build, choice, console, options, sources
 from dinolabel.settings import Settings
@@ -35,16 +35,18 @@ def command(
     """
     from exporters.effort import Effort
     from exporters.effort_page import page
+    from exporters.malformed import readable
 
     settings = Settings.load()
     if from_file:
-        source = sources.from_file(from_file, media, label_config, wants=())
+        source = sources.from_file(settings, from_file, media, label_config, wants=())
     else:
+        sources.refuse_parts_of_a_file(media, label_config)
         source = sources.from_project(settings, choice.chosen(settings, project))
-    effort = Effort()
-    for task in source.tasks:
+    effort, failed = Effort(), list[Mapping[str, Any]]()
+    for task in readable(source.tasks, failed):
         effort.add(task, source.config)
-    summary = effort.summary()
+    summary = effort.summary() | {"failed": failed}
     file = out or build.data_dir(settings, "reports") / f"{source.name}.html"
     file.parent.mkdir(parents=True, exist_ok=True)
     pictures = _thumbnails(source) if media or not from_file else lambda address: None
@@ -81,6 +83,8 @@ def _tell(summary: dict[str, Any], file: Path) -> None:
     table = console.table("version", *figures, "keys a box", right=(*figures, "keys a box"))
     for each in summary["versions"]:
         ratio = "–" if each["keys_per_box"] is None else f"{each['keys_per_box']:.2f}"
-        table.add_row(escape(each["model_version"]), *(f"{each[name]:,}" for name in figures), ratio)
+        table.add_row(each["model_version"], *(f"{each[name]:,}" for name in figures), ratio)
     console.out.print(table)
-    console.out.print(f"[ok]Wrote[/] {escape(str(file))}", soft_wrap=True)
+    for each in summary["failed"]:
+        console.out.print(console.warn("left out"), f" {each['why']}", soft_wrap=True)
+    console.out.print(console.ok("Wrote"), f"{file}", soft_wrap=True)

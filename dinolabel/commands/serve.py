@@ -43,11 +43,11 @@ def command(
     with stopping.stoppable(), _service(settings, model) as service:
         server = serve(create_app(service, secret=secret), settings.host, settings.port, secret=secret)
         service.start()
-        console.out.print(f"[ok]Serving[/] at {server.url}  [soft]Stop with Ctrl-C.[/]")
+        console.out.print(console.ok("Serving"), f"at {server.url} ", console.soft("Stop with Ctrl-C."))
         try:
             server.run()
         finally:
-            console.err.print("[soft]Stopping.[/]")
+            console.err.print(console.soft("Stopping."))
             service.stop()
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from dinolabel import build, choice, console, options, words
 from dinolabel.settings import Settings
@@ -83,9 +82,9 @@ def _tell(found: Suspects, chosen: Sequence[Suspect], address: str, tab: str | N
         return
     table = console.table("look at", "named", "looks like", "how sure", right=("how sure",))
     for each in chosen[:PRINTED]:
-        table.add_row(escape(f"{address}{each.task}"), escape(each.label), escape(each.guess), f"{each.confidence:.2f}")
+        table.add_row(f"{address}{each.task}", each.label, each.guess, f"{each.confidence:.2f}")
     console.out.print(table)
     more = f"{len(chosen) - PRINTED} more are in the JSON. " if len(chosen) > PRINTED else ""
-    console.out.print(f"[soft]{more}{words.counted(len(chosen), 'name')} of {judged} to look at.{rest}[/]", soft_wrap=True)
+    console.out.print(console.soft(f"{more}{words.counted(len(chosen), 'name')} of {judged} to look at.{rest}"), soft_wrap=True)
     if tab:
-        console.out.print(f"[soft]All of them in Label Studio: {escape(tab)}[/]", soft_wrap=True)
+        console.out.print(console.soft(f"All of them in Label Studio: {tab}"), soft_wrap=True)

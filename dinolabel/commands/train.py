@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from dinolabel import build, choice, console, options, weights, words
 from dinolabel.plan import Plan
@@ -99,13 +98,12 @@ def _crops(folder: Path) -> int | None:
 
 def tell(verdict: Verdict) -> None:
     """The verdict, and what it rests on, on stdout."""
-    word = f"[ok]Published[/] as {verdict.bundle_id}" if verdict.published else "[warn]Not published[/]"
-    console.out.print(word)
-    console.out.print(escape(verdict.reason), soft_wrap=True)
+    console.out.print(*([console.ok("Published"), f"as {verdict.bundle_id}"] if verdict.published else [console.warn("Not published")]))
+    console.out.print(verdict.reason, soft_wrap=True)
     scores = [(label, score) for label, score in verdict.metrics.get("per_label", {}).items() if score["objects"]]
     if scores:
         table = console.table("name", "judged on", "recall", "precision", right=("judged on", "recall", "precision"))
         for label, score in scores:
-            table.add_row(escape(label), str(score["objects"]), f"{score['recall']:.2f}", f"{score['precision']:.2f}")
+            table.add_row(label, str(score["objects"]), f"{score['recall']:.2f}", f"{score['precision']:.2f}")
         console.out.print(table)
-    console.out.print(f"[soft]receipt  {escape(str(verdict.receipt.with_name('receipt.html')))}[/]", soft_wrap=True)
+    console.out.print(console.soft(f"receipt  {verdict.receipt.with_name('receipt.html')}"), soft_wrap=True)

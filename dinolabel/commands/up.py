@@ -31,6 +31,7 @@ def command(
     settings = Settings.load(data_dir=data, **weights.flags(weights_name))
     found = folder.look(photos)
     prompts = words.prompt_map(prompt) if prompt else None
+    weights.check_prompt(settings, prompts or ())
     wishes = Wishes(
         photos=found,
         prompts=prompts,
@@ -41,4 +42,4 @@ def command(
     )
     build.data_dir(settings)
     serve(settings, wishes)
-    console.err.print("[ok]Stopped.[/] Run the same command again to go on.")
+    console.err.print(console.ok("Stopped."), "Run the same command again to go on.")

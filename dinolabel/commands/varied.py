@@ -52,7 +52,7 @@ def command(
         raise RequestError("No open task has a box to go by.", hint=f"Fill the project first: dinolabel preannotate --project {number}")
     chosen = [found[at][0] for at in farthest_first(np.stack([vector for _, vector in found]), count)]
     address = tabs.show_varied(studio, number, chosen)
-    console.out.print(f"[ok]{words.counted(len(chosen), 'task')}[/], the most varied of {len(found)}: {address}")
+    console.out.print(console.line(console.ok(words.counted(len(chosen), "task")), f", the most varied of {len(found)}: {address}"))
 
 
 def _vector(row: TaskRow, media: Media, pipeline: Pipeline, recipe: Recipe) -> Embeddings | None:
@@ -61,7 +61,7 @@ def _vector(row: TaskRow, media: Media, pipeline: Pipeline, recipe: Recipe) -> E
 
     config = recipe.config
     try:
-        image = open_image(media.resolve(str(row.data.get(config.data_key) or ""), task=row.id))
+        image = open_image(media.resolve(config.picture_in(row.data), task=row.id))
         boxes = [each.box for each in pipeline.detect([image], config.prompt, recipe.thresholds, labels=config.prompt_map)[0]]
         return np.asarray(pipeline.embed(image, boxes).mean(axis=0), np.float32) if boxes else None
     except DinolabelError:

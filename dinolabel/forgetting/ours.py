@@ -16,7 +16,7 @@ from dinolabel.forgetting.mention import Mention
 from dinolabel.settings import Settings
 from vision.cache import embedding_key
 from vision.store import Store
-from vision.types import Box, CropPolicy, Embeddings
+from vision.types import Box, CropPolicy, Embeddings, image_key
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def take_out(settings: Settings, project: str, mention: Mention, folders: list[P
 def sweep_out(settings: Settings, project: str, mention: Mention, places: Iterable[Path]) -> tuple[int, int, list[Path]]:
     """Files changed or removed, copies of pictures removed, and files that hold the name all the same. places: beside the bundles."""
     data_dir = build.data_dir(settings)
-    swept = sweep.sweep((each for each in (data_dir / "bundles" / project, *places) if each.exists()), mention)
+    swept = sweep.sweep((each for each in (data_dir / "bundles" / project, data_dir / "logs", *places) if each.exists()), mention)
     return swept, sweep.drop_copies(data_dir, project), sweep.left(data_dir, project, mention)
 
 
@@ -64,7 +64,7 @@ def _keys(store: Store, project: str, removed: Removed) -> list[str]:
     digests = {each.embedder_digest for each in kept} | {each.own.began_as for each in kept if each.own}
     keys = []
     for row in removed.rows:
-        image = row["image"] if row["frame"] is None else f"{row['image']}#{row['frame']}"
+        image = image_key(row["image"], row["frame"], row.get("decoding", ""))
         keys += [embedding_key(image, Box(*row["box"]), CropPolicy(**row["policy"]), digest) for digest in digests]
     return keys
 

@@ -10,22 +10,36 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dinolabel import words
+from vision import walk
 from vision.errors import MediaUnavailable, RequestError
 
 SHOWN = ("jpg", "jpeg", "png", "webp", "bmp", "gif")
 """Endings of pictures that both a browser and we can open."""
-PATTERN = rf"(?i).*\.({'|'.join(SHOWN)})$"
-"""The same as a regular expression over the file name, for Label Studio's storage."""
+PATTERN = rf"(?i)(?!\.|SYNO(?:PHOTO|FILE)_THUMB).*\.({'|'.join(SHOWN)})$"
+"""The same as a regular expression over the file name, which is all that Label Studio's storage looks at (source): of what is in hidden
+folders it can leave out Synology's thumbnails only."""
 NOT_FOR_BROWSERS = {"heic", "heif", "tif", "tiff", "avif"}
 
 
 @dataclass(frozen=True, slots=True)
 class Photos:
-    """folder: absolute, resolved. count: pictures in it and in its sub-folders. others: ending -> how many files are left out."""
+    """folder: absolute, resolved. count: pictures in it and in its sub-folders. others: ending -> how many files are left out.
+
+    hidden: how many files that look like pictures are hidden (vision.walk): neither counted nor told.
+    """
 
     folder: Path
     count: int
     others: Counter[str]
+    hidden: int = 0
+
+    def pictures(self) -> list[Path]:
+        """The files that count, sorted."""
+        return sorted(each for each in walk.files(self.folder) if _shown(each))
+
+    def hides(self, path: Path) -> bool:
+        """Whether a file of the folder is hidden."""
+        return path.is_relative_to(self.folder) and walk.in_hidden(path.relative_to(self.folder).parts)
 
     @property
     def root(self) -> Path:
@@ -60,13 +74,18 @@ def look(folder: Path) -> Photos:
             f"Label Studio cannot serve the folder {str(path)!r}.",
             hint="Rename it without a backslash or outer spaces; a disk's root needs a sub-folder.",
         )
-    endings = Counter(each.suffix.lower() for each in path.rglob("*") if each.is_file())
+    endings = Counter(each.suffix.lower() for each in walk.files(path))
+    hidden = sum(_shown(each) and walk.in_hidden(each.relative_to(path).parts) and each.is_file() for each in path.rglob("*"))
     count = sum(number for ending, number in endings.items() if ending.lstrip(".") in SHOWN)
     others = Counter({ending: number for ending, number in endings.items() if ending.lstrip(".") not in SHOWN})
-    photos = Photos(path, count, others)
+    photos = Photos(path, count, others, hidden)
     if not count:
         there = photos.left_out()
         raise RequestError(
             f"There is no picture in {path}{f', only {there}' if there else ': it is empty'}.", hint=f"Pictures end in {', '.join(SHOWN)}."
         )
     return photos
+
+
+def _shown(path: Path) -> bool:
+    return path.suffix.lower().lstrip(".") in SHOWN

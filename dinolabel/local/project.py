@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dinolabel import running, tabs
 from dinolabel.local.photos import PATTERN, Photos
@@ -120,9 +120,35 @@ def _with_names(studio: Studio, project: Project, names: Sequence[str]) -> Proje
     return project
 
 
-def import_photos(studio: Studio, project: int, photos: Photos) -> int:
-    """Let Label Studio serve the folder and make a task of every picture that has none yet; how many are new. Safe to repeat."""
+def import_photos(studio: Studio, project: int, photos: Photos, root: Path) -> int:
+    """Let Label Studio serve the folder and make a task of every picture that has none yet; how many are new. Safe to repeat.
+
+    root: Label Studio's document root.
+    """
     storage = studio.local_storages(project).get(str(photos.folder))
     if storage is None:
         storage = studio.add_local_storage(project, photos.folder, pattern=PATTERN)
-    return studio.sync_local_storage(storage)
+    drop_hidden(studio, project, photos, root)  # of a sync that a person started in Label Studio: they are not new
+    new = studio.sync_local_storage(storage)
+    return new - drop_hidden(studio, project, photos, root)
+
+
+def drop_hidden(studio: Studio, project: int, photos: Photos, root: Path) -> int:
+    """Take away the tasks that Label Studio made of hidden files, and nobody has begun; how many.
+
+    Its storage can be told which names to take, but not which folders (measured), so a sync takes thumbnails in hidden folders along.
+    """
+    if not photos.hidden:
+        return 0
+    rows = [each for each in studio.tasks(project) if _served_hidden(each.data, photos, root)]
+    gone = [each for each in rows if not (each.annotated or each.cancelled or each.drafted)]
+    for each in gone:
+        studio.delete_task(each.id)
+    return len(gone)
+
+
+def _served_hidden(data: Mapping[str, Any], photos: Photos, root: Path) -> bool:
+    from studio.address import local_file
+
+    named = [local_file(each) for each in data.values() if isinstance(each, str)]
+    return any(photos.hides(root / each) for each in named if each is not None)

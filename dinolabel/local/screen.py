@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
@@ -23,17 +22,17 @@ def show(project: Project, used: Mapping[str, str], page: str, link: str, userna
     grid.add_column(style="key", no_wrap=True)
     grid.add_column()
     for key, meaning in keys(project.label_config, used):
-        grid.add_row(escape(key), escape(meaning))
+        grid.add_row(key, meaning)
     console.out.print()
     console.out.print(Panel(grid, title="keys", title_align="left", border_style="soft", expand=False, padding=(0, 2)))
-    console.out.print(console.rows([("open", f"[link={link}]{link}[/link]"), ("", "[soft]logs you in; works once[/]")]), soft_wrap=True)
-    console.out.print(console.rows([("later", page), ("user", escape(username)), ("password", escape(password))]), soft_wrap=True)
+    console.out.print(console.rows([("open", console.linked(link)), ("", console.soft("logs you in; works once"))]), soft_wrap=True)
+    console.out.print(console.rows([("later", page), ("user", username), ("password", password)]), soft_wrap=True)
     console.out.print()
     hints = [
         ("another name?", "in another terminal: dinolabel names add maria"),
         ("done?", "Ctrl-C stops everything here; nothing is lost"),
     ]
-    console.out.print(console.rows([(question, f"[soft]{answer}[/]") for question, answer in hints]))
+    console.out.print(console.rows([(question, console.soft(answer)) for question, answer in hints]))
 
 
 def keys(xml: str, used: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -118,7 +118,7 @@ def _project(studio: Studio, data_dir: Path, wishes: Wishes, memory: projects.Me
     with console.step("Making the project") as came_out:
         project, made = projects.find_or_make(studio, memory, wishes.photos, wishes.prompts, wishes.names)
         memory.with_project(made, root).write(data_dir)
-        new = projects.import_photos(studio, project.id, wishes.photos)
+        new = projects.import_photos(studio, project.id, wishes.photos, root)
         old = wishes.photos.count - new
         came_out(f"Project {project.id}, {project.title}: {words.counted(new, 'new picture')}{f', {old:,} from before' if old > 0 else ''}")
     return project

@@ -19,6 +19,7 @@ from exporters.incoming.tables import points_of, remembered
 from vision.errors import MediaError
 from vision.media import image_paths
 from vision.types import Box
+from vision.walk import is_hidden
 
 
 def read(path: Path, media: Path | None, reading: Reading | None = None) -> Iterator[Arriving]:
@@ -30,7 +31,7 @@ def read(path: Path, media: Path | None, reading: Reading | None = None) -> Iter
     if manifest.is_file():
         yield from _exported(manifest, media)
         return
-    folders = [each for each in sorted(path.iterdir()) if each.is_dir() and not each.name.startswith(".")]
+    folders = [each for each in sorted(path.iterdir()) if each.is_dir() and not is_hidden(each.name)]
     if not folders:
         raise ImportUnreadable(f"{path} has no folder per class.", hint="Put each class's pictures into a folder of its name.")
     for folder in folders:

@@ -17,6 +17,8 @@ import structlog
 
 from exporters.incoming.arriving import Arriving
 from exporters.pictures import original_name
+from studio.address import brief
+from studio.picture_key import address_at, value_at
 from vision.errors import MediaError
 
 log = structlog.get_logger(__name__)
@@ -78,16 +80,16 @@ class _Tasks:
         self._known: dict[int, frozenset[str]] = {}
         self._taken: set[int] = set()
         for row in self._rows.values():
-            if isinstance(row.data.get(data_key), str):
-                self._by_name.setdefault(_key(original_name(row.data[data_key])), []).append(row)
+            if isinstance(address := value_at(row.data, data_key), str):
+                self._by_name.setdefault(_key(original_name(address)), []).append(row)
 
     def own(self, each: Arriving) -> Row | None:
         """The task of its number, where the content agrees that the export remembers; without one, the address decides."""
         row = self._rows.get(each.task) if each.task is not None else None
-        if row is None or row.id in self._taken or not isinstance(row.data.get(self._key), str):
+        if row is None or row.id in self._taken or not isinstance(value_at(row.data, self._key), str):
             return None
         there = self._digest(row) if each.sha256 else None
-        same = there == each.sha256 if there is not None else each.address == row.data[self._key]
+        same = there == each.sha256 if there is not None else each.address == brief(value_at(row.data, self._key))
         return self._take(row) if same else None
 
     def alike(self, each: Arriving) -> Row | None:
@@ -111,7 +113,7 @@ class _Tasks:
     def _digest(self, row: Row) -> str | None:
         if row.id not in self._digests:
             try:
-                self._digests[row.id] = hashlib.sha256(self._resolve(row.data[self._key]).read_bytes()).hexdigest()
+                self._digests[row.id] = hashlib.sha256(self._resolve(address_at(row.data, self._key)).read_bytes()).hexdigest()
             except (MediaError, OSError) as error:
                 log.warning("picture_failed", task=row.id, why=str(error))
                 self._digests[row.id] = None

@@ -55,7 +55,7 @@ class Reading:
         try:
             image = open_image(file)
             size = image.width, image.height
-            found = frame_of(stated, size, lambda: stored(file)[1], points, seen_upright=seen_upright, choice=self.frame)
+            found = frame_of(stated, size, lambda: stored(file).turn, points, seen_upright=seen_upright, choice=self.frame)
         except MediaError as error:
             self.refuse(name, str(error), error.hint)
             return None

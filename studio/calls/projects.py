@@ -11,13 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from studio.errors import StudioCutShort, StudioRefused
+from studio.errors import ProjectMissing, StudioCutShort, StudioRefused
 from studio.wire import Wire
+from vision.errors import StudioError
 
 LONG_SECONDS = 300.0
 """For calls that grow with the project: export, storage sync, deleting a version."""
 
 AGAIN_SECONDS = 2.0
+
+MOST_NAMED = 10  # projects in a message
 
 EXPORT_IDS = 200
 """Task ids per export request: they travel in the address, whose length is limited."""
@@ -71,8 +74,25 @@ class Projects:
         return sorted(found, key=lambda each: each.id)
 
     def project(self, project: int) -> Project:
-        """Raises StudioRefused with status 404 when there is none."""
-        return Project.of(self.wire.json("GET", f"/api/projects/{project}/"))
+        """Raises ProjectMissing, status 404, which names those there are, when there is none of that number."""
+        try:
+            return Project.of(self.wire.json("GET", f"/api/projects/{project}/"))
+        except StudioRefused as error:
+            if error.status != 404:
+                raise
+            raise ProjectMissing(f"There is no project {project}; {self._there()}.", status=404) from error
+
+    def _there(self) -> str:
+        """`there are: 1 Cats, 4 Dogs`, the newest where there are many."""
+        try:
+            found = self.projects()
+        except StudioError:
+            return "which there are cannot be asked"
+        if not found:
+            return "there is none at all"
+        shown = [f"{each.id} {each.title}" for each in found[-MOST_NAMED:]]
+        more = f" and {len(found) - MOST_NAMED} older" if len(found) > MOST_NAMED else ""
+        return f"{'there is' if len(found) == 1 else 'there are'}: {', '.join(shown)}{more}"
 
     def create_project(self, title: str, label_config: str, description: str = "") -> Project:
         """title: Label Studio wants 3 to 50 characters."""
@@ -133,7 +153,7 @@ class Projects:
             found += self._export(project, {"ids[]": list(tasks[start : start + EXPORT_IDS])})
         return found
 
-    def add_local_storage(self, project: int, path: Path | str, *, pattern: str = r".*\.(?i:jpe?g|png|webp|bmp|gif|tiff?)$") -> int:
+    def add_local_storage(self, project: int, path: Path | str, *, pattern: str = r"(?!\.).*\.(?i:jpe?g|png|webp|bmp|gif|tiff?)$") -> int:
         """Lets Label Studio serve a folder, strictly below its document root, as it sees the path. Returns the storage's id; then sync."""
         body = {
             "project": project,

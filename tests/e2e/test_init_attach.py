@@ -122,7 +122,10 @@ def registry(tmp_path: Path) -> Projects:
 
 def test_init_makes_a_project_and_preannotate_fills_it(studio: Studio, studio_server: object, tmp_path: Path, dinolabel: Dinolabel) -> None:
     photos = studio_server.documents / f"{tmp_path.name} ü"  # type: ignore[attr-defined]
-    started.pictures(photos, 5)
+    first, *_ = started.pictures(photos, 5)
+    for name in (f"._{first.name}", f".thumbnails/{first.name}", f"@eaDir/{first.name}/SYNOPHOTO_THUMB_M.jpg"):
+        (photos / name).parent.mkdir(parents=True, exist_ok=True)
+        (photos / name).write_bytes(first.read_bytes())
     words = ["--title", "Cats", "--prompt", "cat=cat face, kitty", "--prompt", "dog face", "--names", "tom,felix"]
     ended = dinolabel("init", *words, "--photos", str(photos))
     number = made(ended)

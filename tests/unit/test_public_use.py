@@ -63,6 +63,17 @@ def test_the_docstring_runs(
     assert capsys.readouterr().out.startswith("cat face 0.")
 
 
+def test_a_picture_as_every_command_sees_it(tmp_path: Path) -> None:
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6
+    PIL.Image.new("RGB", (16, 8), "red").save(tmp_path / "scan.tif", exif=exif)
+    image = dinolabel.open_image(tmp_path / "scan.tif")
+    assert isinstance(image, dinolabel.Image)
+    assert (image.width, image.height, image.pixels.shape, image.pixels.dtype) == (8, 16, (16, 8, 3), np.uint8)
+    with pytest.raises(dinolabel.DinolabelError, match=r"no file gone\.jpg"):
+        dinolabel.open_image(tmp_path / "gone.jpg")
+
+
 def test_a_program_prints_only_what_it_prints(photo: Path, weights: tuple[str, str]) -> None:
     """Without any logging set up, structlog would print our debug lines to stdout, among the program's own."""
     program = "from dinolabel import Pipeline\nimport sys\nprint(len(Pipeline.load(*sys.argv[1:3], device='cpu')(sys.argv[3], 'cat')))"

@@ -22,6 +22,7 @@ from vision.errors import SettingsError
 from vision.loading import computing, load, quiet, read_out
 from vision.spans import Marks, Pass, passes, suited
 from vision.types import Detection, Image, Prompt, Thresholds
+from vision.vocabulary import unknown
 
 KINDS = frozenset({"grounding-dino", "mm-grounding-dino"})
 AT_ONCE = 4  # images per forward pass: more gains nothing on a CPU (< 6 %) and costs 2 GB each at 800 pixels
@@ -81,6 +82,10 @@ class GroundingDino:
                 for index, image, scores, xyxy in zip(indices, batch, probabilities, boxes, strict=True):
                     found[index] += _read(run, scores, xyxy, image, floor=floor)
         return [best(each, floor=floor, most=most) for each in found]
+
+    def unknown_phrases(self, prompt: Prompt) -> tuple[str, ...]:
+        """Those whose every token is [UNK]."""
+        return unknown(prompt.phrases, self._encode, self._tokenizer.unk_token_id)
 
     @property
     def _marks(self) -> Marks:

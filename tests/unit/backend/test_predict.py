@@ -13,7 +13,7 @@ from backend.wire import TaskAsked
 from tests.doubles.coloured_things import BLUE, GREEN, RED, ColourSense, FolderMedia, ThingDetector, bundle, picture, scene
 from tests.doubles.scripted_studio import CONFIG
 from vision.cache import Cache
-from vision.errors import BundleMismatch, LabelConfigError, MediaUnavailable, MediaUnreadable, ModelError, RequestError
+from vision.errors import BundleMismatch, LabelConfigError, MediaRefused, MediaUnavailable, MediaUnreadable, ModelError
 from vision.pipeline import Pipeline
 from vision.store import Store
 from vision.types import Image
@@ -73,10 +73,10 @@ BAD = [
     ({"image": "/data/gone.png"}, MediaUnavailable),
     ({"image": "/data/half.png"}, MediaUnreadable),
     ({"image": "/data/page.png"}, MediaUnreadable),
-    ({"picture": "/data/scene000.png"}, RequestError),
-    ({"image": ""}, RequestError),
-    ({"image": None}, RequestError),
-    ({"image": 5}, RequestError),
+    ({"picture": "/data/scene000.png"}, MediaRefused),
+    ({"image": ""}, MediaRefused),
+    ({"image": None}, MediaRefused),
+    ({"image": 5}, MediaRefused),
 ]
 
 

@@ -68,6 +68,18 @@ def test_json_has_the_schema_it_promises(photos: Path, capsys: pytest.CaptureFix
     assert "Look for cat, dog and puppy in 4 pictures" in printed.err
 
 
+def test_how_a_picture_was_read_is_said(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, *more = (PIL.Image.new("RGB", (160, 120), colour) for colour in ("red", "green", "blue"))
+    first.save(photos / "scan.tif", save_all=True, append_images=more)
+    PIL.Image.fromarray(np.linspace(0, 4095, 160).astype(np.uint16)[None].repeat(120, axis=0)).save(photos / "heat.png")
+    assert run(["detect", str(photos), *ASK, "--json"]) == 0
+    printed = capsys.readouterr()
+    remarks = {each["file"]: each["remarks"] for each in json.loads(printed.out)["images"] if each["remarks"]}
+    dark, pages = "uses only 0 to 4095 of its range and was stretched to be seen", "has 3 pages: page 1 was used"
+    assert remarks == {"heat.png": [dark], "scan.tif": [pages]}
+    assert printed.err.count(f"heat.png {dark}.") == printed.err.count(f"scan.tif {pages}.") == 1
+
+
 def test_a_table_and_annotated_copies(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["detect", str(photos / "a.png"), *ASK, "--out", str(tmp_path / "found")]) == 0
     printed = capsys.readouterr()

@@ -94,9 +94,39 @@ def test_a_dry_run_only_counts(place: Path, capsys: pytest.CaptureFixture[str]) 
     assert not (place / "crops").exists()
 
 
+def test_a_folder_without_the_pictures_is_a_failure_that_replaces_nothing(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*EXPORT, "--out", "crops"]) == 0
+    before = sorted(path for path in (place / "crops").rglob("*") if path.is_file())
+    (place / "elsewhere").mkdir()
+    wrong = [*EXPORT[:5], "elsewhere", *EXPORT[6:], "--out", "crops"]
+    capsys.readouterr()
+    assert run(wrong) == 3
+    told = capsys.readouterr()
+    assert "None of the 12 pictures of this export could be had, so nothing was written" in " ".join(told.err.split())
+    assert "--media" in told.err and "Wrote" not in told.out
+    assert run([*wrong, "--json"]) == 3
+    report = printed(capsys)
+    assert (len(report["failed"]), report["rows"], report["out"]) == (12, 0, None)
+    assert sorted(path for path in (place / "crops").rglob("*") if path.is_file()) == before
+
+
+def test_one_task_that_makes_no_sense_is_listed_and_the_others_go_on(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tasks = json.loads((place / "export.json").read_text())
+    (place / "export.json").write_text(json.dumps([{"id": "x"}, *tasks, {**tasks[0], "id": 50, "data": {"image": "http://[::1"}}]))
+    assert run([*EXPORT, "--out", "crops", "--json"]) == 0
+    failed = {each["task"]: each for each in printed(capsys)["failed"]}
+    assert set(failed) == {None, 12, 50}
+    assert failed[None]["why"] == "The task cannot be read: its `id` is no number (number 1 of the export)."
+    assert failed[50]["why"] == "The task's address makes no sense: Invalid IPv6 URL."
+    assert run(["report", *EXPORT[2:], "--out", "page.html"]) == 0
+    assert "left out  The task cannot be read" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
+        (["export", "coco", "--media", "pictures", "--out", "x"], 2, "--media goes with an export file"),
+        (["report", "--label-config", "config.xml"], 2, "--label-config goes with an export file"),
         (["export", "yolo9", *EXPORT[2:]], 2, "There is no export format 'yolo9'"),
         (EXPORT, 2, "Where should the files go?"),
         (EXPORT[:6], 2, "needs --media and --label-config"),

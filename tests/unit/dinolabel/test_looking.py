@@ -128,6 +128,7 @@ def test_entries(tmp_path: Path) -> None:
             {"label": "tom", "phrase": "cat", "score": 0.9, "confidence": 0.8, "guess": None, "box": [4, 4, 20, 20], "because": []},
         ],
         "suppressed": 0,
+        "remarks": [],
     }
     assert looking.entry(seen, path, {})["file"] == "a.png"
     (failed,) = looking.look([page(tmp_path / "c.jpg")], Model(), at_once=1)

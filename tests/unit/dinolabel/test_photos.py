@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 import pytest
 
 from dinolabel.local import photos
+from dinolabel.local.project import drop_hidden, import_photos
+from tests.doubles.scripted_studio import ScriptedStudio
 from vision.errors import DinolabelError
 
 
@@ -55,10 +58,91 @@ def test_an_empty_folder_is_said_to_be_empty(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "shown"), [("a.jpg", True), ("A.JPEG", True), ("x.y.png", True), ("a.heic", False), ("jpg", False), ("a.jpg.txt", False)]
+    ("name", "shown"),
+    [
+        ("a.jpg", True),
+        ("A.JPEG", True),
+        ("x.y.png", True),
+        ("a.heic", False),
+        ("jpg", False),
+        ("a.jpg.txt", False),
+        ("._a.jpg", False),
+        (".a.jpg", False),
+    ],
 )
 def test_label_studio_takes_the_files_we_count(tmp_path: Path, name: str, shown: bool) -> None:
     """Label Studio matches its pattern from the start of the file's name."""
     assert bool(re.compile(photos.PATTERN).match(name)) is shown
     fill(tmp_path / "d", name, "always.jpg")
     assert photos.look(tmp_path / "d").count == 1 + shown
+
+
+HIDDEN = (
+    "._1.jpg",
+    ".thumbnails/1.jpg",
+    "@eaDir/1.jpg/SYNOPHOTO_THUMB_M.jpg",
+    "__MACOSX/._1.jpg",
+    "$RECYCLE.BIN/1.jpg",
+    ".DS_Store",
+    "Thumbs.db",
+)
+
+
+def test_hidden_files_are_neither_counted_nor_told_nor_sent(tmp_path: Path) -> None:
+    found = photos.look(fill(tmp_path / ".cache" / "stick", "1.jpg", "deep/2.png", *HIDDEN))
+    assert (found.count, found.left_out(), found.hidden) == (2, None, 5)
+    assert [each.name for each in found.pictures()] == ["1.jpg", "2.png"]
+
+
+def test_a_folder_with_hidden_pictures_only_has_none(tmp_path: Path) -> None:
+    with pytest.raises(DinolabelError, match="There is no picture"):
+        photos.look(fill(tmp_path / "stick", *HIDDEN))
+
+
+class Storages(ScriptedStudio):
+    """Serves a folder as Label Studio's local storage does: a task of every file whose bare name fits the pattern, once."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__()
+        self.root, self.served = root, dict[str, tuple[int, int, str]]()
+
+    def local_storages(self, project: int) -> dict[str, int]:
+        return {path: number for path, (number, at, _) in self.served.items() if at == project}
+
+    def add_local_storage(self, project: int, path: Path, *, pattern: str) -> int:
+        self.served[str(path)] = (len(self.served) + 1, project, pattern)
+        return len(self.served)
+
+    def sync_local_storage(self, storage: int) -> int:
+        (path, project, pattern) = next((path, at, pattern) for path, (number, at, pattern) in self.served.items() if number == storage)
+        there = {each.data["image"] for each in self.tasks(project)}
+        files = [each for each in sorted(Path(path).rglob("*")) if each.is_file() and re.match(pattern, each.name)]
+        urls = [f"/data/local-files/?d={quote(str(each.relative_to(self.root)))}" for each in files]
+        return len(self.add_tasks(project, [each for each in urls if each not in there]))
+
+    def delete_task(self, task: int) -> None:
+        self.remove_task(task)
+
+
+def test_label_studios_storage_makes_no_task_of_hidden_files_that_stays(tmp_path: Path) -> None:
+    found = photos.look(fill(tmp_path / ".cache" / "stick", "1.jpg", "deep/2 ü.png", *HIDDEN))
+    studio = Storages(found.root)
+    project = studio.add_project()
+    assert import_photos(studio, project, found, found.root) == 2
+    rest = {unquote(each.data["image"]) for each in studio.tasks(project)}
+    assert rest == {"/data/local-files/?d=stick/1.jpg", "/data/local-files/?d=stick/deep/2 ü.png"}
+    (storage,) = studio.local_storages(project).values()
+    assert studio.sync_local_storage(storage) == 2  # a person presses Sync in Label Studio
+    fill(tmp_path / ".cache" / "stick", "3.jpg")
+    assert import_photos(studio, project, photos.look(found.folder), found.root) == 1
+
+
+def test_a_hidden_picture_that_somebody_answered_keeps_its_task(tmp_path: Path) -> None:
+    found = photos.look(fill(tmp_path / "stick", "1.jpg", ".thumbnails/1.jpg", ".thumbnails/2.jpg"))
+    studio = Storages(found.root)
+    project = studio.add_project()
+    studio.sync_local_storage(studio.add_local_storage(project, found.folder, pattern=photos.PATTERN))
+    hidden = [each.id for each in studio.tasks(project) if ".thumbnails" in each.data["image"]]
+    studio.annotate(hidden[0], ["jason"])
+    assert drop_hidden(studio, project, found, found.root) == 1
+    assert hidden[0] in {each.id for each in studio.tasks(project)} and hidden[1] not in {each.id for each in studio.tasks(project)}

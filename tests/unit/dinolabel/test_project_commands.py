@@ -34,7 +34,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setattr(build, "studio", lambda settings: made.studio)
-    monkeypatch.setattr(build, "media", lambda settings: made.media)
+    monkeypatch.setattr(build, "media", lambda settings, **how: made.media)
     monkeypatch.setattr(build, "pipeline", lambda settings, **how: made.pipeline())
     monkeypatch.setattr(console.out, "width", 200)
     yield made

@@ -42,7 +42,7 @@ def test_nonsense_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: st
         Settings.load()
 
 
-@pytest.mark.parametrize("value", ["[x", "intern.example", "5", '{"a": 1}', "[1]"])
+@pytest.mark.parametrize("value", ["[x", '["a"', '{"a": 1}', "[1]", '[["a"]]'])
 @pytest.mark.parametrize("source", ["environment", "file"])
 def test_a_list_that_is_none_is_named_with_how_to_write_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str, source: str
@@ -53,13 +53,49 @@ def test_a_list_that_is_none_is_named_with_how_to_write_one(
         monkeypatch.setenv("DINOLABEL_NO_PROXY", value)
     with pytest.raises(SettingsError, match="no_proxy") as told:
         Settings.load()
-    assert """DINOLABEL_NO_PROXY='["one", "another"]'""" in (told.value.hint or "")
+    assert "DINOLABEL_NO_PROXY=one,another" in (told.value.hint or "")
 
 
 @pytest.mark.parametrize("name", [name for name, field in Settings.model_fields.items() if isinstance(field.default, tuple)])
-def test_a_list_is_read_as_the_hint_writes_it(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setenv(f"DINOLABEL_{name.upper()}", '["one", "another"]')
+def test_a_list_is_read_as_people_write_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    for written in (
+        '["one", "another"]',
+        "one,another",
+        "one, another",
+        "one another",
+        " one ,another, ",
+        "'one','another'",
+        '"one" "another"',
+    ):
+        monkeypatch.setenv(f"DINOLABEL_{name.upper()}", written)
+        assert getattr(Settings.load(), name) == ("one", "another"), written
+    monkeypatch.setenv(f"DINOLABEL_{name.upper()}", "one")
+    assert getattr(Settings.load(), name) == ("one",)
+    (tmp_path / ".env").write_text(f"DINOLABEL_{name.upper()}=one,another\n")
+    monkeypatch.delenv(f"DINOLABEL_{name.upper()}")
     assert getattr(Settings.load(), name) == ("one", "another")
+
+
+@pytest.mark.parametrize(
+    ("written", "hosts"),
+    [
+        ("cdn.example.com", ("cdn.example.com",)),
+        ("https://cdn.example.com/pictures,b.org:8443", ("cdn.example.com", "b.org:8443")),
+        ("[::1]:8080 a.org", ("[::1]:8080", "a.org")),
+        ('["a.org", "http://b.org"]', ("a.org", "b.org")),
+    ],
+)
+def test_hosts_are_hosts_however_they_were_copied(monkeypatch: pytest.MonkeyPatch, written: str, hosts: tuple[str, ...]) -> None:
+    monkeypatch.setenv("DINOLABEL_MEDIA_HOSTS", written)
+    assert Settings.load().media_hosts == hosts
+
+
+@pytest.mark.parametrize("written", ["*.example.com", "*", "a.org/pictures", "https://"])
+def test_a_pattern_is_no_host(monkeypatch: pytest.MonkeyPatch, written: str) -> None:
+    monkeypatch.setenv("DINOLABEL_MEDIA_HOSTS", written)
+    with pytest.raises(SettingsError, match="is no host") as told:
+        Settings.load()
+    assert "DINOLABEL_MEDIA_HOSTS=cdn.example.com,img.example.org" in told.value.hint
 
 
 def test_a_secret_is_not_in_an_error_or_a_repr(monkeypatch: pytest.MonkeyPatch) -> None:

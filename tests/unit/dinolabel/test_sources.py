@@ -66,7 +66,7 @@ def test_a_missing_file_and_a_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="cannot be read"):
         list(sources.ExportFile(tmp_path / "nothing.json"))
     with pytest.raises(RequestError, match="There is no folder"):
-        sources.from_file(tmp_path / "nothing.json", tmp_path / "nowhere", None, wants=())
+        sources.from_file(Settings(), tmp_path / "nothing.json", tmp_path / "nowhere", None, wants=())
 
 
 def kinds(value: Any) -> set[type]:

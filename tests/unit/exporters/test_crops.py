@@ -17,6 +17,7 @@ from exporters.crops import export
 from exporters.report import Report
 from exporters.whole import ExportRefused
 from studio.label_config import LabelConfig
+from training import manifest
 from vision.cropping import cut
 from vision.media import open_image
 from vision.types import Box, CropPolicy, Image
@@ -112,7 +113,7 @@ def test_a_bad_picture_costs_itself_only(pictures: Path, tmp_path: Path) -> None
     assert [(each["task"], each["error"], each["boxes"]) for each in report.failed] == [
         (2, "MediaUnreadable", 2),
         (3, "MediaUnreadable", 2),
-        (5, "MediaError", 1),
+        (5, "MediaRefused", 1),
     ]
     assert all(each["why"] and each["hint"] for each in report.failed)
 
@@ -234,3 +235,14 @@ def _files(folder: Path) -> Iterator[tuple[str, str]]:
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             yield path.relative_to(folder).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_picture_that_decodes_otherwise_than_before_is_another_to_caches(tmp_path: Path) -> None:
+    """A TIFF that a scanner turned had its crops from elsewhere in earlier versions: nothing that was made of those answers for it."""
+    (tmp_path / "pictures").mkdir()
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 3
+    PIL.Image.new("RGB", (WIDTH, HEIGHT), "red").save(tmp_path / "pictures" / "1.png", format="TIFF", exif=exif)
+    run(tmp_path / "pictures", tmp_path / "out", task(1, [region("a", 10, "jason")], []))
+    (row,) = manifest.read(tmp_path / "out").rows
+    assert row.image_key == open_image(tmp_path / "pictures" / "1.png").key != row.image

@@ -54,7 +54,7 @@ def test_an_export_and_its_reader(place: Path, line: str, capfd: pytest.CaptureF
 def test_an_import(place: Path, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     shelf = Shelf(place / "uploads")
     monkeypatch.setattr(build, "studio", lambda settings: shelf)
-    monkeypatch.setattr(build, "media", lambda settings: shelf)
+    monkeypatch.setattr(build, "media", lambda settings, **how: shelf)
     export = next(each for each in EXPORTS if each.split()[2] == line.split()[2])
     assert run([*export.split()[1:-1], "old"]) == 0
     more = ["--media", "pictures"] if line.split()[2] in ("crops", "labelstudio") else []

@@ -26,7 +26,7 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
     monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path / "data"))
     shelf = Shelf(tmp_path / "uploads")
     monkeypatch.setattr(build, "studio", lambda settings: shelf)
-    monkeypatch.setattr(build, "media", lambda settings: shelf)
+    monkeypatch.setattr(build, "media", lambda settings, **how: shelf)
     return shelf
 
 

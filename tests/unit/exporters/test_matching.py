@@ -130,8 +130,12 @@ def test_equal_pictures_of_two_tasks_become_two_tasks_and_others_one(files: Any)
 
 def test_the_same_file_name_in_two_folders(files: Any) -> None:
     one, two = files("one/x.png", "1"), files("two/x.png", "2")
-    rows = [row(1, "/?d=one/x.png"), row(2, "/?d=two/x.png", annotated=True)]
-    found = matched([arriving("x.png", two), arriving("x.png", one)], rows, {"/?d=one/x.png": one, "/?d=two/x.png": two})
+    rows = [row(1, "/data/local-files/?d=one/x.png"), row(2, "/data/local-files/?d=two/x.png", annotated=True)]
+    found = matched(
+        [arriving("x.png", two), arriving("x.png", one)],
+        rows,
+        {"/data/local-files/?d=one/x.png": one, "/data/local-files/?d=two/x.png": two},
+    )
     assert [number for _, number in found.found] == [1] and [number for _, number in found.done] == [2]
 
 

@@ -183,29 +183,34 @@ def test_equal_pictures_are_on_one_side(world: Annotated, tmp_path: Path) -> Non
     assert len({row["split"] for row in table(tmp_path / "out")}) == 1
 
 
+@pytest.mark.parametrize(("form", "heeded"), [("jpeg", True), ("tiff", True), ("webp", False)])
 @pytest.mark.parametrize("turn", range(1, 9))
-def test_exif(world: Annotated, tmp_path: Path, turn: int) -> None:
-    """The dark corner of the upright picture is in the box, for a reader that heeds no EXIF, and in the sidecar's terms too."""
+def test_exif(world: Annotated, tmp_path: Path, turn: int, form: str, heeded: bool) -> None:
+    """The dark corner of the picture as it is shown is in the box, for a reader that heeds no EXIF and for one that does, and in the
+    sidecar's terms too. heeded: whether what the EXIF says is what is shown."""
     upright = np.full((HEIGHT, WIDTH, 3), 230, np.uint8)
     upright[0:50, 0:40] = 20
     stored = PIL.Image.fromarray(upright)
-    undo = {2: (0,), 3: (3,), 4: (1,), 5: (5,), 6: (2,), 7: (6,), 8: (4,)}  # PIL.Image.Transpose values
+    undo = {} if not heeded else {2: (0,), 3: (3,), 4: (1,), 5: (5,), 6: (2,), 7: (6,), 8: (4,)}  # PIL.Image.Transpose values
     for step in undo.get(turn, ()):
         stored = stored.transpose(PIL.Image.Transpose(step))
     exif = PIL.Image.Exif()
     exif[0x0112] = turn
     raw = io.BytesIO()
-    stored.save(raw, format="JPEG", quality=95, exif=exif)
+    stored.save(raw, format=form, exif=exif, **({"quality": 95} if form == "jpeg" else {"lossless": True} if form == "webp" else {}))
     world.folder.mkdir()
-    (world.folder / "turned.jpg").write_bytes(raw.getvalue())
-    world.add(annotation(1, region("a", (0, 0, 40, 50), "jason")), name="turned.jpg")
+    (world.folder / f"turned.{form}").write_bytes(raw.getvalue())
+    world.add(annotation(1, region("a", (0, 0, 40, 50), "jason")), name=f"turned.{form}")
     write(world, "yolo", tmp_path / "out", split=False)
-    with PIL.Image.open(tmp_path / "out/images/all/1-turned.jpg") as copy:
-        pixels = np.asarray(copy)  # as stored: no EXIF is heeded here
+    with PIL.Image.open(next((tmp_path / "out/images/all").iterdir())) as copy:
+        assert copy.getexif().get(0x0112, 1) == 1
+        pixels = np.asarray(copy.convert("RGB"))  # as stored: no EXIF is heeded here
     assert pixels.shape == (HEIGHT, WIDTH, 3)
     assert pixels[5:45, 5:35].max() < 90 and pixels[60:, 60:].min() > 180
     write(world, "xmp", tmp_path / "sidecars")
-    area = _area(next((tmp_path / "sidecars").rglob("*.xmp")))
+    sidecar = next((tmp_path / "sidecars").rglob("*.xmp"))
+    assert f"Orientation>{turn}<" in sidecar.read_text()
+    area = _area(sidecar)
     lying = np.asarray(stored)
     x, y = int(area["x"] * lying.shape[1]), int(area["y"] * lying.shape[0])
     assert lying[y, x].max() < 90

@@ -229,7 +229,7 @@ def test_an_imported_empty_picture_is_looked_at_beside_an_empty_prediction(
     shelf = Shelf(tmp_path / "uploads")
     monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setattr(build, "studio", lambda settings: shelf)
-    monkeypatch.setattr(build, "media", lambda settings: shelf)
+    monkeypatch.setattr(build, "media", lambda settings, **how: shelf)
     world.add(annotation(1))
     _, out = command(world, tmp_path, "coco", "--no-split")
     number = shelf.put(world.folder / "1.png")

@@ -13,7 +13,7 @@ import pytest
 from studio import wire
 from studio.calls import predictions as bulk
 from studio.client import Person, Studio
-from studio.errors import StudioDenied, StudioRefused, StudioUnreachable
+from studio.errors import ProjectMissing, StudioDenied, StudioRefused, StudioUnreachable
 from studio.tokens import Token
 from vision.errors import StudioError
 
@@ -145,7 +145,7 @@ def test_a_refused_token_is_named_with_both_ways_out(host: Any, token: str, path
     ("status", "body", "error", "words"),
     [
         (400, {"detail": "Validation error", "validation_errors": {"title": ["too short"]}}, StudioRefused, "too short"),
-        (404, {"detail": "No Project matches the given query."}, StudioRefused, "No Project"),
+        (404, {"detail": "No Project matches the given query."}, ProjectMissing, "There is no project 1"),
         (403, {"detail": "You do not have permission"}, StudioDenied, "do not have permission"),
         (403, {"detail": "URL resolves to a reserved network address (block: 127.0.0.0/8)"}, StudioRefused, "reserved network"),
         (500, b"<html>secret traceback</html>", StudioRefused, "500"),
@@ -438,3 +438,11 @@ def test_a_backend_becomes_interactive_without_losing_its_password(host: Any, st
     host.on("/api/ml/5", 200, {"id": 5, "project": 9, "url": "http://b.test", "auth_method": "NONE"})
     studio.set_interactive(5)
     assert host.asked[-1].json == {"project": 9, "url": "http://b.test", "is_interactive": True}
+
+
+def test_a_project_that_is_not_there_is_told_with_those_that_are(host: Any, studio: Studio) -> None:
+    rows = [{"id": number, "title": title} for number, title in ((4, "Dogs"), (1, "Cats of the lab"))]
+    host.on("/api/projects/7/", 404, {"detail": "No Project matches the given query."}).on("/api/projects/", 200, {"results": rows})
+    with pytest.raises(ProjectMissing, match="There is no project 7; there are: 1 Cats of the lab, 4 Dogs") as told:
+        studio.project(7)
+    assert (told.value.status, told.value.hint) == (404, "Name one of them with --project N.")

@@ -106,6 +106,7 @@ def test_a_bad_threshold_is_named(name: str, text: str) -> None:
 
 IMAGE = '<Image name="image" value="$image"/>'
 MARK = 'model_box_threshold="0.2"'
+SKIPPED = 'model_skip="true"'
 SECOND = '<Image name="other" value="$other"/>'
 
 
@@ -121,6 +122,15 @@ def control(name: str, to: str = "image", extra: str = "") -> str:
         (IMAGE + control("a") + control("b", extra='model_box_threshold="0.2"'), "b", "image"),
         (IMAGE + control("a", "text") + control("b"), "b", "image"),
         (f"<View>{IMAGE}<View>{control('a')}</View></View>", "a", "image"),
+        (IMAGE + control("a") + control("b", extra='model_skip="true"'), "a", "image"),
+        (IMAGE + control("a", extra='model_skip="YES"') + control("b", extra='model_skip="false"'), "b", "image"),
+        (IMAGE + control("a", extra='model_skip="1" model_box_threshold="0.2"') + control("b"), "b", "image"),
+        (IMAGE + control("a") + control("b", extra='model_score_threshold="0.2"'), "b", "image"),
+        (IMAGE + control("a", extra='model_path="y.pt"') + control("b", extra='model_box_threshold="0.2"'), "b", "image"),
+        (f"{IMAGE}<Repeater on='$others' indexFlag='{{{{idx}}}}'>{IMAGE}{control('z')}</Repeater>" + control("a"), "a", "image"),
+        ('<Image name="my image" value="$image"/>' + control("my box", "my image"), "my box", "image"),
+        ('<Image name="image" value="$data.image"/>' + control("a"), "a", "data.image"),
+        ('<Image name="image" value="$images[0].url"/>' + control("a"), "a", "images[0].url"),
     ],
 )
 def test_which_control_takes_the_boxes(inner: str, chosen: str, data_key: str) -> None:
@@ -149,7 +159,21 @@ def test_which_control_takes_the_boxes(inner: str, chosen: str, data_key: str) -
             "'a' and 'b' have",
         ),
         (config('<Label value="a"/>', image='value="picture.jpg"'), "'picture.jpg'"),
-        (config('<Label value="a"/>', image='valueList="$images"'), "not one key"),
+        (config('<Label value="a"/>', image=""), "says no value"),
+        (config('<Label value="a"/>', image='value="$a$b"'), "not one key"),
+        (config('<Label value="a"/>', image='value="$pages[{{idx}}].image"'), "<Repeater>"),
+        (config('<Label value="a"/>', image='value="$image" valueList="$images"'), "valueList"),
+        (config("", control='value="$labels"'), "dynamic labels"),
+        (f"<View>{IMAGE}{control('a', extra=SKIPPED)}</View>", "model_skip"),
+        (f"<View><Repeater on='$pages' indexFlag='{{{{idx}}}}'>{IMAGE}{control('a')}</Repeater></View>", "<Repeater>"),
+        (
+            f"<View>{IMAGE}<Labels name='label' toName='image'><Label value='a'/></Labels><Rectangle name='box' toName='image'/></View>",
+            "<Rectangle> and <Labels>",
+        ),
+        ("<View><Text name='t' value='$t'/><Labels name='l' toName='t'><Label value='a'/></Labels></View>", "only <Labels>"),
+        (f"<View>{IMAGE}<Rectangle name='box' toName='image'/></View>", "only <Rectangle>"),
+        (f"<View><HyperText name='image' value='$html'/>{control('a')}</View>", "no <Image>"),
+        (config('<Label value="a"/>', image='valueList="$images"'), "valueList"),
         ('<!DOCTYPE x [<!ENTITY a "b">]><View/>', "DTD or entities"),
         ("<View>\x00</View>", "XML"),
     ],
@@ -159,6 +183,37 @@ def test_what_cannot_be_used_is_named(xml: str, words: str) -> None:
         LabelConfig.parse(xml)
     assert words in str(caught.value)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("attributes", "threshold"),
+    [
+        ('model_score_threshold="0.6"', 0.6),
+        ('score_threshold="0.4"', 0.4),
+        ('model_score_threshold="0.6" model_box_threshold="0.2"', 0.2),
+        ('model_score_threshold="0" score_threshold="0.4"', 0.0),
+        ('model_path="yolov8n.pt"', None),
+    ],
+)
+def test_the_threshold_of_label_studios_own_backends_counts_where_ours_is_not_there(attributes: str, threshold: float | None) -> None:
+    assert LabelConfig.parse(config('<Label value="a"/>', control=attributes)).box_threshold == threshold
+
+
+@pytest.mark.parametrize("name", ["model_score_threshold", "score_threshold"])
+def test_a_bad_threshold_of_theirs_is_named_too(name: str) -> None:
+    with pytest.raises(LabelConfigError, match=name):
+        LabelConfig.parse(config('<Label value="a"/>', control=f'{name}="60%"'))
+
+
+def test_what_is_not_heeded_is_said() -> None:
+    other = '<Choices name="kind" toName="image" model_index="3"><Choice value="x"/></Choices>'
+    left = '<KeyPointLabels name="k" toName="image" model_skip="true" model_path="pose.pt"><Label value="x"/></KeyPointLabels>'
+    attributes = 'model_path="yolov8n.pt" model_score_threshold="0.6" model_obb="true" value="$more"'
+    xml = config('<Label value="a"/>', control=attributes).replace("</View>", other + left + "</View>")
+    said = LabelConfig.parse(xml).unheeded
+    for line, words in zip(said, ("model_path", "model_obb", "model_index", "dynamic labels"), strict=True):
+        assert words in line
+    assert LabelConfig.parse(FACES).unheeded == ()
 
 
 def test_build_gives_fixed_keys_and_parses_to_what_was_asked() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import shutil
 import struct
+import subprocess
 import zlib
 from pathlib import Path
 
@@ -16,7 +18,8 @@ import pillow_heif
 import pytest
 
 from vision.errors import MediaUnavailable, MediaUnreadable
-from vision.media import from_pillow, image_paths, open_image
+from vision.media import RULES, from_pillow, image_of, image_paths, open_image, stored
+from vision.turns import TURNS
 
 RED, GREEN, WHITE = (255, 0, 0), (0, 255, 0), (255, 255, 255)
 
@@ -52,11 +55,11 @@ def near(pixel: np.ndarray, colour: tuple[int, int, int], *, within: int = 12) -
         (9, (40, 20), (10, 10, RED), (30, 10, GREEN)),  # no such orientation: as stored
     ],
 )
-@pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif"])
 def test_exif_turns_size_and_pixels(tmp_path: Path, suffix: str, turn: int, size: tuple[int, int], left: tuple, right: tuple) -> None:
     exif = PIL.Image.Exif()
     exif[0x0112] = turn
-    options = {} if suffix == "png" else {"quality": 95}
+    options = {"quality": 95} if suffix == "jpg" else {}
     image = open_image(saved(two_halves(), tmp_path / f"turned.{suffix}", exif=exif, **options))
     assert (image.width, image.height) == size
     pixels = image.pixels
@@ -309,3 +312,114 @@ def test_a_picture_has_no_such_frames(tmp_path: Path) -> None:
     (tmp_path / "junk.mp4").write_bytes(b"no video at all" * 50)
     with pytest.raises(MediaUnreadable, match="no video"):
         open_image(tmp_path / "junk.mp4", frame=0)
+
+
+XMP_OF_6 = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+
+
+def tiff(picture: PIL.Image.Image, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "TIFF", **options)
+    return buffer.getvalue()
+
+
+def exif_of(turn: int) -> PIL.Image.Exif:
+    exif = PIL.Image.Exif()
+    exif[0x0112] = turn
+    return exif
+
+
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "tiff_adobe_deflate", "jpeg"])
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_a_tiff_is_turned_once(tmp_path: Path, turn: int, compression: str) -> None:
+    """Against the upright twin; the turn that exiftool would read is the one that was written."""
+    undone = {5: 5, 6: 8, 7: 7, 8: 6}.get(turn, turn)
+    upright = two_halves()
+    lying = upright if turn == 1 else upright.transpose(TURNS[undone])
+    image = open_image(saved(lying, tmp_path / "scan.tif", exif=exif_of(turn), compression=compression))
+    assert (image.width, image.height) == upright.size
+    assert image.pixels.shape == (20, 40, 3)
+    for x, colour in ((5, RED), (35, GREEN)):
+        assert near(image.pixels[10, x], colour, within=30)
+    found = stored(tmp_path / "scan.tif")
+    assert (found.kind, found.turn, found.told) == ("TIFF", turn, turn)
+
+
+@pytest.mark.skipif(shutil.which("exiftool") is None, reason="apt-get install libimage-exiftool-perl")
+def test_exiftool_reads_the_turn_that_a_tiff_was_stored_with(tmp_path: Path) -> None:
+    path = saved(two_halves(), tmp_path / "scan.tif", exif=exif_of(6))
+    told = subprocess.run(["exiftool", "-n", "-s3", "-Orientation", str(path)], capture_output=True, text=True, check=True).stdout
+    assert int(told) == stored(path).turn == 6
+
+
+@pytest.mark.parametrize("loaded", [False, True])
+def test_a_tiff_in_memory_is_turned_once(tmp_path: Path, loaded: bool) -> None:
+    path = saved(two_halves(), tmp_path / "scan.tif", exif=exif_of(6))
+    with PIL.Image.open(path) as picture:
+        if loaded:
+            picture.load()
+        pixels = from_pillow(picture).pixels
+        again = from_pillow(picture.convert("RGB")).pixels
+    assert pixels.shape == again.shape == (40, 20, 3)
+    assert near(pixels[5, 10], RED)
+    assert near(again[5, 10], RED)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "webp", "avif", "tif"])
+def test_xmp_turns_nothing_and_copies_know_of_it(tmp_path: Path, suffix: str) -> None:
+    options = {"tiffinfo": {700: XMP_OF_6}} if suffix == "tif" else {"xmp": XMP_OF_6}
+    image = open_image(saved(two_halves(), tmp_path / f"tagged.{suffix}", **options))
+    assert (image.width, image.height) == (40, 20)
+    assert image.pixels.shape == (20, 40, 3)
+    found = stored(tmp_path / f"tagged.{suffix}")
+    assert (found.turn, found.told) == (1, 6)
+
+
+def test_jpeg_2000_is_not_turned(tmp_path: Path) -> None:
+    image = open_image(saved(two_halves(), tmp_path / "wave.jp2"))
+    assert (image.width, image.height, stored(tmp_path / "wave.jp2").told) == (40, 20, 1)
+
+
+def exif_png(*, before: bool) -> bytes:
+    data = png_bytes(two_halves())
+    body = b"eXIf" + b"II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x0112, 3, 1, 6, 0, 0)
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    at = data.index(b"IDAT" if before else b"IEND") - 4
+    return data[:at] + chunk + data[at:]
+
+
+def decodings() -> dict[str, tuple[bytes, str]]:
+    """Name -> bytes, and RULES where an earlier version gave other pixels for them."""
+    plain, turned = two_halves(), {"exif": exif_of(6).tobytes()}
+
+    def made(form: str, picture: PIL.Image.Image = plain, **options: object) -> bytes:
+        buffer = io.BytesIO()
+        picture.save(buffer, form, **options)
+        return buffer.getvalue()
+
+    deep = PIL.Image.fromarray(np.linspace(0, 65535, 800).reshape(20, 40).astype(np.uint16))
+    return {
+        "plain.jpg": (made("JPEG"), ""),
+        "turned.jpg": (made("JPEG", **turned), ""),
+        "xmp.jpg": (made("JPEG", xmp=XMP_OF_6), RULES),
+        "plain.png": (made("PNG"), ""),
+        "turned.png": (exif_png(before=True), ""),
+        "turned-late.png": (exif_png(before=False), RULES),
+        "deep.png": (made("PNG", deep), RULES),
+        "plain.webp": (made("WEBP"), ""),
+        "turned.webp": (made("WEBP", **turned), RULES),
+        "plain.avif": (made("AVIF"), ""),
+        "turned.avif": (made("AVIF", **turned), ""),
+        "plain.tif": (made("TIFF"), ""),
+        "turned.tif": (made("TIFF", exif=exif_of(6)), RULES),
+        "plain.gif": (made("GIF"), ""),
+        "plain.jp2": (made("JPEG2000"), ""),
+    }
+
+
+@pytest.mark.parametrize("name", decodings())
+def test_only_what_decodes_otherwise_than_before_has_another_key(name: str) -> None:
+    data, decoding = decodings()[name]
+    digest = hashlib.sha256(data).hexdigest()
+    image = image_of(data, name)
+    assert (image.sha256, image.decoding, image.key) == (digest, decoding, f"{digest}~{decoding}" if decoding else digest)

@@ -7,8 +7,8 @@ import PIL.Image
 import pytest
 
 from vision.errors import SizeMismatch
-from vision.media import SIDEWAYS, TURNS
 from vision.orientation import CANNOT_TELL, SWAPPED, TURNED, Choice, Frame, Point, Size, frame_of
+from vision.turns import SIDEWAYS, TURNS
 
 WIDE, TALL = (400, 300), (300, 400)
 

@@ -210,3 +210,15 @@ def test_bad_questions_are_named(detector: Any, tmp_path: Path) -> None:
         pipeline(tmp_path / "page.jpg", "cat")
     with pytest.raises(ValueError, match="expected"):
         pipeline(np.zeros((4, 4), np.uint8), "cat")
+
+
+def test_a_path_that_is_not_there_and_a_prompt_that_is_missing_say_what_to_do(tmp_path: Path) -> None:
+    from tests.doubles.scripted_models import ScriptedDetector
+    from vision.errors import MediaUnavailable, PromptMissing
+
+    with pytest.raises(MediaUnavailable) as gone:
+        Pipeline(ScriptedDetector())(tmp_path / "nope.jpg", "cat")
+    assert gone.value.hint == "Check the path."
+    with pytest.raises(PromptMissing) as wordless:
+        Pipeline(ScriptedDetector())(np.zeros((9, 9, 3), np.uint8))
+    assert 'prompt="human face"' in wordless.value.hint

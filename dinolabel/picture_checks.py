@@ -1,0 +1,60 @@
+"""What `dinolabel doctor` says about the pictures of a project: which can never be read, and whether one of each place can."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from dinolabel import build, trial, words
+from dinolabel.checks import Finding
+from dinolabel.settings import Settings
+
+if TYPE_CHECKING:
+    from dinolabel.trial import Never, Tried
+    from studio.client import TaskRow
+    from studio.label_config import LabelConfig
+
+REASONS = 10
+NUMBERS = 5
+
+
+def pictures(settings: Settings, rows: Sequence[TaskRow], config: LabelConfig) -> Iterator[Finding]:
+    """Judge all addresses and fetch one picture of each place, as the backend would."""
+    if not rows:
+        yield Finding("warn", "picture", "the project has no task yet", "Import pictures in Label Studio.")
+        return
+    found = trial.judge(rows, config, build.media(settings))
+    for tried in found.tried:
+        yield Finding("ok" if tried.error is None else "warn" if tried.slow else "bad", "picture", told(tried), _hint(tried))
+    if found.places > len(found.tried):
+        more = words.counted(found.places - len(found.tried), "more place", "more places")
+        yield Finding("ok", "picture", f"{more} were not tried")
+    for never in found.never[:REASONS]:
+        yield Finding("bad", "picture", never_read(never, found.total), never.hint)
+    if len(found.never) > REASONS:
+        rest = found.never[REASONS:]
+        tasks = words.counted(sum(len(each.tasks) for each in rest), "task")
+        yield Finding("bad", "picture", f"{tasks} more can never be read, for {len(rest)} more reasons", "Mend the ones above first.")
+
+
+def told(tried: Tried) -> str:
+    """What trying a place came to, in a line."""
+    if tried.error is None:
+        return f"task {tried.task} was fetched from {tried.place}: {tried.size[0]} x {tried.size[1]}"
+    return f"{tried.place} ({words.counted(tried.tasks, 'task')}): task {tried.task}: {str(tried.error).rstrip('.')}"
+
+
+def never_read(never: Never, total: int) -> str:
+    """How many of all tasks, why, and the first of their numbers, in a line."""
+    of = f"{len(never.tasks):,} of {words.counted(total, 'task')}"
+    return f"{of} can never be read: {never.why.rstrip('.')}{_numbers(never)}"
+
+
+def _numbers(never: Never) -> str:
+    """` (task 7)`, ` (tasks 3, 4, 9, …)`: where to begin looking."""
+    first = ", ".join(map(str, never.tasks[:NUMBERS])) + (", …" if len(never.tasks) > NUMBERS else "")
+    return f" ({'task' if len(never.tasks) == 1 else 'tasks'} {first})"
+
+
+def _hint(tried: Tried) -> str:
+    return "" if tried.error is None else tried.error.hint

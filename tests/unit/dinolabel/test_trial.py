@@ -1,0 +1,276 @@
+"""Whether pictures can be read, tried on real sockets: what `attach` refuses, and what `doctor` and `attach` say."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backend.projects import Projects
+from dinolabel import build, console, picture_checks, project_checks, trial
+from dinolabel.__main__ import run
+from dinolabel.checks import Finding
+from dinolabel.settings import Settings
+from studio.client import Studio as Client
+from studio.label_config import LabelConfig
+from studio.media import Media
+from studio.network import Network
+from tests.doubles.scripted_studio import CONFIG, ScriptedStudio
+from tests.unit.studio.conftest import Host
+from tests.unit.studio.test_media import PNG, TOKEN
+
+INLINE = "data:image/png;base64," + base64.b64encode(PNG).decode()
+CONFIG_OF = LabelConfig.parse(CONFIG)
+
+
+class Studio(ScriptedStudio):
+    """With what `attach` and `doctor` ask for beside."""
+
+    def backends(self, project: int) -> list[Any]:
+        return []
+
+    def add(self, project: int, *data: dict[str, Any]) -> list[int]:
+        numbers = self.add_tasks(project, [""] * len(data))
+        for number, each in zip(numbers, data, strict=True):
+            self._tasks[number].data = each
+        return numbers
+
+
+@pytest.fixture
+def hosts() -> Iterator[Callable[[], Host]]:
+    """Makes servers; all are shut down afterwards."""
+    made: list[Host] = []
+
+    def make() -> Host:
+        made.append(Host())
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.server.shutdown()
+        each.server.server_close()
+
+
+@pytest.fixture
+def host(hosts: Callable[[], Host]) -> Host:
+    return hosts()
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: Any) -> Callable[..., Any]:
+    """Settings in a folder, a Label Studio whose listing is scripted and whose files are on a real socket."""
+    studio = Studio()
+    host.on("/data/upload/1/a.png", 200, PNG)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setattr(build, "studio", lambda settings: studio)
+    monkeypatch.setattr(console.out, "width", 300)
+    monkeypatch.setattr(console.err, "width", 300)
+
+    def listed(*names: str) -> Studio:
+        media = Media(Client(host.url, TOKEN), cache_dir=tmp_path / "media", hosts=names, network=Network(private=("127.0.0.0/8",)))
+        monkeypatch.setattr(build, "media", lambda settings, **how: media)
+        return studio
+
+    return listed
+
+
+def findings(studio: Studio, project: int) -> list[Finding]:
+    return list(picture_checks.pictures(Settings(), studio.tasks(project), LabelConfig.parse(studio.project(project).label_config)))
+
+
+def attach(capsys: pytest.CaptureFixture[str], project: int) -> tuple[int, str]:
+    capsys.readouterr()
+    code = run(["attach", "--project", str(project), "--yes"])
+    captured = capsys.readouterr()
+    return code, " ".join((captured.out + captured.err).split())
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"image": "https://cdn.example.com/{n}.jpg"}, ("not fetched from cdn.example.com", "DINOLABEL_MEDIA_HOSTS")),
+        ({"photo": "/data/upload/1/a.png"}, ("no picture under 'image'", "Its data has: photo")),
+        ({"image": ["/data/upload/1/a.png"]}, ("a list", "one address")),
+        ({"image": ""}, ("an empty text", "Import the task again")),
+        ({"image": "/photos/{n}.jpg"}, ("Files of this machine are not read", "DINOLABEL_LOCAL_FILES_ROOT")),
+        ({"image": "{{image}}"}, ("{{image}}", "whole address")),
+        ({"image": "C:\\photos\\{n}.jpg"}, ("Windows", "Upload")),
+        ({"image": "blob:https://ls.example/{n}"}, ("browser's memory", "Upload")),
+        ({"image": "/data/upload/1/gone{n}.png"}, ("404", "Open the task")),
+        ({"image": "{host}/secret{n}.png"}, ("403", "Open the task")),
+        ({"image": "{host}/login{n}.png"}, ("web page", "login page")),
+        ({"image": "data:text/html;base64,AAAA"}, ("text/html", "base64")),
+        ({"image": "s3://bucket/{n}.png"}, ("404", "storage")),
+    ],
+)
+def test_a_project_whose_every_task_fails_is_refused_with_the_reason(
+    place: Callable[..., Studio],
+    hosts: Any,
+    capsys: pytest.CaptureFixture[str],
+    data: dict[str, Any],
+    words: Sequence[str],
+) -> None:
+    other = hosts()
+    for number in range(13):
+        other.on(f"/secret{number}.png", 403).on(f"/login{number}.png", 200, b"<!doctype html><html>Log in</html>")
+    studio = place("127.0.0.1")
+    project = studio.add_project()
+
+    def of(value: Any, number: int) -> Any:
+        return value.replace("{n}", str(number)).replace("{host}", other.url) if isinstance(value, str) else value
+
+    studio.add(project, *({key: of(value, number) for key, value in data.items()} for number in range(13)))
+    code, said = attach(capsys, project)
+    assert code != 0
+    for each in words:
+        assert each in said, said
+    assert "any of 13 tasks" in said and "takes" not in said
+    assert Projects(Path("data/projects.json")).get(project) is None
+    found = findings(studio, project)
+    assert "bad" in {each.level for each in found} and "ok" not in {each.level for each in found}
+    assert any(words[0] in each.text for each in found)
+
+
+def test_a_project_that_works_is_joined_and_says_what_was_read(place: Callable[..., Studio], hosts: Any, capsys: Any) -> None:
+    other = hosts().on("/p.png", 200, PNG)
+    studio = place("127.0.0.1")
+    project = studio.add_project()
+    studio.add(project, {"image": "/data/upload/1/a.png"}, {"image": other.url + "/p.png?X-Amz-Signature=1"}, {"image": INLINE})
+    code, said = attach(capsys, project)
+    assert code == 0 and "Joined" in said
+    for each in ("was fetched from Label Studio: 40 x 30", "was fetched from 127.0.0.1:", "was fetched from the task itself: 40 x 30"):
+        assert each in said
+    assert [each.level for each in findings(studio, project)] == ["ok"] * 3
+    assert "base64" not in said
+
+
+def test_some_that_can_never_be_read_are_counted_by_reason_and_the_rest_is_joined(place: Callable[..., Studio], capsys: Any) -> None:
+    studio = place()
+    project = studio.add_project()
+    good = [{"image": "/data/upload/1/a.png"}] * 24
+    numbers = studio.add(project, *good, {"image": ""}, {"other": 1}, {"image": "https://cdn.example.com/a.jpg"})
+    code, said = attach(capsys, project)
+    assert code == 0 and "Joined" in said and "1 of 27 tasks can never be read" in said
+    found = findings(studio, project)
+    assert [each.level for each in found] == ["ok", "bad", "bad", "bad"]
+    for each, number, words in zip(found[1:], numbers[24:], ("an empty text", "no picture under", "cdn.example.com"), strict=True):
+        assert each.text.startswith("1 of 27 tasks can never be read: ") and each.text.endswith(f"(task {number})")
+        assert words in each.text and each.fix
+
+
+def test_many_of_one_reason_are_one_line_with_the_first_numbers(place: Callable[..., Studio]) -> None:
+    studio = place()
+    project = studio.add_project()
+    numbers = studio.add(
+        project, *({"image": f"https://cdn.example.com/{at}.jpg"} for at in range(1500)), {"image": "/data/upload/1/a.png"}
+    )
+    ok, bad = findings(studio, project)
+    assert ok.level == "ok"
+    first = ", ".join(map(str, numbers[:5]))
+    assert bad.text == f"1,500 of 1,501 tasks can never be read: Pictures are not fetched from cdn.example.com (tasks {first}, …)"
+
+
+def test_one_damaged_picture_is_not_its_place(place: Callable[..., Studio], host: Any) -> None:
+    host.on("/data/upload/1/broken.png", 200, PNG[:300])
+    studio = place()
+    project = studio.add_project()
+    numbers = studio.add(project, {"image": "/data/upload/1/broken.png"}, *[{"image": "/data/upload/1/a.png"}] * 4)
+    (found,) = findings(studio, project)
+    assert (found.level, found.text) == ("ok", f"task {numbers[2]} was fetched from Label Studio: 40 x 30")
+
+
+def test_a_place_that_fails_beside_one_that_works_is_broken_for_doctor_and_careful_for_attach(
+    place: Callable[..., Studio],
+    hosts: Any,
+    capsys: Any,
+) -> None:
+    other = hosts().on("/p.png", 403)
+    studio = place("127.0.0.1")
+    project = studio.add_project()
+    studio.add(project, {"image": "/data/upload/1/a.png"}, {"image": other.url + "/p.png"})
+    assert [each.level for each in findings(studio, project)] == ["ok", "bad"]
+    code, said = attach(capsys, project)
+    assert code == 0 and "careful" in said and "403" in said
+
+
+def test_a_slow_place_is_no_refusal_and_costs_no_more_than_the_time(place: Callable[..., Studio], host: Any) -> None:
+    host.on("/data/upload/1/slow.png", 200, PNG, slow=0.5)
+    studio = place()
+    project = studio.add_project()
+    studio.add(project, *[{"image": "/data/upload/1/slow.png"}] * 3)
+    begun = time.monotonic()
+    found = trial.judge(studio.tasks(project), CONFIG_OF, build.media(Settings()), seconds=1.0)
+    assert time.monotonic() - begun < 3
+    assert found.tried[0].slow and not found.hopeless
+
+
+def test_at_most_twenty_places_are_tried_and_the_rest_is_said(place: Callable[..., Studio]) -> None:
+    names = [f"nobody{at}.invalid" for at in range(25)]
+    studio = place(*names)
+    project = studio.add_project()
+    studio.add(project, *({"image": f"https://{name}/a.jpg"} for name in names))
+    found = findings(studio, project)
+    assert [each.level for each in found] == ["bad"] * 20 + ["ok"]
+    assert found[-1].text == "5 more places were not tried"
+
+
+def test_without_a_task_nothing_is_tried_and_that_is_said(place: Callable[..., Studio], capsys: Any) -> None:
+    studio = place()
+    project = studio.add_project()
+    code, said = attach(capsys, project)
+    assert code == 0 and "none was tried" in said
+    assert [each.level for each in findings(studio, project)] == ["warn"]
+
+
+def test_nested_keys_are_followed(place: Callable[..., Studio], capsys: Any) -> None:
+    studio = place()
+    project = studio.add_project(CONFIG.replace("$image", "$data.image"))
+    studio.add(project, {"data": {"image": "/data/upload/1/a.png"}})
+    code, said = attach(capsys, project)
+    assert code == 0 and "40 x 30" in said
+
+
+def test_what_the_label_config_says_to_other_backends_is_named(place: Callable[..., Studio], capsys: Any) -> None:
+    studio = place()
+    xml = CONFIG.replace('toName="image">', 'toName="image" model_path="yolov8n.pt" model_score_threshold="0.6">')
+    project = studio.add_project(xml)
+    studio.add(project, {"image": "/data/upload/1/a.png"})
+    code, said = attach(capsys, project)
+    assert code == 0 and 'model_path="yolov8n.pt"' in said and "0.6, from the label config" in said
+    told = list(project_checks._label_config(studio.project(project)))
+    assert [each.level for each in told if "model_path" in each.text] == ["warn"]
+
+
+@pytest.mark.parametrize(
+    ("inner", "words"),
+    [
+        (
+            '<Repeater on="$document" indexFlag="{{idx}}"><Image name="page_{{idx}}" value="$document[{{idx}}].page"/>'
+            '<RectangleLabels name="l_{{idx}}" toName="page_{{idx}}"><Label value="a"/></RectangleLabels></Repeater>',
+            "Repeater",
+        ),
+        (
+            '<Image name="image" value="$image"/><Labels name="label" toName="image"><Label value="a"/></Labels>'
+            '<Rectangle name="bbox" toName="image"/>',
+            "<Labels>",
+        ),
+        (
+            '<Image name="i" valueList="$images"/><RectangleLabels name="l" toName="i"><Label value="a"/></RectangleLabels>',
+            "valueList",
+        ),
+        ('<Image name="image" value="$image"/><RectangleLabels name="l" toName="image" value="$labels"/>', "dynamic labels"),
+    ],
+)
+def test_a_label_config_that_can_never_work_is_refused_by_name(place: Callable[..., Studio], capsys: Any, inner: str, words: str) -> None:
+    studio = place()
+    project = studio.add_project(f"<View>{inner}</View>")
+    studio.add(project, {"image": "/data/upload/1/a.png"})
+    code, said = attach(capsys, project)
+    assert code == 2 and words in said and "Joined" not in said
+    (told,) = project_checks._label_config(studio.project(project))
+    assert told.level == "bad" and words in told.text and told.fix

@@ -1,0 +1,62 @@
+"""Words that a detector does not know are said, where a prompt is typed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.image import BOXES_ONLY, Ask, ImageTab
+from app.sight import Sight
+from tests.doubles.scripted_models import ScriptedDetector
+from tests.tiny_models import tiny_owlv2
+from vision.errors import PromptUnknown
+from vision.pipeline import Pipeline
+from vision.plugs import load_detector
+from vision.protocols import unknown_phrases
+from vision.store import Store
+from vision.tiles import Tiled
+from vision.types import Prompt
+from vision.vocabulary import foreign, refuse, unknown_in
+from vision.weights import NANO_FOLDER
+
+PHRASES = ["cat face", "人脸", "cat 人脸", "😀", "лицо кошки", "zebra", "café", "قطة"]
+UNKNOWN = ("人脸", "😀", "лицо кошки", "قطة")
+
+
+def test_the_file_and_the_loaded_detector_agree() -> None:
+    assert unknown_in(NANO_FOLDER / "detector", PHRASES) == UNKNOWN
+    detector = load_detector("grounding_dino", "nano", device="cpu")
+    assert unknown_phrases(detector, Prompt.of(PHRASES)) == UNKNOWN
+    assert unknown_phrases(Tiled(detector), Prompt.of(PHRASES)) == UNKNOWN
+    with pytest.raises(PromptUnknown, match="The detector knows no word of “人脸” and “😀”"):
+        Pipeline(detector)(np.zeros((80, 80, 3), np.uint8), "人脸, cat, 😀")
+
+
+def test_byte_pairs_know_everything(tmp_path: Path) -> None:
+    detector = load_detector("owlv2", str(tiny_owlv2(tmp_path / "owlv2")), device="cpu")
+    assert unknown_phrases(detector, Prompt.of(PHRASES)) == ()
+    assert unknown_in(tmp_path, PHRASES) == ()
+    refuse(())
+
+
+def test_other_letters_are_told() -> None:
+    assert foreign(["cat", "Gesicht mit ü", "人脸", "cat лицо", "😀 5", "قطة"]) == ("人脸", "cat лицо", "قطة")
+
+
+class Reader(ScriptedDetector):
+    """Knows cats alone."""
+
+    def unknown_phrases(self, prompt: Prompt) -> tuple[str, ...]:
+        return tuple(each for each in prompt.phrases if each != "cat")
+
+
+def test_the_app_says_so(tmp_path: Path) -> None:
+    import PIL.Image
+
+    PIL.Image.new("RGB", (90, 90)).save(tmp_path / "a.png")
+    tab = ImageTab(Sight.of(Pipeline(Reader())), Store(tmp_path / "bundles"))
+    with pytest.raises(PromptUnknown, match="人脸"):
+        tab.look(str(tmp_path / "a.png"), Ask("人脸", 0.3, 0.1, BOXES_ONLY))
+    assert tab.look(str(tmp_path / "a.png"), Ask("cat", 0.3, 0.1, BOXES_ONLY)).table == []
