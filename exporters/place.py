@@ -207,7 +207,7 @@ def stopped(out: Path) -> Iterator[Place]:
     found = [unfinished(out)]
     with suppress(OSError):
         found += sorted(each for each in real.parent.iterdir() if each.name.startswith(f".{real.name}{PARTIAL}"))
-    yield from (Place(each, real) for each in found if not each.is_symlink() and (each / LOCK).is_file())
+    yield from (Place(each, real) for each in found if not each.is_symlink() and ((each / LOCK).is_file() or (each / JOURNAL).is_file()))
 
 
 def own_files(folder: Path, export: str) -> Iterator[filelist.Entry]:

@@ -30,7 +30,7 @@ _HEADS = {"coco": '{"info": {"description": "exported by dinolabel"', "yolo": "#
 def export_of(folder: Path) -> str | None:
     """Which export lies in a folder without a list, by its card or its manifest; None for anything else."""
     if filelist.inside(folder, MANIFEST) is not None:
-        first = next(_rows(folder / MANIFEST), {})
+        first = next(rows(folder / MANIFEST), {})
         return FILMS if "video" in first else CROPS
     card = _json(folder, CARD)
     name = card.get("format") if isinstance(card, dict) else None
@@ -57,11 +57,11 @@ def _crops(folder: Path) -> Iterator[str]:
     report = _json(folder, REPORT)
     named = [MANIFEST, METADATA, DROPPED, *([REPORT] if isinstance(report, dict) and "approved" in report else [])]
     labels: dict[str, None] = {}
-    for row in _rows(folder / MANIFEST):
+    for row in rows(folder / MANIFEST):
         named.append(str(row.get("crop")))
         if row.get("label"):
             labels[str(row["label"])] = None
-    for row in _rows(folder / DROPPED):
+    for row in rows(folder / DROPPED):
         named.append(str(row.get("dropped")))
         if row.get("label"):
             labels[str(row["label"])] = None
@@ -209,8 +209,8 @@ def _is_card(folder: Path) -> bool:
     return isinstance(value, dict) and {"format", "version", "classes", "report"} <= set(value)
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Rows of a manifest that can be read; a line that cannot is nobody's."""
+def rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Rows of a manifest, or lines of a journal, that can be read; a line that cannot is nobody's."""
     if filelist.inside(path.parent, path.name) is None:
         return
     with path.open(encoding="utf-8", errors="replace") as lines:
