@@ -34,8 +34,9 @@ def command(
 ) -> None:
     """Forget somebody: crops, embeddings, every head that learnt them, receipts, exports, Label Studio's predictions and the label.
 
-    Older heads that knew them are gone for good, so nobody can go back to one. Annotations are people's: they stay, are listed, and
-    are not exported or learnt from again. `dinolabel names add` lifts that. What was learnt from videos alone is forgotten alike.
+    In exports only files of ours that hold the name are touched; the plan counts them, and what stays is named. Older heads that knew
+    them are gone for good, so nobody can go back to one. Annotations are people's: they stay, are listed, and are not exported or learnt
+    from again. `dinolabel names add` lifts that. What was learnt from videos alone is forgotten alike.
 
     Example: dinolabel forget jason --project 3
     """
@@ -63,9 +64,11 @@ def command(
 def _names(studio: Studio, project: int, name: str) -> list[str]:
     """The name and what it was called before."""
     from studio.label_config import LabelConfig
+    from studio.names import find_label
 
     config = LabelConfig.parse(studio.project(project).label_config)
-    return [name, *(before for before, today in config.aliases.items() if today == name)]
+    label = find_label(name, config.labels) or name
+    return list(dict.fromkeys([label, name, *(before for before, today in config.aliases.items() if today == label)]))
 
 
 def _forget_here(settings: Settings, project: str, names: list[str], folders: list[Path]) -> Mapping[str, str]:

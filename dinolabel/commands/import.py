@@ -13,6 +13,7 @@ import typer
 from dinolabel import build, choice, console, options, words
 from dinolabel.plan import Plan, agreed
 from dinolabel.settings import Settings
+from studio.names import find_label, normal
 from vision.errors import RequestError
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def command(
     config = LabelConfig.parse(there.label_config)
     arriving = list(_renamed(reader.read(path, media), _pairs(rename or ())))
     _check_labels(arriving, config, number)
+    arriving = list(_spelled(arriving, config))
     found = match(arriving, studio.tasks(number), data_key=config.data_key, resolve=build.media(settings).resolve)
     _plan(what, path, f"{number}, {there.title}, on {studio.url}", found).show()
     if dry_run or not (found.new or found.found):
@@ -61,7 +63,7 @@ def command(
 
 
 def _pairs(texts: Iterable[str]) -> dict[str, str]:
-    pairs = dict(text.split("=", 1) for text in texts if "=" in text)
+    pairs = {normal(old): new for old, new in (text.split("=", 1) for text in texts if "=" in text)}
     if len(pairs) != len(list(texts)):
         raise RequestError("--rename wants old=new.", hint='For example --rename "human=face".')
     return pairs
@@ -69,12 +71,20 @@ def _pairs(texts: Iterable[str]) -> dict[str, str]:
 
 def _renamed(arriving: Iterable[Arriving], pairs: dict[str, str]) -> Iterator[Arriving]:
     for each in arriving:
-        boxes = tuple(replace(box, label=pairs.get(box.label, box.label)) if box.label is not None else box for box in each.boxes)
+        boxes = tuple(replace(box, label=pairs.get(normal(box.label), box.label)) if box.label is not None else box for box in each.boxes)
         yield replace(each, boxes=boxes)
 
 
+def _spelled(arriving: Iterable[Arriving], config: LabelConfig) -> Iterator[Arriving]:
+    """Labels as the label config spells them: Label Studio compares letter by letter."""
+    for each in arriving:
+        boxes = (replace(box, label=find_label(box.label, config.labels)) if box.label is not None else box for box in each.boxes)
+        yield replace(each, boxes=tuple(boxes))
+
+
 def _check_labels(arriving: Iterable[Arriving], config: LabelConfig, number: int) -> None:
-    labels = sorted({box.label for each in arriving for box in each.boxes if box.label is not None} - set(config.labels))
+    given = {box.label for each in arriving for box in each.boxes if box.label is not None}
+    labels = sorted(each for each in given if find_label(each, config.labels) is None)
     if labels:
         raise RequestError(
             f"Project {number} has no label {words.listed([repr(each) for each in labels], last='or')}.",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,8 +60,8 @@ class Arriving:
 
 
 def label_of(name: Any) -> str | None:
-    """Our own exports call boxes without a label so."""
-    return None if name is None or name == UNLABELLED else str(name)
+    """A label as names are made, whatever form a Mac or a tool stored it in. Our own exports call boxes without a label so."""
+    return None if name is None or name == UNLABELLED else unicodedata.normalize("NFC", str(name))
 
 
 def placed(x1: float, y1: float, x2: float, y2: float, width: int, height: int) -> Box | None:
