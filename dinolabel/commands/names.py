@@ -163,16 +163,14 @@ def remove(
 def named_boxes(studio: Studio, number: int, spelt: Sequence[str]) -> tuple[int, int]:
     """Boxes that people gave one of these names, skipped answers included, and in how many tasks."""
     from dinolabel.sources import CHUNK
-    from studio.names import find_label
+    from studio.names import find_label, names_of
 
     ids = [row.id for row in studio.tasks(number) if row.annotated or row.cancelled]
     found: list[int] = []
     for start in range(0, len(ids), CHUNK):
         for task in studio.export(number, tasks=ids[start : start + CHUNK]):
             regions = [region for each in task.get("annotations") or () for region in each.get("result") or ()]
-            values = (region.get("value") for region in regions if isinstance(region, dict))
-            said = [each for value in values if isinstance(value, dict) for each in value.get("rectanglelabels") or ()]
-            found += [task["id"] for each in said if isinstance(each, str) and find_label(each, spelt) is not None]
+            found += [task["id"] for region in regions for each in names_of(region) if find_label(each, spelt) is not None]
     return len(found), len(set(found))
 
 

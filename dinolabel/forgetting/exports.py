@@ -22,7 +22,11 @@ NOTHING_KNOWN = "no export is recognised there any more"
 
 def survey(folders: Iterable[Path], mention: Mention) -> list[Share]:
     """What each folder, and each stopped export beside it, has of somebody; nothing is changed."""
-    return [each for folder in folders for each in (*_of_folder(folder, mention), *(_stopped(place, mention) for place in stopped(folder)))]
+    shares: list[Share] = []
+    for folder in folders:
+        halfway = [_stopped(place, mention) for place in stopped(folder)]  # first: a stopped exchange is ended by it
+        shares += [*_of_folder(folder, mention), *halfway]
+    return shares
 
 
 def take_out(share: Share, mention: Mention) -> None:
