@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -100,6 +101,7 @@ class Tray:
         self._asked: set[str] = set()
         self._noted = folder.parent / PATHS
         self._known = Asked(self._noted)
+        self._handle: int | None = None
 
     def path(self, relative: str) -> Path:
         """Where a file goes; its folder is there."""
@@ -127,10 +129,16 @@ class Tray:
                 filelist.prune(self.folder, (self.folder / path).parent)
 
     def _note(self, relative: str) -> None:
-        if relative not in self._known and self._noted.parent.joinpath(LOCK).is_file():
-            with self._noted.open("a", encoding="utf-8") as noted:
-                noted.write(json.dumps(relative) + "\n")
+        if relative not in self._known and (handle := self._log()) is not None:
+            os.write(handle, json.dumps(relative).encode() + b"\n")
         self._asked.add(relative)
+
+    def _log(self) -> int | None:
+        """Where paths are noted, opened once; None for a folder that is no place of an export."""
+        if self._handle is None and self._noted.with_name(LOCK).is_file():
+            self._handle = os.open(self._noted, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            weakref.finalize(self, os.close, self._handle)
+        return self._handle
 
 
 def _sweep(out: Path) -> None:
