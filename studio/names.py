@@ -6,8 +6,7 @@ Composed and decomposed accents are one name (Unicode's NFC); names that differ 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 
 def normal(name: str) -> str:
@@ -28,13 +27,6 @@ def look_alikes(name: str, labels: Iterable[str]) -> list[str]:
     """Labels that are other names and yet differ only in case, in blanks, or in how their letters are written (wide, ligatures)."""
     wanted = _bare(name)
     return [each for each in labels if normal(each) != normal(name) and _bare(each) == wanted]
-
-
-def names_of(region: Any) -> list[str]:
-    """Every label that a region of Label Studio carries, of whatever control: boxes, outlines, tracks, or a `Labels` beside a shape."""
-    value = region.get("value") if isinstance(region, Mapping) else None
-    lists = [each for key, each in value.items() if str(key).endswith("labels")] if isinstance(value, Mapping) else []
-    return [name for each in lists if isinstance(each, list) for name in each if isinstance(name, str)]
 
 
 def _bare(name: str) -> str:

@@ -163,7 +163,8 @@ def remove(
 def named_boxes(studio: Studio, number: int, spelt: Sequence[str]) -> tuple[int, int]:
     """Boxes that people gave one of these names, skipped answers included, and in how many tasks."""
     from dinolabel.sources import CHUNK
-    from studio.names import find_label, names_of
+    from studio.names import find_label
+    from studio.results import names_of
 
     ids = [row.id for row in studio.tasks(number) if row.annotated or row.cancelled]
     found: list[int] = []

@@ -70,8 +70,8 @@ def report_without(report: Any, mention: Mention) -> Any:
     cleaned = dict(report)
     if isinstance(approved := report.get("approved"), dict):
         cleaned["approved"] = {key: each for key, each in approved.items() if not mention.within(key)}
-    for key in ("conflicts", "failed", "videos"):
-        if isinstance(listed := report.get(key), list | tuple):
+    for key, listed in report.items():
+        if isinstance(listed, list | tuple):
             cleaned[key] = [each for each in listed if not _texts_hold(each, mention)]
     return cleaned
 

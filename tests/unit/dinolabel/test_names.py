@@ -15,7 +15,7 @@ from dinolabel.__main__ import run
 from dinolabel.forgetting.forgotten import Forgotten
 from exporters.films import find
 from studio.label_config import LabelConfig, with_name
-from studio.names import find_label, look_alikes, names_of, normal
+from studio.names import find_label, look_alikes, normal
 from studio.renaming import also, renamed
 from studio.results import regions
 from tests.doubles.annotated import region, xml
@@ -73,15 +73,6 @@ def test_who_was_forgotten_in_one_form_is_in_the_other(tmp_path: Path) -> None:
     Forgotten(tmp_path).add(1, [APART])
     assert Forgotten(tmp_path).has(1, COMPOSED) and Forgotten(tmp_path).has(1, APART)
     assert Forgotten(tmp_path).lift(1, COMPOSED) and not Forgotten(tmp_path).has(1, APART)
-
-
-@pytest.mark.parametrize(
-    ("value", "names"),
-    [({"rectanglelabels": ["a"]}, ["a"]), ({"labels": ["a"], "sequence": []}, ["a"]), ({"polygonlabels": ["a", "b"]}, ["a", "b"]),
-     ({"text": ["a"]}, []), ({"rectanglelabels": "a"}, []), (None, [])],
-)  # fmt: skip
-def test_labels_of_whatever_control(value: Any, names: list[str]) -> None:
-    assert names_of({"value": value}) == names
 
 
 @pytest.fixture
