@@ -44,9 +44,7 @@ def add(
     if not wanted:
         raise RequestError("No name was given.", hint="Example: dinolabel names add maria")
     if len(wanted) > len(names):
-        console.err.print(
-            escape(f"Adds {words.counted(len(wanted), 'name')}: {words.listed(wanted)}; a comma separates names."), soft_wrap=True
-        )
+        console.err.print(f"Adds {words.counted(len(wanted), 'name')}: {words.listed(wanted)}; a comma separates names.", soft_wrap=True)
     if hotkey is not None and len(wanted) > 1:
         raise RequestError("One --hotkey cannot serve several names.", hint="Add them one by one, or let the next free keys be taken.")
     for name in wanted:
