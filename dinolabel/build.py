@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from vision.types import Thresholds
 
 ROOT = Path(__file__).resolve().parent.parent
-PROGRAM = (sys.executable, "-m", "dinolabel")
+# -P: without it Python looks for modules in the working folder first, and a training.py or vision.py there would be taken for ours.
+PROGRAM = (sys.executable, "-P", "-m", "dinolabel")
 
 
 def data_dir(settings: Settings, *parts: str) -> Path:
@@ -242,7 +243,8 @@ def service(settings: Settings, *, models: Pipeline | None = None, alone: Path |
     )  # fmt: skip
 
 
-def environment(settings: Settings) -> dict[str, str]:
-    """Of a child that runs this very dinolabel with these settings, secrets included."""
+def environment(settings: Settings | None = None) -> dict[str, str]:
+    """Environment of a child that runs this very dinolabel with these settings, secrets included. None: with our own environment's."""
     path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, **settings.environment(), "PYTHONPATH": os.pathsep.join(path), "PYTHONUNBUFFERED": "1"}
+    told = settings.environment() if settings is not None else {}
+    return {**os.environ, **told, "PYTHONPATH": os.pathsep.join(path), "PYTHONUNBUFFERED": "1"}
