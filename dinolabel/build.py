@@ -138,10 +138,10 @@ def _embedder(settings: Settings, *, deferred: bool) -> Embedder:
 
 def _perhaps_later(settings: Settings, kind: str, load: Callable[[], Any], asked: Mapping[str, object], deferred: bool) -> object:
     from vision import deferred as later
-    from vision.weights import find
+    from vision.weights import locate, obtain
 
-    folder = find(getattr(settings, f"{kind}_weights"), kind, models_dir=settings.models_dir)
-    key = later.card_key(folder, kind, getattr(settings, kind), sorted(asked.items()))
+    location = obtain(locate(getattr(settings, f"{kind}_weights"), kind, models_dir=settings.models_dir))
+    key = later.card_key(location, kind, getattr(settings, kind), sorted(asked.items()))
     cards = later.Cards(data_dir(settings) / "models.json")
     return later.deferred(cards, key, load) if deferred else later.noted(cards, key, load)
 

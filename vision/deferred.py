@@ -25,11 +25,12 @@ from vision.errors import ModelError
 from vision.narrowed import Feature
 from vision.protocols import Detector, Embedder, unknown_phrases
 from vision.types import Crop, Detection, Embeddings, Image, Prompt, Thresholds
+from vision.weights import WeightsLocation
 
 log = structlog.get_logger(__name__)
 
 HERE = Path(__file__).resolve().parent
-PACKAGES = ("torch", "transformers", "tokenizers", "pillow", "numpy")
+PACKAGES = ("torch", "transformers", "tokenizers", "onnxruntime", "pillow", "numpy")
 FORMAT = 1
 
 
@@ -72,12 +73,12 @@ class Cards:
         return dict(stored["cards"]) if stored.get("format") == FORMAT else {}
 
 
-def card_key(folder: Path, *asked: object) -> str:
+def card_key(location: WeightsLocation, *asked: object) -> str:
     """Of everything that may change what a model says of itself: its files, what was asked for, our code, the libraries, the GPU."""
-    files = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(folder.iterdir()) if path.is_file()]
+    files = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in location.files()]
     code = [(path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in sorted(HERE.rglob("*.py"))]
     gpu = Path("/proc/driver/nvidia/version").exists()
-    facts = [str(folder), files, [repr(each) for each in asked], code, gpu, [_version(each) for each in PACKAGES]]
+    facts = [str(location.path), files, [repr(each) for each in asked], code, gpu, [_version(each) for each in PACKAGES]]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
 
 

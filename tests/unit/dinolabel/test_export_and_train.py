@@ -19,7 +19,7 @@ from dinolabel.settings import Settings
 from dinolabel.sources import with_predictions
 from exporters.approved import approved
 from studio.label_config import LabelConfig
-from tests.tiny_models import tiny_detector, tiny_embedder
+from tests.tiny_models import tiny_detector, tiny_embedder, tiny_onnx
 from tests.waiting import eventually
 
 CONFIG = """<View><Image name="image" value="$image"/><RectangleLabels name="label" toName="image">
@@ -107,6 +107,20 @@ def test_a_backend_is_not_misled_by_files_of_the_working_folder(place: Path) -> 
     weights = {"detector_weights": str(tiny_detector(place / "detector")), "embedder_weights": str(tiny_embedder(place / "embedder"))}
     with Backend(Settings.load(port=free_port(None), **weights), place / "backend.log") as backend:
         eventually(backend.ready, 120.0, every=0.2)
+
+
+def test_an_embedder_in_one_file_learns_and_names(place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DINOLABEL_EMBEDDER", "onnx")
+    monkeypatch.setenv("DINOLABEL_EMBEDDER_WEIGHTS", str(tiny_onnx(place / "faces.onnx")))
+    assert run([*EXPORT, "--out", "crops"]) == 0
+    capsys.readouterr()
+    assert run(["train", "--manifest", "crops", "--project", "1", "--json"]) == 0
+    assert printed(capsys)["published"]
+    weights = str(tiny_detector(place / "detector"))
+    detect = ["detect", "pictures", "--prompt", "cat", "--project", "1", "--weights", weights, "--box-threshold", "0", "--json"]
+    assert run(detect) == 0
+    found = [each for image in printed(capsys)["images"] for each in image["found"]]
+    assert found and all(each["guess"] in COLOURS or each["confidence"] is not None for each in found)
 
 
 def test_a_person_sees_counts_verdict_and_where_the_receipt_is(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
