@@ -138,10 +138,13 @@ def _embedder(settings: Settings, *, deferred: bool) -> Embedder:
 
 def _perhaps_later(settings: Settings, kind: str, load: Callable[[], Any], asked: Mapping[str, object], deferred: bool) -> object:
     from vision import deferred as later
-    from vision.weights import locate, obtain
+    from vision import plugs
+    from vision.weights import obtain
 
-    location = obtain(locate(getattr(settings, f"{kind}_weights"), kind, models_dir=settings.models_dir))
-    key = later.card_key(location, kind, getattr(settings, kind), sorted(asked.items()))
+    name, weights = getattr(settings, kind), getattr(settings, f"{kind}_weights")
+    location = obtain(plugs.locate(kind, name, weights, models_dir=settings.models_dir))
+    read = weights if location.path is None else ""
+    key = later.card_key(location, kind, name, read, plugs.source(kind, name), sorted(asked.items()))
     cards = later.Cards(data_dir(settings) / "models.json")
     return later.deferred(cards, key, load) if deferred else later.noted(cards, key, load)
 

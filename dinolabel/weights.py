@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dinolabel import console, words
 from dinolabel.settings import Settings
-from vision.weights import NANO, WeightsLocation, locate, obtain
+from vision.weights import NANO, WeightsLocation, obtain
 
 HUB = "hub"
 # model.safetensors as the hub lists it; other weights are measured when they are here
@@ -27,6 +27,8 @@ def described(location: WeightsLocation) -> str:
     places = {
         "embedded": "embedded, for trying out", "folder": f"in {location.path}", "file": "a file", "cache": "downloaded before"
     }  # fmt: skip
+    if location.where == "none":
+        return f"{location.name} (needs no weights)"
     amount = size(location)
     return f"{location.name} ({places.get(location.where, 'not here yet')}{f', {words.size(amount)}' if amount else ''})"
 
@@ -51,8 +53,11 @@ def pair(settings: Settings) -> tuple[str, str]:
 
 def find(settings: Settings) -> tuple[WeightsLocation, WeightsLocation]:
     """Detector's and embedder's."""
-    detector, embedder = pair(settings)
-    return locate(detector, "detector", models_dir=settings.models_dir), locate(embedder, "embedder", models_dir=settings.models_dir)
+    from vision.plugs import locate
+
+    where = {"models_dir": settings.models_dir}
+    detector = locate("detector", settings.detector, settings.detector_weights, **where)
+    return detector, locate("embedder", settings.embedder, settings.embedder_weights, **where)
 
 
 def fetch(settings: Settings) -> None:
@@ -101,6 +106,8 @@ def prompt_lines(phrases: Iterable[str]) -> list[tuple[str, str]]:
 
 def seconds_a_picture(settings: Settings) -> float | None:
     """A rough figure for a CPU: measured at 800 px, divided among the cores. None: unknown weights, or a GPU may be used."""
+    if settings.detector != "grounding_dino":
+        return None
     if settings.detector_weights == NANO:
         return 0.2
     on_cpu = settings.device == "cpu" or (settings.device == "auto" and not _gpu_likely())

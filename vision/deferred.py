@@ -25,7 +25,7 @@ from vision.errors import ModelError
 from vision.narrowed import Feature
 from vision.protocols import Detector, Embedder, unknown_phrases
 from vision.types import Crop, Detection, Embeddings, Image, Prompt, Thresholds
-from vision.weights import WeightsLocation
+from vision.weights import WeightsLocation, files_of
 
 log = structlog.get_logger(__name__)
 
@@ -75,7 +75,7 @@ class Cards:
 
 def card_key(location: WeightsLocation, *asked: object) -> str:
     """Of everything that may change what a model says of itself: its files, what was asked for, our code, the libraries, the GPU."""
-    files = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in location.files()]
+    files = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files_of(location.path)] if location.path else []
     code = [(path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in sorted(HERE.rglob("*.py"))]
     gpu = Path("/proc/driver/nvidia/version").exists()
     facts = [str(location.path), files, [repr(each) for each in asked], code, gpu, [_version(each) for each in PACKAGES]]

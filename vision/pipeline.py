@@ -92,7 +92,7 @@ class Pipeline:
         detector, embedder: the files of vision/detectors and vision/embedders that read them, such as `owlv2`.
         Raises WeightsMissing, DeviceUnavailable.
         """
-        if is_package(Path(detector_weights).expanduser()):
+        if detector_weights and is_package(Path(detector_weights).expanduser()):
             return cls(**unpacked(Path(detector_weights).expanduser(), device=device, precision=precision), cache=cache)
         if embedder_weights == "as the detector":
             embedder_weights = NANO if detector_weights == NANO else HUB_EMBEDDER

@@ -4,6 +4,12 @@ To add a detector: put `vision/detectors/NAME.py` there with a function
 `build(weights: str, *, device: str, precision: str, input_size: int | None) -> Detector`. Embedders likewise in `vision/embedders/`
 (`build(weights, *, device, precision)`), heads in `vision/heads/` (`build() -> Head` and `restore(arrays, labels) -> Head`; where several
 strengths of one head should compete in training, also `variants() -> dict[str, Head]`).
+
+A detector or an embedder says in one line how its weights are found before `build` is given their path: `WEIGHTS = "folder"` (of
+safetensors with a config.json, by its path, in models_dir, in the hub's cache or from the hub; the same without such a line),
+`WEIGHTS = "file"` (by its path or in models_dir) or `WEIGHTS = "none"` (nothing is looked for, and `build` gets the setting as it stands).
+The line is read without running the file, so its value is one of these words and no expression.
+
 The contract tests in tests/contract run the laws below against every file there.
 """
 

@@ -28,33 +28,28 @@ HUB_FILES = ["*.json", "*.txt", "model*.safetensors"]
 TOKENIZER = "google-bert/bert-base-uncased"  # GroundingDINO's; its own files do not bring it along
 CALLED = "called.json"  # in a folder whose own name says nothing: {"weights": "nano, 2 blocks tuned"}
 HUB_WAIT = 5.0  # seconds until the hub counts as out of reach
-Where = Literal["embedded", "folder", "file", "cache", "hub", "nowhere"]
+Needs = Literal["folder", "file", "none"]
+Where = Literal["embedded", "folder", "file", "cache", "hub", "nowhere", "none"]
 
 
 @dataclass(frozen=True, slots=True)
 class WeightsLocation:
     """Where the weights of a model are on this machine.
 
-    kind: `detector` or `embedder`. name: as the settings say. path: the folder or the file; None when they are not here. where: `embedded`
-    (nano), `folder` or `file` (by its path or in models_dir), `cache` (the hub's), `hub` (can be downloaded), `nowhere`.
+    kind: `detector` or `embedder`. name: as the settings say; of a plug without weights, the plug. needs: what the plug reads.
+    path: the folder or the file; None when they are not here. where: `embedded` (nano), `folder` or `file` (by its path or in models_dir),
+    `cache` (the hub's), `hub` (can be downloaded), `nowhere`, or `none` (none are needed).
     """
 
     kind: str
     name: str
     where: Where
     path: Path | None = None
+    needs: Needs = "folder"
 
     @property
     def here(self) -> bool:
-        return self.path is not None
-
-    def files(self) -> list[Path]:
-        """Everything a plug may read: the files of the folder, or the file and those of its name beside it (`faces.onnx`, `faces.json`)."""
-        if self.path is None:
-            return []
-        if self.path.is_file():
-            return sorted(each for each in self.path.parent.glob(f"{escape(self.path.stem)}.*") if each.is_file())
-        return sorted(each for each in self.path.iterdir() if each.is_file())
+        return self.path is not None or self.where == "none"
 
     @property
     def size(self) -> int | None:
@@ -65,22 +60,28 @@ class WeightsLocation:
         return sum(each.stat().st_size for each in files) or None
 
 
-def locate(weights: str, kind: str, *, models_dir: Path | None = None) -> WeightsLocation:
+def files_of(path: Path) -> list[Path]:
+    """Everything a plug may read of weights: the files of their folder, or the file and those of its name beside it (`faces.json`)."""
+    beside = path.parent.glob(f"{escape(path.stem)}.*") if path.is_file() else path.iterdir()
+    return sorted(each for each in beside if each.is_file())
+
+
+def locate(weights: str, kind: str, *, models_dir: Path | None = None, needs: Needs = "folder") -> WeightsLocation:
     """Where these weights are: the one search order of detectors and embedders. Downloads nothing and opens no model.
 
     `nano` is the embedded pair; else a path, a folder or file of models_dir (`org/name` may lie there under `org/name`, `org--name` or
-    `name`), the hub's cache, the hub. kind: `detector` or `embedder`, which of the nano pair is meant.
+    `name`), and for a folder the hub's cache and the hub. kind: `detector` or `embedder`, which of the nano pair is meant.
     """
     if weights == NANO:
         folder = NANO_FOLDER / kind
-        return WeightsLocation(kind, weights, "embedded", folder if folder.is_dir() else None)
+        return WeightsLocation(kind, weights, "embedded", folder if folder.is_dir() else None, needs)
     for path in _paths(weights, models_dir):
         if path.is_dir() or path.is_file():
-            return WeightsLocation(kind, weights, "file" if path.is_file() else "folder", path.resolve())
-    if not _is_hub_id(weights):
-        return WeightsLocation(kind, weights, "nowhere")
+            return WeightsLocation(kind, weights, "file" if path.is_file() else "folder", path.resolve(), needs)
+    if needs == "file" or not _is_hub_id(weights):
+        return WeightsLocation(kind, weights, "nowhere", None, needs)
     cached = _cached(weights)
-    return WeightsLocation(kind, weights, "cache" if cached else "hub", cached)
+    return WeightsLocation(kind, weights, "cache" if cached else "hub", cached, needs)
 
 
 def obtain(location: WeightsLocation) -> WeightsLocation:
@@ -90,24 +91,34 @@ def obtain(location: WeightsLocation) -> WeightsLocation:
     """
     if location.where == "hub":
         return replace(location, where="cache", path=_complete(_downloaded(location.name)))
-    if location.where == "embedded":
-        _complete(NANO_FOLDER / location.kind)
+    if location.needs == "file":
+        _check_file(location)
+    elif location.needs == "folder":
+        _check_folder(location)
+    return location
+
+
+def _check_file(location: WeightsLocation) -> None:
+    """Whether the file can be read is the plug's business."""
+    hint = f"Name its path in DINOLABEL_{location.kind.upper()}_WEIGHTS."
     if location.path is None:
-        raise WeightsMissing(f"There is no folder or file {location.name}, and it is no hub id either (those read `organisation/name`).")
+        raise WeightsMissing(f"There is no file {location.name}; the weights of this {location.kind} are one file.", hint=hint)
     if location.path.is_dir():
-        _complete(location.path)
-    elif location.path.suffix.lower() in (".pth", ".pt"):
-        called = location.path.name
-        hint = f"Convert a .pth file of GroundingDINO's once: dinolabel models convert {called} FOLDER; then give the folder."
-        raise WeightsMissing(f"{called} is a file; weights are a folder.", hint=hint)
-    return location  # a model in one file: whether it can be read is the plug's business
+        raise WeightsMissing(f"{location.name} is a folder; the weights of this {location.kind} are one file.", hint=hint)
 
 
-def find(weights: str, kind: str, *, models_dir: Path | None = None) -> Path:
-    """The folder or file of these weights, as `locate` looks for them, downloaded when the hub alone has them. Raises WeightsMissing."""
-    path = obtain(locate(weights, kind, models_dir=models_dir)).path
-    assert path is not None
-    return path
+def _check_folder(location: WeightsLocation) -> None:
+    path = NANO_FOLDER / location.kind if location.where == "embedded" else location.path
+    if path is None:
+        raise WeightsMissing(f"There is no folder {location.name}, and it is no hub id either (those read `organisation/name`).")
+    if path.is_file():
+        original = path.suffix.lower() in (".pth", ".pt")
+        convert = f"Convert a .pth file of GroundingDINO's once: dinolabel models convert {path.name} FOLDER; then give the folder."
+        another = f"DINOLABEL_{location.kind.upper()} names what reads a kind of weights; docs/production.md lists them."
+        raise WeightsMissing(
+            f"{path.name} is a file; the weights of this {location.kind} are a folder.", hint=convert if original else another
+        )
+    _complete(path)
 
 
 def _paths(weights: str, models_dir: Path | None) -> Iterator[Path]:

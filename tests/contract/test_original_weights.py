@@ -18,7 +18,7 @@ from vision.errors import ModelError, WeightsMissing
 from vision.originals import tensors as original
 from vision.originals.convert import convert
 from vision.types import Image, Prompt, Thresholds
-from vision.weights import find
+from vision.weights import locate, obtain
 
 RECORDED = Path(__file__).resolve().parents[1] / "fixtures" / "groundingdino_py"
 CLOSE = 1e-4  # of values around 1 to 5; measured: 4e-5
@@ -128,7 +128,7 @@ def test_nothing_in_a_file_is_run(tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_a_file_where_a_folder_belongs_says_how_to_convert(tmp_path: Path) -> None:
     (tmp_path / "swint.pth").write_bytes(b"")
     with pytest.raises(WeightsMissing) as caught:
-        find(str(tmp_path / "swint.pth"), "detector")
+        obtain(locate(str(tmp_path / "swint.pth"), "detector"))
     assert "dinolabel models convert" in str(caught.value.hint)
 
 

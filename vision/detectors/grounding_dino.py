@@ -24,6 +24,7 @@ from vision.spans import Marks, Pass, passes, suited
 from vision.types import Detection, Image, Prompt, Thresholds
 from vision.vocabulary import unknown
 
+WEIGHTS = "folder"
 KINDS = frozenset({"grounding-dino", "mm-grounding-dino"})
 AT_ONCE = 4  # images per forward pass: more gains nothing on a CPU (< 6 %) and costs 2 GB each at 800 pixels
 SMALLEST = 64  # shorter side below which nothing can be found, pixels
@@ -129,11 +130,11 @@ class GroundingDino:
 
 
 def build(weights: str, *, device: str = "auto", precision: str = "auto", input_size: int | None = None) -> GroundingDino:
-    """The detector of a hub id, a local folder or `nano`. input_size: shorter side in pixels; None as the checkpoint says.
+    """The detector in a folder. input_size: shorter side in pixels; None as the checkpoint says.
 
     Raises WeightsMissing, DeviceUnavailable, ModelError, SettingsError.
     """
-    return GroundingDino(files.find(weights, "detector"), device=device, precision=precision, input_size=input_size)
+    return GroundingDino(Path(weights), device=device, precision=precision, input_size=input_size)
 
 
 def _read(run: Pass, probabilities: Any, boxes: Any, image: Image, *, floor: float) -> Iterator[Candidate]:

@@ -23,6 +23,7 @@ from vision.errors import PromptMissing, RequestError, SettingsError
 from vision.loading import computing, load, quiet, read_out
 from vision.types import Detection, Image, Prompt, Thresholds
 
+WEIGHTS = "folder"
 KINDS = frozenset({"owlv2"})
 AT_ONCE = 4  # images per forward pass
 RULES = 1  # raise it when the way from logits to candidates changes, so that caches are made anew
@@ -124,11 +125,11 @@ class Owlv2:
 
 
 def build(weights: str, *, device: str = "auto", precision: str = "auto", input_size: int | None = None) -> Owlv2:
-    """The detector of a hub id or a local folder. input_size: side of the square in pixels; None as the checkpoint says.
+    """The detector in a folder. input_size: side of the square in pixels; None as the checkpoint says.
 
     Raises WeightsMissing, DeviceUnavailable, ModelError, SettingsError.
     """
-    return Owlv2(files.find(weights, "detector"), device=device, precision=precision, input_size=input_size)
+    return Owlv2(Path(weights), device=device, precision=precision, input_size=input_size)
 
 
 def _sides(config: Any, input_size: int | None) -> tuple[int, int]:
