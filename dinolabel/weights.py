@@ -6,7 +6,7 @@ Where they are looked for is vision/weights.py's.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from dinolabel import console, words
