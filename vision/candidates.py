@@ -85,8 +85,3 @@ def select(
         threshold=thresholds.box,
     )
     return [Detection(passed[index].box, passed[index].phrase, passed[index].score) for index in kept]
-
-
-def selected(images: Sequence[Image], found: Iterable[Iterable[Candidate]], thresholds: Thresholds) -> list[list[Detection]]:
-    """`select` for each image's candidates."""
-    return [select(each, thresholds, width=image.width, height=image.height) for image, each in zip(images, found, strict=True)]

@@ -19,12 +19,12 @@ from typing import Any
 
 import structlog
 
-from vision.candidates import FLOOR, MOST, Candidate, selected
+from vision.candidates import FLOOR, MOST, Candidate
 from vision.durable import whole
 from vision.errors import ModelError
 from vision.narrowed import Feature
 from vision.protocols import Detector, Embedder, unknown_phrases
-from vision.types import Crop, Detection, Embeddings, Image, Prompt, Thresholds
+from vision.types import Crop, Embeddings, Image, Prompt
 from vision.weights import WeightsLocation, files_of
 
 log = structlog.get_logger(__name__)
@@ -119,9 +119,6 @@ class Deferred:
     @property
     def features(self) -> tuple[Feature, ...]:
         return self._card.features
-
-    def detect(self, images: Sequence[Image], prompt: Prompt, thresholds: Thresholds) -> list[list[Detection]]:
-        return selected(images, self.candidates(images, prompt, floor=min(FLOOR, thresholds.box)), thresholds)
 
     def candidates(self, images: Sequence[Image], prompt: Prompt, *, floor: float = FLOOR, most: int = MOST) -> list[list[Candidate]]:
         return self._ready.candidates(images, prompt, floor=floor, most=most)  # type: ignore[union-attr,no-any-return]

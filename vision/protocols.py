@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vision.candidates import FLOOR, MOST, Candidate
-from vision.types import Crop, Detection, Embeddings, Image, Prompt, Thresholds
+from vision.types import Crop, Embeddings, Image, Prompt
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -53,9 +53,6 @@ class Detector(Protocol):
     @property
     def precision(self) -> str:
         """`float32`, `bfloat16`, `float16`: found, not asked for."""
-
-    def detect(self, images: Sequence[Image], prompt: Prompt, thresholds: Thresholds) -> list[list[Detection]]:
-        """Exactly `candidates` followed by `vision.candidates.select` for each image."""
 
     def candidates(self, images: Sequence[Image], prompt: Prompt, *, floor: float = FLOOR, most: int = MOST) -> list[list[Candidate]]:
         """The `most` best boxes of each image with a score of at least `floor`, best first, before thresholds and suppression."""

@@ -17,7 +17,7 @@ from vision.detectors.grounding_dino import GroundingDino, build
 from vision.errors import ModelError, WeightsMissing
 from vision.originals import tensors as original
 from vision.originals.convert import convert
-from vision.types import Image, Prompt, Thresholds
+from vision.types import Image, Prompt
 from vision.weights import locate, obtain
 
 RECORDED = Path(__file__).resolve().parents[1] / "fixtures" / "groundingdino_py"
@@ -90,10 +90,8 @@ def test_the_words_become_the_same_tokens(folder: Path) -> None:
 
 def test_the_folder_detects(folder: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 255, (120, 160, 3), dtype=np.uint8)
-    found = build(str(folder), device="cpu").detect(
-        [Image.from_array(pixels)], Prompt.of(["red apple", "dog"]), Thresholds(box=0.0, text=0.0)
-    )
-    assert found[0] and {d.phrase for d in found[0]} <= {"red apple", "dog"}
+    (found,) = build(str(folder), device="cpu").candidates([Image.from_array(pixels)], Prompt.of(["red apple", "dog"]), floor=0.0)
+    assert found and {each.phrase for each in found} <= {"red apple", "dog"}
 
 
 @pytest.mark.parametrize(

@@ -16,12 +16,12 @@ from transformers import AutoModelForZeroShotObjectDetection, AutoTokenizer, Gro
 from transformers.image_transforms import get_size_with_aspect_ratio
 
 from vision import weights as files
-from vision.candidates import FLOOR, MOST, Candidate, best, placed, selected
+from vision.candidates import FLOOR, MOST, Candidate, best, placed
 from vision.device import pick, precision_name
 from vision.errors import SettingsError
 from vision.loading import computing, load, quiet, read_out
 from vision.spans import Marks, Pass, passes, suited
-from vision.types import Detection, Image, Prompt, Thresholds
+from vision.types import Image, Prompt
 from vision.vocabulary import unknown
 
 WEIGHTS = "folder"
@@ -67,12 +67,11 @@ class GroundingDino:
     def digest(self) -> str:
         return self._digest
 
-    def detect(self, images: Sequence[Image], prompt: Prompt, thresholds: Thresholds) -> list[list[Detection]]:
-        """Boxes of each image, best first. Raises PromptMissing, MediaUnreadable, ModelError."""
-        return selected(images, self.candidates(images, prompt, floor=min(FLOOR, thresholds.box)), thresholds)
-
     def candidates(self, images: Sequence[Image], prompt: Prompt, *, floor: float = FLOOR, most: int = MOST) -> list[list[Candidate]]:
-        """Before thresholds and suppression. A prompt of more tokens than the model reads takes several passes."""
+        """Of each image, best first, before thresholds and suppression. Raises PromptMissing, RequestError, MediaUnreadable, ModelError.
+
+        A prompt of more tokens than the model reads takes several passes.
+        """
         runs = passes(prompt, self._encode, self._marks, room=self._model.config.max_text_len)
         found: list[list[Candidate]] = [[] for _ in images]
         for indices, size in self._batches(images):
