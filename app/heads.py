@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from vision import figures
 from vision.errors import RequestError
 from vision.store import Entry, Store
 
-HEADERS = ["", "head", "made", "names", "boxes", "right", "named at all", "macro F1"]
-FIGURES = {"accuracy": "right names", "coverage": "named at all", "accuracy_named": "right, of those named", "macro_f1": "macro F1"}
+SHOWN = ("accuracy", "coverage", "macro_f1")
+HEADERS = ["", "head", "made", "names", "boxes", *(figures.FIGURES[each] for each in SHOWN)]
 NONE_YET = "No head yet. Name some boxes in Label Studio, then press **Start training** there or run `dinolabel train`."
 WIDTH, HEIGHT, PAD = 640, 220, 44  # of the curve, SVG units
 
@@ -72,7 +73,9 @@ class HeadsTab:
         rows = [["names", ", ".join(first.labels), ", ".join(second.labels), _new(first.labels, second.labels)]]
         boxes = [sum(each.trained_on.values()) for each in (first, second)]
         rows.append(["boxes learnt from", *map(str, boxes), f"{boxes[1] - boxes[0]:+d}"])
-        rows += [_figure(words, first.metrics.get(key), second.metrics.get(key)) for key, words in FIGURES.items()]
+        before, after = first.metrics, second.metrics
+        for key, words in figures.FIGURES.items():
+            rows.append([words, figures.percent(before, key), figures.percent(after, key), figures.points(before, after, key)])
         return rows
 
     def pin(self, project: str | None, head: str | None) -> None:
@@ -97,13 +100,13 @@ class HeadsTab:
         return sum(self._store.get(project, entry.id).trained_on.values())
 
     def _line(self, project: str, entry: Entry, marks: str) -> list[str]:
-        figures = [_percent(entry.metrics.get(key)) for key in ("accuracy", "coverage", "macro_f1")]
+        shares = [figures.percent(entry.metrics, key) for key in SHOWN]
         made = entry.at[:16].replace("T", " ")
-        return [marks, entry.id, made, ", ".join(entry.labels), f"{self._boxes(project, entry):,}", *figures]
+        return [marks, entry.id, made, ", ".join(entry.labels), f"{self._boxes(project, entry):,}", *shares]
 
 
 def curve(points: Sequence[tuple[int, Entry]]) -> str:
-    """Macro F1 (with its interval where it has one) against approved boxes, as SVG in the page's own colours; "" with nothing to draw."""
+    """Macro-F1 (with its interval where it has one) against approved boxes, as SVG in the page's own colours; "" with nothing to draw."""
     measured = [(boxes, entry.metrics) for boxes, entry in points if isinstance(entry.metrics.get("macro_f1"), int | float)]
     if not measured:
         return ""
@@ -116,7 +119,8 @@ def curve(points: Sequence[tuple[int, Entry]]) -> str:
         for each in (0.0, 0.5, 1.0)
     )
     dots = "".join(f"{_whisker(x, metrics)}<circle cx='{x:.1f}' cy='{y:.1f}' r='4'/>" for x, y, metrics in places)
-    words = f'<text x="{WIDTH / 2}" y="{HEIGHT - 4}" text-anchor="middle">up to {most:,} approved boxes · macro F1 held out</text>'
+    legend = f"up to {most:,} approved boxes · {figures.FIGURES['macro_f1']} held out"
+    words = f'<text x="{WIDTH / 2}" y="{HEIGHT - 4}" text-anchor="middle">{legend}</text>'
     return (
         f'<svg class="curve" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="Learning curve">{grid}'
         f'<polyline points="{line}"/>{dots}{words}</svg>'
@@ -132,15 +136,6 @@ def _whisker(x: float, metrics: Mapping[str, Any]) -> str:
     if not interval:
         return ""
     return f'<line class="interval" x1="{x:.1f}" x2="{x:.1f}" y1="{_height(interval[0])}" y2="{_height(interval[1])}"/>'
-
-
-def _figure(words: str, one: Any, other: Any) -> list[str]:
-    both = isinstance(one, int | float) and isinstance(other, int | float)
-    return [words, _percent(one), _percent(other), f"{100 * (other - one):+.0f} points" if both else "–"]
-
-
-def _percent(value: Any) -> str:
-    return f"{value:.0%}" if isinstance(value, int | float) else "–"
 
 
 def _new(one: Sequence[str], other: Sequence[str]) -> str:

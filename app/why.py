@@ -1,13 +1,11 @@
 """Why a box has its name: the approved crops that are most like it, as pictures.
 
-Knows an export's manifest (its `crop` and the parts of a row's id) and bundles' ids; nothing of Gradio or training.
+Where the crop of an id lies is vision/reasons.py's.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +13,9 @@ import numpy as np
 
 from vision.errors import MediaError
 from vision.media import open_image
+from vision.reasons import crop_files
 from vision.store import PROJECT
 from vision.types import Pixels
-
-MANIFEST = "manifest.jsonl"
 
 
 class Why:
@@ -30,34 +27,16 @@ class Why:
     def crops(self, version: str | None, row: Mapping[str, Any]) -> list[tuple[Pixels, str]]:
         """(picture, words) of each crop a row of the JSON leans on, nearest first; those that are no longer there are left out."""
         project = (version or "").partition("/")[0]
+        if self._exports is None or not PROJECT.fullmatch(project):
+            return []
+        because = row.get("because", ())
+        files = crop_files(self._exports / project, [str(each["crop"]) for each in because])
         found = []
-        for each in row.get("because", ()):
-            path = self._paths(project).get(str(each["crop"]))
+        for each in because:
+            path = files.get(str(each["crop"]))
             if path is not None and (pixels := _pixels(path)) is not None:
                 found.append((pixels, f"{each['label']} · {1 - float(each['distance']):.2f}"))
         return found
-
-    def _paths(self, project: str) -> Mapping[str, Path]:
-        if self._exports is None or not PROJECT.fullmatch(project):
-            return {}
-        manifest = self._exports / project / MANIFEST
-        try:
-            return _listed(manifest, manifest.stat().st_mtime_ns)
-        except OSError:
-            return {}
-
-
-@lru_cache(maxsize=8)
-def _listed(manifest: Path, modified: int) -> Mapping[str, Path]:
-    """Id of a row -> its crop's file, of those that lie inside the export. modified: so that a new export is read anew."""
-    home = manifest.parent.resolve()
-    found: dict[str, Path] = {}
-    for line in manifest.read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
-        path = (home / row["crop"]).resolve()
-        if path.is_relative_to(home):
-            found["/".join(str(row[key]) for key in ("task", "annotation", "region", "view"))] = path
-    return found
 
 
 def _pixels(path: Path) -> Pixels | None:

@@ -6,13 +6,13 @@ Knows headers only.
 from __future__ import annotations
 
 import hmac
-import ipaddress
 from urllib.parse import urlsplit
 
 from flask import Request
 
 from backend.errors import CrossSite, SecretWrong
 from backend.names import SECRET_HEADER
+from studio.loopback import is_loopback
 from vision.errors import SettingsError
 
 OPEN = frozenset({"/health"})
@@ -56,14 +56,6 @@ def shown(request: Request) -> list[str]:
 def same(one: str, other: str) -> bool:
     """In constant time, so that a wrong guess does not say how wrong it is."""
     return hmac.compare_digest(one.encode(), other.encode())
-
-
-def is_loopback(host: str) -> bool:
-    name = host.strip("[]").lower()
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return name == "localhost" or name.endswith(".localhost")
 
 
 def check_address(host: str, secret: str | None) -> None:

@@ -38,7 +38,7 @@ class Jobs:
     """folder: job table, queue and one log per job.
 
     queue: address of a Redis (redis://…); None keeps it in the folder. program: how our command line is started, for example
-    [sys.executable, "-m", "dinolabel"]. environment: of the children; settings and token are in it. exports: folder of the manifests.
+    [sys.executable, "-P", "-m", "dinolabel"]. environment: of the children; settings and token are in it. exports: folder of the manifests.
     verdicts: a project's verdicts so far, oldest first.
     """
 

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from vision.types import Thresholds
 
 ROOT = Path(__file__).resolve().parent.parent
-PROGRAM = (sys.executable, "-m", "dinolabel")
+# -P: without it Python looks for modules in the working folder first, and a training.py or vision.py there would be taken for ours.
+PROGRAM = (sys.executable, "-P", "-m", "dinolabel")
 
 
 def data_dir(settings: Settings, *parts: str) -> Path:
@@ -137,10 +138,13 @@ def _embedder(settings: Settings, *, deferred: bool) -> Embedder:
 
 def _perhaps_later(settings: Settings, kind: str, load: Callable[[], Any], asked: Mapping[str, object], deferred: bool) -> object:
     from vision import deferred as later
-    from vision.weights import find
+    from vision import plugs
+    from vision.weights import obtain
 
-    folder = find(getattr(settings, f"{kind}_weights"), kind, models_dir=settings.models_dir)
-    key = later.card_key(folder, kind, getattr(settings, kind), sorted(asked.items()))
+    name, weights = getattr(settings, kind), getattr(settings, f"{kind}_weights")
+    location = obtain(plugs.locate(kind, name, weights, models_dir=settings.models_dir))
+    read = weights if location.path is None else ""
+    key = later.card_key(location, kind, name, read, plugs.source(kind, name), sorted(asked.items()))
     cards = later.Cards(data_dir(settings) / "models.json")
     return later.deferred(cards, key, load) if deferred else later.noted(cards, key, load)
 
@@ -242,7 +246,8 @@ def service(settings: Settings, *, models: Pipeline | None = None, alone: Path |
     )  # fmt: skip
 
 
-def environment(settings: Settings) -> dict[str, str]:
-    """Of a child that runs this very dinolabel with these settings, secrets included."""
+def environment(settings: Settings | None = None) -> dict[str, str]:
+    """Environment of a child that runs this very dinolabel with these settings, secrets included. None: with our own environment's."""
     path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, **settings.environment(), "PYTHONPATH": os.pathsep.join(path), "PYTHONUNBUFFERED": "1"}
+    told = settings.environment() if settings is not None else {}
+    return {**os.environ, **told, "PYTHONPATH": os.pathsep.join(path), "PYTHONUNBUFFERED": "1"}

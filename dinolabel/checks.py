@@ -18,8 +18,8 @@ from typing import Literal
 
 from dinolabel import build, weights, words
 from dinolabel.settings import Settings
-from vision.errors import DinolabelError
-from vision.weights import HUB_ID
+from vision.errors import DinolabelError, WeightsMissing
+from vision.weights import obtain
 
 Level = Literal["ok", "warn", "bad"]
 PACKAGES = ("torch", "transformers", "label-studio", "label-studio-sdk", "gradio", "flask", "huey")
@@ -99,14 +99,16 @@ def data_folder(settings: Settings) -> Iterator[Finding]:
 
 def weights_here(settings: Settings) -> Iterator[Finding]:
     for each in weights.find(settings):
-        if each.here:
-            yield Finding("ok", each.kind, str(each))
-        elif each.where == "hub" and HUB_ID.fullmatch(each.name) and not each.name.startswith("."):
-            amount = f" ({words.size(each.size)})" if each.size else ""
+        if each.where == "hub":
+            size = weights.size(each)
+            amount = f" ({words.size(size)})" if size else ""
             fix = "Nothing to do where the hub is reached; else copy the folder here and set DINOLABEL_MODELS_DIR."
             yield Finding("warn", each.kind, f"{each.name} is not here yet: downloaded at the first use{amount}", fix)
-        else:
-            yield Finding("bad", each.kind, f"there is no {each.name}", "Name a hub id, a folder, or `nano`.")
+            continue
+        try:
+            yield Finding("ok", each.kind, weights.described(obtain(each)))
+        except WeightsMissing as error:
+            yield Finding("bad", each.kind, str(error), error.hint)
 
 
 def device(settings: Settings) -> Iterator[Finding]:

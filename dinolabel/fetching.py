@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dinolabel import console, plan, words
+from dinolabel import console, plan, weights, words
 from dinolabel.settings import Settings
 from vision.errors import ModelError, RequestError, WeightsMissing, first_line
 from vision.weights import HUB_FILES, HUB_ID, HUB_WAIT, NANO
@@ -59,12 +59,12 @@ def fetch(
     target = to or settings.models_dir
     if target is None:
         raise RequestError("Where to? There is no models_dir.", hint="Add --to FOLDER.")
-    named = ids or [each for each in (settings.detector_weights, settings.embedder_weights) if each != NANO]
+    named = ids or [each.name for each in weights.find(settings) if each.needs == "folder" and each.name != NANO]
     if wrong := [each for each in named if not HUB_ID.fullmatch(each)]:
         raise RequestError(f"{wrong[0]!r} is no hub id.", hint="They read organisation/name, such as IDEA-Research/grounding-dino-tiny.")
     offers = [ask_hub(each, revision) for each in named]
     if not offers:
-        raise RequestError("There is nothing to fetch: the settings use the embedded weights.", hint="Name a hub id.")
+        raise RequestError("There is nothing to fetch: the settings name no weights of the hub.", hint="Name a hub id.")
     lines = [line for offer in offers for line in offer.lines()]
     plan.Plan("Fetch weights", (*lines, ("into", str(target)), ("again", "goes on where it stopped"))).show()
     if not plan.agreed(yes=yes):

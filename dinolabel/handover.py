@@ -19,6 +19,7 @@ from exporters.crops import OUR_GROUP, OUR_SPLIT
 from exporters.dropping import rows_of
 from exporters.foldernames import safe
 from studio.label_config import LabelConfig, with_name
+from studio.names import find_label
 from studio.picture_key import value_at
 from studio.results import to_prediction, to_result
 from vision.errors import MediaUnreadable
@@ -47,7 +48,7 @@ class Handed:
 def lacking(label_config: str, labels: Sequence[str]) -> list[str]:
     """Classes that a label config has no label for."""
     known = LabelConfig.parse(label_config).labels
-    return [label for label in labels if label not in known]
+    return [label for label in labels if find_label(label, known) is None]
 
 
 def hand_over(

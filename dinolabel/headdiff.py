@@ -9,14 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from vision.bundle import Bundle
+from vision.figures import FIGURES, measured
 
-FIGURES = {
-    "accuracy": "right names",
-    "coverage": "named at all",
-    "accuracy_named": "right of those",
-    "macro_f1": "macro F1",
-    "ece": "calibration error",
-}
 Line = tuple[str, str, str]
 
 
@@ -41,9 +35,7 @@ def making(before: Bundle, after: Bundle) -> Iterator[Line]:
 
 def figures(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Line]:
     """(what, before, after) of the gate's measurements, each on its own held-out pictures; – where there is none."""
-    for key, words in FIGURES.items():
-        if key in before or key in after:
-            yield words, _figure(before, key), _figure(after, key)
+    yield from ((words, one, other) for words, (one, other) in measured(before, after))
     scores = (before.get("per_label", {}), after.get("per_label", {}))
     for name in sorted({*scores[0], *scores[1]}):
         yield f"found: {name}", _recall(scores[0].get(name)), _recall(scores[1].get(name))
@@ -56,7 +48,7 @@ def on_the_same(receipt: Mapping[str, Any], before_id: str) -> str | None:
         return None
     change = found["candidate"] - found["current"]
     interval = f"95 % interval {found['low']:+.2f} to {found['high']:+.2f}"
-    return f"macro F1 {found['current']:.2f} → {found['candidate']:.2f} ({change:+.2f}, {interval})"
+    return f"{FIGURES['macro_f1']} {found['current']:.2f} → {found['candidate']:.2f} ({change:+.2f}, {interval})"
 
 
 def looks_at(bundle: Bundle) -> str:
@@ -89,13 +81,6 @@ def _objects(bundle: Bundle) -> dict[str, str]:
 
 def _count(value: int | None) -> str:
     return "–" if value is None else f"{value:,}"
-
-
-def _figure(metrics: Mapping[str, Any], key: str) -> str:
-    value, interval = metrics.get(key), metrics.get(f"{key}_interval")
-    if not isinstance(value, int | float):
-        return "–"
-    return f"{value:.2f}" + (f" ({interval[0]:.2f} to {interval[1]:.2f})" if interval else "")
 
 
 def _recall(score: Mapping[str, Any] | None) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import build, choice, console, heads, options, plan, words
+from dinolabel import build, choice, console, heads, options, plan, weights, words
 from dinolabel.settings import Settings
 
 if TYPE_CHECKING:
@@ -86,14 +86,21 @@ def _package(settings: Settings, recipe: Recipe) -> Package:
         embedder=settings.embedder,
         input_size=settings.input_size,
         version=recipe.version,
+        weights={
+            each.kind: name for each, name in zip(weights.find(settings), weights.pair(settings), strict=True) if each.needs == "none"
+        },
         about={"project": recipe.project, "head": recipe.bundle_id, "made_by": version("dinolabel"), "made_at": _now()},
     )
 
 
 def _save(settings: Settings, out: Path, recipe: Recipe, package: Package, *, title: str) -> Path:
     from vision.package import save
-    from vision.weights import find
+    from vision.plugs import locate
+    from vision.weights import obtain
 
+    where = {"models_dir": settings.models_dir}
+    detector = obtain(locate("detector", settings.detector, settings.detector_weights, **where))
+    embedder = obtain(locate("embedder", settings.embedder, settings.embedder_weights, **where)) if recipe.bundle else None
     facts = {
         "title": title, "made_by": version("dinolabel"), "at": _now()[:10], "version": recipe.version, "folder": out.name,
         "phrases": words.listed(list(package.labels)), "names": words.listed(sorted(set(package.names.values()))) or "nobody yet",
@@ -101,8 +108,8 @@ def _save(settings: Settings, out: Path, recipe: Recipe, package: Package, *, ti
     return save(
         out,
         package,
-        detector=find(settings.detector_weights, "detector", models_dir=settings.models_dir),
-        embedder=find(settings.embedder_weights, "embedder", models_dir=settings.models_dir) if recipe.bundle else None,
+        detector=detector.path,
+        embedder=embedder.path if embedder else None,
         bundle=recipe.bundle,
         readme=README.format(**facts),
     )

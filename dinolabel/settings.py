@@ -60,10 +60,11 @@ class Settings(BaseSettings):
 
     detector: str = Field("grounding_dino", description="Which file of vision/detectors finds the boxes: grounding_dino or owlv2.")
     detector_weights: str = Field(
-        "IDEA-Research/grounding-dino-tiny", description="Hub id, local folder, or `nano` (embedded, for trying out)."
+        "IDEA-Research/grounding-dino-tiny",
+        description="Hub id, local folder, `nano` (embedded, for trying out), or the file that the detector reads.",
     )
     embedder: str = Field("dinov2", description="Which file of vision/embedders turns crops into features.")
-    embedder_weights: str = Field("facebook/dinov2-small", description="Hub id, local folder, or `nano`.")
+    embedder_weights: str = Field("facebook/dinov2-small", description="Hub id, local folder, `nano`, or the file that the embedder reads.")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1 or mps.")
     precision: str = Field(
         "auto", description="auto (float32 on CPU, float16 on CUDA), float32, bfloat16 (slow on CPUs without it) or float16."

@@ -83,6 +83,6 @@ def _calls(studio: Studio) -> Iterator[Finding]:
 
 
 def _loopback(url: str) -> bool:
-    from studio.network import is_loopback
+    from studio.loopback import is_loopback
 
     return is_loopback(urlsplit(url).hostname or "")

@@ -1,22 +1,19 @@
 """Where the weights in the settings are, how large, and what will be downloaded: for plans and `doctor`, without loading any.
 
-Knows names, folders and the hub's cache folder; never opens a model.
+Where they are looked for is vision/weights.py's.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
 
 from dinolabel import console, words
 from dinolabel.settings import Settings
-from vision.weights import NANO, NANO_FOLDER
+from vision.weights import NANO, WeightsLocation, obtain
 
 HUB = "hub"
-Where = Literal["embedded", "folder", "cache", "hub"]
 # model.safetensors as the hub lists it; other weights are measured when they are here
 KNOWN_SIZES = {
     "IDEA-Research/grounding-dino-tiny": 689_359_096,
@@ -25,26 +22,20 @@ KNOWN_SIZES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """kind: detector or embedder. name: as the settings say. path: the folder they are in, None when they are not here. size: bytes."""
+def described(location: WeightsLocation) -> str:
+    """`nano (embedded, for trying out, 18 MB)`: name, place and size, for plans and `doctor`."""
+    places = {
+        "embedded": "embedded, for trying out", "folder": f"in {location.path}", "file": "a file", "cache": "downloaded before"
+    }  # fmt: skip
+    if location.where == "none":
+        return f"{location.name} (needs no weights)"
+    amount = size(location)
+    return f"{location.name} ({places.get(location.where, 'not here yet')}{f', {words.size(amount)}' if amount else ''})"
 
-    kind: str
-    name: str
-    where: Where
-    path: Path | None
-    size: int | None
 
-    @property
-    def here(self) -> bool:
-        return self.path is not None
-
-    def __str__(self) -> str:
-        amount = f", {words.size(self.size)}" if self.size else ""
-        place = {"embedded": "embedded, for trying out", "folder": f"in {self.path}", "cache": "downloaded before"}.get(
-            self.where, "not here yet"
-        )
-        return f"{self.name} ({place}{amount})"
+def size(location: WeightsLocation) -> int | None:
+    """Bytes; None when they are not here and not known."""
+    return location.size or KNOWN_SIZES.get(location.name)
 
 
 def flags(weights: str | None) -> dict[str, str]:
@@ -60,62 +51,31 @@ def pair(settings: Settings) -> tuple[str, str]:
     return settings.detector_weights, settings.embedder_weights
 
 
-def find(settings: Settings) -> tuple[Weights, Weights]:
+def find(settings: Settings) -> tuple[WeightsLocation, WeightsLocation]:
     """Detector's and embedder's."""
-    return _find("detector", settings.detector_weights, settings.models_dir), _find(
-        "embedder", settings.embedder_weights, settings.models_dir
-    )
+    from vision.plugs import locate
 
-
-def _find(kind: str, name: str, models_dir: Path | None) -> Weights:
-    if name == NANO:
-        folder = NANO_FOLDER / kind
-        return Weights(kind, name, "embedded", folder if folder.is_dir() else None, _size(folder))
-    for folder in _folders(name, models_dir):
-        if folder.is_dir():
-            return Weights(kind, name, "folder", folder, _size(folder))
-    for snapshot in sorted(_hub_cache().joinpath(f"models--{name.replace('/', '--')}", "snapshots").glob("*")):
-        if any(snapshot.glob("*.safetensors")):
-            return Weights(kind, name, "cache", snapshot, _size(snapshot))
-    return Weights(kind, name, "hub", None, KNOWN_SIZES.get(name))
-
-
-def _folders(name: str, models_dir: Path | None) -> Iterator[Path]:
-    yield Path(name).expanduser()
-    if models_dir is not None:
-        yield from (models_dir / each for each in (name, name.replace("/", "--"), name.rsplit("/", 1)[-1]))
-
-
-def _hub_cache() -> Path:
-    """Where huggingface_hub keeps downloads; its own order of environment variables."""
-    from huggingface_hub.constants import HF_HUB_CACHE
-
-    return Path(HF_HUB_CACHE)
-
-
-def _size(folder: Path) -> int | None:
-    files = list(folder.rglob("*.safetensors")) if folder.is_dir() else []
-    return sum(os.stat(each).st_size for each in files) or None
+    where = {"models_dir": settings.models_dir}
+    detector = locate("detector", settings.detector, settings.detector_weights, **where)
+    return detector, locate("embedder", settings.embedder, settings.embedder_weights, **where)
 
 
 def fetch(settings: Settings) -> None:
     """Have the weights on this machine: downloads what is not. Raises WeightsMissing when the hub is out of reach."""
-    from vision.weights import find as have
-
     for each in find(settings):
         if not each.here:
             with console.step(f"Downloading {each.name}") as came_out:
-                have(each.name, each.kind, models_dir=settings.models_dir)
+                obtain(each)
                 came_out(f"Downloaded {each.name}")
 
 
 def plan_lines(settings: Settings, *, names: bool = True) -> list[tuple[str, str]]:
     """What a plan says about weights: which, and what must be downloaded. names: without, the embedder is not needed."""
     found = find(settings)[: 2 if names else 1]
-    lines = [(each.kind, str(each)) for each in found]
+    lines = [(each.kind, described(each)) for each in found]
     missing = [each for each in found if not each.here]
     if missing and all(each.where == "hub" for each in missing):
-        total = sum(each.size or 0 for each in missing)
+        total = sum(size(each) or 0 for each in missing)
         amount = f"about {words.size(total)}" if total else "an amount we do not know"
         lines.append(("downloads", f"{amount} from the hub, once"))
     return lines
@@ -146,6 +106,8 @@ def prompt_lines(phrases: Iterable[str]) -> list[tuple[str, str]]:
 
 def seconds_a_picture(settings: Settings) -> float | None:
     """A rough figure for a CPU: measured at 800 px, divided among the cores. None: unknown weights, or a GPU may be used."""
+    if settings.detector != "grounding_dino":
+        return None
     if settings.detector_weights == NANO:
         return 0.2
     on_cpu = settings.device == "cpu" or (settings.device == "auto" and not _gpu_likely())

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from studio.names import normal
 from vision.errors import PromptMissing, RequestError
 from vision.types import Prompt
 
@@ -20,7 +21,7 @@ def prompt_map(texts: Iterable[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for text in texts:
         label, _, phrases = text.rpartition("=")
-        label = " ".join(label.split())
+        label = normal(label)
         if "=" in text and not label:
             raise RequestError(
                 f"The prompt {text!r} has no label before the =.", hint='Write label=phrase, for example "dog=dog face, puppy".'
@@ -37,7 +38,7 @@ def prompt_map(texts: Iterable[str]) -> dict[str, str]:
 
 def names(texts: Iterable[str], *, labels: Iterable[str] = ()) -> list[str]:
     """`tom,felix` as a list, in order. Raises RequestError for a name given twice or one that is a prompt's label already."""
-    found = [name for text in texts for each in re.split(r"[,;\n]", text) if (name := " ".join(each.split()))]
+    found = [name for text in texts for each in re.split(r"[,;\n]", text) if (name := normal(each))]
     taken = {each.casefold(): "a prompt's label" for each in labels}
     for name in found:
         if name.casefold() in taken:

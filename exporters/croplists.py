@@ -9,13 +9,15 @@ import itertools
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import PIL.Image
 
-from exporters.whole import Tray
 from vision.durable import whole
 from vision.types import Pixels
+
+if TYPE_CHECKING:
+    from exporters.whole import Tray
 
 MANIFEST = "manifest.jsonl"
 METADATA = "crops/metadata.jsonl"

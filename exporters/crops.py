@@ -17,12 +17,13 @@ from typing import Any, Unpack
 import structlog
 
 from exporters.approved import Selection, approved
-from exporters.croplists import MANIFEST, save, write_lists
+from exporters.croplists import save, write_lists
 from exporters.foldernames import folder_names, safe
 from exporters.frame import framed
 from exporters.gather import Find, How, OpenImage
 from exporters.journal import Journal, digest
 from exporters.report import DISAGREE, NothingExported, Report, small
+from exporters.unlisted import CROPS
 from exporters.whole import Tray, resumed
 from exporters.wish import Wish
 from studio.label_config import LabelConfig
@@ -82,7 +83,7 @@ def export(
     selection = approved(tasks, config, generic_is_unknown=how.get("generic_is_unknown", False), annotators=wish.annotators)
     folders = folder_names(each.label for each in selection.judged if each.kind == "named" and each.label)
     terms = [FORMAT, RULES, asdict(policy), folders, wish.group_by]
-    with resumed(out, mark=MANIFEST) as (folder, path), Journal(path, terms) as journal:
+    with resumed(out, name=CROPS) as (folder, path), Journal(path, terms) as journal:
         writer = _Writer(Tray(folder), policy, folders, how["open_image"], how.get("find"), wish.group_by)
         for done, (task, judged) in enumerate(selection.by_task.items()):
             progress(done, len(selection.by_task))

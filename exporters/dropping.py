@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from exporters import filelist
 from exporters.croplists import MANIFEST
 from vision.durable import whole
 from vision.errors import RequestError
@@ -59,9 +60,11 @@ def drop(folder: Path, numbers: Collection[int]) -> list[Row]:
     going = [row for row in rows if row["number"] in numbers or not (folder / row["crop"]).is_file()]
     gone = {row["number"] for row in going}
     aside = [_aside(folder, row) for row in going]
+    filelist.update(folder, moved={row["crop"]: row["dropped"] for row in aside})
     # the list of dropped ones first: after a crash in between a crop is in both, and the next drop settles it
     write_rows(folder / DROPPED_ROWS, [*(row for row in rows_of(folder / DROPPED_ROWS) if row["number"] not in gone), *aside])
     write_rows(folder / MANIFEST, [row for row in rows if row["number"] not in gone])
+    filelist.update(folder, changed={MANIFEST, DROPPED_ROWS})
     return aside
 
 
@@ -81,6 +84,7 @@ def restore(folder: Path, numbers: Collection[int]) -> list[Row]:
         back.append({key: value for key, value in row.items() if key != "dropped"})
     write_rows(folder / MANIFEST, sorted([*rows, *back], key=lambda row: int(row["number"])))
     write_rows(folder / DROPPED_ROWS, [row for row in dropped if row not in coming])
+    filelist.update(folder, changed={MANIFEST, DROPPED_ROWS}, moved={row["dropped"]: row["crop"] for row in coming})
     return back
 
 

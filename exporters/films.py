@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from studio.names import normal
 from vision import walk
 from vision.errors import RequestError
 from vision.frames import VIDEO_SUFFIXES
@@ -70,13 +71,13 @@ def _by_name(stem: str) -> tuple[str, Side] | None:
     found = STEM.fullmatch(stem)
     if found is None:
         return None
-    return " ".join(found["label"].split()), "held_out" if found["part"].lower().startswith("test") else "train"
+    return normal(found["label"]), "held_out" if found["part"].lower().startswith("test") else "train"
 
 
 def _by_folder(relative: Path) -> tuple[str, Side]:
     label, *inner = relative.parts
     tested = TEST.fullmatch(relative.stem) or any(part.lower() == "test" for part in inner[:-1])
-    return " ".join(label.split()), "held_out" if tested else "train"
+    return normal(label), "held_out" if tested else "train"
 
 
 def _from_csv(path: Path) -> Films:
@@ -91,6 +92,7 @@ def _from_csv(path: Path) -> Films:
 
 def _row(path: Path, line: int, row: dict[str, str | None]) -> Film:
     video, label, split = (" ".join((row.get(key) or "").split()) for key in ("video", "class", "split"))
+    label = normal(label)
     if not video or not label or split.lower() not in SPLITS:
         raise RequestError(
             f"{path.name}, line {line}: a video, a class and, if you like, train or test are needed; got {list(row.values())}.",

@@ -105,7 +105,7 @@ def gathered(
     """
     wish, generic_is_unknown = how.get("wish", Wish()), how.get("generic_is_unknown", False)
     terms = [FORMAT, RULES, name, asdict(wish), repr(config), generic_is_unknown]
-    with resumed(out, mark=MARK) as (folder, path), Journal(path, terms) as journal:
+    with resumed(out, name=name) as (folder, path), Journal(path, terms) as journal:
         gatherer = _Gatherer(config, wish, generic_is_unknown, journal, Tray(folder), how["open_image"], how["find"], place)
         gatherer.all(tasks, how.get("progress", lambda done, total: None))
         found = gatherer.result()

@@ -21,6 +21,7 @@ from exporters.crops import FORMAT, SUMMARY
 from exporters.films import Film, Films
 from exporters.foldernames import folder_names
 from exporters.keeping import Look, Rules, fresh, sharp
+from exporters.unlisted import FILMS
 from exporters.whole import whole
 from vision.bundle import UNKNOWN_LABEL
 from vision.cropping import cut
@@ -90,7 +91,7 @@ def harvest(work: Work, out: Path) -> Harvest:
     never learnt from. Raises ExportRefused when `out` holds other things, MediaError when no video gave anything.
     """
     remembered = dropping.remembered(out)
-    with whole(out, mark=MANIFEST) as folder:
+    with whole(out, name=FILMS) as folder:
         taken, tallies, failed = _all_films(work, folder)
         rows = _numbered(work, folder, taken)
         rows, dropped = dropping.again(remembered, rows, folder)

@@ -16,6 +16,7 @@ from datasets.arrow_writer import ArrowWriter
 
 from exporters.gather import Gathered, How, Json, gathered
 from exporters.parquet import row
+from exporters.place import SCRATCH
 from exporters.report import Report
 from studio.label_config import LabelConfig
 
@@ -26,13 +27,14 @@ def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[
     """Write `out`, whole or not at all. Raises ExportRefused."""
     with (
         gathered(tasks, config, out, name="hf", place=lambda picture: None, **how) as found,
-        tempfile.TemporaryDirectory(dir=found.tray.folder.parent) as beside,
+        tempfile.TemporaryDirectory(prefix=SCRATCH, dir=found.tray.folder.parent) as beside,
     ):
         tables = datasets.DatasetDict({_name(side): _table(found, side, Path(beside)) for side in _sides(found)})
         quiet = datasets.are_progress_bars_disabled()
         datasets.disable_progress_bars()
         for side in tables:  # of an earlier run that was stopped
-            shutil.rmtree(found.tray.folder / side, ignore_errors=True)
+            shutil.rmtree(found.tray.claim(side), ignore_errors=True)
+        found.tray.path("dataset_dict.json")
         tables.save_to_disk(found.tray.folder)
         if not quiet:
             datasets.enable_progress_bars()

@@ -39,7 +39,7 @@ def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[
     wish, progress = how.get("wish", Wish()), how.get("progress", lambda done, total: None)
     tally = Tally(config.learnt, wish.unverified)
     failed: list[Json] = []
-    with whole(out, mark=MARK) as folder:
+    with whole(out, name="labelstudio") as folder:
         files = _Files(folder)
         for done, task in enumerate(readable(tasks, failed)):
             progress(done, 0)

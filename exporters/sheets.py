@@ -5,7 +5,8 @@ Knows rows and their crop files; draws pictures, decides nothing.
 
 from __future__ import annotations
 
-import shutil
+import itertools
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import groupby
@@ -15,7 +16,10 @@ from typing import Any
 import PIL.Image
 from PIL import ImageDraw, ImageFont
 
+from exporters import filelist
 from exporters.foldernames import folder_names
+from exporters.place import own_files
+from exporters.unlisted import FILMS
 
 FOLDER = "sheets"
 COLUMNS, LINES = 8, 16  # crops across, and lines of a page: a page is about as high as three screens
@@ -27,20 +31,31 @@ Line = tuple[str, Sequence[Row]]  # a heading, or up to COLUMNS crops
 
 
 def write(folder: Path, rows: Sequence[Row]) -> dict[str, list[Path]]:
-    """Draw sheets/CLASS.jpg (CLASS-2.jpg, … for more than fit) and take away those of before; paths by class."""
+    """Draw sheets/CLASS.jpg (CLASS-2.jpg, … for more than fit) and take away ours of before; paths by class."""
     place = folder / FOLDER
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir()
     labels = list(dict.fromkeys(row["label"] for row in rows))
     names, written = folder_names(labels), {}
+    before = [each.path for each in own_files(folder, FILMS) if each.path.startswith(f"{FOLDER}/")]
+    for each in before:
+        filelist.remove(folder, each)
+    place.mkdir(exist_ok=True)
     for label in labels:
         lines = list(_lines(label, [row for row in rows if row["label"] == label]))
         pages = [lines[start : start + LINES] for start in range(0, len(lines), LINES)]
         paths = [place / (f"{names[label]}.jpg" if number == 1 else f"{names[label]}-{number}.jpg") for number in range(1, len(pages) + 1)]
-        for path, page in zip(paths, pages, strict=True):
+        written[label] = [_free(path) for path in paths]
+        for path, page in zip(written[label], pages, strict=True):
             _page(folder, page).save(path, quality=85)
-        written[label] = paths
+    filelist.update(folder, changed={*before, *(path.relative_to(folder).as_posix() for paths in written.values() for path in paths)})
     return written
+
+
+def _free(path: Path) -> Path:
+    """The path, or one like it where a person's own file lies."""
+    number = itertools.count(1)
+    while os.path.lexists(path):
+        path = path.with_name(f"{path.stem}_{next(number)}{path.suffix}")
+    return path
 
 
 def _lines(label: str, rows: Sequence[Row]) -> Iterator[Line]:

@@ -5,139 +5,147 @@ Knows folders only; what a format writes into it is the format's business.
 
 from __future__ import annotations
 
-import fcntl
+import json
 import os
-import shutil
 import tempfile
-import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from vision.errors import RequestError
+from exporters import filelist, unlisted
+from exporters.place import JOURNAL, LOCK, PARTIAL, PATHS, UNFINISHED, Asked, ExportRefused, Place, stopped, unfinished
 
-UNFINISHED = ".unfinished"
-STALE_SECONDS = 24 * 3600  # a half-made folder older than this belongs to a run that was killed
-
-
-class ExportRefused(RequestError):
-    """The folder to write holds something that is no earlier export of the same format."""
-
-    hint = "Name a new or empty folder with --out."
+__all__ = ["UNFINISHED", "ExportRefused", "Tray", "refuse_strangers", "resumed", "unfinished", "whole"]
 
 
 @contextmanager
-def resumed(out: Path, *, mark: str) -> Iterator[tuple[Path, Path]]:
+def resumed(out: Path, *, name: str) -> Iterator[tuple[Path, Path]]:
     """Like `whole`, but what was written stays beside `out` when the block is stopped, and the next call finds it again.
 
     Yields the folder to write and the path of a journal that may tell what is in it. A second export to `out` at the same time works in
     a folder of its own and cannot be resumed.
     """
-    out = out.absolute()
-    refuse_strangers(out, mark=mark)
-    place = unfinished(out)
+    out = Path(os.path.realpath(out))
+    place = Place(unfinished(out), out)
     try:
-        _sweep(out)
-        (place / "whole").mkdir(parents=True, exist_ok=True)
-        lock = (place / "lock").open("w")
+        lock = place.lock()
     except OSError as error:
         raise ExportRefused(f"{out} cannot be made: {error.strerror}.") from error
+    if lock is None:
+        with whole(out, name=name) as partial, tempfile.TemporaryDirectory() as beside:
+            yield partial, Path(beside) / JOURNAL
+        return
     with lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            with whole(out, mark=mark) as partial, tempfile.TemporaryDirectory() as beside:
-                yield partial, Path(beside) / "journal.jsonl"
-            return
-        (place / "whole").mkdir(parents=True, exist_ok=True)  # a run that ended just now took it with it
-        yield place / "whole", place / "journal.jsonl"
-        _swap(place / "whole", out)
-        shutil.rmtree(place, ignore_errors=True)
+            place.begin()
+            refuse_strangers(out, name=name)
+        except BaseException:
+            place.leave()
+            raise
+        yield place.whole, place.folder / JOURNAL
+        filelist.write(place.whole, name)
+        place.exchange(name)
+        place.discard()
 
 
 @contextmanager
-def whole(out: Path, *, mark: str) -> Iterator[Path]:
+def whole(out: Path, *, name: str) -> Iterator[Path]:
     """A new folder beside `out` that takes its place when the block ends well, and vanishes when it does not.
 
-    mark: the file that tells an earlier export, which is replaced. Raises ExportRefused when `out` holds other things or cannot be made.
+    name: which export it is. Of an earlier one there our unchanged files are replaced, what a person added stays. Raises ExportRefused
+    when `out` holds other things or cannot be made.
     """
-    out = out.absolute()
-    refuse_strangers(out, mark=mark)
+    out = Path(os.path.realpath(out))
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         _sweep(out)
-        partial = Path(tempfile.mkdtemp(prefix=_prefix(out), dir=out.parent))
-        partial.chmod(0o755)
+        refuse_strangers(out, name=name)
+        place = Place(Path(tempfile.mkdtemp(prefix=f".{out.name}{PARTIAL}", dir=out.parent)), out)
+        lock = place.lock()
+        place.whole.mkdir()
     except OSError as error:
         raise ExportRefused(f"{out} cannot be made: {error.strerror}.") from error
-    try:
-        yield partial
-        _swap(partial, out)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    assert lock is not None, "nobody else knows of the folder"
+    with lock:
+        try:
+            yield place.whole
+            filelist.write(place.whole, name)
+            place.exchange(name)
+        finally:
+            place.settle()
+            place.discard()
 
 
-def refuse_strangers(out: Path, *, mark: str) -> None:
-    """Raises ExportRefused when `out` is a file, or a folder that has things in it but not `mark`."""
+def refuse_strangers(out: Path, *, name: str) -> None:
+    """Raises ExportRefused when `out` is a file, or a folder that has things in it but no export of this name."""
     if out.exists() and not out.is_dir():
         raise ExportRefused(f"{out} is a file.")
-    if out.is_dir() and any(out.iterdir()) and not (out / mark).is_file():
+    if not out.is_dir() or not any(out.iterdir()):
+        return
+    there = filelist.export_of(out) or unlisted.export_of(out)
+    if there is None:
         raise ExportRefused(f"{out} holds other things than an export; it is left as it is.")
-
-
-def unfinished(out: Path) -> Path:
-    """Where a stopped export to `out` waits to go on."""
-    return out.with_name(f".{out.name}{UNFINISHED}")
+    if there != name:
+        raise ExportRefused(f"{out} holds an export of {there}; it is left as it is.", hint="Name another folder with --out.")
 
 
 class Tray:
-    """A folder being filled. Files of an earlier, stopped run that this one did not ask for again go when it is tidied."""
+    """A folder being filled. Files of an earlier, stopped run that this one did not ask for again go when it is tidied.
+
+    What is asked for is noted beside the folder first, so that after a stop our files can be told from others.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._asked: set[str] = set()
+        self._noted = folder.parent / PATHS
+        self._known = Asked(self._noted)
+        self._handle: int | None = None
 
     def path(self, relative: str) -> Path:
         """Where a file goes; its folder is there."""
         path = self.folder / relative
         if relative not in self._asked:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._asked.add(relative)
+            self._note(relative)
         return path
+
+    def claim(self, relative: str) -> Path:
+        """A folder in which a library is about to write files of its own naming."""
+        self._note(f"{relative}/")
+        return self.folder / relative
 
     def adopt(self) -> None:
         """Keep every file that is there: a library wrote them."""
-        self._asked.update(path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*"))
+        self._asked.update(filelist.files(self.folder))
 
     def tidy(self) -> None:
         """Remove every file that nobody asked for, and folders left empty by it."""
-        for path in sorted(self.folder.rglob("*"), reverse=True):
-            if path.is_dir():
+        for path in list(filelist.files(self.folder)):
+            if path not in self._asked:
                 with suppress(OSError):
-                    path.rmdir()  # only an empty one goes
-            elif path.relative_to(self.folder).as_posix() not in self._asked:
-                path.unlink()
+                    (self.folder / path).rmdir() if path.endswith("/") else (self.folder / path).unlink()
+                filelist.prune(self.folder, (self.folder / path).parent)
 
+    def _note(self, relative: str) -> None:
+        if relative not in self._known and (handle := self._log()) is not None:
+            os.write(handle, json.dumps(relative).encode() + b"\n")
+        self._asked.add(relative)
 
-def _swap(partial: Path, out: Path) -> None:
-    earlier = partial.with_name(f"{partial.name}-earlier")
-    if out.exists():
-        os.replace(out, earlier)
-    try:
-        os.replace(partial, out)
-    except OSError:
-        if earlier.exists():
-            os.replace(earlier, out)
-        raise
-    shutil.rmtree(earlier, ignore_errors=True)
+    def _log(self) -> int | None:
+        """Where paths are noted, opened once; None for a folder that is no place of an export."""
+        if self._handle is None and self._noted.with_name(LOCK).is_file():
+            self._handle = os.open(self._noted, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            weakref.finalize(self, os.close, self._handle)
+        return self._handle
 
 
 def _sweep(out: Path) -> None:
-    for left in out.parent.glob(f"{_prefix(out)}*"):
-        with suppress(FileNotFoundError):  # another export may sweep at the same time
-            if time.time() - left.stat().st_mtime > STALE_SECONDS:
-                shutil.rmtree(left, ignore_errors=True)
-
-
-def _prefix(out: Path) -> str:
-    return f".{out.name}.partial-"
+    """End and remove what killed runs left beside `out`; a run that goes on holds its lock."""
+    for place in stopped(out):
+        if PARTIAL not in place.folder.name or (lock := place.lock()) is None:
+            continue
+        with lock:
+            place.settle()
+            place.discard()

@@ -33,8 +33,7 @@ PREFIXES = {"x": X, "rdf": RDF, "dc": DC, "tiff": TIFF, "mwg-rs": MWG, "stArea":
 
 def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[How]) -> Report:
     """Write `out`, whole or not at all. Boxes without a learnt name are regions without one. Raises ExportRefused."""
-    for prefix, uri in PREFIXES.items():
-        ET.register_namespace(prefix, uri)
+    register()
     how["wish"] = how.get("wish", Wish()).with_undecided()
     with gathered(tasks, config, out, name="xmp", place=lambda picture: None, **how) as found:
         taken: set[str] = set()
@@ -42,6 +41,12 @@ def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[
             path = found.tray.path(_path(picture, taken))
             ET.ElementTree(_xmp(picture)).write(path, encoding="utf-8", xml_declaration=True)
     return found.report
+
+
+def register() -> None:
+    """Let ElementTree write the prefixes that photo managers are used to."""
+    for prefix, uri in PREFIXES.items():
+        ET.register_namespace(prefix, uri)
 
 
 def _path(picture: Picture, taken: set[str]) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from studio import label_text, label_xml
 from studio.label_config import LabelConfig, with_name
+from studio.names import find_label, normal
 from studio.typed import NUMBERS
 from vision.errors import LabelConfigError
 from vision.types import Prompt
@@ -20,7 +21,7 @@ def with_prompt(xml: str, words: str) -> str:
     Raises PromptMissing without words; LabelConfigError for words that are looked for already and for labels that are learnt.
     """
     label, _, phrases = words.rpartition("=")
-    label = " ".join(label.split())
+    label = normal(label)
     for phrase in Prompt.parse(phrases).phrases:
         xml = _with_phrase(xml, phrase, label or phrase)
     return xml
@@ -73,6 +74,7 @@ def _with_phrase(xml: str, phrase: str, label: str) -> str:
     config = LabelConfig.parse(xml)
     if phrase in config.prompt_map:
         raise LabelConfigError(f"The project looks for {phrase!r} already, as {config.prompt_map[phrase]!r}.", hint="Nothing is to do.")
+    label = find_label(label, config.labels) or label
     if label in config.generic:
         place = label_text.offsets(xml, config.control)[1][config.labels.index(label)]
         known = [each for each, own in config.prompt_map.items() if own == label]

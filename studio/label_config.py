@@ -12,6 +12,7 @@ from typing import Any, Literal
 from xml.etree.ElementTree import Element
 
 from studio import label_text, label_xml, renaming
+from studio.names import find_label
 from studio.picture_key import address_at
 from vision.errors import LabelConfigError, PromptMissing
 from vision.types import Detection, Named, Nothing, Prompt
@@ -99,8 +100,13 @@ class LabelConfig:
         return self.prompt_map.get(detection.phrase)
 
     def today(self, label: str) -> str:
-        """The label that a name stands for now, whenever it was given."""
-        return self.aliases.get(label, label)
+        """The label that a name stands for now, whenever it was given and however its letters are stored; the name where there is none."""
+        if label in self.aliases:
+            return self.aliases[label]
+        if label.isascii() or label in self.labels:
+            return label
+        before = find_label(label, self.aliases)
+        return find_label(label, self.labels) or (self.aliases[before] if before is not None else label)
 
     def kind_of(self, label: str | None) -> Kind:
         """named, generic, unknown or unlabelled. Labels that are not in the config say nothing: unlabelled."""
@@ -165,10 +171,10 @@ def with_name(xml: str, name: str, hotkey: str | None = None, *, predicted_value
     Without predicted_values it is a name to learn, with them something to look for.
     """
     config = LabelConfig.parse(xml)
-    if name in config.labels:
-        raise LabelConfigError(f"The label {name!r} is there already.", hint="Choose another name.")
-    if name in config.aliases:
-        raise LabelConfigError(f"{name!r} is an earlier name of {config.aliases[name]!r}.", hint="Boxes of that name count already.")
+    if (there := find_label(name, config.labels)) is not None:
+        raise LabelConfigError(f"The label {name!r} is there already: {_told(config.kind_of(there))}.", hint="Choose another name.")
+    if (before := find_label(name, config.aliases)) is not None:
+        raise LabelConfigError(f"{name!r} is an earlier name of {config.aliases[before]!r}.", hint="Boxes of that name count already.")
     root = label_xml.read(xml)
     explicit = [key for tag in root.iter() if (key := tag.get("hotkey"))]
     if hotkey is not None and hotkey in explicit:
@@ -183,6 +189,12 @@ def with_name(xml: str, name: str, hotkey: str | None = None, *, predicted_value
     changed = label_text.insert_label(xml, config.control, tag)
     LabelConfig.parse(changed)
     return changed
+
+
+def _told(kind: Kind) -> str:
+    return {"named": "a name that is learnt", "generic": "what the project looks for", "unknown": "what is none of the names"}.get(
+        kind, "a label"
+    )
 
 
 def hotkeys(xml: str) -> dict[str, str]:

@@ -19,6 +19,7 @@ from requests.utils import should_bypass_proxies
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from studio.loopback import is_loopback
 from vision.errors import MediaRefused, SettingsError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -84,13 +85,6 @@ class Network:
 
 USUAL = Network()
 """As the environment says."""
-
-
-def is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def is_literal(host: str) -> bool:

@@ -7,12 +7,14 @@ label configs; nothing of tasks or bundles.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 from xml.parsers import expat
 
 from studio import label_text, label_xml
+from studio.names import find_label
 from vision.errors import LabelConfigError
 
 FORMERLY = "formerly"
@@ -43,6 +45,7 @@ def renamed(xml: str, old: str, new: str) -> str:
     The old name stays beside the new one as `formerly`; every other byte is as it was. Raises LabelConfigError for names that cannot be.
     """
     control, tags = _labels(xml)
+    old, new = find_label(old, tags) or old, find_label(new, tags) or unicodedata.normalize("NFC", new)
     if old not in tags:
         raise LabelConfigError(f"There is no label {old!r}.", hint=f"There are: {', '.join(tags)}.")
     if old == new or not new.strip() or new != new.strip() or any(BETWEEN in each for each in (old, new)):
@@ -62,6 +65,7 @@ def renamed(xml: str, old: str, new: str) -> str:
 def also(xml: str, name: str, alias: str) -> str:
     """``xml`` where boxes named `alias` count as `name`. Where alias is a label itself, the two become one."""
     control, tags = _labels(xml)
+    name, alias = find_label(name, tags) or name, find_label(alias, tags) or unicodedata.normalize("NFC", alias)
     if alias in tags:
         return renamed(xml, alias, name)
     if name not in tags or BETWEEN in alias or not alias.strip():

@@ -51,6 +51,44 @@ def tiny(kind: str, plug: str, folder: Path) -> list[Path]:
     raise NotImplementedError(f"tests/tiny_models.py builds no tiny weights for the {kind} {plug}: add them, so that its laws are tested")
 
 
+BLOBS = '''"""A detector in one file: the box of whatever is darker than a threshold."""
+
+import hashlib
+
+import numpy as np
+
+from vision.candidates import FLOOR, MOST, Candidate
+from vision.types import Box
+
+WEIGHTS = {needs!r}
+
+
+class Blobs:
+    name, device, precision = "blobs", "cpu", "float32"
+
+    def __init__(self, weights):
+        self.weights, self.digest = "blobs", hashlib.sha256(weights.encode()).hexdigest()
+
+    def candidates(self, images, prompt, *, floor=FLOOR, most=MOST):
+        return [[Candidate(self._box(image.pixels), prompt.phrases[0], 0.9, 0.9)] for image in images]
+
+    def _box(self, pixels):
+        rows, columns = np.nonzero(pixels.min(axis=2) < 128)
+        return Box(float(columns.min()), float(rows.min()), float(columns.max() + 1), float(rows.max() + 1))
+
+
+def build(weights, *, device="auto", precision="auto", input_size=None):
+    return Blobs(weights)
+'''
+
+
+def blobs_plug(folder: Path, *, needs: str) -> Path:
+    """A folder with a plug of one file, `blobs`, that nobody here knows. needs: what it says of its weights."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "blobs.py").write_text(BLOBS.replace("{needs!r}", repr(needs)), encoding="utf-8")
+    return folder
+
+
 def vocabulary() -> list[str]:
     """1,100 entries: BERT's special ids, words from 200, letters and their continuations from 300."""
     words = [f"[unused{number}]" for number in range(1100)]

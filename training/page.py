@@ -11,6 +11,7 @@ from html import escape
 from typing import Any
 
 from vision.bundle import UNKNOWN_LABEL
+from vision.figures import measured
 
 UNNAMED = UNKNOWN_LABEL
 
@@ -62,15 +63,8 @@ def page(receipt: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
 def _scores(candidate: Mapping[str, Any] | None, current: Mapping[str, Any] | None) -> str:
     if candidate is None:
         return "<p>Nothing could be held out yet.</p>"
-    names = {
-        "macro_f1": "macro-F1",
-        "accuracy": "right names, of all objects",
-        "coverage": "objects that got a name",
-        "accuracy_named": "right names, of those",
-        "ece": "calibration error",
-    }
     header = ("", "candidate", *(["current"] if current else []))
-    rows = [(words, _figure(candidate, key), *([_figure(current, key)] if current else [])) for key, words in names.items()]
+    rows: list[tuple[str, ...]] = [(words, *values) for words, values in measured(candidate, *([current] if current else []))]
     if candidate["unknown"]:
         kept = (_kept(each) for each in (candidate, current) if each)
         rows.append(("unknown objects left unnamed", *kept))
@@ -87,11 +81,6 @@ def _labels(candidate: Mapping[str, Any] | None, objects: Mapping[str, int]) -> 
         figures = (str(score["objects"]), f"{score['recall']:.2f}", f"{score['precision']:.2f}") if score and seen else ("0", "–", "–")
         rows.append((label, str(objects.get(label, 0)), *figures))
     return _rows(rows, header=header)
-
-
-def _figure(metrics: Mapping[str, Any], key: str) -> str:
-    interval = metrics.get(f"{key}_interval")
-    return f"{metrics[key]:.2f}" + (f" ({interval[0]:.2f} to {interval[1]:.2f})" if interval else "")
 
 
 def _kept(metrics: Mapping[str, Any]) -> str:

@@ -63,15 +63,13 @@ def select(
     width: int,
     height: int,
     labels: Mapping[str, str] | None = None,
-    phrase_thresholds: Mapping[str, float] | None = None,
 ) -> list[Detection]:
     """Detections of one image, best first: thresholds, then duplicates, whole-image boxes, parts and groups left out.
 
     width, height: pixels of the image. labels: phrase -> label; phrases of one label (synonyms) count as one class when
-    duplicates are sought; without it each phrase is its own. phrase_thresholds: overrides thresholds.box for single phrases.
+    duplicates are sought; without it each phrase is its own.
     """
-    own = phrase_thresholds or {}
-    passed = [each for each in candidates if each.score >= own.get(each.phrase, thresholds.box) and each.text_score >= thresholds.text]
+    passed = [each for each in candidates if each.score >= thresholds.box and each.text_score >= thresholds.text]
     if not passed:
         return []
     names = [(labels or {}).get(each.phrase, each.phrase) for each in passed]
@@ -85,8 +83,3 @@ def select(
         threshold=thresholds.box,
     )
     return [Detection(passed[index].box, passed[index].phrase, passed[index].score) for index in kept]
-
-
-def selected(images: Sequence[Image], found: Iterable[Iterable[Candidate]], thresholds: Thresholds) -> list[list[Detection]]:
-    """`select` for each image's candidates."""
-    return [select(each, thresholds, width=image.width, height=image.height) for image, each in zip(images, found, strict=True)]

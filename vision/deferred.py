@@ -19,17 +19,18 @@ from typing import Any
 
 import structlog
 
-from vision.candidates import FLOOR, MOST, Candidate, selected
+from vision.candidates import FLOOR, MOST, Candidate
 from vision.durable import whole
 from vision.errors import ModelError
 from vision.narrowed import Feature
 from vision.protocols import Detector, Embedder, unknown_phrases
-from vision.types import Crop, Detection, Embeddings, Image, Prompt, Thresholds
+from vision.types import Crop, Embeddings, Image, Prompt
+from vision.weights import WeightsLocation, files_of
 
 log = structlog.get_logger(__name__)
 
 HERE = Path(__file__).resolve().parent
-PACKAGES = ("torch", "transformers", "tokenizers", "pillow", "numpy")
+PACKAGES = ("torch", "transformers", "tokenizers", "onnxruntime", "pillow", "numpy")
 FORMAT = 1
 
 
@@ -72,12 +73,12 @@ class Cards:
         return dict(stored["cards"]) if stored.get("format") == FORMAT else {}
 
 
-def card_key(folder: Path, *asked: object) -> str:
+def card_key(location: WeightsLocation, *asked: object) -> str:
     """Of everything that may change what a model says of itself: its files, what was asked for, our code, the libraries, the GPU."""
-    files = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(folder.iterdir()) if path.is_file()]
+    files = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files_of(location.path)] if location.path else []
     code = [(path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in sorted(HERE.rglob("*.py"))]
     gpu = Path("/proc/driver/nvidia/version").exists()
-    facts = [str(folder), files, [repr(each) for each in asked], code, gpu, [_version(each) for each in PACKAGES]]
+    facts = [str(location.path), files, [repr(each) for each in asked], code, gpu, [_version(each) for each in PACKAGES]]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
 
 
@@ -118,9 +119,6 @@ class Deferred:
     @property
     def features(self) -> tuple[Feature, ...]:
         return self._card.features
-
-    def detect(self, images: Sequence[Image], prompt: Prompt, thresholds: Thresholds) -> list[list[Detection]]:
-        return selected(images, self.candidates(images, prompt, floor=min(FLOOR, thresholds.box)), thresholds)
 
     def candidates(self, images: Sequence[Image], prompt: Prompt, *, floor: float = FLOOR, most: int = MOST) -> list[list[Candidate]]:
         return self._ready.candidates(images, prompt, floor=floor, most=most)  # type: ignore[union-attr,no-any-return]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from vision.errors import ModelError
 from vision.folders import made_whole
 from vision.narrowed import narrowed
 from vision.types import CropPolicy, Thresholds
+from vision.weights import files_of
 
 FORMAT = 1
 CARD = "dinolabel.json"
@@ -30,6 +31,7 @@ class Package:
 
     A name that is not in `names` is not given: its box keeps the generic label. version: the model_version that Label Studio shows.
     detector, embedder: the files of vision/ that read the folders. input_size: shorter side the detector sees; None: as its weights say.
+    weights: `detector` or `embedder` -> the one file in its folder where weights are a file, or the setting of a plug that needs none.
     """
 
     labels: Mapping[str, str]
@@ -40,12 +42,13 @@ class Package:
     input_size: int | None = None
     version: str = ""
     about: Mapping[str, Any] = field(default_factory=dict)
+    weights: Mapping[str, str] = field(default_factory=dict)
 
     def written(self) -> str:
         card = {
             "format": FORMAT, "model_version": self.version, "labels": dict(self.labels), "names": dict(self.names),
             "thresholds": asdict(self.thresholds), "detector": self.detector, "embedder": self.embedder, "input_size": self.input_size,
-            "about": dict(self.about),
+            "about": dict(self.about), "weights": dict(self.weights),
         }  # fmt: skip
         return json.dumps(card, indent=1, ensure_ascii=False) + "\n"
 
@@ -54,16 +57,19 @@ def is_package(folder: Path) -> bool:
     return (folder / CARD).is_file()
 
 
-def save(out: Path, package: Package, *, detector: Path, embedder: Path | None, bundle: Bundle | None, readme: str) -> Path:
+def save(out: Path, package: Package, *, detector: Path | None, embedder: Path | None, bundle: Bundle | None, readme: str) -> Path:
     """Writes `out` (it must not exist): detector/, embedder/, bundle/, dinolabel.json, README.md. Half done is never seen.
 
+    detector, embedder: their weights, a folder or a file; None where there are none.
     Raises ModelError when out is there, or cannot be written.
     """
     try:
         with made_whole(out) as half:
-            shutil.copytree(detector, half / "detector", ignore=LEFT_OUT)
-            if embedder is not None and not (bundle and bundle.own):  # its own lies in bundle/
-                shutil.copytree(embedder, half / "embedder", ignore=LEFT_OUT)
+            parts = {"detector": detector, "embedder": None if bundle and bundle.own else embedder}  # its own lies in bundle/
+            files = {kind: path.name for kind, path in parts.items() if path is not None and path.is_file()}
+            package = replace(package, weights={**package.weights, **files})
+            for kind, path in parts.items():
+                _copy_weights(path, half / kind)
             if bundle is not None:
                 bundle.save(half / "bundle")
             (half / CARD).write_text(package.written(), encoding="utf-8")
@@ -71,6 +77,17 @@ def save(out: Path, package: Package, *, detector: Path, embedder: Path | None, 
     except OSError as error:
         raise ModelError(f"{out} cannot be written: {error.strerror}.", hint="Look at the disk's room and rights.") from error
     return out
+
+
+def _copy_weights(path: Path | None, folder: Path) -> None:
+    if path is None:
+        return
+    if path.is_dir():
+        shutil.copytree(path, folder, ignore=LEFT_OUT)
+        return
+    folder.mkdir()
+    for each in files_of(path):
+        shutil.copyfile(each, folder / each.name)
 
 
 def read(folder: Path) -> tuple[Package, Bundle | None]:
@@ -81,7 +98,7 @@ def read(folder: Path) -> tuple[Package, Bundle | None]:
             raise ModelError(f"{folder.name} has format {card['format']}; this dinolabel reads {FORMAT}.", hint="Use a newer dinolabel.")
         package = Package(
             card["labels"], Thresholds(**card["thresholds"]), card["names"], card["detector"], card["embedder"], card["input_size"],
-            card["model_version"], card["about"],
+            card["model_version"], card["about"], card.get("weights", {}),
         )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{CARD} in {folder.name} is damaged: {error}", hint="Export the model again.") from error
@@ -95,11 +112,17 @@ def unpacked(folder: Path, *, device: str, precision: str) -> dict[str, Any]:
     """
     package, bundle = read(folder)
     where: dict[str, Any] = {"device": device, "precision": precision}
-    detector = plugs.load_detector(package.detector, str(folder / "detector"), input_size=package.input_size, **where)
+    detector = plugs.load_detector(package.detector, _weights(folder, package, "detector"), input_size=package.input_size, **where)
     embedder = None
     if bundle is not None and bundle.own is None:
-        embedder = plugs.load_embedder(package.embedder, str(folder / "embedder"), **where)
+        embedder = plugs.load_embedder(package.embedder, _weights(folder, package, "embedder"), **where)
         bundle.check(narrowed(embedder, bundle.embedder_digest).digest, bundle.policy)
     policy = bundle.policy if bundle else CropPolicy()
     parts = {"detector": detector, "embedder": embedder, "thresholds": package.thresholds, "policy": policy}
     return {**parts, "package": package, "bundle": bundle}
+
+
+def _weights(folder: Path, package: Package, kind: str) -> str:
+    """As the setting would name them."""
+    said = package.weights.get(kind, "")
+    return str(folder / kind / said) if (folder / kind).is_dir() else said

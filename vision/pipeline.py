@@ -92,7 +92,7 @@ class Pipeline:
         detector, embedder: the files of vision/detectors and vision/embedders that read them, such as `owlv2`.
         Raises WeightsMissing, DeviceUnavailable.
         """
-        if is_package(Path(detector_weights).expanduser()):
+        if detector_weights and is_package(Path(detector_weights).expanduser()):
             return cls(**unpacked(Path(detector_weights).expanduser(), device=device, precision=precision), cache=cache)
         if embedder_weights == "as the detector":
             embedder_weights = NANO if detector_weights == NANO else HUB_EMBEDDER
@@ -148,15 +148,14 @@ class Pipeline:
         thresholds: Thresholds | None = None,
         *,
         labels: Mapping[str, str] | None = None,
-        phrase_thresholds: Mapping[str, float] | None = None,
     ) -> list[list[Detection]]:
         """Detections of each image, best first; with a bundle each has its answer. Raises MediaError, ModelError, BundleMismatch.
 
-        labels: phrase -> label, so that synonyms find a thing once. phrase_thresholds: box thresholds of single phrases.
+        labels: phrase -> label, so that synonyms find a thing once.
         """
         if bundle is not None:
             self.check(bundle)
-        found = self.detect(images, prompt, thresholds, labels=labels, phrase_thresholds=phrase_thresholds)
+        found = self.detect(images, prompt, thresholds, labels=labels)
         if bundle is None:
             return found
         return [self._answered(image, each, bundle) for image, each in zip(images, found, strict=True)]
@@ -168,12 +167,11 @@ class Pipeline:
         thresholds: Thresholds | None = None,
         *,
         labels: Mapping[str, str] | None = None,
-        phrase_thresholds: Mapping[str, float] | None = None,
     ) -> list[list[Detection]]:
         """As run, without answers. Another threshold costs no forward pass."""
         limits = thresholds or self.thresholds
         return [
-            select(each, limits, width=image.width, height=image.height, labels=labels, phrase_thresholds=phrase_thresholds)
+            select(each, limits, width=image.width, height=image.height, labels=labels)
             for image, each in zip(images, self.candidates(images, prompt), strict=True)
         ]
 

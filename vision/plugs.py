@@ -1,29 +1,65 @@
 """Detectors, embedders and heads by name: the file name is the name.
 
-Knows the folders; imports a plug's file, and with it torch, only when that plug is asked for.
+A plug's file is imported, and with it torch, only when that plug is to be loaded; how its weights are found is read off the file before.
 """
 
 from __future__ import annotations
 
+import ast
+import pkgutil
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import cast
+from typing import cast, get_args
 
+from vision import detectors, embedders, heads
+from vision import weights as weights_files
 from vision.errors import ModelError, UnknownPlug
 from vision.protocols import Detector, Embedder
-from vision.weights import NANO, find
+from vision.weights import Needs, WeightsLocation, obtain
 
-HERE = Path(__file__).resolve().parent
-KINDS = ("detector", "embedder", "head")
+PACKAGES: dict[str, ModuleType] = {"detector": detectors, "embedder": embedders, "head": heads}
+KINDS = tuple(PACKAGES)
 
 
 def names(kind: str) -> tuple[str, ...]:
     """What there is of `detector`, `embedder` or `head`, sorted. Raises UnknownPlug for any other kind."""
     if kind not in KINDS:
         raise UnknownPlug(f"There is no kind {kind!r}; there are {', '.join(KINDS)}.")
-    files = (HERE / f"{kind}s").glob("*.py")
-    return tuple(sorted(file.stem for file in files if not file.stem.startswith("_")))
+    return tuple(sorted(each.name for each in pkgutil.iter_modules(PACKAGES[kind].__path__) if not each.name.startswith("_")))
+
+
+def source(kind: str, name: str) -> str:
+    """Text of a plug's file, which is not imported. Raises UnknownPlug."""
+    _check(kind, name)
+    spec = find_spec(f"{PACKAGES[kind].__name__}.{name}")
+    assert spec is not None and spec.origin is not None
+    return Path(spec.origin).read_text(encoding="utf-8")
+
+
+def needs(kind: str, name: str) -> Needs:
+    """How the weights of a plug are found: what its file says in a line `WEIGHTS = "folder"`, "file" or "none"; "folder" without one.
+
+    The line is read and not run: plans and `doctor` ask, and importing a plug would take seconds. Raises UnknownPlug, ModelError.
+    """
+    for node in ast.parse(source(kind, name)).body:
+        match node:
+            case ast.Assign([ast.Name("WEIGHTS")], value) | ast.AnnAssign(ast.Name("WEIGHTS"), _, value):
+                said = value.value if isinstance(value, ast.Constant) else None
+                if said not in get_args(Needs):
+                    hint = f"Write one of {', '.join(map(repr, get_args(Needs)))}."
+                    raise ModelError(f"The {kind} {name} does not say how its weights are found: WEIGHTS is none of ours.", hint=hint)
+                return cast(Needs, said)
+    return "folder"
+
+
+def locate(kind: str, name: str, weights: str, *, models_dir: Path | None = None) -> WeightsLocation:
+    """Where the weights of a plug are, without loading or downloading any. Raises UnknownPlug, ModelError."""
+    needed = needs(kind, name)
+    if needed == "none":
+        return WeightsLocation(kind, name, "none", None, needed)
+    return weights_files.locate(weights, kind, models_dir=models_dir, needs=needed)
 
 
 def load_detector(
@@ -39,15 +75,14 @@ def load_detector(
 
     Raises UnknownPlug, WeightsMissing, DeviceUnavailable, ModelError.
     """
-    module = _module("detector", name)
-    place = _place(weights, "detector", models_dir)
-    return cast(Detector, module.build(place, device=device, precision=precision, input_size=input_size))
+    place = _place("detector", name, weights, models_dir)
+    return cast(Detector, _module("detector", name).build(place, device=device, precision=precision, input_size=input_size))
 
 
 def load_embedder(name: str, weights: str, *, device: str = "auto", precision: str = "auto", models_dir: Path | None = None) -> Embedder:
     """Ready to embed; otherwise as load_detector."""
-    module = _module("embedder", name)
-    return cast(Embedder, module.build(_place(weights, "embedder", models_dir), device=device, precision=precision))
+    place = _place("embedder", name, weights, models_dir)
+    return cast(Embedder, _module("embedder", name).build(place, device=device, precision=precision))
 
 
 def head(name: str) -> ModuleType:
@@ -55,15 +90,21 @@ def head(name: str) -> ModuleType:
     return _module("head", name)
 
 
-def _place(weights: str, kind: str, models_dir: Path | None) -> str:
-    return weights if weights == NANO else str(find(weights, kind, models_dir=models_dir))
+def _place(kind: str, name: str, weights: str, models_dir: Path | None) -> str:
+    """What `build` is given: the path of the weights, or the setting as it stands for a plug that needs none."""
+    location = obtain(locate(kind, name, weights, models_dir=models_dir))
+    return weights if location.path is None else str(location.path)
+
+
+def _check(kind: str, name: str) -> None:
+    if name not in names(kind):
+        raise UnknownPlug(f"There is no {kind} {name!r}; there are: {', '.join(names(kind)) or 'none'}.")
 
 
 def _module(kind: str, name: str) -> ModuleType:
-    if name not in names(kind):
-        raise UnknownPlug(f"There is no {kind} {name!r}; there are: {', '.join(names(kind)) or 'none'}.")
+    _check(kind, name)
     try:
-        return import_module(f"vision.{kind}s.{name}")
+        return import_module(f"{PACKAGES[kind].__name__}.{name}")
     except (ImportError, RuntimeError) as error:
         raise ModelError(
             f"The {kind} {name} cannot be imported: {error}",

@@ -4,6 +4,12 @@ To add a detector: put `vision/detectors/NAME.py` there with a function
 `build(weights: str, *, device: str, precision: str, input_size: int | None) -> Detector`. Embedders likewise in `vision/embedders/`
 (`build(weights, *, device, precision)`), heads in `vision/heads/` (`build() -> Head` and `restore(arrays, labels) -> Head`; where several
 strengths of one head should compete in training, also `variants() -> dict[str, Head]`).
+
+A detector or an embedder says in one line how its weights are found before `build` is given their path: `WEIGHTS = "folder"` (of
+safetensors with a config.json, by its path, in models_dir, in the hub's cache or from the hub; the same without such a line),
+`WEIGHTS = "file"` (by its path or in models_dir) or `WEIGHTS = "none"` (nothing is looked for, and `build` gets the setting as it stands).
+The line is read without running the file, so its value is one of these words and no expression.
+
 The contract tests in tests/contract run the laws below against every file there.
 """
 
@@ -16,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vision.candidates import FLOOR, MOST, Candidate
-from vision.types import Crop, Detection, Embeddings, Image, Prompt, Thresholds
+from vision.types import Crop, Embeddings, Image, Prompt
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -47,9 +53,6 @@ class Detector(Protocol):
     @property
     def precision(self) -> str:
         """`float32`, `bfloat16`, `float16`: found, not asked for."""
-
-    def detect(self, images: Sequence[Image], prompt: Prompt, thresholds: Thresholds) -> list[list[Detection]]:
-        """Exactly `candidates` followed by `vision.candidates.select` for each image."""
 
     def candidates(self, images: Sequence[Image], prompt: Prompt, *, floor: float = FLOOR, most: int = MOST) -> list[list[Candidate]]:
         """The `most` best boxes of each image with a score of at least `floor`, best first, before thresholds and suppression."""

@@ -6,7 +6,9 @@ Knows unit vectors and the lines of a manifest; nothing of heads.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -36,14 +38,24 @@ def most_alike(
 
 def crop_files(export: Path, ids: Iterable[str]) -> dict[str, Path]:
     """Id -> picture, for those that the export still has. ids: `Alike.id`. export: folder of `dinolabel export crops`; it may be gone."""
-    wanted, found = set(ids), {}
+    manifest = export / MANIFEST
     try:
-        with (export / MANIFEST).open(encoding="utf-8") as lines:
-            for line in lines:
-                row = json.loads(line)
-                identity = f"{row['task']}/{row['annotation']}/{row['region']}/{row['view']}"
-                if identity in wanted and (path := export / row["crop"]).is_file():
-                    found[identity] = path
-    except (OSError, ValueError, KeyError):
-        return found  # an export that is being made again: the answer stands without its pictures
+        files = _files(manifest, manifest.stat().st_mtime_ns)
+    except OSError:
+        return {}
+    return {each: files[each] for each in ids if each in files and files[each].is_file()}
+
+
+@lru_cache(maxsize=8)
+def _files(manifest: Path, modified: int) -> Mapping[str, Path]:
+    """Id of a row -> its crop's file, of those that lie inside the export. modified: so that a new export is read anew."""
+    home = manifest.parent.resolve()
+    found: dict[str, Path] = {}
+    # An export that is being made again may end in half a line: the answer stands without the pictures of the rest.
+    with manifest.open(encoding="utf-8") as lines, suppress(ValueError, KeyError, TypeError):
+        for line in lines:
+            row = json.loads(line)
+            path = (home / row["crop"]).resolve()
+            if path.is_relative_to(home):
+                found["/".join(str(row[key]) for key in ("task", "annotation", "region", "view"))] = path
     return found

@@ -9,9 +9,9 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from vision.candidates import FLOOR, MOST, Candidate, best, selected
+from vision.candidates import FLOOR, MOST, Candidate, best
 from vision.protocols import Detector, unknown_phrases
-from vision.types import Box, Detection, Image, Pixels, Prompt, Thresholds
+from vision.types import Box, Image, Pixels, Prompt
 
 MOST_IN_TILES = 3 * MOST
 """A picture that is worth tiling has more to show than one pass proposes."""
@@ -56,9 +56,6 @@ class Tiled:
 
     def unknown_phrases(self, prompt: Prompt) -> tuple[str, ...]:
         return unknown_phrases(self.inside, prompt)
-
-    def detect(self, images: Sequence[Image], prompt: Prompt, thresholds: Thresholds) -> list[list[Detection]]:
-        return selected(images, self.candidates(images, prompt), thresholds)
 
     def candidates(self, images: Sequence[Image], prompt: Prompt, *, floor: float = FLOOR, most: int = MOST) -> list[list[Candidate]]:
         """Of the whole and of each tile, in the whole picture's pixels; tiles are looked at one after the other, so memory stays flat."""

@@ -1,4 +1,4 @@
-"""From the name of weights to a complete folder on this machine, and what that folder is called.
+"""From the name of weights to a complete folder or file on this machine, and what that is called.
 
 Knows the hub and file layouts; knows neither torch nor any model class.
 """
@@ -8,10 +8,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import cache
+from glob import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 
@@ -26,31 +28,107 @@ HUB_FILES = ["*.json", "*.txt", "model*.safetensors"]
 TOKENIZER = "google-bert/bert-base-uncased"  # GroundingDINO's; its own files do not bring it along
 CALLED = "called.json"  # in a folder whose own name says nothing: {"weights": "nano, 2 blocks tuned"}
 HUB_WAIT = 5.0  # seconds until the hub counts as out of reach
-BLOCK = 1 << 22
+Needs = Literal["folder", "file", "none"]
+Where = Literal["embedded", "folder", "file", "cache", "hub", "nowhere", "none"]
 
 
-def find(weights: str, kind: str, *, models_dir: Path | None = None) -> Path:
-    """The folder of these weights: `nano`, a local folder (or file), or a hub id looked for in models_dir, the hub's cache and the hub.
+@dataclass(frozen=True, slots=True)
+class WeightsLocation:
+    """Where the weights of a model are on this machine.
 
-    kind: `detector` or `embedder`, which of the nano pair is meant. In models_dir, `org/name` may lie under `org/name`,
-    `org--name` or `name`. Nothing is ever put in place of what was asked for. Raises WeightsMissing.
+    kind: `detector` or `embedder`. name: as the settings say; of a plug without weights, the plug. needs: what the plug reads.
+    path: the folder or the file; None when they are not here. where: `embedded` (nano), `folder` or `file` (by its path or in models_dir),
+    `cache` (the hub's), `hub` (can be downloaded), `nowhere`, or `none` (none are needed).
+    """
+
+    kind: str
+    name: str
+    where: Where
+    path: Path | None = None
+    needs: Needs = "folder"
+
+    @property
+    def here(self) -> bool:
+        return self.path is not None or self.where == "none"
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of the weights alone; None when they are not here."""
+        if self.path is None:
+            return None
+        files = [self.path] if self.path.is_file() else self.path.rglob("*.safetensors")
+        return sum(each.stat().st_size for each in files) or None
+
+
+def files_of(path: Path) -> list[Path]:
+    """Everything a plug may read of weights: the files of their folder, or the file and those of its name beside it (`faces.json`)."""
+    beside = path.parent.glob(f"{escape(path.stem)}.*") if path.is_file() else path.iterdir()
+    return sorted(each for each in beside if each.is_file())
+
+
+def locate(weights: str, kind: str, *, models_dir: Path | None = None, needs: Needs = "folder") -> WeightsLocation:
+    """Where these weights are: the one search order of detectors and embedders. Downloads nothing and opens no model.
+
+    `nano` is the embedded pair; else a path, a folder or file of models_dir (`org/name` may lie there under `org/name`, `org--name` or
+    `name`), and for a folder the hub's cache and the hub. kind: `detector` or `embedder`, which of the nano pair is meant.
     """
     if weights == NANO:
-        return _complete(NANO_FOLDER / kind)
-    local = Path(weights).expanduser()
-    if local.is_dir():
-        return _complete(local.resolve())
-    if local.is_file():
-        if local.suffix.lower() in (".pth", ".pt"):
-            hint = f"Convert a .pth file of GroundingDINO's once: dinolabel models convert {local.name} FOLDER; then give the folder."
-            raise WeightsMissing(f"{weights} is a file; weights are a folder.", hint=hint)
-        return local.resolve()  # a model in one file: whether it can be read is the plug's business
-    if not HUB_ID.fullmatch(weights) or weights.startswith("."):
-        raise WeightsMissing(f"There is no folder {weights}, and it is no hub id either (those read `organisation/name`).")
-    for name in (weights, weights.replace("/", "--"), weights.split("/")[1]):
-        if models_dir is not None and (models_dir / name).is_dir():
-            return _complete((models_dir / name).resolve())
-    return _complete(_from_hub(weights))
+        folder = NANO_FOLDER / kind
+        return WeightsLocation(kind, weights, "embedded", folder if folder.is_dir() else None, needs)
+    for path in _paths(weights, models_dir):
+        if path.is_dir() or path.is_file():
+            return WeightsLocation(kind, weights, "file" if path.is_file() else "folder", path.resolve(), needs)
+    if needs == "file" or not _is_hub_id(weights):
+        return WeightsLocation(kind, weights, "nowhere", None, needs)
+    cached = _cached(weights)
+    return WeightsLocation(kind, weights, "cache" if cached else "hub", cached, needs)
+
+
+def obtain(location: WeightsLocation) -> WeightsLocation:
+    """The same, on this machine and complete: downloaded where it must be. Nothing is ever put in place of what was asked for.
+
+    Raises WeightsMissing.
+    """
+    if location.where == "hub":
+        return replace(location, where="cache", path=_complete(_downloaded(location.name)))
+    if location.needs == "file":
+        _check_file(location)
+    elif location.needs == "folder":
+        _check_folder(location)
+    return location
+
+
+def _check_file(location: WeightsLocation) -> None:
+    """Whether the file can be read is the plug's business."""
+    hint = f"Name its path in DINOLABEL_{location.kind.upper()}_WEIGHTS."
+    if location.path is None:
+        raise WeightsMissing(f"There is no file {location.name}; the weights of this {location.kind} are one file.", hint=hint)
+    if location.path.is_dir():
+        raise WeightsMissing(f"{location.name} is a folder; the weights of this {location.kind} are one file.", hint=hint)
+
+
+def _check_folder(location: WeightsLocation) -> None:
+    path = NANO_FOLDER / location.kind if location.where == "embedded" else location.path
+    if path is None:
+        raise WeightsMissing(f"There is no folder {location.name}, and it is no hub id either (those read `organisation/name`).")
+    if path.is_file():
+        original = path.suffix.lower() in (".pth", ".pt")
+        convert = f"Convert a .pth file of GroundingDINO's once: dinolabel models convert {path.name} FOLDER; then give the folder."
+        another = f"DINOLABEL_{location.kind.upper()} names what reads a kind of weights; docs/production.md lists them."
+        raise WeightsMissing(
+            f"{path.name} is a file; the weights of this {location.kind} are a folder.", hint=convert if original else another
+        )
+    _complete(path)
+
+
+def _paths(weights: str, models_dir: Path | None) -> Iterator[Path]:
+    yield Path(weights).expanduser()
+    if models_dir is not None and (_is_hub_id(weights) or "/" not in weights):
+        yield from (models_dir / each for each in (weights, weights.replace("/", "--"), weights.rsplit("/", 1)[-1]) if each)
+
+
+def _is_hub_id(weights: str) -> bool:
+    return HUB_ID.fullmatch(weights) is not None and not weights.startswith(".")
 
 
 def described(folder: Path) -> str:
@@ -119,22 +197,29 @@ def _complete(folder: Path) -> Path:
     return folder
 
 
-def _from_hub(name: str) -> Path:
-    """A snapshot from the hub's cache, downloaded first when it is not complete there. Honours HF_HUB_OFFLINE, HF_HOME."""
+def _cached(name: str) -> Path | None:
+    """A complete snapshot in the hub's cache."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        return _complete(Path(snapshot_download(name, allow_patterns=HUB_FILES, local_files_only=True)))
+    except (OSError, WeightsMissing, HFValidationError):
+        return None
+
+
+def _downloaded(name: str) -> Path:
+    """A snapshot from the hub. Honours HF_HUB_OFFLINE, HF_HOME."""
     import httpx2
     from huggingface_hub import constants, snapshot_download
     from huggingface_hub.errors import HFValidationError
 
-    try:
-        cached = Path(snapshot_download(name, allow_patterns=HUB_FILES, local_files_only=True))
-        return _complete(cached)
-    except (OSError, WeightsMissing):
-        log.info("weights_not_cached", weights=name, offline=constants.HF_HUB_OFFLINE)
-    except HFValidationError as error:
-        raise WeightsMissing(f"{name!r} is no hub id: {error}") from error
+    log.info("weights_not_cached", weights=name, offline=constants.HF_HUB_OFFLINE)
     try:
         _reachable(name)
         return Path(snapshot_download(name, allow_patterns=HUB_FILES, etag_timeout=HUB_WAIT))
+    except HFValidationError as error:
+        raise WeightsMissing(f"{name!r} is no hub id: {error}") from error
     except (OSError, httpx2.HTTPError) as error:
         first = first_line(error)
         raise WeightsMissing(f"The weights {name} are not on this machine and cannot be had from the hub: {first}") from error

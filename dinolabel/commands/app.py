@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import webbrowser
-from ipaddress import ip_address
 from typing import Annotated
 
 import typer
@@ -11,6 +10,7 @@ import typer
 from dinolabel import build, console, options, stopping, weights
 from dinolabel.plan import Plan
 from dinolabel.settings import Settings
+from studio.loopback import is_loopback
 from vision.errors import SettingsError
 
 USER = "dinolabel"
@@ -66,7 +66,7 @@ def _from(settings: Settings) -> str | None:
 def login_of(auth: str | None, *, host: str) -> tuple[str, str] | None:
     """Name and password. Raises SettingsError for half of them, or for none where others can reach the page."""
     if auth is None:
-        if not _loopback(host):
+        if not is_loopback(host):
             hint = f"Set DINOLABEL_SECRET (the name is {USER}) or add --auth NAME:PASSWORD."
             raise SettingsError(f"Without a password the app does not listen on {host}.", hint=hint)
         return None
@@ -74,10 +74,3 @@ def login_of(auth: str | None, *, host: str) -> tuple[str, str] | None:
     if not (name and colon and password):
         raise SettingsError("--auth needs a name, a colon and a password.", hint="For example --auth jason:correct-horse.")
     return name, password
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -161,7 +161,7 @@ def _plan(errand: Errand, *, train: bool) -> Plan:
         [("careful", "no video is for testing (Class_test.mp4): each is left out in turn instead")] if not errand.tested else [],
         [("left out", f"{words.listed(nameless)}: the name tells no class")] if nameless else [],
         weights.plan_lines(errand.settings, names=train),
-        [("into", f"{errand.out}; an earlier harvest there is replaced, what was dropped stays dropped")],
+        [("into", f"{errand.out}; the files of an earlier harvest there are replaced, what was dropped stays dropped")],
         [("takes", f"about {words.duration(each * frames)}; frames seen before cost nothing")] if each else [],
     )
 

@@ -146,7 +146,10 @@ def _plan(what: str, source: Source, counted: Report, folder: Path) -> Plan:
     read_off = [] if source.xml else [("labels", f"read off the export, sorted: {', '.join(source.config.labels) or 'none'}")]
     return Plan.of(
         title,
-        [("from", source.words), ("into", f"{folder}; an earlier export there is replaced when this one is whole")],
+        [
+            ("from", source.words),
+            ("into", f"{folder}; the files of an earlier export there are replaced when this one is whole, others stay"),
+        ],
         [*read_off, *_others(source, counted)],
         [("takes", "about a tenth of a second per picture, more where it must be downloaded first")],
     )

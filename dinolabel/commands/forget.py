@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dinolabel import build, choice, console, options, waiting, words
-from dinolabel.forgetting import crops, ours, there
+from dinolabel.forgetting import crops, exports, ours, there
 from dinolabel.forgetting.forgotten import Forgotten
 from dinolabel.forgetting.mention import Mention
+from dinolabel.forgetting.shares import Share
 from dinolabel.plan import Plan, agreed
 from dinolabel.settings import Settings
 from vision.errors import RequestError
@@ -33,8 +34,9 @@ def command(
 ) -> None:
     """Forget somebody: crops, embeddings, every head that learnt them, receipts, exports, Label Studio's predictions and the label.
 
-    Older heads that knew them are gone for good, so nobody can go back to one. Annotations are people's: they stay, are listed, and
-    are not exported or learnt from again. `dinolabel names add` lifts that. What was learnt from videos alone is forgotten alike.
+    In exports only files of ours that hold the name are touched; the plan counts them, and what stays is named. Older heads that knew
+    them are gone for good, so nobody can go back to one. Annotations are people's: they stay, are listed, and are not exported or learnt
+    from again. `dinolabel names add` lifts that. What was learnt from videos alone is forgotten alike.
 
     Example: dinolabel forget jason --project 3
     """
@@ -45,7 +47,9 @@ def command(
     folders = crops.known(build.data_dir(settings), kept)
     if not studio and not folders and kept not in build.store(settings).projects():
         raise RequestError(f"Nothing is kept under {kept!r}.", hint="`dinolabel models list --project NAME` shows heads; see --project.")
-    _plan(kept, names, folders, build.data_dir(settings)).show()
+    with console.step("Looking into the exports"):
+        shares = exports.survey(folders, Mention(names))
+    _plan(kept, names, shares, build.data_dir(settings)).show()
     if not agreed(yes=yes, question=f"Forget {name}? This cannot be undone."):
         console.err.print("Nothing was done.")
         return
@@ -60,22 +64,24 @@ def command(
 def _names(studio: Studio, project: int, name: str) -> list[str]:
     """The name and what it was called before."""
     from studio.label_config import LabelConfig
+    from studio.names import find_label
 
     config = LabelConfig.parse(studio.project(project).label_config)
-    return [name, *(before for before, today in config.aliases.items() if today == name)]
+    label = find_label(name, config.labels) or name
+    return list(dict.fromkeys([label, name, *(before for before, today in config.aliases.items() if today == label)]))
 
 
 def _forget_here(settings: Settings, project: str, names: list[str], folders: list[Path]) -> Mapping[str, str]:
     """Out of what `dinolabel bootstrap` made: there is no Label Studio."""
     mention = Mention(names)
     taken = ours.take_out(settings, project, mention, folders)
-    files, copies, left = ours.sweep_out(settings, project, mention, folders)
-    videos = sorted({str(row["video"]) for row in taken.removed.rows if row.get("video")})
+    files, copies, left = ours.sweep_out(settings, project, mention, [], folders)
+    videos = sorted({str(row["video"]) for row in taken.rows if row.get("video")})
     shown = [f"the videos ({words.listed(videos)}): the next `dinolabel bootstrap` learns from them again"] if videos else []
     return {
         **taken.told(),
         "files": f"{files} changed or removed, {copies} copies of pictures",
-        "stays": "; ".join([*shown, *_files(left), *UNREACHED]),
+        "stays": "\n".join([*shown, *taken.kept, *_files(left), *UNREACHED]),
     }
 
 
@@ -89,19 +95,19 @@ def _forget(settings: Settings, studio: Studio, number: int, names: list[str], f
     logs = [jobs.log_of(each.id) for each in jobs.all() if each.project == number]
     if (entry := build.projects(settings).get(number)) is not None and mention.within(entry.title):
         build.projects(settings).update(number, title="")
-    files, copies, left = ours.sweep_out(settings, project, mention, [*folders, *logs])
+    files, copies, left = ours.sweep_out(settings, project, mention, logs, folders)
     return {
         **taken.told(),
         "predictions": f"{reached.predictions} rewritten under the generic label",
         "files": f"{files} changed or removed, {told} jobs, {copies} copies of pictures",
-        "stays": "; ".join(_stays(reached, left)),
+        "stays": "\n".join(_stays(reached, taken, left)),
     }
 
 
-def _stays(reached: there.Reached, left: list[Path]) -> list[str]:
+def _stays(reached: there.Reached, taken: ours.Taken, left: list[Path]) -> list[str]:
     tasks = ", ".join(map(str, reached.annotations[:20])) + (" and more" if len(reached.annotations) > 20 else "")
     people = [f"what people annotated in {words.counted(len(reached.annotations), 'task')} ({tasks})"] if reached.annotations else []
-    return [*people, *_files(left), *UNREACHED]
+    return [*people, *taken.kept, *_files(left), *UNREACHED]
 
 
 def _files(left: list[Path]) -> list[str]:
@@ -126,15 +132,15 @@ def _there(studio: Studio, number: int, mention: Mention) -> there.Reached:
     return reached
 
 
-def _plan(project: str, names: list[str], folders: list[Path], data_dir: Path) -> Plan:
+def _plan(project: str, names: list[str], shares: list[Share], data_dir: Path) -> Plan:
     there = [
         ("rewrites", "Label Studio's predictions that say the name, and the label config"),
         ("leaves", "what people annotated: it is listed, and not used any more"),
     ]
     return Plan.of(
         f"Forget {words.listed(names)} in project {project}",
-        [("removes", "crops and rows of exports, embeddings, heads that learnt them, receipts, log lines, copies of pictures")],
-        [("in", str(data_dir)), *(("in", str(each)) for each in folders if not each.is_relative_to(data_dir))],
+        [("removes", f"embeddings, heads that learnt them, receipts, log lines, copies of pictures, in {data_dir}")],
+        [("exports", f"{each.folder}: {each.told()}") for each in shares],
         there if project.isdigit() else [("leaves", "the videos")],
     )
 
@@ -143,6 +149,6 @@ def _tell(told: Mapping[str, str]) -> None:
     console.out.print(console.ok("Forgotten."))
     console.out.print(console.rows((key, text) for key, text in told.items() if key != "stays"))
     console.out.print(console.warn("Out of reach:"))
-    for line in told["stays"].split("; "):
+    for line in told["stays"].split("\n"):
         console.out.print(f"  {line}", soft_wrap=True)
     console.out.print(console.soft("`dinolabel export crops` and `dinolabel train` make a head without them."))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from dinolabel import build, choice, console, importing, options, words
 from dinolabel.plan import agreed
 from dinolabel.settings import Settings
 from exporters import incoming
+from studio.names import find_label, normal
 from vision.errors import RequestError
 
 if TYPE_CHECKING:
@@ -55,12 +55,13 @@ def command(
     studio, number = build.studio(settings), choice.chosen(settings, project)
     there = studio.project(number)
     config = LabelConfig.parse(there.label_config)
-    every = list(_renamed(reader.read(path, media, reading), _pairs(rename or ()), config))
+    every = list(_renamed(reader.read(path, media, reading), _pairs(rename or ())))
     importing.check(every, reading, path)
     arriving = [each for each in every if not silent(each)]
     if len(arriving) < len(every):
         reading.note(f"{words.counted(len(every) - len(arriving), 'picture')} without a box that nobody called empty: left out")
     _check_labels(arriving, config, number)
+    arriving = list(_spelled(arriving, config))
     found = match(arriving, studio.tasks(number), data_key=config.data_key, resolve=build.media(settings).resolve)
     importing.plan(what, path, f"{number}, {there.title}, on {studio.url}", found, reading).show()
     if dry_run or not (found.new or found.found):
@@ -77,31 +78,28 @@ def _frame(word: str | None) -> Choice | None:
 
 
 def _pairs(texts: Iterable[str]) -> dict[str, str]:
-    pairs = dict(text.split("=", 1) for text in texts if "=" in text)
+    pairs = {normal(old): new for old, new in (text.split("=", 1) for text in texts if "=" in text)}
     if len(pairs) != len(list(texts)):
         raise RequestError("--rename wants old=new.", hint='For example --rename "human=face".')
     return pairs
 
 
-def _renamed(arriving: Iterable[Arriving], pairs: dict[str, str], config: LabelConfig) -> Iterator[Arriving]:
-    """Under the names that were asked for, spelled as the label config spells them: equal to the eye is equal."""
-    spelled = {_composed(each): each for each in reversed(config.labels)}
-    given = {_composed(old): new for old, new in pairs.items()}
-
-    def label(name: str) -> str:
-        name = given.get(_composed(name), name)
-        return name if name in config.labels else spelled.get(_composed(name), name)
-
+def _renamed(arriving: Iterable[Arriving], pairs: dict[str, str]) -> Iterator[Arriving]:
     for each in arriving:
-        yield replace(each, boxes=tuple(box if box.label is None else replace(box, label=label(box.label)) for box in each.boxes))
+        boxes = tuple(replace(box, label=pairs.get(normal(box.label), box.label)) if box.label is not None else box for box in each.boxes)
+        yield replace(each, boxes=boxes)
 
 
-def _composed(name: str) -> str:
-    return unicodedata.normalize("NFC", name)
+def _spelled(arriving: Iterable[Arriving], config: LabelConfig) -> Iterator[Arriving]:
+    """Labels as the label config spells them: Label Studio compares letter by letter."""
+    for each in arriving:
+        boxes = (replace(box, label=find_label(box.label, config.labels)) if box.label is not None else box for box in each.boxes)
+        yield replace(each, boxes=tuple(boxes))
 
 
 def _check_labels(arriving: Iterable[Arriving], config: LabelConfig, number: int) -> None:
-    labels = sorted({box.label for each in arriving for box in each.boxes if box.label is not None} - set(config.labels))
+    given = {box.label for each in arriving for box in each.boxes if box.label is not None}
+    labels = sorted(each for each in given if find_label(each, config.labels) is None)
     if labels:
         raise RequestError(
             f"Project {number} has no label {words.listed([repr(each) for each in labels], last='or')}.",

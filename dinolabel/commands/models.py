@@ -49,7 +49,10 @@ def list_heads(project: options.Heads = None) -> None:
 
 
 def _table(store: Store, project: str) -> Any:
-    table = console.table("", "head", "made", "names", "trained on", "accuracy", right=("trained on", "accuracy"))
+    from vision.figures import FIGURES, percent
+
+    right = ("trained on", FIGURES["accuracy"])
+    table = console.table("", "head", "made", "names", *right, right=right)
     current, pinned, wanted = store.current(project), store.pinned(project), store.wanted(project)
     for entry in reversed(store.heads(project)):
         bundle = store.get(project, entry.id)
@@ -64,14 +67,9 @@ def _table(store: Store, project: str) -> Any:
             entry.at[:16].replace("T", " "),
             ", ".join(entry.labels),
             f"{count:,}",
-            _accuracy(entry),
+            percent(entry.metrics, "accuracy"),
         )
     return table
-
-
-def _accuracy(entry: Entry) -> str:
-    value = entry.metrics.get("accuracy")
-    return f"{value:.0%}" if isinstance(value, (int, float)) else "–"
 
 
 def _told(verdict: Mapping[str, Any]) -> Text:
@@ -112,11 +110,9 @@ def _facts(bundle: Bundle) -> list[tuple[str, str]]:
 
 def _measured(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """What the gate measured, on groups the judged head had not seen; each figure with its interval where it has one."""
-    names = {"accuracy": "right names", "coverage": "named at all", "accuracy_named": "right of those", "macro_f1": "macro F1"}
-    for key, words_for_it in names.items():
-        if isinstance(value := metrics.get(key), (int, float)):
-            interval = metrics.get(f"{key}_interval")
-            yield words_for_it, f"{value:.2f}" + (f" ({interval[0]:.2f} to {interval[1]:.2f})" if interval else "")
+    from vision.figures import measured
+
+    yield from ((figure, value) for figure, (value,) in measured(metrics))
     if metrics.get("objects"):
         basis = metrics.get("basis", "held out")
         yield "measured on", f"{words.counted(metrics['objects'], 'object')} of {words.counted(metrics.get('groups', 0), 'group')}, {basis}"

@@ -2,42 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dinolabel import build, choice, console, options, words
 from dinolabel.forgetting.forgotten import Forgotten
+from dinolabel.plan import agreed
 from dinolabel.settings import Settings
 from vision.errors import RequestError
 
-HELP = "Names a project learns: add, list, rename, alias.\n\nExample: dinolabel names add maria --project 1"
+if TYPE_CHECKING:
+    from studio.client import Studio
+
+HELP = "Names a project learns: add, list, rename, alias, remove.\n\nExample: dinolabel names add maria --project 1"
 app = typer.Typer(no_args_is_help=True, help=HELP)
 
 
 @app.command("add")
 def add(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="One or several names.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="One or several names; a comma separates them, too.")],
     project: options.Project = None,
     hotkey: Annotated[str | None, typer.Option(help="Its key. Default: the next free one. For one name only.")] = None,
+    yes: options.Yes = False,
 ) -> None:
     """Add names to learn, each on a fixed hotkey; the rest of the label config stays as it is, letter by letter.
 
-    People may go on working: they see the name when they reload the page or open the next task.
+    People may go on working: they see the name when they reload the page or open the next task. A name that differs from a label only in
+    case or in how it is written (jason beside Jason) is another person, so it is asked about.
 
     Example: dinolabel names add maria --project 1
     """
     from studio.label_config import LabelConfig, hotkeys, with_name
+    from studio.names import look_alikes
 
     settings = Settings.load()
     studio, number = build.studio(settings), choice.chosen(settings, project)
     xml = studio.project(number).label_config
-    wanted = words.names(names, labels=LabelConfig.parse(xml).labels)
+    wanted, config = words.names(names), LabelConfig.parse(xml)
+    if not wanted:
+        raise RequestError("No name was given.", hint="Example: dinolabel names add maria")
+    if len(wanted) > len(names):
+        console.err.print(f"Adds {words.counted(len(wanted), 'name')}: {words.listed(wanted)}; a comma separates names.", soft_wrap=True)
     if hotkey is not None and len(wanted) > 1:
         raise RequestError("One --hotkey cannot serve several names.", hint="Add them one by one, or let the next free keys be taken.")
     for name in wanted:
         xml = with_name(xml, name, hotkey)
+    for name in wanted:
+        if (alike := look_alikes(name, [*config.labels, *config.aliases])) and not _another(name, alike, yes=yes):
+            console.err.print("Nothing was done.")
+            return
     studio.set_label_config(number, xml)
     back = [each for each in wanted if Forgotten(build.data_dir(settings)).lift(number, each)]
     keys = hotkeys(xml)
@@ -104,6 +119,70 @@ def alias(
 
     _change(project, lambda xml: also(xml, name, other))
     console.out.print(console.line("Boxes named ", console.name(other), " count as ", console.name(name), "."))
+
+
+@app.command("remove")
+def remove(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A name, or an earlier name, that no box has.")],
+    project: options.Project = None,
+) -> None:
+    """Take a name without boxes out of the label config, or an earlier name out of what the label config remembers.
+
+    Where people gave it to boxes, `names rename` gives these another name, and `dinolabel forget` takes the person out of everything.
+
+    Example: dinolabel names remove mria --project 1
+    """
+    from studio.label_config import LabelConfig
+    from studio.names import find_label
+    from studio.renaming import without
+
+    settings = Settings.load()
+    studio, number = build.studio(settings), choice.chosen(settings, project)
+    xml = studio.project(number).label_config
+    config = LabelConfig.parse(xml)
+    label = find_label(name, config.labels) or find_label(name, config.aliases)
+    if label is None:
+        raise RequestError(f"Project {number} has no name {name!r}.", hint=f"There are: {', '.join(config.learnt) or 'none'}.")
+    if label in config.generic:
+        raise RequestError(
+            f"{label!r} is what the project looks for, no name.", hint="Change it in Label Studio's settings of the project."
+        )
+    spelt = [label, *(before for before, today in config.aliases.items() if today == label)]
+    boxes, tasks = named_boxes(studio, number, spelt)
+    if boxes:
+        raise RequestError(
+            f"{words.counted(boxes, 'box', 'boxes')} in {words.counted(tasks, 'task')} {'is' if boxes == 1 else 'are'} named {label!r}.",
+            hint=f"Give them another name: dinolabel names rename {label!r} NEW; or take the person out: dinolabel forget {label!r}.",
+        )
+    studio.set_label_config(number, without(xml, label))
+    console.out.print(console.line(console.name(label), " is removed; no box had it."))
+
+
+def named_boxes(studio: Studio, number: int, spelt: Sequence[str]) -> tuple[int, int]:
+    """Boxes that people gave one of these names, skipped answers included, and in how many tasks."""
+    from dinolabel.sources import CHUNK
+    from studio.names import find_label
+    from studio.results import names_of
+
+    ids = [row.id for row in studio.tasks(number) if row.annotated or row.cancelled]
+    found: list[int] = []
+    for start in range(0, len(ids), CHUNK):
+        for task in studio.export(number, tasks=ids[start : start + CHUNK]):
+            regions = [region for each in task.get("annotations") or () for region in each.get("result") or ()]
+            found += [task["id"] for region in regions for each in names_of(region) if find_label(each, spelt) is not None]
+    return len(found), len(set(found))
+
+
+def _another(name: str, alike: Sequence[str], *, yes: bool) -> bool:
+    """Whether a name that can be mistaken for labels that are there is meant to be one of its own."""
+    there = words.listed([repr(each) for each in alike])
+    try:
+        return agreed(yes=yes, question=f"{name!r} differs from {there} only in how it is written. Is it somebody else?")
+    except RequestError as error:
+        message = f"{name!r} differs from {there} only in how it is written."
+        raise RequestError(
+            message, hint=f"For the same person: dinolabel names alias {alike[0]!r} {name!r}. For another one: --yes."
+        ) from error
 
 
 def _change(project: int | None, edit: Callable[[str], str]) -> None:

@@ -81,7 +81,7 @@ def _plan(settings: Settings, project: str, folder: Path, *, force: bool, finetu
     return Plan.of(
         f"Train a head for project {project}",
         [("from", f"{folder}" + (f" ({words.counted(crops, 'crop')})" if crops is not None else ""))],
-        [("embedder", str(embedder))],
+        [("embedder", weights.described(embedder))],
         [("tunes", f"its last {words.counted(finetune, 'block')}, on the crops that are not held out")] if finetune else [],
         [("then", "publish it whatever the gate says" if force else "publish it if it is no worse than the head that serves now")],
         [("takes", "minutes" if finetune else "seconds; a tenth of a second more for each crop that has no embedding yet")],

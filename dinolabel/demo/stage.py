@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -92,10 +91,10 @@ class Stage:
 def stage(out: Path, photos: Path, world: World, *, weights: str) -> Iterator[Stage]:
     """Start the product on the photos; stop every process of it at the end."""
     data_dir = out / "data"
-    command = [sys.executable, "-m", "dinolabel", "up", str(photos), "--prompt", world.prompt, "--names", ",".join(world.names)]
+    command = [*build.PROGRAM, "up", str(photos), "--prompt", world.prompt, "--names", ",".join(world.names)]
     command += ["--data", str(data_dir), "--no-browser", "--weights", weights]
     # Training starts when the reviewer presses the button, not by itself.
-    environment = {**os.environ, "DINOLABEL_TRAIN_AFTER": "0", "DINOLABEL_POLL_SECONDS": "2"}
+    environment = {**build.environment(), "DINOLABEL_TRAIN_AFTER": "0", "DINOLABEL_POLL_SECONDS": "2"}
     with (out / "up.log").open("wb") as log:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment, start_new_session=True

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from studio.names import normal
 from studio.results import names_of, overlap
 from studio.tasks import SAME_OBJECT
 from vision.durable import whole
@@ -33,15 +34,17 @@ class Forgotten:
 
     def add(self, project: int, names: Iterable[str]) -> None:
         before = set(self._digests.get(str(project), ()))
-        self._digests[str(project)] = sorted(before | {self._digest(each) for each in names})
+        self._digests[str(project)] = sorted(before | {self._digest(normal(each)) for each in names})
         self._write()
 
     def lift(self, project: int, name: str) -> bool:
         """Let a name count again; whether it had been forgotten."""
         digests = self._digests.get(str(project), [])
-        if not digests or (digest := self._digest(name)) not in digests:
+        if not digests or not self.has(project, name):
             return False
-        self._digests[str(project)] = [each for each in digests if each != digest]
+        gone = set(self._spelt(name))
+        self._digests[str(project)] = [each for each in digests if each not in gone]
+        self._known.clear()
         self._write()
         return True
 
@@ -51,7 +54,7 @@ class Forgotten:
             return False
         key = (str(project), name)
         if key not in self._known:
-            self._known[key] = self._digest(name) in digests
+            self._known[key] = any(each in digests for each in self._spelt(name))
         return self._known[key]
 
     def without(self, project: int, task: Task) -> Task:
@@ -76,6 +79,10 @@ class Forgotten:
 
     def _names(self, project: int, region: Any) -> bool:
         return any(self.has(project, each) for each in names_of(region))
+
+    def _spelt(self, name: str) -> list[str]:
+        """Digests of a name as names are made, and as earlier versions took it: letter by letter."""
+        return [self._digest(each) for each in dict.fromkeys((normal(name), name))]
 
     def _digest(self, name: str) -> str:
         return hashlib.pbkdf2_hmac("sha256", name.encode("utf-8", "surrogatepass"), bytes.fromhex(self._salt), ROUNDS).hex()

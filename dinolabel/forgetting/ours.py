@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dinolabel import build
-from dinolabel.forgetting import crops, heads, sweep
-from dinolabel.forgetting.crops import Removed
+from dinolabel.forgetting import exports, heads, sweep
 from dinolabel.forgetting.mention import Mention
+from dinolabel.forgetting.shares import Share
 from dinolabel.settings import Settings
 from vision.cache import embedding_key
 from vision.store import Store
@@ -21,49 +22,68 @@ from vision.types import Box, CropPolicy, Embeddings, image_key
 
 @dataclass(frozen=True)
 class Taken:
-    """heads: ids of those that are gone. serving: the id of the one that is left, or None. embeddings: how many the cache lost."""
+    """heads: ids of those that are gone. serving: the id of the one that is left, or None. shares: what exports had of them.
+
+    embeddings: how many the cache lost.
+    """
 
     heads: list[str]
     serving: str | None
-    removed: Removed
+    shares: list[Share]
     embeddings: int
 
     def told(self) -> dict[str, str]:
         now = f"; now serving: {self.serving or 'none, boxes only'}" if self.heads else ""
-        whole = f", and whole exports: {', '.join(self.removed.folders)}" if self.removed.folders else ""
+        touched = [f"{each.folder} {each.told()}" for each in self.shares if each.touched]
         return {
             "heads": f"{', '.join(self.heads) or 'none'}{now}",
-            "crops": f"{len(self.removed.rows)} removed{whole}",
+            "crops": f"{len(self.rows)} removed",
+            **({"exports": "; ".join(touched)} if touched else {}),
             "embeddings": f"{self.embeddings} removed from the cache",
         }
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        return [row for each in self.shares for row in each.rows]
+
+    @property
+    def kept(self) -> list[str]:
+        """What may still show the person: files that we cannot call ours any more."""
+        return [f"{each.folder / path}: {why}; it may still show them" for each in self.shares for path, why in each.kept]
 
 
 def take_out(settings: Settings, project: str, mention: Mention, folders: list[Path]) -> Taken:
     """Heads that learnt them, their crops in `folders`, and their embeddings, near copies too."""
     store = build.store(settings)
     theirs, distance = heads.vectors(store, project, mention)
-    removed = crops.clean(folders, mention)
-    keys = _keys(store, project, removed)
+    shares = exports.survey(folders, mention)
+    for each in shares:
+        exports.take_out(each, mention)
+    rows = [row for each in shares for row in each.rows]
+    objects = {known for each in shares for known in each.objects}
+    keys = _keys(store, project, rows)
     exact = _cached(settings, keys)
-    gone = heads.holding(store, project, mention, removed.objects, heads.stacked([theirs, exact]))
+    gone = heads.holding(store, project, mention, objects, heads.stacked([theirs, exact]))
     store.forget(project, gone)
     embeddings = build.cache(settings).forget(keys, exact if len(exact) else theirs, distance=distance)
-    return Taken(gone, store.wanted(project), removed, embeddings)
+    return Taken(gone, store.wanted(project), shares, embeddings)
 
 
-def sweep_out(settings: Settings, project: str, mention: Mention, places: Iterable[Path]) -> tuple[int, int, list[Path]]:
-    """Files changed or removed, copies of pictures removed, and files that hold the name all the same. places: beside the bundles."""
+def sweep_out(settings: Settings, project: str, mention: Mention, logs: Iterable[Path], folders: list[Path]) -> tuple[int, int, list[Path]]:
+    """Files changed or removed, copies of pictures removed, and files that hold the name all the same, those in `folders` too."""
     data_dir = build.data_dir(settings)
-    swept = sweep.sweep((each for each in (data_dir / "bundles" / project, data_dir / "logs", *places) if each.exists()), mention)
-    return swept, sweep.drop_copies(data_dir, project), sweep.left(data_dir, project, mention)
+    swept = sweep.sweep(data_dir / "bundles" / project, [*logs, *sorted((data_dir / "logs").glob("*.log"))], mention)
+    copies = sweep.drop_copies(data_dir, project)
+    outside = [each for each in folders if not each.is_relative_to(data_dir)]
+    return swept, copies, [*sweep.left(data_dir, project, mention), *exports.holding_files(outside, mention)]
 
 
-def _keys(store: Store, project: str, removed: Removed) -> list[str]:
+def _keys(store: Store, project: str, rows: list[dict[str, Any]]) -> list[str]:
     """Cache keys of the removed crops, for every embedder that a head of the project was trained with."""
     kept = [store.get(project, entry.id) for entry in store.history(project)]
     digests = {each.embedder_digest for each in kept} | {each.own.began_as for each in kept if each.own}
     keys = []
-    for row in removed.rows:
+    for row in rows:
         image = image_key(row["image"], row["frame"], row.get("decoding", ""))
         keys += [embedding_key(image, Box(*row["box"]), CropPolicy(**row["policy"]), digest) for digest in digests]
     return keys

@@ -1,76 +1,91 @@
 """Goes through the files we keep of one project and takes a name out: lines, keys and sentences that hold it, or the whole file.
 
-Knows kinds of files; nothing of what they are for. Other projects, people's own files and Label Studio's folder are not touched.
+Knows the files that we write; any other is left as it is, and so are other projects, people's own files and Label Studio's folder.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from dinolabel.forgetting.mention import Mention
+from exporters import filelist
+from training import receipt
 from vision.bundle import CARD
+from vision.store import ENTRY
 
 THEIRS = "studio"  # the Label Studio that `up` starts keeps its data there
 BY_PROJECT = ("bundles", "exports", "previews")
-LINES = {".jsonl", ".log"}
 DATABASES = {".sqlite", ".sqlite-wal", ".sqlite-shm"}
 ASIDE = ("metrics", "trained_on")  # of a bundle's card: what decides no answer
+PAGES = (receipt.PAGE, receipt.PICTURE, receipt.CURVES)  # a receipt's pages show the same names, as pixels too
+OURS = {CARD, receipt.JSON, *PAGES, "verdicts.jsonl"}
+COPY = re.compile(r"[0-9a-f]{2}/([0-9a-f]{38}\.[0-9a-f]+|part-\w+)")  # as studio.media_cache names them
+PREVIEW = re.compile(r"preview\.(png|html)")
 
 
 def drop_copies(data_dir: Path, project: str) -> int:
     """Remove copies of whole pictures, which are fetched or drawn again when they are needed; how many files."""
     dropped = 0
-    for folder in (data_dir / "media", data_dir / "previews" / project):
-        if folder.is_dir():
-            dropped += sum(1 for each in folder.rglob("*") if each.is_file())
-            shutil.rmtree(folder)
+    for folder, ours in ((data_dir / "media", COPY), (data_dir / "previews" / project, PREVIEW)):
+        for path in list(filelist.files(folder)):
+            dropped += bool(ours.fullmatch(path)) and filelist.remove(folder, path)
+        filelist.prune(data_dir, folder)
     return dropped
 
 
-def sweep(places: Iterable[Path], mention: Mention) -> int:
-    """Files that were changed or removed. places: folders, and single files."""
+def sweep(bundles: Path, logs: Iterable[Path], mention: Mention) -> int:
+    """Files that were changed or removed. bundles: the project's folder of heads and receipts. logs: single files."""
     changed = 0
-    for place in places:
-        for path in [place] if place.is_file() else [each for each in sorted(place.rglob("*")) if each.is_file()]:
-            if path.exists() and path.suffix not in DATABASES and mention.inside(path):
-                _clean(path, mention)
-                changed += 1
-        for folder in sorted((each for each in place.rglob("*") if each.is_dir()), reverse=True):
-            if mention.within(folder.name):
-                shutil.rmtree(folder)
-                changed += 1
+    for path in list(filelist.files(bundles)):
+        file = filelist.inside(bundles, path)
+        if file is not None and _is_ours(Path(path)) and mention.inside(file):
+            _clean(file, mention)
+            changed += 1
+    for log in logs:
+        if log.is_file() and mention.inside(log):
+            _lines(log, mention)
+            changed += 1
     return changed
 
 
 def left(data_dir: Path, project: str, mention: Mention) -> list[Path]:
     """Files in the data folder, other projects' apart, that hold a name all the same."""
-    return [path for path in _ours(data_dir, project) if (mention.in_database if path.suffix in DATABASES else mention.inside)(path)]
+    return [path for path in _kept(data_dir, project) if (mention.in_database if path.suffix in DATABASES else mention.inside)(path)]
 
 
-def _ours(data_dir: Path, project: str) -> Iterator[Path]:
-    for path in sorted(data_dir.rglob("*")):
-        parts = path.relative_to(data_dir).parts
+def _kept(data_dir: Path, project: str) -> Iterator[Path]:
+    for path in filelist.files(data_dir):
+        parts = Path(path).parts
         others = parts[0] == THEIRS or (parts[0] in BY_PROJECT and len(parts) > 1 and parts[1] != project)
-        if path.is_file() and not others:
-            yield path
+        if not others and (file := filelist.inside(data_dir, path)) is not None:
+            yield file
+
+
+def _is_ours(path: Path) -> bool:
+    """Of the store's folders: of a head, of a refused training, and the project's own."""
+    places = path.parts[:-1]
+    known = not places or bool(ENTRY.fullmatch(places[0])) or (places[0] == "refused" and len(places) == 2)
+    return known and path.name in OURS
 
 
 def _clean(path: Path, mention: Mention) -> None:
-    if mention.within(path.name):
-        path.unlink()
-    elif path.suffix in LINES:
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-        path.write_text("".join(each for each in lines if not mention.within(each)), encoding="utf-8")
+    if path.suffix == ".jsonl":
+        _lines(path, mention)
     elif path.suffix == ".json" and (pruned := _pruned(path, mention)) is not None:
         path.write_text(json.dumps(pruned, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        for page in (*path.parent.glob("*.png"), *path.parent.glob("*.html")):
-            page.unlink()  # a receipt's pages show the same names, as pixels too
+        for page in PAGES:
+            (path.parent / page).unlink(missing_ok=True)
     else:
         path.unlink()
+
+
+def _lines(path: Path, mention: Mention) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    path.write_text("".join(each for each in lines if not mention.within(each)), encoding="utf-8")
 
 
 def _pruned(path: Path, mention: Mention) -> Any:

@@ -68,7 +68,7 @@ class Arriving:
 
 
 def label_of(name: Any) -> str | None:
-    """A label as keyboards write it (Unicode NFC; macOS writes file names in another form); None as our exports call boxes without one."""
+    """A label as names are made, whatever form a Mac or a tool stored it in. Our own exports call boxes without a label so."""
     return None if name is None or name == UNLABELLED else unicodedata.normalize("NFC", str(name))
 
 

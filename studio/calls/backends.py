@@ -103,12 +103,6 @@ class Backends:
         """What the button *Start training* does."""
         self.wire.json("POST", f"/api/ml/{backend}/train", json={}, timeout=ASKING_SECONDS)
 
-    def retrieve_predictions(self, project: int) -> None:
-        """What *Retrieve predictions* on all tasks does; returns when the backend has answered, whatever it answered."""
-        every = {"selectedItems": {"all": True, "excluded": []}, "filters": {"conjunction": "and", "items": []}, "ordering": []}
-        params = {"id": "retrieve_tasks_predictions", "project": project}
-        self.wire.json("POST", "/api/dm/actions", params=params, json={"project": project, **every}, timeout=10 * ASKING_SECONDS)
-
     def webhooks(self, project: int) -> list[Webhook]:
         """Those that are meant to be called; leases (studio.calls.leases) are not."""
         found = self.wire.json("GET", "/api/webhooks/", params={"project": project})

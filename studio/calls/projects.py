@@ -99,9 +99,6 @@ class Projects:
         body = {"title": title, "label_config": label_config, "description": description}
         return Project.of(self.wire.json("POST", "/api/projects/", json=body))
 
-    def delete_project(self, project: int) -> None:
-        self.wire.json("DELETE", f"/api/projects/{project}/", timeout=LONG_SECONDS)
-
     def set_label_config(self, project: int, xml: str) -> Project:
         return Project.of(self.wire.json("PATCH", f"/api/projects/{project}/", json={"label_config": xml}))
 

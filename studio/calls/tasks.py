@@ -1,4 +1,4 @@
-"""Tasks and annotations: the cheap listing, imports and uploads, one task, the next task, a person's answer.
+"""Tasks and annotations: the cheap listing, uploads, one task, a person's answer.
 
 Knows the calls; not when they are made.
 """
@@ -91,22 +91,6 @@ class Tasks:
 
     def delete_task(self, task: int) -> None:
         self.wire.json("DELETE", f"/api/tasks/{task}/")
-
-    def next_task(self, project: int) -> dict[str, Any] | None:
-        """What a labeller gets next, with the predictions shown; None when the project is done."""
-        try:
-            return dict(self.wire.json("GET", f"/api/projects/{project}/next/", timeout=LONG_SECONDS))
-        except StudioRefused as error:
-            if error.status == 404:
-                return None
-            raise
-
-    def import_tasks(self, project: int, data: Sequence[Mapping[str, Any]]) -> list[int]:
-        """One task for each, such as {"image": url}. Returns their ids, in order."""
-        ids: list[int] = []
-        for start in range(0, len(data), PAGE):
-            ids += self._import(project, json=[{"data": dict(each)} for each in data[start : start + PAGE]])
-        return ids
 
     def upload_images(self, project: int, paths: Sequence[Path]) -> list[int]:
         """Sends picture files, one task each. Returns their ids, in order of the paths."""

@@ -24,6 +24,7 @@ from dinolabel.demo.stage import Stage, stage
 from dinolabel.demo.world import Scene, World
 from studio.label_config import hotkeys
 from studio.server import LocalStudio
+from tests import studio_calls
 from tests.bench.correcting import Project, correct, left_wrong
 from tests.bench.typist import Counted, Typist
 
@@ -122,7 +123,7 @@ def _empty_project(desk: Desk) -> int:
     studio, source = desk.stage.studio, desk.stage.studio.project(desk.stage.project)
     made = studio.create_project("By hand", source.label_config)
     urls = {_scene(row.data): row.data for row in studio.tasks(source.id)}
-    studio.import_tasks(made.id, [urls[scene.file] for scene in desk.measured])
+    studio_calls.import_tasks(studio, made.id, [urls[scene.file] for scene in desk.measured])
     return made.id
 
 

@@ -29,7 +29,7 @@ from vision.heads import linear
 from vision.media import open_image
 from vision.spans import passes
 from vision.types import Crop, Prompt
-from vision.weights import NANO, NANO_FOLDER
+from vision.weights import NANO, NANO_FOLDER, locate, obtain
 
 SCENE = NANO_FOLDER / "demo" / "scene-000.jpg"
 PROMPT = Prompt.of(["cat face"])
@@ -125,8 +125,12 @@ def in_turns(*calls: Callable[[], object]) -> list[float]:
     return [statistics.median(each) for each in spent]
 
 
+def _folder(weights: str, kind: str) -> str:
+    return str(obtain(locate(weights, kind)).path)
+
+
 def embedder(weights: str, folder: Path) -> None:
-    ours = dinov2.build(weights, device="cpu", precision="float32", feature="cls")
+    ours = dinov2.build(_folder(weights, "embedder"), device="cpu", precision="float32", feature="cls")
     side = ours.preprocessing["side"]
     whole = open_image(SCENE).pixels
     crops = [Crop(np.ascontiguousarray(whole[y : y + 120, x : x + 120])) for y in (0, 120, 240) for x in (0, 120, 240)][:8]
@@ -147,7 +151,7 @@ def embedder(weights: str, folder: Path) -> None:
 
 
 def detector(weights: str, folder: Path) -> None:
-    ours = grounding_dino.build(weights, device="cpu", precision="float32")
+    ours = grounding_dino.build(_folder(weights, "detector"), device="cpu", precision="float32")
     image = open_image(SCENE)
     ((_, size),) = ours._batches([image])
     pixels, _ = ours._pixels([image], size)

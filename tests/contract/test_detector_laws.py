@@ -18,7 +18,7 @@ from vision.candidates import Candidate, select
 from vision.errors import PromptMissing
 from vision.plugs import load_detector, names
 from vision.protocols import Detector
-from vision.types import Box, Image, Prompt, Thresholds
+from vision.types import Box, Detection, Image, Prompt, Thresholds
 from vision.weights import NANO, NANO_FOLDER
 
 PROMPT = Prompt.of(["human face", "cat", "red car"])
@@ -43,6 +43,11 @@ def picture(height: int, width: int, seed: int) -> Image:
 IMAGES = [picture(height, width, seed) for seed, (height, width) in enumerate(SIZES)]
 
 
+def detected(detector: Detector, images: list[Image], prompt: Prompt, thresholds: Thresholds) -> list[list[Detection]]:
+    found = zip(images, detector.candidates(images, prompt), strict=True)
+    return [select(each, thresholds, width=image.width, height=image.height) for image, each in found]
+
+
 @pytest.fixture(scope="module", params=list(weights()), ids="-".join)
 def detectors(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Detector]:
     plug, which = request.param
@@ -56,17 +61,17 @@ def test_there_is_a_detector() -> None:
 
 def test_same_length_and_order(detectors: list[Detector]) -> None:
     for detector in detectors:
-        forth = detector.detect(IMAGES, PROMPT, LOW)
-        back = detector.detect(IMAGES[::-1], PROMPT, LOW)
+        forth = detected(detector, IMAGES, PROMPT, LOW)
+        back = detected(detector, IMAGES[::-1], PROMPT, LOW)
         assert len(forth) == len(IMAGES)
         for there, again in zip(forth, back[::-1], strict=True):
             assert_same_boxes([each.box for each in there], [each.box for each in again])
-        assert detector.detect([], PROMPT, LOW) == []
+        assert detected(detector, [], PROMPT, LOW) == []
 
 
 def test_boxes_inside_scores_sorted_phrases_asked_for(detectors: list[Detector]) -> None:
     for detector in detectors:
-        for image, found in zip(IMAGES, detector.detect(IMAGES, PROMPT, LOW), strict=True):
+        for image, found in zip(IMAGES, detected(detector, IMAGES, PROMPT, LOW), strict=True):
             for each in found:
                 assert each.box.clipped(image.width, image.height) == each.box
                 assert each.phrase in PROMPT.phrases
@@ -92,7 +97,7 @@ def test_a_batch_equals_one_by_one(detectors: list[Detector]) -> None:
 
 def test_twice_is_the_same(detectors: list[Detector]) -> None:
     for detector in detectors:
-        assert detector.detect(IMAGES[:2], PROMPT, LOW) == detector.detect(IMAGES[:2], PROMPT, LOW)
+        assert detected(detector, IMAGES[:2], PROMPT, LOW) == detected(detector, IMAGES[:2], PROMPT, LOW)
 
 
 def test_several_threads_at_once(detectors: list[Detector]) -> None:
@@ -102,14 +107,6 @@ def test_several_threads_at_once(detectors: list[Detector]) -> None:
         with ThreadPoolExecutor(4) as pool:
             for found in pool.map(lambda _, ask=detector: ask.candidates(IMAGES[:2], PROMPT), range(12)):
                 assert found == expected
-
-
-def test_detect_is_candidates_then_select(detectors: list[Detector]) -> None:
-    for detector in detectors:
-        for thresholds in (LOW, Thresholds(), Thresholds(box=0.6, nms_iou=0.3)):
-            (found,) = detector.detect(IMAGES[:1], PROMPT, thresholds)
-            (proposed,) = detector.candidates(IMAGES[:1], PROMPT)
-            assert found == select(proposed, thresholds, width=IMAGES[0].width, height=IMAGES[0].height)
 
 
 def test_candidates_obey_floor_and_most(detectors: list[Detector]) -> None:
@@ -126,7 +123,7 @@ def test_an_empty_prompt_is_refused(detectors: list[Detector]) -> None:
     for detector in detectors:
         for prompt in ("", " . ,", "?"):
             with pytest.raises(PromptMissing):
-                detector.detect(IMAGES[:1], Prompt.parse(prompt), LOW)
+                detected(detector, IMAGES[:1], Prompt.parse(prompt), LOW)
 
 
 def test_inputs_stay_untouched(detectors: list[Detector]) -> None:
@@ -134,7 +131,7 @@ def test_inputs_stay_untouched(detectors: list[Detector]) -> None:
     image = replace(Image.from_array(pixels), load=lambda: pixels)
     before = pixels.copy()
     for detector in detectors:
-        detector.detect([image], PROMPT, LOW)
+        detected(detector, [image], PROMPT, LOW)
     assert np.array_equal(pixels, before)
 
 

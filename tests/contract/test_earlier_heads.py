@@ -38,7 +38,7 @@ def crops(folder: Path) -> Path:
 @pytest.fixture(scope="module")
 def earlier(folder: Path, crops: Path) -> Verdict:
     given = {"project": "1", "store": Store(folder / "bundles"), "cache": Cache(folder / "cache.sqlite", max_mb=50), "now": NOW}
-    return train(crops, embedder=build("nano", device="cpu", feature="cls"), force=True, **given)  # type: ignore[arg-type]
+    return train(crops, embedder=build(str(NANO_FOLDER / "embedder"), device="cpu", feature="cls"), force=True, **given)  # type: ignore[arg-type]
 
 
 def head(folder: Path, verdict: Verdict) -> Bundle:
@@ -59,7 +59,7 @@ def test_it_answers_as_it_did(folder: Path, earlier: Verdict, tmp_path: Path) ->
     import PIL.Image
 
     bundle = head(folder, earlier)
-    then = Pipeline(ThingDetector(), build("nano", device="cpu", feature="cls"))
+    then = Pipeline(ThingDetector(), build(str(NANO_FOLDER / "embedder"), device="cpu", feature="cls"))
     now = Pipeline(ThingDetector(), plugs.load_embedder("dinov2", "nano", device="cpu"), cache=Cache(tmp_path / "new.sqlite", max_mb=8))
     now.check(bundle)
     package = Package({"car": "thing"}, Thresholds(0.25, 0.2, 0.6), {name: name for name in handed.names()})

@@ -46,10 +46,8 @@ class Untouchable:
 
     name, digest = "none", "none"
 
-    def detect(self, *_: Any) -> Any:
+    def candidates(self, *_: Any, **__: Any) -> Any:
         raise AssertionError("asked to detect")
-
-    propose = detect
 
 
 def submitted(task: int, prediction: dict[str, Any], *, move: float = 0.0) -> dict[str, Any]:

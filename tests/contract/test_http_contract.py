@@ -281,7 +281,13 @@ def test_a_port_that_is_taken_is_said(door: Door) -> None:
         ({"Sec-Fetch-Site": "same-site"}, 403),
         ({"Host": "evil.example"}, 403),
         ({"Host": "evil.example:80", "Origin": "http://evil.example:80"}, 403),
+        ({"Host": "evillocalhost"}, 403),
+        ({"Host": "localhost.evil.example"}, 403),
+        ({"Host": "0.0.0.0:9090"}, 403),
         ({"Host": "localhost"}, 202),
+        ({"Host": "LocalHost.:9090"}, 202),
+        ({"Host": "[::1]:9090"}, 202),
+        ({"Host": "[::ffff:127.0.0.1]"}, 202),
     ],
 )
 def test_a_post_that_another_site_sends_is_refused(door: Door, headers: dict[str, str], status: int) -> None:

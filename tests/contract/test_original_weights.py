@@ -17,8 +17,8 @@ from vision.detectors.grounding_dino import GroundingDino, build
 from vision.errors import ModelError, WeightsMissing
 from vision.originals import tensors as original
 from vision.originals.convert import convert
-from vision.types import Image, Prompt, Thresholds
-from vision.weights import find
+from vision.types import Image, Prompt
+from vision.weights import locate, obtain
 
 RECORDED = Path(__file__).resolve().parents[1] / "fixtures" / "groundingdino_py"
 CLOSE = 1e-4  # of values around 1 to 5; measured: 4e-5
@@ -90,10 +90,8 @@ def test_the_words_become_the_same_tokens(folder: Path) -> None:
 
 def test_the_folder_detects(folder: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 255, (120, 160, 3), dtype=np.uint8)
-    found = build(str(folder), device="cpu").detect(
-        [Image.from_array(pixels)], Prompt.of(["red apple", "dog"]), Thresholds(box=0.0, text=0.0)
-    )
-    assert found[0] and {d.phrase for d in found[0]} <= {"red apple", "dog"}
+    (found,) = build(str(folder), device="cpu").candidates([Image.from_array(pixels)], Prompt.of(["red apple", "dog"]), floor=0.0)
+    assert found and {each.phrase for each in found} <= {"red apple", "dog"}
 
 
 @pytest.mark.parametrize(
@@ -128,7 +126,7 @@ def test_nothing_in_a_file_is_run(tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_a_file_where_a_folder_belongs_says_how_to_convert(tmp_path: Path) -> None:
     (tmp_path / "swint.pth").write_bytes(b"")
     with pytest.raises(WeightsMissing) as caught:
-        find(str(tmp_path / "swint.pth"), "detector")
+        obtain(locate(str(tmp_path / "swint.pth"), "detector"))
     assert "dinolabel models convert" in str(caught.value.hint)
 
 

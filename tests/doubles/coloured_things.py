@@ -14,10 +14,10 @@ import numpy as np
 import PIL.Image
 
 from vision.bundle import Bundle
-from vision.candidates import FLOOR, MOST, Candidate, select
+from vision.candidates import FLOOR, MOST, Candidate
 from vision.errors import MediaUnavailable
 from vision.heads.prototype import build
-from vision.types import Box, Crop, CropPolicy, Detection, Embeddings, Image, Prompt, Thresholds
+from vision.types import Box, Crop, CropPolicy, Embeddings, Image, Prompt
 
 RED, GREEN, BLUE, YELLOW = (230, 30, 30), (30, 200, 30), (30, 30, 230), (220, 220, 30)
 Colour = tuple[int, int, int]
@@ -54,10 +54,6 @@ class ThingDetector:
         self.passes += len(images)
         time.sleep(self.seconds * len(images))
         return [self._of(image.pixels, prompt.phrases[0]) for image in images]
-
-    def detect(self, images: Sequence[Image], prompt: Prompt, thresholds: Thresholds) -> list[list[Detection]]:
-        found = zip(images, self.candidates(images, prompt), strict=True)
-        return [select(each, thresholds, width=image.width, height=image.height) for image, each in found]
 
     def _of(self, pixels: np.ndarray, phrase: str) -> list[Candidate]:
         colourful = pixels.max(axis=2).astype(int) - pixels.min(axis=2) > 60

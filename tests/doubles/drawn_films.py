@@ -12,8 +12,8 @@ import numpy as np
 import PIL.Image
 import PIL.ImageDraw
 
-from vision.candidates import FLOOR, MOST, Candidate, select
-from vision.types import Box, Detection, Image, Prompt, Thresholds
+from vision.candidates import FLOOR, MOST, Candidate
+from vision.types import Box, Image, Prompt
 
 Colour = tuple[int, int, int]
 
@@ -99,10 +99,6 @@ class DiscDetector:
             self.asked.append(image.frame)
             found.append([*filter(None, (self._one(image.pixels, each, prompt.phrases[0]) for each in self.colours))])
         return found
-
-    def detect(self, images: Sequence[Image], prompt: Prompt, thresholds: Thresholds) -> list[list[Detection]]:
-        found = zip(images, self.candidates(images, prompt), strict=True)
-        return [select(each, thresholds, width=image.width, height=image.height) for image, each in found]
 
     def _one(self, pixels: np.ndarray, colour: Colour, phrase: str) -> Candidate | None:
         near = np.abs(pixels.astype(int) - colour).sum(axis=2) < 90

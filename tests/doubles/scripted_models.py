@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from vision.bundle import Bundle
-from vision.candidates import FLOOR, MOST, Candidate, best, select
+from vision.candidates import FLOOR, MOST, Candidate, best
 from vision.heads import prototype
-from vision.types import Crop, CropPolicy, Detection, Embeddings, Image, Prompt, Thresholds
+from vision.types import Crop, CropPolicy, Embeddings, Image, Prompt
 
 RED, GREEN, BLUE = (220, 60, 50), (70, 170, 80), (60, 90, 210)
 
@@ -27,10 +27,6 @@ class ScriptedDetector:
     def candidates(self, images: Sequence[Image], prompt: Prompt, *, floor: float = FLOOR, most: int = MOST) -> list[list[Candidate]]:
         self.asked.append([image.sha256 for image in images])
         return [best((each for each in self.found if each.phrase in prompt.phrases), floor=floor, most=most) for _ in images]
-
-    def detect(self, images: Sequence[Image], prompt: Prompt, thresholds: Thresholds) -> list[list[Detection]]:
-        found = self.candidates(images, prompt)
-        return [select(each, thresholds, width=image.width, height=image.height) for image, each in zip(images, found, strict=True)]
 
 
 class ColourEmbedder:

@@ -19,6 +19,7 @@ from playwright.sync_api import expect
 
 from studio.client import Studio
 from studio.server import LocalStudio
+from tests import studio_calls
 
 expect.set_options(timeout=60_000)  # what is waited for comes; on a machine with other work not within Playwright's five seconds
 
@@ -95,4 +96,4 @@ def project_of(studio: Studio, request: pytest.FixtureRequest) -> Iterator[Calla
 
     yield make
     for each in made:
-        studio.delete_project(each)
+        studio_calls.delete_project(studio, each)

@@ -19,7 +19,7 @@ from dinolabel import connect
 from studio.client import Studio
 from studio.media import Media
 from studio.network import Network
-from tests import waiting
+from tests import studio_calls, waiting
 from tests.doubles.coloured_things import scene
 from tests.e2e import services
 from tests.e2e.loop import Watcher, service, without_boxes
@@ -110,7 +110,7 @@ def test_init_predict_annotate_train_switch(office: Office, tmp_path: Path) -> N
             eventually(lambda: studio.project(project).model_version not in ("", before, connect.TITLE))
             eventually(lambda: made.board.get(project).state == "in step")
         assert watcher.bare == []
-        opened = studio.next_task(project)
+        opened = studio_calls.next_task(studio, project)
         assert opened is not None
         assert [each["value"]["rectanglelabels"] for each in opened["predictions"][0]["result"]] == [["jason"], ["lacy"]]
     finally:

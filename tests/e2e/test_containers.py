@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from studio.client import Studio
-from tests import composed
+from tests import composed, studio_calls
 from tests.e2e import boxed, services
 from tests.e2e.boxed import Stage
 
@@ -131,7 +131,7 @@ def test_all_services_get_healthy_and_a_project_gets_its_first_boxes(stack: Stac
     (connected,) = studio.backends(project.id)
     assert connected.state == "CO", "Label Studio reaches the backend by its name"
     until(lambda: studio.project(project.id).model_version, "boxes are shown")
-    opened = studio.next_task(project.id)
+    opened = studio_calls.next_task(studio, project.id)
     assert opened is not None and opened["predictions"][0]["result"], "the task opens with a box"
     addresses = {row.data["image"] for row in studio.tasks(project.id)}
     assert all(each.startswith("/data/local-files/?d=photos/") for each in addresses), "right under every name a browser may use"

@@ -15,6 +15,7 @@ from studio.client import Studio
 from studio.label_config import LabelConfig
 from studio.results import to_prediction, to_result
 from studio.tasks import judge
+from tests import studio_calls
 from tests.doubles.coloured_things import scene
 from tests.doubles.scripted_studio import CONFIG
 from tests.e2e.loop import WEIGHTS, service
@@ -30,7 +31,11 @@ def filled(studio: Studio, project_of: Callable[[str], int]) -> tuple[int, dict[
     project = project_of(CONFIG)
     config = LabelConfig.parse(CONFIG)
     scores = dict(
-        zip(studio.import_tasks(project, [{"image": f"/data/upload/{at}.png"} for at in range(4)]), (0.95, 0.3, 0.7, 0.0), strict=True)
+        zip(
+            studio_calls.import_tasks(studio, project, [{"image": f"/data/upload/{at}.png"} for at in range(4)]),
+            (0.95, 0.3, 0.7, 0.0),
+            strict=True,
+        )
     )
     made = []
     for task, score in scores.items():

@@ -18,6 +18,7 @@ from backend.projects import Projects
 from dinolabel import __main__ as main
 from studio.client import Studio
 from studio.label_config import LabelConfig
+from tests import studio_calls
 from tests.e2e import started
 from tests.e2e.started import ROOT, until
 
@@ -92,15 +93,15 @@ def theirs(studio: Studio, tmp_path: Path, weights: dict[str, str]) -> Iterator[
     project = studio.create_project("Their cats", xml).id
     uploads = studio.create_project("Uploads", xml.replace("$picture", "$image")).id
     tasks = studio.upload_images(uploads, started.pictures(tmp_path / "their pictures", 3))
-    ids = studio.import_tasks(project, [{"picture": studio.task(each)["data"]["image"]} for each in tasks])
+    ids = studio_calls.import_tasks(studio, project, [{"picture": studio.task(each)["data"]["image"]} for each in tasks])
     value = {"x": 10, "y": 10, "width": 20, "height": 20, "rotation": 0, "rectanglelabels": ["cat"]}
     region = {"id": "theirs", "from_name": "cats", "to_name": "img", "type": "rectanglelabels", "value": value}
     studio.import_predictions(project, [{"task": each, "result": [region], "score": 0.5, "model_version": "yolo-7"} for each in ids])
     studio.set_model_version(project, "yolo-7")
     studio.create_annotation(ids[0], [region], lead_time=3.0)
     yield project
-    studio.delete_project(project)
-    studio.delete_project(uploads)
+    studio_calls.delete_project(studio, project)
+    studio_calls.delete_project(studio, uploads)
 
 
 def state(studio: Studio, project: int) -> dict[str, object]:
@@ -157,7 +158,7 @@ def test_init_makes_a_project_and_preannotate_fills_it(studio: Studio, studio_se
 
     dinolabel("preannotate", "--yes", "--project", str(number))
     assert studio.model_versions(number) == {version: 5}, "filling twice stored twice"
-    studio.delete_project(number)
+    studio_calls.delete_project(studio, number)
 
 
 def test_a_broken_picture_costs_only_itself(studio: Studio, studio_server: object, tmp_path: Path, dinolabel: Dinolabel) -> None:
@@ -168,14 +169,14 @@ def test_a_broken_picture_costs_only_itself(studio: Studio, studio_server: objec
     ended = dinolabel("preannotate", "--yes", "--patience", "1", code=1)
     assert "1 of 3 tasks cannot be done" in " ".join(ended.stderr.split()), ended.stderr
     assert sorted(bool(row.versions) for row in studio.tasks(number)) == [False, True, True]
-    studio.delete_project(number)
+    studio_calls.delete_project(studio, number)
 
 
 def test_init_uploads_what_label_studio_cannot_serve(studio: Studio, tmp_path: Path, dinolabel: Dinolabel) -> None:
     started.pictures(tmp_path / "elsewhere", 2)
     number = made(dinolabel("init", "--title", "Far away", "--prompt", "cat face", "--photos", str(tmp_path / "elsewhere")))
     assert all("/data/upload/" in str(row.data["image"]) for row in studio.tasks(number))
-    studio.delete_project(number)
+    studio_calls.delete_project(studio, number)
 
 
 @pytest.mark.parametrize(
@@ -332,13 +333,13 @@ def test_doctor_explains_a_label_config(studio: Studio, dinolabel: Dinolabel, xm
     ended = dinolabel("doctor", "--project", str(project), code=1 if said else 0)
     told = " ".join(ended.stdout.split())
     assert said in told if said else "No label has predicted_values" in told and "human face" in told
-    studio.delete_project(project)
+    studio_calls.delete_project(studio, project)
 
 
 def test_doctor_names_what_is_broken(studio: Studio, theirs: int, dinolabel: Dinolabel) -> None:
     studio.wire.json("PATCH", f"/api/projects/{theirs}/", json={"show_collab_predictions": False})
     for row in list(studio.tasks(theirs)):
         studio.delete_task(row.id)
-    studio.import_tasks(theirs, [{"picture": "/data/upload/1/00000000-not-there.jpg"}])
+    studio_calls.import_tasks(studio, theirs, [{"picture": "/data/upload/1/00000000-not-there.jpg"}])
     told = " ".join(dinolabel("doctor", "--project", str(theirs), code=1).stdout.split())
     assert "predictions are switched off" in told and "mend its storage" in told and "2 broken" in told

@@ -15,6 +15,7 @@ from studio.label_config import LabelConfig, build
 from studio.renaming import renamed
 from studio.results import to_prediction, to_result
 from studio.tasks import judge
+from tests import studio_calls
 from vision.types import Alike, Box, Detection, Named
 
 pytestmark = pytest.mark.e2e
@@ -26,7 +27,7 @@ XML = build({"human face": "face"}, ["jason", "lacy"])
 def reviewed(studio: Studio, project_of: Callable[[str], int]) -> tuple[int, list[int]]:
     """Two tasks with a prediction that says jason; a person has submitted the first as it was."""
     project = project_of(XML)
-    tasks = studio.import_tasks(project, [{"image": f"/data/upload/{each}.png"} for each in range(2)])
+    tasks = studio_calls.import_tasks(studio, project, [{"image": f"/data/upload/{each}.png"} for each in range(2)])
     because = (Alike("7/1/r/person", "jason", 0.1),)
     first, second = Box(10, 10, 60, 60), Box(100, 10, 150, 60)
     found = [Detection(first, "human face", 0.8, Named("jason", 0.9, because)), Detection(second, "human face", 0.5)]

@@ -19,7 +19,7 @@ from backend.service import Service
 from studio.client import Studio
 from studio.label_config import LabelConfig
 from studio.results import to_prediction, to_result
-from tests import waiting
+from tests import studio_calls, waiting
 from tests.doubles.coloured_things import GREEN, RED, bundle, scene
 from tests.doubles.scripted_studio import CONFIG
 from tests.e2e.loop import WEIGHTS, Watcher, service, without_boxes
@@ -103,14 +103,14 @@ def test_boxes_come_and_names_follow_with_never_a_task_without_boxes(loop: Loop)
     made = loop.service()
     until_in_step(made, loop.project)
     before = loop.shown()
-    opened = loop.studio.next_task(loop.project)
+    opened = studio_calls.next_task(loop.studio, loop.project)
     assert opened is not None
     assert [each["value"]["rectanglelabels"] for each in opened["predictions"][0]["result"]] == [["thing"], ["thing"]]
     loop.publish(jason=RED, lacy=GREEN)
     with Watcher(loop.studio, loop.project) as watcher:
         until_in_step(made, loop.project)
     assert (watcher.bare, watcher.shown) == ([], [before, loop.shown()])
-    opened = loop.studio.next_task(loop.project)
+    opened = studio_calls.next_task(loop.studio, loop.project)
     assert opened is not None
     assert [each["value"]["rectanglelabels"] for each in opened["predictions"][0]["result"]] == [["jason"], ["lacy"]]
     assert stored(loop) == {before: 6, loop.shown(): 6}
@@ -173,15 +173,15 @@ def test_connected_it_is_asked_and_told(loop: Loop) -> None:
     assert (backend.state, loop.shown()) == ("CO", TITLE)
 
     # Live: opening a task asks /setup and /predict, and stores what it is given under the version of both.
-    opened = loop.studio.next_task(loop.project)
+    opened = studio_calls.next_task(loop.studio, loop.project)
     assert opened is not None
     version = opened["predictions"][0]["model_version"]
     assert len(opened["predictions"][0]["result"]) == 2
-    again = loop.studio.next_task(loop.project)
+    again = studio_calls.next_task(loop.studio, loop.project)
     assert again is not None and len(loop.studio.predictions(again["id"])) == 1, "the same version is not stored twice"
 
     # Retrieve predictions: all in one request; nothing that is there already is stored again.
-    loop.studio.retrieve_predictions(loop.project)
+    studio_calls.retrieve_predictions(loop.studio, loop.project)
     assert stored(loop) == {version: 6}
 
     # What we are told of: a new task is filled though nothing is polled, and the version becomes the one on show.
@@ -266,7 +266,7 @@ def test_a_deleted_project_is_told_and_the_others_go_on(loop: Loop, project_of: 
     made = loop.service(poll_seconds=1.0)
     gone = loop.studio.create_project("to be deleted", CONFIG).id
     made.projects.add(gone, weights=WEIGHTS)
-    loop.studio.delete_project(gone)
+    studio_calls.delete_project(loop.studio, gone)
     made.start()
     eventually(lambda: made.board.get(gone).state == "gone")
     eventually(lambda: loop.shown() and not without_boxes(loop.studio, loop.project))
@@ -280,7 +280,7 @@ def test_no_log_line_has_a_secret_in_it(loop: Loop, capfd: pytest.CaptureFixture
         loop.studio.set_webhook(loop.project, f"{server.url}/webhook", {"X-Dinolabel-Secret": SECRET})
         made.start()
         eventually(lambda: "pushed" in {each["event"] for each in logs})  # before Label Studio asks for all of it itself
-        loop.studio.retrieve_predictions(loop.project)
+        studio_calls.retrieve_predictions(loop.studio, loop.project)
         loop.studio.start_training(backend.id)
         eventually(lambda: made.jobs.all() and not made.jobs.all()[0].active)
         awaited = {"pushed", "switched", "job_queued", "job_started", "job_ended"}

@@ -12,6 +12,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 from backend.model import DinolabelModel
 from studio.client import Studio
+from tests import studio_calls
 from tests.doubles.coloured_things import scene
 from tests.doubles.scripted_studio import CONFIG
 from tests.e2e.loop import service
@@ -39,7 +40,7 @@ def test_label_studio_shows_boxes_of_the_stock_server(
     studio.upload_images(project, [scene(tmp_path / "photos", each) for each in range(2)])
     backend = studio.add_backend(project, f"http://127.0.0.1:{stock.server_port}", "stock")
     assert (backend.state, backend.model_version) == ("CO", "INITIAL")
-    opened = studio.next_task(project)
+    opened = studio_calls.next_task(studio, project)
     assert opened is not None
     (prediction,) = studio.predictions(opened["id"])
     assert len(prediction["result"]) == 2

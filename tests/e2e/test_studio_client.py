@@ -27,6 +27,7 @@ from studio.media import Media
 from studio.results import to_prediction, to_result
 from studio.server import LocalStudio
 from studio.tasks import review
+from tests import studio_calls
 from vision.errors import MediaRefused, MediaUnavailable
 from vision.media import open_image
 from vision.types import Box, Detection, Named
@@ -81,10 +82,10 @@ def test_the_whole_way_of_a_prediction(studio: Studio, project_of: Make, tmp_pat
     assert [each.id for each in studio.tasks(project)] == tasks
     assert studio.import_predictions(project, [prediction(each, "v1") for each in tasks]) == 3
     assert studio.model_versions(project) == {"v1": 3}
-    shown = studio.next_task(project)
+    shown = studio_calls.next_task(studio, project)
     assert shown is not None and shown["predictions"] == []  # nothing is shown before a version is
     studio.set_model_version(project, "v1")
-    shown = studio.next_task(project)
+    shown = studio_calls.next_task(studio, project)
     assert shown is not None and [each["model_version"] for each in shown["predictions"]] == ["v1"]
     (stored,) = studio.predictions(shown["id"])
     regions = [each | {"origin": "prediction"} for each in stored["result"]]
@@ -103,7 +104,7 @@ def test_the_whole_way_of_a_prediction(studio: Studio, project_of: Make, tmp_pat
 
 def test_a_skipped_task_is_neither_done_nor_judged(studio: Studio, project_of: Make) -> None:
     project = project_of(XML)
-    (task,) = studio.import_tasks(project, [{"image": "x"}])
+    (task,) = studio_calls.import_tasks(studio, project, [{"image": "x"}])
     studio.create_annotation(task, prediction(task, "v1")["result"], lead_time=1.0, was_cancelled=True)
     (row,) = studio.tasks(project)
     assert (row.annotated, row.cancelled) == (False, True)
@@ -113,7 +114,7 @@ def test_a_skipped_task_is_neither_done_nor_judged(studio: Studio, project_of: M
 
 def test_what_is_dropped_is_named_and_what_is_gone_is_passed_over(studio: Studio, project_of: Make) -> None:
     project = project_of(XML)
-    tasks = studio.import_tasks(project, [{"image": "x", "n": at} for at in range(6)])
+    tasks = studio_calls.import_tasks(studio, project, [{"image": "x", "n": at} for at in range(6)])
     studio.delete_task(tasks[1])
     batch = [prediction(each, "v1", label="NOPE" if each == tasks[4] else None) for each in tasks]
     with pytest.raises(StudioRefused) as caught:
@@ -125,7 +126,7 @@ def test_what_is_dropped_is_named_and_what_is_gone_is_passed_over(studio: Studio
 
 def test_versions_come_and_go(studio: Studio, project_of: Make) -> None:
     project = project_of(XML)
-    tasks = studio.import_tasks(project, [{"image": "x"}] * 2)
+    tasks = studio_calls.import_tasks(studio, project, [{"image": "x"}] * 2)
     for version in ("v1", "v2"):
         studio.import_predictions(project, [prediction(each, version) for each in tasks])
     studio.set_model_version(project, "v1")
@@ -143,7 +144,7 @@ def test_versions_come_and_go(studio: Studio, project_of: Make) -> None:
 
 def test_exports_may_name_their_tasks(studio: Studio, project_of: Make) -> None:
     project = project_of(XML)
-    tasks = studio.import_tasks(project, [{"image": "x"}] * 3)
+    tasks = studio_calls.import_tasks(studio, project, [{"image": "x"}] * 3)
     for each in tasks:
         studio.create_annotation(each, [], lead_time=1.0)
     assert [each["id"] for each in studio.export(project, tasks=tasks[1:])] == tasks[1:]
@@ -153,7 +154,7 @@ def test_exports_may_name_their_tasks(studio: Studio, project_of: Make) -> None:
 
 def test_more_tasks_than_one_page(studio: Studio, project_of: Make) -> None:
     project = project_of(XML)
-    tasks = studio.import_tasks(project, [{"image": "x", "n": at} for at in range(1001)])
+    tasks = studio_calls.import_tasks(studio, project, [{"image": "x", "n": at} for at in range(1001)])
     assert [each.id for each in studio.tasks(project)] == tasks
     assert studio.import_predictions(project, [prediction(each, "v1") for each in tasks]) == 1001
     assert all(each.versions == {"v1"} for each in studio.tasks(project))
@@ -324,14 +325,14 @@ def test_a_backend_is_connected_asked_trained_and_removed(studio: Studio, projec
     hook = studio.set_webhook(project, url + "/webhook", {"X-Secret": "s3"})
     assert [each.headers for each in studio.webhooks(project)] == [{"X-Secret": "s3"}]
     asked.clear()
-    studio.import_tasks(project, [{"image": "x"}])
+    studio_calls.import_tasks(studio, project, [{"image": "x"}])
     assert [(path, secret) for path, _, secret in asked] == [("/webhook", "s3")]
     asked.clear()
     studio.start_training(made.id)
     assert any(path == "/webhook" and b"START_TRAINING" in body for path, body, _ in asked)
     assert {secret for path, _, secret in asked if path == "/setup"} <= {"Basic " + base64.b64encode(b"dinolabel:secret").decode()}
     asked.clear()
-    studio.retrieve_predictions(project)
+    studio_calls.retrieve_predictions(studio, project)
     assert any(path == "/predict" for path, _, _ in asked)
     (task,) = (each.id for each in studio.tasks(project))
     studio.import_predictions(project, [prediction(task, "v1")])

@@ -10,6 +10,7 @@ import pytest
 
 from studio.client import Studio
 from studio.label_config import build
+from tests import studio_calls
 
 pytestmark = pytest.mark.e2e
 
@@ -21,7 +22,7 @@ def shown(studio: Studio, tab: dict[str, Any], project: int) -> list[int]:
 
 def test_a_tab_holds_the_tasks_it_is_given_and_leaves_everything_else(studio: Studio, project_of: Callable[[str], int]) -> None:
     project = project_of(build({"human face": "face"}, ["jason"]))
-    tasks = studio.import_tasks(project, [{"image": f"/data/upload/{each}.png"} for each in range(5)])
+    tasks = studio_calls.import_tasks(studio, project, [{"image": f"/data/upload/{each}.png"} for each in range(5)])
     theirs = {"project": project, "data": {"title": "Suspects", "filters": {"conjunction": "and", "items": []}}}
     studio.wire.json("POST", "/api/dm/views/", json=theirs)
     before = [studio.task(each) for each in tasks]

@@ -28,7 +28,7 @@ from training.nano.scenes import PLAIN_LOOK, Cast, Scene, compose
 from training.nano.vocabulary import load_nouns
 from vision.candidates import select
 from vision.detectors.grounding_dino import GroundingDino, build
-from vision.types import Box, Image, Prompt, Thresholds
+from vision.types import Box, Detection, Image, Prompt, Thresholds
 from vision.weights import NANO_FOLDER
 
 log = logging.getLogger(__name__)
@@ -103,7 +103,7 @@ def absent_phrase(detector: GroundingDino, cast: Cast, asked: Sequence[tuple[str
         rng = np.random.default_rng((SEED + 1, number))
         absent = [n for n in cast.nouns if n not in {o.noun for o in scene.objects}]
         prompt = Prompt.of([absent[int(rng.integers(len(absent)))]])
-        alarms.append(bool(detector.detect([Image.from_array(scene.pixels)], prompt, SHIPPED)[0]))
+        alarms.append(bool(_detected(detector, Image.from_array(scene.pixels), prompt)))
     return with_interval(alarms, share)
 
 
@@ -116,7 +116,7 @@ def eight_phrases(detector: GroundingDino, cast: Cast, asked: Sequence[tuple[str
         absent = [n for n in cast.nouns if n not in {o.noun for o in scene.objects}]
         phrases = there + [absent[i] for i in rng.choice(len(absent), PHRASES - len(there), replace=False)]
         rng.shuffle(phrases)
-        found = detector.detect([Image.from_array(scene.pixels)], Prompt.of(phrases), SHIPPED)[0]
+        found = _detected(detector, Image.from_array(scene.pixels), Prompt.of(phrases))
         for thing in scene.objects:
             fitting = [d for d in found if d.box.iou(Box(*thing.box)) >= 0.5]
             if fitting and thing.noun in there:
@@ -130,9 +130,15 @@ def speed(detector: GroundingDino, repeats: int = 30) -> float:
     times = []
     for _ in range(repeats):
         started = time.perf_counter()
-        detector.detect([image], Prompt.of(["cat face"]), SHIPPED)
+        _detected(detector, image, Prompt.of(["cat face"]))
         times.append(time.perf_counter() - started)
     return round(float(np.median(times)), 4)
+
+
+def _detected(detector: GroundingDino, image: Image, prompt: Prompt) -> list[Detection]:
+    """At the thresholds that are shipped."""
+    (found,) = detector.candidates([image], prompt)
+    return select(found, SHIPPED, width=image.width, height=image.height)
 
 
 def parameters(folder: Path) -> dict[str, int]:

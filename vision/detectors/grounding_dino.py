@@ -16,14 +16,15 @@ from transformers import AutoModelForZeroShotObjectDetection, AutoTokenizer, Gro
 from transformers.image_transforms import get_size_with_aspect_ratio
 
 from vision import weights as files
-from vision.candidates import FLOOR, MOST, Candidate, best, placed, selected
+from vision.candidates import FLOOR, MOST, Candidate, best, placed
 from vision.device import pick, precision_name
 from vision.errors import SettingsError
 from vision.loading import computing, load, quiet, read_out
 from vision.spans import Marks, Pass, passes, suited
-from vision.types import Detection, Image, Prompt, Thresholds
+from vision.types import Image, Prompt
 from vision.vocabulary import unknown
 
+WEIGHTS = "folder"
 KINDS = frozenset({"grounding-dino", "mm-grounding-dino"})
 AT_ONCE = 4  # images per forward pass: more gains nothing on a CPU (< 6 %) and costs 2 GB each at 800 pixels
 SMALLEST = 64  # shorter side below which nothing can be found, pixels
@@ -66,12 +67,11 @@ class GroundingDino:
     def digest(self) -> str:
         return self._digest
 
-    def detect(self, images: Sequence[Image], prompt: Prompt, thresholds: Thresholds) -> list[list[Detection]]:
-        """Boxes of each image, best first. Raises PromptMissing, MediaUnreadable, ModelError."""
-        return selected(images, self.candidates(images, prompt, floor=min(FLOOR, thresholds.box)), thresholds)
-
     def candidates(self, images: Sequence[Image], prompt: Prompt, *, floor: float = FLOOR, most: int = MOST) -> list[list[Candidate]]:
-        """Before thresholds and suppression. A prompt of more tokens than the model reads takes several passes."""
+        """Of each image, best first, before thresholds and suppression. Raises PromptMissing, RequestError, MediaUnreadable, ModelError.
+
+        A prompt of more tokens than the model reads takes several passes.
+        """
         runs = passes(prompt, self._encode, self._marks, room=self._model.config.max_text_len)
         found: list[list[Candidate]] = [[] for _ in images]
         for indices, size in self._batches(images):
@@ -129,11 +129,11 @@ class GroundingDino:
 
 
 def build(weights: str, *, device: str = "auto", precision: str = "auto", input_size: int | None = None) -> GroundingDino:
-    """The detector of a hub id, a local folder or `nano`. input_size: shorter side in pixels; None as the checkpoint says.
+    """The detector in a folder. input_size: shorter side in pixels; None as the checkpoint says.
 
     Raises WeightsMissing, DeviceUnavailable, ModelError, SettingsError.
     """
-    return GroundingDino(files.find(weights, "detector"), device=device, precision=precision, input_size=input_size)
+    return GroundingDino(Path(weights), device=device, precision=precision, input_size=input_size)
 
 
 def _read(run: Pass, probabilities: Any, boxes: Any, image: Image, *, floor: float) -> Iterator[Candidate]:

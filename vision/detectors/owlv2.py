@@ -17,12 +17,13 @@ import torch
 from transformers import AutoTokenizer, Owlv2ForObjectDetection, Owlv2ImageProcessorPil
 
 from vision import weights as files
-from vision.candidates import FLOOR, MOST, Candidate, best, placed, selected
+from vision.candidates import FLOOR, MOST, Candidate, best, placed
 from vision.device import pick, precision_name
 from vision.errors import PromptMissing, RequestError, SettingsError
 from vision.loading import computing, load, quiet, read_out
-from vision.types import Detection, Image, Prompt, Thresholds
+from vision.types import Image, Prompt
 
+WEIGHTS = "folder"
 KINDS = frozenset({"owlv2"})
 AT_ONCE = 4  # images per forward pass
 RULES = 1  # raise it when the way from logits to candidates changes, so that caches are made anew
@@ -64,12 +65,8 @@ class Owlv2:
     def digest(self) -> str:
         return self._digest
 
-    def detect(self, images: Sequence[Image], prompt: Prompt, thresholds: Thresholds) -> list[list[Detection]]:
-        """Boxes of each image, best first. Raises PromptMissing, RequestError, MediaUnreadable, ModelError."""
-        return selected(images, self.candidates(images, prompt, floor=min(FLOOR, thresholds.box)), thresholds)
-
     def candidates(self, images: Sequence[Image], prompt: Prompt, *, floor: float = FLOOR, most: int = MOST) -> list[list[Candidate]]:
-        """Before thresholds and suppression."""
+        """Of each image, best first, before thresholds and suppression. Raises PromptMissing, RequestError, MediaUnreadable, ModelError."""
         phrases, ids = self._words(prompt)
         found: list[list[Candidate]] = []
         for start in range(0, len(images), AT_ONCE):
@@ -124,11 +121,11 @@ class Owlv2:
 
 
 def build(weights: str, *, device: str = "auto", precision: str = "auto", input_size: int | None = None) -> Owlv2:
-    """The detector of a hub id or a local folder. input_size: side of the square in pixels; None as the checkpoint says.
+    """The detector in a folder. input_size: side of the square in pixels; None as the checkpoint says.
 
     Raises WeightsMissing, DeviceUnavailable, ModelError, SettingsError.
     """
-    return Owlv2(files.find(weights, "detector"), device=device, precision=precision, input_size=input_size)
+    return Owlv2(Path(weights), device=device, precision=precision, input_size=input_size)
 
 
 def _sides(config: Any, input_size: int | None) -> tuple[int, int]:

@@ -22,6 +22,7 @@ from vision.loading import computing, load
 from vision.narrowed import Feature
 from vision.types import Crop, Embeddings
 
+WEIGHTS = "folder"
 KINDS = frozenset({"dinov2", "dinov2_with_registers"})
 FEATURES = {"cls": "class token", "cls+patches": "class token and mean patch token"}
 AT_ONCE = {"cpu": 8, "cuda": 64, "mps": 16}  # crops per pass; on a CPU 8 is fastest and 32 slower again
@@ -110,11 +111,11 @@ class Dinov2:
 
 
 def build(weights: str, *, device: str = "auto", precision: str = "auto", feature: str = "cls+patches") -> Dinov2:
-    """The embedder of a hub id, a local folder or `nano`. feature: `cls+patches`, or `cls` for the first half alone.
+    """The embedder in a folder. feature: `cls+patches`, or `cls` for the first half alone.
 
     Raises WeightsMissing, DeviceUnavailable, ModelError, RequestError.
     """
-    return Dinov2(files.find(weights, "embedder"), device=device, precision=precision, feature=feature)
+    return Dinov2(Path(weights), device=device, precision=precision, feature=feature)
 
 
 def _processor(folder: Path) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from vision.weights import short
 
 AT_ONCE = 16
 DEFAULTS = {"mean": [127.5] * 3, "std": [128.0] * 3, "order": "RGB"}  # as ArcFace's published models have it
+WEIGHTS = "file"
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests import studio_calls
 from tests.bench.studio.stand import Stand, until
 
 PUSHER = "pusher"
@@ -40,7 +41,7 @@ def by_action(stand: Stand, pictures: Sequence[Path], version: str) -> float:
     project = stand.project("by the action", pictures, paused=True)
     stand.connect(project)
     begun = time.perf_counter()
-    stand.studio.retrieve_predictions(project)
+    studio_calls.retrieve_predictions(stand.studio, project)
     seconds = time.perf_counter() - begun
     _check(stand, project, version, len(pictures))
     return seconds

@@ -23,6 +23,7 @@ from dinolabel.local.backend import Backend
 from dinolabel.settings import Settings
 from studio.client import Studio
 from studio.server import LocalStudio
+from tests import studio_calls
 from vision.store import Store
 
 T = TypeVar("T")
@@ -76,7 +77,9 @@ class Stand:
         self.made.append(number)
         for each in {path.parent for path in pictures}:
             self.studio.add_local_storage(number, each)
-        self.studio.import_tasks(number, [{"image": f"/data/local-files/?d={each.relative_to(self.documents)}"} for each in pictures])
+        studio_calls.import_tasks(
+            self.studio, number, [{"image": f"/data/local-files/?d={each.relative_to(self.documents)}"} for each in pictures]
+        )
         registry = self.projects(data)
         registry.add(number, weights=WEIGHTS, title=title, before={"model_version": ""})
         registry.update(number, **fields)
@@ -127,7 +130,7 @@ def stand(folder: Path) -> Iterator[Stand]:
                 yield made
         finally:
             for each in made.made:
-                made.studio.delete_project(each)
+                studio_calls.delete_project(made.studio, each)
 
 
 def until(ready: Callable[[], T], what: str, *, seconds: float = 900, every: float = 0.1) -> T:

@@ -49,6 +49,12 @@ def test_a_crop_that_is_gone_is_left_out(exports: Path) -> None:
     assert Why(exports).crops("3/abc", ROW) == []
 
 
+def test_an_export_that_is_being_written_does_no_harm(exports: Path) -> None:
+    with (exports / "3" / "manifest.jsonl").open("a") as manifest:
+        manifest.write('\n{"task": 7, "anno')
+    assert len(Why(exports).crops("3/abc", ROW)) == 1
+
+
 def test_words(exports: Path) -> None:
     assert words(ROW, []).startswith("**tom** is most like: tom 0.90, tom 0.80 (cosine). Their pictures are not on this machine")
     assert "Choose a head" in words({"label": "cat", "because": []}, [])

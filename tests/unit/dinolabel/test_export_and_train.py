@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,20 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from backend.job_table import Job, JobTable
+from dinolabel import build
 from dinolabel.__main__ import run
+from dinolabel.local.backend import Backend, free_port
+from dinolabel.settings import Settings
 from dinolabel.sources import with_predictions
 from exporters.approved import approved
 from studio.label_config import LabelConfig
-from tests.tiny_models import tiny_embedder
+from tests.tiny_models import tiny_detector, tiny_embedder, tiny_onnx
+from tests.waiting import eventually
 
 CONFIG = """<View><Image name="image" value="$image"/><RectangleLabels name="label" toName="image">
 <Label value="thing" predicted_values="thing"/><Label value="red"/><Label value="blue"/></RectangleLabels></View>"""
+ROOMS = ("app", "backend", "dinolabel", "exporters", "studio", "training", "vision")
 COLOURS = {"red": (220, 30, 40), "blue": (30, 60, 220)}
 
 
@@ -75,6 +82,45 @@ def test_export_then_train_then_nothing_new(place: Path, capsys: pytest.CaptureF
     assert not again["published"] and "nothing new" in again["reason"]
     assert run([*train, "--force"]) == 0
     assert printed(capsys)["bundle_id"] == verdict["bundle_id"]
+
+
+def test_a_training_job_is_not_misled_by_files_of_the_working_folder(place: Path) -> None:
+    assert run([*EXPORT, "--out", "crops"]) == 0
+    for room in ROOMS:
+        (place / f"{room}.py").touch()
+    settings = Settings.load(embedder_weights=str(tiny_embedder(place / "weights")))
+    command = ("dinolabel", "train", "--manifest", "crops", "--project", "1")
+    jobs = build.jobs(settings)
+    JobTable(place / "data" / "jobs" / "jobs.sqlite").add(Job("1", "train", 1, "queued", "asked", (command,), None, time.time()))
+    jobs.start()
+    try:
+        eventually(lambda: not jobs.get("1").active, 120.0, every=0.2)
+    finally:
+        jobs.stop()
+    ended = jobs.get("1")
+    assert (ended.state, ended.verdict is not None) == ("done", True), jobs.log_of("1").read_text()
+
+
+def test_a_backend_is_not_misled_by_files_of_the_working_folder(place: Path) -> None:
+    for room in ROOMS:
+        (place / f"{room}.py").touch()
+    weights = {"detector_weights": str(tiny_detector(place / "detector")), "embedder_weights": str(tiny_embedder(place / "embedder"))}
+    with Backend(Settings.load(port=free_port(None), **weights), place / "backend.log") as backend:
+        eventually(backend.ready, 120.0, every=0.2)
+
+
+def test_an_embedder_in_one_file_learns_and_names(place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DINOLABEL_EMBEDDER", "onnx")
+    monkeypatch.setenv("DINOLABEL_EMBEDDER_WEIGHTS", str(tiny_onnx(place / "faces.onnx")))
+    assert run([*EXPORT, "--out", "crops"]) == 0
+    capsys.readouterr()
+    assert run(["train", "--manifest", "crops", "--project", "1", "--json"]) == 0
+    assert printed(capsys)["published"]
+    weights = str(tiny_detector(place / "detector"))
+    detect = ["detect", "pictures", "--prompt", "cat", "--project", "1", "--weights", weights, "--box-threshold", "0", "--json"]
+    assert run(detect) == 0
+    found = [each for image in printed(capsys)["images"] for each in image["found"]]
+    assert found and all(each["guess"] in COLOURS or each["confidence"] is not None for each in found)
 
 
 def test_a_person_sees_counts_verdict_and_where_the_receipt_is(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

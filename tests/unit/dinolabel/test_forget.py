@@ -18,6 +18,7 @@ from backend.job_table import DONE, Job
 from dinolabel import build, console
 from dinolabel.__main__ import run
 from studio.label_config import LabelConfig
+from studio.media_cache import MediaCache
 from studio.renaming import renamed
 from tests.blobs import KnownOnly, World
 from tests.doubles.scripted_studio import CONFIG, ScriptedStudio
@@ -91,8 +92,7 @@ class Place:
         verdict = {"published": True, "reason": f"adds {WHO}"}
         job = Job("j1", "train", self.project, DONE, f"named {WHO}", (("dinolabel",),), None, 1.0, verdict=verdict)
         build.jobs(build_settings())._table.add(job)
-        (self.data / "media").mkdir()
-        (self.data / "media" / "photo.jpg").write_bytes(b"a picture with him in it")
+        MediaCache(self.data / "media", max_mb=1).put("/a.png", lambda file: file.write(b"a picture with him") and None, lambda path: None)
         (self.data / "exports.jsonl").write_text(
             json.dumps({"project": str(self.project), "folder": str(self.elsewhere), "format": "crops"}) + "\n", encoding="utf-8"
         )

@@ -85,16 +85,3 @@ def test_a_head_of_all_features_is_known_by_rows_of_the_first() -> None:
     nobody = Mention(["nobody"])
     assert heads._holds(head, nobody, set(), theirs) and heads._holds(head, nobody, set(), first_columns(head.references, 3))
     assert not heads._holds(head, nobody, set(), first_columns(seen(GREEN), 3))
-
-
-def test_what_a_stopped_export_left_goes_too(tmp_path: Path) -> None:
-    from dinolabel.forgetting.crops import clean, known, note
-    from exporters.whole import unfinished
-
-    note(tmp_path, "3", tmp_path / "out", "coco")
-    left = unfinished(tmp_path / "out")
-    (left / "whole" / "images").mkdir(parents=True)
-    (left / "journal.jsonl").write_text("{}")
-    assert known(tmp_path, "3") == [left]
-    clean(known(tmp_path, "3"), Mention(["jason"]))
-    assert not left.exists()

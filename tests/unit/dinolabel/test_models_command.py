@@ -137,9 +137,9 @@ def test_diff_says_what_changed_in_data_and_in_figures(store: Store, capsys: pyt
     assert told["accepts"] == "accepts 0.70 or more 0.60 or more" and "kind" not in told
     assert told["looks at"] == "looks at all 4 numbers of each embedding the first 4 numbers of each embedding"
     assert told["right names"] == "right names 0.80 0.90"
-    assert told["macro F1"] == "macro F1 0.75 (0.60 to 0.90) 0.85 (0.70 to 0.95)"
+    assert told["macro-F1"] == "macro-F1 0.75 (0.60 to 0.90) 0.85 (0.70 to 0.95)"
     assert told["found: jason"] == "found: jason 0.50 of 4 0.90 of 5" and told["found: lacy"].endswith("1.00 of 3 –")
-    assert any("macro F1 0.80 → 0.85 (+0.05, 95 % interval -0.01 to +0.11)" in line for line in told.values())
+    assert any("macro-F1 0.80 → 0.85 (+0.05, 95 % interval -0.01 to +0.11)" in line for line in told.values())
 
 
 def test_rollback_to_a_named_head(store: Store, heads: list[str], capsys: pytest.CaptureFixture[str]) -> None:

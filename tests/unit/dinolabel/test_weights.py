@@ -6,28 +6,30 @@ import pytest
 
 from dinolabel import weights
 from dinolabel.settings import Settings
+from vision.weights import WeightsLocation
 
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(weights, "_hub_cache", lambda: tmp_path / "hub")
-    monkeypatch.setattr(weights, "NANO_FOLDER", tmp_path / "nano")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("vision.weights.NANO_FOLDER", tmp_path / "nano")
     return tmp_path
 
 
 def put(folder: Path, size: int = 1000) -> None:
     folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
     (folder / "model.safetensors").write_bytes(b"x" * size)
 
 
-def found(hub: Path, name: str) -> weights.Weights:
+def found(hub: Path, name: str) -> WeightsLocation:
     return weights.find(Settings(detector_weights=name, models_dir=hub / "models"))[0]
 
 
 def test_embedded(hub: Path) -> None:
     assert not found(hub, "nano").here
     put(hub / "nano" / "detector", 18_000_000)
-    assert str(found(hub, "nano")) == "nano (embedded, for trying out, 18 MB)"
+    assert weights.described(found(hub, "nano")) == "nano (embedded, for trying out, 18 MB)"
 
 
 @pytest.mark.parametrize("place", ["models/org/name", "models/org--name", "models/name"])
@@ -42,8 +44,21 @@ def test_a_folder_by_its_path(hub: Path) -> None:
     assert found(hub, str(hub / "mine")).where == "folder"
 
 
+def test_a_file_by_its_path_or_in_the_folder_of_models(hub: Path) -> None:
+    (hub / "models").mkdir()
+    file = hub / "models" / "faces.onnx"
+    file.write_bytes(b"x" * 2_000_000)
+    for name in (str(file), "faces.onnx"):
+        each = found(hub, name)
+        assert (each.where, each.path, each.size) == ("file", file, 2_000_000)
+        assert weights.described(each) == f"{name} (a file, 2 MB)"
+
+
 def test_what_the_hub_gave_before(hub: Path) -> None:
-    put(hub / "hub" / "models--org--name" / "snapshots" / "abc")
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    put(hub / "hub" / "models--org--name" / "snapshots" / commit)
+    (hub / "hub" / "models--org--name" / "refs").mkdir()
+    (hub / "hub" / "models--org--name" / "refs" / "main").write_text(commit)
     assert found(hub, "org/name").where == "cache"
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from exporters import crops
+from exporters import crops, filelist
 from exporters.crops import export
 from exporters.report import Report
 from exporters.whole import ExportRefused
@@ -233,7 +233,7 @@ def files(folder: Path) -> dict[str, str]:
 
 def _files(folder: Path) -> Iterator[tuple[str, str]]:
     for path in sorted(folder.rglob("*")):
-        if path.is_file():
+        if path.is_file() and path.name != filelist.FILE:
             yield path.relative_to(folder).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest()
 
 

@@ -351,11 +351,6 @@ def test_one_webhook_is_left(host: Any, studio: Studio) -> None:
     assert asked(host)[1:] == [("DELETE", "/api/webhooks/2/"), ("PATCH", "/api/webhooks/1/")]
 
 
-def test_a_done_project_has_no_next_task(host: Any, studio: Studio) -> None:
-    host.on("/api/projects/5/next/", 404, {"detail": "There are still some tasks to complete"})
-    assert studio.next_task(5) is None
-
-
 def test_keys_are_a_persons_own(host: Any, studio: Studio) -> None:
     host.on("/api/users/", 200, [{"id": 3, "email": "jo@example.org", "initials": "jo"}])
     host.on("/api/users/3/", 200, {"id": 3, "custom_hotkeys": {"a:b": {"key": "x", "active": False}}})
@@ -378,10 +373,11 @@ def test_uploads_go_in_batches_and_keep_their_order(host: Any, studio: Studio, t
     assert [one.body.count(b"Content-Type: image/png") for one in host.asked] == [2, 1]
 
 
-def test_an_import_that_does_not_name_its_tasks_is_an_error(host: Any, studio: Studio) -> None:
+def test_an_upload_that_does_not_name_its_tasks_is_an_error(host: Any, studio: Studio, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"png")
     host.on("/api/projects/5/import", 201, {"import": 3})
     with pytest.raises(StudioRefused, match="background"):
-        studio.import_tasks(5, [{"image": "x"}])
+        studio.upload_images(5, [tmp_path / "a.png"])
 
 
 @pytest.mark.parametrize(

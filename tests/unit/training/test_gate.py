@@ -172,6 +172,25 @@ def test_what_was_approved_before_betrays_a_spoilt_batch() -> None:
 
 
 @pytest.mark.parametrize(
+    ("objects", "wrong", "publish"),
+    [
+        (20, 1, False),  # 5 points
+        (60, 3, False),
+        (19, 1, True),  # more points, of too few objects
+        (100, 3, True),  # 3 points
+        (20, 0, True),
+    ],
+)
+def test_four_points_lost_of_twenty_objects_approved_before_are_too_many(objects: int, wrong: int, publish: bool) -> None:
+    """Whether or not the loss may be chance."""
+    settled = (of_objects("-" * wrong + "+" * (objects - wrong)), of_objects("+" * objects))
+    assert difference(*settled, seed=0).high == 0, "the interval holds 0"
+    decision = decide(of_objects("+" * 40), of_objects("+" * 40), basis=HELD_OUT, news=PLENTY, settled=settled)
+    assert decision.publish is publish, decision.reason
+    assert publish or f"on the {objects} held-out objects approved before" in decision.reason
+
+
+@pytest.mark.parametrize(
     ("candidate", "current", "publish"),
     [
         ("++++++----", None, True),

@@ -39,11 +39,6 @@ def test_synonyms_are_one_class() -> None:
     assert phrases(FACE, FACE_AGAIN, labels={"human face": "face", "face": "face"}) == ["human face"]
 
 
-def test_a_phrase_may_have_its_own_threshold() -> None:
-    assert phrases(FACE, DOG, phrase_thresholds={"dog": 0.5}) == ["human face"]
-    assert phrases(FACE, DOG, phrase_thresholds={"dog": 0.2}, thresholds=Thresholds(box=0.5)) == ["human face", "dog"]
-
-
 def test_best_are_cut_and_sorted() -> None:
     weak = Candidate(Box(0, 0, 5, 5), "dog", 0.04, 0.01)
     assert best([weak, DOG, FACE]) == [FACE, DOG]

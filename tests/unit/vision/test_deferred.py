@@ -13,6 +13,7 @@ from vision.deferred import Cards, card_key, deferred
 from vision.errors import ModelError
 from vision.media import open_image
 from vision.pipeline import Pipeline
+from vision.weights import WeightsLocation
 
 
 class Loads:
@@ -74,10 +75,24 @@ def test_a_damaged_note_costs_a_loading_and_no_more(tmp_path: Path, text: str) -
 def test_the_key_follows_files_and_wishes(tmp_path: Path) -> None:
     weights = tmp_path / "model.safetensors"
     weights.write_bytes(b"one")
-    keys = [card_key(tmp_path, "cpu"), card_key(tmp_path, "cuda")]
+    folder = WeightsLocation("detector", "mine", "folder", tmp_path)
+    keys = [card_key(folder, "cpu"), card_key(folder, "cuda")]
     os.utime(weights, (1, 1))
-    keys.append(card_key(tmp_path, "cpu"))
+    keys.append(card_key(folder, "cpu"))
     weights.write_bytes(b"three")
-    keys.append(card_key(tmp_path, "cpu"))
+    keys.append(card_key(folder, "cpu"))
     assert len(set(keys)) == 4
-    assert card_key(tmp_path, "cpu") == keys[-1]
+    assert card_key(folder, "cpu") == keys[-1]
+
+
+def test_the_key_of_a_file_follows_it_and_the_settings_beside_it(tmp_path: Path) -> None:
+    for name in ("faces.onnx", "faces.json", "other.onnx"):
+        (tmp_path / name).write_text("one")
+    file = WeightsLocation("embedder", "faces.onnx", "file", tmp_path / "faces.onnx")
+    keys = [card_key(file, "cpu")]
+    (tmp_path / "other.onnx").write_text("three")
+    assert card_key(file, "cpu") == keys[0]
+    for name in ("faces.onnx", "faces.json"):
+        (tmp_path / name).write_text("three")
+        keys.append(card_key(file, "cpu"))
+    assert len(set(keys)) == 3

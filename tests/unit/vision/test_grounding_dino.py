@@ -17,7 +17,7 @@ from tests.tiny_models import tiny_detector, tiny_embedder
 from vision.candidates import Candidate
 from vision.detectors.grounding_dino import GroundingDino, build
 from vision.errors import DeviceUnavailable, ModelError, RequestError, SettingsError, WeightsMissing
-from vision.types import Image, Prompt, Thresholds
+from vision.types import Image, Prompt
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def test_prompts_over_the_limit_take_several_passes(detector: GroundingDino) -> 
 
 def test_a_phrase_over_the_limit_is_refused(detector: GroundingDino) -> None:
     with pytest.raises(RequestError, match="has 60 tokens; the detector reads 45"):
-        detector.detect([picture()], Prompt.of(["a " * 60]), Thresholds())
+        detector.candidates([picture()], Prompt.of(["a " * 60]))
 
 
 @pytest.mark.parametrize(("height", "width"), [(10, 2000), (2000, 10), (1, 500), (1, 1), (2, 3)])
@@ -201,7 +201,7 @@ def test_numbers_that_are_none_are_an_error(folder: Path) -> None:
     with torch.no_grad():
         broken._model.model.text_projection.weight.fill_(float("nan"))
     with pytest.raises(ModelError, match="numbers that are none in float32"):
-        broken.detect([picture()], Prompt.of(["cat"]), Thresholds())
+        broken.candidates([picture()], Prompt.of(["cat"]))
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_what_torch_cannot_do_is_a_named_error(
 
     monkeypatch.setattr(full._model, "forward", forward)
     with pytest.raises(ModelError, match=says) as caught:
-        full.detect([picture()], Prompt.of(["cat"]), Thresholds())
+        full.candidates([picture()], Prompt.of(["cat"]))
     assert hint in caught.value.hint
 
 
@@ -243,9 +243,9 @@ def test_a_local_folder_needs_no_network_and_says_nothing(folder: Path) -> None:
 import logging, structlog
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
 from vision.detectors.grounding_dino import build
-from vision.types import Image, Prompt, Thresholds
+from vision.types import Image, Prompt
 import numpy as np
-build({str(folder)!r}).detect([Image.from_array(np.zeros((90, 90, 3), np.uint8))], Prompt.of(["cat"]), Thresholds())
+build({str(folder)!r}).candidates([Image.from_array(np.zeros((90, 90, 3), np.uint8))], Prompt.of(["cat"]))
 """
     with socket.create_server(("127.0.0.1", 0)) as hub:
         hub.settimeout(0.2)

@@ -182,11 +182,6 @@ def test_synonyms_of_one_label_find_a_thing_once(scripted: Any) -> None:
     assert len(pipeline.detect([scene()], "cat. kitten", labels={"cat": "cat", "kitten": "cat"})[0]) == 1
 
 
-def test_a_phrase_may_have_its_own_threshold(detector: Any) -> None:
-    (found,) = Pipeline(detector).run([scene()], "cat. dog", phrase_thresholds={"cat": 0.95})
-    assert [each.phrase for each in found] == ["dog"]
-
-
 @pytest.mark.parametrize("kind", ["path", "text", "array", "pillow", "image"])
 def test_called_with_whatever_holds_a_picture(detector: Any, colours: Any, trained: Bundle, tmp_path: Path, kind: str) -> None:
     path = tmp_path / "photo.png"

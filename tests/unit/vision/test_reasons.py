@@ -27,6 +27,17 @@ def test_ids_lead_to_files_that_are_there(tmp_path: Path) -> None:
     assert crop_files(tmp_path / "gone", ids) == {}
 
 
+def test_half_a_line_costs_the_rest_and_nothing_leads_out_of_the_export(tmp_path: Path) -> None:
+    export = tmp_path / "export"
+    export.mkdir()
+    for path in (export / "a.png", tmp_path / "secret.png"):
+        path.write_bytes(b"png")
+    row = {"task": 7, "annotation": 1, "region": "r", "view": "person", "crop": "a.png"}
+    rows = [row, row | {"task": 8, "crop": "../secret.png"}, row | {"task": 9, "crop": str(tmp_path / "secret.png")}]
+    (export / "manifest.jsonl").write_text("".join(json.dumps(each) + "\n" for each in rows) + '{"task": 7')
+    assert crop_files(export, ["7/1/r/person", "8/1/r/person", "9/1/r/person"]) == {"7/1/r/person": export / "a.png"}
+
+
 def test_the_python_of_the_docs(tmp_path: Path, make_bundle: Callable[..., Bundle]) -> None:
     """docs/trust.md, with names of its own for what a caller has at hand."""
     (code,) = [block.text for block in docs.blocks(docs.ROOT / "docs" / "trust.md") if block.kind == "python"]

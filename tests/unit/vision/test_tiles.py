@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from vision.candidates import FLOOR, MOST, Candidate, select
+from vision.candidates import FLOOR, MOST, Candidate
 from vision.pipeline import Pipeline
 from vision.tiles import Tiled, Tiling, tiles
-from vision.types import Box, Detection, Image, Prompt, Thresholds
+from vision.types import Box, Image, Prompt
 
 
 class Shortsighted:
@@ -21,10 +21,6 @@ class Shortsighted:
 
     def candidates(self, images: Sequence[Image], prompt: Prompt, *, floor: float = FLOOR, most: int = MOST) -> list[list[Candidate]]:
         return [[*self._of(image, prompt.phrases[0])][:most] for image in images]
-
-    def detect(self, images: Sequence[Image], prompt: Prompt, thresholds: Thresholds) -> list[list[Detection]]:
-        found = zip(images, self.candidates(images, prompt), strict=True)
-        return [select(each, thresholds, width=image.width, height=image.height) for image, each in found]
 
     def _of(self, image: Image, phrase: str) -> list[Candidate]:
         import cv2

@@ -11,6 +11,7 @@ import pytest
 
 from vision import weights
 from vision.errors import ModelError, WeightsMissing
+from vision.weights import Needs
 
 
 def put(folder: Path, *, files: tuple[str, ...] = ("config.json", "model.safetensors")) -> Path:
@@ -20,16 +21,47 @@ def put(folder: Path, *, files: tuple[str, ...] = ("config.json", "model.safeten
     return folder
 
 
+def find(name: str, kind: str, models_dir: Path | None = None, needs: Needs = "folder") -> Path | None:
+    return weights.obtain(weights.locate(name, kind, models_dir=models_dir, needs=needs)).path
+
+
 @pytest.mark.parametrize("place", ["IDEA-Research/grounding-dino-tiny", "IDEA-Research--grounding-dino-tiny", "grounding-dino-tiny"])
 def test_models_dir_holds_hub_ids(tmp_path: Path, place: str) -> None:
     put(tmp_path / place)
-    assert weights.find("IDEA-Research/grounding-dino-tiny", "detector", models_dir=tmp_path) == (tmp_path / place).resolve()
+    assert find("IDEA-Research/grounding-dino-tiny", "detector", models_dir=tmp_path) == (tmp_path / place).resolve()
+
+
+@pytest.mark.parametrize("name", ["{folder}/faces.onnx", "{folder}/sub/../faces.onnx", "faces.onnx"])
+def test_a_file_where_a_file_is_needed(tmp_path: Path, name: str) -> None:
+    (tmp_path / "faces.onnx").touch()
+    (tmp_path / "sub").mkdir()
+    assert find(name.format(folder=tmp_path), "embedder", tmp_path, "file") == (tmp_path / "faces.onnx").resolve()
+
+
+@pytest.mark.parametrize(
+    ("name", "needs", "said", "hint"),
+    [
+        ("{folder}/faces.onnx", "folder", "faces.onnx is a file; the weights of this embedder are a folder", "DINOLABEL_EMBEDDER names"),
+        ("{folder}/swint.pth", "folder", "swint.pth is a file", "dinolabel models convert swint.pth"),
+        ("{folder}/mine", "file", "mine is a folder; the weights of this embedder are one file", "DINOLABEL_EMBEDDER_WEIGHTS"),
+        ("nano", "file", "nano is a folder", "DINOLABEL_EMBEDDER_WEIGHTS"),
+        ("org/name", "file", "There is no file org/name", "DINOLABEL_EMBEDDER_WEIGHTS"),
+        ("{folder}/gone.onnx", "file", "There is no file .*gone.onnx", "DINOLABEL_EMBEDDER_WEIGHTS"),
+    ],
+)
+def test_a_folder_for_a_file_and_a_file_for_a_folder(tmp_path: Path, name: str, needs: Needs, said: str, hint: str) -> None:
+    put(tmp_path / "mine")
+    for each in ("faces.onnx", "swint.pth"):
+        (tmp_path / each).touch()
+    with pytest.raises(WeightsMissing, match=said) as caught:
+        find(name.format(folder=tmp_path), "embedder", needs=needs)
+    assert hint in caught.value.hint
 
 
 def test_a_local_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = put(tmp_path / "mine")
     monkeypatch.chdir(tmp_path)
-    assert weights.find(str(folder), "detector") == weights.find("mine", "detector") == folder.resolve()
+    assert find(str(folder), "detector") == find("mine", "detector") == folder.resolve()
 
 
 @pytest.mark.parametrize("kind", ["detector", "embedder"])
@@ -37,14 +69,14 @@ def test_nano_is_the_pair_of_the_repository(tmp_path: Path, monkeypatch: pytest.
     assert Path(weights.__file__).parents[1] / "models" / "nano" == weights.NANO_FOLDER
     monkeypatch.setattr(weights, "NANO_FOLDER", tmp_path)
     put(tmp_path / kind)
-    found = weights.find("nano", kind)
+    found = find("nano", kind)
     assert (found, weights.described(found)) == (tmp_path / kind, "nano")
 
 
 def test_nano_missing_says_where_it_comes_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(weights, "NANO_FOLDER", tmp_path)
     with pytest.raises(WeightsMissing, match="weights nano are not here") as caught:
-        weights.find("nano", "detector")
+        find("nano", "detector")
     assert "clone it whole" in caught.value.hint
 
 
@@ -55,7 +87,7 @@ def test_nano_missing_says_where_it_comes_from(tmp_path: Path, monkeypatch: pyte
 def test_incomplete_folders(tmp_path: Path, files: tuple[str, ...], lacks: str) -> None:
     folder = put(tmp_path / "half", files=files)
     with pytest.raises(WeightsMissing, match=lacks) as caught:
-        weights.find(str(folder), "detector")
+        find(str(folder), "detector")
     assert str(tmp_path) not in str(caught.value)
 
 
@@ -63,16 +95,16 @@ def test_incomplete_folders(tmp_path: Path, files: tuple[str, ...], lacks: str) 
 def test_names_that_are_nothing(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(WeightsMissing):
-        weights.find(name, "detector", models_dir=tmp_path)
+        find(name, "detector", models_dir=tmp_path)
 
 
 def ask(name: str, tmp_path: Path, **environment: str) -> tuple[str, float]:
     """What a process of its own with an empty cache says, and how long it took to say it."""
     script = f"""
-from vision import weights
 from vision.errors import WeightsMissing
+from vision.weights import locate, obtain
 try:
-    weights.find({name!r}, "detector")
+    obtain(locate({name!r}, "detector"))
 except WeightsMissing as error:
     print("MISSING", error, error.hint)
 """
@@ -116,7 +148,11 @@ def test_a_complete_snapshot_in_the_cache_is_used_without_the_hub(tmp_path: Path
     put(repository / "snapshots" / "0123456789abcdef0123456789abcdef01234567")
     (repository / "refs").mkdir()
     (repository / "refs" / "main").write_text("0123456789abcdef0123456789abcdef01234567")
-    script = "from vision import weights; found = weights.find('org/name', 'detector'); print(found, weights.described(found))"
+    script = """
+from vision import weights
+found = weights.obtain(weights.locate("org/name", "detector")).path
+print(found, weights.described(found))
+"""
     environment = {**os.environ, "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "0", "HF_ENDPOINT": "http://127.0.0.1:9"}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True, env=environment)
     assert done.stdout.split() == [str(repository / "snapshots" / "0123456789abcdef0123456789abcdef01234567"), "org/name"]

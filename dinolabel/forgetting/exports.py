@@ -1,0 +1,148 @@
+"""Takes somebody out of exports: only where the name is, only files that are ours and unchanged; everything else is kept and named.
+
+An export of another format than crops can be made again: where a box of theirs is in it, its files go; where only its lists of classes
+hold the name, these are written anew. Knows folders of exports; nothing of Label Studio.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from dinolabel.forgetting import crops, holding
+from dinolabel.forgetting.mention import Mention
+from dinolabel.forgetting.shares import CHANGED, RUNNING, UNKNOWN, Share
+from exporters import filelist, unlisted
+from exporters.filelist import FileListUnreadable
+from exporters.place import JOURNAL, OURS, PARTIAL, PATHS, WHOLE, Asked, Place, stopped
+from vision.durable import whole
+
+NOTHING_KNOWN = "no export is recognised there any more"
+
+
+def survey(folders: Iterable[Path], mention: Mention) -> list[Share]:
+    """What each folder, and each stopped export beside it, has of somebody; nothing is changed."""
+    shares: list[Share] = []
+    for folder in folders:
+        halfway = [_stopped(place, mention) for place in stopped(folder)]  # first: a stopped exchange is ended by it
+        shares += [*_of_folder(folder, mention), *halfway]
+    return shares
+
+
+def take_out(share: Share, mention: Mention) -> None:
+    """Remove and rewrite what the survey found."""
+    if share.export in crops.KINDS:
+        crops.rewrite(share, mention)
+    else:
+        for path in share.rewrite:
+            with whole(share.folder / path) as half:
+                holding.without(share.folder, share.export, path, mention, half)
+    for path in share.remove:
+        filelist.remove(share.folder, path)
+    if share.export == "":  # the place of a stopped export
+        filelist.prune(share.folder.parent, share.folder)
+        return
+    filelist.update(share.folder, changed=set(share.rewrite))
+    if share.remove and not any(each != filelist.FILE for each in filelist.files(share.folder)):
+        (share.folder / filelist.FILE).unlink(missing_ok=True)
+        filelist.prune(share.folder.parent, share.folder)
+
+
+def holding_files(folders: Iterable[Path], mention: Mention) -> list[Path]:
+    """Files in these folders that hold the name, in their text or in their name: after `take_out`, such that are not ours."""
+    found = []
+    for folder in folders:
+        for path in filelist.files(folder) if folder.is_dir() else ():
+            file = filelist.inside(folder, path)
+            if mention.within(path) or (file is not None and mention.inside(file)):
+                found.append(folder / path)
+    return found
+
+
+def _of_folder(folder: Path, mention: Mention) -> Iterator[Share]:
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return
+    try:
+        export = filelist.export_of(folder) or unlisted.export_of(folder)
+    except FileListUnreadable as error:
+        yield Share(folder, "", kept=[(filelist.FILE, str(error).rstrip("."))])
+        return
+    if export is None:
+        yield Share(folder, "", kept=[(".", NOTHING_KNOWN)])
+    elif export in crops.KINDS:
+        yield crops.survey(folder, export, mention)
+    else:
+        yield _share(folder, export, mention)
+
+
+def _share(folder: Path, export: str, mention: Mention) -> Share:
+    share = Share(folder, export)
+    listed = filelist.export_of(folder) is not None
+    known = [each.path for each in filelist.entries(folder)] if listed else list(unlisted.recognised(folder, export))
+    unread: list[str] = []
+    inside = holding.in_boxes(folder, export, known, mention, unread)
+    wanted = known if inside else holding.in_lists(folder, export, known, mention)
+    share.kept = [] if inside else [(each, CHANGED) for each in unread]
+    if not wanted:
+        return share
+    ours, changed = _split(folder, wanted, listed=listed)
+    if wanted is known:
+        share.remove = ours
+    else:
+        share.rewrite = ours
+    share.kept += [(each, CHANGED) for each in changed]
+    others = [each for each in filelist.files(folder) if each not in {*known, filelist.FILE} and not each.endswith("/")]
+    if listed or wanted is not known:
+        share.others = len(others)
+    else:
+        share.kept += [(each, UNKNOWN) for each in others]
+    return share
+
+
+def _split(folder: Path, wanted: list[str], *, listed: bool) -> tuple[list[str], list[str]]:
+    """Files that are there as we wrote them, and those that somebody changed."""
+    if not listed:
+        return wanted, []
+    asked = set(wanted)
+    ours: list[str] = []
+    changed: list[str] = []
+    for each in filelist.entries(folder):
+        if each.path in asked and filelist.inside(folder, each.path) is not None:
+            (ours if filelist.unchanged(folder, each) else changed).append(each.path)
+    return ours, changed
+
+
+def _stopped(place: Place, mention: Mention) -> Share:
+    """A stopped export is made again from nothing: where it holds the name, what it wrote goes."""
+    share = Share(place.folder, "")
+    lock = place.lock()
+    if lock is None:
+        share.kept = [("lock", RUNNING)]
+        return share
+    with lock:
+        place.settle()
+    paths = list(filelist.files(place.folder))
+    texts = (place.folder / each for each in paths if not each.endswith("/") and filelist.inside(place.folder, each) is not None)
+    if not any(mention.within(each) for each in paths) and not any(map(mention.inside, texts)) and PARTIAL not in place.folder.name:
+        return share
+    noted: Asked | set[str] = Asked(place.folder / PATHS) if (place.folder / PATHS).is_file() else _journalled(place.folder / JOURNAL)
+    for path in paths:
+        if path.endswith("/"):
+            continue
+        filled = path.startswith(f"{WHOLE}/") and (PARTIAL in place.folder.name or path.removeprefix(f"{WHOLE}/") in noted)
+        if path in OURS or filled or (path.startswith(".") and path.endswith(".half")):
+            share.remove.append(path)
+        else:
+            share.kept.append((path, UNKNOWN))
+    return share
+
+
+def _journalled(path: Path) -> set[str]:
+    """Files that a stopped run of an earlier version noted: copies of pictures, and crops."""
+    found: set[str] = set()
+    for entry in unlisted.rows(path):
+        value = entry.get("value")
+        if isinstance(value, dict):
+            found.update(str(row["crop"]) for row in value.get("rows", ()) if "crop" in row)
+            found.update([str(value["placed"])] if value.get("placed") else [])
+    return found

@@ -1,0 +1,69 @@
+"""The figures of a head: one list, one wording, one way to write each, wherever they are shown."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app.heads import HeadsTab
+from dinolabel import headdiff
+from dinolabel.__main__ import run
+from tests.doubles.coloured_things import BLUE, RED, bundle
+from training import page
+from vision.figures import FIGURES, decimal, measured, percent, points
+from vision.store import Store
+
+METRICS = {
+    "accuracy": 0.8125, "coverage": 0.9, "accuracy_named": 0.875, "macro_f1": 0.75, "macro_f1_interval": [0.6, 0.904],
+    "ece": 0.031, "ece_interval": [0.01, 0.06], "objects": 7, "groups": 3, "per_label": {}, "unknown": None,
+}  # fmt: skip
+WRITTEN = {
+    "right names": "0.81",
+    "named at all": "0.90",
+    "right, of those named": "0.88",
+    "macro-F1": "0.75 (0.60 to 0.90)",
+    "calibration error": "0.03 (0.01 to 0.06)",
+}
+
+
+def test_the_list() -> None:
+    assert {words: value for words, (value,) in measured(METRICS)} == WRITTEN
+    assert tuple(WRITTEN) == tuple(FIGURES.values())
+
+
+@pytest.mark.parametrize(
+    ("metrics", "expected"),
+    [
+        ({"ece": 0.031}, ("0.03", "3%", "–")),
+        ({"ece": 0}, ("0.00", "0%", "+0 points")),
+        ({"ece": None}, ("–", "–", "–")),
+        ({}, ("–", "–", "–")),
+        ({"ece": 1.0, "ece_interval": None}, ("1.00", "100%", "+100 points")),
+    ],
+)
+def test_how_one_is_written(metrics: dict[str, float | None], expected: tuple[str, str, str]) -> None:
+    before = {"ece": 0.0} if expected[2] != "–" else {}
+    assert (decimal(metrics, "ece"), percent(metrics, "ece"), points(before, metrics, "ece")) == expected
+
+
+def test_a_figure_that_one_of_two_heads_has_is_shown() -> None:
+    assert list(measured({"ece": 0.5}, {"accuracy": 0.25})) == [("right names", ["–", "0.25"]), ("calibration error", ["0.50", "–"])]
+    assert list(measured({}, {})) == []
+
+
+def test_everywhere_in_the_same_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path))
+    store = Store(tmp_path / "bundles")
+    one, other = (store.publish("1", replace(bundle(names), metrics=METRICS)) for names in ({"tom": RED}, {"tom": RED, "felix": BLUE}))
+    assert {words: before for words, before, _ in headdiff.figures(METRICS, METRICS)} == WRITTEN
+    assert run(["models", "show", one, "--project", "1"]) == 0
+    told = capsys.readouterr().out
+    assert [words for words, value in WRITTEN.items() if re.search(rf"{words} +{re.escape(value)}", told)] == list(WRITTEN)
+    compared = {row[0]: row[1] for row in HeadsTab(store).compare("1", one, other)}
+    assert {words: compared.get(words) for words in WRITTEN} == dict(zip(WRITTEN, ("81%", "90%", "88%", "75%", "3%"), strict=True))
+    receipt = page._scores(METRICS, METRICS)
+    assert all(words in receipt and value in receipt for words, value in WRITTEN.items())
