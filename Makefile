@@ -2,13 +2,16 @@
 PYTHON ?= python3
 MODELS ?= nano
 
-.PHONY: demo test setup lock sbom licences nano eval-nano studio-bench effort video-bench ancestor-bench study parity
+.PHONY: demo test quick setup lock sbom licences nano eval-nano studio-bench effort video-bench ancestor-bench study parity
 
 demo: ## the whole loop on the embedded models (MODELS=hub: on the real weights)
 	$(PYTHON) run.py demo --models $(MODELS)
 
 test: ## lint, types and every test
 	$(PYTHON) run.py test
+
+quick: ## lint, types and the unit tests without the slow ones (TESTS=tests/unit/exporters: only these)
+	$(PYTHON) run.py quick $(TESTS)
 
 setup: ## .venv with everything in it
 	$(PYTHON) run.py setup

@@ -185,16 +185,32 @@ def test(*arguments: str) -> None:
     ensure("nginx", "nginx-light", "nginx", "/usr/sbin/nginx")
     ensure("PostgreSQL", "postgresql", "initdb", "/usr/lib/postgresql/*/bin/initdb")
     ensure("Redis", "redis-server", "redis-server")
-    offline = OFFLINE | {"OMP_NUM_THREADS": "1"}
-    for checks in ("ruff check .", "ruff format --check .", "mypy"):
-        call(PYTHON, "-m", *checks.split())
+    check_source()
     if arguments:
-        call(PYTHON, "-m", "pytest", *arguments, **offline)
+        run_tests(*arguments)
         return
     say("Unit and contract tests")
-    call(PYTHON, "-m", "pytest", "tests/unit", "tests/contract", "-q", "-n", "2", "-m", "not weights", **offline)
+    run_tests("tests/unit", "tests/contract", "-q", "-n", "2", "-m", "not weights")
     say("End to end: real Label Studio, real Chromium")
-    call(PYTHON, "-m", "pytest", "tests/e2e", "-q", "-m", "not weights", **offline)
+    run_tests("tests/e2e", "-q", "-m", "not weights")
+
+
+def quick(*arguments: str) -> None:
+    """Lint, types and the unit tests that take less than ten seconds each: the inner loop, without a browser or a server."""
+    setup()
+    check_source()
+    run_tests(*(arguments or ("tests/unit", "-q", "-n", "2")), "-m", "not slow and not weights")
+
+
+def check_source() -> None:
+    """Lint, layout and types."""
+    for checks in ("ruff check .", "ruff format --check .", "mypy"):
+        call(PYTHON, "-m", *checks.split())
+
+
+def run_tests(*arguments: str) -> None:
+    """Tests without the hub, each process on one thread."""
+    call(PYTHON, "-m", "pytest", *arguments, **OFFLINE, OMP_NUM_THREADS="1")
 
 
 def module(name: str, *fixed: str, browser: bool = False, **environment: str) -> Callable[..., None]:
@@ -235,6 +251,7 @@ VERBS = {
     "licences": licences,
     "demo": demo,
     "test": test,
+    "quick": quick,
     "parity": parity,
     "nano": module("training.nano"),
     "eval-nano": module("training.nano.evaluate"),

@@ -1,4 +1,4 @@
-"""What README.md and docs/*.md tell people to type: their fenced blocks, the commands in them, and their links."""
+"""What the pages tell people to type: their fenced blocks, the commands in them, and their links."""
 
 from __future__ import annotations
 
@@ -9,8 +9,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-PROGRAMS = ("dinolabel", "make", "python", "python3", "curl", "pip", "git", "docker", "exiftool", "export", "cd", "cp", "mkdir", ".")
+PAGES = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+PROGRAMS = (
+    "dinolabel",
+    "make",
+    "python",
+    "python3",
+    "pre-commit",
+    "curl",
+    "pip",
+    "git",
+    "docker",
+    "exiftool",
+    "export",
+    "cd",
+    "cp",
+    "mkdir",
+    ".",
+)
 PROSE = re.compile(r"^\s*(```|~~~).*?^\s*\1", re.MULTILINE | re.DOTALL)
 
 

@@ -1,4 +1,4 @@
-"""Which test runs which command of README.md and docs/*.md, and which commands no test runs, with the reason.
+"""Which test runs which command of README.md, CONTRIBUTING.md and docs/*.md, and which commands no test runs, with the reason.
 
 A command line that stands in neither table fails tests/unit/test_docs.py: give it a test, or a reason.
 """
@@ -17,12 +17,14 @@ RUN_BY = {
         "dinolabel bootstrap": OFFLINE,
         "dinolabel detect": OFFLINE,
     },
+    "CONTRIBUTING.md": {"pre-commit install": "tests/unit/test_contributing.py"},
     "docs/ancestor.md": {"": OFFLINE},
     "docs/exports.md": {"": EXPORTS},
     "docs/how-to.md": {"": E2E},
     "docs/install.md": {"dinolabel detect": OFFLINE},
     "docs/production.md": {"": E2E},
     "docs/troubleshooting.md": {"": E2E},
+    "docs/release.md": {"python run.py sbom": "tests/unit/test_shipping.py"},
     "docs/trust.md": {"": E2E},
     "docs/tutorial.md": {"": E2E},
 }
@@ -41,6 +43,14 @@ EXCEPTIONS = {
         "dinolabel hotkeys": "changes keys of the account that tests share; tests/e2e/test_handover_studio.py puts them back",
         "dinolabel app": "started in docs/tutorial.md",
     },
+    "CONTRIBUTING.md": {
+        "git clone": "the address is the reader's",
+        "cd dinolabel": "goes into the clone",
+        "make test": "it is what runs the tests",
+        "make quick": "it runs tests; what it runs is held by tests/unit/test_run.py",
+        "python -m pytest": "it runs tests",
+        ". .venv/bin/activate": ACTIVE,
+    },
     "docs/ancestor.md": {
         "make ancestor-bench": "a bench of many minutes; its parts are in tests/unit/bench",
         "dinolabel app": "started in docs/tutorial.md",
@@ -55,6 +65,7 @@ EXCEPTIONS = {
         "pip install": SETUP,
         "DINOLABEL_TORCH_INDEX=https://download.pytorch.org/whl/cpu python run.py wheels": "downloads 600 MB",
     },
+    "docs/release.md": {"git ": "publishes", "python -m pip wheel": "builds from a tag that does not exist yet"},
     "docs/tutorial.md": {"python3 run.py setup": SETUP, ". .venv/bin/activate": ACTIVE},
 }
 """Page ("*": any) -> how a line begins -> why no test runs it."""

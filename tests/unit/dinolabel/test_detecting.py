@@ -85,6 +85,7 @@ def started(arguments: list[str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-m", "dinolabel", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("out", "kept"), [("found", "found/.unfinished"), ("boxes.parquet", ".boxes.parquet.unfinished")])
 def test_a_killed_run_goes_on(
     tmp_path: Path, out: str, kept: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -148,6 +149,7 @@ def test_a_picture_that_changed_is_looked_at_again(tmp_path: Path) -> None:
     assert looked == [(160, 120)] * 4 + [(50, 40)]
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_boxes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """300 pictures of 300 boxes are 90,000 rows: 100 MB as objects (measured), 3 MB a time as they are met."""
     folder = tmp_path / "photos"

@@ -84,6 +84,7 @@ def test_export_then_train_then_nothing_new(place: Path, capsys: pytest.CaptureF
     assert printed(capsys)["bundle_id"] == verdict["bundle_id"]
 
 
+@pytest.mark.slow
 def test_a_training_job_is_not_misled_by_files_of_the_working_folder(place: Path) -> None:
     assert run([*EXPORT, "--out", "crops"]) == 0
     for room in ROOMS:
@@ -101,6 +102,7 @@ def test_a_training_job_is_not_misled_by_files_of_the_working_folder(place: Path
     assert (ended.state, ended.verdict is not None) == ("done", True), jobs.log_of("1").read_text()
 
 
+@pytest.mark.slow
 def test_a_backend_is_not_misled_by_files_of_the_working_folder(place: Path) -> None:
     for room in ROOMS:
         (place / f"{room}.py").touch()

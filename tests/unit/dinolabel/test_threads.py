@@ -17,6 +17,7 @@ print(torch.get_num_threads())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 3])
 def test_the_models_use_as_many_threads_as_was_said(tmp_path: Path, threads: int) -> None:
     code = CODE.format(data=str(tmp_path), threads=threads)

@@ -15,6 +15,7 @@ from vision.heads.prototype import Prototype
 CROPS, NAMES = 200, 10
 
 
+@pytest.mark.slow
 def test_worse_heads_are_refused_and_better_ones_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
     prototype = Contender("prototype", "prototype", Prototype())
     monkeypatch.setattr(trials, "HEADS", (prototype, prototype))
