@@ -277,7 +277,11 @@ def test_each_job_is_taken_once_and_in_order_however_many_take(tmp_path: Path) -
     takers = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     for each in takers:
         assert each.stdout and each.stdout.readline() == "ready\n"
-    taken = [each.communicate("go\n", timeout=60)[0].split() for each in takers]
+    for each in takers:
+        assert each.stdin
+        each.stdin.write("go\n")
+        each.stdin.flush()
+    taken = [each.communicate(timeout=60)[0].split() for each in takers]
     assert sorted(taken[0] + taken[1]) == sorted(given)
     assert all(each == sorted(each, key=given.index) for each in taken)
     assert {each.state for each in table.all()} == {"running"}
