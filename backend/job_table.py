@@ -1,10 +1,11 @@
-"""The table of jobs: what was asked, what is running, how it ended; it outlives the queue and the server.
+"""The table of jobs, in SQLite: what waits, what runs, how it ended. It is the queue, and it outlives the server.
 
 Knows nothing of processes or of what the commands do.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,6 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+
+import structlog
+
+from vision.durable import set_aside
+
+log = structlog.get_logger(__name__)
 
 QUEUED, RUNNING, DONE, FAILED, CANCELLED, LOST = "queued", "running", "done", "failed", "cancelled", "lost"
 ACTIVE = (QUEUED, RUNNING)
@@ -53,20 +60,46 @@ class Job:
 
 
 class JobTable:
-    """path: a SQLite file; several threads and processes may."""
+    """path: a SQLite file; several threads and processes may. A damaged one is set aside as `….damaged` and begun anew, with a warning."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        with self._open() as connection:
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute(SCHEMA)
+        with path.with_name(f"{path.name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # of two processes that find it damaged, one sets it aside
+            try:
+                self._check()
+            except sqlite3.OperationalError:  # locked, full, not to be opened: nothing is wrong with what is in it
+                raise
+            except (sqlite3.DatabaseError, ValueError, TypeError, LookupError) as error:
+                aside = set_aside(path)
+                hint = "A new one is begun: what waited is forgotten, and trainings that are due are asked for again."
+                log.warning("job_table_damaged", path=str(path), aside=str(aside), error=str(error), hint=hint)
+                self._check()
 
     def add(self, job: Job) -> None:
-        names = [each.name for each in fields(Job)]
         with self._open() as connection:
-            marks = ",".join("?" * len(names))
-            connection.execute(f"INSERT INTO jobs ({','.join(names)}) VALUES ({marks})", [_stored(getattr(job, name)) for name in names])
+            _insert(connection, job)
+
+    def add_if_idle(self, job: Job) -> Job:
+        """Add it unless its project has one that is queued or running, in one transaction; the one that the project has now."""
+        with self._open() as connection:
+            connection.execute("BEGIN IMMEDIATE")  # closing without COMMIT takes it back
+            condition = f"project = ? AND state IN ({','.join('?' * len(ACTIVE))})"
+            row = connection.execute(f"SELECT * FROM jobs WHERE {condition} ORDER BY rowid", (job.project, *ACTIVE)).fetchone()
+            if row is None:
+                _insert(connection, job)
+            connection.execute("COMMIT")
+        return job if row is None else _job(row)
+
+    def take(self, now: float) -> Job | None:
+        """Mark the job that has waited longest as running since `now` (seconds since the epoch), in one transaction: however many
+        processes take, each job goes to one of them. None when nothing waits."""
+        waiting = "SELECT id FROM jobs WHERE state = ? ORDER BY rowid LIMIT 1"  # in the order of asking, whatever the clock did meanwhile
+        with self._open() as connection:
+            update = f"UPDATE jobs SET state = ?, started_at = ? WHERE id = ({waiting}) RETURNING *"
+            rows = connection.execute(update, (RUNNING, now, QUEUED)).fetchall()
+        return _job(rows[0]) if rows else None
 
     def change(self, job: str, *, only_if: Sequence[str] = (), **values: Any) -> bool:
         """Set columns; with only_if, no job of another state is touched. True when it was changed."""
@@ -112,6 +145,16 @@ class JobTable:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return changed
 
+    def _check(self) -> None:
+        """Make the table where there is none, and read all of it, so that damage shows here and not in the middle of the work."""
+        with self._open() as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute(SCHEMA)
+            if (found := connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+                raise sqlite3.DatabaseError(found)
+            for row in connection.execute("SELECT * FROM jobs"):
+                _job(row)
+
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         connection = sqlite3.connect(self._path, timeout=30, isolation_level=None)
@@ -120,6 +163,12 @@ class JobTable:
             yield connection
         finally:
             connection.close()
+
+
+def _insert(connection: sqlite3.Connection, job: Job) -> None:
+    names = [each.name for each in fields(Job)]
+    marks = ",".join("?" * len(names))
+    connection.execute(f"INSERT INTO jobs ({','.join(names)}) VALUES ({marks})", [_stored(getattr(job, name)) for name in names])
 
 
 def _stored(value: Any) -> Any:

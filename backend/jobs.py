@@ -1,7 +1,7 @@
-"""Work that takes minutes, off the requests' path: a persistent queue and one worker that runs commands a person could type.
+"""Work that takes minutes, off the requests' path: one worker thread that runs what waits in the table, as commands a person could type.
 
-Knows the commands by name only. Huey's SQLite storage deletes an entry before running it, so the table beside it is the truth:
-at start, what the queue lost is put back, and what died with the last server is marked so that reconcile can ask again.
+Knows the commands by name only. Nothing but the table says what waits and what runs, so a kill at any moment loses nothing: at start,
+what had not begun waits again, and what died with the last server is marked so that reconcile can ask again.
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ import fcntl
 import json
 import secrets
 import shlex
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import structlog
-from redis.exceptions import RedisError
 
 from backend import job_table
 from backend.child import PROMPT, Child, end_orphan, last_line
 from backend.errors import JobUnknown
-from backend.job_queue import QuietConsumer, made
 from backend.job_table import CANCELLED, DONE, FAILED, LOST, QUEUED, RUNNING, Job, JobTable
 from vision.errors import SettingsError
 
@@ -31,15 +31,18 @@ log = structlog.get_logger(__name__)
 
 TIME_LIMIT_SECONDS = 3600.0
 LOOK_SECONDS = 0.5
+POLL_SECONDS = 2.0
+"""How soon a job that another process added is found, and how soon a table that could not be written is tried again."""
+QUEUE_FILES = ("huey.sqlite", "huey.sqlite-wal", "huey.sqlite-shm")
+"""Of earlier versions: ids that are in the table, too."""
 THREAD_CAPS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
 class Jobs:
-    """folder: job table, queue and one log per job.
+    """folder: job table and one log per job.
 
-    queue: address of a Redis (redis://…); None keeps it in the folder. program: how our command line is started, for example
-    [sys.executable, "-P", "-m", "dinolabel"]. environment: of the children; settings and token are in it. exports: folder of the manifests.
-    verdicts: a project's verdicts so far, oldest first.
+    program: how our command line is started, for example [sys.executable, "-P", "-m", "dinolabel"]. environment: of the children; settings
+    and token are in it. exports: folder of the manifests. verdicts: a project's verdicts so far, oldest first.
     """
 
     def __init__(
@@ -52,7 +55,6 @@ class Jobs:
         verdicts: Callable[[int], Sequence[Mapping[str, Any]]] = lambda project: (),
         threads: int = 2,
         time_limit: float = TIME_LIMIT_SECONDS,
-        queue: str | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._exports, self._program = folder, exports, tuple(program)
@@ -60,11 +62,10 @@ class Jobs:
         self._environment = {**environment, **dict.fromkeys(THREAD_CAPS, str(threads)), "COLUMNS": "200"}
         self._verdicts, self._time_limit = verdicts, time_limit
         self._table = JobTable(folder / "jobs.sqlite")
-        self._huey = made(folder, queue)
-        self._enqueue = self._huey.task(name="run")(self._run)
-        self._consumer: QuietConsumer | None = None
-        self._stopping = threading.Event()
-        self._asking = threading.Lock()
+        self._stopping, self._wake = threading.Event(), threading.Event()
+        self._worker = threading.Thread(target=self._work, name="jobs", daemon=True)
+        self._lock: IO[str] | None = None
+        self._table_fails = False
         self.on_end: Callable[[Job], None] = lambda job: None
 
     def start(self) -> None:
@@ -72,24 +73,27 @@ class Jobs:
 
         Raises SettingsError when another server works on this folder: each would take the other's jobs for lost.
         """
-        self._lock = (self._folder / "worker.lock").open("w")
+        lock = (self._folder / "worker.lock").open("w")
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            self._lock.close()
+            lock.close()
             hint = "Stop the other one, or give this one another folder in DINOLABEL_DATA_DIR."
             raise SettingsError("Another backend is running with this data folder.", hint=hint) from error
-        self._recovered()
-        self._consumer = QuietConsumer(self._huey, workers=1, periodic=False, max_delay=1.0, check_worker_health=False)
-        self._consumer.start()
+        self._lock = lock
+        for name in QUEUE_FILES:
+            with suppress(OSError):
+                (self._folder / name).unlink()
+        self._recover()
+        self._worker.start()
 
     def stop(self) -> None:
         """End the running command with its whole group; it counts as lost, and what is queued waits for the next server."""
         self._stopping.set()
-        if self._consumer is not None:
-            self._consumer.stop()
-            for _, worker in self._consumer.worker_threads:
-                worker.join(15)
+        self._wake.set()
+        if self._worker.is_alive():
+            self._worker.join(15)
+        if self._lock is not None:
             self._lock.close()
 
     def train(self, project: int, *, why: str, until: str | None = None) -> str:
@@ -102,15 +106,12 @@ class Jobs:
             ("dinolabel", "export", "crops", "--project", str(project), "--out", manifest),
             ("dinolabel", "train", "--manifest", manifest, "--project", str(project)),
         )
-        with self._asking:
-            active = self.active(project)
-            if active is not None:
-                return active.id
-            job = Job(secrets.token_hex(4), "train", project, QUEUED, why, commands, until or datetime.now(UTC).isoformat(), time.time())
-            self._table.add(job)
-        self._enqueue(job.id)
-        log.info("job_queued", job=job.id, project=project, why=why)
-        return job.id
+        job = Job(secrets.token_hex(4), "train", project, QUEUED, why, commands, until or datetime.now(UTC).isoformat(), time.time())
+        active = self._table.add_if_idle(job)
+        if active.id == job.id:
+            self._wake.set()
+            log.info("job_queued", job=job.id, project=project, why=why)
+        return active.id
 
     def active(self, project: int) -> Job | None:
         """The job that is queued or running for a project."""
@@ -146,77 +147,113 @@ class Jobs:
         log.info("job_cancelled", job=job)
         return self.get(job)
 
-    def _run(self, job_id: str) -> None:
+    def _work(self) -> None:
+        """The worker thread: one job after the other."""
+        while not self._stopping.is_set():
+            self._wake.clear()  # before looking, so that what is added after the look wakes it
+            try:
+                job = self._table.take(time.time())
+                if job is not None:
+                    self._run(job)
+                    continue
+                self._table_fails = False
+            except sqlite3.Error as error:
+                self._complain(error)
+            except Exception:  # the outermost loop of the worker: whatever it was, the next job is run
+                log.exception("job_worker_failed")
+            self._wake.wait(POLL_SECONDS)
+
+    def _run(self, job: Job) -> None:
         """In the worker thread. The worker notices a cancellation in the table and ends the child itself."""
-        started = self._table.change(job_id, only_if=(QUEUED,), state=RUNNING, started_at=time.time())
-        if not started or self._stopping.is_set():
-            self._table.change(job_id, only_if=(RUNNING,), state=QUEUED, started_at=None)
+        if self._stopping.is_set():
+            self._table.change(job.id, only_if=(RUNNING,), state=QUEUED, started_at=None)
             return
-        job = self.get(job_id)
         log.info("job_started", job=job.id, project=job.project)
-        known = len(self._verdicts(job.project))
-        state, progress = self._commands(job)
-        fresh = list(self._verdicts(job.project))[known:]
-        ending = {"finished_at": time.time(), "pid": None, "born": None, "verdict": fresh[-1] if fresh else None}
-        self._table.change(job.id, only_if=(RUNNING,), state=state, progress=progress, **ending)
-        self._table.change(job.id, only_if=(CANCELLED,), pid=None, born=None)
-        job = self.get(job.id)
-        log.info("job_ended", job=job.id, project=job.project, state=job.state, progress=job.progress)
-        self.on_end(job)
+        verdict = None
+        try:
+            known = len(self._verdicts(job.project))
+            state, progress = self._commands(job)
+            fresh = self._verdicts(job.project)[known:]
+            verdict = fresh[-1] if fresh else None
+        except sqlite3.Error as error:
+            self._complain(error)
+            state, progress = LOST, f"The table of jobs failed: {error}."
+        except Exception as error:  # whatever it was, the job has to end, or its project is never trained again
+            log.exception("job_failed", job=job.id, project=job.project)
+            state, progress = FAILED, f"Ended by {type(error).__name__}; the log of the backend says more."
+        if self._end(job, state, progress, verdict):
+            job = self.get(job.id)
+            log.info("job_ended", job=job.id, project=job.project, state=job.state, progress=job.progress)
+            self.on_end(job)
+
+    def _end(self, job: Job, state: str, progress: str, verdict: Mapping[str, Any] | None) -> bool:
+        """Write how it ended, as soon as the table can be written. False when the server stopped before: the next one calls it lost."""
+        ending = {"finished_at": time.time(), "pid": None, "born": None, "verdict": verdict}
+        while True:
+            try:
+                self._table.change(job.id, only_if=(RUNNING,), state=state, progress=progress, **ending)
+                self._table.change(job.id, only_if=(CANCELLED,), pid=None, born=None)
+                return True
+            except sqlite3.Error as error:
+                self._complain(error)
+            if self._stopping.wait(POLL_SECONDS):
+                return False
 
     def _commands(self, job: Job) -> tuple[str, str]:
         """Run one after the other; the state the job ends in, and its last words."""
         path = self._folder / f"{job.id}.log"
         end = time.monotonic() + self._time_limit
         for step, command in enumerate(job.commands):
-            with path.open("a", encoding="utf-8") as file:
-                file.write(f"{PROMPT}{shlex.join(command)}\n")
             try:
+                with path.open("a", encoding="utf-8") as file:
+                    file.write(f"{PROMPT}{shlex.join(command)}\n")
                 child = Child([*self._program, *command[1:]], environment=self._environment, log=path)
             except OSError as error:
                 return FAILED, f"The command could not be started: {error.strerror}."
-            self._table.change(job.id, pid=child.pid, born=child.born, step=step)
-            code, why = self._watch(job.id, child, path, end)
+            try:
+                self._table.change(job.id, pid=child.pid, born=child.born, step=step)
+                code, why = self._watch(job.id, child, path, end)
+            finally:
+                child.end()  # with whatever it leaves behind in its group
             if code != 0:
-                return (LOST if self._stopping.is_set() else FAILED), why
+                return (LOST if self._stopping.is_set() else FAILED), why or last_line(path) or f"Exit code {code}."
         return DONE, last_line(path)
 
     def _watch(self, job: str, child: Child, path: Path, end: float) -> tuple[int | None, str]:
-        """Wait for a child while its job is wanted and time is left; its exit code, or None when it was ended, and the last words."""
+        """Wait for a child while its job is wanted and time is left; its exit code and "", or None and why it has to end."""
         while (code := child.wait(LOOK_SECONDS)) is None:
-            self._table.change(job, only_if=(RUNNING,), progress=last_line(path))
-            if self.get(job).state != RUNNING:
-                child.end()
+            if not self._wanted(job, last_line(path)):
                 return None, "Cancelled."
             if self._stopping.is_set():
-                child.end()
                 return None, "The server stopped."
             if time.monotonic() > end:
-                child.end()
                 return None, f"Ended after {self._time_limit:.0f} seconds, the time limit."
-        # What a command leaves behind in its group ends with it.
-        child.end()
-        return code, last_line(path) or f"Exit code {code}."
+        return code, ""
 
-    def _recovered(self) -> None:
+    def _wanted(self, job: str, progress: str) -> bool:
+        """Note the progress; False when somebody cancelled the job. That the table fails for a while is no reason to end it."""
         try:
-            self._recover()
-        except RedisError as error:
-            self._lock.close()
-            hint = "Start it, mend DINOLABEL_QUEUE, or leave that empty to keep the queue in the data folder."
-            raise SettingsError(f"The Redis of DINOLABEL_QUEUE does not answer: {type(error).__name__}.", hint=hint) from error
+            self._table.change(job, only_if=(RUNNING,), progress=progress)
+            return self.get(job).state == RUNNING
+        except sqlite3.Error as error:
+            self._complain(error)
+            return True
+
+    def _complain(self, error: sqlite3.Error) -> None:
+        """Once until it works again."""
+        if not self._table_fails:
+            log.warning("job_table_fails", error=str(error), hint="Look at the disk's room and rights. Jobs wait meanwhile.")
+        self._table_fails = True
 
     def _recover(self) -> None:
-        """After a crash: children that outlived the last server are ended, its jobs marked; what is queued gets its entry back."""
+        """After a crash: children that outlived the last server are ended; its job is lost, or waits again if no command had begun."""
         for job in self._table.of_state(RUNNING, CANCELLED):
             if job.pid is not None and job.born is not None and end_orphan(job.pid, job.born):
                 log.warning("orphan_ended", job=job.id, project=job.project)
-            ending = {"pid": None, "born": None, "finished_at": job.finished_at or time.time()}
-            if not self._table.change(job.id, only_if=(RUNNING,), state=LOST, progress="The server went down.", **ending):
-                self._table.change(job.id, pid=None, born=None)
-        self._huey.flush()
-        for job in self._table.of_state(QUEUED):
-            self._enqueue(job.id)
+            gone = {"state": LOST, "progress": "The server went down.", "finished_at": time.time()}
+            state = {"state": QUEUED, "started_at": None} if job.pid is None else gone
+            self._table.change(job.id, only_if=(RUNNING,), pid=None, born=None, **state)
+            self._table.change(job.id, only_if=(CANCELLED,), pid=None, born=None)
 
 
 def _without(text: str, within: Callable[[str], bool]) -> str:

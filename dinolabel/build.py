@@ -191,7 +191,7 @@ def media(settings: Settings, *, alone: bool = False) -> Media:
 
 
 def jobs(settings: Settings) -> Jobs:
-    """The queue of trainings. Its children are our own command line with our own settings."""
+    """The trainings. Their children are our own command line with our own settings."""
     from backend.jobs import Jobs
 
     heads = store(settings)
@@ -202,7 +202,6 @@ def jobs(settings: Settings) -> Jobs:
         exports=data_dir(settings, "exports"),
         verdicts=lambda project: heads.verdicts(str(project)),
         threads=settings.threads or 2,
-        queue=settings.queue.get_secret_value() if settings.queue else None,
     )
 
 
@@ -237,7 +236,7 @@ def service(settings: Settings, *, models: Pipeline | None = None, alone: Path |
     """
     from backend.service import Service
 
-    own = settings if alone is None else settings.model_copy(update={"data_dir": alone, "queue": None})
+    own = settings if alone is None else settings.model_copy(update={"data_dir": alone})
     return Service(
         studio_if_set(settings) if alone is None else None,
         media(settings, alone=alone is not None), models or pipeline(settings), store(own), projects(own), jobs(own),

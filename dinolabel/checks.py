@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Literal
 
 from dinolabel import build, weights, words
-from dinolabel.settings import Settings
+from dinolabel.settings import FormerSettings, Settings
 from vision.errors import DinolabelError, WeightsMissing
 from vision.weights import obtain
 
 Level = Literal["ok", "warn", "bad"]
-PACKAGES = ("torch", "transformers", "label-studio", "label-studio-sdk", "gradio", "flask", "huey")
+PACKAGES = ("torch", "transformers", "label-studio", "label-studio-sdk", "gradio", "flask")
 IN_THE_WAY = ("torchvision", "timm")
 LITTLE_SPACE = 2e9
 
@@ -53,6 +53,8 @@ def settings_read(settings: Settings) -> Iterator[Finding]:
     changed = sorted(settings.model_fields_set)
     source = " and .env" if Path(".env").is_file() else ""
     yield Finding("ok", "settings", f"read from the environment{source}: {words.listed(changed)}" if changed else "all at their defaults")
+    for text in FormerSettings.farewells():
+        yield Finding("warn", "settings", text.removesuffix("."), f"Take it out of the environment{source}.")
 
 
 def packages(_settings: Settings) -> Iterator[Finding]:

@@ -59,7 +59,7 @@ def configure(level: str = "warning", *, as_json: bool | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for noisy in ("urllib3", "httpx", "httpcore", "PIL", "matplotlib", "huey", "werkzeug", "filelock"):
+    for noisy in ("urllib3", "httpx", "httpcore", "PIL", "matplotlib", "werkzeug", "filelock"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
 
 

@@ -110,7 +110,6 @@ class Settings(BaseSettings):
     poll_seconds: float = Field(60.0, gt=0, description="How often reconcile compares Label Studio with what should be.")
     train_after: int = Field(20, ge=0, description="Train by itself after this many new approved names. 0: only when asked.")
     generic_is_unknown: bool = Field(False, description="Count boxes left generic as examples of `unknown`.")
-    queue: SecretStr | None = Field(None, description="Redis for the queue of trainings, redis://host:6379/0. Empty: in the data folder.")
     seed: int = Field(0, description="Seed of everything random in training.")
     cache_max_mb: int = Field(2048, ge=16, description="Size bound of the detection and embedding cache, MB.")
 
@@ -136,6 +135,21 @@ class Settings(BaseSettings):
             name = ".".join(map(str, first["loc"]))
             why = first["msg"].removeprefix("Value error, ")
             raise SettingsError(f"Setting {name}: {why} (got {first.get('input')!r}).", hint=_as_a_list(name)) from error
+
+
+class FormerSettings(BaseSettings):
+    """Settings of earlier versions: ignored, but looked for where people still have them, so that they can be told."""
+
+    model_config = Settings.model_config
+
+    queue: SecretStr | None = Field(default=None, description="jobs are kept in the data folder")
+
+    @classmethod
+    def farewells(cls) -> list[str]:
+        """A sentence for each that is set in the environment or in `.env`, without its value."""
+        found = cls()
+        fields = {name: field.description for name, field in cls.model_fields.items() if getattr(found, name) is not None}
+        return [f"DINOLABEL_{name.upper()} is not used any more: {instead}." for name, instead in fields.items()]
 
 
 LISTS = {"media_hosts": "cdn.example.com,img.example.org", "media_networks": "10.0.0.0/8,172.16.0.0/12"}

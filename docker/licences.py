@@ -20,7 +20,7 @@ PIN = re.compile(r"(?m)^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^\s;\\]+)")
 NVIDIA = "LicenseRef-NVIDIA-Proprietary"
 # What says nothing of itself that a program could read, and what no Linux CPU machine has installed (read off the registry's metadata).
 SAID_BY_HAND = {
-    "async-timeout": "Apache-2.0", "audioop-lts": "PSF-2.0", "tzdata": "Apache-2.0", "huey": "MIT", "label-studio-sdk": "Apache-2.0",
+    "async-timeout": "Apache-2.0", "audioop-lts": "PSF-2.0", "tzdata": "Apache-2.0", "label-studio-sdk": "Apache-2.0",
     "python-dateutil": "Apache-2.0 OR BSD-3-Clause", "cuda-bindings": "Apache-2.0", "cuda-pathfinder": "Apache-2.0", "cuda-toolkit": NVIDIA,
     "nvidia-nvtx": "Apache-2.0", "triton": "MIT",
 }  # fmt: skip

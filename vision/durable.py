@@ -1,10 +1,10 @@
-"""Files that appear whole, and what was written brought to the disk. Knows nothing of what it is."""
+"""Files that appear whole, what was written brought to the disk, damaged databases set aside. Knows nothing of what is in them."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -29,3 +29,12 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def set_aside(database: Path) -> Path:
+    """Move a damaged SQLite file to `….damaged`, with its write-ahead log, which SQLite would play into the new file. Where it is now."""
+    aside = database.with_name(f"{database.name}.damaged")
+    for suffix in ("", "-wal", "-shm"):
+        with suppress(FileNotFoundError):
+            os.replace(database.with_name(database.name + suffix), aside.with_name(aside.name + suffix))
+    return aside

@@ -6,7 +6,6 @@ Knows nothing of what the bytes mean. Never raises: what it cannot answer is a m
 from __future__ import annotations
 
 import hashlib
-import os
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import TypeVar
 
 import structlog
+
+from vision.durable import set_aside
 
 log = structlog.get_logger(__name__)
 
@@ -121,19 +122,11 @@ class Entries:
                 raise
             except sqlite3.DatabaseError as error:
                 log.warning("cache_damaged", path=str(self._path), error=str(error), hint="It is set aside and begun anew.")
-                _set_aside(self._path)
+                set_aside(self._path)
                 return _connect(self._path)
         except (sqlite3.Error, OSError) as error:
             self._complain(error)
             return None
-
-
-def _set_aside(path: Path) -> None:
-    """Move a damaged file away, with its write-ahead log: SQLite would play that into the new file."""
-    for suffix in ("", "-wal", "-shm"):
-        each = path.with_name(path.name + suffix)
-        if each.exists():
-            os.replace(each, path.with_name(f"{path.name}.damaged{suffix}"))
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -8,14 +8,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
+import structlog
 import typer
 
 from dinolabel import build, console, logs, options, stopping, weights, words
 from dinolabel.plan import Plan
-from dinolabel.settings import Settings
+from dinolabel.settings import FormerSettings, Settings
 
 if TYPE_CHECKING:
     from backend.service import Service
+
+log = structlog.get_logger(__name__)
 
 
 def command(
@@ -36,6 +39,8 @@ def command(
     from backend.server import create_app, serve
 
     settings = Settings.load(host=host, port=port, **weights.flags(weights_name))
+    for each in FormerSettings.farewells():
+        log.warning("setting_ignored", reason=each)
     secret = settings.secret.get_secret_value() if settings.secret else None
     guard.check_address(settings.host, secret)
     logs.know(secret, settings.studio_token.get_secret_value() if settings.studio_token else None)

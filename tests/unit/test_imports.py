@@ -44,7 +44,6 @@ HEAVY = {
     "label_studio_ml": ["backend/model.py"],
     "flask": ["backend/*"],
     "waitress": ["backend/*"],
-    "huey": ["backend/*"],
     "gradio": ["app/*"],
     "pyarrow": ["exporters/parquet.py", "exporters/incoming/parquet.py", "dinolabel/boxtable.py"],
     "datasets": ["exporters/hf.py", "exporters/incoming/hf.py"],

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,11 +17,12 @@ import pytest
 
 from backend.child import born
 from backend.errors import JobUnknown
-from backend.job_table import Job
+from backend.job_table import Job, JobTable
 from backend.jobs import Jobs
 from tests.waiting import eventually
 from vision.errors import SettingsError
 
+RECORDED = Path(__file__).resolve().parents[2] / "fixtures" / "jobs-0.1.0"
 TOKEN = "0123456789abcdef-token-of-label-studio"
 
 
@@ -64,7 +67,7 @@ def test_the_token_travels_by_environment_and_stays_out_of_table_and_log(desk: C
     job = ended(jobs, jobs.train(7, why="asked"))
     assert (job.state, job.progress) == ("done", "Has it.")
     kept = [path for path in (tmp_path / "jobs").rglob("*") if path.is_file()]
-    assert {"jobs.sqlite", "huey.sqlite", f"{job.id}.log"} <= {each.name for each in kept}
+    assert {"jobs.sqlite", f"{job.id}.log"} <= {each.name for each in kept}
     assert [each.name for each in kept if TOKEN.encode() in each.read_bytes()] == []
 
 
@@ -182,11 +185,12 @@ def test_what_waited_when_the_server_stopped_runs_on_the_next(desk: Callable[...
     assert ended(jobs, waiting).state == "done"
 
 
-def test_what_the_queue_lost_runs_on_the_next(desk: Callable[..., Jobs], tmp_path: Path) -> None:
-    """Huey's SQLite storage deletes an entry before it runs it: a crash in between leaves a row and no entry."""
+def test_what_was_taken_and_had_not_begun_runs_on_the_next(desk: Callable[..., Jobs]) -> None:
+    """A kill between the row's turn and its first command: nothing of it ran, so it waits again."""
     jobs = desk(start=False)
     job = jobs.train(1, why="asked")
-    jobs._huey.flush()
+    assert JobTable(jobs._folder / "jobs.sqlite").take(1.0) == jobs.get(job)
+    assert jobs.get(job).state == "running"
     assert ended(desk(), job).state == "done"
     assert [each.id for each in jobs.all()] == [job]
 
@@ -199,24 +203,230 @@ jobs = Jobs(Path(sys.argv[1]), program=[sys.executable, "-c", sys.argv[2]], envi
 jobs.start()
 job = jobs.train(1, why="asked", until="2026-11-22T12:00:00+00:00")
 while not jobs.get(job).progress.startswith("pid "): time.sleep(0.02)
-print(job, jobs.get(job).progress.split()[1], flush=True)
+print("running", job, jobs.get(job).progress.split()[1], flush=True)
 time.sleep(60)
 """
 
 
-def test_after_kill_9_the_orphans_are_ended_and_the_job_is_lost(desk: Callable[..., Jobs], tmp_path: Path) -> None:
-    command = [sys.executable, "-c", CRASHING, str(tmp_path / "jobs"), GRANDCHILD]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+def crash(*arguments: str, at: str) -> list[str]:
+    """Run a server that prints a line beginning with `at`, kill it then (-9), and give the line's words."""
+    server = subprocess.Popen([sys.executable, "-c", *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert server.stdout is not None
-    while not (line := server.stdout.readline()).startswith(tuple("0123456789abcdef")) or len(line.split()) != 2:
+    while not (line := server.stdout.readline()).startswith(at):
         assert line, "the server ended by itself"
-    job, pid = line.split()[0], int(line.split()[1])
     server.send_signal(signal.SIGKILL)
     server.wait(10)
+    return line.split()
+
+
+def test_after_kill_9_the_orphans_are_ended_and_the_job_is_lost(desk: Callable[..., Jobs], tmp_path: Path) -> None:
+    _, job, number = crash(CRASHING, str(tmp_path / "jobs"), GRANDCHILD, at="running")
+    pid = int(number)
     assert born(pid) is not None, "nobody ended the grandchild yet"
     jobs = desk()
     assert (jobs.get(job).state, born(pid)) == ("lost", None)
     assert jobs.active(1) is None
+
+
+KILLED_AT = """
+import os, sys, time
+from pathlib import Path
+from backend import jobs as module
+folder, moment = Path(sys.argv[1]), sys.argv[2]
+def await_the_kill(*given, **values):
+    print("here", flush=True)
+    time.sleep(60)
+if moment == "take": module.Child = await_the_kill
+if moment == "child": module.JobTable.change = await_the_kill
+if moment == "end": module.Jobs._end = await_the_kill
+jobs = module.Jobs(folder, program=[sys.executable, "-c", ""], environment=dict(os.environ), exports=folder)
+if moment != "insert": jobs.start()
+jobs.train(1, why="asked")
+if moment == "insert": await_the_kill()
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(("moment", "state"), [("insert", "done"), ("take", "done"), ("child", "done"), ("end", "lost")])
+def test_a_kill_9_at_any_moment_forgets_nothing(desk: Callable[..., Jobs], tmp_path: Path, moment: str, state: str) -> None:
+    """insert: nobody took it yet. take: taken, no child yet. child: started, not noted yet. end: ended, not noted yet."""
+    crash(KILLED_AT, str(tmp_path / "jobs"), moment, at="here")
+    jobs = desk()
+    (job,) = jobs.all()
+    assert ended(jobs, job.id).state == state
+    assert ended(jobs, jobs.train(1, why="asked again")).state == "done"
+
+
+OTHER = """
+import os, sys
+from pathlib import Path
+from backend.job_table import JobTable
+table = JobTable(Path(sys.argv[1]))
+print("ready", flush=True)
+sys.stdin.readline()
+while job := table.take(1.0): print(job.id, flush=True)
+"""
+
+
+def test_each_job_is_taken_once_and_in_order_however_many_take(tmp_path: Path) -> None:
+    table = JobTable(tmp_path / "jobs.sqlite")
+    given = [f"j{at}" for at in range(60)]
+    for at, each in enumerate(given):
+        table.add(Job(each, "train", at, "queued", "asked", (), None, created_at=1000.0 - at))  # a clock that was put back
+    command = [sys.executable, "-c", OTHER, str(tmp_path / "jobs.sqlite")]
+    takers = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    for each in takers:
+        assert each.stdout and each.stdout.readline() == "ready\n"
+    for each in takers:
+        assert each.stdin
+        each.stdin.write("go\n")
+        each.stdin.flush()
+    taken = [each.communicate(timeout=60)[0].split() for each in takers]
+    assert sorted(taken[0] + taken[1]) == sorted(given)
+    assert all(each == sorted(each, key=given.index) for each in taken)
+    assert {each.state for each in table.all()} == {"running"}
+
+
+def test_what_waits_runs_in_the_order_of_asking(desk: Callable[..., Jobs]) -> None:
+    jobs = desk(start=False)
+    asked = [jobs.train(project, why="asked") for project in (3, 1, 2)]
+    jobs._table.change(asked[0], created_at=9e9)
+    jobs.start()
+    started = [ended(jobs, each).started_at or 0.0 for each in asked]
+    assert 0.0 < started[0] < started[1] < started[2]
+
+
+def test_asking_wakes_the_worker(desk: Callable[..., Jobs], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backend.jobs.POLL_SECONDS", 3600.0)
+    jobs = desk()
+    for project in (1, 2):
+        assert ended(jobs, jobs.train(project, why="asked")).state == "done"
+    began = time.monotonic()
+    jobs.stop()
+    assert time.monotonic() - began < 10, "stopping wakes it, too"
+
+
+def test_a_job_that_another_process_asked_for_is_found(desk: Callable[..., Jobs]) -> None:
+    jobs, other = desk(), desk(start=False)
+    job = other.train(1, why="asked")
+    assert ended(jobs, job).state == "done"
+
+
+def test_processes_agree_on_the_one_training_of_a_project(desk: Callable[..., Jobs]) -> None:
+    jobs, other = desk(start=False), desk(start=False)
+    job = jobs.train(1, why="asked")
+    assert other.train(1, why="asked") == job
+    jobs.cancel(job)
+    assert other.train(1, why="asked") != job
+
+
+def test_a_stop_between_turn_and_start_puts_it_back(desk: Callable[..., Jobs], monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = desk(start=False)
+    job, take = jobs.train(1, why="asked"), JobTable.take
+
+    def take_and_stop(table: JobTable, now: float) -> Job | None:
+        jobs._stopping.set()
+        return take(table, now)
+
+    monkeypatch.setattr(JobTable, "take", take_and_stop)
+    jobs.start()
+    eventually(lambda: not jobs._worker.is_alive())
+    assert (jobs.get(job).state, jobs.get(job).started_at) == ("queued", None)
+
+
+def test_a_table_that_fails_for_a_while_costs_no_job(desk: Callable[..., Jobs], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk: the child is watched on, cancelling reaches it afterwards, and what ends meanwhile is noted when there is room."""
+    monkeypatch.setattr("backend.jobs.POLL_SECONDS", 0.1)
+    jobs = desk("import sys, time; time.sleep(60 if '1' in sys.argv else 0)", threads=1)
+    first = jobs.train(1, why="asked")
+    eventually(lambda: jobs.get(first).pid)
+    pid, change = jobs.get(first).pid, JobTable.change
+    failures: list[str] = []
+    assert pid
+
+    def fail(*_given: object, **_values: object) -> bool:
+        failures.append("full")
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(JobTable, "change", fail)
+    eventually(lambda: len(failures) > 2)
+    monkeypatch.setattr(JobTable, "change", change)
+    assert (jobs.get(first).state, born(pid) is not None) == ("running", True)
+    jobs.cancel(first)
+    eventually(lambda: jobs.get(first).pid is None)
+    assert born(pid) is None
+    monkeypatch.setattr(JobTable, "change", fail)
+    second, before = jobs.train(2, why="asked"), len(failures)
+    eventually(lambda: len(failures) > before + 2)
+    monkeypatch.setattr(JobTable, "change", change)
+    assert ended(jobs, second).state == "lost", "so that it is asked for again"
+    assert ended(jobs, jobs.train(2, why="asked again")).state == "done"
+
+
+@pytest.mark.parametrize("where", ["verdicts", "on_end"])
+def test_a_surprise_ends_its_own_job_only(desk: Callable[..., Jobs], where: str) -> None:
+    def surprise(*_given: object) -> Any:
+        raise KeyError("bundle")
+
+    jobs = desk(**({"verdicts": surprise} if where == "verdicts" else {}))
+    if where == "on_end":
+        jobs.on_end = surprise
+    states = [ended(jobs, jobs.train(project, why="asked")).state for project in (1, 2)]
+    assert states == ["failed" if where == "verdicts" else "done"] * 2
+
+
+def test_a_log_that_cannot_be_written_ends_the_job(desk: Callable[..., Jobs], tmp_path: Path) -> None:
+    jobs = desk(start=False)
+    job = jobs.train(1, why="asked")
+    (tmp_path / "jobs" / f"{job}.log").mkdir()
+    jobs.start()
+    assert (ended(jobs, job).state, "could not be started" in jobs.get(job).progress) == ("failed", True)
+
+
+DAMAGE: dict[str, Callable[[bytes], bytes]] = {
+    "random": lambda data: bytes(at * 37 % 251 for at in range(20_000)),
+    "text": lambda data: b"this was never a database " * 500,
+    "cut": lambda data: data[:3000],
+    "page": lambda data: data[:4096] + b"\xff" * 4096 + data[8192:],
+    "row": lambda data: data.replace(b'[["dinolabel"', b'[["dinolabel}'),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_a_damaged_table_is_set_aside_and_begun_anew(
+    desk: Callable[..., Jobs], tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = desk(start=False)
+    asked.train(1, why="asked")
+    path = tmp_path / "jobs" / "jobs.sqlite"
+    damaged = DAMAGE[kind](path.read_bytes())
+    path.write_bytes(damaged)
+    jobs = desk()
+    assert jobs.all() == []
+    assert path.with_name("jobs.sqlite.damaged").read_bytes() == damaged
+    told = capsys.readouterr().out
+    assert "job_table_damaged" in told and "jobs.sqlite.damaged" in told
+    assert ended(jobs, jobs.train(1, why="asked again")).state == "done"
+
+
+def test_a_table_that_cannot_be_opened_is_not_taken_for_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.sqlite"
+    path.mkdir()
+    with pytest.raises(sqlite3.OperationalError):
+        JobTable(path)
+    assert path.is_dir() and not path.with_name("jobs.sqlite.damaged").exists()
+
+
+def test_a_folder_of_the_version_with_huey_opens_and_its_jobs_run(desk: Callable[..., Jobs], tmp_path: Path) -> None:
+    """Recorded by that version, killed (-9) while the first of three ran."""
+    shutil.copytree(RECORDED, tmp_path / "jobs")
+    jobs = desk("import sys; print('ran', *sys.argv[1:])")
+    third, second, first = jobs.all()
+    assert (first.state, first.project) == ("lost", 1)
+    for each in (second, third):
+        assert ended(jobs, each.id).state == "done"
+        assert jobs.get(each.id).progress == f"ran train --manifest exports/{each.project} --project {each.project}"
+    assert [path.name for path in (tmp_path / "jobs").iterdir() if "huey" in path.name] == []
 
 
 def test_two_servers_on_one_folder_are_one_too_many(desk: Callable[..., Jobs]) -> None:
@@ -258,40 +468,3 @@ def test_a_training_that_ended_by_itself_has_seen_the_approvals(desk: Callable[.
     ended(jobs, jobs.train(1, why="asked", until="2026-11-22T12:00:00+00:00"))
     assert (jobs.seen_until(1) is not None) is seen
     assert jobs.seen_until(2) is None
-
-
-def test_the_queue_holds_no_pickle(desk: Callable[..., Jobs], tmp_path: Path) -> None:
-    import sqlite3
-
-    jobs = desk(start=False)
-    job = jobs.train(1, why="asked")
-    with sqlite3.connect(tmp_path / "jobs" / "huey.sqlite") as connection:
-        (data,) = connection.execute("SELECT data FROM task").fetchone()
-    assert bytes(data).startswith(b"[") and job.encode() in bytes(data)
-
-
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[str]:
-    """A Redis of our own, by a socket; the address of it."""
-    program = shutil.which("redis-server")
-    if program is None:
-        pytest.skip("no redis-server here")
-    socket = tmp_path / "redis.sock"
-    arguments = ["--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(tmp_path)]
-    process = subprocess.Popen([program, *arguments], stdout=subprocess.DEVNULL)
-    eventually(socket.exists, 60)
-    yield f"unix://{socket}"
-    process.terminate()
-    process.wait(30)
-
-
-def test_the_queue_may_be_in_a_redis(desk: Callable[..., Jobs], redis: str, tmp_path: Path) -> None:
-    made = desk(queue=redis)
-    assert ended(made, made.train(1, why="test")).state == "done"
-    assert not (tmp_path / "jobs" / "huey.sqlite").exists()
-
-
-@pytest.mark.parametrize(("address", "said"), [("nonsense", "no address"), ("redis://127.0.0.1:1/0", "does not answer")])
-def test_a_redis_that_is_none_is_said_at_start(desk: Callable[..., Jobs], address: str, said: str) -> None:
-    with pytest.raises(SettingsError, match=said):
-        desk(queue=address)

@@ -36,6 +36,14 @@ def test_what_is_in_the_way_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert texts(iter(checks.packages(Settings())), "warn") == ["packages: json in this environment can break GroundingDINO"]
 
 
+def test_a_setting_that_is_not_used_any_more_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not texts(checks.settings_read(Settings()), "warn")
+    monkeypatch.setenv("DINOLABEL_QUEUE", "redis://queue:6379/0")
+    assert texts(checks.settings_read(Settings()), "warn") == [
+        "settings: DINOLABEL_QUEUE is not used any more: jobs are kept in the data folder"
+    ]
+
+
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "PACKAGES", ("torch", "no-such-package"))
     assert texts(iter(checks.packages(Settings())), "bad") == ["packages: missing: no-such-package"]

@@ -13,7 +13,7 @@ from dinolabel import __main__ as main
 from dinolabel import commands
 from vision.errors import DinolabelError, SettingsError
 
-HEAVY = {"torch", "transformers", "flask", "gradio", "sklearn", "matplotlib", "label_studio_sdk", "huey", "cv2", "supervision", "requests"}
+HEAVY = {"torch", "transformers", "flask", "gradio", "sklearn", "matplotlib", "label_studio_sdk", "cv2", "supervision", "requests"}
 
 
 def each_command() -> Iterator[tuple[str, object]]:

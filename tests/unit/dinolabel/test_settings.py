@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from dinolabel.settings import Settings
+from dinolabel import __main__ as main
+from dinolabel.settings import FormerSettings, Settings
 from vision.errors import SettingsError
 
 
@@ -121,3 +122,29 @@ def test_a_child_reads_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_the_address_has_no_trailing_slash() -> None:
     assert Settings.load(studio_url="http://x:8080/").studio_url == "http://x:8080"
+
+
+@pytest.mark.parametrize("source", ["environment", "file"])
+def test_a_setting_of_an_earlier_version_is_ignored_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
+    plain = Settings.load()
+    assert FormerSettings.farewells() == []
+    if source == "file":
+        (tmp_path / ".env").write_text("DINOLABEL_QUEUE=redis://:hunter2@queue:6379/0\n")
+    else:
+        monkeypatch.setenv("DINOLABEL_QUEUE", "redis://:hunter2@queue:6379/0")
+    assert Settings.load() == plain
+    assert "DINOLABEL_QUEUE" not in Settings.load().environment()
+    assert FormerSettings.farewells() == ["DINOLABEL_QUEUE is not used any more: jobs are kept in the data folder."]
+
+
+def test_an_empty_setting_of_an_earlier_version_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DINOLABEL_QUEUE", "")
+    assert FormerSettings.farewells() == []
+
+
+def test_serve_says_once_what_it_does_not_use(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("DINOLABEL_QUEUE", "redis://:hunter2@queue:6379/0")
+    assert main.run(["serve", "--host", "0.0.0.0"]) == 2, "no secret"
+    told = capsys.readouterr().err
+    assert told.count("DINOLABEL_QUEUE is not used any more") == 1
+    assert "hunter2" not in told
