@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
-from dinolabel import build, weights, words
+from dinolabel import build, neighbour, weights, words
 from dinolabel.settings import Settings
 from vision.errors import DinolabelError, WeightsMissing
 from vision.weights import obtain
@@ -53,6 +53,13 @@ def settings_read(settings: Settings) -> Iterator[Finding]:
     changed = sorted(settings.model_fields_set)
     source = " and .env" if Path(".env").is_file() else ""
     yield Finding("ok", "settings", f"read from the environment{source}: {words.listed(changed)}" if changed else "all at their defaults")
+    beside = neighbour.find(settings.data_dir)
+    if beside is None:
+        return
+    named = words.listed([str(beside.settings.get(each)) for each in neighbour.PLUGS.values()])
+    yield Finding("ok", "running", f"`{beside.name}` with this data folder, with {named}; what is not set here is as it is there")
+    for sentence in neighbour.differing(settings, beside):
+        yield Finding("warn", "running", sentence, "Unset these here, unless that is meant.")
 
 
 def packages(_settings: Settings) -> Iterator[Finding]:

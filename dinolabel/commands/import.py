@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import build, choice, console, options, words
+from dinolabel import build, choice, console, neighbour, options, words
 from dinolabel.plan import Plan, agreed
-from dinolabel.settings import Settings
 from studio.names import find_label, normal
 from vision.errors import RequestError
 
@@ -46,7 +45,7 @@ def command(
     from studio.label_config import LabelConfig
 
     reader = incoming.load(what)
-    settings = Settings.load()
+    settings = neighbour.settings()
     studio, number = build.studio(settings), choice.chosen(settings, project)
     there = studio.project(number)
     config = LabelConfig.parse(there.label_config)
