@@ -69,6 +69,8 @@ def serve(settings: Settings, wishes: Wishes) -> None:
 
 
 def _run(settings: Settings, wishes: Wishes, memory: projects.Memory, root: Path, stack: ExitStack) -> None:
+    from backend import guard
+
     data_dir = build.data_dir(settings)
     server, studio = _start_studio(data_dir, wishes.port, root, stack)
     project = _project(studio, data_dir, wishes, memory, root)
@@ -90,7 +92,8 @@ def _run(settings: Settings, wishes: Wishes, memory: projects.Memory, root: Path
     _first_boxes(look, check)
     page = f"{server.url}/projects/{project.id}/data?labeling=1"
     door = stack.enter_context(Door(page, studio.session_cookies(server.username, server.password)))
-    screen.show(project, keys, page, door.link, server.username, server.password)
+    board = stack.enter_context(Door(f"{backend.url}/", {guard.COOKIE: guard.cookie(backends.secret(data_dir))}))
+    screen.show(project, keys, screen.Ways(page, door.link, f"{backend.url}/", board.link), server.username, server.password)
     if wishes.browser:
         webbrowser.open(door.link)
     watch.Watch(look, lambda: backend.news(project.id), check).until_stopped()

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 import requests
 
+from backend import guard
 from backend.server import create_app, serve
+from studio.typed import Typed
 from tests.doubles.coloured_things import GREEN, RED, bundle
 from tests.doubles.door import Door
 from tests.doubles.scripted_studio import CONFIG
@@ -266,6 +268,67 @@ def test_a_port_that_is_taken_is_said(door: Door) -> None:
         serve(create_app(door.service), "127.0.0.1", door.server.port)
 
 
+# A browser that `dinolabel up` let in.
+
+
+def browser(door: Door, method: str, path: str, given: str, **headers: str) -> requests.Response:
+    headers = {name.replace("_", "-"): value.replace("{self}", door.server.url) for name, value in headers.items()}
+    headers |= {"Accept": "text/html", "Cookie": f"sessionid=x; {guard.COOKIE}={given}"}
+    return requests.request(method, door.server.url + path, headers=headers, data={"project": "4"}, timeout=30, allow_redirects=False)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [
+        ("GET", "/", {}, 200),
+        ("HEAD", "/", {}, 200),
+        ("GET", "/jobs", {}, 200),
+        ("GET", "/", {"Sec_Fetch_Site": "cross-site"}, 200),  # a link somebody follows
+        ("POST", "/train", {"Origin": "{self}"}, 303),
+        ("POST", "/train", {"Sec_Fetch_Site": "same-origin"}, 303),
+        ("POST", "/jobs/x/cancel", {"Origin": "{self}"}, 404),
+        # who presses a button must say where it is
+        ("POST", "/train", {}, 401),
+        ("POST", "/train", {"Sec_Fetch_Site": "none"}, 401),
+        ("POST", "/train", {"Origin": "http://127.0.0.1:1"}, 403),
+        ("POST", "/train", {"Origin": "null"}, 403),
+        ("POST", "/train", {"Origin": "https://evil.example"}, 403),
+        ("POST", "/train", {"Sec_Fetch_Site": "same-site"}, 401),
+        ("POST", "/train", {"Origin": "{self}", "Sec_Fetch_Site": "same-site"}, 403),
+        ("POST", "/prompt", {"Origin": "https://evil.example"}, 403),
+        # the page is all that it opens
+        ("GET", "/metrics", {}, 401),
+        ("GET", "/versions", {}, 401),
+        ("POST", "/predict", {"Origin": "{self}"}, 401),
+        ("POST", "/webhook", {"Origin": "{self}"}, 401),
+        ("POST", "/setup", {"Origin": "{self}"}, 401),
+        ("POST", "/v1/detect", {"Origin": "{self}"}, 401),
+    ],
+)
+def test_a_browser_that_was_let_in_sees_the_page_and_presses_its_buttons(
+    locked: Door, method: str, path: str, headers: dict[str, str], status: int
+) -> None:
+    assert browser(locked, method, path, guard.cookie(SECRET), **headers).status_code == status
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["", "x", SECRET.encode().hex(), guard.COOKIE, guard.cookie("another secret"), guard.cookie(SECRET)[:-1], guard.cookie(SECRET) + "x"],
+)
+def test_a_cookie_that_was_not_given_opens_nothing(locked: Door, given: str) -> None:
+    answer = browser(locked, "GET", "/", given)
+    assert answer.status_code == 401
+    assert "dinolabel up" in answer.json()["hint"]
+
+
+def test_a_cookie_grows_old_and_does_not_hold_the_secret(locked: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = guard.cookie(SECRET)
+    assert SECRET not in given and browser(locked, "GET", "/", given).status_code == 200
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + guard.COOKIE_SECONDS + 60)
+    assert browser(locked, "GET", "/", given).status_code == 401
+
+
 # Other people's web pages.
 
 
@@ -310,6 +373,39 @@ def test_the_page_says_what_is_going_on(door: Door) -> None:
     assert "Not enough &lt;b&gt;lacy&lt;/b&gt;." in page
     assert 'action="/jobs/' in page and "Cancel" in page
     assert "http://" not in page.replace(f'"{door.world.studio.url}', ""), "nothing is loaded from elsewhere"
+
+
+def test_the_page_counts_names_answers_and_disagreements(world: World) -> None:
+    made = Door(world, world.service(judged_pictures=8))
+    project = world.project(4)
+    for task in (ids := world.ids(project)):
+        world.studio.ask_for(task, 2)
+    for task, name in ((ids[0], "jason"), (ids[0], "lacy"), (ids[1], "jason")):
+        world.studio.annotate(task, [name])
+    until_in_step(made.service, project)
+    page = " ".join(made("GET", "/", headers={"Accept": "text/html"}).text.split())
+    assert "<b>jason</b> 1 <small>about 7 more pictures until it can be judged</small>" in page
+    assert "2 without an answer, 1 with 1, 1 with 2 of 2" in page
+    assert "<dt>Disagreements</dt><dd>1 <small>box that got different names" in page
+    (told,) = made("GET", "/jobs").json()["projects"]
+    assert told["answers"]["names"][0] == {"name": "jason", "boxes": 1, "pictures": 1}
+    made.close()
+
+
+def test_only_words_that_found_something_have_a_button(door: Door) -> None:
+    project = door.world.project(1)
+    for words, boxes in (("cat", 3), ("zebra", 0)):
+        door.service.typing._note(project, Typed("words", "image", words), 1, boxes)
+    page = door("GET", "/", headers={"Accept": "text/html"}).text
+    assert page.count("Look for this on all pictures") == 1 and 'value="cat"' in page
+    assert "zebra" in page and 'value="zebra"' not in page
+
+
+def test_the_page_says_that_a_training_is_under_way(door: Door) -> None:
+    project = door.world.project(1)
+    assert "A training waits" not in door("GET", "/", headers={"Accept": "text/html"}).text
+    door("POST", "/train", {"project": project})
+    assert "A training waits for its turn" in door("GET", "/", headers={"Accept": "text/html"}).text
 
 
 def test_the_page_allows_only_its_own_script(door: Door) -> None:
