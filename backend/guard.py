@@ -23,7 +23,7 @@ READING = frozenset({"GET", "HEAD", "OPTIONS"})
 COOKIE = "dinolabel_page"
 COOKIE_SECONDS = 30 * 24 * 3600
 """As long as a project is worked on; the link that gives the cookie works once and for minutes."""
-PAGE = (("GET", "/"), ("GET", "/jobs"), ("GET", "/docs"), ("POST", "/train"), ("POST", "/prompt"))
+PAGE = (("GET", "/"), ("GET", "/jobs"), ("GET", "/docs"), ("GET", "/v1/openapi.json"), ("POST", "/train"), ("POST", "/prompt"))
 CANCEL = re.compile(r"/jobs/[^/]+/cancel")
 
 

@@ -161,9 +161,12 @@ def _lacks(name: NameCount, judged_pictures: int | None) -> str:
 
 
 def _by_answers(found: Summary) -> str:
-    """`12 without an answer, 5 with 1, 3 with 2`, as many as the project asks for."""
-    told = [f"{count} {'without an answer' if number == 0 else f'with {number}'}" for number, count in enumerate(found.by_answers)]
-    return f"{', '.join(told)} of {found.asked}" if sum(found.by_answers) else ""
+    """`12 without an answer, 5 with 1 of 2, 3 with 2 of 2`; `12 without an answer, 3 with one` where one is all that is asked for."""
+    if not sum(found.by_answers):
+        return ""
+    answered = ["with one"] if found.asked == 1 else [f"with {number} of {found.asked}" for number in range(1, found.asked + 1)]
+    said = ["without an answer", *answered]
+    return ", ".join(f"{count} {words}" for count, words in zip(found.by_answers, said, strict=True))
 
 
 def _share(status: Status, train_after: int) -> int:

@@ -87,6 +87,8 @@ class Service:
         self.board, self.meters = Board(), Meters()
         self.running = Running.of(pipeline)
         self.train_after, self.judged_pictures = train_after, judged_pictures
+        self.model = pipeline.package if studio is None else None
+        self.thresholds, self.known = pipeline.thresholds, pipeline.bundle.labels if pipeline.bundle else ()
         self._weights = weights
         self._recipes = Recipes(pipeline, store)
         predictor = Predictor(media, pipeline, batch_size=pipeline.batch_size)

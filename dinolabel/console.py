@@ -33,7 +33,6 @@ from rich.table import Table
 from rich.text import Text
 from rich.theme import Theme
 
-from dinolabel import words
 from vision.errors import DinolabelError
 
 THEME = Theme({"ok": "green", "warn": "yellow", "bad": "red", "soft": "dim", "name": "bold", "key": "bold cyan"}, inherit=True)
@@ -157,7 +156,7 @@ def step(doing: str) -> Iterator[Callable[[str], None]]:
         SpinnerColumn("dots", style="soft"), TextColumn("{task.description}", style="soft", markup=False), Seconds(),
         console=err, transient=True, disable=not err.is_terminal,
     )  # fmt: skip
-    with spinner, said_now_and_then(lambda: f"{doing} … {words.duration(time.monotonic() - began)}"):
+    with spinner, said_now_and_then(lambda: f"{doing} … {time.monotonic() - began:.0f} s"):
         spinner.add_task(printable(doing), total=None)
         yield came_out.append
     took = time.monotonic() - began

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import threading
 import time
@@ -216,7 +217,7 @@ def test_health_and_setup_do_not_wait_for_the_model(door: Door) -> None:
 
 EVERY_ROUTE = [
     ("GET", "/"), ("POST", "/setup"), ("POST", "/predict"), ("POST", "/webhook"), ("POST", "/train"),
-    ("POST", "/prompt"), ("GET", "/versions"), ("POST", "/v1/detect"), ("GET", "/v1/openapi.json"),
+    ("POST", "/prompt"), ("GET", "/versions"), ("POST", "/v1/detect"), ("GET", "/v1/openapi.json"), ("GET", "/docs"),
     ("POST", "/versions"), ("GET", "/metrics"), ("GET", "/jobs"), ("POST", "/jobs/x/cancel"), ("GET", "/nowhere"),
 ]  # fmt: skip
 
@@ -287,6 +288,8 @@ def browser(door: Door, method: str, path: str, given: str, **headers: str) -> r
         ("POST", "/train", {"Origin": "{self}"}, 303),
         ("POST", "/train", {"Sec_Fetch_Site": "same-origin"}, 303),
         ("POST", "/jobs/x/cancel", {"Origin": "{self}"}, 404),
+        ("GET", "/docs", {}, 200),
+        ("GET", "/v1/openapi.json", {}, 200),
         # who presses a button must say where it is
         ("POST", "/train", {}, 401),
         ("POST", "/train", {"Sec_Fetch_Site": "none"}, 401),
@@ -385,7 +388,7 @@ def test_the_page_counts_names_answers_and_disagreements(world: World) -> None:
     until_in_step(made.service, project)
     page = " ".join(made("GET", "/", headers={"Accept": "text/html"}).text.split())
     assert "<b>jason</b> 1 <small>about 7 more pictures until it can be judged</small>" in page
-    assert "2 without an answer, 1 with 1, 1 with 2 of 2" in page
+    assert "2 without an answer, 1 with 1 of 2, 1 with 2 of 2" in page
     assert "<dt>Disagreements</dt><dd>1 <small>box that got different names" in page
     (told,) = made("GET", "/jobs").json()["projects"]
     assert told["answers"]["names"][0] == {"name": "jason", "boxes": 1, "pictures": 1}
@@ -430,6 +433,28 @@ def test_buttons_lead_back_to_the_page(door: Door) -> None:
     (job,) = door("GET", "/jobs").json()["jobs"]
     answer = door.session.post(f"{door.server.url}/jobs/{job['id']}/cancel", headers=headers, allow_redirects=False)
     assert (answer.status_code, door("GET", "/jobs").json()["jobs"][0]["state"]) == (303, "cancelled")
+
+
+def test_the_docs_say_what_programs_can_ask(door: Door, locked: Door) -> None:
+    answer = door("GET", "/docs", headers={"Accept": "text/html"})
+    text = html.unescape(answer.text)
+    assert answer.headers["Content-Type"].startswith("text/html") and "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    assert f'curl -F image=@photo.jpg -F prompt="human face" {door.server.url}/v1/detect' in text
+    described = door("GET", "/v1/openapi.json").json()
+    names = [each["name"] for each in described["paths"]["/v1/detect"]["post"]["parameters"]]
+    fields = list(described["components"]["schemas"]["Found"]["properties"])
+    paths = [path for _, path in EVERY_ROUTE if path not in ("/nowhere", "/jobs/x/cancel")]
+    assert not [each for each in (*names, *fields, *paths) if each not in text]
+    assert "src=" not in text and "http" not in text.replace(door.server.url, ""), "nothing is loaded from elsewhere"
+    shown = html.unescape(locked("GET", "/docs").text)
+    assert 'curl -H "Authorization: Bearer $DINOLABEL_SECRET"' in shown and SECRET not in shown
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/v1/detect", 405), ("GET", "/nowhere", 404), ("POST", "/docs", 405)])
+def test_who_knocks_at_the_wrong_place_is_told_the_right_one(door: Door, method: str, path: str, status: int) -> None:
+    answer = door(method, path)
+    assert answer.status_code == status
+    assert not [each for each in ("/v1/detect", "/v1/openapi.json", "/docs") if each not in answer.json()["hint"]]
 
 
 def test_no_folder_of_this_machine_is_on_the_page(door: Door) -> None:

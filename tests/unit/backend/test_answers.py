@@ -91,8 +91,8 @@ def test_what_a_name_lacks_until_it_can_be_judged(pictures: int, judged: int | N
 @pytest.mark.parametrize(
     ("numbers", "asked", "said"),
     [
-        ((12, 5, 3), 2, "12 without an answer, 5 with 1, 3 with 2 of 2"),
-        ((4, 6), 1, "4 without an answer, 6 with 1 of 1"),
+        ((12, 5, 3), 2, "12 without an answer, 5 with 1 of 2, 3 with 2 of 2"),
+        ((4, 6), 1, "4 without an answer, 6 with one"),
         ((), 1, ""),
         ((0, 0), 1, ""),
     ],
