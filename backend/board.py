@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from backend.answers import Summary
+
 
 @dataclass(frozen=True, slots=True)
 class Status:
@@ -21,7 +23,8 @@ class Status:
     hint: what to do about it. shown: the model_version Label Studio shows; wanted: the one it should.
     done, total: unfinished tasks that have the wanted version's prediction, and all unfinished tasks. failed: tasks that cannot be done.
     rate: predictions a second in this filling. approvals: approved names newer than the last training, None when not counted yet.
-    suppressed: boxes that this server did not send because people keep deleting their like.
+    suppressed: boxes that this server did not send because people keep deleting their like. answers: what people answered, None when
+    nothing was counted yet.
     """
 
     project: int
@@ -38,6 +41,7 @@ class Status:
     rate: float = 0.0
     approvals: int | None = None
     suppressed: int = 0
+    answers: Summary | None = None
     at: float = 0.0
 
     @property

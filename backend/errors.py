@@ -31,7 +31,10 @@ from vision.errors import (
 class SecretWrong(RequestError):
     """The caller did not show the secret."""
 
-    hint = "Give DINOLABEL_SECRET as the password of Basic auth (any user name), or in the header X-Dinolabel-Secret."
+    hint = (
+        "In a browser: open the link that `dinolabel up` prints after `watch`, or give DINOLABEL_SECRET as the password (any user name). "
+        "In a program: the same by Basic auth, or the header X-Dinolabel-Secret."
+    )
 
 
 class CrossSite(RequestError):

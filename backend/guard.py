@@ -1,4 +1,4 @@
-"""Who may ask: the secret of Label Studio's calls and of its webhook, and no web site behind a person's back.
+"""Who may ask: the secret of Label Studio's calls and of its webhook, a browser that was let in to the page, no web site behind its back.
 
 Knows headers only.
 """
@@ -6,9 +6,11 @@ Knows headers only.
 from __future__ import annotations
 
 import hmac
+import re
 from urllib.parse import urlsplit
 
 from flask import Request
+from itsdangerous import BadSignature, TimestampSigner
 
 from backend.errors import CrossSite, SecretWrong
 from backend.names import SECRET_HEADER
@@ -17,6 +19,12 @@ from vision.errors import SettingsError
 
 OPEN = frozenset({"/health"})
 OURSELVES = frozenset({"same-origin", "none"})
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+COOKIE = "dinolabel_page"
+COOKIE_SECONDS = 30 * 24 * 3600
+"""As long as a project is worked on; the link that gives the cookie works once and for minutes."""
+PAGE = (("GET", "/"), ("GET", "/jobs"), ("GET", "/docs"), ("GET", "/v1/openapi.json"), ("POST", "/train"), ("POST", "/prompt"))
+CANCEL = re.compile(r"/jobs/[^/]+/cancel")
 
 
 def check(request: Request, secret: str | None) -> None:
@@ -27,10 +35,36 @@ def check(request: Request, secret: str | None) -> None:
         # Without a secret we listen on loopback only; another name in Host means a web site has pointed its own name at us.
         if not is_loopback(request.host.rpartition(":")[0] if request.host.rpartition(":")[2].isdigit() else request.host):
             raise CrossSite("Without a secret this backend answers to localhost only.", hint="Set DINOLABEL_SECRET to use another name.")
-    elif not any(same(each, secret) for each in shown(request)):
+    elif not (any(same(each, secret) for each in shown(request)) or _let_in(request, secret)):
         raise SecretWrong("The secret is missing or wrong.")
-    if request.method not in {"GET", "HEAD", "OPTIONS"}:
+    if request.method not in READING:
         check_origin(request)
+
+
+def cookie(secret: str) -> str:
+    """What a browser may show on the page instead of the secret. It says nothing of the secret, and another secret ends it."""
+    return TimestampSigner(secret, salt=COOKIE).sign(COOKIE).decode()
+
+
+def _let_in(request: Request, secret: str) -> bool:
+    """Whether a browser that was let in asks for the page, or one of the page's own buttons does.
+
+    A cookie comes along whoever asks, so for a button the browser has to say that our page sent it; its silence is no yes.
+    """
+    given = request.cookies.get(COOKIE)
+    if given is None or not _of_page(request):
+        return False
+    if request.method not in READING and request.headers.get("Origin") is None and request.headers.get("Sec-Fetch-Site") != "same-origin":
+        return False
+    try:
+        return TimestampSigner(secret, salt=COOKIE).unsign(given, max_age=COOKIE_SECONDS) == COOKIE.encode()
+    except BadSignature:
+        return False
+
+
+def _of_page(request: Request) -> bool:
+    method = "GET" if request.method == "HEAD" else request.method
+    return (method, request.path) in PAGE or (method == "POST" and CANCEL.fullmatch(request.path) is not None)
 
 
 def check_origin(request: Request) -> None:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from flask import Request, render_template
 
+from backend.answers import NameCount, Summary
 from backend.board import Status
 from backend.errors import presentable
 from backend.job_table import Job
@@ -94,6 +96,7 @@ def _project_json(service: Service, project: int) -> dict[str, Any]:
         "failed": status.failed,
         "eta_seconds": status.eta_seconds,
         "approvals": status.approvals,
+        "answers": None if status.answers is None else asdict(status.answers),
     }
 
 
@@ -132,13 +135,38 @@ def _project(service: Service, project: int) -> dict[str, Any]:
         "approvals": status.approvals,
         "suppressed": status.suppressed,
         "approvals_percent": _share(status, service.train_after),
-        "training": service.jobs.active(project) is not None,
+        "training": None if (job := service.jobs.active(project)) is None else _job(job),
+        **_answers(status, service.judged_pictures),
         "verdict": _verdict(verdicts[-1]) if verdicts else None,
         "verdicts": [_verdict(each) for each in reversed(verdicts[-VERDICTS_SHOWN - 1 : -1])],
         "versions": _versions(service, project),
         "wishes": [_wish(each) for each in service.typing.wishes(project)],
         "link": None if service.studio is None else f"{service.studio.url}/projects/{project}/data",
     }
+
+
+def _answers(status: Status, judged_pictures: int | None) -> dict[str, Any]:
+    """What people answered: a row for each name, pictures by the number of answers, disagreements."""
+    found = status.answers
+    if found is None:
+        return {"names": [], "by_answers": "", "disagreements": 0, "unread": 0}
+    names = [{"name": each.name, "boxes": each.boxes, "lacks": _lacks(each, judged_pictures)} for each in found.names]
+    return {"names": names, "by_answers": _by_answers(found), "disagreements": found.disagreements, "unread": found.unread}
+
+
+def _lacks(name: NameCount, judged_pictures: int | None) -> str:
+    """What a name lacks until the gate can judge it: only a share of its pictures is held out for that, so it is about so many."""
+    left = (judged_pictures or 0) - name.pictures
+    return f"about {left} more picture{'' if left == 1 else 's'} until it can be judged" if left > 0 else ""
+
+
+def _by_answers(found: Summary) -> str:
+    """`12 without an answer, 5 with 1 of 2, 3 with 2 of 2`; `12 without an answer, 3 with one` where one is all that is asked for."""
+    if not sum(found.by_answers):
+        return ""
+    answered = ["with one"] if found.asked == 1 else [f"with {number} of {found.asked}" for number in range(1, found.asked + 1)]
+    said = ["without an answer", *answered]
+    return ", ".join(f"{count} {words}" for count, words in zip(found.by_answers, said, strict=True))
 
 
 def _share(status: Status, train_after: int) -> int:
@@ -171,12 +199,12 @@ def _versions(service: Service, project: int) -> list[dict[str, Any]]:
 
 
 def _wish(wish: Wish) -> dict[str, Any]:
-    """What somebody typed while annotating, and the button that makes it the project's."""
+    """What somebody typed while annotating. found: whether it is worth a button that makes it the project's."""
     tasks = len(wish.tasks)
     limits = [f"{name} threshold {value:g}" for name, value in (("box", wish.box), ("text", wish.text)) if value is not None]
     boxes = f"{wish.boxes} box{'' if wish.boxes == 1 else 'es'}"
     found = [f"{boxes} on 1 task" if tasks == 1 else f"{boxes} on the last of {tasks} tasks"]
-    return {"words": wish.words, "told": ", ".join(limits + found), "box": wish.box, "text": wish.text}
+    return {"words": wish.words, "told": ", ".join(limits + found), "box": wish.box, "text": wish.text, "found": wish.boxes > 0}
 
 
 def _job(job: Job) -> dict[str, Any]:

@@ -217,7 +217,8 @@ class Reconciler:
         if self._trigger is None:
             return outcome
         look = self._trigger.look(wanted.project, wanted.config, ended.census.rows)
-        self._board.set(wanted.project, approvals=look.approvals)
+        answers = self._trigger.answers.summary(wanted.project, wanted.config, ended.census.rows)
+        self._board.set(wanted.project, approvals=look.approvals, answers=answers)
         return replace(outcome, again_in=soonest(outcome.again_in, look.again_in))
 
     def _tell_shown(self, project: int, shown: str) -> None:

@@ -14,7 +14,7 @@ from flask import Flask, Response, jsonify, request
 from waitress.server import create_server
 from werkzeug.exceptions import HTTPException
 
-from backend import guard, meters, openapi, page, wire
+from backend import guard, meters, openapi, page, pages, wire
 from backend.detection import MOST_IMAGES
 from backend.errors import UNFORESEEN, SecretWrong, body_of, status_of
 from backend.service import Service
@@ -26,6 +26,11 @@ THREADS = 24
 """Label Studio waits 1 s for /health and 3 s for /setup, also while others wait a minute for /predict."""
 LARGEST_REQUEST = 256 * 2**20
 """Label Studio sends all selected tasks with all their older predictions in one request (measured: 2 MB for 1,000 tasks)."""
+
+HINT = (
+    "Programs ask POST /v1/detect, described at /v1/openapi.json; /docs is the same to read and lists all routes: "
+    "/health /setup /predict /webhook /train /prompt /versions /jobs /metrics."
+)
 
 Reply = Response | tuple[Response, int]
 
@@ -41,7 +46,7 @@ def create_app(service: Service, *, secret: str | None = None) -> Flask:
     app.register_error_handler(Exception, _unforeseen)
     _asked_for(app, service)
     _told(app, service)
-    _people(app, service)
+    _people(app, service, secret=secret is not None)
     _programs(app, service)
     return app
 
@@ -101,16 +106,22 @@ def _told(app: Flask, service: Service) -> None:
         return _back() if page.for_a_person(request) else jsonify(page.job_json(ended))
 
 
-def _people(app: Flask, service: Service) -> None:
+def _people(app: Flask, service: Service, *, secret: bool) -> None:
     """What people and their tools look at."""
 
     @app.get("/")
     def home() -> Response:
-        """The page for people: progress, jobs, buttons."""
+        """The page for people: progress, jobs, buttons. An exported model, served alone, has a form: picture, words, answer."""
+        nonce, model = secrets.token_urlsafe(16), service.model
+        if model is not None:
+            return _page(pages.form(model, service.thresholds, service.known, nonce), nonce, "img-src blob:; ")
+        return _page(page.whole(service, nonce), nonce)
+
+    @app.get("/docs")
+    def documentation() -> Response:
+        """What programs can ask, to read; nothing is loaded from elsewhere."""
         nonce = secrets.token_urlsafe(16)
-        policy = f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; connect-src 'self'; form-action 'self'; "
-        headers = {"Content-Security-Policy": policy + "base-uri 'none'; frame-ancestors 'none'", "Cache-Control": "no-store"}
-        return Response(page.whole(service, nonce), headers=headers, mimetype="text/html")
+        return _page(pages.documentation(app, request.host_url, nonce, secret=secret), nonce)
 
     @app.get("/jobs")
     def jobs() -> Response:
@@ -137,6 +148,13 @@ def _programs(app: Flask, service: Service) -> None:
     def described() -> Reply:
         """The OpenAPI 3.1 description of `/v1/detect`."""
         return jsonify(openapi.description(most=MOST_IMAGES))
+
+
+def _page(html: str, nonce: str, more: str = "") -> Response:
+    """A page of ours. more: of its content security policy."""
+    policy = f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; connect-src 'self'; form-action 'self'; {more}"
+    headers = {"Content-Security-Policy": policy + "base-uri 'none'; frame-ancestors 'none'", "Cache-Control": "no-store"}
+    return Response(html, headers=headers, mimetype="text/html")
 
 
 def _back() -> Response:
@@ -170,7 +188,7 @@ def _refused(error: HTTPException) -> Reply:
     return jsonify(
         {
             "error": error.description or error.name,
-            "hint": "The routes are /health /setup /predict /webhook /train /prompt /versions /jobs.",
+            "hint": HINT,
         }
     ), (error.code or 500)
 

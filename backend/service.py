@@ -60,7 +60,10 @@ class Running:
 
 
 class Service:
-    """studio None: no token, Label Studio asks and nothing is pushed. weights: detector's and embedder's, as named in the settings."""
+    """studio None: no token, Label Studio asks and nothing is pushed. weights: detector's and embedder's, as named in the settings.
+
+    judged_pictures: with how many pictures a name can be judged, for the page; None when it is not said.
+    """
 
     def __init__(
         self,
@@ -74,6 +77,7 @@ class Service:
         weights: tuple[str, str],
         poll_seconds: float = 60.0,
         train_after: int = 20,
+        judged_pictures: int | None = None,
         grace_seconds: float = 300.0,
         quiet_seconds: float = QUIET_SECONDS,
         deadlines: Deadlines = Deadlines(),  # noqa: B008 - frozen
@@ -82,7 +86,9 @@ class Service:
         self.studio, self.store, self.projects, self.jobs = studio, store, projects, jobs
         self.board, self.meters = Board(), Meters()
         self.running = Running.of(pipeline)
-        self.train_after = train_after
+        self.train_after, self.judged_pictures = train_after, judged_pictures
+        self.model = pipeline.package if studio is None else None
+        self.thresholds, self.known = pipeline.thresholds, pipeline.bundle.labels if pipeline.bundle else ()
         self._weights = weights
         self._recipes = Recipes(pipeline, store)
         predictor = Predictor(media, pipeline, batch_size=pipeline.batch_size)

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import structlog
 
+from backend.answers import Answers
 from backend.moments import moment
 from studio.label_config import LabelConfig
-from studio.tasks import Judged, judge
 
 if TYPE_CHECKING:
     from backend.jobs import Jobs
@@ -37,15 +37,6 @@ class Look:
     again_in: float | None = None
 
 
-@dataclass(slots=True)
-class _Counted:
-    """What was read of one project: the label config it was read with, and per task when it changed and when its names were approved."""
-
-    label_config: LabelConfig
-    changed: dict[int, datetime] = field(default_factory=dict)
-    approved: dict[int, tuple[datetime, ...]] = field(default_factory=dict)
-
-
 class Trigger:
     """train_after: approvals that make a training worth while; 0 switches this off."""
 
@@ -59,16 +50,15 @@ class Trigger:
         quiet_seconds: float = QUIET_SECONDS,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._studio, self._store, self._jobs = studio, store, jobs
+        self._store, self._jobs, self.answers = store, jobs, Answers(studio)
         self._after, self._quiet, self._clock = train_after, quiet_seconds, clock
-        self._counted: dict[int, _Counted] = {}
 
     def look(self, project: int, config: LabelConfig, rows: Sequence[TaskRow]) -> Look:
         """Count, and enqueue a training when it is due. rows: the project's listing; only what changed since is read."""
         if not self._after or not config.learnt:
             return Look()
         since = self._trained_until(project)
-        newer = sorted(at for at in self._approvals(project, config, rows, since) if at > since)
+        newer = sorted(at for at in self.answers.approvals(project, config, rows, since) if at > since)
         if len(newer) < self._after or self._jobs.active(project) is not None:
             return Look(len(newer))
         calm = self._quiet - (self._clock() - newer[-1].timestamp())
@@ -82,22 +72,3 @@ class Trigger:
         newest = self._store.newest(str(project))
         published = self._store.get(str(project), newest).trained_until if newest else ""
         return max(moment(published), moment(self._jobs.seen_until(project)))
-
-    def _approvals(self, project: int, config: LabelConfig, rows: Sequence[TaskRow], since: datetime) -> list[datetime]:
-        known = self._counted.get(project)
-        if known is None or known.label_config != config:
-            known = self._counted[project] = _Counted(config)
-        annotated = {each.id: moment(each.updated_at) for each in rows if each.annotated}
-        for gone in known.changed.keys() - annotated.keys():
-            del known.changed[gone]
-            known.approved.pop(gone, None)
-        stale = [task for task, at in annotated.items() if at > since and known.changed.get(task) != at]
-        known.approved.update(dict.fromkeys(stale, ()))
-        for task in self._studio.export(project, tasks=stale) if stale else ():
-            known.approved[task["id"]] = tuple(moment(each.at) for each in judge(task, config) if approved_name(each))
-        known.changed.update({task: annotated[task] for task in stale})
-        return [at for approved in known.approved.values() for at in approved]
-
-
-def approved_name(judged: Judged) -> bool:
-    return judged.verdict == "approved" and judged.kind == "named"

@@ -5,6 +5,7 @@ Nothing heavy is imported before the object that needs it is made, so that `dino
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -241,8 +242,16 @@ def service(settings: Settings, *, models: Pipeline | None = None, alone: Path |
         studio_if_set(settings) if alone is None else None,
         media(settings, alone=alone is not None), models or pipeline(settings), store(own), projects(own), jobs(own),
         weights=(settings.detector_weights, settings.embedder_weights),
-        poll_seconds=settings.poll_seconds, train_after=settings.train_after,
+        poll_seconds=settings.poll_seconds, train_after=settings.train_after, judged_pictures=_judged_pictures(),
     )  # fmt: skip
+
+
+def _judged_pictures() -> int:
+    """With how many pictures of a name one can expect as many held out as the gate wants to see."""
+    from training.gate import ENOUGH_GROUPS
+    from vision.split import HELD_OUT
+
+    return math.ceil(ENOUGH_GROUPS / HELD_OUT)
 
 
 def environment(settings: Settings | None = None) -> dict[str, str]:

@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
-from dinolabel import build, weights, words
+from dinolabel import build, neighbour, weights, words
 from dinolabel.settings import FormerSettings, Settings
 from vision.errors import DinolabelError, WeightsMissing
 from vision.weights import obtain
@@ -55,6 +55,13 @@ def settings_read(settings: Settings) -> Iterator[Finding]:
     yield Finding("ok", "settings", f"read from the environment{source}: {words.listed(changed)}" if changed else "all at their defaults")
     for text in FormerSettings.farewells():
         yield Finding("warn", "settings", text.removesuffix("."), f"Take it out of the environment{source}.")
+    beside = neighbour.find(settings.data_dir)
+    if beside is None:
+        return
+    named = words.listed([str(beside.settings.get(each)) for each in neighbour.PLUGS.values()])
+    yield Finding("ok", "running", f"`{beside.name}` with this data folder, with {named}; what is not set here is as it is there")
+    for sentence in neighbour.differing(settings, beside):
+        yield Finding("warn", "running", sentence, "Unset these here, unless that is meant.")
 
 
 def packages(_settings: Settings) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ whatever brackets, colons or control characters somebody put into a title, a lab
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -19,7 +20,9 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
+    Task,
     TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
@@ -36,6 +39,10 @@ THEME = Theme({"ok": "green", "warn": "yellow", "bad": "red", "soft": "dim", "na
 
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """What a terminal would obey or could not print: controls but tab and line end, reversals of the direction, halves of letters."""
+
+
+SAY_SECONDS = 20.0
+"""How often work is told where no spinner turns."""
 
 
 class Plain(Console):
@@ -130,13 +137,51 @@ def ask(question: str) -> bool:
     return err.input(line(f"{question} ", soft("[Y/n]"), " ")).strip().lower() in ("", "y", "yes", "j", "ja")
 
 
+class Seconds(ProgressColumn):
+    """How long a step takes already."""
+
+    def render(self, task: Task) -> Text:
+        return soft(f"{task.elapsed or 0:.0f} s")
+
+
 @contextmanager
 def step(doing: str) -> Iterator[Callable[[str], None]]:
-    """One step of a longer start: a spinner while it runs, a ticked line when it is done. Call the yielded function with what came out."""
+    """One step of a longer start: a spinner with seconds while it runs, a ticked line when it is done; in a pipe a line now and then.
+
+    Call the yielded function with what came out.
+    """
     came_out: list[str] = []
     began = time.monotonic()
-    with err.status(soft(doing), spinner="dots"):
+    spinner = Progress(
+        SpinnerColumn("dots", style="soft"), TextColumn("{task.description}", style="soft", markup=False), Seconds(),
+        console=err, transient=True, disable=not err.is_terminal,
+    )  # fmt: skip
+    with spinner, said_now_and_then(lambda: f"{doing} … {time.monotonic() - began:.0f} s"):
+        spinner.add_task(printable(doing), total=None)
         yield came_out.append
     took = time.monotonic() - began
     note = soft(f"  {took:.0f} s" if took >= 2 else "")
     err.print(ok("✓"), line(came_out[-1] if came_out else doing, note), soft_wrap=True)
+
+
+@contextmanager
+def said_now_and_then(told: Callable[[], str]) -> Iterator[None]:
+    """Where stderr is no terminal: a line every SAY_SECONDS, so that a log shows that work goes on. told: the line, "" for none."""
+    if err.is_terminal:
+        yield
+        return
+    over = threading.Event()
+    teller = threading.Thread(target=_say, args=(told, over), name="said now and then", daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        over.set()
+        teller.join()
+
+
+def _say(told: Callable[[], str], over: threading.Event) -> None:
+    while not over.wait(SAY_SECONDS):
+        sentence = told()
+        if sentence:
+            err.print(sentence, soft_wrap=True)

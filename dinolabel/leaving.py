@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dinolabel import build, connect, console, waiting, words
+from dinolabel import build, connect, console, running, waiting, words
 from dinolabel.plan import Plan, agreed
 from dinolabel.settings import Settings
 from vision.errors import RequestError
@@ -23,6 +23,7 @@ def leave(settings: Settings, studio: Studio, number: int, *, yes: bool) -> None
     from backend import wishes
     from backend.lease import owner_of
 
+    running.check_free(settings.data_dir, number)
     registry = build.projects(settings)
     entry = registry.get(number)
     if entry is None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import build, choice, console, heads, options, plan, weights, words
+from dinolabel import build, choice, console, heads, neighbour, options, plan, weights, words
 from dinolabel.settings import Settings
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def export(out: Out, project: options.Project = None, head: Head = None) -> None
 
     Example: dinolabel models export cats-model --project 1
     """
-    settings = Settings.load()
+    settings = neighbour.settings()
     number = choice.chosen(settings, project)
     plan.Plan("Export the model", (("packs", f"detector, embedder, head and labels of project {number}"), ("into", str(out)))).show()
     with console.step("Loading weights and reading the project") as came_out:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
 
-from dinolabel import build, connect, picture_checks, webhook_checks, weights, words
+from dinolabel import build, connect, neighbour, picture_checks, running, webhook_checks, weights, words
 from dinolabel.checks import Check, Finding
 from dinolabel.settings import Settings
 from vision.errors import RequestError
@@ -70,13 +70,24 @@ def _attached(settings: Settings, entry: Entry | None, number: int) -> Iterator[
     if entry is None:
         yield Finding("warn", "attached", "no: nothing is pushed to it", f"Join it: dinolabel attach --project {number}")
     elif entry.weights != weights.pair(settings):
-        fix = f"Start `dinolabel serve` with these, or move the project: dinolabel attach --project {number}"
+        fix = _cure(settings, entry, number)
         yield Finding(
             "warn", "attached", f"with {words.listed(entry.weights)}; the settings name {words.listed(weights.pair(settings))}", fix
         )
     else:
         paused = ", paused" if entry.paused else ""
         yield Finding("ok", "attached", f"since {entry.attached_at[:10]} with {words.listed(entry.weights)}{paused}")
+
+
+def _cure(settings: Settings, entry: Entry, number: int) -> str:
+    """What to do about a project with other weights: never what would break the one that runs."""
+    beside = neighbour.find(settings.data_dir)
+    if beside is not None and entry.weights == tuple(beside.settings.get(each) for each in neighbour.PLUGS.values()):
+        return f"Nothing to do: `{beside.name}` runs with the project's. Leave --weights and the settings of weights away here."
+    owner = running.find(settings.data_dir)
+    if owner is not None and owner.project == number:
+        return "Stop `dinolabel up` and start it again with --weights as the project has them."
+    return f"Start `dinolabel serve` with the project's, or move the project to these: dinolabel attach --project {number}"
 
 
 def _shown(studio: Studio, project: Project, entry: Entry | None) -> Iterator[Finding]:

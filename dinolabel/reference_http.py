@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from backend import openapi
+from backend import openapi, pages
 from backend.server import create_app
 
 Fields = dict[str, dict[str, str]]
@@ -14,10 +14,7 @@ def routes() -> str:
     """Markdown: method, path and what it is for, in the order they stand in the code."""
     app = create_app(cast(Any, None))
     lines = ["| route | what it is for |", "|---|---|"]
-    for rule in app.url_map.iter_rules():
-        methods = "|".join(sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}))
-        text = " ".join((app.view_functions[rule.endpoint].__doc__ or "").split())
-        lines.append(f"| `{methods.replace('|', ' ')} {rule.rule}` | {text} |")
+    lines += [f"| `{methods} {path}` | {text} |" for methods, path, text in pages.routes(app)]
     return "\n".join(lines)
 
 

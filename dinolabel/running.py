@@ -1,6 +1,6 @@
-"""What one `dinolabel up` leaves for other commands to find: where its Label Studio is and how to talk to it.
+"""What a live `dinolabel up` or `dinolabel serve` leaves for other commands to find: where it is, and with which settings it runs.
 
-Knows nothing of Label Studio itself. A lock held for life says whether the note is still true, so a crash leaves no lie behind.
+Knows nothing of Label Studio itself. A lock held for life says whether a note is still true, so a crash leaves no lie behind.
 """
 
 from __future__ import annotations
@@ -8,25 +8,41 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from vision.errors import RequestError
 
 NOTE = "running.json"
 LOCK = "up.lock"
+SERVING = "serving.json"
+SERVING_LOCK = "serve.lock"
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A live `dinolabel up`: Label Studio's address and token, the project on show, the process that owns it all."""
+    """A live `dinolabel up`: Label Studio's address and token, the project on show, the process that owns it all.
+
+    settings: those of its backend that decide what is found and named, as JSON has them.
+    """
 
     url: str
     token: str = field(repr=False)
     project: int
     pid: int
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A live `dinolabel serve`: its own address, its process, and its settings as Running has them. No token: that stays where it was."""
+
+    url: str
+    pid: int
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @contextmanager
@@ -53,10 +69,40 @@ def announce(data_dir: Path, running: Running) -> None:
 
 def find(data_dir: Path) -> Running | None:
     """The `up` that runs on this data folder now, else None."""
-    with suppress(FileNotFoundError, json.JSONDecodeError, TypeError):
+    with suppress(FileNotFoundError, ValueError, TypeError):
         note = Running(**json.loads((data_dir / NOTE).read_text(encoding="utf-8")))
-        return note if _claimed(data_dir) else None
+        return note if _held(data_dir / LOCK) and isinstance(note.settings, dict) else None
     return None
+
+
+@contextmanager
+def serving(data_dir: Path, note: Serving) -> Iterator[None]:
+    """Leave the note of a `serve` while it runs. Call when it is the only one of this data folder: jobs see to that."""
+    with (data_dir / SERVING_LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        write_private(data_dir / SERVING, json.dumps(asdict(note)))
+        try:
+            yield
+        finally:
+            (data_dir / SERVING).unlink(missing_ok=True)
+
+
+def find_serving(data_dir: Path) -> Serving | None:
+    """The `serve` that runs on this data folder now, that of `up` too; else None."""
+    with suppress(FileNotFoundError, ValueError, TypeError):
+        note = Serving(**json.loads((data_dir / SERVING).read_text(encoding="utf-8")))
+        return note if _held(data_dir / SERVING_LOCK) and isinstance(note.settings, dict) else None
+    return None
+
+
+def check_free(data_dir: Path, project: int) -> None:
+    """Raises RequestError when the `up` of this data folder has the project: what moves or leaves it would break that."""
+    note = find(data_dir)
+    if note is not None and note.project == project:
+        raise RequestError(
+            f"`dinolabel up` runs with this project {project}; stop it first.",
+            hint="Press Ctrl-C where it runs. It looks after the project by itself: nothing has to be attached.",
+        )
 
 
 def write_private(path: Path, text: str) -> None:
@@ -69,8 +115,8 @@ def write_private(path: Path, text: str) -> None:
     os.replace(half, path)
 
 
-def _claimed(data_dir: Path) -> bool:
-    with (data_dir / LOCK).open() as lock:
+def _held(path: Path) -> bool:
+    with path.open() as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import accepting, build, choice, console, options, words
+from dinolabel import accepting, build, choice, console, neighbour, options, words
 from dinolabel.plan import Plan, agreed
 from dinolabel.settings import Settings
 from vision.errors import RequestError
@@ -29,7 +29,7 @@ def command(
 
     Example: dinolabel accept --above 0.9 --project 1
     """
-    settings = Settings.load()
+    settings = neighbour.settings()
     number = choice.chosen(settings, project)
     studio, entry = build.studio(settings), build.projects(settings).get(number)
     if undo == (above is not None):

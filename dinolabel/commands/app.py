@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dinolabel import build, console, options, stopping, weights
+from dinolabel import build, console, neighbour, options, stopping, weights
 from dinolabel.plan import Plan
 from dinolabel.settings import Settings
 from studio.loopback import is_loopback
@@ -29,7 +29,7 @@ def command(
 
     Example: dinolabel app --weights nano --port 7860
     """
-    settings = Settings.load(**weights.flags(weights_name))
+    settings = neighbour.settings(**weights.flags(weights_name))
     login = login_of(auth or _from(settings), host=host)
     studio = build.studio_if_set(settings)
     Plan.of(

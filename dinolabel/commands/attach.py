@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import build, connect, console, leaving, options, picture_checks, trial, weights, words
+from dinolabel import build, connect, console, leaving, neighbour, options, picture_checks, running, trial, weights, words
 from dinolabel.plan import Plan, agreed
 from dinolabel.settings import Settings
 from vision.errors import DinolabelError, MediaRefused
@@ -45,7 +45,8 @@ def command(
 
     Example: dinolabel attach --project 12
     """
-    settings = Settings.load(**weights.flags(weights_name))
+    settings = neighbour.settings(**weights.flags(weights_name))
+    running.check_free(settings.data_dir, project)
     studio = build.studio(settings)
     if detach:
         leaving.leave(settings, studio, project, yes=yes)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from dinolabel import bootstrapped, build, console, options, weights, words
+from dinolabel import bootstrapped, build, console, neighbour, options, weights, words
 from dinolabel.bootstrapped import HELD_OUT
 from dinolabel.forgetting import crops
 from dinolabel.plan import Plan, agreed
@@ -61,7 +61,7 @@ def command(
     from exporters.keeping import Rules
     from vision.likeness import NEAR
 
-    settings = Settings.load(box_threshold=box_threshold, text_threshold=text_threshold, device=device, **weights.flags(weights_name))
+    settings = neighbour.settings(box_threshold=box_threshold, text_threshold=text_threshold, device=device, **weights.flags(weights_name))
     films = find(source)
     rules = Rules(every, per_frame, min_side, sharpness, -1 if copies else NEAR)
     name = project or _name(source)

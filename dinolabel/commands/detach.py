@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dinolabel import build, choice, leaving, options
-from dinolabel.settings import Settings
+from dinolabel import build, choice, leaving, neighbour, options
 
 
 def command(project: options.Project = None, yes: options.Yes = False) -> None:
@@ -13,5 +12,5 @@ def command(project: options.Project = None, yes: options.Yes = False) -> None:
 
     Example: dinolabel detach --project 12
     """
-    settings = Settings.load()
+    settings = neighbour.settings()
     leaving.leave(settings, build.studio(settings), choice.chosen(settings, project), yes=yes)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dinolabel import build, console, exits, films, findings, options, weights, words
+from dinolabel import build, console, exits, films, findings, neighbour, options, weights, words
 from dinolabel.plan import Plan
 from dinolabel.settings import Settings
 from vision.errors import RequestError
@@ -65,7 +65,7 @@ def command(
 
 def _settings(project: str | None, weights_name: str | None, **flags: Any) -> Settings:
     """Flags first, then the weights the project was made with, then the settings."""
-    settings = Settings.load(**flags, **weights.flags(weights_name))
+    settings = neighbour.settings(**flags, **weights.flags(weights_name))
     known = project is not None and project.isdigit() and weights_name is None
     entry = build.projects(settings).get(int(str(project))) if known else None
     if entry is None:

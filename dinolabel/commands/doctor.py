@@ -8,9 +8,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from dinolabel import checks, console, options, project_checks, studio_checks, weights
+from dinolabel import checks, console, neighbour, options, project_checks, studio_checks, weights
 from dinolabel.checks import Finding
-from dinolabel.settings import Settings
 
 ABOUT_WIDTH = 12
 SIGNS = {"ok": console.ok("✓"), "warn": console.warn("!"), "bad": console.bad("✗")}
@@ -23,7 +22,7 @@ def command(project: options.Project = None, weights_name: options.WeightsName =
 
     Example: dinolabel doctor --project 1
     """
-    settings = Settings.load(**weights.flags(weights_name))
+    settings = neighbour.settings(**weights.flags(weights_name))
     found = list(_told(checks.run(settings, (*checks.EVERYWHERE, studio_checks.label_studio))))
     found += _told(checks.run(settings, project_checks.of(settings, project)))
     broken = sum(each.level == "bad" for each in found)

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import build, console, words
+from dinolabel import build, console, neighbour, words
 from dinolabel.forgetting.crops import NOTES
-from dinolabel.settings import Settings
 from vision.errors import RequestError
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ def command(
 def _project(folder: Path) -> str:
     """Whose crops they are: as noted when they were cut; else the folder's name, as `bootstrap` takes it."""
     place = folder.resolve()
-    noted = build.data_dir(Settings.load()) / NOTES
+    noted = build.data_dir(neighbour.settings()) / NOTES
     for line in reversed(noted.read_text(encoding="utf-8").splitlines() if noted.is_file() else []):
         entry = json.loads(line)
         if Path(entry["folder"]).resolve() == place:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 
-from dinolabel import build, choice, console, failures, logs, options, sources, words
+from dinolabel import build, choice, console, failures, logs, neighbour, options, sources, words
 from dinolabel.forgetting import crops
 from dinolabel.plan import Plan
 from dinolabel.settings import Settings
@@ -68,7 +68,7 @@ def command(
     format_of = exporters.load(what)
     more = {"undecided": undecided, "control": control, "oriented": oriented}
     wish = _wish(annotators, pictures, unverified=unverified, split=split, group_by=group_by, **more)
-    settings = Settings.load()
+    settings = neighbour.settings()
     log = None if dry_run else logs.into(build.data_dir(settings, "logs"), "export")
     if from_file:
         source = sources.from_file(settings, from_file, media, label_config, wants=NEEDS.get(what, ("--media",)), control=control)

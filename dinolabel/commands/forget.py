@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import build, choice, console, options, waiting, words
+from dinolabel import build, choice, console, neighbour, options, waiting, words
 from dinolabel.forgetting import crops, exports, ours, there
 from dinolabel.forgetting.forgotten import Forgotten
 from dinolabel.forgetting.mention import Mention
@@ -40,7 +40,7 @@ def command(
 
     Example: dinolabel forget jason --project 3
     """
-    settings = Settings.load()
+    settings = neighbour.settings()
     kept = choice.named(settings, project)
     studio = build.studio(settings) if kept.isdigit() else None
     names = _names(studio, int(kept), name) if studio else [name]

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import build, console, keyboard, words
-from dinolabel.settings import Settings
+from dinolabel import build, console, keyboard, neighbour, words
 from vision.errors import RequestError
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def command(
 
     Example: dinolabel hotkeys --next n --submit space --user jo@example.org
     """
-    settings = Settings.load()
+    settings = neighbour.settings()
     keys = keyboard.checked({keyboard.NEXT: next_box, keyboard.SUBMIT: submit})
     if undo and keys:
         raise RequestError("--undo puts back what was; it takes no new keys.", hint="Leave out --next and --submit.")

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from dinolabel import build, choice, console, importing, options, words
+from dinolabel import build, choice, console, importing, neighbour, options, words
 from dinolabel.plan import agreed
-from dinolabel.settings import Settings
 from exporters import incoming
 from studio.names import find_label, normal
 from vision.errors import RequestError
@@ -51,7 +50,7 @@ def command(
     from studio.label_config import LabelConfig
 
     reader, reading = incoming.load(what), Reading(_frame(frame))
-    settings = Settings.load()
+    settings = neighbour.settings()
     studio, number = build.studio(settings), choice.chosen(settings, project)
     there = studio.project(number)
     config = LabelConfig.parse(there.label_config)

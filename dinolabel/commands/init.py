@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import build, connect, console, options, tabs, weights, words
+from dinolabel import build, connect, console, neighbour, options, tabs, weights, words
 from dinolabel.local import photos as folder
 from dinolabel.local.photos import Photos
 from dinolabel.local.project import import_photos
@@ -40,7 +40,7 @@ def command(
 
     Example: dinolabel init --title Cats --prompt "cat face" --names tom,felix --photos ~/cats
     """
-    settings = Settings.load(studio_url=studio_url, studio_token=studio_token, **weights.flags(weights_name))
+    settings = neighbour.settings(studio_url=studio_url, studio_token=studio_token, **weights.flags(weights_name))
     prompts = words.prompt_map(prompt)
     weights.check_prompt(settings, prompts)
     learnt = words.names(names or [], labels=prompts.values())

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import build, console, words
-from dinolabel.settings import Settings
+from dinolabel import build, console, neighbour, words
 
 if TYPE_CHECKING:
     from backend.job_table import Job
@@ -26,7 +25,7 @@ def list_jobs() -> None:
 
     Example: dinolabel jobs list
     """
-    jobs = build.jobs(Settings.load()).all()
+    jobs = build.jobs(neighbour.settings()).all()
     if not jobs:
         console.out.print("No job yet.", console.soft("Press Start training in Label Studio, or run `dinolabel train` by hand."))
         return
@@ -43,7 +42,7 @@ def log(job: JobId) -> None:
 
     Example: dinolabel jobs log 4f0c2a1b
     """
-    path = build.jobs(Settings.load()).log_of(job)
+    path = build.jobs(neighbour.settings()).log_of(job)
     text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else "It has not started yet.\n"
     console.out.out(text, end="", highlight=False)
 
@@ -54,7 +53,7 @@ def cancel(job: JobId) -> None:
 
     Example: dinolabel jobs cancel 4f0c2a1b
     """
-    ended = build.jobs(Settings.load()).cancel(job)
+    ended = build.jobs(neighbour.settings()).cancel(job)
     console.out.print(f"Job {ended.id} is {ended.state}.")
 
 

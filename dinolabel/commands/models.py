@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dinolabel import build, choice, console, conversion, fetching, heads, options, packing, words
+from dinolabel import build, choice, console, conversion, fetching, heads, neighbour, options, packing, words
 from dinolabel.settings import Settings
 from vision.errors import RequestError
 
@@ -27,7 +27,7 @@ HeadId = Annotated[str, typer.Argument(metavar="ID", help="As `models list` show
 
 
 def _open(project: str | None) -> tuple[Settings, Store, str]:
-    settings = Settings.load()
+    settings = neighbour.settings()
     return settings, build.store(settings), choice.named(settings, project)
 
 

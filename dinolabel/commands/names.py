@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import build, choice, console, options, words
+from dinolabel import build, choice, console, neighbour, options, words
 from dinolabel.forgetting.forgotten import Forgotten
 from dinolabel.plan import agreed
-from dinolabel.settings import Settings
 from vision.errors import RequestError
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def add(
     from studio.label_config import LabelConfig, hotkeys, with_name
     from studio.names import look_alikes
 
-    settings = Settings.load()
+    settings = neighbour.settings()
     studio, number = build.studio(settings), choice.chosen(settings, project)
     xml = studio.project(number).label_config
     wanted, config = words.names(names), LabelConfig.parse(xml)
@@ -73,7 +72,7 @@ def list_names(project: options.Project = None) -> None:
     """
     from studio.label_config import LabelConfig, hotkeys
 
-    settings = Settings.load()
+    settings = neighbour.settings()
     number = choice.chosen(settings, project)
     xml = build.studio(settings).project(number).label_config
     config, keys = LabelConfig.parse(xml), hotkeys(xml)
@@ -136,7 +135,7 @@ def remove(
     from studio.names import find_label
     from studio.renaming import without
 
-    settings = Settings.load()
+    settings = neighbour.settings()
     studio, number = build.studio(settings), choice.chosen(settings, project)
     xml = studio.project(number).label_config
     config = LabelConfig.parse(xml)
@@ -186,7 +185,7 @@ def _another(name: str, alike: Sequence[str], *, yes: bool) -> bool:
 
 
 def _change(project: int | None, edit: Callable[[str], str]) -> None:
-    settings = Settings.load()
+    settings = neighbour.settings()
     studio, number = build.studio(settings), choice.chosen(settings, project)
     studio.set_label_config(number, edit(studio.project(number).label_config))
 

@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dinolabel import build, choice, console, options
-from dinolabel.settings import Settings
+from dinolabel import build, choice, console, neighbour, options
 from vision.errors import RequestError
 
 
@@ -19,7 +18,7 @@ def command(
 
     Example: dinolabel pause --project 1
     """
-    settings = Settings.load()
+    settings = neighbour.settings()
     number = choice.chosen(settings, project)
     registry = build.projects(settings)
     if registry.get(number) is None:

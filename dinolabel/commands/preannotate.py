@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import build, choice, console, failures, logs, options, weights, words
+from dinolabel import build, choice, console, failures, logs, neighbour, options, weights, words
 from dinolabel.failures import Failure
 from dinolabel.plan import Plan, agreed
 from dinolabel.settings import Settings
@@ -53,7 +53,7 @@ def command(
     """
     from backend.board import Board
 
-    settings = Settings.load(**weights.flags(weights_name))
+    settings = neighbour.settings(**weights.flags(weights_name))
     log = logs.into(build.data_dir(settings, "logs"), "preannotate")
     number = choice.chosen(settings, project)
     entry = _entry(settings, number)
@@ -81,7 +81,7 @@ def command(
 def fill(reconciler: Reconciler, board: Board, project: int, *, patience: float) -> Outcome:
     """Visit the project until it is in step, or until `patience` seconds went by without progress. Raises StudioError."""
     over, pushed_at = threading.Event(), time.monotonic()
-    with console.bar() as bar:
+    with console.bar() as bar, console.said_now_and_then(lambda: _sentence(board, project)):
         watcher = threading.Thread(target=_watch, args=(board, project, bar, over), daemon=True)
         watcher.start()
         try:
@@ -96,6 +96,11 @@ def fill(reconciler: Reconciler, board: Board, project: int, *, patience: float)
         finally:
             over.set()
             watcher.join()
+
+
+def _sentence(board: Board, project: int) -> str:
+    status = board.get(project)
+    return f"{status.note or 'Boxes'}: {status.done:,} of {words.counted(status.total, 'task')}" if status.total else status.note
 
 
 def _watch(board: Board, project: int, bar: Progress, over: threading.Event) -> None:

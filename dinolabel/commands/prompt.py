@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import build, choice, connect, console, options, weights
+from dinolabel import build, choice, connect, console, neighbour, options, weights
 from dinolabel.settings import Settings
 from vision.errors import RequestError
 
@@ -89,13 +89,13 @@ def typing(project: options.Project = None) -> None:
 
 
 def _where(project: int | None) -> tuple[Studio, int]:
-    settings = Settings.load()
+    settings = neighbour.settings()
     return build.studio(settings), choice.chosen(settings, project)
 
 
 def _settings(number: int) -> Settings:
     """With the detector that the project was attached with."""
-    settings = Settings.load()
+    settings = neighbour.settings()
     entry = build.projects(settings).get(number)
     return settings if entry is None else settings.model_copy(update={"detector_weights": entry.weights[0]})
 

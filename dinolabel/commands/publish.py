@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dinolabel import build, choice, console, options
-from dinolabel.settings import Settings
+from dinolabel import build, choice, console, neighbour, options
 from vision.errors import RequestError
 
 
@@ -32,7 +31,7 @@ def command(
     """
     from backend import wishes
 
-    settings = Settings.load()
+    settings = neighbour.settings()
     number = choice.chosen(settings, project)
     registry, store = build.projects(settings), build.store(settings)
     entry = registry.get(number)

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dinolabel import build, choice, console, options, sources
-from dinolabel.settings import Settings
+from dinolabel import build, choice, console, neighbour, options, sources
 from vision.errors import MediaError
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def command(
     from exporters.effort_page import page
     from exporters.malformed import readable
 
-    settings = Settings.load()
+    settings = neighbour.settings()
     if from_file:
         source = sources.from_file(settings, from_file, media, label_config, wants=())
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import structlog
 import typer
 
-from dinolabel import build, console, logs, options, stopping, weights, words
+from dinolabel import build, console, logs, neighbour, options, running, stopping, weights, words
 from dinolabel.plan import Plan
 from dinolabel.settings import FormerSettings, Settings
 
@@ -50,10 +51,21 @@ def command(
         service.start()
         console.out.print(console.ok("Serving"), f"at {server.url} ", console.soft("Stop with Ctrl-C."))
         try:
-            server.run()
+            with _told_to_others(settings, server.url, alone=model is not None):
+                server.run()
         finally:
             console.err.print(console.soft("Stopping."))
             service.stop()
+
+
+@contextmanager
+def _told_to_others(settings: Settings, url: str, *, alone: bool) -> Iterator[None]:
+    """Other commands on this data folder take our settings; not those of an exported model, which is nobody's project."""
+    if alone:
+        yield
+        return
+    with running.serving(build.data_dir(settings), running.Serving(url, os.getpid(), neighbour.note(settings))):
+        yield
 
 
 @contextmanager

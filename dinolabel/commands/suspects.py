@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import build, choice, console, options, words
+from dinolabel import build, choice, console, neighbour, options, words
 from dinolabel.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def command(
 
     Example: dinolabel suspects --project 3
     """
-    settings = Settings.load()
+    settings = neighbour.settings()
     number = choice.chosen(settings, project)
     settings = build.as_attached(settings, number)
     found = _ranked(settings, manifest or build.data_dir(settings, "exports") / str(number))

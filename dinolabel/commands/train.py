@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import build, choice, console, options, weights, words
+from dinolabel import build, choice, console, neighbour, options, weights, words
 from dinolabel.plan import Plan
 from dinolabel.settings import Settings
 
@@ -41,7 +41,7 @@ def command(
 
     Example: dinolabel train --project 3
     """
-    settings = Settings.load(embedder_weights=weights_name)
+    settings = neighbour.settings(embedder_weights=weights_name)
     name = choice.named(settings, project)
     if weights_name is None and name.isdigit():
         settings = build.as_attached(settings, int(name))

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
-from dinolabel import build, choice, console, options, tabs, words
-from dinolabel.settings import Settings
+from dinolabel import build, choice, console, neighbour, options, tabs, words
 from vision.errors import DinolabelError, RequestError
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def command(
     from backend.recipe import Recipes
     from vision.varied import farthest_first
 
-    settings = Settings.load()
+    settings = neighbour.settings()
     number = choice.chosen(settings, project)
     entry = build.projects(settings).get(number)
     if entry is None:

@@ -5,6 +5,7 @@ Knows the command and its /health; nothing of what it serves.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from dinolabel import build, running
+from dinolabel.local.news import News
 from dinolabel.settings import Settings
 from studio import keeper
 from vision.errors import DinolabelError
@@ -29,6 +31,12 @@ class BackendEnded(DinolabelError):
     """The backend stopped by itself."""
 
     hint = "Its log says why."
+
+
+class BackendSilent(DinolabelError):
+    """The backend does not answer just now."""
+
+    hint = "It may be busy; it is asked again."
 
 
 class Backend:
@@ -75,6 +83,17 @@ class Backend:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False
+
+    def news(self, project: int) -> News:
+        """What it tells of a project. Raises BackendEnded when it is gone, BackendSilent when it does not answer just now."""
+        self.check()
+        secret = self._settings.secret.get_secret_value() if self._settings.secret else ""
+        request = urllib.request.Request(f"{self.url}/jobs", headers={"Accept": "application/json", "Authorization": f"Bearer {secret}"})
+        try:
+            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10) as answer:
+                return News.of(json.load(answer), project)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise BackendSilent(f"The backend does not answer: {type(error).__name__}.") from error
 
     def check(self) -> None:
         """Raises BackendEnded when it is gone."""

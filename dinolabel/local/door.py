@@ -1,6 +1,6 @@
-"""A door into Label Studio: one link that logs this machine's browser in and leads to a page, once.
+"""A door into Label Studio or our own page: one link that logs this machine's browser in and leads to a page, once and for minutes.
 
-Cookies do not tell ports apart, so a page of ours on 127.0.0.1 can hand over the session of a Label Studio on 127.0.0.1.
+Cookies do not tell ports apart, so a page of ours on 127.0.0.1 can hand over the session of another server on 127.0.0.1.
 Knows only addresses and cookies.
 """
 
@@ -8,17 +8,25 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
 
+OPEN_SECONDS = 600.0
+SCRIPTS_READ = frozenset({"csrftoken"})
+"""Cookies that Label Studio's own page has to read; all others are kept from scripts."""
+
 
 class Door:
-    """Serves ``link`` on loopback until it was used. target: where it leads. cookies: Label Studio's session."""
+    """Serves ``link`` on loopback until it was used or is too old. target: where it leads. cookies: the session there."""
 
-    def __init__(self, target: str, cookies: Mapping[str, str]) -> None:
+    def __init__(
+        self, target: str, cookies: Mapping[str, str], *, seconds: float = OPEN_SECONDS, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._target, self._cookies = target, dict(cookies)
+        self._clock, self._until = clock, clock() + seconds
         self._path = f"/enter/{secrets.token_urlsafe(24)}"
         self._lock = threading.Lock()
         self._used = False
@@ -41,7 +49,8 @@ class Door:
 
     def _open_once(self, path: str) -> bool:
         with self._lock:
-            opened = secrets.compare_digest(path.encode(), self._path.encode()) and not self._used
+            known = secrets.compare_digest(path.encode(), self._path.encode())
+            opened = known and not self._used and self._clock() < self._until
             self._used = self._used or opened
             return opened
 
@@ -51,11 +60,11 @@ class Door:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 if not door._open_once(self.path):
-                    self.send_error(404, "This link was used already, or never was one")
+                    self.send_error(404, "This link was used already, is too old, or never was one")
                     return
                 self.send_response(302)
                 for name, value in door._cookies.items():
-                    self.send_header("Set-Cookie", f"{name}={value}; Path=/; SameSite=Lax{'; HttpOnly' if name == 'sessionid' else ''}")
+                    self.send_header("Set-Cookie", f"{name}={value}; Path=/; SameSite=Lax{'' if name in SCRIPTS_READ else '; HttpOnly'}")
                 for name, value in (("Location", door._target), ("Cache-Control", "no-store"), ("Referrer-Policy", "no-referrer")):
                     self.send_header(name, value)
                 self.send_header("Content-Length", "0")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.panel import Panel
@@ -16,8 +17,18 @@ if TYPE_CHECKING:
 MANY = 9
 
 
-def show(project: Project, used: Mapping[str, str], page: str, link: str, username: str, password: str) -> None:
-    """Printed on stdout, because it is what one came for. used: the person's keys (keyboard.used). link: logs the browser in, once."""
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """Addresses. page, board: of the labelling page and of the backend's. page_link, board_link: log the browser in there, once."""
+
+    page: str
+    page_link: str
+    board: str
+    board_link: str
+
+
+def show(project: Project, used: Mapping[str, str], ways: Ways, username: str, password: str) -> None:
+    """Printed on stdout, because it is what one came for. used: the person's keys (keyboard.used)."""
     grid = Table.grid(padding=(0, 3, 0, 0))
     grid.add_column(style="key", no_wrap=True)
     grid.add_column()
@@ -25,8 +36,10 @@ def show(project: Project, used: Mapping[str, str], page: str, link: str, userna
         grid.add_row(key, meaning)
     console.out.print()
     console.out.print(Panel(grid, title="keys", title_align="left", border_style="soft", expand=False, padding=(0, 2)))
-    console.out.print(console.rows([("open", console.linked(link)), ("", console.soft("logs you in; works once"))]), soft_wrap=True)
-    console.out.print(console.rows([("later", page), ("user", username), ("password", password)]), soft_wrap=True)
+    label = [("open", console.linked(ways.page_link)), ("", console.soft("label here; logs you in; works once, for ten minutes"))]
+    watch = [("watch", console.linked(ways.board_link)), ("", console.soft("how far it is, what it has learnt; logs you in, once, too"))]
+    console.out.print(console.rows([*label, *watch]), soft_wrap=True)
+    console.out.print(console.rows([("later", ways.page), ("user", username), ("password", password)]), soft_wrap=True)
     console.out.print()
     hints = [
         ("another name?", "in another terminal: dinolabel names add maria"),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from dinolabel import build, connect, console, keyboard, logs, running, stopping, weights, words
+from dinolabel import build, connect, console, keyboard, logs, neighbour, running, stopping, weights, words
 from dinolabel.local import backend as backends
 from dinolabel.local import project as projects
 from dinolabel.local import screen, watch
@@ -69,12 +69,14 @@ def serve(settings: Settings, wishes: Wishes) -> None:
 
 
 def _run(settings: Settings, wishes: Wishes, memory: projects.Memory, root: Path, stack: ExitStack) -> None:
+    from backend import guard
+
     data_dir = build.data_dir(settings)
     server, studio = _start_studio(data_dir, wishes.port, root, stack)
     project = _project(studio, data_dir, wishes, memory, root)
     registry, store = build.projects(settings), build.store(settings)
     registry.add(project.id, weights=weights.pair(settings), title=project.title, before={"model_version": ""})
-    running.announce(data_dir, running.Running(server.url, server.token, project.id, os.getpid()))
+    running.announce(data_dir, running.Running(server.url, server.token, project.id, os.getpid(), neighbour.note(settings)))
     backend = _start_backend(settings, server, root, stack)
     connect.connect(studio, project.id, backend.url, secret=backends.secret(data_dir))
     keys = keyboard.give_ours(studio, _me(studio), data_dir)
@@ -90,10 +92,11 @@ def _run(settings: Settings, wishes: Wishes, memory: projects.Memory, root: Path
     _first_boxes(look, check)
     page = f"{server.url}/projects/{project.id}/data?labeling=1"
     door = stack.enter_context(Door(page, studio.session_cookies(server.username, server.password)))
-    screen.show(project, keys, page, door.link, server.username, server.password)
+    board = stack.enter_context(Door(f"{backend.url}/", {guard.COOKIE: guard.cookie(backends.secret(data_dir))}))
+    screen.show(project, keys, screen.Ways(page, door.link, f"{backend.url}/", board.link), server.username, server.password)
     if wishes.browser:
         webbrowser.open(door.link)
-    watch.until_stopped(look, check)
+    watch.Watch(look, lambda: backend.news(project.id), check).until_stopped()
 
 
 def _me(studio: Studio) -> Person:

@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.text import Text
 
 from dinolabel import console, words
+from dinolabel.local.news import News, Reader
 from vision.errors import DinolabelError
 
 if TYPE_CHECKING:
@@ -63,32 +64,73 @@ class Rate:
         return (now - self.began) / made * (progress.pictures - progress.boxed)
 
 
-def told(progress: Progress, left: float | None) -> str:
-    """The line."""
+def told(progress: Progress, left: float | None, training: float | None = None) -> str:
+    """The line. left: seconds until all have boxes. training: for how many seconds a training runs already; None for none."""
     parts = [f"{progress.done:,} of {words.counted(progress.pictures, 'picture')} done"]
     if progress.boxed < progress.pictures:
         rest = f", {words.duration(left)} left" if left else ""
         parts.append(f"boxes on {progress.boxed:,}{rest}")
     parts.append(f"knows {words.listed(progress.names)}" if progress.names else "no names learnt yet")
+    if training is not None:
+        parts.append(f"training for {words.duration(training)}")
     return "   ".join(parts)
 
 
-def until_stopped(look: Callable[[], Progress], check: Callable[[], None]) -> None:
-    """Keep the line true for ever. check: raises when a process of ours is gone. A look that fails is tried again."""
-    rate, shown = Rate(), ""
-    with Live(console=console.err, auto_refresh=False, transient=True) as live:
-        while True:
-            check()
-            try:
-                progress = look()
-            except DinolabelError:
-                check()
-                time.sleep(LOOK_SECONDS)
-                continue
-            line = told(progress, rate.left(progress, time.monotonic()))
-            if console.err.is_terminal:
-                live.update(Text(f"  {line}", style="soft"), refresh=True)
-            elif line != shown:
-                console.err.print(line)
-            shown = line
-            time.sleep(LOOK_SECONDS if progress.boxed < progress.pictures else CALM_SECONDS)
+TONES = {"ok": console.ok, "warn": console.warn, "bad": console.bad, "soft": console.soft}
+
+
+class Watch:
+    """look: how far the project is. news: what the backend tells. check: raises when a process of ours is gone."""
+
+    def __init__(
+        self,
+        look: Callable[[], Progress],
+        news: Callable[[], News],
+        check: Callable[[], None],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._look, self._news, self._check, self._clock = look, news, check, clock
+        self._rate, self._reader = Rate(), Reader()
+        self._training: tuple[str, float] | None = None
+        self._line, self._said_at = "", float("-inf")
+
+    def until_stopped(self) -> None:
+        """Keep the line true for ever. A look that fails is tried again."""
+        with Live(console=console.err, auto_refresh=False, transient=True) as live:
+            while True:
+                self._check()
+                try:
+                    progress, news = self._look(), self._news()
+                except DinolabelError:
+                    self._check()
+                    time.sleep(LOOK_SECONDS)
+                    continue
+                self.tell(progress, news, live)
+                time.sleep(LOOK_SECONDS if progress.boxed < progress.pictures or news.training else CALM_SECONDS)
+
+    def tell(self, progress: Progress, news: News, live: Live) -> None:
+        """What is new on lines of its own, then the line that stays true."""
+        now = self._clock()
+        for tone, sentence in self._reader.lines(news):
+            console.err.print(TONES[tone](sentence), soft_wrap=True)
+        line = told(progress, self._rate.left(progress, now), self._training_seconds(news, now))
+        if console.err.is_terminal:
+            live.update(Text(f"  {line}", style="soft"), refresh=True)
+        elif self._due(progress, news, line, now):
+            console.err.print(line, soft_wrap=True)
+            self._line, self._said_at = line, now
+
+    def _due(self, progress: Progress, news: News, line: str, now: float) -> bool:
+        """In a pipe: the first, then every SAY_SECONDS while something goes on; a log that runs for days is not filled."""
+        going_on = progress.boxed < progress.pictures or news.training is not None or line != self._line
+        return going_on and now - self._said_at >= console.SAY_SECONDS
+
+    def _training_seconds(self, news: News, now: float) -> float | None:
+        training = news.training
+        if training is None:
+            self._training = None
+            return None
+        if self._training is None or self._training[0] != training.id:
+            self._training = (training.id, now)
+        return now - self._training[1]

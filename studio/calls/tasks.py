@@ -30,7 +30,8 @@ _FIELDS = "id,data,predictions_model_versions,total_annotations,cancelled_annota
 class TaskRow:
     """A task in short. versions: of its stored predictions. annotated: somebody submitted it. cancelled: somebody skipped it.
 
-    finished: as many submitted it as the project asks for, so nobody gets it any more. drafted: somebody has begun it.
+    finished: as many submitted it as the project asks for, so nobody gets it any more. drafted: somebody has begun it. answers: how many
+    submitted it. asked: how many the project asks for.
     """
 
     id: int
@@ -41,11 +42,13 @@ class TaskRow:
     updated_at: str
     finished: bool
     drafted: bool = False
+    answers: int = 0
+    asked: int = 1
 
     @classmethod
     def of(cls, reply: Mapping[str, Any]) -> TaskRow:
         versions = str(reply.get("predictions_model_versions") or "").split(",")
-        submitted = int(reply.get("total_annotations") or 0)
+        submitted, asked = int(reply.get("total_annotations") or 0), max(1, int(reply.get("overlap") or 1))
         return cls(
             id=int(reply["id"]),
             data=reply.get("data") or {},
@@ -54,8 +57,10 @@ class TaskRow:
             cancelled=bool(reply.get("cancelled_annotations")),
             updated_at=str(reply.get("updated_at") or ""),
             # Not `is_labeled`, which stays false when one person submits a task of overlap 2 twice (measured).
-            finished=submitted >= max(1, int(reply.get("overlap") or 1)),
+            finished=submitted >= asked,
             drafted=bool(reply.get("draft_exists")),
+            answers=submitted,
+            asked=asked,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import threading
 import time
@@ -12,7 +13,9 @@ from typing import Any
 import pytest
 import requests
 
+from backend import guard
 from backend.server import create_app, serve
+from studio.typed import Typed
 from tests.doubles.coloured_things import GREEN, RED, bundle
 from tests.doubles.door import Door
 from tests.doubles.scripted_studio import CONFIG
@@ -214,7 +217,7 @@ def test_health_and_setup_do_not_wait_for_the_model(door: Door) -> None:
 
 EVERY_ROUTE = [
     ("GET", "/"), ("POST", "/setup"), ("POST", "/predict"), ("POST", "/webhook"), ("POST", "/train"),
-    ("POST", "/prompt"), ("GET", "/versions"), ("POST", "/v1/detect"), ("GET", "/v1/openapi.json"),
+    ("POST", "/prompt"), ("GET", "/versions"), ("POST", "/v1/detect"), ("GET", "/v1/openapi.json"), ("GET", "/docs"),
     ("POST", "/versions"), ("GET", "/metrics"), ("GET", "/jobs"), ("POST", "/jobs/x/cancel"), ("GET", "/nowhere"),
 ]  # fmt: skip
 
@@ -266,6 +269,69 @@ def test_a_port_that_is_taken_is_said(door: Door) -> None:
         serve(create_app(door.service), "127.0.0.1", door.server.port)
 
 
+# A browser that `dinolabel up` let in.
+
+
+def browser(door: Door, method: str, path: str, given: str, **headers: str) -> requests.Response:
+    headers = {name.replace("_", "-"): value.replace("{self}", door.server.url) for name, value in headers.items()}
+    headers |= {"Accept": "text/html", "Cookie": f"sessionid=x; {guard.COOKIE}={given}"}
+    return requests.request(method, door.server.url + path, headers=headers, data={"project": "4"}, timeout=30, allow_redirects=False)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [
+        ("GET", "/", {}, 200),
+        ("HEAD", "/", {}, 200),
+        ("GET", "/jobs", {}, 200),
+        ("GET", "/", {"Sec_Fetch_Site": "cross-site"}, 200),  # a link somebody follows
+        ("POST", "/train", {"Origin": "{self}"}, 303),
+        ("POST", "/train", {"Sec_Fetch_Site": "same-origin"}, 303),
+        ("POST", "/jobs/x/cancel", {"Origin": "{self}"}, 404),
+        ("GET", "/docs", {}, 200),
+        ("GET", "/v1/openapi.json", {}, 200),
+        # who presses a button must say where it is
+        ("POST", "/train", {}, 401),
+        ("POST", "/train", {"Sec_Fetch_Site": "none"}, 401),
+        ("POST", "/train", {"Origin": "http://127.0.0.1:1"}, 403),
+        ("POST", "/train", {"Origin": "null"}, 403),
+        ("POST", "/train", {"Origin": "https://evil.example"}, 403),
+        ("POST", "/train", {"Sec_Fetch_Site": "same-site"}, 401),
+        ("POST", "/train", {"Origin": "{self}", "Sec_Fetch_Site": "same-site"}, 403),
+        ("POST", "/prompt", {"Origin": "https://evil.example"}, 403),
+        # the page is all that it opens
+        ("GET", "/metrics", {}, 401),
+        ("GET", "/versions", {}, 401),
+        ("POST", "/predict", {"Origin": "{self}"}, 401),
+        ("POST", "/webhook", {"Origin": "{self}"}, 401),
+        ("POST", "/setup", {"Origin": "{self}"}, 401),
+        ("POST", "/v1/detect", {"Origin": "{self}"}, 401),
+    ],
+)
+def test_a_browser_that_was_let_in_sees_the_page_and_presses_its_buttons(
+    locked: Door, method: str, path: str, headers: dict[str, str], status: int
+) -> None:
+    assert browser(locked, method, path, guard.cookie(SECRET), **headers).status_code == status
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["", "x", SECRET.encode().hex(), guard.COOKIE, guard.cookie("another secret"), guard.cookie(SECRET)[:-1], guard.cookie(SECRET) + "x"],
+)
+def test_a_cookie_that_was_not_given_opens_nothing(locked: Door, given: str) -> None:
+    answer = browser(locked, "GET", "/", given)
+    assert answer.status_code == 401
+    assert "dinolabel up" in answer.json()["hint"]
+
+
+def test_a_cookie_grows_old_and_does_not_hold_the_secret(locked: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = guard.cookie(SECRET)
+    assert SECRET not in given and browser(locked, "GET", "/", given).status_code == 200
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + guard.COOKIE_SECONDS + 60)
+    assert browser(locked, "GET", "/", given).status_code == 401
+
+
 # Other people's web pages.
 
 
@@ -312,6 +378,39 @@ def test_the_page_says_what_is_going_on(door: Door) -> None:
     assert "http://" not in page.replace(f'"{door.world.studio.url}', ""), "nothing is loaded from elsewhere"
 
 
+def test_the_page_counts_names_answers_and_disagreements(world: World) -> None:
+    made = Door(world, world.service(judged_pictures=8))
+    project = world.project(4)
+    for task in (ids := world.ids(project)):
+        world.studio.ask_for(task, 2)
+    for task, name in ((ids[0], "jason"), (ids[0], "lacy"), (ids[1], "jason")):
+        world.studio.annotate(task, [name])
+    until_in_step(made.service, project)
+    page = " ".join(made("GET", "/", headers={"Accept": "text/html"}).text.split())
+    assert "<b>jason</b> 1 <small>about 7 more pictures until it can be judged</small>" in page
+    assert "2 without an answer, 1 with 1 of 2, 1 with 2 of 2" in page
+    assert "<dt>Disagreements</dt><dd>1 <small>box that got different names" in page
+    (told,) = made("GET", "/jobs").json()["projects"]
+    assert told["answers"]["names"][0] == {"name": "jason", "boxes": 1, "pictures": 1}
+    made.close()
+
+
+def test_only_words_that_found_something_have_a_button(door: Door) -> None:
+    project = door.world.project(1)
+    for words, boxes in (("cat", 3), ("zebra", 0)):
+        door.service.typing._note(project, Typed("words", "image", words), 1, boxes)
+    page = door("GET", "/", headers={"Accept": "text/html"}).text
+    assert page.count("Look for this on all pictures") == 1 and 'value="cat"' in page
+    assert "zebra" in page and 'value="zebra"' not in page
+
+
+def test_the_page_says_that_a_training_is_under_way(door: Door) -> None:
+    project = door.world.project(1)
+    assert "A training waits" not in door("GET", "/", headers={"Accept": "text/html"}).text
+    door("POST", "/train", {"project": project})
+    assert "A training waits for its turn" in door("GET", "/", headers={"Accept": "text/html"}).text
+
+
 def test_the_page_allows_only_its_own_script(door: Door) -> None:
     answer = door("GET", "/", headers={"Accept": "text/html"})
     policy = answer.headers["Content-Security-Policy"]
@@ -334,6 +433,28 @@ def test_buttons_lead_back_to_the_page(door: Door) -> None:
     (job,) = door("GET", "/jobs").json()["jobs"]
     answer = door.session.post(f"{door.server.url}/jobs/{job['id']}/cancel", headers=headers, allow_redirects=False)
     assert (answer.status_code, door("GET", "/jobs").json()["jobs"][0]["state"]) == (303, "cancelled")
+
+
+def test_the_docs_say_what_programs_can_ask(door: Door, locked: Door) -> None:
+    answer = door("GET", "/docs", headers={"Accept": "text/html"})
+    text = html.unescape(answer.text)
+    assert answer.headers["Content-Type"].startswith("text/html") and "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    assert f'curl -F image=@photo.jpg -F prompt="human face" {door.server.url}/v1/detect' in text
+    described = door("GET", "/v1/openapi.json").json()
+    names = [each["name"] for each in described["paths"]["/v1/detect"]["post"]["parameters"]]
+    fields = list(described["components"]["schemas"]["Found"]["properties"])
+    paths = [path for _, path in EVERY_ROUTE if path not in ("/nowhere", "/jobs/x/cancel")]
+    assert not [each for each in (*names, *fields, *paths) if each not in text]
+    assert "src=" not in text and "http" not in text.replace(door.server.url, ""), "nothing is loaded from elsewhere"
+    shown = html.unescape(locked("GET", "/docs").text)
+    assert 'curl -H "Authorization: Bearer $DINOLABEL_SECRET"' in shown and SECRET not in shown
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/v1/detect", 405), ("GET", "/nowhere", 404), ("POST", "/docs", 405)])
+def test_who_knocks_at_the_wrong_place_is_told_the_right_one(door: Door, method: str, path: str, status: int) -> None:
+    answer = door(method, path)
+    assert answer.status_code == status
+    assert not [each for each in ("/v1/detect", "/v1/openapi.json", "/docs") if each not in answer.json()["hint"]]
 
 
 def test_no_folder_of_this_machine_is_on_the_page(door: Door) -> None:

@@ -13,6 +13,7 @@ import requests
 
 from backend.job_table import RUNNING, Job
 from dinolabel import build
+from dinolabel.demo import screens
 from dinolabel.settings import Settings
 from tests.e2e.started import ROOT, SCENES, environment, until
 from vision.package import Package, save
@@ -49,6 +50,22 @@ def test_it_answers_beside_a_backend_and_leaves_its_work_alone(folder: Path, tmp
         answer = requests.post(f"{url}/v1/detect", data=picture, headers={"Content-Type": "image/jpeg"}, timeout=120)
         assert [each["label"] for each in answer.json()["results"][0]["found"]] == ["cat"], answer.text
         assert requests.get(f"{url}/jobs", timeout=30).json() == {"jobs": [], "projects": []}, "the other's trainings are not its own"
+        shown = requests.get(url, headers={"Accept": "text/html"}, timeout=30)
+        assert "No project yet" not in shown.text and 'type="file"' in shown.text and 'placeholder="cat face"' in shown.text
+        with screens.editor(url, {}) as page:
+            page.goto(url)
+            page.set_input_files("input[type=file]", str(SCENES / "scene-002.jpg"))
+            for words, label in (("", "cat"), ("cake", "cake")):
+                page.fill("input[name=prompt]", words)
+                page.click("button")
+                page.wait_for_selector("#raw:not([hidden])", timeout=60_000)
+                assert page.locator("#found tbody td").first.inner_text() == label
+                assert page.evaluate("document.getElementById('shown').width") == 448
+            page.fill("input[name=prompt]", "人脸")
+            page.click("button")
+            page.wait_for_selector("#told.bad")
+            assert "knows no word of “人脸”" in page.inner_text("#told")
+        assert "img-src blob:" in shown.headers["Content-Security-Policy"]
         assert backend.get("a1").state == RUNNING, "taken for lost by a second worker"
     finally:
         process.terminate()

@@ -253,6 +253,7 @@ class ScriptedStudio:
         cancelled = any(each["was_cancelled"] for each in task.annotations)
         versions = frozenset(each["model_version"] for each in task.predictions)
         about = {"annotated": _submitted(task) > 0, "cancelled": cancelled, "finished": _done(task), "drafted": task.drafted}
+        about |= {"answers": _submitted(task), "asked": task.overlap}
         return TaskRow(id=task.id, data=task.data, versions=versions, updated_at=task.updated_at.isoformat(), **about)
 
     def _called(self, what: str) -> None:

@@ -89,6 +89,11 @@ class Up:
 
         return until(printed, seconds=seconds, what=self.said)
 
+    def board_link(self) -> str:
+        """The link into the backend's page, once the other one is printed."""
+        self.link()
+        return str(until(lambda: re.search(r"watch\s+(http://127\.0\.0\.1:\d+/enter/\S+)", self.said()), seconds=30, what=self.said)[1])
+
     def end(self, number: int = signal.SIGINT) -> int:
         """Its exit code after a signal."""
         self.process.send_signal(number)

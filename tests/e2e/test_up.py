@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from backend import guard
 from dinolabel import running
 from dinolabel.demo import screens
 from studio.client import Studio
@@ -113,6 +114,7 @@ def test_it_says_what_it_does_and_how_to_go_on(up: Up, link: str, home: Home) ->
         "2 felix",
         "space submit",
         "dinolabel names add",
+        "watch http://127.0.0.1:",
         "Ctrl-C",
     ):
         assert each in said, said
@@ -185,6 +187,47 @@ def test_a_name_is_added_while_people_work(page: Any, studio: Studio, home: Home
     assert ["maria"] in [each["labels"] for each in regions(page)]
     listed = started.run(home.environment, "names", "list")
     assert [line.split()[0] for line in listed.stdout.splitlines()[1:]] == ["0", "1", "2", "3"]
+
+
+def test_the_board_link_lets_the_browser_in_once_and_its_buttons_work(page: Any, up: Up, home: Home) -> None:
+    link = up.board_link()
+    board = page.context.new_page()
+    board.set_viewport_size({"width": 1120, "height": 760})
+    board.goto(link, wait_until="domcontentloaded")
+    board.get_by_text("Pictures", exact=True).wait_for(timeout=60_000)
+    said = " ".join(board.inner_text("main").split())
+    assert "tom 1" in said and "until it can be judged" in said and "5 without an answer, 1 with one" in said, said
+    assert link.rsplit("/", 1)[1] not in board.url and (home.data / "secret").read_text().strip() not in board.url + board.content()
+    board.screenshot(path=str(home.shots / "board.png"))
+    board.get_by_role("button", name="Train now").click()
+    board.get_by_text("train, project").wait_for(timeout=30_000)
+    board.goto(link)
+    assert "used already" in board.inner_text("body")
+    board.close()
+    until(
+        lambda: "Training begins: asked for by /train." in up.said() and "Training is over, the new head is used" in up.said(),
+        seconds=120,
+        what=up.said,
+    )
+    log = (home.data / "jobs" / "serve.log").read_text(encoding="utf-8")
+    assert "/enter/" not in log and guard.COOKIE not in log
+
+
+@pytest.mark.parametrize("arguments", [["attach", "--project", "{project}", "--yes"], ["detach", "--project", "{project}", "--yes"]])
+def test_another_terminal_does_not_take_its_project_away(home: Home, studio: Studio, arguments: list[str]) -> None:
+    found = running.find(home.data)
+    assert found is not None
+    ended = started.run(home.environment, *(each.replace("{project}", str(found.project)) for each in arguments))
+    assert ended.returncode == 2 and "`dinolabel up` runs with this project" in ended.stderr, ended
+
+
+def test_another_terminal_takes_its_weights(home: Home, link: str) -> None:
+    bare = {name: value for name, value in home.environment.items() if not name.endswith("_WEIGHTS")}
+    assert len(bare) < len(home.environment)
+    ended = started.run(bare, "doctor")
+    assert ended.returncode == 0 and "attached" in ended.stdout, ended
+    said = " ".join(ended.stdout.split())
+    assert "`dinolabel up` with this data folder" in said and "the settings name" not in said, said
 
 
 def test_doctor_finds_all_well(home: Home, studio: Studio) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -139,3 +141,22 @@ def test_files_labels_people_and_versions_too(place: World, capsys: pytest.Captu
         told = capsys.readouterr()
         assert all(each in " ".join(told.out.split()) for each in out), (command, told.out)
         assert all(each in " ".join(told.err.split()) for each in err), (command, told.err)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.35])
+def test_a_long_step_is_heard_of_in_a_log(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    monkeypatch.setattr(console, "SAY_SECONDS", 0.1)
+    with console.step("Starting [x]") as came_out:
+        time.sleep(seconds)
+        came_out("Started")
+    told = capsys.readouterr().err.splitlines()
+    assert [each for each in told if each.startswith("Starting [x] … ")] == told[:-1] and told[-1] == "✓ Started"
+    assert bool(told[:-1]) == bool(seconds)
+
+
+def test_a_terminal_shows_the_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.StringIO()
+    monkeypatch.setattr(console, "err", console.Plain(file=screen, force_terminal=True, width=80))
+    with console.step("Starting"):
+        time.sleep(1.3)
+    assert "Starting 1 s" in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue())
