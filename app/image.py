@@ -77,7 +77,7 @@ class ImageTab:
             status = told.counted(detections, seconds)
         else:
             (candidates,) = pipeline.candidates([image], ask.words)
-            status = told.nothing(candidates, ask.box)
+            status = told.nothing(candidates, ask.box, weights=pipeline.detector.weights)
         rows = list(zip(detections, names, strict=True))
         picture = shown.annotated(str(path), detections)
         return Look(picture, [told.line(*each) for each in rows], [told.row(*each) for each in rows], status)

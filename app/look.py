@@ -18,7 +18,7 @@ footer { display: none !important; }
 #header span { font: 12px var(--font-mono); color: var(--body-text-color-subdued); border: 1px solid var(--border-color-primary);
   border-radius: 99px; padding: 3px 10px; margin-left: 8px; }
 #problem { border: 1px solid var(--error-border-color, #b91c1c); border-radius: 8px; padding: 14px 16px; gap: 8px; }
-#problem p { margin: 4px 0 0; color: var(--body-text-color-subdued); }
+#problem p { margin: 4px 0 0; color: var(--body-text-color-subdued); white-space: pre-line; }
 #problem button { align-self: flex-start; }
 .receipt { width: 100%; min-height: 320px; border: 1px solid var(--border-color-primary); border-radius: 8px; background: white; }
 .curve { width: 100%; max-width: 760px; }

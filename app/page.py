@@ -33,6 +33,7 @@ from vision.errors import SettingsError
 from vision.pipeline import Pipeline
 from vision.store import Store
 from vision.types import Thresholds
+from vision.weights import tell_limits
 
 MAX_MB = 2048
 """Largest upload: a film of an hour. A picture of more than 179 million pixels is refused by the decoder, whatever its file's size."""
@@ -154,6 +155,8 @@ def _header(sight: Sight) -> str:
     if sight.problem is None:
         pipeline = sight.pipeline()
         models = [pipeline.detector.name, *([pipeline.embedder.name] if pipeline.embedder else [])]
+        if limits := tell_limits(pipeline.detector.weights):
+            models.append(f"nano {limits}")
     chips = "".join(f"<span>{html.escape(each)}</span>" for each in models or ["no weights"])
     return f"<h1>dinolabel</h1><p>Boxes from words, names from your own corrections.</p><nav>{chips}</nav>"
 

@@ -11,6 +11,7 @@ from typing import Any
 from vision.candidates import Candidate
 from vision.found import Found
 from vision.types import Detection, Named
+from vision.weights import tell_limits
 
 FORMAT = 1
 HEADERS = ["label", "phrase", "score", "confidence", "likeliest names"]
@@ -51,8 +52,17 @@ def counted(detections: Sequence[Detection], seconds: float) -> str:
     return f"**{len(detections)} found**{names} · {took}"
 
 
-def nothing(candidates: Sequence[Candidate], box: float) -> str:
-    """What to try, from what the detector proposed below the thresholds: it is in the cache, so it costs nothing."""
+def nothing(candidates: Sequence[Candidate], box: float, *, weights: str = "") -> str:
+    """What to try, from what the detector proposed below the thresholds: it is in the cache, so it costs nothing.
+
+    weights: what the detector calls its own; where they cannot do photos, that is said first.
+    """
+    limits = tell_limits(weights)
+    first = f"`{weights}` {limits}: for those start the app with `--weights hub`. " if limits else ""
+    return first + _advice(candidates, box)
+
+
+def _advice(candidates: Sequence[Candidate], box: float) -> str:
     if not candidates:
         return "Nothing like that is in the picture. Try other words: a plain noun in English works best."
     best = candidates[0]

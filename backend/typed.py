@@ -18,7 +18,8 @@ from backend.errors import UNFORESEEN, presentable
 from backend.predict import Failure, Prediction
 from backend.recipe import Recipe
 from backend.wire import TaskAsked
-from studio.typed import Typed
+from studio.shapes import names_of
+from studio.typed import Typed, offer
 from vision.errors import DinolabelError, PromptMissing
 from vision.types import Thresholds
 
@@ -94,7 +95,9 @@ class Typing:
         assert isinstance(answer, Prediction)
         boxes = list(answer.stored["result"])
         self._note(recipe.project, typed, tasks[0].id, len(boxes))
-        return boxes, [] if boxes else [_nothing(typed.words, limits)]
+        if not boxes:
+            return boxes, [_nothing(typed.words, limits)]
+        return boxes, [] if all(map(names_of, boxes)) else [offer([each for each, label in config.prompt_map.items() if not label], config)]
 
     def _note(self, project: int, typed: Typed, task: int, boxes: int) -> None:
         with self._lock:

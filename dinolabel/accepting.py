@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from studio.annotations import ACCEPTED, accepted, by_button
 from studio.errors import StudioRefused
+from studio.notes import read_notes, write_notes
 
 if TYPE_CHECKING:
     from studio.client import Studio, TaskRow
@@ -51,7 +52,8 @@ def marked(result: Sequence[Json], above: float, version: str) -> list[dict[str,
     """The regions as they are accepted: each says so, with what it was accepted for."""
     mark = f"{MARK}: {version} ≥ {above:g}"
     return [
-        {**{name: value for name, value in each.items() if name != "origin"}, "meta": {"text": [*_texts(each), mark]}} for each in result
+        {name: value for name, value in each.items() if name != "origin"} | {"meta": {"text": write_notes([*read_notes(each), mark])}}
+        for each in result
     ]
 
 
@@ -99,7 +101,3 @@ def _note(journal: Path, line: Json) -> None:
     journal.parent.mkdir(parents=True, exist_ok=True)
     with journal.open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
-
-
-def _texts(region: Json) -> list[str]:
-    return [str(each) for each in (region.get("meta") or {}).get("text") or ()]

@@ -15,7 +15,8 @@ import typer
 
 from dinolabel import console, plan, weights, words
 from dinolabel.settings import Settings
-from vision.errors import ModelError, RequestError, WeightsMissing, first_line
+from vision.errors import ModelError, RequestError, WeightsMissing
+from vision.hub import tell_reason
 from vision.weights import HUB_FILES, HUB_ID, HUB_WAIT, NANO
 
 WANTED = (*HUB_FILES, "*.md", "LICENSE*")
@@ -83,8 +84,8 @@ def ask_hub(name: str, revision: str | None) -> Offer:
     try:
         info = HfApi().model_info(name, revision=revision, files_metadata=True, timeout=HUB_WAIT)
     except (OSError, httpx2.HTTPError) as error:
-        first = first_line(error)
-        raise WeightsMissing(f"The hub has no answer about {name}: {first}", hint="Check the name, the network and HF_ENDPOINT.") from error
+        said = f"The hub has no answer about {name}: {tell_reason(error)}"
+        raise WeightsMissing(said, hint="Check the name, the network and HF_ENDPOINT.") from error
     kept = (file for file in info.siblings or [] if any(fnmatch(file.rfilename, each) for each in WANTED))
     files = {file.rfilename: (int(file.size or 0), _sha(file)) for file in kept}
     if not any(each.endswith(".safetensors") for each in files):
@@ -106,8 +107,8 @@ def download(offer: Offer, target: Path) -> Path:
     try:
         snapshot_download(offer.name, revision=offer.commit, allow_patterns=sorted(offer.files), local_dir=folder, etag_timeout=HUB_WAIT)
     except (OSError, httpx2.HTTPError) as error:
-        first = first_line(error)
-        raise WeightsMissing(f"The download of {offer.name} stopped: {first}", hint="Run it again: it goes on where it stopped.") from error
+        said = f"The download of {offer.name} stopped: {tell_reason(error)}"
+        raise WeightsMissing(said, hint="Run it again: it goes on where it stopped.") from error
     for name, (_, wanted) in offer.files.items():
         if wanted and _digest(folder / name) != wanted:
             (folder / name).unlink()

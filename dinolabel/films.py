@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from dinolabel import console, words
+from dinolabel import console, weights, words
 from vision.errors import RequestError
 
 if TYPE_CHECKING:
@@ -68,6 +68,8 @@ def watch(
         document = film.answer.document
     typer.echo(json.dumps(document, indent=1, ensure_ascii=False)) if as_json else _print(document)
     _end(document, out)
+    if not document["tracks"]:
+        weights.warn_of_limits(pipeline.detector.weights)
 
 
 def _run(film: Film) -> None:

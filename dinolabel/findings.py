@@ -30,8 +30,11 @@ Entries = Iterable[Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Sums:
+    """empty: pictures without a box. hidden: boxes left out because people keep deleting their like."""
+
     pictures: int = 0
     boxes: int = 0
+    empty: int = 0
     hidden: int = 0
     failed: int = 0
     remarks: tuple[str, ...] = ()
@@ -43,10 +46,16 @@ class Sums:
         for each in entries:
             counts["pictures"] += 1
             counts["boxes"] += len(each.get("found", ()))
+            counts["empty"] += each.get("found") == []
             counts["hidden"] += each.get("suppressed", 0)
             counts["failed"] += "error" in each
             remarks += [f"{each['file']} {remark}" for remark in each.get("remarks", ())]
         return cls(**counts, remarks=tuple(remarks))
+
+    @property
+    def mostly_empty(self) -> bool:
+        """Whether at least half of the pictures that could be read have no box."""
+        return 2 * self.empty >= self.pictures - self.failed > 0
 
     def remarked(self) -> list[str]:
         """A line for each picture that was read otherwise than a person may think, the first few of many."""

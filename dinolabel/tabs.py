@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 UNSURE = 0.5
 SCORE = "tasks:predictions_score"
 SUSPECTS = ("suspects", "Suspects")
+DISAGREEMENTS = ("disagreements", "Disagreements")
+FORGOTTEN = ("forgotten", "Forgotten")
 VARIED = ("varied", "Most varied")
 
 
@@ -30,15 +32,26 @@ TABS: dict[str, tuple[str, list[dict[str, Any]]]] = {
     "to do": ("To do", [TO_DO]),
     "unsure": ("Unsure", [TO_DO, _filter("predictions_score", "greater", 0), _filter("predictions_score", "less", UNSURE)]),
     "empty": ("Empty", [TO_DO, PREDICTED, _filter("predictions_score", "equal", NOTHING)]),
+    "done": ("Done", [_filter("total_annotations", "greater", 0)]),
 }
 """name -> title and filters, all of which must hold. Other models score boxes 0, and only a prediction without one is NOTHING."""
+NEWEST = "-tasks:updated_at"
 
 
 def make(studio: Studio, project: int) -> None:
-    """To do, unsure, empty, suspects; least sure first. Safe to repeat."""
+    """To do, unsure, empty, least sure first; done, the newest first; suspects. Safe to repeat."""
     for name, (title, filters) in TABS.items():
-        studio.set_tab(project, name, {"title": title, "filters": {"conjunction": "and", "items": filters}, "ordering": [SCORE]})
+        ordering = [NEWEST if name == "done" else SCORE]
+        studio.set_tab(project, name, {"title": title, "filters": {"conjunction": "and", "items": filters}, "ordering": ordering})
     studio.show_tasks(project, *SUSPECTS, [])
+
+
+def show_or_remove(studio: Studio, project: int, tab: tuple[str, str], tasks: Sequence[int]) -> str | None:
+    """Let one of our tabs hold these tasks, its address for a browser; without tasks the tab goes. tab: its name and title."""
+    if not tasks:
+        studio.remove_tab(project, tab[0])
+        return None
+    return studio.show_tasks(project, *tab, list(dict.fromkeys(tasks)))
 
 
 def show_varied(studio: Studio, project: int, tasks: Sequence[int]) -> str:

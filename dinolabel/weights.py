@@ -11,7 +11,9 @@ from pathlib import Path
 
 from dinolabel import console, words
 from dinolabel.settings import Settings
-from vision.weights import NANO, WeightsLocation, obtain
+from vision.errors import WeightsMissing
+from vision.hub import ways_out
+from vision.weights import DRAWN_ONLY, NANO, WeightsLocation, obtain, tell_limits
 
 HUB = "hub"
 # model.safetensors as the hub lists it; other weights are measured when they are here
@@ -23,9 +25,9 @@ KNOWN_SIZES = {
 
 
 def described(location: WeightsLocation) -> str:
-    """`nano (embedded, for trying out, 18 MB)`: name, place and size, for plans and `doctor`."""
+    """`nano (embedded, knows drawn things only, not photos, 18 MB)`: name, place and size, for plans and `doctor`."""
     places = {
-        "embedded": "embedded, for trying out", "folder": f"in {location.path}", "file": "a file", "cache": "downloaded before"
+        "embedded": f"embedded, {DRAWN_ONLY}", "folder": f"in {location.path}", "file": "a file", "cache": "downloaded before"
     }  # fmt: skip
     if location.where == "none":
         return f"{location.name} (needs no weights)"
@@ -62,11 +64,22 @@ def find(settings: Settings) -> tuple[WeightsLocation, WeightsLocation]:
 
 def fetch(settings: Settings) -> None:
     """Have the weights on this machine: downloads what is not. Raises WeightsMissing when the hub is out of reach."""
-    for each in find(settings):
-        if not each.here:
-            with console.step(f"Downloading {each.name}") as came_out:
+    missing = [each for each in find(settings) if not each.here]
+    for each in missing:
+        with console.step(f"Downloading {each.name}") as came_out:
+            try:
                 obtain(each)
-                came_out(f"Downloaded {each.name}")
+            except WeightsMissing as error:
+                if each.where == "hub":
+                    error.hint = ways_out(*(other.name for other in missing if other.where == "hub"))
+                raise
+            came_out(f"Downloaded {each.name}")
+
+
+def warn_of_limits(name: str) -> None:
+    """Say on stderr what weights of that name, as a detector has it, cannot find; nothing of those that know photos."""
+    if limits := tell_limits(name):
+        console.err.print(console.warn(f"{NANO} {limits}."), "For photos add --weights hub; it downloads 689 MB, once.", soft_wrap=True)
 
 
 def plan_lines(settings: Settings, *, names: bool = True) -> list[tuple[str, str]]:

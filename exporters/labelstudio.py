@@ -21,6 +21,7 @@ from exporters.whole import whole
 from exporters.wish import Wish
 from studio.annotations import UNVERIFIED, Annotation, accepted, annotations_of, unverified
 from studio.label_config import LabelConfig
+from studio.notes import read_notes, write_notes
 from studio.several import reviewed
 from studio.shapes import kind_of
 from studio.tasks import Review
@@ -129,9 +130,7 @@ def _marked(entry: Any) -> Any:
         return entry
     meta = entry.get("meta")
     earlier = meta if isinstance(meta, Mapping) else {}
-    text = earlier.get("text")
-    notes = list(text) if isinstance(text, list) else [text] if text else []
-    return {**entry, "meta": {**earlier, "text": [*notes, UNVERIFIED]}}
+    return {**entry, "meta": {**earlier, "text": write_notes([*read_notes(entry), UNVERIFIED])}}
 
 
 def _shown(task: Json, kept: Collection[int]) -> Iterator[dict[str, Any]]:

@@ -13,6 +13,8 @@ from vision.errors import LabelConfigError
 from vision.types import Prompt
 
 TYPING = "prompt"
+SMALL = "font-size: 14px; font-weight: 400; line-height: 38px; margin: 0"
+"""As the field beside it: Label Studio's smallest heading is larger than all else on the page (seen)."""
 
 
 def with_prompt(xml: str, words: str) -> str:
@@ -54,7 +56,7 @@ def with_typing(xml: str) -> str:
         f'<View style="display: flex; gap: 12px; align-items: flex-start">\n'
         f'    <View style="flex: 1"><TextArea name="{TYPING}"{over} smart="true" smartOnly="true" rows="1"'
         f' placeholder="Look for something else on this picture: type it, press Enter"/></View>\n'
-        f'    <Header value="least score" size="6"/>\n'
+        f'    <Header value="least score" size="6" style="{SMALL}"/>\n'
         f'    <Number name="box_threshold"{over} min="0" max="1" step="0.05"/>\n  </View>\n  '
     )
     raw = xml.encode()

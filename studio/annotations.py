@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from studio.label_config import LabelConfig
+from studio.notes import find_note, write_notes
 from studio.reading import read, regions, size_of
 from studio.regions import Region
 from studio.shapes import kind_of, number
@@ -144,7 +145,7 @@ def by_button(annotation: Json, task: Json | None = None) -> bool:
 
 def unverified(region: Json) -> bool:
     """Whether a region bears the mark of an export that took what nobody looked at."""
-    return _note(region, UNVERIFIED) is not None
+    return find_note(region, UNVERIFIED) is not None
 
 
 def _marked_as_unverified(annotation: Json, task: Json) -> bool:
@@ -161,23 +162,15 @@ def _is_empty(prediction: Any) -> bool:
 
 def accepted(region: Json) -> bool:
     """Whether a region bears the mark of our `accept`."""
-    return _note(region, ACCEPTED) is not None
+    return find_note(region, ACCEPTED) is not None
 
 
 def imported_in_part(annotation: Json) -> tuple[Unread, ...]:
     """What `import` says that it could not read of this picture; nothing once a person, who saw it, submitted it in the editor."""
     if annotation.get("lead_time") is not None:
         return ()
-    noted = [(each, _note(each, PARTLY)) for each in annotation.get("result") or [] if isinstance(each, Mapping)]
+    noted = [(each, find_note(each, PARTLY)) for each in annotation.get("result") or [] if isinstance(each, Mapping)]
     return tuple(Unread(str(each.get("id")), "imported in part", note) for each, note in noted if note is not None)
-
-
-def _note(region: Json, start: str) -> str | None:
-    """The first of a region's notes that begins so; notes are what a person reads beside it."""
-    meta = region.get("meta")
-    text = meta.get("text") if isinstance(meta, Mapping) else None
-    texts = text if isinstance(text, list) else [text]
-    return next((str(each) for each in texts if str(each).startswith(start)), None)
 
 
 def unseen(region: Json, score: float | None = None) -> dict[str, Any]:
@@ -185,7 +178,10 @@ def unseen(region: Json, score: float | None = None) -> dict[str, Any]:
     meta = region.get("meta") if isinstance(region.get("meta"), Mapping) else {}
     text = (meta or {}).get("text")
     texts = list(text) if isinstance(text, list) else [text] if text else []
-    marked = {**region, "meta": {**(meta or {}), "text": texts if accepted(region) or unverified(region) else [*texts, UNVERIFIED]}}
+    marked = {
+        **region,
+        "meta": {**(meta or {}), "text": texts if accepted(region) or unverified(region) else [*texts, *write_notes([UNVERIFIED])]},
+    }
     marked.pop("origin", None)
     known = region.get("score") if score is None else score
     return {**marked, "score": 0.0 if known is None else known}

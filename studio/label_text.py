@@ -50,12 +50,12 @@ def label_tag(value: str, *, hotkey: str | None, predicted_values: str | None = 
 
 
 def document(labels: Iterable[str], *, title: str | None, data_key: str) -> str:
-    """A whole label config around label tags."""
+    """A whole label config around label tags. The labels stand above the picture: below a tall one nobody sees them, nor their keys."""
     header = f"  <Header{attribute('value', title)}/>\n" if title else ""
     image = f'  <Image name="image"{attribute("value", "$" + data_key)}/>\n'
     inner = "".join(f"    {tag}\n" for tag in labels)
-    control = f'  <RectangleLabels name="label" toName="image" strokeWidth="{LINE_WIDTH}">\n{inner}  </RectangleLabels>\n'
-    return f"<View>\n{header}{image}{control}</View>"
+    control = f'  <RectangleLabels name="label" toName="image" strokeWidth="{LINE_WIDTH}" canRotate="false">\n{inner}  </RectangleLabels>\n'
+    return f"<View>\n{header}{control}{image}</View>"
 
 
 def next_hotkey(explicit: Iterable[str], *, without: int) -> str | None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from studio.label_config import LabelConfig
+from studio.notes import write_notes
 from studio.reading import Reading, overlap, read, regions
 from studio.regions import Quad, Region
 from studio.shapes import names_of
@@ -84,7 +85,7 @@ def drawn(
         **_rectangle(identity, config, width, height),
         "origin": "manual",
         "value": {**value, "rotation": rotation, **({"rectanglelabels": [label]} if label is not None else {})},
-        **({"meta": {"text": [note]}} if note else {}),
+        **({"meta": {"text": write_notes([note])}} if note else {}),
     }
 
 
@@ -98,7 +99,7 @@ def _region(identity: str, label: str, box: Box, detection: Detection, config: L
             "rotation": 0,
             "rectanglelabels": [label] if label else [],
         },
-        "meta": {"text": _note(detection, config)},
+        "meta": {"text": write_notes(_notes(detection, config))},
     }
 
 
@@ -115,7 +116,7 @@ def _rectangle(identity: str, config: LabelConfig, width: int, height: int) -> R
     }
 
 
-def _note(detection: Detection, config: LabelConfig) -> list[str]:
+def _notes(detection: Detection, config: LabelConfig) -> list[str]:
     """What a person sees beside the region: what the words matched, the head's best guess when it abstained, and the approved boxes that
     the answer leans on, by their task and cosine similarity."""
     lines = [f"{detection.phrase} {detection.score:.2f}"]

@@ -77,6 +77,13 @@ def labels_of(words: str, config: LabelConfig) -> dict[str, str]:
     return {each: label or config.prompt_map.get(each) or own.get(each, "") for each in Prompt.parse(phrases).phrases}
 
 
+def offer(phrases: Sequence[str], config: LabelConfig) -> str:
+    """What we say where boxes came without a label: how to give them one. phrases: those that no label is about."""
+    words = " or ".join(f"“{each}”" for each in phrases)
+    label = (config.generic or config.labels)[0]
+    return f"No label is about {words}: choose a box and press a label's key, or enter “{label}={', '.join(phrases)}”."
+
+
 def _last(lines: Any) -> str:
     texts = [lines] if isinstance(lines, str) else lines if isinstance(lines, list) else []
     own = [" ".join(each.split()) for each in texts if isinstance(each, str) and not each.startswith(SIGN)]

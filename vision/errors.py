@@ -107,8 +107,8 @@ class WeightsMissing(ModelError):
     """The weights are not here and the hub is out of reach."""
 
     hint = (
-        "Three ways out: let this machine reach the hub once; copy the folder and name its path; "
-        "or name `nano`, the small embedded weights, to try things out."
+        "Three ways out: `dinolabel models fetch --to weights` where there is a network; `export DINOLABEL_MODELS_DIR=weights` "
+        "with that folder copied here; or `--weights nano`, the small embedded weights, to try it on drawings."
     )
 
 

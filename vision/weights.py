@@ -17,17 +17,19 @@ from typing import Any, Literal
 
 import structlog
 
-from vision.errors import ModelError, WeightsMissing, first_line
+from vision.errors import ModelError, WeightsMissing
+from vision.hub import WAIT, tell_reason, ways_out
 
 log = structlog.get_logger(__name__)
 
 NANO = "nano"
+DRAWN_ONLY = "knows drawn things only, not photos"
 NANO_FOLDER = Path(__file__).resolve().parents[1] / "models" / "nano"
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 HUB_FILES = ["*.json", "*.txt", "model*.safetensors"]
 TOKENIZER = "google-bert/bert-base-uncased"  # GroundingDINO's; its own files do not bring it along
 CALLED = "called.json"  # in a folder whose own name says nothing: {"weights": "nano, 2 blocks tuned"}
-HUB_WAIT = 5.0  # seconds until the hub counts as out of reach
+HUB_WAIT = WAIT
 Needs = Literal["folder", "file", "none"]
 Where = Literal["embedded", "folder", "file", "cache", "hub", "nowhere", "none"]
 
@@ -142,6 +144,14 @@ def described(folder: Path) -> str:
     return cached.removeprefix("models--").replace("--", "/", 1)
 
 
+def tell_limits(weights: str) -> str | None:
+    """What these weights cannot do and a person should know, for behind their name; None where there is nothing to say.
+
+    weights: what a detector or an embedder calls its weights.
+    """
+    return DRAWN_ONLY if weights.partition(",")[0] == NANO else None
+
+
 def short(described_as: str) -> str:
     """`IDEA-Research/grounding-dino-tiny` as `grounding-dino-tiny`: lower case, [a-z0-9-] only, at most 40 characters."""
     plain = re.sub(r"[^a-z0-9]+", "-", described_as.rsplit("/", 1)[-1].lower())
@@ -221,8 +231,8 @@ def _downloaded(name: str) -> Path:
     except HFValidationError as error:
         raise WeightsMissing(f"{name!r} is no hub id: {error}") from error
     except (OSError, httpx2.HTTPError) as error:
-        first = first_line(error)
-        raise WeightsMissing(f"The weights {name} are not on this machine and cannot be had from the hub: {first}") from error
+        said = f"The weights {name} are not on this machine and cannot be had from the hub: {tell_reason(error)}"
+        raise WeightsMissing(said, hint=ways_out(name)) from error
 
 
 def _reachable(name: str) -> None:

@@ -141,6 +141,8 @@ def _pictures(errand: Errand, paths: Sequence[Path], *, as_json: bool) -> None:
         elif errand.folder is not None:
             findings.write(errand.folder / findings.RESULTS, findings.document(facts, seen))
         sums = _print(errand, facts, seen, as_json=as_json)
+    if sums.mostly_empty:
+        weights.warn_of_limits(pipeline.detector.weights)
     if first is not None and sums.failed == sums.pictures:
         raise typer.Exit(exits.code(first))
 

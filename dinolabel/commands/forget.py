@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import build, choice, console, neighbour, options, waiting, words
+from dinolabel import build, choice, console, neighbour, options, tabs, waiting, words
 from dinolabel.forgetting import crops, exports, ours, there
 from dinolabel.forgetting.forgotten import Forgotten
 from dinolabel.forgetting.mention import Mention
@@ -90,6 +90,7 @@ def _forget(settings: Settings, studio: Studio, number: int, names: list[str], f
     Forgotten(data_dir).add(number, names)  # first: whatever stops us, nobody is brought back
     taken = ours.take_out(settings, project, mention, folders)
     reached = _there(studio, number, mention)
+    tab = tabs.show_or_remove(studio, number, tabs.FORGOTTEN, reached.annotations)
     jobs = build.jobs(settings)
     told = jobs.forget(number, mention.within)
     logs = [jobs.log_of(each.id) for each in jobs.all() if each.project == number]
@@ -100,13 +101,13 @@ def _forget(settings: Settings, studio: Studio, number: int, names: list[str], f
         **taken.told(),
         "predictions": f"{reached.predictions} rewritten under the generic label",
         "files": f"{files} changed or removed, {told} jobs, {copies} copies of pictures",
-        "stays": "\n".join(_stays(reached, taken, left)),
+        "stays": "\n".join(_stays(reached, tab, taken, left)),
     }
 
 
-def _stays(reached: there.Reached, taken: ours.Taken, left: list[Path]) -> list[str]:
+def _stays(reached: there.Reached, tab: str | None, taken: ours.Taken, left: list[Path]) -> list[str]:
     tasks = ", ".join(map(str, reached.annotations[:20])) + (" and more" if len(reached.annotations) > 20 else "")
-    people = [f"what people annotated in {words.counted(len(reached.annotations), 'task')} ({tasks})"] if reached.annotations else []
+    people = [f"what people annotated in {words.counted(len(reached.annotations), 'task')} ({tasks}): {tab}"] if reached.annotations else []
     return [*people, *taken.kept, *_files(left), *UNREACHED]
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dinolabel import build, console, keyboard, neighbour, words
-from vision.errors import RequestError
+from studio.errors import StudioDenied, StudioRefused
+from vision.errors import RequestError, StudioError
 
 if TYPE_CHECKING:
     from studio.client import Person, Studio
@@ -19,6 +22,7 @@ def command(
     next_box: Annotated[str | None, typer.Option("--next", help="Key that goes to the next box, for example n.")] = None,
     submit: Annotated[str | None, typer.Option("--submit", help="Key that submits, for example space.")] = None,
     user: Annotated[list[str] | None, typer.Option("--user", help="Whose keys, by e-mail. Repeatable. Default: the token's owner.")] = None,
+    everybody: Annotated[bool, typer.Option("--everybody", help="Of all people of Label Studio's organization.")] = False,
     project: Annotated[
         int | None, typer.Option("--project", help="Refuse keys that this project's labels use. Default: all are looked at.")
     ] = None,
@@ -29,26 +33,41 @@ def command(
     Label Studio keeps keys per person: they hold in all of that person's projects, from their next page load on. `up` sets n and space
     on its own Label Studio. Digits for the names are fixed in each project's label config and need no setting.
 
+    With --everybody they are set, shown or put back for all who have a login; one who cannot be changed is named, and the others go on.
+
     Example: dinolabel hotkeys --next n --submit space --user jo@example.org
     """
     settings = neighbour.settings()
     keys = keyboard.checked({keyboard.NEXT: next_box, keyboard.SUBMIT: submit})
     if undo and keys:
         raise RequestError("--undo puts back what was; it takes no new keys.", hint="Leave out --next and --submit.")
+    if everybody and user:
+        raise RequestError("--everybody names everybody already.", hint="Leave out --user.")
     studio, data_dir = build.studio(settings), build.data_dir(settings)
-    people = _people(studio, user or [])
+    people = studio.people() if everybody else _people(studio, user or [])
     if keys:
         _look_for_collisions(studio, keys, project)
-    for person in people:
-        if undo:
-            _tell_undone(person, *keyboard.undo(studio, person, data_dir))
-        elif keys:
-            keyboard.give(studio, person, keys, data_dir)
-        _show(studio, person)
+    _go_through(studio, people, keys, data_dir, undo=undo)
     if keys:
-        console.out.print(
-            console.soft("They hold in all projects of these people, from the next page load on. Back: dinolabel hotkeys --undo")
-        )
+        back = f"dinolabel hotkeys --undo{' --everybody' if everybody else ''}"
+        console.out.print(console.soft(f"They hold in all projects of these people, from the next page load on. Back: {back}"))
+
+
+def _go_through(studio: Studio, people: Sequence[Person], keys: dict[str, str], data_dir: Path, *, undo: bool) -> None:
+    """Set or put back, and show, the keys of each. Raises StudioError when it could be done for nobody."""
+    refused: list[StudioError] = []
+    for person in people:
+        try:
+            if undo:
+                _tell_undone(person, *keyboard.undo(studio, person, data_dir))
+            elif keys:
+                keyboard.give(studio, person, keys, data_dir)
+            _show(studio, person)
+        except (StudioRefused, StudioDenied) as error:
+            refused.append(error)
+            if len(refused) == len(people):
+                raise
+            console.err.print(console.warn(f"{person.email} is left as before:"), str(error), soft_wrap=True)
 
 
 def _people(studio: Studio, emails: list[str]) -> list[Person]:

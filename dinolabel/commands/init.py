@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import build, connect, console, neighbour, options, tabs, weights, words
+from dinolabel import build, connect, console, keyboard, neighbour, options, tabs, weights, words
 from dinolabel.local import photos as folder
 from dinolabel.local.photos import Photos
 from dinolabel.local.project import import_photos
@@ -72,9 +72,12 @@ def _served(settings: Settings, photos: Photos | None, upload: bool | None) -> b
 def _make(
     settings: Settings, studio: Studio, title: str, prompts: dict[str, str], names: list[str], photos: Photos | None, served: bool
 ) -> int:
+    from studio.instructions import write_instructions
     from studio.label_config import build as label_config
 
-    project = studio.create_project(title, label_config(prompts, names))
+    xml = label_config(prompts, names)
+    told = write_instructions(xml, next_key=keyboard.USUAL[keyboard.NEXT], submit_key=keyboard.USUAL[keyboard.SUBMIT])
+    project = studio.create_project(title, xml, instruction=told)
     build.projects(settings).add(project.id, weights=weights.pair(settings), title=title, before={"model_version": ""})
     if photos is not None and served:
         with console.step("Importing the folder") as came_out:

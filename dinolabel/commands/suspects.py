@@ -10,15 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import build, choice, console, neighbour, options, words
+from dinolabel import build, choice, console, neighbour, options, tabs, words
 from dinolabel.settings import Settings
 
 if TYPE_CHECKING:
-    from studio.client import Studio
     from training.suspects import Suspect, Suspects
 
-TAB = "suspects"
-TITLE = "Suspects"
 PRINTED = 40
 
 
@@ -40,16 +37,22 @@ def command(
     settings = neighbour.settings()
     number = choice.chosen(settings, project)
     settings = build.as_attached(settings, number)
-    found = _ranked(settings, manifest or build.data_dir(settings, "exports") / str(number))
+    folder = manifest or build.data_dir(settings, "exports") / str(number)
+    found, disagreed = _ranked(settings, folder), _disagreements(folder)
     studio = build.studio_if_set(settings)
     chosen = found.top(share)
-    tab = _marked(studio, number, chosen) if mark and studio is not None else None
+    tab = other = None
+    if mark and studio is not None:
+        tab = tabs.show_or_remove(studio, number, tabs.SUSPECTS, [each.task for each in chosen])
+        other = tabs.show_or_remove(studio, number, tabs.DISAGREEMENTS, disagreed)
     address = f"{studio.url}/projects/{number}/data?task=" if studio is not None else "task "
     if as_json:
         rows = [{**asdict(each), "link": f"{address}{each.task}"} for each in chosen]
-        console.out.print_json(json.dumps({"suspects": rows, "judged": len(found.ranked), "unjudged": found.unjudged, "tab": tab}))
+        sums = {"judged": len(found.ranked), "unjudged": found.unjudged, "disagreements": len(disagreed)}
+        console.out.print_json(json.dumps({"suspects": rows, **sums, "tab": tab, "disagreements_tab": other}))
     else:
         _tell(found, chosen, address, tab)
+        _tell_disagreements(disagreed, address, other)
 
 
 def _ranked(settings: Settings, folder: Path) -> Suspects:
@@ -67,11 +70,16 @@ def _ranked(settings: Settings, folder: Path) -> Suspects:
     return suspects.rank(everything, seed=settings.seed)
 
 
-def _marked(studio: Studio, project: int, chosen: Sequence[Suspect]) -> str | None:
-    if not chosen:
-        studio.remove_tab(project, TAB)
-        return None
-    return studio.show_tasks(project, TAB, TITLE, list(dict.fromkeys(each.task for each in chosen)))
+def _disagreements(folder: Path) -> list[int]:
+    """The task of each object that people named differently, which the export left out; [] where it has no report of that."""
+    from exporters.crops import SUMMARY
+
+    try:
+        report = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return []
+    listed = report.get("conflicts") if isinstance(report, dict) else None
+    return [int(each["task"]) for each in listed or () if "region" not in each]
 
 
 def _tell(found: Suspects, chosen: Sequence[Suspect], address: str, tab: str | None) -> None:
@@ -88,3 +96,10 @@ def _tell(found: Suspects, chosen: Sequence[Suspect], address: str, tab: str | N
     console.out.print(console.soft(f"{more}{words.counted(len(chosen), 'name')} of {judged} to look at.{rest}"), soft_wrap=True)
     if tab:
         console.out.print(console.soft(f"All of them in Label Studio: {tab}"), soft_wrap=True)
+
+
+def _tell_disagreements(tasks: Sequence[int], address: str, tab: str | None) -> None:
+    if tasks:
+        count = words.counted(len(tasks), "object")
+        where = tab or words.listed([f"{address}{each}" for each in list(dict.fromkeys(tasks))[:PRINTED]])
+        console.out.print(f"People disagree about {count}, which {'is' if len(tasks) == 1 else 'are'} left out: {where}", soft_wrap=True)

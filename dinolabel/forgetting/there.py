@@ -37,7 +37,7 @@ def clean(
             if result != prediction.get("result"):
                 studio.set_prediction_result(int(prediction["id"]), [each for each in result if each is not None], task=row.id)
                 rewritten += 1
-        if (row.annotated or row.cancelled) and any(_said(each, mention) for each in studio.task(row.id).get("annotations") or []):
+        if (row.annotated or row.cancelled) and any(holds(each, mention) for each in studio.task(row.id).get("annotations") or []):
             people.append(row.id)
     return Reached(rewritten, tuple(people))
 
@@ -54,6 +54,7 @@ def _without(region: Mapping[str, Any], config: LabelConfig, mention: Mention) -
     return {**region, "value": value, **({"meta": meta} if meta else {})}
 
 
-def _said(annotation: Mapping[str, Any], mention: Mention) -> bool:
-    regions = annotation.get("result") or []
-    return any(mention.within(str(each.get("value")) + str(each.get("meta"))) for each in regions if isinstance(each, Mapping))
+def holds(annotation: Mapping[str, Any], mention: Mention) -> bool:
+    """Whether a value or a note of an annotation holds the name."""
+    held = [[each.get("value"), each.get("meta")] for each in annotation.get("result") or [] if isinstance(each, Mapping)]
+    return bool(mention.pruned(held) != held)

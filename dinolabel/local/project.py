@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dinolabel import running, tabs
+from dinolabel import keyboard, running, tabs
 from dinolabel.local.photos import PATTERN, Photos
 from vision.errors import PromptMissing, RequestError
 
@@ -98,10 +98,13 @@ def _still_there(studio: Studio, made: Made) -> Project | None:
 
 
 def _make(studio: Studio, photos: Photos, prompts: Mapping[str, str], names: Sequence[str]) -> Project:
+    from studio.instructions import write_instructions
     from studio.label_config import build
 
+    xml = build(prompts, names)
+    told = write_instructions(xml, next_key=keyboard.OURS[keyboard.NEXT], submit_key=keyboard.OURS[keyboard.SUBMIT])
     title = f"{photos.folder.name}: {', '.join(dict.fromkeys(prompts.values()))}"
-    project = studio.create_project(title[:50].ljust(3, "."), build(prompts, names), description=f"Pictures of {photos.folder}")
+    project = studio.create_project(title[:50].ljust(3, "."), xml, description=f"Pictures of {photos.folder}", instruction=told)
     tabs.make(studio, project.id)
     return project
 

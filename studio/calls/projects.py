@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.errors import ProjectMissing, StudioCutShort, StudioRefused
+from studio.instructions import renew_instructions
 from studio.wire import Wire
 from vision.errors import StudioError
 
@@ -30,6 +31,7 @@ EXPORT_IDS = 200
 class Project:
     """model_version: the version shown to labellers, a backend's title, or "" for none. show_predictions: whether any are shown.
 
+    instruction: what the editor's button Instructions shows, HTML.
     tasks, annotations, predictions: how many there are; skipped annotations do not count.
     """
 
@@ -43,6 +45,7 @@ class Project:
     tasks: int
     annotations: int = 0
     predictions: int = 0
+    instruction: str = ""
 
     @classmethod
     def of(cls, reply: Mapping[str, Any]) -> Project:
@@ -57,6 +60,7 @@ class Project:
             tasks=int(reply.get("task_number") or 0),
             annotations=int(reply.get("total_annotations_number") or 0),
             predictions=int(reply.get("total_predictions_number") or 0),
+            instruction=str(reply.get("expert_instruction") or ""),
         )
 
 
@@ -94,13 +98,17 @@ class Projects:
         more = f" and {len(found) - MOST_NAMED} older" if len(found) > MOST_NAMED else ""
         return f"{'there is' if len(found) == 1 else 'there are'}: {', '.join(shown)}{more}"
 
-    def create_project(self, title: str, label_config: str, description: str = "") -> Project:
-        """title: Label Studio wants 3 to 50 characters."""
-        body = {"title": title, "label_config": label_config, "description": description}
+    def create_project(self, title: str, label_config: str, description: str = "", *, instruction: str = "") -> Project:
+        """title: Label Studio wants 3 to 50 characters. instruction: HTML behind the editor's button; it does not open by itself."""
+        body = {"title": title, "label_config": label_config, "description": description, "expert_instruction": instruction}
         return Project.of(self.wire.json("POST", "/api/projects/", json=body))
 
     def set_label_config(self, project: int, xml: str) -> Project:
-        return Project.of(self.wire.json("PATCH", f"/api/projects/{project}/", json={"label_config": xml}))
+        """Instructions of ours follow it: they name the labels and their keys."""
+        changed = Project.of(self.wire.json("PATCH", f"/api/projects/{project}/", json={"label_config": xml}))
+        if (text := renew_instructions(changed.instruction, xml)) is not None:
+            return Project.of(self.wire.json("PATCH", f"/api/projects/{project}/", json={"expert_instruction": text}))
+        return changed
 
     def set_description(self, project: int, text: str) -> None:
         self.wire.json("PATCH", f"/api/projects/{project}/", json={"description": text})

@@ -15,9 +15,11 @@ MOST = 200  # tasks in one tab: each is a filter line in Label Studio's page
 NOBODY = 0  # no task has this id
 UNSEEN = (
     "inner_id", "completed_at", "cancelled_annotations", "total_predictions", "annotators", "annotations_results", "annotations_ids",
-    "predictions_results", "file_upload", "storage_filename", "created_at", "updated_at", "updated_by", "avg_lead_time", "draft_exists",
+    "predictions_results", "predictions_model_versions", "created_at", "updated_at", "updated_by", "avg_lead_time", "draft_exists",
 )  # fmt: skip
 """Columns that are not shown at first: with all of them the picture is off the right edge of the page (seen)."""
+UPLOADED, STORED = "file_upload", "storage_filename"
+"""Where the file's name is: of a picture that was uploaded, and of one in a storage. The other column stays empty."""
 
 
 class Tabs:
@@ -41,8 +43,7 @@ class Tabs:
         What people chose in it besides, such as columns and the size of the pictures, stays.
         """
         ours = self._ours(project, name)
-        hidden = [f"tasks:{each}" for each in UNSEEN]
-        theirs = {"hiddenColumns": {"explore": hidden, "labeling": hidden}} if ours is None else ours["data"]
+        theirs = self._columns(project) if ours is None else ours["data"]
         body = {"project": project, "data": {**theirs, **data, MARK: name}}
         if ours is None:
             number = int(self.wire.json("POST", "/api/dm/views/", json=body)["id"])
@@ -57,6 +58,13 @@ class Tabs:
         if ours is not None:
             self.wire.json("DELETE", f"/api/dm/views/{ours['id']}/")
         return ours is not None
+
+    def _columns(self, project: int) -> dict[str, Any]:
+        """The columns of a new tab: with the file's name, where the project keeps it."""
+        params = {"project": project, "page_size": 1, "fields": "all"}
+        uploaded = any(each.get(UPLOADED) for each in self.wire.json("GET", "/api/tasks", params=params)["tasks"])
+        hidden = [f"tasks:{each}" for each in (*UNSEEN, STORED if uploaded else UPLOADED)]
+        return {"hiddenColumns": {"explore": hidden, "labeling": hidden}}
 
     def _ours(self, project: int, name: str) -> dict[str, Any] | None:
         return next((each for each in self.tabs(project) if (each.get("data") or {}).get(MARK) == name), None)

@@ -17,7 +17,7 @@ RED, GREEN, BLUE = (220, 60, 50), (70, 170, 80), (60, 90, 210)
 class ScriptedDetector:
     """Finds what it is told to, and remembers what it was asked."""
 
-    name = "scripted"
+    name, weights, device, precision = "scripted", "scripted", "cpu", "float32"
     digest = "d" * 64
 
     def __init__(self, *found: Candidate) -> None:

@@ -88,7 +88,7 @@ def test_tabs_show_what_is_worth_looking_at_least_sure_first(studio: Studio, fil
     for _ in range(2):
         tabs.make(studio, project)
     made = {each["data"]["title"]: each for each in studio.tabs(project)}
-    assert len(studio.tabs(project)) == len(made) and {"To do", "Unsure", "Empty", "Suspects"} <= set(made)
+    assert len(studio.tabs(project)) == len(made) and {"To do", "Unsure", "Empty", "Done", "Suspects"} <= set(made)
 
     def listed(title: str) -> list[float]:
         data = made[title]["data"]

@@ -42,7 +42,9 @@ def test_a_tab_holds_the_tasks_it_is_given_and_leaves_everything_else(studio: St
     assert shown(studio, empty, project) == []
     assert json.dumps([studio.task(each) for each in tasks]) == json.dumps(before)
 
-    assert "tasks:created_at" in empty["data"]["hiddenColumns"]["explore"], "else the picture is off the page"
+    hidden = empty["data"]["hiddenColumns"]["explore"]
+    assert "tasks:created_at" in hidden, "else the picture is off the page"
+    assert "tasks:predictions_model_versions" in hidden and "tasks:file_upload" in hidden and "tasks:storage_filename" not in hidden
     studio.wire.json("PATCH", f"/api/dm/views/{empty['id']}/", json={"project": project, "data": {**empty["data"], "gridWidth": 3}})
     studio.show_tasks(project, "suspects", "Suspects", [])
     (kept,) = [each for each in studio.tabs(project) if each["data"].get("dinolabel")]

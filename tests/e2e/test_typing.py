@@ -84,7 +84,9 @@ def test_words_typed_are_boxes_on_this_picture_and_errors_are_read(
     before = boxes(page)
     enter(page, "dog")
     until(lambda: len(suggestions(page)) == 2, seconds=60, what=lambda: (suggestions(page), lines(page)))
-    assert suggestions(page) == [[], []] and lines(page) == ["dog"]
+    assert suggestions(page) == [[], []] and lines(page)[0] == "dog" and "“thing=dog”" in lines(page)[1]
+    label, area = page.get_by_text("jason").first.bounding_box(), page.get_by_test_id("textarea-input").bounding_box()
+    assert label is not None and area is not None and label["y"] < area["y"], "labels are pushed down by the lines of the field"
     page.screenshot(path=str(tmp_path / "typed.png"))
 
     page.get_by_text("Auto-Annotation").first.click()

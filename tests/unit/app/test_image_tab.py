@@ -90,6 +90,17 @@ def test_nothing_found_says_what_to_try(tab: ImageTab, photo: str, prompt: str, 
     assert look.picture is not None, "the picture stays"
 
 
+@pytest.mark.parametrize("weights", ["nano", "nano, 2 blocks tuned"])
+@pytest.mark.parametrize("prompt", ["cat", "bird"])
+def test_nothing_found_with_weights_that_know_no_photos_says_that_first(
+    tab: ImageTab, detector: ScriptedDetector, photo: str, weights: str, prompt: str
+) -> None:
+    detector.weights = weights
+    status = tab.look(photo, Ask(prompt, 0.95, 0.1, None)).status
+    assert status.startswith(f"`{weights}` knows drawn things only, not photos") and "--weights hub" in status
+    assert "drawn" not in tab.look(photo, Ask("cat", 0.3, 0.1, None)).status
+
+
 def test_before_there_is_anything(tab: ImageTab, photo: str, detector: ScriptedDetector) -> None:
     assert tab.again(None, Ask("cat", 0.3, 0.2, None)).status == WELCOME
     look = tab.again(photo, Ask(" . ", 0.3, 0.2, None))

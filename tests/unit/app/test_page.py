@@ -15,7 +15,8 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
 import app
-from app.page import Served, page, serve
+from app.page import Served, _header, page, serve
+from app.sight import Sight
 from tests.doubles.drawn_films import Disc, film
 from tests.doubles.scripted_models import BLUE, RED, ColourEmbedder, ScriptedDetector, colour_bundle
 from vision.cache import Cache
@@ -53,6 +54,13 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("photos") / "photo.png"
     picture.save(path)
     return path
+
+
+@pytest.mark.parametrize(("weights", "told"), [("nano", True), ("org/rf-detr-nano", False), ("scripted", False)])
+def test_the_head_of_the_page_says_what_the_weights_cannot_do(weights: str, told: bool) -> None:
+    detector = ScriptedDetector()
+    detector.weights = weights
+    assert ("knows drawn things only, not photos" in _header(Sight.of(Pipeline(detector)))) is told
 
 
 def test_a_picture_and_words_give_boxes(client: Client, photo: Path) -> None:

@@ -68,9 +68,29 @@ def lines(result: dict[str, Any]) -> list[str]:
 
 def test_boxes_come_for_the_words_and_the_line_stays(desk: Desk) -> None:
     result = desk.type("coloured thing", "dog")
-    assert (boxes(result), lines(result)) == ([[], []], ["dog"])
+    assert (boxes(result), lines(result)[0]) == ([[], []], "dog")
     assert {each["meta"]["text"][0].split(" 0")[0] for each in result["result"] if "meta" in each} == {"dog"}
     assert boxes(desk.type("dog", "coloured thing")) == [["thing"], ["thing"]]
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("dog", "“thing=dog”"),
+        ("dog, red cat", "“thing=dog, red cat”"),
+        ("coloured thing", None),
+        ("thing=dog", None),
+    ],
+)
+def test_boxes_without_a_label_come_with_the_way_to_one(desk: Desk, words: str, offered: str | None) -> None:
+    result = desk.type(words)
+    said = lines(result)[1:]
+    assert bool(said) is (offered is not None) is ([] in boxes(result))
+    if offered is not None:
+        (line,) = said
+        assert line.startswith(SIGN) and offered in line and "key" in line
+        meant = desk.type(*lines(result), offered.strip("“”"))
+        assert set(map(tuple, boxes(meant))) == {("thing",)} and lines(meant) == [offered.strip("“”")]
 
 
 def test_ids_are_new_each_time_for_a_repeated_one_would_overwrite_an_accepted_box(desk: Desk) -> None:

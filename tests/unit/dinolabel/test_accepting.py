@@ -44,8 +44,14 @@ def test_it_is_unverified_for_ever(parent: int | None) -> None:
     annotation = {"id": 3, "result": result, "parent_prediction": parent, "lead_time": None, "was_cancelled": False, "prediction": made}
     task = {"id": 1, "data": {"image": "x"}, "annotations": [annotation]}
     assert [each.verdict for each in judge(task, LabelConfig.parse(CONFIG))] == ["unverified"]
-    assert result[0]["meta"]["text"][-1] == "accepted by dinolabel: v.1 ≥ 0.9"
+    assert result[0]["meta"]["text"] == ["coloured thing 0.95\n", "accepted by dinolabel: v.1 ≥ 0.9\n"]
     assert accepting.ours(annotation)
+
+
+@pytest.mark.parametrize("text", [["coloured thing 0.95"], "coloured thing 0.95", ["coloured thing 0.95\n"]])
+def test_notes_of_any_age_stay_whole_and_on_lines_of_their_own(text: list[str] | str) -> None:
+    (region,) = accepting.marked([{**prediction(0.95)["result"][0], "meta": {"text": text}}], 0.9, VERSION)
+    assert "".join(region["meta"]["text"]) == "coloured thing 0.95\naccepted by dinolabel: v.1 ≥ 0.9\n"
 
 
 @pytest.mark.parametrize("touched", [{"lead_time": 2.0}, {"result": []}])

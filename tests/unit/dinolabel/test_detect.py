@@ -68,6 +68,20 @@ def test_json_has_the_schema_it_promises(photos: Path, capsys: pytest.CaptureFix
     assert "Look for cat, dog and puppy in 4 pictures" in printed.err
 
 
+@pytest.mark.parametrize(
+    ("chosen", "threshold", "said"),
+    [(["--weights", "nano"], "0.99", True), ([], "0.99", False)],
+)
+def test_nothing_found_by_weights_that_know_no_photos_says_so(
+    photos: Path, capsys: pytest.CaptureFixture[str], chosen: list[str], threshold: str, said: bool
+) -> None:
+    ask = ["--prompt", "cat", "--text-threshold", "0", "--box-threshold", threshold]
+    assert run(["detect", str(photos), *ask, *chosen]) == 0
+    plan, _, end = capsys.readouterr().err.partition("Loaded")
+    assert ("nano (embedded, knows drawn things only, not photos" in " ".join(plan.split())) is bool(chosen)
+    assert ("nano knows drawn things only, not photos" in end and "--weights hub" in end) is said
+
+
 def test_how_a_picture_was_read_is_said(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first, *more = (PIL.Image.new("RGB", (160, 120), colour) for colour in ("red", "green", "blue"))
     first.save(photos / "scan.tif", save_all=True, append_images=more)

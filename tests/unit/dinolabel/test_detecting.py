@@ -53,6 +53,16 @@ def photos(folder: Path, count: int, *, size: tuple[int, int] = (160, 120)) -> P
     return folder
 
 
+@pytest.mark.parametrize(
+    ("boxes", "failed", "mostly"),
+    [([0, 0], 0, True), ([0, 3], 0, True), ([0, 1, 1], 0, False), ([1], 0, False), ([0, 0, 5], 1, True), ([], 2, False), ([], 0, False)],
+)
+def test_pictures_without_a_box_are_counted_beside_those_that_failed(boxes: list[int], failed: int, mostly: bool) -> None:
+    entries = [{"file": "a", "found": [{}] * each} for each in boxes] + [{"file": "b", "error": "x", "hint": ""}] * failed
+    sums = findings.Sums.of(entries)
+    assert (sums.empty, sums.mostly_empty) == (boxes.count(0), mostly)
+
+
 def documented(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     assert run([*arguments, "--json"]) == 0
     return dict(json.loads(capsys.readouterr().out))

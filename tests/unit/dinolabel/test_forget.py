@@ -46,6 +46,16 @@ class Studio(ScriptedStudio):
     def set_label_config(self, project: int, xml: str) -> None:
         self.set(project, label_config=xml)
 
+    tab: tuple[str, list[int]] | None = None
+
+    def show_tasks(self, project: int, name: str, title: str, tasks: Sequence[int]) -> str:
+        self.tab = (title, list(tasks))
+        return f"{self.url}/projects/{project}/data?tab=7"
+
+    def remove_tab(self, project: int, name: str) -> bool:
+        self.tab = None
+        return True
+
 
 class Place:
     """A data folder in which three people were learnt twice, one training refused, and Label Studio beside it."""
@@ -146,6 +156,7 @@ def test_no_file_holds_the_name_the_pixels_or_an_embedding(place: Place, capsys:
         assert content not in place.pixels.values(), path
     assert not (place.data / "media").exists()
     assert place.data.joinpath("exports", str(place.project), "manifest.jsonl").read_text().count("lacy") == 24  # the others stay
+    assert place.studio.tab == ("Forgotten", [place.tasks[0]]) and "data?tab=7" in printed
     assert f"({place.tasks[0]})" in printed and "annotated in 1 task" in printed and "pictures themselves" in printed
 
 

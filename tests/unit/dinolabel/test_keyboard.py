@@ -13,6 +13,7 @@ from dinolabel import __main__ as main
 from dinolabel import build, console, keyboard
 from dinolabel.keyboard import NEXT, OURS, SUBMIT, USUAL
 from studio.client import Person
+from studio.errors import StudioDenied
 from tests.doubles.scripted_studio import CONFIG
 from vision.errors import RequestError
 
@@ -133,6 +134,33 @@ def test_the_command_sets_shows_and_puts_back(typed: Any) -> None:
     assert "jo@example.org: n next box, space submit" in said and "In project 2, P2, n is the key of “lacy”" in said
     assert "alt+. next box" in typed("--undo", "--user", "jo@example.org")[1]
     assert keeper.keys[3] == {}
+
+
+def test_everybody_gets_them_and_everybody_gets_theirs_back(typed: Any) -> None:
+    code, said, keeper = typed("--next", "m", "--everybody")
+    assert (code, {person: keys[NEXT]["key"] for person, keys in keeper.keys.items()}) == (0, {1: "m", 3: "m"})
+    assert "hotkeys --undo --everybody" in said and said.count("m next box") == 2
+    assert typed("--everybody")[1].count("m next box") == 2
+    code, said, keeper = typed("--undo", "--everybody")
+    assert (code, keeper.keys) == (0, {1: {}, 3: {}}) and said.count("alt+. next box") == 2
+    code, said, keeper = typed("--next", "m", "--everybody", "--user", "jo@example.org")
+    assert (code, keeper.keys) == (2, {1: {}, 3: {}}) and "--user" in said
+
+
+@pytest.mark.parametrize(("denied", "code", "changed"), [({1}, 0, {3}), ({3}, 0, {1}), ({1, 3}, 5, set())])
+def test_whose_keys_may_not_be_set_costs_the_others_nothing(typed: Any, denied: set[int], code: int, changed: set[int]) -> None:
+    keeper = typed()[2]
+    set_hotkeys = keeper.set_hotkeys
+
+    def refuse(person: int, keys: Mapping[str, Any]) -> None:
+        if person in denied:
+            raise StudioDenied("The token's owner may not do this.")
+        set_hotkeys(person, keys)
+
+    keeper.set_hotkeys = refuse
+    ended, said, _ = typed("--next", "m", "--everybody")
+    assert ended == code and {person for person, keys in keeper.keys.items() if keys} == changed
+    assert all(f"{each.email} is left as before" in said for each in (ME, JO) if each.id in denied and changed)
 
 
 def test_the_command_refuses_what_would_cost_a_label_its_key(typed: Any) -> None:

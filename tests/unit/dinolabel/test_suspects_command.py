@@ -13,6 +13,8 @@ from dinolabel.__main__ import run
 from tests.blobs import KnownOnly, World
 from vision.cache import Cache
 
+NAMED = ["Felix", "Tom"]
+
 
 class Board:
     """What the command may touch of Label Studio: one tab."""
@@ -20,15 +22,18 @@ class Board:
     url = "http://studio.test"
 
     def __init__(self) -> None:
-        self.tab: list[int] | None = None
+        self.tabs: dict[str, list[int]] = {}
+
+    @property
+    def tab(self) -> list[int] | None:
+        return self.tabs.get("suspects")
 
     def show_tasks(self, project: int, name: str, title: str, tasks: Sequence[int]) -> str:
-        self.tab = list(tasks)
-        return f"{self.url}/projects/{project}/data?tab=7"
+        self.tabs[name] = list(tasks)
+        return f"{self.url}/projects/{project}/data?tab={8 if title == 'Disagreements' else 7}"
 
     def remove_tab(self, project: int, name: str) -> bool:
-        self.tab = None
-        return True
+        return self.tabs.pop(name, None) is not None
 
 
 @pytest.fixture
@@ -64,10 +69,42 @@ def test_the_wrong_one_is_printed_with_its_link_and_in_the_tab(board: Board, tmp
 
 def test_when_nothing_looks_wrong_the_tab_goes(board: Board, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     export(tmp_path, wrong=None)
-    board.tab = [1]
+    board.tabs = {"suspects": [1], "disagreements": [1]}
     assert run(["suspects", "--project", "1"]) == 0
     assert "No name looks wrong among 20 approved boxes." in capsys.readouterr().out
-    assert board.tab is None
+    assert board.tabs == {}
+
+
+@pytest.mark.parametrize(
+    ("report", "tasks", "said"),
+    [
+        (
+            {"conflicts": [{"task": 6, "labels": NAMED}, {"task": 6, "labels": NAMED}]},
+            [6],
+            "about 2 objects, which are left out",
+        ),
+        (
+            {"conflicts": [{"task": 9, "labels": NAMED}, {"task": 7, "labels": NAMED, "region": "r"}]},
+            [9],
+            "about 1 object, which is",
+        ),
+        ({"conflicts": [{"task": 7, "labels": NAMED, "region": "r"}]}, None, ""),  # one box with two names: nobody disagrees
+        ({"conflicts": []}, None, ""),
+        ({}, None, ""),
+        ([], None, ""),
+    ],
+)
+def test_disagreements_have_a_tab_and_a_sentence(
+    board: Board, tmp_path: Path, capsys: pytest.CaptureFixture[str], report: object, tasks: list[int] | None, said: str
+) -> None:
+    export(tmp_path, wrong=None)
+    (tmp_path / "exports" / "1" / "report.json").write_text(json.dumps(report))
+    assert run(["suspects", "--project", "1"]) == 0
+    printed = capsys.readouterr().out
+    assert board.tabs.get("disagreements") == tasks and ("disagree" in printed) is bool(said)
+    assert said in printed and ("data?tab=8" in printed) is bool(said)
+    assert run(["suspects", "--project", "1", "--no-mark"]) == 0
+    assert not tasks or f"data?task={tasks[0]}" in capsys.readouterr().out
 
 
 def test_without_an_export_it_says_how_to_make_one(board: Board, capsys: pytest.CaptureFixture[str]) -> None:

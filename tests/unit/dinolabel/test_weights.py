@@ -6,6 +6,8 @@ import pytest
 
 from dinolabel import weights
 from dinolabel.settings import Settings
+from vision.errors import WeightsMissing
+from vision.hub import ways_out
 from vision.weights import WeightsLocation
 
 
@@ -29,7 +31,7 @@ def found(hub: Path, name: str) -> WeightsLocation:
 def test_embedded(hub: Path) -> None:
     assert not found(hub, "nano").here
     put(hub / "nano" / "detector", 18_000_000)
-    assert weights.described(found(hub, "nano")) == "nano (embedded, for trying out, 18 MB)"
+    assert weights.described(found(hub, "nano")) == "nano (embedded, knows drawn things only, not photos, 18 MB)"
 
 
 @pytest.mark.parametrize("place", ["models/org/name", "models/org--name", "models/name"])
@@ -65,6 +67,22 @@ def test_what_the_hub_gave_before(hub: Path) -> None:
 def test_an_interrupted_download_is_not_here(hub: Path) -> None:
     (hub / "hub" / "models--org--name" / "snapshots" / "abc").mkdir(parents=True)
     assert not found(hub, "org/name").here
+
+
+def test_without_a_hub_one_command_fetches_all_that_is_missing(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(location: WeightsLocation) -> WeightsLocation:
+        raise WeightsMissing(f"{location.name} cannot be had.", hint=ways_out(location.name))
+
+    monkeypatch.setattr(weights, "obtain", refuse)
+    with pytest.raises(WeightsMissing) as caught:
+        weights.fetch(Settings())
+    fetching, folder, nano = caught.value.hint.splitlines()[1:]
+    assert "`dinolabel models fetch IDEA-Research/grounding-dino-tiny facebook/dinov2-small --to weights`" in fetching
+    assert "`export DINOLABEL_MODELS_DIR=weights`" in folder and "`--weights nano`" in nano
+    put(hub / "models" / "grounding-dino-tiny")
+    with pytest.raises(WeightsMissing) as caught:
+        weights.fetch(Settings(models_dir=hub / "models"))
+    assert "fetch facebook/dinov2-small --to" in caught.value.hint
 
 
 def test_the_plan_says_how_much_comes(hub: Path) -> None:

@@ -104,7 +104,7 @@ def test_imported_boxes_are_approved_and_say_where_they_are_from(shelf: Shelf, t
     task = next(each for each in shelf.rows.values() if "3-3" in each["data"]["image"])
     assert [each.verdict for each in judge(task, world.config)] == ["approved", "approved"]
     notes = [each["meta"]["text"][0] for each in task["annotations"][0]["result"]]
-    assert notes == [f"imported from yolo: yolo, 3-3.txt line {number}" for number in (1, 2)]
+    assert notes == [f"imported from yolo: yolo, 3-3.txt line {number}\n" for number in (1, 2)]
     effort = Effort()
     effort.add(task, world.config)
     assert (effort.imported, effort.answers) == (1, [])  # nobody's work

@@ -73,6 +73,7 @@ def test_people_can_type_once_it_is_there() -> None:
     changed = with_typing(XML)
     assert lets_type(changed) and LabelConfig.parse(changed) == LabelConfig.parse(XML)
     assert changed.index("<TextArea") < changed.index("<Number") < changed.index("<Image") < changed.index("<RectangleLabels")
+    assert 'size="6" style="font-size: 14px' in changed, "Label Studio's smallest heading is larger than all else"
     begin, end = changed.index("<View style"), changed.index("<Image")
     assert changed[:begin] + changed[end:] == XML
     with pytest.raises(LabelConfigError, match="box_threshold"):

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from studio.adopting import with_typing
 from studio.label_config import LabelConfig, build, hotkeys, with_name
 from vision.errors import LabelConfigError, PromptMissing
 from vision.types import Box, Detection, Named, Nothing, Unknown
@@ -225,6 +226,16 @@ def test_build_gives_fixed_keys_and_parses_to_what_was_asked() -> None:
     parsed = LabelConfig.parse(xml)
     assert (parsed.learnt, parsed.generic) == (("jason", "lacy"), ("face", "dog"))
     assert parsed.prompt_map == {"human face": "face", "head": "face", "dog": "dog"}
+
+
+@pytest.mark.parametrize("title", [None, "Cats & dogs"])
+def test_built_labels_stand_above_the_picture_and_boxes_cannot_be_turned(title: str | None) -> None:
+    xml = build({"human face": "face"}, ["jason"], title=title)
+    typed = with_typing(xml)
+    for each in (xml, typed, with_name(typed, "maria")):
+        assert 0 < each.index("<RectangleLabels") < each.index("</RectangleLabels>") < each.index("<Image")
+        assert each.count('canRotate="false"') == 1
+    assert typed.index("</RectangleLabels>") < typed.index("<TextArea"), "lines in the field would push the labels down"
 
 
 def test_no_built_hotkey_is_given_twice_or_is_the_cycling_or_submitting_key() -> None:

@@ -45,7 +45,7 @@ def test_one_region_in_full() -> None:
         "image_rotation": 0,
         "score": 0.91,
         "value": {"x": 10, "y": 10, "width": 20, "height": 50, "rotation": 0, "rectanglelabels": ["jason"]},
-        "meta": {"text": ["human face 0.83"]},
+        "meta": {"text": ["human face 0.83\n"]},
     }
 
 
@@ -62,7 +62,7 @@ def test_one_region_in_full() -> None:
 def test_what_an_answer_is_sent_as(answer: Answer | None, label: str, score: float, note: list[str]) -> None:
     (region,) = result(seen((0, 0, 50, 50), answer=answer))
     assert region["value"]["rectanglelabels"] == [label]
-    assert (region["score"], region["meta"]["text"]) == (score, note)
+    assert (region["score"], region["meta"]["text"]) == (score, [f"{each}\n" for each in note])
 
 
 @pytest.mark.parametrize(
@@ -207,4 +207,4 @@ def test_a_region_says_which_approved_boxes_it_leans_on() -> None:
     because = (Alike("12/3/r/person", "jason", 0.07), Alike("40/9/q/detector", "jason", 0.25))
     found = Detection(Box(10, 10, 60, 60), "human face", 0.8, Named("jason", 0.91, because))
     (region,) = to_result([found], LabelConfig.parse(build({"human face": "face"}, ["jason"])), width=200, height=100, task=1, version="v")
-    assert region["meta"]["text"] == ["human face 0.80", "most like task 12 (0.93), task 40 (0.75)"]
+    assert region["meta"]["text"] == ["human face 0.80\n", "most like task 12 (0.93), task 40 (0.75)\n"]

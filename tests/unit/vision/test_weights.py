@@ -133,7 +133,14 @@ def test_offline_is_respected(tmp_path: Path) -> None:
 def test_a_hub_that_is_away_is_found_out_quickly(tmp_path: Path) -> None:
     said, _ = ask("org/name", tmp_path, HF_ENDPOINT="http://127.0.0.1:9")
     assert "MISSING The weights org/name are not on this machine and cannot be had from the hub" in said
-    assert "Three ways out" in said
+    assert "hub: Connection refused." in said and "Errno" not in said
+    for command in ("dinolabel models fetch org/name --to weights", "export DINOLABEL_MODELS_DIR=weights", "--weights nano"):
+        assert f"`{command}`" in said
+
+
+def test_a_hub_whose_name_is_not_found_is_said_in_words(tmp_path: Path) -> None:
+    said, _ = ask("org/name", tmp_path, HF_ENDPOINT="http://hub.invalid")
+    assert "hub: its address is not found. Is there a network?" in said and "Errno" not in said
 
 
 def test_a_hub_that_never_answers_is_given_up(tmp_path: Path) -> None:
