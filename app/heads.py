@@ -132,7 +132,7 @@ def _height(share: float) -> float:
 
 
 def _whisker(x: float, metrics: Mapping[str, Any]) -> str:
-    interval = metrics.get("macro_f1_interval")
+    interval = figures.interval(metrics, "macro_f1")
     if not interval:
         return ""
     return f'<line class="interval" x1="{x:.1f}" x2="{x:.1f}" y1="{_height(interval[0])}" y2="{_height(interval[1])}"/>'

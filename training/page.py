@@ -11,7 +11,7 @@ from html import escape
 from typing import Any
 
 from vision.bundle import UNKNOWN_LABEL
-from vision.figures import measured
+from vision.figures import kept, measured
 
 UNNAMED = UNKNOWN_LABEL
 
@@ -66,8 +66,7 @@ def _scores(candidate: Mapping[str, Any] | None, current: Mapping[str, Any] | No
     header = ("", "candidate", *(["current"] if current else []))
     rows: list[tuple[str, ...]] = [(words, *values) for words, values in measured(candidate, *([current] if current else []))]
     if candidate["unknown"]:
-        kept = (_kept(each) for each in (candidate, current) if each)
-        rows.append(("unknown objects left unnamed", *kept))
+        rows.append(("unknown objects left unnamed", *(kept(each) for each in (candidate, current) if each)))
     return _rows(rows, header=header)
 
 
@@ -81,10 +80,6 @@ def _labels(candidate: Mapping[str, Any] | None, objects: Mapping[str, int]) -> 
         figures = (str(score["objects"]), f"{score['recall']:.2f}", f"{score['precision']:.2f}") if score and seen else ("0", "–", "–")
         rows.append((label, str(objects.get(label, 0)), *figures))
     return _rows(rows, header=header)
-
-
-def _kept(metrics: Mapping[str, Any]) -> str:
-    return f"{metrics['unknown']['kept']:.2f} of {metrics['unknown']['objects']}" if metrics["unknown"] else "–"
 
 
 def _advice(receipt: Mapping[str, Any]) -> str:

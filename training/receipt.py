@@ -18,7 +18,7 @@ from training.features import Features
 from training.gate import Decision, News
 from training.judge import Current, Trial
 from training.manifest import Manifest
-from training.paired import difference
+from training.paired import Difference, difference, told
 from training.samples import Samples
 from vision.bundle import Bundle
 
@@ -93,9 +93,14 @@ def _judged(trial: Trial, *, seed: int) -> dict[str, Any]:
         "basis": trial.basis,
         "candidate": candidate.metrics() if candidate else None,
         "current": compared.metrics() if compared else None,
-        "macro_f1_difference": {key: round(value, 4) for key, value in vars(found).items()} if found else None,
+        "macro_f1_difference": _difference(found, candidate) if found is not None and candidate is not None else None,
         "reliability": [[round(said, 4), round(was, 4), count] for said, was, count in candidate.reliability] if candidate else [],
     }
+
+
+def _difference(found: Difference, candidate: Report) -> dict[str, float]:
+    low, high = told(found, candidate)
+    return {key: round(value, 4) for key, value in (vars(found) | {"low": low, "high": high}).items()}
 
 
 def _learning(trial: Trial, bundle: Bundle) -> dict[str, Any]:
