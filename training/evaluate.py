@@ -52,6 +52,21 @@ class UnknownScore:
 
 
 @dataclass(frozen=True)
+class Outcome:
+    """What was answered on one object. truth: its name, None for none of the names. answer: the name a person would see, if any."""
+
+    id: str
+    truth: str | None
+    answer: str | None
+    confidence: float
+
+    @property
+    def wrong(self) -> bool:
+        """Another name, or none where there is one; a stranger with a name."""
+        return self.truth != self.answer
+
+
+@dataclass(frozen=True)
 class Report:
     """What a head does on objects it has not seen.
 
@@ -81,6 +96,7 @@ class Report:
     ece_interval: Interval
     reliability: tuple[tuple[float, float, int], ...]
     unknown: UnknownScore | None
+    outcomes: tuple[Outcome, ...] = field(default=(), repr=False)
 
     @property
     def table(self) -> Counts:
@@ -115,11 +131,12 @@ def report(
     groups: Sequence[str],
     labels: Sequence[str],
     distances: Floats | None = None,
+    ids: Sequence[str] = (),
     seed: int = 0,
 ) -> Report:
     """Score answers against the truth (UNKNOWN for none of the names), one entry an object; groups keep correlated objects together.
 
-    distances: (N,) to the nearest name, to say how well they tell the unknown.
+    distances: (N,) to the nearest name, to say how well they tell the unknown. ids: of the objects, for the report's outcomes.
     A truth that `labels` lacks cannot be answered right: it counts as an object of its own label all the same.
     Raises ValueError when the lengths differ or there is no named object.
     """
@@ -155,6 +172,10 @@ def report(
         ece_interval=ece_interval,
         reliability=reliability,
         unknown=_unknown(table, truth, distances),
+        outcomes=tuple(
+            Outcome(each, true, named(answer), answer.confidence)
+            for each, true, answer in zip(ids, truth if ids else (), answers if ids else (), strict=True)
+        ),
     )
 
 

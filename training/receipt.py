@@ -15,6 +15,7 @@ from training import alike, fit, growth, page, pictures
 from training.compete import Choice
 from training.evaluate import Report
 from training.features import Features
+from training.gallery import Gallery
 from training.gate import Decision, News
 from training.judge import Current, Trial
 from training.manifest import Manifest
@@ -32,19 +33,21 @@ NOTE = (
 APART = "What a person set apart to test on has taught neither the judged head nor the published one: both have learnt from the rest."
 
 
-def write(folder: Path, receipt: Mapping[str, Any], report: Report | None) -> Path:
+def write(folder: Path, receipt: Mapping[str, Any], report: Report | None, shown: Gallery = page.NO_PICTURES) -> Path:
     """Write the files (no picture when nothing could be judged) into a folder, made when missing; the JSON's path."""
     folder.mkdir(parents=True, exist_ok=True)
-    drawn: dict[str, bytes] = {}
+    plots: dict[str, bytes] = {}
     if report is not None:
-        drawn["confusion"] = pictures.confusion_png(report.table, report.labels)
         learning = receipt.get("learning", {})
-        drawn["reliability and learning curve"] = pictures.curves_png(
-            report.reliability, learning.get("curve", []), why_none=learning.get("why_none") or ""
-        )
-        for name, picture in zip((PICTURE, CURVES), drawn.values(), strict=True):
-            (folder / name).write_bytes(picture)
-    (folder / PAGE).write_text(page.page(receipt, drawn), encoding="utf-8")
+        points, why_none = learning.get("curve", []), learning.get("why_none") or ""
+        plots = {
+            "Which names are taken for which": pictures.confusion_png(report.table, report.labels),
+            "Is its confidence honest?": pictures.reliability_png(report.reliability),
+            "What more crops brought": pictures.learning_png(points, why_none=why_none),
+        }
+        (folder / PICTURE).write_bytes(plots["Which names are taken for which"])
+        (folder / CURVES).write_bytes(pictures.curves_png(report.reliability, points, why_none=why_none))
+    (folder / PAGE).write_text(page.page(receipt, plots, shown), encoding="utf-8")
     path = folder / JSON
     path.write_text(json.dumps(receipt, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return path
