@@ -62,8 +62,10 @@ class HeadsTab:
         if not path.is_file():
             return "<p>This head was published without a receipt.</p>"
         page = html.escape(path.read_text(encoding="utf-8"), quote=True)
-        # Same origin, so that the page may measure it (FIT); no scripts, forms or links out of it, whatever a label says.
-        return f'<iframe class="receipt" title="Receipt of {html.escape(head)}" sandbox="allow-same-origin" srcdoc="{page}"></iframe>'
+        # Same origin, so that the page may measure it (FIT); no scripts and no forms, whatever a label says. A task opens in a window
+        # of its own, where Label Studio needs its scripts.
+        sandbox = "allow-same-origin allow-popups allow-popups-to-escape-sandbox"
+        return f'<iframe class="receipt" title="Receipt of {html.escape(head)}" sandbox="{sandbox}" srcdoc="{page}"></iframe>'
 
     def compare(self, project: str | None, one: str | None, other: str | None) -> list[list[str]]:
         """Rows of what, one, other, difference. Raises RequestError when a head is not there."""
@@ -132,7 +134,7 @@ def _height(share: float) -> float:
 
 
 def _whisker(x: float, metrics: Mapping[str, Any]) -> str:
-    interval = metrics.get("macro_f1_interval")
+    interval = figures.interval(metrics, "macro_f1")
     if not interval:
         return ""
     return f'<line class="interval" x1="{x:.1f}" x2="{x:.1f}" y1="{_height(interval[0])}" y2="{_height(interval[1])}"/>'

@@ -20,7 +20,9 @@ FIT = """() => document.addEventListener('load', ({ target: frame }) => {
     const height = frame.contentDocument.documentElement.getBoundingClientRect().height;
     if (height) frame.style.height = Math.ceil(height) + 2 + 'px';
   };
-  new ResizeObserver(fit).observe(frame);
+  const watch = new ResizeObserver(fit);
+  watch.observe(frame);
+  watch.observe(frame.contentDocument.documentElement); // its details open and close
 }, true)"""
 """A receipt is as high as what it says: it is read by scrolling the page, which needs no mouse."""
 WHEN = "Label Studio shows it as soon as every task has its boxes: the backend sees to that."

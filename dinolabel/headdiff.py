@@ -47,8 +47,11 @@ def on_the_same(receipt: Mapping[str, Any], before_id: str) -> str | None:
     if not found or (receipt.get("changed") or {}).get("since") != before_id:
         return None
     change = found["candidate"] - found["current"]
-    interval = f"95 % interval {found['low']:+.2f} to {found['high']:+.2f}"
-    return f"{FIGURES['macro_f1']} {found['current']:.2f} → {found['candidate']:.2f} ({change:+.2f}, {interval})"
+    candidate = receipt["judged"].get("candidate") or FIGURES
+    figure = FIGURES["macro_f1"] if "macro_f1" in candidate else "F1"  # of a single name there is no mean
+    # earlier receipts have one without width where both heads answer alike: that is none
+    interval = f", 95 % interval {found['low']:+.2f} to {found['high']:+.2f}" if found["low"] < found["high"] else ""
+    return f"{figure} {found['current']:.2f} → {found['candidate']:.2f} ({change:+.2f}{interval})"
 
 
 def looks_at(bundle: Bundle) -> str:

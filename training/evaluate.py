@@ -5,7 +5,7 @@ Knows answers and the truth; nothing of heads, embeddings or files.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -13,15 +13,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from training import intervals
+from vision.figures import FIGURES
 from vision.types import Answer, Named, Unknown
 
 UNKNOWN = None  # the truth of a crop that has none of the names
 RESAMPLES = 1000  # bootstrap resamples: the ends of a 95 % interval move by less than a hundredth from seed to seed
-COVERAGE = 0.95  # of the intervals
 BINS = 10  # of the reliability table, as in Guo et al. 2017
 
 Counts = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,21 @@ class UnknownScore:
 
 
 @dataclass(frozen=True)
+class Outcome:
+    """What was answered on one object. truth: its name, None for none of the names. answer: the name a person would see, if any."""
+
+    id: str
+    truth: str | None
+    answer: str | None
+    confidence: float
+
+    @property
+    def wrong(self) -> bool:
+        """Another name, or none where there is one; a stranger with a name."""
+        return self.truth != self.answer
+
+
+@dataclass(frozen=True)
 class Report:
     """What a head does on objects it has not seen.
 
@@ -57,7 +74,8 @@ class Report:
     confusion: one (L + 1, L + 1) table a group; rows are the truth, columns the answer, in the order of `labels`, last is unknown.
     accuracy: right names among all named objects, an abstention is wrong. coverage: share that got a name.
     accuracy_named: right names among those that got one. macro_f1: mean over the labels that were seen held out.
-    ece: expected calibration error of the best guess's confidence over named objects, 10 equal bins. Intervals: 95 %, groups resampled.
+    ece: expected calibration error of the best guess's confidence over named objects, 10 equal bins.
+    The intervals are for people, 95 %, never without width (training.intervals); the gate resamples by itself.
     """
 
     labels: tuple[str, ...]
@@ -68,34 +86,42 @@ class Report:
     accuracy: float
     coverage: float
     accuracy_named: float
+    accuracy_interval: Interval
+    coverage_interval: Interval
+    accuracy_named_interval: Interval
     macro_f1: float
-    macro_f1_interval: tuple[float, float]
+    macro_f1_interval: Interval
     per_label: Mapping[str, LabelScore]
     ece: float
-    ece_interval: tuple[float, float]
+    ece_interval: Interval
     reliability: tuple[tuple[float, float, int], ...]
     unknown: UnknownScore | None
+    outcomes: tuple[Outcome, ...] = field(default=(), repr=False)
 
     @property
     def table(self) -> Counts:
         """(L + 1, L + 1) over all groups."""
         return np.asarray(self.confusion.sum(axis=0), dtype=np.int64)
 
+    @property
+    def seen(self) -> frozenset[str]:
+        """Labels with a held-out object: what macro-F1 is the mean over."""
+        return frozenset(label for label, score in self.per_label.items() if score.objects)
+
     def metrics(self) -> dict[str, Any]:
-        """Plain numbers for bundle, receipt and page."""
+        """Plain numbers for bundle, receipt and page; no macro-F1 of a head with a single name, which has no mean."""
+        shown = [figure for figure in FIGURES if figure != "macro_f1" or len(self.known) > 1]
         return {
             "objects": self.objects,
             "groups": len(self.groups),
-            "accuracy": round(self.accuracy, 4),
-            "coverage": round(self.coverage, 4),
-            "accuracy_named": round(self.accuracy_named, 4),
-            "macro_f1": round(self.macro_f1, 4),
-            "macro_f1_interval": [round(each, 4) for each in self.macro_f1_interval],
-            "ece": round(self.ece, 4),
-            "ece_interval": [round(each, 4) for each in self.ece_interval],
+            **{key: value for figure in shown for key, value in self._figure(figure)},
             "per_label": {label: _rounded(asdict(score)) for label, score in self.per_label.items()},
             "unknown": _rounded(asdict(self.unknown)) if self.unknown else None,
         }
+
+    def _figure(self, key: str) -> Iterator[tuple[str, Any]]:
+        yield key, round(getattr(self, key), 4)
+        yield f"{key}_interval", [round(each, 4) for each in getattr(self, f"{key}_interval")]
 
 
 def report(
@@ -105,11 +131,12 @@ def report(
     groups: Sequence[str],
     labels: Sequence[str],
     distances: Floats | None = None,
+    ids: Sequence[str] = (),
     seed: int = 0,
 ) -> Report:
     """Score answers against the truth (UNKNOWN for none of the names), one entry an object; groups keep correlated objects together.
 
-    distances: (N,) to the nearest name, to say how well they tell the unknown.
+    distances: (N,) to the nearest name, to say how well they tell the unknown. ids: of the objects, for the report's outcomes.
     A truth that `labels` lacks cannot be answered right: it counts as an object of its own label all the same.
     Raises ValueError when the lengths differ or there is no named object.
     """
@@ -123,6 +150,8 @@ def report(
     table = confusion.sum(axis=0)
     known, right = int(table[:-1].sum()), int(np.trace(table[:-1, :-1]))
     covered = int(table[:-1, :-1].sum())
+    weights = drawn(len(order), seed)
+    asked, given, hits = (each.astype(np.float64) for each in _counts(confusion))
     ece, ece_interval, reliability = calibration(truth, answers, groups=groups, seed=seed)
     return Report(
         labels=names,
@@ -133,13 +162,20 @@ def report(
         accuracy=right / known,
         coverage=covered / known,
         accuracy_named=right / covered if covered else 0.0,
+        accuracy_interval=intervals.of_share(hits, asked, weights),
+        coverage_interval=intervals.of_share(given, asked, weights),
+        accuracy_named_interval=intervals.of_share(hits, given, weights),
         macro_f1=float(macro_f1(table[None])[0]),
-        macro_f1_interval=interval(resampled_f1(confusion, seed=seed)),
+        macro_f1_interval=macro_f1_interval(confusion, seed=seed),
         per_label=_per_label(names, table, confusion),
         ece=ece,
         ece_interval=ece_interval,
         reliability=reliability,
         unknown=_unknown(table, truth, distances),
+        outcomes=tuple(
+            Outcome(each, true, named(answer), answer.confidence)
+            for each, true, answer in zip(ids, truth if ids else (), answers if ids else (), strict=True)
+        ),
     )
 
 
@@ -187,15 +223,29 @@ def resampled_f1(confusion: Counts, *, seed: int) -> Floats:
     return _mean_f1(found, true, said)
 
 
-def interval(values: npt.NDArray[np.float64]) -> tuple[float, float]:
-    """The middle COVERAGE of the values: percentile bootstrap (Efron 1979)."""
-    low, high = np.quantile(values, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
-    return float(low), float(high)
+def interval(values: npt.NDArray[np.float64]) -> Interval:
+    """The middle of the values: what the gate decides by. Without width where all are alike, so people are told `macro_f1_interval`."""
+    return intervals.middle(values)
+
+
+def macro_f1_interval(confusion: Counts, *, seed: int) -> Interval:
+    """Of macro-F1, as people are told it. confusion: (G, L + 1, L + 1)."""
+    asked = confusion[:, :-1].sum(axis=(1, 2)).astype(np.float64)
+    labels = confusion[:, :-1].sum(axis=(0, 2)).astype(np.float64)
+    found = float(macro_f1(confusion.sum(axis=0)[None])[0])
+    count = intervals.mean_count(labels) / intervals.design_effect(asked)
+    return intervals.widened(resampled_f1(confusion, seed=seed), found, count)
+
+
+def _counts(confusion: Counts) -> tuple[Counts, Counts, Counts]:
+    """(G,) named objects, those that got a name, those that got the right one."""
+    named = confusion[:, :-1]
+    return named.sum(axis=(1, 2)), named[:, :, :-1].sum(axis=(1, 2)), np.trace(named[:, :, :-1], axis1=1, axis2=2)
 
 
 def calibration(
     truth: Sequence[str | None], answers: Sequence[Answer], *, groups: Sequence[str], seed: int = 0
-) -> tuple[float, tuple[float, float], tuple[tuple[float, float, int], ...]]:
+) -> tuple[float, Interval, tuple[tuple[float, float, int], ...]]:
     """Expected calibration error (Guo et al. 2017), its interval, and rows of (mean confidence, share right, count) for the bins that hold
     something. Few objects make it look worse than it is: an empty scatter of one bin is an error too."""
     order = {group: at for at, group in enumerate(sorted(set(groups)))}
@@ -205,10 +255,10 @@ def calibration(
             confidence, right = _guess(true, answer)
             sums[order[group], min(int(confidence * BINS), BINS - 1)] += (confidence, right, 1)
     rows = [(said / count, was / count, int(count)) for said, was, count in sums.sum(axis=0) if count]
-    gaps, counts = sums[..., 0] - sums[..., 1], sums[..., 2].sum(axis=1)
-    weights = drawn(len(order), seed)
-    resampled = np.abs(weights @ gaps).sum(axis=1) / np.maximum(weights @ counts, 1)
-    return float(np.abs(gaps.sum(axis=0)).sum() / counts.sum()), interval(resampled), tuple(rows)
+    gaps, counts = np.abs((sums[..., 0] - sums[..., 1]).sum(axis=0)), sums[..., 2]
+    error = float(gaps.sum() / counts.sum())
+    bounds = intervals.of_calibration(error, float(sums[..., 1].sum()), counts.sum(axis=0), counts.sum(axis=1), seed=seed)
+    return error, bounds, tuple(rows)
 
 
 def auroc(far: Floats, near: Floats) -> float:

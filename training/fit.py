@@ -118,7 +118,7 @@ def held_out_report(head: Bundle, held_out: Samples, *, seed: int) -> Report | N
     named = np.array([label != UNKNOWN_LABEL for label in head.labels], dtype=bool)
     labels = [label for label in head.labels if label != UNKNOWN_LABEL]
     distances = head.distances(served.embeddings)[:, named].min(axis=1)
-    return report(served.truth, answers, groups=served.groups, labels=labels, distances=distances, seed=seed)
+    return report(served.truth, answers, groups=served.groups, labels=labels, distances=distances, ids=served.ids, seed=seed)
 
 
 def left_out_report(calibrated: Calibration, *, seed: int) -> Report | None:
@@ -129,7 +129,7 @@ def left_out_report(calibrated: Calibration, *, seed: int) -> Report | None:
     asked = calibrated.asked
     if not asked.names:
         return None
-    return report(asked.truth, calibrated.answers, groups=asked.groups, labels=asked.names, seed=seed)
+    return report(asked.truth, calibrated.answers, groups=asked.groups, labels=asked.names, ids=asked.ids, seed=seed)
 
 
 def facts(calibrated: Calibration) -> Mapping[str, Any]:

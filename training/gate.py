@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from training.evaluate import Report
-from training.paired import ENOUGH_OBJECTS, Difference, difference, lost_most
+from training import sentences
+from training.evaluate import Report, interval, resampled_f1
+from training.paired import ENOUGH_OBJECTS, Difference, difference, lost_most, told
+from training.sentences import capital, mean_name
 
 FLOOR_F1 = 0.6  # without a current head: below it a person corrects more names than the head saves
 FLOOR_EVER = 0.4  # with a current head: below it a head that is no better is not worth a look, whatever is new to it
@@ -99,57 +101,57 @@ def decide(
     if candidate is None:
         return Decision(True, f"There are too few {sources} per name to judge by: it is published unjudged. Name a few more soon.")
     if current is None:
-        checks = [_floor(candidate, basis=basis, sources=sources)]
+        checks = [_floor(candidate, basis=basis, sources=sources, seed=seed)]
     else:
         found = difference(candidate, current, seed=seed)
         checks = [_no_loss(candidate, current, found, news, sources=sources), _worth(found, news)]
         checks += [_settled(*settled, seed=seed)] if settled is not None else []
     checks += [_recall(candidate, current), *_unknown(candidate, current)] if basis == HELD_OUT else []
     failed = [check for check in checks if not check.passed]
-    if failed:
-        return Decision(False, " ".join(check.words for check in failed), tuple(checks))
-    few = "" if basis == HELD_OUT else f"Too few held-out {sources} to judge by, so each was left out in turn. "
-    return Decision(True, few + " ".join(check.words for check in checks), tuple(checks))
+    said = [sentences.opening(candidate, sources=sources)]
+    if not failed and basis != HELD_OUT:
+        said.append(f"Too few held-out {sources} to judge by, so each was left out in turn.")
+    return Decision(not failed, " ".join([*said, *(check.words for check in failed or checks)]), tuple(checks))
 
 
-def _floor(candidate: Report, *, basis: str, sources: str) -> Check:
-    low, high = candidate.macro_f1_interval
-    # with every group left out in turn the numbers are few: refuse only what even its best case condemns
-    passed = candidate.macro_f1 >= FLOOR_F1 if basis == HELD_OUT else high >= FLOOR_F1
-    words = (
-        f"acro-F1 {candidate.macro_f1:.2f} (95 % interval {low:.2f} to {high:.2f}) on {_counted(candidate, sources)} {basis}; "
-        f"the floor is {FLOOR_F1:.2f}."
-    )
-    return Check("macro-F1 floor", passed, f"M{words}" if passed else f"Not good enough yet: m{words}")
+def _floor(candidate: Report, *, basis: str, sources: str, seed: int) -> Check:
+    # with every group left out in turn the numbers are few: refuse only what even the best of its resamples condemns
+    best = interval(resampled_f1(candidate.confusion, seed=seed))[1]
+    passed = candidate.macro_f1 >= FLOOR_F1 if basis == HELD_OUT else best >= FLOOR_F1
+    figure = sentences.floor(candidate, floor=FLOOR_F1, counted=f"{_counted(candidate, sources)} {basis}")
+    return Check("macro-F1 floor", passed, capital(figure) if passed else f"Not good enough yet: {figure}")
 
 
 def _no_loss(candidate: Report, current: Report, found: Difference, news: News | None, *, sources: str) -> Check:
     """A loss of MARGIN must be ruled out. With few objects that cannot be; then more approved boxes than before are taken for better, and
     only a large loss refuses."""
-    over = "" if found.same_labels else " over the names both know"
+    both = candidate.known & current.known
+    over = " over the names both know" if not found.same_labels and len(both) > 1 else ""
+    low, high = told(found, candidate)
     words = (
-        f"acro-F1{over} {found.candidate:.2f} against the current head's {found.current:.2f} on the same {_counted(candidate, sources)} "
-        f"held out ({found.point:+.2f}, 95 % interval {found.low:+.2f} to {found.high:+.2f})."
+        f"{mean_name(both)}{over} {found.candidate:.2f} against the current head's {found.current:.2f} on the same "
+        f"{_counted(candidate, sources)} held out ({found.point:+.2f}, 95 % interval {low:+.2f} to {high:+.2f})."
     )
     name, blamed = "no loss of macro-F1", lost_most(candidate, current)
     lenient = found.objects < MEASURABLE and not (news is not None and news.fewer)
     if found.high < 0 or (lenient and found.point < -COARSE):
-        return Check(name, False, f"It would lose: m{words}{blamed}")
+        return Check(name, False, f"It would lose: {words}{blamed}")
     if not lenient and found.low <= -MARGIN and found.point < MARGIN:
-        return Check(name, False, f"It may lose {MARGIN:.2f} or more: m{words}{blamed}")
+        return Check(name, False, f"It may lose {MARGIN:.2f} or more: {words}{blamed}")
     if found.candidate < FLOOR_EVER and found.point < GAIN_F1:
-        return Check(name, False, f"No better, and of no use: the floor is {FLOOR_EVER:.2f}: m{words}")
-    return Check(name, True, f"M{words}")
+        return Check(name, False, f"No better, and of no use: the floor is {FLOOR_EVER:.2f}: {words}")
+    return Check(name, True, capital(words))
 
 
 def _settled(candidate: Report, current: Report, *, seed: int) -> Check:
     """On what was approved before, a wrong batch of labels shows: what came since may be wrong in learning and in judging alike."""
     found = difference(candidate, current, seed=seed)
-    words = f"acro-F1 {found.candidate:.2f} against {found.current:.2f} on the {found.objects} held-out objects approved before"
+    figure = f"{mean_name(candidate.known & current.known)} {found.candidate:.2f} against {found.current:.2f}"
+    words = f"{figure} on the {found.objects} held-out objects approved before"
     lost = found.high < 0 or (found.point <= -SETTLED and found.objects >= ENOUGH_SETTLED)
     if lost:
-        return Check("what was approved before", False, f"It forgets: m{words}.{lost_most(candidate, current)} Look at the newest names.")
-    return Check("what was approved before", True, f"M{words}.")
+        return Check("what was approved before", False, f"It forgets: {words}.{lost_most(candidate, current)} Look at the newest names.")
+    return Check("what was approved before", True, f"{capital(words)}.")
 
 
 def _worth(found: Difference, news: News | None) -> Check:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from training import intervals
 from training.evaluate import Report, interval, macro_f1, resampled_f1
 
 ENOUGH_OBJECTS = 5  # held-out objects of a label before its own recall says anything
@@ -46,6 +47,16 @@ def difference(candidate: Report, current: Report, *, seed: int) -> Difference:
     first, second = (float(macro_f1(table.sum(axis=0)[None])[0]) for table in tables)
     low, high = interval(resampled_f1(tables[0], seed=seed) - resampled_f1(tables[1], seed=seed))
     return Difference(first, second, low, high, candidate.known == current.known, int(tables[0][:, :-1].sum()))
+
+
+def told(found: Difference, candidate: Report) -> tuple[float, float]:
+    """The interval as people are told it: where the two answer alike on every object and no resample can differ, as wide as what so few
+    objects cannot rule out, that they differ on some others."""
+    if found.low < found.high:
+        return found.low, found.high
+    asked = candidate.confusion[:, :-1].sum(axis=(1, 2)).astype(np.float64)
+    _, reach = intervals.wilson(0.0, found.objects / intervals.design_effect(asked))
+    return max(-1.0, found.low - reach), min(1.0, found.high + reach)
 
 
 def lost_most(candidate: Report, current: Report) -> str:

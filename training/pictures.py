@@ -17,6 +17,7 @@ from vision.bundle import UNKNOWN_LABEL
 
 CELLS_WRITTEN = 25  # labels up to which every cell has its number; beyond, colour must do
 DPI = 110
+Rows = Sequence[Sequence[float]]
 
 
 def confusion_png(table: npt.NDArray[np.int64], labels: Sequence[str]) -> bytes:
@@ -42,22 +43,48 @@ def confusion_png(table: npt.NDArray[np.int64], labels: Sequence[str]) -> bytes:
     return _png(figure)
 
 
-def curves_png(reliability: Sequence[Sequence[float]], learning: Sequence[Sequence[float]], *, why_none: str = "") -> bytes:
+def curves_png(reliability: Rows, learning: Rows, *, why_none: str = "") -> bytes:
     """Left: rows of (confidence, share right, count), a dot each, larger for more objects. Right: (crops of each name, recall) points,
     or why there are none."""
+    figure = _figure(8.0)
+    left, right = figure.subplots(1, 2)
+    _draw_reliability(left, reliability)
+    _draw_learning(right, learning, why_none)
+    return _png(figure)
+
+
+def reliability_png(reliability: Rows) -> bytes:
+    """The left half of the curves: on a telephone letters can be read in halves only."""
+    figure = _figure(4.0)
+    _draw_reliability(figure.add_subplot(), reliability)
+    return _png(figure)
+
+
+def learning_png(learning: Rows, *, why_none: str = "") -> bytes:
+    """The right half of the curves."""
+    figure = _figure(4.0)
+    _draw_learning(figure.add_subplot(), learning, why_none)
+    return _png(figure)
+
+
+def _figure(width: float) -> Any:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8.0, 3.6), dpi=DPI, layout="constrained")
-    left, right = figure.subplots(1, 2)
-    left.plot([0, 1], [0, 1], color="0.7", linewidth=1)
-    said, was, count = (np.array([row[at] for row in reliability]) for at in range(3))
-    left.scatter(said, was, s=20 + 180 * count / max(1, count.max(initial=1)), color="tab:blue", alpha=0.8)
-    left.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel="confidence said", ylabel="share right", title="Is its confidence honest?")
-    right.plot([x for x, _ in learning], [y for _, y in learning], marker="o", color="tab:green")
-    right.set(ylim=(0, 1.02), xlabel="crops of each name", ylabel="recall, mean over names", title="What more crops brought")
-    if not learning:
-        right.text(0.5, 0.5, why_none, ha="center", va="center", transform=right.transAxes)
-    return _png(figure)
+    return Figure(figsize=(width, 3.6), dpi=DPI, layout="constrained")
+
+
+def _draw_reliability(axes: Any, rows: Rows) -> None:
+    axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
+    said, was, count = (np.array([row[at] for row in rows]) for at in range(3))
+    axes.scatter(said, was, s=20 + 180 * count / max(1, count.max(initial=1)), color="tab:blue", alpha=0.8)
+    axes.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel="confidence said", ylabel="share right", title="Is its confidence honest?")
+
+
+def _draw_learning(axes: Any, points: Rows, why_none: str) -> None:
+    axes.plot([x for x, _ in points], [y for _, y in points], marker="o", color="tab:green")
+    axes.set(ylim=(0, 1.02), xlabel="crops of each name", ylabel="recall, mean over names", title="What more crops brought")
+    if not points:
+        axes.text(0.5, 0.5, why_none, ha="center", va="center", transform=axes.transAxes)
 
 
 def _png(figure: Any) -> bytes:

@@ -15,10 +15,11 @@ from training import alike, fit, growth, page, pictures
 from training.compete import Choice
 from training.evaluate import Report
 from training.features import Features
+from training.gallery import Gallery
 from training.gate import Decision, News
 from training.judge import Current, Trial
 from training.manifest import Manifest
-from training.paired import difference
+from training.paired import Difference, difference, told
 from training.samples import Samples
 from vision.bundle import Bundle
 
@@ -32,19 +33,21 @@ NOTE = (
 APART = "What a person set apart to test on has taught neither the judged head nor the published one: both have learnt from the rest."
 
 
-def write(folder: Path, receipt: Mapping[str, Any], report: Report | None) -> Path:
+def write(folder: Path, receipt: Mapping[str, Any], report: Report | None, shown: Gallery = page.NO_PICTURES) -> Path:
     """Write the files (no picture when nothing could be judged) into a folder, made when missing; the JSON's path."""
     folder.mkdir(parents=True, exist_ok=True)
-    drawn: dict[str, bytes] = {}
+    plots: dict[str, bytes] = {}
     if report is not None:
-        drawn["confusion"] = pictures.confusion_png(report.table, report.labels)
         learning = receipt.get("learning", {})
-        drawn["reliability and learning curve"] = pictures.curves_png(
-            report.reliability, learning.get("curve", []), why_none=learning.get("why_none") or ""
-        )
-        for name, picture in zip((PICTURE, CURVES), drawn.values(), strict=True):
-            (folder / name).write_bytes(picture)
-    (folder / PAGE).write_text(page.page(receipt, drawn), encoding="utf-8")
+        points, why_none = learning.get("curve", []), learning.get("why_none") or ""
+        plots = {
+            "Which names are taken for which": pictures.confusion_png(report.table, report.labels),
+            "Is its confidence honest?": pictures.reliability_png(report.reliability),
+            "What more crops brought": pictures.learning_png(points, why_none=why_none),
+        }
+        (folder / PICTURE).write_bytes(plots["Which names are taken for which"])
+        (folder / CURVES).write_bytes(pictures.curves_png(report.reliability, points, why_none=why_none))
+    (folder / PAGE).write_text(page.page(receipt, plots, shown), encoding="utf-8")
     path = folder / JSON
     path.write_text(json.dumps(receipt, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return path
@@ -93,9 +96,14 @@ def _judged(trial: Trial, *, seed: int) -> dict[str, Any]:
         "basis": trial.basis,
         "candidate": candidate.metrics() if candidate else None,
         "current": compared.metrics() if compared else None,
-        "macro_f1_difference": {key: round(value, 4) for key, value in vars(found).items()} if found else None,
+        "macro_f1_difference": _difference(found, candidate) if found is not None and candidate is not None else None,
         "reliability": [[round(said, 4), round(was, 4), count] for said, was, count in candidate.reliability] if candidate else [],
     }
+
+
+def _difference(found: Difference, candidate: Report) -> dict[str, float]:
+    low, high = told(found, candidate)
+    return {key: round(value, 4) for key, value in (vars(found) | {"low": low, "high": high}).items()}
 
 
 def _learning(trial: Trial, bundle: Bundle) -> dict[str, Any]:

@@ -25,10 +25,11 @@ from typing import Any
 
 import structlog
 
-from training import eyes, features, fit, gate, judge, manifest, nothing, receipt, samples
+from training import eyes, features, fit, gallery, gate, judge, manifest, nothing, receipt, samples, sentences
 from training.errors import NotEnoughLabels
 from training.eyes import Eyes
 from training.features import Features
+from training.gallery import Gallery
 from training.judge import Current, Trial
 from training.manifest import Manifest, Row
 from training.samples import Samples
@@ -65,16 +66,18 @@ def train(
     generic_is_unknown: bool = False,
     force: bool = False,
     finetune: int | None = None,
+    studio: str | None = None,
     progress: Progress = lambda what, done, total: None,
 ) -> Verdict:
     """Train, judge and perhaps publish. now: ISO time that bundle and receipt carry. force: publish whatever the gate or a pin says.
 
     finetune: tune so many of the embedder's last blocks first; 0: none, and none tuned before; None: go on with what the current head has.
+    studio: Label Studio's address, where the tasks are; the receipt links to them.
     progress: called with what is done, how much of it and of how much. Same manifest, seed and machine: the same bundle but for
     created_at. Raises ManifestUnreadable and NotEnoughLabels; the store notes the latter as a verdict too.
     """
     with tempfile.TemporaryDirectory(prefix="dinolabel-tuned-") as made:
-        errand = _Errand(project, embedder, store, cache, now, seed, force, finetune, Path(made), progress)
+        errand = _Errand(project, embedder, store, cache, now, seed, force, finetune, studio, Path(made), progress)
         read = manifest.read(manifest_dir)
         return _trained(errand, read, samples.teaching_rows(read, generic_is_unknown=generic_is_unknown))
 
@@ -91,6 +94,7 @@ class _Errand:
     seed: int
     force: bool
     finetune: int | None
+    studio: str | None
     made: Path
     progress: Progress
 
@@ -120,7 +124,11 @@ def _trained(errand: _Errand, read: Manifest, rows: Sequence[Row]) -> Verdict:
     written = {**outcome, "project": project, "verdict": reason, "seconds": round(time.monotonic() - started, 2), "data": facts}
     written |= receipt.account(trial, decision, bundle, news=news, current=current, seed=seed, set_apart=everything.set_apart)
     written |= {"finetuning": dict(sight.eyes.facts)} if sight.eyes.facts else {}
-    path = _keep(written, bundle, trial, store=store)
+    shown = gallery.collect(trial.candidate, embedded.rows, read.folder)
+    written["opening"] = sentences.opening(trial.candidate, sources=read.sources) if trial.candidate else ""
+    written["wrong"] = {"count": shown.count, "shown": list(shown.wrong)}
+    written["studio"] = errand.studio if project.isdigit() else None  # what has no number lies in no Label Studio
+    path = _keep(written, bundle, trial, shown, store=store)
     place = "/".join(path.parts[-2:] if published else path.parts[-3:])  # from the project's folder in the store
     store.add_verdict(project, {**outcome, "reason": reason, "trained_until": read.trained_until, "receipt": place, "metrics": metrics})
     log.info("trained", project=project, published=published, bundle=bundle_id, seconds=written["seconds"], reason=reason)
@@ -194,15 +202,15 @@ def _outcome(decision: gate.Decision, *, why_not: str, pinned: str | None, force
     return decision.publish, reason
 
 
-def _keep(written: Mapping[str, Any], bundle: Bundle, trial: Trial, *, store: Store) -> Path:
+def _keep(written: Mapping[str, Any], bundle: Bundle, trial: Trial, shown: Gallery, *, store: Store) -> Path:
     """Publish with the receipt and the judge beside the bundle, or put the receipt among the refused; the receipt's path."""
 
     def beside(folder: Path) -> None:
-        receipt.write(folder, written, trial.candidate)
+        receipt.write(folder, written, trial.candidate, shown)
         if trial.judge is not None:
             replace(trial.judge, own=None).save(folder / judge.FOLDER)  # it sees with the same embedder, which lies there once
 
     if written["published"]:
         bundle_id = store.publish(written["project"], bundle, written, beside=beside)
         return store.folder(written["project"], bundle_id) / receipt.JSON
-    return receipt.write(store.refused(written["project"], written["at"]), written, trial.candidate)
+    return receipt.write(store.refused(written["project"], written["at"]), written, trial.candidate, shown)

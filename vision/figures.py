@@ -21,10 +21,29 @@ NONE = "–"
 
 def decimal(metrics: Metrics, key: str) -> str:
     """`0.81 (0.70 to 0.90)`, with the 95 % interval where there is one; – where it was not measured."""
-    value, interval = metrics.get(key), metrics.get(f"{key}_interval")
+    value, bounds = metrics.get(key), interval(metrics, key)
     if not _is_number(value):
         return NONE
-    return f"{value:.2f}" + (f" ({interval[0]:.2f} to {interval[1]:.2f})" if interval else "")
+    return f"{value:.2f}" + (f" ({ends(bounds)})" if bounds else "")
+
+
+def interval(metrics: Metrics, key: str) -> tuple[float, float] | None:
+    """The 95 % interval of a figure; None where there is none, or one without width, as earlier heads have it of all-right answers."""
+    bounds = metrics.get(f"{key}_interval")
+    return (bounds[0], bounds[1]) if bounds and bounds[0] < bounds[1] else None
+
+
+def ends(bounds: tuple[float, float]) -> str:
+    """`0.70 to 0.90`; with as many decimals as it takes to see that the two differ."""
+    low, high = bounds
+    digits = next((each for each in (2, 3) if f"{low:.{each}f}" != f"{high:.{each}f}"), 4)
+    return f"{low:.{digits}f} to {high:.{digits}f}"
+
+
+def kept(metrics: Metrics) -> str:
+    """`3 of 4`, unknown objects left unnamed; – where there were none."""
+    unknown = metrics.get("unknown")
+    return f"{round(unknown['kept'] * unknown['objects'])} of {unknown['objects']}" if unknown else NONE
 
 
 def percent(metrics: Metrics, key: str) -> str:

@@ -110,9 +110,11 @@ def _facts(bundle: Bundle) -> list[tuple[str, str]]:
 
 def _measured(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """What the gate measured, on groups the judged head had not seen; each figure with its interval where it has one."""
-    from vision.figures import measured
+    from vision.figures import kept, measured
 
     yield from ((figure, value) for figure, (value,) in measured(metrics))
+    if metrics.get("unknown"):
+        yield "strangers left unnamed", kept(metrics)
     if metrics.get("objects"):
         basis = metrics.get("basis", "held out")
         yield "measured on", f"{words.counted(metrics['objects'], 'object')} of {words.counted(metrics.get('groups', 0), 'group')}, {basis}"

@@ -71,6 +71,7 @@ def learn(settings: Settings, project: str, folder: Path, *, force: bool = False
             generic_is_unknown=settings.generic_is_unknown,
             force=force,
             finetune=finetune,
+            studio=settings.studio_url,
             progress=lambda what, done, total: bar.update(line, description=what, completed=done, total=total),
         )
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dinolabel import __main__ as main
-from dinolabel import console
+from dinolabel import console, headdiff
 from vision.bundle import Bundle
 from vision.heads import prototype
 from vision.store import Store
@@ -140,6 +140,21 @@ def test_diff_says_what_changed_in_data_and_in_figures(store: Store, capsys: pyt
     assert told["macro-F1"] == "macro-F1 0.75 (0.60 to 0.90) 0.85 (0.70 to 0.95)"
     assert told["found: jason"] == "found: jason 0.50 of 4 0.90 of 5" and told["found: lacy"].endswith("1.00 of 3 –")
     assert any("macro-F1 0.80 → 0.85 (+0.05, 95 % interval -0.01 to +0.11)" in line for line in told.values())
+
+
+@pytest.mark.parametrize(
+    ("candidate", "low", "high", "told"),
+    [
+        ({"macro_f1": 1.0}, -0.2, 0.2, "macro-F1 1.00 → 1.00 (+0.00, 95 % interval -0.20 to +0.20)"),
+        ({"macro_f1": 1.0}, 0.0, 0.0, "macro-F1 1.00 → 1.00 (+0.00)"),
+        ({"accuracy": 1.0}, -0.2, 0.2, "F1 1.00 → 1.00 (+0.00, 95 % interval -0.20 to +0.20)"),
+        (None, -0.2, 0.2, "macro-F1 1.00 → 1.00 (+0.00, 95 % interval -0.20 to +0.20)"),
+    ],
+)
+def test_a_comparison_has_an_interval_with_a_width_or_none(candidate: dict[str, float] | None, low: float, high: float, told: str) -> None:
+    difference = {"candidate": 1.0, "current": 1.0, "low": low, "high": high}
+    receipt = {"judged": {"candidate": candidate, "macro_f1_difference": difference}, "changed": {"since": "a"}}
+    assert headdiff.on_the_same(receipt, "a") == told
 
 
 def test_rollback_to_a_named_head(store: Store, heads: list[str], capsys: pytest.CaptureFixture[str]) -> None:

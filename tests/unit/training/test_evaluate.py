@@ -62,7 +62,7 @@ def test_objects_of_one_picture_are_drawn_together() -> None:
     apart = report(truth, said, groups=[str(at) for at in range(11)], labels=["a"])
     assert together.macro_f1 == apart.macro_f1
     assert together.macro_f1_interval == (0.0, 1.0)
-    assert apart.macro_f1_interval[0] > 0.7
+    assert 0.5 < apart.macro_f1_interval[0] < 0.8
 
 
 def test_resampling_keeps_the_number_of_groups_and_the_seed_decides() -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
 import pytest
 
 from tests.blobs import LATER, NAMES, NOW, Bench, World, receipt
-from training import pictures
+from training import gallery, page, pictures
+from vision.cache import Cache
 
 
 @pytest.fixture
@@ -21,7 +24,7 @@ def bench(tmp_path: Path) -> Bench:
 
 
 def text(file: Path) -> str:
-    return re.sub(r"<style>.*?</style>|data:image/png;base64,[^\"]+", "", file.read_text(), flags=re.DOTALL)
+    return re.sub(r"<style>.*?</style>|data:image/[a-z]+;base64,[^\"]+", "", file.read_text(), flags=re.DOTALL)
 
 
 def test_hostile_labels_stay_text(bench: Bench) -> None:
@@ -82,6 +85,89 @@ def test_what_could_not_be_used_is_named(bench: Bench) -> None:
     assert verdict.published
     (told,) = receipt(verdict)["data"]["unreadable"]
     assert told.startswith("crops/broken.png: ")
+
+
+class Crops:
+    """A world whose crops are files too, as an export writes them."""
+
+    def __init__(self, world: World, *, gone: tuple[int, ...] = ()) -> None:
+        self.world, self.gone = world, gone
+
+    def write(self, folder: Path, cache: Cache, **options: Any) -> Path:
+        (folder / "crops").mkdir(parents=True)
+        for at, row in enumerate(self.world.rows):
+            if at not in self.gone:
+                PIL.Image.new("RGB", (300, 200), (at % 256, 90, 40)).save(folder / row["crop"])
+        return self.world.write(folder, cache, **options)
+
+
+def wide(names: tuple[str, ...] = NAMES) -> World:
+    """So unlike from picture to picture that some are named wrongly."""
+    world = World(picture=2.4).crowd(names, images=20)
+    for image in range(100, 112):
+        world.add("stranger", image=image, kind="unknown")
+    return world
+
+
+def test_the_first_screen(bench: Bench) -> None:
+    """A sentence, a row a name with its face, the wrong crops; everything else is folded."""
+    verdict = bench.train(Crops(wide()), studio="https://studio.example/ls")  # type: ignore[arg-type]
+    told, whole = receipt(verdict), verdict.receipt.with_name("receipt.html").read_text()
+    first, folded = text(verdict.receipt.with_name("receipt.html")).split("<details", 1)
+    assert told["opening"] and told["opening"] in first and first.count(told["opening"]) == 1
+    assert verdict.reason.removeprefix(told["opening"]).strip() in first
+    assert all(f"<td>{name}</td>" in first for name in NAMES) and first.count('class="face"') == len(NAMES)
+    wrong = told["wrong"]["shown"]
+    assert wrong and told["wrong"]["count"] >= len(wrong)
+    for each in wrong:
+        assert each["name"] != each["answer"]
+        assert f'<a href="https://studio.example/ls/projects/1/data?task={each["task"]}"' in first
+    assert "calibration error" in folded and "calibration error" not in first
+    pictures = re.findall(r"data:image/jpeg;base64,([^\"]+)", whole)
+    assert len(pictures) == len(NAMES) + len(wrong)
+    assert {max(PIL.Image.open(io.BytesIO(base64.b64decode(each))).size) for each in pictures} == {gallery.SIDE}
+
+
+@pytest.mark.parametrize("studio", [None, "", "javascript:alert(1)//", "file:///etc"])
+def test_without_an_address_tasks_are_numbers(bench: Bench, studio: str | None) -> None:
+    verdict = bench.train(Crops(wide()), studio=studio)  # type: ignore[arg-type]
+    shown = text(verdict.receipt.with_name("receipt.html"))
+    assert "<a " not in shown and f"task {receipt(verdict)['wrong']['shown'][0]['task']}" in shown
+
+
+def test_a_project_without_a_number_is_in_no_label_studio(bench: Bench) -> None:
+    verdict = bench.train(Crops(wide()), studio="https://studio.example", project="films")  # type: ignore[arg-type]
+    assert "<a " not in text(verdict.receipt.with_name("receipt.html"))
+
+
+def test_many_names_and_many_wrong_ones_stay_few_pictures(bench: Bench) -> None:
+    names = tuple(f"name {at:02d}" for at in range(gallery.MOST_FACES + 5))
+    verdict = bench.train(Crops(wide(names)), force=True)  # type: ignore[arg-type]
+    told, page_file = receipt(verdict), verdict.receipt.with_name("receipt.html")
+    assert told["wrong"]["count"] > len(told["wrong"]["shown"]) == gallery.MOST_WRONG
+    assert f"and {told['wrong']['count'] - gallery.MOST_WRONG} more" in text(page_file)
+    assert text(page_file).count('class="face"') == gallery.MOST_FACES
+    assert page_file.stat().st_size < 1_500_000
+    assert f"{len(names) - page.MOST_NAMES} more names" in text(page_file)
+
+
+def test_a_crop_that_is_gone_costs_its_picture_only(bench: Bench) -> None:
+    world = wide()
+    verdict = bench.train(Crops(world, gone=tuple(range(len(world.rows)))))  # type: ignore[arg-type]
+    shown = text(verdict.receipt.with_name("receipt.html"))
+    assert shown.count("no picture") == len(receipt(verdict)["wrong"]["shown"]) > 0
+    assert "<img" not in shown.split('class="plots"')[0]
+
+
+def test_one_name_alone_has_no_macro_f1_on_its_page(bench: Bench) -> None:
+    world = World().crowd(["tom"], images=24)
+    for image in range(100, 112):
+        world.add("stranger", image=image, kind="unknown")
+    verdict = bench.train(world)
+    shown = text(verdict.receipt.with_name("receipt.html"))
+    assert verdict.reason.startswith("It tells tom or not: ") and "strangers left unnamed" in verdict.reason
+    assert "macro_f1" not in verdict.metrics and "macro_f1" not in receipt(verdict)["judged"]["candidate"]
+    assert "acro-F1 0" not in shown and "acro-F1 1" not in shown and "unknown objects left unnamed" in shown
 
 
 @pytest.mark.parametrize("count", [1, 2, 30])

@@ -13,7 +13,7 @@ from dinolabel import headdiff
 from dinolabel.__main__ import run
 from tests.doubles.coloured_things import BLUE, RED, bundle
 from training import page
-from vision.figures import FIGURES, decimal, measured, percent, points
+from vision.figures import FIGURES, decimal, interval, kept, measured, percent, points
 from vision.store import Store
 
 METRICS = {
@@ -47,6 +47,29 @@ def test_the_list() -> None:
 def test_how_one_is_written(metrics: dict[str, float | None], expected: tuple[str, str, str]) -> None:
     before = {"ece": 0.0} if expected[2] != "–" else {}
     assert (decimal(metrics, "ece"), percent(metrics, "ece"), points(before, metrics, "ece")) == expected
+
+
+@pytest.mark.parametrize(
+    ("bounds", "written"),
+    [
+        ([0.7, 0.9], "0.80 (0.70 to 0.90)"),
+        ([1.0, 1.0], "0.80"),  # of all-right answers, as earlier heads have it
+        ([0.0, 0.0], "0.80"),
+        ([0.798, 0.802], "0.80 (0.798 to 0.802)"),
+        ([0.9951, 1.0], "0.80 (0.995 to 1.000)"),
+        ([0.8001, 0.8002], "0.80 (0.8001 to 0.8002)"),
+    ],
+)
+def test_no_interval_without_width(bounds: list[float], written: str) -> None:
+    metrics = {"macro_f1": 0.8, "macro_f1_interval": bounds}
+    assert decimal(metrics, "macro_f1") == written
+    assert (interval(metrics, "macro_f1") is None) is ("(" not in written)
+
+
+@pytest.mark.parametrize(("unknown", "written"), [({"kept": 0.75, "objects": 4}, "3 of 4"), (None, "–"), ({}, "–")])
+def test_strangers_left_unnamed(unknown: dict[str, float] | None, written: str) -> None:
+    assert kept({"unknown": unknown}) == written
+    assert kept({}) == "–"
 
 
 def test_a_figure_that_one_of_two_heads_has_is_shown() -> None:
