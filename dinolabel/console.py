@@ -131,6 +131,12 @@ def ask(question: str) -> bool:
 
 
 @contextmanager
+def quiet() -> Iterator[None]:
+    """In place of a step where nothing is done that takes time."""
+    yield
+
+
+@contextmanager
 def step(doing: str) -> Iterator[Callable[[str], None]]:
     """One step of a longer start: a spinner while it runs, a ticked line when it is done. Call the yielded function with what came out."""
     came_out: list[str] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,6 +16,10 @@ Heads = Annotated[
 ]
 WeightsName = Annotated[
     str | None, typer.Option("--weights", help="`nano` (embedded pair), `hub` (the default pair), or the detector's hub id or folder.")
+]
+Model = Annotated[
+    Path | None,
+    typer.Option("--model", metavar="FOLDER", help="Answer with this folder of `dinolabel models export`: its words, thresholds, names."),
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Go on without being asked.")]
 ServeUrl = Annotated[

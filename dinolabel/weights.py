@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dinolabel import console, words
 from dinolabel.settings import Settings
-from vision.weights import NANO, WeightsLocation, obtain
+from vision.weights import NANO, WeightsLocation, obtain, refuse_exported
 
 HUB = "hub"
 # model.safetensors as the hub lists it; other weights are measured when they are here
@@ -39,11 +39,15 @@ def size(location: WeightsLocation) -> int | None:
 
 
 def flags(weights: str | None) -> dict[str, str]:
-    """The settings that --weights stands for: `nano` and `hub` are pairs, anything else names the detector."""
+    """The settings that --weights stands for: `nano` and `hub` are pairs, anything else names the detector.
+
+    Raises WeightsMissing for an exported model, which --model takes.
+    """
     if weights is None:
         return {}
     if weights == HUB:
         return {name: str(Settings.model_fields[name].default) for name in ("detector_weights", "embedder_weights")}
+    refuse_exported(Path(weights).expanduser())
     return {"detector_weights": weights, "embedder_weights": weights} if weights == NANO else {"detector_weights": weights}
 
 
