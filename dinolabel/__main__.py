@@ -11,7 +11,6 @@ import importlib
 import pkgutil
 import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
 import typer
@@ -55,10 +54,9 @@ def application(*only: str) -> typer.Typer:
 
 def _tell_version(wanted: bool) -> None:
     if wanted:
-        try:
-            console.out.print(f"dinolabel {version('dinolabel')}")
-        except PackageNotFoundError:
-            console.out.print("dinolabel, run from its folder and not installed")
+        from dinolabel.release import __version__
+
+        console.out.print(f"dinolabel {__version__}")
         raise typer.Exit
 
 

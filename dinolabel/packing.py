@@ -6,13 +6,13 @@ Knows where each part lies; how the folder is laid out is vision/package.py's.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dinolabel import build, choice, console, heads, options, plan, weights, words
+from dinolabel.release import __version__
 from dinolabel.settings import Settings
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _package(settings: Settings, recipe: Recipe) -> Package:
         weights={
             each.kind: name for each, name in zip(weights.find(settings), weights.pair(settings), strict=True) if each.needs == "none"
         },
-        about={"project": recipe.project, "head": recipe.bundle_id, "made_by": version("dinolabel"), "made_at": _now()},
+        about={"project": recipe.project, "head": recipe.bundle_id, "made_by": __version__, "made_at": _now()},
     )
 
 
@@ -102,7 +102,7 @@ def _save(settings: Settings, out: Path, recipe: Recipe, package: Package, *, ti
     detector = obtain(locate("detector", settings.detector, settings.detector_weights, **where))
     embedder = obtain(locate("embedder", settings.embedder, settings.embedder_weights, **where)) if recipe.bundle else None
     facts = {
-        "title": title, "made_by": version("dinolabel"), "at": _now()[:10], "version": recipe.version, "folder": out.name,
+        "title": title, "made_by": __version__, "at": _now()[:10], "version": recipe.version, "folder": out.name,
         "phrases": words.listed(list(package.labels)), "names": words.listed(sorted(set(package.names.values()))) or "nobody yet",
     }  # fmt: skip
     return save(
