@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dinolabel import build, weights, words
+from dinolabel import build, options, weights, words
 from dinolabel.settings import Settings
 from vision.errors import PromptMissing, RequestError, SettingsError
 
@@ -73,8 +73,7 @@ def chosen(asked: Options) -> DetectModel:
 def _exported(asked: Options, folder: Path) -> DetectModel:
     from vision.package import read
 
-    if asked.weights is not None:
-        raise RequestError(f"{folder} brings its own weights.", hint="Leave --weights or --model away.")
+    options.refuse_both(folder, asked.weights)
     folder = folder.expanduser()
     build.check_packed(folder)
     package, bundle = read(folder)

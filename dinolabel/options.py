@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from dinolabel import connect
+from vision.errors import RequestError
 
 Project = Annotated[int | None, typer.Option("--project", help="Label Studio's project number. Needed when there are several.")]
 Heads = Annotated[
@@ -28,3 +29,9 @@ ServeUrl = Annotated[
 ]
 PROMPT_HELP = 'What to look for: "cat face"; or label=words: "dog=dog face, puppy". Repeatable.'
 Names = Annotated[list[str] | None, typer.Option("--names", help="Names to learn, comma separated.")]
+
+
+def refuse_both(model: Path, weights_name: str | None) -> None:
+    """Raises RequestError for --weights beside --model."""
+    if weights_name is not None:
+        raise RequestError(f"{model} brings its own weights.", hint="Leave --weights or --model away.")

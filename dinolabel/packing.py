@@ -35,6 +35,8 @@ for found in pipeline("photo.jpg"):
 ```
 
 ```sh
+dinolabel detect photo.jpg --model {folder}
+dinolabel app --model {folder}
 dinolabel serve --model {folder} --port 9090
 curl -F image=@photo.jpg http://127.0.0.1:9090/v1/detect
 ```
@@ -61,7 +63,7 @@ def export(out: Out, project: options.Project = None, head: Head = None) -> None
     made = _save(settings, out, recipe, package, title=shown.title)
     size = sum(each.stat().st_size for each in made.rglob("*") if each.is_file())
     console.out.print(f"Exported {made} ({words.size(size)}), model version {recipe.version}.")
-    console.out.print(console.soft(f"Try it: dinolabel serve --model {out}"))
+    console.out.print(console.soft(f"Try it: dinolabel detect PICTURES --model {out}, or app or serve with the same"))
 
 
 def _recipe(settings: Settings, project: int, label_config: str, head: str | None) -> Recipe:

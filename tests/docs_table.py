@@ -16,6 +16,7 @@ RUN_BY = {
         "dinolabel preannotate": E2E,
         "dinolabel bootstrap": OFFLINE,
         "dinolabel detect": OFFLINE,
+        "dinolabel detect new.jpg": "tests/unit/dinolabel/test_detect_inputs.py",
     },
     "docs/ancestor.md": {"": OFFLINE},
     "docs/exports.md": {"": EXPORTS},
@@ -53,6 +54,7 @@ EXCEPTIONS = {
         "PIP_INDEX_URL=https://mirror.example.org": "the mirror is the reader's",
         ". .venv/bin/activate": ACTIVE,
         "pip install": SETUP,
+        "pip wheel": SETUP,
         "DINOLABEL_TORCH_INDEX=https://download.pytorch.org/whl/cpu python run.py wheels": "downloads 600 MB",
     },
     "docs/tutorial.md": {"python3 run.py setup": SETUP, ". .venv/bin/activate": ACTIVE},
@@ -64,6 +66,7 @@ PYTHON = {
     "docs/app.md": "tests/unit/app/test_page.py",
     "docs/exports.md": EXPORTS,
     "docs/production.md": E2E,
+    "docs/python.md": "tests/unit/test_public_use.py",
     "docs/trust.md": "tests/unit/vision/test_reasons.py",
     "docs/tutorial.md": E2E,
 }

@@ -247,3 +247,12 @@ def test_a_program_prints_only_what_it_prints(photo: Path, weights: tuple[str, s
     done = subprocess.run([sys.executable, "-c", program, *weights, str(photo)], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip().isdigit(), done.stdout
     assert "weights_hashed" not in done.stderr
+
+
+def test_the_page_for_programs_runs_as_it_stands(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(ROOT)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "python.md").read_text(encoding="utf-8"), re.S)
+    assert len(blocks) == 2
+    exec(compile("\n".join(blocks), "docs/python.md", "exec"), {})
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("cat face 0.") and lines[-1].startswith("scene-00")
