@@ -74,14 +74,14 @@ class FilmTab:
         words = Prompt.parse(ask.prompt or "")
         pipeline.check_prompt(words)
         limits = Thresholds(ask.box, ask.text, pipeline.thresholds.nms_iou)
-        errand = Errand(words, limits, max(1, int(ask.every)), bundle, ask.smallest)
+        errand = Errand(words, limits, max(1, int(ask.every)), bundle, ask.smallest, self._images.names(ask.version))
         with self._mine(who) as stop, self._seats.place() as waits:
             while (before := waits(WAIT_SECONDS)) and not stop.is_set():
                 yield News(waiting=before)
             if stop.is_set():
                 yield News(stopped=True)
                 return
-            film = Film(Path(path), self._shelf.place() / "film", errand, pipeline, turn=self._sight.passes.turn)
+            film = Film(Path(path), self._shelf.place() / "film", errand, pipeline, labels=self._sight.labels, turn=self._sight.passes.turn)
             yield from _told(film, stop)
 
     def stop(self, who: str) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 
 from app.film import Ask, FilmTab, News
-from app.image import BOXES_ONLY, ImageTab
+from app.image import ImageTab
 from app.image_page import thresholds, words
 from app.messages import telling, telling_each
 from vision.errors import DinolabelError
@@ -38,8 +38,8 @@ def film_page(blocks: gr.Blocks, tab: FilmTab, images: ImageTab, *, limits: Thre
 
 def _questions(images: ImageTab, limits: Thresholds) -> tuple[list[Any], gr.Button, gr.Button]:
     film = gr.File(label="Film", type="filepath", height=120, elem_id="film")
-    prompt = words()
-    version = gr.Dropdown(images.versions(), value=BOXES_ONLY, label="Names", info="A head that was trained in a project.")
+    prompt = words(images.phrases)
+    version = gr.Dropdown(images.versions(), value=images.usual, label="Names", info="A head that was trained in a project.")
     with gr.Row():
         find = gr.Button("Find in film", variant="primary", size="lg")
         cancel = gr.Button("Cancel", size="lg", interactive=False, elem_id="cancel-film")

@@ -6,7 +6,7 @@ Knows the models and the store of bundles; nothing of Gradio.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from vision.store import Store
 from vision.types import Detection, Image, Named, Pixels, Prompt, Thresholds, Unknown
 
 BOXES_ONLY = ""
+OWN = "model"
 LATEST = "latest"
 WELCOME = "Add a picture, say what to look for, press **Find**."
 READY = "Press **Find** to look at this picture."
@@ -31,7 +32,8 @@ NO_PROMPT = "Now say what to look for, for example `cat face. dog face`, and pre
 
 @dataclass(frozen=True)
 class Ask:
-    """What a person set. prompt: phrases. box, text: thresholds, 0..1. version: BOXES_ONLY, `project/bundle id` or `project/latest`.
+    """What a person set. prompt: phrases. box, text: thresholds, 0..1. version: BOXES_ONLY, OWN (the exported model's own head),
+    `project/bundle id` or `project/latest`.
 
     smallest: pixels; whose shorter side is below this is not named. tiles: look at overlapping tiles too, for many small things.
     """
@@ -79,8 +81,9 @@ class ImageTab:
             (candidates,) = pipeline.candidates([image], ask.words)
             status = told.nothing(candidates, ask.box, weights=pipeline.detector.weights)
         rows = list(zip(detections, names, strict=True))
-        picture = shown.annotated(str(path), detections)
-        return Look(picture, [told.line(*each) for each in rows], [told.row(*each) for each in rows], status)
+        labels = self._sight.labels
+        picture = shown.annotated(str(path), detections, labels)
+        return Look(picture, [told.line(*each, labels) for each in rows], [told.row(*each, labels) for each in rows], status)
 
     def again(self, path: str | None, ask: Ask) -> Look:
         """As look, for a slider that was moved or a picture that was changed: never a forward pass of the detector.
@@ -112,17 +115,20 @@ class ImageTab:
         image, bundle = shown.opened(path), self.bundle(ask.version)
         limits = Thresholds(ask.box, ask.text, pipeline.thresholds.nms_iou)
         with nullcontext() if pipeline.knows(image, words) else self._sight.passes.turn():
-            (detections,) = pipeline.run([image], words, bundle, limits)
-        return image, [_unless_small(each, ask.smallest) for each in wanted(detections)], bundle
+            (detections,) = pipeline.run([image], words, bundle, limits, labels=self._sight.labels or None)
+        names = self.names(ask.version)
+        return image, [_renamed(_unless_small(each, ask.smallest), names) for each in wanted(detections)], bundle
 
     def whole(self, path: str | None, ask: Ask) -> tuple[str, PIL.Image.Image]:
         """The picture's path, and the picture at its own size with what was found. Raises as look."""
         _, detections, _ = self.detections(path, ask)
-        return str(path), shown.whole(str(path), detections)
+        return str(path), shown.whole(str(path), detections, self._sight.labels)
 
     def versions(self) -> list[tuple[str, str]]:
         """(words, version) for the picker: boxes only, then of each project the one that serves, and its heads, newest first."""
         choices = [("Boxes only", BOXES_ONLY)]
+        if self._sight.own is not None:
+            choices.insert(0, (f"This model · {', '.join(self._sight.own.labels)}", OWN))
         for project in self._store.projects():
             wanted = self._store.wanted(project)
             choices.append((f"Project {project} · whichever serves", f"{project}/{LATEST}"))
@@ -131,10 +137,26 @@ class ImageTab:
                 choices.append((f"Project {project} · {', '.join(entry.labels)} · {entry.id[:6]}{serving}", f"{project}/{entry.id}"))
         return choices
 
+    @property
+    def phrases(self) -> str:
+        """What an exported model looks for; empty where a person says it."""
+        return ". ".join(self._sight.labels)
+
+    @property
+    def usual(self) -> str:
+        """The version that is chosen at first."""
+        return OWN if self._sight.own is not None else BOXES_ONLY
+
+    def names(self, version: str | None) -> Mapping[str, str] | None:
+        """What the head of a version says -> label, as Found.of takes it; None: as it says."""
+        return self._sight.package.names if version == OWN and self._sight.package else None
+
     def bundle(self, version: str | None) -> Bundle | None:
         """The head of a version; None for boxes only. Raises RequestError, BundleMismatch."""
         if not version:
             return None
+        if version == OWN:
+            return self._sight.own
         project, slash, bundle_id = version.partition("/")
         if not slash:
             raise RequestError(f"There is no version {version!r}.", hint="Choose one from the list.")
@@ -145,6 +167,16 @@ class ImageTab:
 def names_of(paths: Sequence[str]) -> list[str]:
     """File names as people know them."""
     return [Path(each).name for each in paths]
+
+
+def _renamed(detection: Detection, names: Mapping[str, str] | None) -> Detection:
+    """With the label that a name has in the project that the model left; a name without one is not given."""
+    answer = detection.answer
+    if names is None or not isinstance(answer, Named):
+        return detection
+    if answer.label in names:
+        return replace(detection, answer=replace(answer, label=names[answer.label]))
+    return replace(detection, answer=Unknown(None, answer.confidence, because=answer.because))
 
 
 def _unless_small(detection: Detection, smallest: float) -> Detection:

@@ -14,7 +14,7 @@ from typing import Any
 import gradio as gr
 
 from app import shown, told
-from app.image import BOXES_ONLY, WELCOME, Ask, ImageTab, Look, names_of
+from app.image import WELCOME, Ask, ImageTab, Look, names_of
 from app.messages import telling, telling_each
 from app.shelf import Shelf
 from app.why import Why
@@ -68,8 +68,10 @@ def thresholds(limits: Thresholds) -> tuple[gr.Slider, gr.Slider]:
     return box, text
 
 
-def words() -> gr.Textbox:
-    return gr.Textbox(label="What to look for", placeholder="cat face. dog face", max_lines=3, info="Words, full stops between them.")
+def words(phrases: str = "") -> gr.Textbox:
+    return gr.Textbox(
+        phrases, label="What to look for", placeholder="cat face. dog face", max_lines=3, info="Words, full stops between them."
+    )
 
 
 def _questions(tab: ImageTab, limits: Thresholds) -> tuple[list[Any], gr.Button, gr.UploadButton, gr.Button]:
@@ -78,8 +80,8 @@ def _questions(tab: ImageTab, limits: Thresholds) -> tuple[list[Any], gr.Button,
     # be the clean way, but Gradio writes a .pyi beside the source of every class derived from a component.)
     picture.preprocess = _path_of
     several = gr.UploadButton("Several pictures…", file_count="multiple", file_types=KINDS, size="sm", elem_id="several")
-    prompt = words()
-    version = gr.Dropdown(tab.versions(), value=BOXES_ONLY, label="Names", info="A head that was trained in a project.")
+    prompt = words(tab.phrases)
+    version = gr.Dropdown(tab.versions(), value=tab.usual, label="Names", info="A head that was trained in a project.")
     with gr.Row():
         find = gr.Button("Find", variant="primary", size="lg")
         find_all = gr.Button("Find in all", size="lg", visible=False)

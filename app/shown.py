@@ -5,7 +5,7 @@ Knows files and drawing; nothing of models or Gradio.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -35,17 +35,17 @@ def small(path: str) -> Pixels:
     return _within(opened(path).pixels, SHOWN_SIDE)
 
 
-def annotated(path: str, detections: Sequence[Detection]) -> Pixels:
-    """The shown size with boxes, in their labels' colours. detections: in the picture's own pixels."""
+def annotated(path: str, detections: Sequence[Detection], labels: Mapping[str, str] | None = None) -> Pixels:
+    """The shown size with boxes, in their labels' colours. detections: in the picture's own pixels. labels: as Found.of takes them."""
     pixels, image = small(path), opened(path)
     scale = pixels.shape[1] / image.width
     scaled = [replace(each, box=Box(*(corner * scale for corner in each.box.xyxy))) for each in detections]
-    return draw(pixels, scaled, lambda each: Found.of(each).label)
+    return draw(pixels, scaled, lambda each: Found.of(each, labels).label)
 
 
-def whole(path: str, detections: Sequence[Detection]) -> PIL.Image.Image:
+def whole(path: str, detections: Sequence[Detection], labels: Mapping[str, str] | None = None) -> PIL.Image.Image:
     """At the picture's own size, to download."""
-    return PIL.Image.fromarray(draw(opened(path).pixels, detections, lambda each: Found.of(each).label))
+    return PIL.Image.fromarray(draw(opened(path).pixels, detections, lambda each: Found.of(each, labels).label))
 
 
 def thumbnail(pixels: Pixels) -> Pixels:

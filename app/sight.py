@@ -6,12 +6,14 @@ Knows the pipeline; nothing of Gradio, and not where weights come from.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import structlog
 
 from app.turns import Turns
+from vision.bundle import Bundle
 from vision.errors import DinolabelError, ModelError
+from vision.package import Package
 from vision.pipeline import Pipeline
 from vision.tiles import Tiled
 
@@ -49,6 +51,21 @@ class Sight:
                 self._tiled = _with_tiles(pipeline)
                 self._pipeline, self.problem = pipeline, None
         return True
+
+    @property
+    def package(self) -> Package | None:
+        """Words and names of an exported model, when it is one that answers."""
+        return self._pipeline.package if self._pipeline else None
+
+    @property
+    def own(self) -> Bundle | None:
+        """The head that an exported model brought along."""
+        return self._pipeline.bundle if self._pipeline else None
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """phrase -> label of an exported model; empty where phrases are their own labels."""
+        return self.package.labels if self.package else {}
 
     def pipeline(self, *, tiles: bool = False) -> Pipeline:
         """Raises ModelError (or what loading raised) when there is none."""

@@ -18,17 +18,17 @@ HEADERS = ["label", "phrase", "score", "confidence", "likeliest names"]
 Names = Sequence[tuple[str, float]]
 
 
-def line(detection: Detection, names: Names = ()) -> list[str]:
-    """A row under HEADERS. names: the likeliest with their confidence."""
-    found = Found.of(detection)
+def line(detection: Detection, names: Names = (), labels: Mapping[str, str] | None = None) -> list[str]:
+    """A row under HEADERS. names: the likeliest with their confidence. labels: phrase -> label, where a phrase is not its own label."""
+    found = Found.of(detection, labels)
     confidence = "–" if found.confidence is None else f"{found.confidence:.2f}"
     likeliest = " · ".join(f"{name} {value:.2f}" for name, value in names) or "–"
     return [found.label, found.phrase, f"{found.score:.2f}", confidence, likeliest]
 
 
-def row(detection: Detection, names: Names = ()) -> dict[str, Any]:
+def row(detection: Detection, names: Names = (), labels: Mapping[str, str] | None = None) -> dict[str, Any]:
     """As Found.row, and `top`: [{"label", "confidence"}], best first; empty without a head."""
-    return Found.of(detection).row() | {"top": [{"label": name, "confidence": round(value, 4)} for name, value in names]}
+    return Found.of(detection, labels).row() | {"top": [{"label": name, "confidence": round(value, 4)} for name, value in names]}
 
 
 def document(

@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 from flask import Flask, Response, jsonify, request
 from waitress.server import create_server
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from backend import guard, meters, openapi, page, pages, wire
 from backend.detection import MOST_IMAGES
@@ -26,7 +26,6 @@ THREADS = 24
 """Label Studio waits 1 s for /health and 3 s for /setup, also while others wait a minute for /predict."""
 LARGEST_REQUEST = 256 * 2**20
 """Label Studio sends all selected tasks with all their older predictions in one request (measured: 2 MB for 1,000 tasks)."""
-
 HINT = (
     "Programs ask POST /v1/detect, described at /v1/openapi.json; /docs is the same to read and lists all routes: "
     "/health /setup /predict /webhook /train /prompt /versions /jobs /metrics."
@@ -185,12 +184,11 @@ def _named(error: DinolabelError) -> Reply:
 
 
 def _refused(error: HTTPException) -> Reply:
-    return jsonify(
-        {
-            "error": error.description or error.name,
-            "hint": HINT,
-        }
-    ), (error.code or 500)
+    told = error.description or error.name
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        taken = sorted({*error.valid_methods} - {"HEAD", "OPTIONS"})
+        told = f"{request.path} takes {' or '.join(taken)}, not {request.method}."
+    return jsonify({"error": told, "hint": HINT}), (error.code or 500)
 
 
 def _unforeseen(error: Exception) -> Reply:

@@ -8,10 +8,12 @@ In Python::
     for found in pipeline("photo.jpg", "cat face"):
         print(found.label, found.score, found.box)
 
+A list of pictures gives a list of lists. A picture is a path, the bytes of a file or the open file, (H, W, 3) uint8 RGB, or a Pillow image.
 `open_image(path)` is a picture as every command sees it: upright as Label Studio's editor shows it, with `width`, `height`, and `pixels`,
 (H, W, 3) uint8 RGB. It raises a DinolabelError that says what is wrong with the file.
 
-Names are imported when they are first asked for (PEP 562), so that `import dinolabel` costs nothing.
+All that is named in `__all__` is stable: it changes only with a line in CHANGELOG.md. Every error that is raised on purpose is a
+DinolabelError with a `hint`. Names are imported when they are first asked for (PEP 562), so that `import dinolabel` costs nothing.
 """
 
 from __future__ import annotations
@@ -21,40 +23,88 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from vision.bundle import Bundle
-    from vision.errors import DinolabelError
+    from vision.draw import to_supervision
+    from vision.errors import (
+        BundleMismatch,
+        DeviceUnavailable,
+        DinolabelError,
+        MediaError,
+        MediaRefused,
+        MediaUnavailable,
+        MediaUnreadable,
+        ModelError,
+        PromptMissing,
+        PromptUnknown,
+        RequestError,
+        SettingsError,
+        WeightsMissing,
+    )
     from vision.found import Found
     from vision.media import open_image
     from vision.pipeline import Pipeline
-    from vision.types import Box, Detection, Image, Named, Nothing, Prompt, Thresholds, Unknown
+    from vision.types import Alike, Box, CropPolicy, Detection, Image, Named, Nothing, Prompt, Thresholds, Unknown
+
+    __version__: str
 
 __all__ = [
+    "Alike",
     "Box",
     "Bundle",
+    "BundleMismatch",
+    "CropPolicy",
     "Detection",
+    "DeviceUnavailable",
     "DinolabelError",
     "Found",
     "Image",
+    "MediaError",
+    "MediaRefused",
+    "MediaUnavailable",
+    "MediaUnreadable",
+    "ModelError",
     "Named",
     "Nothing",
     "Pipeline",
     "Prompt",
+    "PromptMissing",
+    "PromptUnknown",
+    "RequestError",
+    "SettingsError",
     "Thresholds",
     "Unknown",
+    "WeightsMissing",
+    "__version__",
     "open_image",
+    "to_supervision",
 ]
 HOMES = {
     "Pipeline": "vision.pipeline",
     "Bundle": "vision.bundle",
     "Found": "vision.found",
+    "BundleMismatch": "vision.errors",
+    "DeviceUnavailable": "vision.errors",
     "DinolabelError": "vision.errors",
+    "MediaError": "vision.errors",
+    "MediaRefused": "vision.errors",
+    "MediaUnavailable": "vision.errors",
+    "MediaUnreadable": "vision.errors",
+    "ModelError": "vision.errors",
+    "PromptMissing": "vision.errors",
+    "PromptUnknown": "vision.errors",
+    "RequestError": "vision.errors",
+    "SettingsError": "vision.errors",
+    "WeightsMissing": "vision.errors",
+    "__version__": "dinolabel.release",
     "open_image": "vision.media",
+    "to_supervision": "vision.draw",
 }
 
 
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import_module("dinolabel.logs").quiet_in_python()
+    if name != "__version__":
+        import_module("dinolabel.logs").quiet_in_python()
     return getattr(import_module(HOMES.get(name, "vision.types")), name)
 
 

@@ -11,21 +11,13 @@ import importlib
 import pkgutil
 import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
 import typer
 
-from dinolabel import commands, console, exits, logs
+from dinolabel import commands, console, exits, logs, overview
 from vision.errors import DinolabelError
 
-PANELS = {
-    "Start here": ("up", "demo", "doctor"),
-    "Join a Label Studio": ("init", "attach", "detach", "names", "prompt", "hotkeys"),
-    "The loop": ("preannotate", "serve", "jobs", "export", "import", "train", "models", "report", "varied", "accept", "publish", "pause"),
-    "Without Label Studio": ("bootstrap", "drop", "detect", "app"),
-}
-OTHERS = "More"
 TELL_THEIR_WORK = {"serve", "train"}  # they run for long, or into a log file
 TELL_FAILURES = {"export", "preannotate"}  # by themselves, in words; the log of each is a file
 UNEXPECTED = 70  # EX_SOFTWARE of sysexits.h
@@ -33,32 +25,30 @@ UNFORESEEN = "This is a fault of ours: run it again with --debug and report what
 
 
 def command_names() -> list[str]:
-    """Names of the files in the commands folder, in the order of the panels, newcomers last."""
-    found = sorted(each.name for each in pkgutil.iter_modules(commands.__path__) if not each.name.startswith("_"))
-    known = [name for names in PANELS.values() for name in names]
-    return sorted(found, key=lambda name: known.index(name) if name in known else len(known))
+    """Names of the files in the commands folder, in the order of the overview."""
+    return overview.order(each.name for each in pkgutil.iter_modules(commands.__path__) if not each.name.startswith("_"))
 
 
 def application(*only: str) -> typer.Typer:
     """The whole command line. only: without the other commands."""
-    app = typer.Typer(name="dinolabel", no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False, add_completion=False)
+    app = typer.Typer(
+        name="dinolabel", cls=overview.Overview, no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False
+    )
     app.callback()(_overall)
     for name in only or command_names():
         module = importlib.import_module(f"{commands.__name__}.{name}")
-        panel = next((panel for panel, names in PANELS.items() if name in names), OTHERS)
         if hasattr(module, "app"):
-            app.add_typer(module.app, name=name, rich_help_panel=panel)
+            app.add_typer(module.app, name=name, rich_help_panel=overview.group(name))
         else:
-            app.command(name, rich_help_panel=panel)(module.command)
+            app.command(name, rich_help_panel=overview.group(name))(module.command)
     return app
 
 
 def _tell_version(wanted: bool) -> None:
     if wanted:
-        try:
-            console.out.print(f"dinolabel {version('dinolabel')}")
-        except PackageNotFoundError:
-            console.out.print("dinolabel, run from its folder and not installed")
+        from dinolabel.release import __version__
+
+        console.out.print(f"dinolabel {__version__}")
         raise typer.Exit
 
 

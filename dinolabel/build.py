@@ -176,9 +176,12 @@ def studio(settings: Settings) -> Studio:
     return client
 
 
-def media(settings: Settings, *, alone: bool = False) -> Media:
-    """Finds the picture of a task. Without a Label Studio (alone: although there is one), in mounted files and on allowed hosts."""
-    from studio.media import Media
+def media(settings: Settings, *, alone: bool = False, verify: Callable[[Path], None] | None = None) -> Media:
+    """Finds the picture of a task. Without a Label Studio (alone: although there is one), in mounted files and on allowed hosts.
+
+    verify: raises a MediaError when what was downloaded is not what it should be; None: unless it is a picture.
+    """
+    from studio.media import Media, decodes
 
     return Media(
         None if alone else studio_if_set(settings),
@@ -188,6 +191,7 @@ def media(settings: Settings, *, alone: bool = False) -> Media:
         max_mb=settings.media_max_mb,
         cache_max_mb=settings.media_cache_max_mb,
         network=network(settings),
+        verify=verify or decodes,
     )
 
 
@@ -206,14 +210,21 @@ def jobs(settings: Settings) -> Jobs:
     )
 
 
+def check_packed(model: Path) -> None:
+    """Raises SettingsError for a folder that `dinolabel models export` did not make."""
+    from vision.package import is_package
+
+    if not is_package(model):
+        told = f"There is no folder {model}." if not model.is_dir() else f"{model} is no exported model."
+        raise SettingsError(told, hint="Make one with `dinolabel models export FOLDER --project N`.")
+
+
 def packed_pipeline(settings: Settings, model: Path) -> Pipeline:
     """Everything from a folder of `dinolabel models export`; the cache is the settings'. Raises SettingsError for another folder."""
     from vision.device import use_threads
-    from vision.package import is_package
     from vision.pipeline import Pipeline
 
-    if not is_package(model):
-        raise SettingsError(f"{model} is no exported model.", hint="Make one with `dinolabel models export FOLDER --project N`.")
+    check_packed(model)
     use_threads(settings.threads)
     return Pipeline.load(str(model), device=settings.device, precision=settings.precision, cache=cache(settings))
 

@@ -145,6 +145,12 @@ class Seconds(ProgressColumn):
 
 
 @contextmanager
+def quiet() -> Iterator[None]:
+    """In place of a step where nothing is done that takes time."""
+    yield
+
+
+@contextmanager
 def step(doing: str) -> Iterator[Callable[[str], None]]:
     """One step of a longer start: a spinner with seconds while it runs, a ticked line when it is done; in a pipe a line now and then.
 

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from dinolabel import build, console, looking, words
+from dinolabel.inputs import TABLE, UNFINISHED, Input
 from dinolabel.settings import Settings
 from exporters.journal import Journal
 from vision.errors import DinolabelError, RequestError
@@ -26,17 +27,17 @@ if TYPE_CHECKING:
     from vision.pipeline import Pipeline
     from vision.types import Detection
 
-TABLE = ".parquet"
-UNFINISHED = ".unfinished"
 SAID_EVERY = 60.0  # seconds, where no progress bar can be
 MOST_COMPLAINTS = 20
 
 
 @dataclass(frozen=True)
 class Errand:
-    """What to do, made out of the options. labels: phrase -> label. head: gives names, or None for boxes only.
+    """What to do, made out of the options. root: the folder that the pictures' names are relative to. labels: phrase -> label.
 
-    out: a folder for annotated pictures and JSON, a `.parquet` file, or None.
+    head: gives names, or None for boxes only. out: a folder for annotated pictures and JSON, a `.parquet` file, or None.
+    names: what the head says -> label, as Found.of takes it. model: an exported folder, which answers in place of the settings' weights;
+    version: its model version.
     """
 
     root: Path
@@ -44,6 +45,9 @@ class Errand:
     settings: Settings
     head: Bundle | None
     out: Path | None
+    names: Mapping[str, str] | None = None
+    model: Path | None = None
+    version: str = ""
 
     @property
     def folder(self) -> Path | None:
@@ -81,67 +85,55 @@ def _unfinished(errand: Errand) -> Path | None:
     return errand.folder / UNFINISHED if errand.folder else None
 
 
-def look(errand: Errand, paths: Sequence[Path], pipeline: Pipeline, journal: Journal) -> DinolabelError | None:
-    """Notes what looking.entry or looking.failure says of each picture, in the order of the paths.
+def look(
+    errand: Errand, inputs: Sequence[Input], pipeline: Pipeline, journal: Journal, *, fetch: looking.Fetch | None = None
+) -> DinolabelError | None:
+    """Notes what looking.entry or looking.failure says of each picture, in the order of the inputs. fetch: as Input.file takes it.
 
     Pictures that an earlier run saw are not looked at again, unless they changed or failed. Each that fails is said in a line at once;
     the first such error is the answer.
     """
-    if before := sum(_key(path, errand) in journal for path in paths):
+    if before := sum(each.name in journal for each in inputs):
         console.err.print(f"Going on: {words.counted(before, 'picture')} had been seen before.")
-    waiting: list[Path] = []
-    with _Told(len(paths)) as told:
+    waiting: list[Input] = []
+    with _Told(len(inputs)) as told:
 
         def now() -> None:
-            for each in _seen(errand, waiting, pipeline):
-                value = _value(each, errand)
-                journal.note(_key(each.path, errand), _stamp(each.path), value)
+            for each in _seen(errand, waiting, pipeline, fetch):
+                journal.note(each.input.name, each.input.stamp(), _value(each, errand))
                 told.one(each.error)
             waiting.clear()
 
-        for path in paths:
-            if waiting and (_key(path, errand) in journal or len(waiting) == pipeline.batch_size):
+        for each in inputs:
+            if waiting and (each.name in journal or len(waiting) == pipeline.batch_size):
                 now()
-            if journal.found(_key(path, errand), _stamp(path), fits=_whole) is not None:
+            if journal.found(each.name, each.stamp(), fits=_whole) is not None:
                 told.one(again=True)
             else:
-                waiting.append(path)
+                waiting.append(each)
         now()
     return told.first
 
 
-def _seen(errand: Errand, paths: Sequence[Path], pipeline: Pipeline) -> Iterator[looking.Seen]:
-    prompt = Prompt.of(errand.labels)
+def _seen(errand: Errand, inputs: Sequence[Input], pipeline: Pipeline, fetch: looking.Fetch | None) -> Iterator[looking.Seen]:
+    prompt, limits = Prompt.of(errand.labels), build.thresholds(errand.settings)
 
     def ask(images: Sequence[Image]) -> list[list[Detection]]:
-        return pipeline.run(images, prompt, errand.head, labels=errand.labels)
+        return pipeline.run(images, prompt, errand.head, limits, labels=errand.labels)
 
-    return looking.look(paths, ask, at_once=pipeline.batch_size)
+    return looking.look(inputs, ask, at_once=pipeline.batch_size, fetch=fetch)
 
 
 def _value(seen: looking.Seen, errand: Errand) -> dict[str, Any]:
     if seen.error is not None:
-        return looking.failure(seen, errand.root)
-    copy = looking.annotate(seen, errand.root, errand.folder, errand.labels) if errand.folder else None
-    return looking.entry(seen, errand.root, errand.labels, annotated=copy)
+        return looking.failure(seen.input, seen.error)
+    copy = looking.annotate(seen, errand.folder, errand.labels, errand.names) if errand.folder else None
+    return looking.entry(seen, errand.labels, errand.names, annotated=copy)
 
 
 def _whole(value: Mapping[str, Any]) -> bool:
     """Whether nothing failed and nothing was deleted since."""
     return "error" not in value and (value["annotated"] is None or Path(value["annotated"]).is_file())
-
-
-def _key(path: Path, errand: Errand) -> str:
-    return looking.shown_path(path, errand.root).as_posix()
-
-
-def _stamp(path: Path) -> str:
-    """Of the file as it is now; one that is gone or cannot be asked has none, and is looked at for the reason."""
-    try:
-        stat = path.stat()
-    except OSError:
-        return ""
-    return f"{stat.st_size} {stat.st_mtime_ns}"
 
 
 def _terms(errand: Errand, pipeline: Pipeline) -> list[Any]:
@@ -153,6 +145,7 @@ def _terms(errand: Errand, pipeline: Pipeline) -> list[Any]:
         RULES,
         str(errand.root.resolve()),
         dict(errand.labels),
+        errand.names and dict(errand.names),
         pipeline.detector.digest,
         head,
         repr(limits),

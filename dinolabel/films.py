@@ -1,36 +1,29 @@
 """`dinolabel detect film.mp4`: one film from the command line, with a bar, who was in it, and the files beside it.
 
-Knows the console and the film; `commands/detect.py` has the options.
+Knows the console and the film; in which order detect_run.py says.
 """
 
 from __future__ import annotations
 
 import json
+import tempfile
 import time
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from dinolabel import console, weights, words
-from vision.errors import RequestError
+from dinolabel import console, words
 
 if TYPE_CHECKING:
-    from vision.bundle import Bundle
+    from dinolabel.detecting import Errand
+    from dinolabel.inputs import Input
     from vision.films.film import Film
     from vision.pipeline import Pipeline
-    from vision.types import Thresholds
 
 EVERY = 15
 SAY_EVERY = 30.0  # seconds, where no bar can be shown
-
-
-def is_film(path: Path) -> bool:
-    """By its name; what is really in it the decoder says."""
-    from vision.frames import VIDEO_SUFFIXES
-
-    return path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES
 
 
 def plan_lines(path: Path, *, every: int, seconds_a_picture: float | None, out: Path | None) -> list[tuple[str, str]]:
@@ -47,29 +40,30 @@ def plan_lines(path: Path, *, every: int, seconds_a_picture: float | None, out: 
     return lines
 
 
-def watch(
-    path: Path, labels: Mapping[str, str], pipeline: Pipeline, *, head: Bundle | None, thresholds: Thresholds, every: int, out: Path | None,
-    as_json: bool,
-) -> None:  # fmt: skip
-    """Watch it, print who was in it, and keep the files when out is given. Raises MediaError, ModelError."""
-    import tempfile
+def watch(path: Path, named: Input, errand: Errand, pipeline: Pipeline, *, every: int) -> dict[str, Any]:
+    """Watch it, and keep the files when the errand has a folder for them. path: the film's file. Returns what the JSON beside it says.
 
+    Raises MediaError, ModelError.
+    """
+    from dinolabel import build
     from vision.films.film import Film
-    from vision.films.watching import Errand
+    from vision.films.watching import Errand as Watching
     from vision.types import Prompt
 
-    if out is not None and out.exists() and out.resolve() == path.parent.resolve():
-        raise RequestError(f"{out} holds the film itself.", hint="Name another folder after --out.")
-    errand = Errand(Prompt.of(labels), thresholds, every, head)
+    asked = Watching(Prompt.of(errand.labels), build.thresholds(errand.settings), every, errand.head, names=errand.names)
+    place = PurePosixPath(named.copy)
     with tempfile.TemporaryDirectory(prefix="dinolabel-film-") as nowhere:
-        film = Film(path, out or Path(nowhere), errand, pipeline, labels=labels, written=out is not None)
+        out = (errand.out or Path(nowhere)) / place.parent
+        film = Film(path, out, asked, pipeline, labels=errand.labels, written=errand.out is not None, name=named.name, stem=place.name)
         _run(film)
         assert film.answer is not None
-        document = film.answer.document
+        return film.answer.document
+
+
+def tell(document: Mapping[str, Any], out: Path | None, *, as_json: bool) -> None:
+    """Print who was in it: JSON or a table; the sums, on stderr. out: where the files are, or None."""
     typer.echo(json.dumps(document, indent=1, ensure_ascii=False)) if as_json else _print(document)
     _end(document, out)
-    if not document["tracks"]:
-        weights.warn_of_limits(pipeline.detector.weights)
 
 
 def _run(film: Film) -> None:
@@ -97,7 +91,9 @@ def _print(document: Mapping[str, Any]) -> None:
 
 def _end(document: Mapping[str, Any], out: Path | None) -> None:
     names = sorted({each["label"] for each in document["tracks"] if each["confidence"] is not None})
-    told = [words.counted(len(document["tracks"]), "track") + (f", named: {', '.join(names)}" if names else "")]
+    told = [
+        f"{document['film']['file']}: {words.counted(len(document['tracks']), 'track')}" + (f", named: {', '.join(names)}" if names else "")
+    ]
     told += ["the film was cut short: this is what there is of it"] if document["film"]["cut_short"] else []
     told += [f"written to {out}"] if out else []
     console.err.print("; ".join(told) + ".", soft_wrap=True)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -68,13 +68,21 @@ class Sums:
         return said + ([console.bad(f"{words.counted(self.failed, 'picture')} failed")] if self.failed else [])
 
 
-def document(facts: Mapping[str, Any], entries: Entries) -> Iterator[str]:
-    """Pieces of one JSON object: the facts, then `images` and `failed`, a line for each picture."""
+def document(
+    facts: Mapping[str, Any], entries: Entries, *, films: Sequence[Mapping[str, Any]] | None = None, failed: Entries = ()
+) -> Iterator[str]:
+    """Pieces of one JSON object: the facts, then `images`, `films` where some were named, and `failed`, a line for each.
+
+    films: what the JSON beside each says. failed: those that could not be watched.
+    """
     yield json.dumps(facts, indent=1, ensure_ascii=False).removesuffix("\n}")
     yield ',\n "images": ['
     yield from _listed(each for each in entries if "error" not in each)
+    if films is not None:
+        yield '],\n "films": ['
+        yield from _listed(films)
     yield '],\n "failed": ['
-    yield from _listed(each for each in entries if "error" in each)
+    yield from _listed(chain((each for each in entries if "error" in each), failed))
     yield "]\n}\n"
 
 

@@ -12,69 +12,54 @@ from typing import Any
 
 import PIL.Image
 
+from dinolabel.inputs import Input
 from vision.draw import draw
-from vision.errors import DinolabelError, MediaError, RequestError
+from vision.errors import DinolabelError, MediaError, StudioError
 from vision.found import Found, shown
-from vision.media import image_paths, open_image
+from vision.media import open_image
 from vision.types import Detection, Image
 
 FORMAT = 1
-KEPT_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 Ask = Callable[[Sequence[Image]], list[list[Detection]]]
+Fetch = Callable[[str], Path]
 
 
 @dataclass(frozen=True)
 class Seen:
-    """path: the file. image: None when it could not be opened. found: best first. error: why there is no answer, or None.
+    """input: what was named. image: None when it could not be opened. found: best first. error: why there is no answer, or None.
 
     suppressed: boxes left out because people keep deleting their like.
     """
 
-    path: Path
+    input: Input
     image: Image | None
     found: tuple[Detection, ...] = ()
     error: DinolabelError | None = None
     suppressed: int = 0
 
     @classmethod
-    def of(cls, path: Path, image: Image, detections: Sequence[Detection]) -> Seen:
+    def of(cls, each: Input, image: Image, detections: Sequence[Detection]) -> Seen:
         kept = shown(detections)
-        return cls(path, image, tuple(kept), suppressed=len(detections) - len(kept))
+        return cls(each, image, tuple(kept), suppressed=len(detections) - len(kept))
 
 
-def pictures(path: Path, *, out: Path | None = None) -> list[Path]:
-    """The pictures meant by a file or folder, sorted; those below `out` are left out, because we made them.
-
-    Raises MediaError when there is no such file or no picture in the folder, RequestError when out would overwrite them.
-    """
-    found = image_paths(path)
-    if out is not None:
-        home = path if path.is_dir() else path.parent
-        if out.resolve() == home.resolve():
-            raise RequestError(f"{out} holds the pictures themselves.", hint="Name another folder after --out.")
-        found = [each for each in found if not each.resolve().is_relative_to(out.resolve())]
-    if not found:
-        raise MediaError(f"There are no pictures in {path}.", hint="JPEG, PNG, WebP, HEIC, TIFF and a few more are looked for.")
-    return found
-
-
-def look(paths: Sequence[Path], ask: Ask, *, at_once: int) -> Iterator[Seen]:
-    """Open, ask, answer in the order of the paths, `at_once` at a time. ask: gives the detections of each image."""
-    for start in range(0, len(paths), at_once):
-        opened = [_opened(path) for path in paths[start : start + at_once]]
+def look(inputs: Sequence[Input], ask: Ask, *, at_once: int, fetch: Fetch | None = None) -> Iterator[Seen]:
+    """Open, ask, answer in the order of the inputs, `at_once` at a time. ask: gives the detections of each image. fetch: as Input.file."""
+    for start in range(0, len(inputs), at_once):
+        opened = [_opened(each, fetch) for each in inputs[start : start + at_once]]
         images = [each.image for each in opened if each.image is not None]
         try:
             answers = iter(ask(images) if images else [])
-            yield from [each if each.image is None else Seen.of(each.path, each.image, next(answers)) for each in opened]
+            yield from [each if each.image is None else Seen.of(each.input, each.image, next(answers)) for each in opened]
         except MediaError:
             yield from [_alone(each, ask) for each in opened]
 
 
-def _opened(path: Path) -> Seen:
+def _opened(each: Input, fetch: Fetch | None) -> Seen:
     try:
-        return Seen(path, open_image(path))
-    except MediaError as error:
-        return Seen(path, None, error=error)
+        return Seen(each, open_image(each.file(fetch)))
+    except (MediaError, StudioError) as error:
+        return Seen(each, None, error=error)
 
 
 def _alone(seen: Seen, ask: Ask) -> Seen:
@@ -82,44 +67,38 @@ def _alone(seen: Seen, ask: Ask) -> Seen:
     if seen.image is None:
         return seen
     try:
-        return Seen.of(seen.path, seen.image, ask([seen.image])[0])
+        return Seen.of(seen.input, seen.image, ask([seen.image])[0])
     except MediaError as error:
-        return Seen(seen.path, None, error=error)
+        return Seen(seen.input, None, error=error)
 
 
-def annotate(seen: Seen, root: Path, out: Path, labels: Mapping[str, str]) -> Path:
-    """Write the annotated copy below out, where the picture lies below root; the answer is its path. Raises MediaError."""
+def annotate(seen: Seen, out: Path, labels: Mapping[str, str], names: Mapping[str, str] | None = None) -> Path:
+    """Write the annotated copy below out; the answer is its path. labels, names: as Found.of takes them. Raises MediaError."""
     if seen.image is None:
-        raise MediaError(f"{seen.path.name} could not be opened.")
-    target = out / shown_path(seen.path, root)
-    if target.suffix.lower() not in KEPT_SUFFIXES:
-        target = target.with_name(f"{target.name}.jpg")
-    drawn = draw(seen.image.pixels, seen.found, lambda each: Found.of(each, labels).label)
+        raise MediaError(f"{seen.input.name} could not be opened.")
+    target = out / seen.input.copy
+    drawn = draw(seen.image.pixels, seen.found, lambda each: Found.of(each, labels, names).label)
     target.parent.mkdir(parents=True, exist_ok=True)
     PIL.Image.fromarray(drawn).save(target, quality=92)
     return target
 
 
-def shown_path(path: Path, root: Path) -> Path:
-    """Relative to the folder that was named; the file's name when a file was."""
-    return path.relative_to(root) if root.is_dir() else Path(path.name)
-
-
-def entry(seen: Seen, root: Path, labels: Mapping[str, str], *, annotated: Path | None = None) -> dict[str, Any]:
+def entry(
+    seen: Seen, labels: Mapping[str, str], names: Mapping[str, str] | None = None, *, annotated: Path | None = None
+) -> dict[str, Any]:
     """One element of `images`: {"file", "width", "height", "annotated" or null, "found": [rows of vision.found], "suppressed",
     "remarks": [how it was read, where a person should know]}."""
     return {
-        "file": shown_path(seen.path, root).as_posix(),
+        "file": seen.input.name,
         "width": seen.image.width if seen.image else None,
         "height": seen.image.height if seen.image else None,
         "annotated": None if annotated is None else str(annotated),
-        "found": [Found.of(each, labels).row() for each in seen.found],
+        "found": [Found.of(each, labels, names).row() for each in seen.found],
         "suppressed": seen.suppressed,
         "remarks": list(seen.image.remarks) if seen.image else [],
     }
 
 
-def failure(seen: Seen, root: Path) -> dict[str, str]:
+def failure(each: Input, error: DinolabelError | None) -> dict[str, str]:
     """One element of `failed`: {"file", "error", "hint"}."""
-    hint = seen.error.hint if seen.error else ""
-    return {"file": shown_path(seen.path, root).as_posix(), "error": str(seen.error), "hint": hint}
+    return {"file": each.name, "error": str(error), "hint": error.hint if error else ""}

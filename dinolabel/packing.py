@@ -6,13 +6,13 @@ Knows where each part lies; how the folder is laid out is vision/package.py's.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dinolabel import build, choice, console, heads, neighbour, options, plan, weights, words
+from dinolabel.release import __version__
 from dinolabel.settings import Settings
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ for found in pipeline("photo.jpg"):
 ```
 
 ```sh
+dinolabel detect photo.jpg --model {folder}
+dinolabel app --model {folder}
 dinolabel serve --model {folder} --port 9090
 curl -F image=@photo.jpg http://127.0.0.1:9090/v1/detect
 ```
@@ -61,7 +63,7 @@ def export(out: Out, project: options.Project = None, head: Head = None) -> None
     made = _save(settings, out, recipe, package, title=shown.title)
     size = sum(each.stat().st_size for each in made.rglob("*") if each.is_file())
     console.out.print(f"Exported {made} ({words.size(size)}), model version {recipe.version}.")
-    console.out.print(console.soft(f"Try it: dinolabel serve --model {out}"))
+    console.out.print(console.soft(f"Try it: dinolabel detect PICTURES --model {out}, or app or serve with the same"))
 
 
 def _recipe(settings: Settings, project: int, label_config: str, head: str | None) -> Recipe:
@@ -89,7 +91,7 @@ def _package(settings: Settings, recipe: Recipe) -> Package:
         weights={
             each.kind: name for each, name in zip(weights.find(settings), weights.pair(settings), strict=True) if each.needs == "none"
         },
-        about={"project": recipe.project, "head": recipe.bundle_id, "made_by": version("dinolabel"), "made_at": _now()},
+        about={"project": recipe.project, "head": recipe.bundle_id, "made_by": __version__, "made_at": _now()},
     )
 
 
@@ -102,7 +104,7 @@ def _save(settings: Settings, out: Path, recipe: Recipe, package: Package, *, ti
     detector = obtain(locate("detector", settings.detector, settings.detector_weights, **where))
     embedder = obtain(locate("embedder", settings.embedder, settings.embedder_weights, **where)) if recipe.bundle else None
     facts = {
-        "title": title, "made_by": version("dinolabel"), "at": _now()[:10], "version": recipe.version, "folder": out.name,
+        "title": title, "made_by": __version__, "at": _now()[:10], "version": recipe.version, "folder": out.name,
         "phrases": words.listed(list(package.labels)), "names": words.listed(sorted(set(package.names.values()))) or "nobody yet",
     }  # fmt: skip
     return save(

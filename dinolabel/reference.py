@@ -1,5 +1,4 @@
-"""Prints what can be read off the code: the settings table of README.md, `.env.example`, docs/reference.md, the errors' table
-of docs/troubleshooting.md.
+"""Prints what can be read off the code: `.env.example`, docs/reference.md, the errors' table of docs/troubleshooting.md.
 
 Run `python -m dinolabel.reference` after changing a setting, a command, a route or an error; a test compares the files with this.
 """
@@ -17,7 +16,6 @@ from dinolabel.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 PLATFORM = "your platform's data folder"  # differs from machine to machine: the page must not
-BEGIN, END = "<!-- settings -->", "<!-- /settings -->"
 HTTP = 'Routes of `dinolabel serve`. With `DINOLABEL_SECRET` set, all but `/health` ask for it. An error is `{"error": …, "hint": …}`.'
 DETECT = "How pictures are sent, and what else can be answered: [production.md](production.md)."
 ERRORS = "What each means and what to do: [troubleshooting.md](troubleshooting.md#errors-by-name). A log line names its error as `error=…`."
@@ -38,7 +36,7 @@ def _default(name: str, value: Any) -> str:
 
 
 def settings_table() -> str:
-    """The Markdown table between README.md's markers."""
+    """The Markdown table of docs/reference.md."""
     lines = ["| setting | default | what it is for |", "|---|---|---|"]
     lines += [f"| `{name}` | {_code(default)} | {text} |" for name, default, text in settings_rows()]
     return "\n".join(lines)
@@ -55,14 +53,6 @@ def env_example() -> str:
     return head + "\n" + "\n".join(body)
 
 
-def with_table(readme: str) -> str:
-    """The README with a current table between its markers. Raises ValueError when the markers are not there."""
-    if BEGIN not in readme or END not in readme:
-        raise ValueError(f"expected {BEGIN!r} and {END!r} in README.md")
-    before, rest = readme.split(BEGIN, 1)
-    return f"{before}{BEGIN}\n{settings_table()}\n{END}{rest.split(END, 1)[1]}"
-
-
 def reference() -> str:
     """Text of docs/reference.md: every command with its options, every setting, route and error."""
     import typer.main
@@ -74,7 +64,14 @@ def reference() -> str:
     parts = ["# Reference", "", "Made by `python -m dinolabel.reference`; do not edit.", "", "## Commands", ""]
     for path, command in _walk(root, ("dinolabel",)):
         parts += _command(path, command)
-    parts += ["## Settings", "", "Each is an environment variable, or a line of `.env`.", "", settings_table(), ""]
+    parts += [
+        "## Settings",
+        "",
+        "Each is an environment variable, or a line of `.env`; flags overrule them, and a project's label config overrules flags.",
+        "",
+        settings_table(),
+        "",
+    ]
     parts += ["## HTTP", "", HTTP, "", reference_http.routes(), "", "### `POST /v1/detect`", "", DETECT, ""]
     parts += [reference_http.detect_fields(), "", "## Errors", "", ERRORS, "", reference_errors.codes(), ""]
     return "\n".join(parts)
@@ -113,11 +110,10 @@ def files() -> Mapping[Path, str]:
     """Each file this makes, with the text it should have."""
     from dinolabel.reference_errors import with_meanings
 
-    readme, trouble = ROOT / "README.md", ROOT / "docs" / "troubleshooting.md"
+    trouble = ROOT / "docs" / "troubleshooting.md"
     return {
         ROOT / ".env.example": env_example(),
         ROOT / "docs" / "reference.md": reference(),
-        readme: with_table(readme.read_text(encoding="utf-8")),
         trouble: with_meanings(trouble.read_text(encoding="utf-8")),
     }
 

@@ -13,7 +13,7 @@ from dinolabel import console, words
 from dinolabel.settings import Settings
 from vision.errors import WeightsMissing
 from vision.hub import ways_out
-from vision.weights import DRAWN_ONLY, NANO, WeightsLocation, obtain, tell_limits
+from vision.weights import DRAWN_ONLY, NANO, WeightsLocation, obtain, refuse_exported, tell_limits
 
 HUB = "hub"
 # model.safetensors as the hub lists it; other weights are measured when they are here
@@ -41,11 +41,15 @@ def size(location: WeightsLocation) -> int | None:
 
 
 def flags(weights: str | None) -> dict[str, str]:
-    """The settings that --weights stands for: `nano` and `hub` are pairs, anything else names the detector."""
+    """The settings that --weights stands for: `nano` and `hub` are pairs, anything else names the detector.
+
+    Raises WeightsMissing for an exported model, which --model takes.
+    """
     if weights is None:
         return {}
     if weights == HUB:
         return {name: str(Settings.model_fields[name].default) for name in ("detector_weights", "embedder_weights")}
+    refuse_exported(Path(weights).expanduser())
     return {"detector_weights": weights, "embedder_weights": weights} if weights == NANO else {"detector_weights": weights}
 
 

@@ -16,6 +16,7 @@ RUN_BY = {
         "dinolabel preannotate": E2E,
         "dinolabel bootstrap": OFFLINE,
         "dinolabel detect": OFFLINE,
+        "dinolabel detect new.jpg": "tests/unit/dinolabel/test_detect_inputs.py",
     },
     "CONTRIBUTING.md": {"pre-commit install": "tests/unit/test_contributing.py"},
     "docs/ancestor.md": {"": OFFLINE},
@@ -63,6 +64,7 @@ EXCEPTIONS = {
         "PIP_INDEX_URL=https://mirror.example.org": "the mirror is the reader's",
         ". .venv/bin/activate": ACTIVE,
         "pip install": SETUP,
+        "pip wheel": SETUP,
         "DINOLABEL_TORCH_INDEX=https://download.pytorch.org/whl/cpu python run.py wheels": "downloads 600 MB",
     },
     "docs/release.md": {"git ": "publishes", "python -m pip wheel": "builds from a tag that does not exist yet"},
@@ -75,6 +77,7 @@ PYTHON = {
     "docs/app.md": "tests/unit/app/test_page.py",
     "docs/exports.md": EXPORTS,
     "docs/production.md": E2E,
+    "docs/python.md": "tests/unit/test_public_use.py",
     "docs/trust.md": "tests/unit/vision/test_reasons.py",
     "docs/tutorial.md": E2E,
 }

@@ -12,12 +12,16 @@ from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import PIL.ImageFont
 
+from vision.found import Found
 from vision.types import Detection, Named, Pixels
+
+if TYPE_CHECKING:
+    import supervision as sv
 
 DARK, LIGHT = "#16181d", "#ffffff"
 EVEN_LUMINANCE = 0.199  # of a background on which both read alike, at a contrast of 4.2
@@ -38,6 +42,28 @@ def draw(pixels: Pixels, detections: Sequence[Detection], label_of: Callable[[De
     # Best last, so that it lies on top of what it overlaps.
     labelled.reverse()
     return np.asarray(_annotated(canvas, [each for each, _ in labelled], [label for _, label in labelled], scores))
+
+
+def to_supervision(found: Sequence[Found], *, classes: Sequence[str] | None = None) -> sv.Detections:
+    """What was found in one picture as supervision's Detections, in the same order; confidence is the detector's score.
+
+    classes: class_id is a label's place among them; None: among the labels that were found, in alphabetical order. data: `class_name`, the
+    label, `phrase`, and `name_confidence`, NaN without a name. Raises ValueError for a label that is not among the classes.
+    """
+    import supervision as sv
+
+    labels = [each.label for each in found]
+    known = sorted(set(labels)) if classes is None else list(classes)
+    return sv.Detections(
+        xyxy=np.array([each.box.xyxy for each in found], np.float32).reshape(-1, 4),
+        confidence=np.array([each.score for each in found], np.float32),
+        class_id=np.array([known.index(label) for label in labels], int),
+        data={
+            "class_name": np.array(labels, str),
+            "phrase": np.array([each.phrase for each in found], str),
+            "name_confidence": np.array([np.nan if each.confidence is None else each.confidence for each in found], np.float32),
+        },
+    )
 
 
 def colour(label: str) -> str:

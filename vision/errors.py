@@ -28,7 +28,7 @@ class DinolabelError(Exception):
 class SettingsError(DinolabelError):
     """A setting is missing or makes no sense; found at start."""
 
-    hint = "See the settings table in README.md; every setting is also an environment variable."
+    hint = "See the settings table in docs/reference.md; every setting is also an environment variable."
 
 
 class RequestError(DinolabelError):

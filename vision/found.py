@@ -46,6 +46,10 @@ class Found:
             because=answer.because if isinstance(answer, Named | Unknown) else (),
         )
 
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values, for JSON: see row."""
+        return self.row()
+
     def row(self) -> dict[str, Any]:
         """JSON: {"label", "phrase", "score", "confidence" or null, "guess" or null, "box": [x1, y1, x2, y2] in pixels,
         "because": [{"crop": id in the bundle, "label", "distance"}]}."""

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import PIL.Image
 import structlog
 
 from vision import budget, walk
-from vision.errors import MediaUnavailable, MediaUnreadable
+from vision.errors import MediaRefused, MediaUnavailable, MediaUnreadable
 from vision.pages import Page, page_of
 from vision.rgb import is_deep_colour, is_deep_grey, upright_rgb
 from vision.turns import SIDEWAYS, Stored, made_by_pillow, told_by, turn_of
@@ -60,13 +62,14 @@ MARKUP = (b"<!doctype html", b"<html", b"<head", b"<body", b"<!--")
 AVIF_BRANDS = (b"avif", b"avis")
 
 
-def open_image(path: Path, *, frame: int | None = None) -> Image:
+def open_image(path: str | os.PathLike[str], *, frame: int | None = None) -> Image:
     """The picture in a file, or one frame of a video. Reads the bytes once; pixels are decoded when asked for.
 
     path: a file. frame: counted from 0; None for a picture (an animation gives its first frame).
     Raises MediaUnavailable when there is no such file, MediaUnreadable when it holds nothing we can decode.
     A file that is cut short is only found out when its pixels are asked for.
     """
+    path = Path(path)
     if frame is not None:
         from vision.frames import open_frame
 
@@ -153,8 +156,15 @@ def from_pillow(picture: PIL.Image.Image) -> Image:
     return image
 
 
-def as_image(picture: str | Path | Pixels | PIL.Image.Image | Image) -> Image:
-    """A path, (H, W, 3) uint8 RGB pixels or a Pillow image as an Image. Raises MediaError, and ValueError for other arrays."""
+Picture = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Pixels | PIL.Image.Image | Image
+"""What a program may have of one picture: a path, a file's bytes or the open file, (H, W, 3) uint8 RGB, a Pillow image, an Image."""
+
+
+def as_image(picture: Picture) -> Image:
+    """A Picture as an Image. An open file is read from where it stands, and stays open.
+
+    Raises MediaError for what is no picture, ValueError for other arrays, TypeError for anything else.
+    """
     match picture:
         case Image():
             return picture
@@ -162,10 +172,22 @@ def as_image(picture: str | Path | Pixels | PIL.Image.Image | Image) -> Image:
             return Image.from_array(picture)
         case PIL.Image.Image():
             return from_pillow(picture)
-    try:
-        return open_image(Path(picture))
-    except MediaUnavailable as error:
-        raise type(error)(str(error), hint="Check the path.") from error
+        case bytes() | bytearray() | memoryview():
+            return image_of(bytes(picture), "the picture")
+        case str() if picture.lower().startswith(("http://", "https://")):
+            raise MediaRefused("Pictures at an address are not fetched in Python.", hint="Download it and give its bytes.")
+        case str() | os.PathLike():
+            return open_image(Path(picture))
+    if hasattr(picture, "read"):
+        return _read_image(picture)
+    raise TypeError(f"expected a path, bytes, an open file, (H, W, 3) uint8 RGB or a Pillow image, got {type(picture).__name__}")
+
+
+def _read_image(file: IO[bytes]) -> Image:
+    data, name = file.read(), getattr(file, "name", None)
+    if isinstance(data, str):
+        raise TypeError('expected a file of bytes, got one of text: open it with "rb"')
+    return image_of(data, Path(name).name if isinstance(name, str) else "the picture")
 
 
 def image_paths(root: Path) -> list[Path]:
@@ -181,7 +203,9 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise MediaUnavailable(f"There is no file {path.name}.") from error
+        raise MediaUnavailable(f"There is no file {path.name}.", hint="Check the path.") from error
+    except IsADirectoryError as error:
+        raise MediaUnavailable(f"{path.name} is a folder.", hint="Give the pictures in it.") from error
     except OSError as error:
         raise MediaUnavailable(f"{path.name} cannot be read: {error.strerror}.") from error
 

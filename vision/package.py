@@ -18,10 +18,9 @@ from vision.errors import ModelError
 from vision.folders import made_whole
 from vision.narrowed import narrowed
 from vision.types import CropPolicy, Thresholds
-from vision.weights import files_of
+from vision.weights import CARD, files_of
 
 FORMAT = 1
-CARD = "dinolabel.json"
 LEFT_OUT = shutil.ignore_patterns(".cache", "*.bin", "*.pt", "*.pth", "*.onnx", "*.h5", "*.msgpack")
 
 

@@ -5,10 +5,12 @@ Knows the seams, the one cut and the cache; no model by name, no Label Studio.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard, cast, overload
 
 import numpy as np
 import PIL.Image
@@ -20,16 +22,17 @@ from vision.candidates import Candidate, select
 from vision.cropping import cut
 from vision.errors import ModelError, PromptMissing
 from vision.found import Found, shown
-from vision.media import as_image
+from vision.media import Picture, as_image
 from vision.narrowed import Narrowed, narrowed
 from vision.own import Owned
 from vision.package import Package, is_package, unpacked
 from vision.protocols import Detector, Embedder, unknown_phrases
-from vision.types import Box, CropPolicy, Detection, Embeddings, Image, Pixels, Prompt, Thresholds
+from vision.types import Box, CropPolicy, Detection, Embeddings, Image, Prompt, Thresholds
 from vision.vocabulary import refuse
 
 CROPS_AT_ONCE = 32
 NANO = "nano"
+PROMPT_HINT = 'Say what to look for: prompt="human face".'
 HUB_EMBEDDER = "facebook/dinov2-small"
 
 
@@ -101,23 +104,49 @@ class Pipeline:
         embeds = None if embedder_weights is None else plugs.load_embedder(embedder, embedder_weights, **where)
         return cls(finds, embeds, thresholds=thresholds, cache=cache)
 
-    def __call__(
+    @overload
+    def __call__(  # type: ignore[overload-overlap]  # a text is many texts to a type checker
         self,
-        picture: str | Path | Pixels | PIL.Image.Image | Image,
-        prompt: str | Prompt | None = None,
+        picture: Picture,
+        prompt: str | Sequence[str] | Prompt | None = None,
         bundle: Bundle | str | Path | None = None,
         *,
         thresholds: Thresholds | None = None,
-    ) -> list[Found]:
-        """What is in one picture, best first. picture: a path, (H, W, 3) uint8 RGB, or a Pillow image.
+    ) -> list[Found]: ...
 
-        prompt: phrases with full stops or commas between them. bundle: a trained head or its folder, to have names. An exported
-        folder has both. Raises MediaError, PromptMissing, PromptUnknown, BundleMismatch.
+    @overload
+    def __call__(
+        self,
+        picture: Iterable[Picture],
+        prompt: str | Sequence[str] | Prompt | None = None,
+        bundle: Bundle | str | Path | None = None,
+        *,
+        thresholds: Thresholds | None = None,
+    ) -> list[list[Found]]: ...
+
+    def __call__(
+        self,
+        picture: Picture | Iterable[Picture],
+        prompt: str | Sequence[str] | Prompt | None = None,
+        bundle: Bundle | str | Path | None = None,
+        *,
+        thresholds: Thresholds | None = None,
+    ) -> list[Found] | list[list[Found]]:
+        """What is in a picture, best first; of several pictures a list of that for each, in their order.
+
+        picture: a path, a file's bytes or the open file, (H, W, 3) uint8 RGB, a Pillow image; or a list or any other iterable of these,
+        of which `batch_size` are held at a time. prompt: phrases with full stops or commas between them, or a list of phrases.
+        bundle: a trained head or its folder, to have names. An exported folder has both.
+        Raises MediaError for the first picture that cannot be read, PromptMissing, PromptUnknown, BundleMismatch; TypeError.
         """
-        if prompt is not None:
-            self.check_prompt(prompt)
+        words = None if prompt is None else _prompt(prompt)
+        if words is not None:
+            self.check_prompt(words)
         head = Bundle.load(Path(bundle)) if isinstance(bundle, str | Path) else bundle
-        return self.find([as_image(picture)], prompt, head, thresholds)[0]
+        if not _is_several(picture):
+            return self.find([as_image(cast(Picture, picture))], words, head, thresholds)[0]
+        parts = _batches(picture, self.batch_size)
+        return [each for part in parts for each in self.find([as_image(one) for one in part], words, head, thresholds)]
 
     def find(
         self,
@@ -135,7 +164,7 @@ class Pipeline:
         """
         if prompt is None:
             if self.package is None:
-                raise PromptMissing("There is nothing to look for: no prompt was given.", hint='Give prompt="human face".')
+                raise PromptMissing("There is nothing to look for: no prompt was given.", hint=PROMPT_HINT)
             prompt, labels, names = Prompt.of(list(self.package.labels)), self.package.labels, self.package.names
         answered = self.run(images, prompt, bundle or self.bundle, thresholds, labels=labels)
         return [[Found.of(each, labels, names) for each in shown(found)] for found in answered]
@@ -247,8 +276,24 @@ class Pipeline:
         return [each.answered(answer) for each, answer in zip(detections, answers, strict=True)]
 
 
-def _prompt(prompt: str | Prompt) -> Prompt:
-    return Prompt.parse(prompt) if isinstance(prompt, str) else prompt
+def _prompt(prompt: str | Sequence[str] | Prompt) -> Prompt:
+    if isinstance(prompt, Prompt):
+        return prompt
+    try:
+        return Prompt.parse(prompt if isinstance(prompt, str) else "\n".join(prompt))
+    except PromptMissing as error:
+        raise PromptMissing(str(error), hint=PROMPT_HINT) from error
+
+
+def _is_several(picture: Picture | Iterable[Picture]) -> TypeGuard[Iterable[Picture]]:
+    one = isinstance(picture, str | bytes | bytearray | memoryview | os.PathLike | np.ndarray | PIL.Image.Image | Image)
+    return not one and not hasattr(picture, "read") and isinstance(picture, Iterable)
+
+
+def _batches(pictures: Iterable[Picture], size: int) -> Iterator[list[Picture]]:
+    rest = iter(pictures)
+    while part := list(islice(rest, size)):
+        yield part
 
 
 def _parts(keys: Sequence[str], size: int) -> Iterator[Sequence[str]]:

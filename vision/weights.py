@@ -28,6 +28,7 @@ NANO_FOLDER = Path(__file__).resolve().parents[1] / "models" / "nano"
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 HUB_FILES = ["*.json", "*.txt", "model*.safetensors"]
 TOKENIZER = "google-bert/bert-base-uncased"  # GroundingDINO's; its own files do not bring it along
+CARD = "dinolabel.json"  # in a folder that `dinolabel models export` made
 CALLED = "called.json"  # in a folder whose own name says nothing: {"weights": "nano, 2 blocks tuned"}
 HUB_WAIT = WAIT
 Needs = Literal["folder", "file", "none"]
@@ -113,6 +114,7 @@ def _check_folder(location: WeightsLocation) -> None:
     path = NANO_FOLDER / location.kind if location.where == "embedded" else location.path
     if path is None:
         raise WeightsMissing(f"There is no folder {location.name}, and it is no hub id either (those read `organisation/name`).")
+    refuse_exported(path)
     if path.is_file():
         original = path.suffix.lower() in (".pth", ".pt")
         convert = f"Convert a .pth file of GroundingDINO's once: dinolabel models convert {path.name} FOLDER; then give the folder."
@@ -121,6 +123,13 @@ def _check_folder(location: WeightsLocation) -> None:
             f"{path.name} is a file; the weights of this {location.kind} are a folder.", hint=convert if original else another
         )
     _complete(path)
+
+
+def refuse_exported(folder: Path) -> None:
+    """Raises WeightsMissing for a folder of `dinolabel models export`: it holds a model and its words, not the weights of one plug."""
+    if (folder / CARD).is_file():
+        hint = f"Give it whole: --model {folder} of `dinolabel detect`, `app` and `serve`; in Python Pipeline.load({str(folder)!r})."
+        raise WeightsMissing(f"{folder} is an exported model, with its own words, thresholds and head.", hint=hint)
 
 
 def _paths(weights: str, models_dir: Path | None) -> Iterator[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import webbrowser
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -24,19 +25,26 @@ def command(
     auth: Annotated[str | None, typer.Option(metavar="NAME:PASSWORD", help=AUTH_HELP)] = None,
     browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
     weights_name: options.WeightsName = None,
+    model: options.Model = None,
 ) -> None:
     """Try it in the browser: a picture, words, sliders, boxes and names. No Label Studio is needed. Ctrl-C ends it.
+
+    `--model FOLDER` shows what `dinolabel models export` made: its words stand there, and its names are given.
 
     Example: dinolabel app --weights nano --port 7860
     """
     settings = neighbour.settings(**weights.flags(weights_name))
+    if model is not None:
+        model = model.expanduser()
+        options.refuse_both(model, weights_name)
+        build.check_packed(model)
     login = login_of(auth or _from(settings), host=host)
     studio = build.studio_if_set(settings)
     Plan.of(
         "Show the app",
         [("listens", f"{host}:{port or 'a free port'}" + (", behind a password" if login else ""))],
-        weights.plan_lines(settings),
-        [("names", "with the heads of your projects, chosen in the page")],
+        [("model", str(model))] if model else weights.plan_lines(settings),
+        [("names", "with the heads of your projects, chosen in the page")] if model is None else [("names", "with its own head")],
         [("sends", f"to {studio.url}, and only what you press Send for")]
         if studio
         else [("leaves alone", "Label Studio: none is in the settings")],
@@ -44,7 +52,8 @@ def command(
     with console.step("Loading the models") as came_out:
         from app.page import page, serve
 
-        shown = page(lambda: build.pipeline(settings), build.store(settings), studio=studio, exports=build.data_dir(settings, "exports"))
+        load = partial(build.packed_pipeline, settings, model) if model else partial(build.pipeline, settings)
+        shown = page(load, build.store(settings), studio=studio, exports=build.data_dir(settings, "exports"))
         came_out("No models yet" if shown.sight.problem else f"Loaded {shown.sight.pipeline().detector.name}")
     if shown.sight.problem:
         console.complain(shown.sight.problem)  # the page says so too, and can try again

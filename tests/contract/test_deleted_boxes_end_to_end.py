@@ -14,6 +14,7 @@ from backend.predict import Errand, Prediction, Predictor
 from backend.recipe import Recipes
 from backend.wire import TaskAsked
 from dinolabel import looking
+from dinolabel.inputs import Input
 from exporters.crops import export
 from studio.label_config import LabelConfig
 from tests.doubles.coloured_things import BLUE, GREEN, RED, ColourSense, FolderMedia, ThingDetector, picture
@@ -104,10 +105,10 @@ def test_strangers_are_not_sent_once_they_were_deleted_often_enough(loop: Loop) 
 def test_detect_counts_them_and_shows_the_others(loop: Loop) -> None:
     bundle = loop.store.get("1", loop.learn(loop.ask(range(16))))
     numbers = [each for each in range(200, 240) if not shown_again(_key(loop, each), _stranger(each))][:5]
-    paths = [photo(loop.photos, each) for each in numbers]
-    seen = list(looking.look(paths, lambda images: loop.pipeline.run(images, "coloured thing", bundle), at_once=2))
+    pictures = [Input(path.name, path) for path in (photo(loop.photos, each) for each in numbers)]
+    seen = list(looking.look(pictures, lambda images: loop.pipeline.run(images, "coloured thing", bundle), at_once=2))
     assert [each.suppressed for each in seen] == [1] * 5
-    rows = [looking.entry(each, loop.photos, {})["found"] for each in seen]
+    rows = [looking.entry(each, {})["found"] for each in seen]
     assert all({each["label"] for each in row} == {"jason", "lacy"} for row in rows)
     assert all(each["because"] and each["because"][0]["label"] == each["label"] for row in rows for each in row)
 

@@ -173,6 +173,22 @@ def test_what_makes_no_sense_is_named_with_a_hint(door: Door, method: str, path:
     assert answer.json()["error"] and answer.json()["hint"]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "error"),
+    [
+        ("GET", "/v1/detect", "/v1/detect takes POST, not GET."),
+        ("GET", "/predict", "/predict takes POST, not GET."),
+        ("DELETE", "/versions", "/versions takes GET or POST, not DELETE."),
+        ("POST", "/v1/detekt", "not found"),
+        ("GET", "/docs", "not found"),
+    ],
+)
+def test_who_tries_an_address_is_told_those_that_there_are(door: Door, method: str, path: str, error: str) -> None:
+    answer = door(method, path, None).json()
+    assert error in answer["error"]
+    assert "/v1/detect" in answer["hint"] and "/v1/openapi.json" in answer["hint"]
+
+
 def test_json_that_is_none(door: Door) -> None:
     answer = door.session.post(door.server.url + "/predict", data=b'{"project": ', headers={"Content-Type": "application/json"})
     assert (answer.status_code, "JSON object" in answer.json()["error"]) == (400, True)

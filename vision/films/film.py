@@ -60,7 +60,8 @@ class Answer:
 class Film:
     """path: any container PyAV reads. out: folder for the four files, made if need be. labels: phrase -> label.
 
-    written: without, nothing is written, and the answer's document is all.
+    written: without, nothing is written, and the answer's document is all. name: how the document calls it; None: as its file is called.
+    stem: what the names of the four files begin with; None: the file's name without its ending.
     Iterate `steps` to its end, then `answer` is there. Closing the iterator stops at once and leaves no file.
     Raises MediaError, ModelError, BundleMismatch.
     """
@@ -68,10 +69,11 @@ class Film:
     def __init__(
         self, path: Path, out: Path, errand: Errand, pipeline: Pipeline, *, labels: Mapping[str, str] | None = None,
         turn: Callable[[], AbstractContextManager[Any]] = nullcontext, written: bool = True,
+        name: str | None = None, stem: str | None = None,
     ) -> None:  # fmt: skip
         self.path, self.out, self.errand = path, out, errand
         self._pipeline, self._labels, self._turn = pipeline, labels or {}, turn
-        self._written = written
+        self._written, self._name, self._stem = written, name or path.name, stem or path.stem
         self.answer: Answer | None = None
 
     def steps(self) -> Iterator[Progress]:
@@ -83,10 +85,10 @@ class Film:
                 watch = Watch(self.path, self.errand, self._pipeline, spill, turn=self._turn)
                 yield from self._watch(watch)
                 who = who_is.people(watch, self._labels)
-                files = [self.out / f"{self.path.stem}{end}" for end in ENDINGS]
+                files = [self.out / f"{self._stem}{end}" for end in ENDINGS]
                 if self._written:
                     yield from self._write(watch, who, files)
-                document = who_is.document(watch, who, labels=self._labels)
+                document = who_is.document(watch, who, labels=self._labels, name=self._name)
                 self.answer = Answer(files[0], files[1], files[2], files[3], tuple(who.values()), document)
         finally:
             if made and self.answer is None:
@@ -114,7 +116,7 @@ class Film:
         for number in rewrite(self.path, video, painted):
             rate = (number + 1) / (time.perf_counter() - began)
             yield Progress("writing", number + 1, of, rate, max(0, of - number - 1) / rate, lambda: _small(last[0]))
-        who_is.write_json(watch, who, data, labels=self._labels)
+        who_is.write_json(watch, who, data, labels=self._labels, name=self._name)
         who_is.write_csv(watch, who, table)
         who_is.timeline(list(who.values()), watch.video.seconds, line)
 

@@ -70,13 +70,15 @@ def people(watch: Watch, labels: Mapping[str, str] | None = None) -> dict[int, P
     return {number: _person(number, seen, watch, labels or {}) for number, seen in found}
 
 
-def document(watch: Watch, who: Mapping[int, Person], *, labels: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """What is in the JSON beside the film."""
+def document(
+    watch: Watch, who: Mapping[int, Person], *, labels: Mapping[str, str] | None = None, name: str | None = None
+) -> dict[str, Any]:
+    """What is in the JSON beside the film. name: how it calls the film; None: as the file is called."""
     video, errand = watch.video, watch.errand
     asked = errand.thresholds
     return {
         "format": FORMAT,
-        "film": {"file": video.path.name, "width": video.width, "height": video.height, "frames": watch.spill.frames,
+        "film": {"file": name or video.path.name, "width": video.width, "height": video.height, "frames": watch.spill.frames,
                  "seconds": round(video.seconds, 3), "cut_short": cut_short(watch)},
         "prompt": {phrase: (labels or {}).get(phrase, phrase) for phrase in errand.prompt.phrases},
         "head": errand.bundle.digest[:12] if errand.bundle else None,
@@ -92,8 +94,11 @@ def cut_short(watch: Watch) -> bool:
     return watch.video.declared is not None and watch.video.declared > watch.video.seconds + max(1.0, 0.02 * watch.video.declared)
 
 
-def write_json(watch: Watch, who: Mapping[int, Person], target: Path, *, labels: Mapping[str, str] | None = None) -> None:
-    target.write_text(json.dumps(document(watch, who, labels=labels), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+def write_json(
+    watch: Watch, who: Mapping[int, Person], target: Path, *, labels: Mapping[str, str] | None = None, name: str | None = None
+) -> None:
+    """As document says it."""
+    target.write_text(json.dumps(document(watch, who, labels=labels, name=name), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def write_csv(watch: Watch, who: Mapping[int, Person], target: Path) -> None:
@@ -126,14 +131,15 @@ def timeline(who: Sequence[Person], seconds: float, target: Path) -> None:
 
 def _person(number: int, seen: Seen, watch: Watch, labels: Mapping[str, str]) -> Person:
     answer, phrase, times = seen.vote.answer, seen.track.phrase, watch.video.times
-    named = isinstance(answer, Named)
+    names = watch.errand.names
+    named = answer if isinstance(answer, Named) and (names is None or answer.label in names) else None
     end = len(times) - 1
     return Person(
         track=number,
-        label=answer.label if isinstance(answer, Named) else labels.get(phrase, phrase),
+        label=(names or {}).get(named.label, named.label) if named else labels.get(phrase, phrase),
         phrase=phrase,
         score=seen.track.best,
-        confidence=answer.confidence if named else None,
+        confidence=named.confidence if named else None,
         guess=None if isinstance(answer, Named) else answer.nearest,
         looks=seen.vote.looks,
         agreement=seen.vote.agreement,

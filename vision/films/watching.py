@@ -6,7 +6,7 @@ Knows the pipeline and the tracker; how a film is written again is `writing`'s. 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,13 +37,17 @@ CUT = 40.0  # mean change of a grey level (0..255) between two frames beyond whi
 
 @dataclass(frozen=True)
 class Errand:
-    """What to look for in a film. every: frames between two passes of the detector; smallest: pixels, below which nobody is named."""
+    """What to look for in a film. every: frames between two passes of the detector; smallest: pixels, below which nobody is named.
+
+    names: what the head says -> label, as Found.of takes it.
+    """
 
     prompt: Prompt
     thresholds: Thresholds
     every: int = 15
     bundle: Bundle | None = None
     smallest: float = 0.0
+    names: Mapping[str, str] | None = None
 
 
 @dataclass

@@ -10,16 +10,17 @@ import PIL.ImageDraw
 import pytest
 
 from app import shown
-from app.image import BOXES_ONLY, NO_PROMPT, READY, WELCOME, Ask, ImageTab
+from app.image import BOXES_ONLY, NO_PROMPT, OWN, READY, WELCOME, Ask, ImageTab
 from app.shown import SHOWN_SIDE
 from app.sight import Sight
 from tests.doubles.scripted_models import BLUE, GREEN, RED, ColourEmbedder, ScriptedDetector, colour_bundle
 from vision.cache import Cache
 from vision.candidates import Candidate
 from vision.errors import BundleMismatch, MediaUnavailable, MediaUnreadable, PromptMissing, RequestError, WeightsMissing
+from vision.package import Package
 from vision.pipeline import Pipeline
 from vision.store import Store
-from vision.types import Box
+from vision.types import Box, Thresholds
 
 SPOTS = [(20, 20, 60, 60, RED, "cat", 0.9), (100, 20, 140, 60, GREEN, "cat", 0.5), (20, 80, 50, 110, BLUE, "dog", 0.2)]
 
@@ -242,3 +243,21 @@ def test_the_latest_is_the_one_that_serves_when_it_is_asked(tab: ImageTab, store
     assert tab.look(photo, Ask("cat", 0.3, 0.1, "3/latest")).found[0]["label"] == "tom"
     with pytest.raises(RequestError):
         tab.look(photo, Ask("cat", 0.3, 0.1, "4/latest"))
+
+
+def test_an_exported_model_brings_words_and_names(detector: ScriptedDetector, store: Store, photo: str) -> None:
+    package = Package({"cat": "Pet", "dog": "Pet"}, Thresholds(0.3, 0.1), {"tom": "Tom"})
+    models = Pipeline(detector, ColourEmbedder(), package=package, bundle=colour_bundle(tom=RED, felix=GREEN))
+    tab = ImageTab(Sight.of(models), store)
+    assert (tab.phrases, tab.usual) == ("cat. dog", OWN)
+    assert tab.versions()[0][1] == OWN and tab.versions()[1][1] == BOXES_ONLY
+    look = tab.look(photo, Ask(tab.phrases, 0.3, 0.1, tab.usual))
+    assert [(each["label"], each["phrase"]) for each in look.found] == [("Tom", "cat"), ("Pet", "cat")], "felix is no label there"
+    assert [each["label"] for each in tab.look(photo, Ask(tab.phrases, 0.3, 0.1, BOXES_ONLY)).found] == ["Pet", "Pet"]
+    tiled = tab.look(photo, Ask(tab.phrases, 0.3, 0.1, OWN, tiles=True))
+    assert tiled.found[0]["label"] == "Tom"
+
+
+def test_without_an_exported_model_a_person_says_what_to_look_for(tab: ImageTab) -> None:
+    assert (tab.phrases, tab.usual) == ("", BOXES_ONLY)
+    assert OWN not in [version for _, version in tab.versions()]

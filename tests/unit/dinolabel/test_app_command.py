@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from dinolabel.__main__ import run
 from dinolabel.commands.app import _from, login_of
 from dinolabel.settings import Settings
 from vision.errors import SettingsError
@@ -44,3 +47,19 @@ def test_the_secret_is_a_login_too(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_login(auth: str | None, host: str, words: str) -> None:
     with pytest.raises(SettingsError, match=words):
         login_of(auth, host=host)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--model", "nowhere"], "no folder nowhere"),
+        (["--model", "."], "no exported model"),
+        (["--model", ".", "--weights", "nano"], "brings its own weights"),
+    ],
+)
+def test_a_model_that_is_none_is_refused_before_anything_is_loaded(
+    arguments: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["app", *arguments]) == 2
+    assert words in " ".join(capsys.readouterr().err.split())

@@ -19,7 +19,7 @@ import PIL.Image
 import pyarrow.parquet as pq
 import pytest
 
-from dinolabel import detecting, findings
+from dinolabel import detecting, findings, inputs
 from dinolabel.__main__ import run
 from dinolabel.settings import Settings
 from exporters.journal import Journal
@@ -140,8 +140,8 @@ def test_other_words_begin_anew(tmp_path: Path, capsys: pytest.CaptureFixture[st
     folder = photos(tmp_path / "photos", 3)
     for terms in (ASK, [*ASK[:-1], "0.06"], ["--prompt", "car"]):
         with Journal(tmp_path / ".boxes.parquet.unfinished", ["others"]) as journal:
-            for path in sorted(folder.rglob("*.png")):
-                journal.note(path.relative_to(folder).as_posix(), detecting._stamp(path), {"found": []})
+            for path in inputs.find([str(folder)]).pictures:
+                journal.note(path.name, path.stamp(), {"found": []})
         assert run(["detect", str(folder), *terms, "--out", "boxes.parquet"]) == 0
         assert "Going on" not in capsys.readouterr().err
 
@@ -149,13 +149,15 @@ def test_other_words_begin_anew(tmp_path: Path, capsys: pytest.CaptureFixture[st
 def test_a_picture_that_changed_is_looked_at_again(tmp_path: Path) -> None:
     folder, looked = photos(tmp_path / "photos", 4), []
     errand, pipeline = _errand(folder, tmp_path / "boxes.parquet"), _Pipeline(looked)
-    paths = sorted(folder.rglob("*.png"))
+    pictures = inputs.find([str(folder)]).pictures
     with Journal(tmp_path / "j", []) as journal:
-        detecting.look(errand, paths, pipeline, journal)
-    PIL.Image.new("RGB", (50, 40)).save(paths[2])
+        detecting.look(errand, pictures, pipeline, journal)
+    changed = pictures[2]
+    assert changed.path
+    PIL.Image.new("RGB", (50, 40)).save(changed.path)
     with Journal(tmp_path / "j", []) as journal:
-        detecting.look(errand, paths, pipeline, journal)
-        assert [(each["file"], each["width"]) for each in journal][2] == (paths[2].relative_to(folder).as_posix(), 50)
+        detecting.look(errand, pictures, pipeline, journal)
+        assert [(each["file"], each["width"]) for each in journal][2] == (changed.name, 50)
     assert looked == [(160, 120)] * 4 + [(50, 40)]
 
 
@@ -167,9 +169,10 @@ def test_memory_does_not_grow_with_the_boxes(tmp_path: Path, capsys: pytest.Capt
     for number in range(300):
         PIL.Image.new("RGB", (64, 48), (number % 256, number // 256, 0)).save(folder / f"{number:03}.png")
     errand, pipeline = _errand(folder, tmp_path / "boxes.parquet"), _Pipeline([], boxes=300)
+    pictures = inputs.find([str(folder)]).pictures
     with Journal(tmp_path / "j", []) as journal:
         tracemalloc.start()
-        detecting.look(errand, sorted(folder.iterdir()), pipeline, journal)
+        detecting.look(errand, pictures, pipeline, journal)
         sums = findings.Sums.of(journal)
         findings.write(tmp_path / "detections.json", findings.document({"format": 1}, journal))
         peak = tracemalloc.get_traced_memory()[1]

@@ -9,8 +9,9 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from dinolabel import looking
-from vision.errors import MediaError, ModelError, RequestError
+from dinolabel import inputs, looking
+from dinolabel.inputs import Input
+from vision.errors import MediaUnavailable, ModelError
 from vision.types import Box, Detection, Image, Named
 
 CAT = Detection(Box(4, 4, 20, 20), "cat", 0.9)
@@ -34,6 +35,10 @@ def page(path: Path) -> Path:
     return path
 
 
+def named(*paths: Path) -> list[Input]:
+    return [Input(each.name, each, copy=each.name) for each in paths]
+
+
 class Model:
     """Decodes what it is given, as a detector does, and remembers the sizes of its batches."""
 
@@ -48,8 +53,8 @@ class Model:
 def test_answers_come_in_order_and_batches(tmp_path: Path) -> None:
     paths = [picture(tmp_path / f"{number}.png", width=40 * (number + 1)) for number in range(5)]
     model = Model()
-    seen = list(looking.look(paths, model, at_once=2))
-    assert [each.path for each in seen] == paths
+    seen = list(looking.look(named(*paths), model, at_once=2))
+    assert [each.input.path for each in seen] == paths
     assert [len(each.found) for each in seen] == [1, 2, 3, 4, 5]
     assert model.batches == [2, 2, 1]
 
@@ -62,8 +67,8 @@ def test_bad_ones_cost_the_others_nothing(tmp_path: Path) -> None:
         picture(tmp_path / "d.png"),
         tmp_path / "gone.png",
     ]
-    seen = list(looking.look(paths, Model(), at_once=4))
-    assert [each.path for each in seen] == paths
+    seen = list(looking.look(named(*paths), Model(), at_once=4))
+    assert [each.input.path for each in seen] == paths
     assert [each.error is None for each in seen] == [True, False, False, True, False]
     assert [len(each.found) for each in seen] == [1, 0, 0, 1, 0]
     assert [type(each.error).__name__ for each in seen if each.error] == ["MediaUnreadable", "MediaUnreadable", "MediaUnavailable"]
@@ -71,7 +76,7 @@ def test_bad_ones_cost_the_others_nothing(tmp_path: Path) -> None:
 
 def test_a_batch_of_nothing_but_bad_ones_asks_nobody(tmp_path: Path) -> None:
     model = Model()
-    assert len(list(looking.look([page(tmp_path / "a.jpg"), page(tmp_path / "b.jpg")], model, at_once=4))) == 2
+    assert len(list(looking.look(named(page(tmp_path / "a.jpg"), page(tmp_path / "b.jpg")), model, at_once=4))) == 2
     assert model.batches == []
 
 
@@ -80,26 +85,7 @@ def test_a_model_that_fails_is_no_bad_picture(tmp_path: Path) -> None:
         raise ModelError("out of memory")
 
     with pytest.raises(ModelError):
-        list(looking.look([picture(tmp_path / "a.png")], broken, at_once=4))
-
-
-def test_our_own_output_is_not_looked_at_again(tmp_path: Path) -> None:
-    for name in ("a.png", "deep/b.jpg", "out/a.png"):
-        picture(tmp_path / name)
-    found = looking.pictures(tmp_path, out=tmp_path / "out")
-    assert [each.relative_to(tmp_path).as_posix() for each in found] == ["a.png", "deep/b.jpg"]
-
-
-@pytest.mark.parametrize("source", [".", "a.png"])
-def test_pictures_are_never_written_over(tmp_path: Path, source: str) -> None:
-    picture(tmp_path / "a.png")
-    with pytest.raises(RequestError, match="holds the pictures themselves"):
-        looking.pictures(tmp_path / source, out=tmp_path)
-
-
-def test_a_folder_without_pictures(tmp_path: Path) -> None:
-    with pytest.raises(MediaError, match="no pictures"):
-        looking.pictures(tmp_path)
+        list(looking.look(named(picture(tmp_path / "a.png")), broken, at_once=4))
 
 
 @pytest.mark.parametrize(
@@ -107,8 +93,9 @@ def test_a_folder_without_pictures(tmp_path: Path) -> None:
 )
 def test_annotated_copies_lie_as_the_originals_do(tmp_path: Path, name: str, written: str) -> None:
     path = picture(tmp_path / "in" / name)
-    (seen,) = looking.look([path], lambda images: [[CAT]], at_once=1)
-    target = looking.annotate(seen, tmp_path / "in", tmp_path / "out", {"cat": "pet"})
+    found = inputs.find([str(tmp_path / "in")], out=tmp_path / "out")
+    (seen,) = looking.look(found.pictures, lambda images: [[CAT]], at_once=1)
+    target = looking.annotate(seen, tmp_path / "out", {"cat": "pet"})
     assert target == tmp_path / "out" / written
     drawn = PIL.Image.open(target)
     assert drawn.size == (40, 30)
@@ -117,8 +104,9 @@ def test_annotated_copies_lie_as_the_originals_do(tmp_path: Path, name: str, wri
 
 def test_entries(tmp_path: Path) -> None:
     path = picture(tmp_path / "in" / "a.png")
-    (seen,) = looking.look([path], lambda images: [[CAT, CAT.answered(Named("tom", 0.8))]], at_once=1)
-    assert looking.entry(seen, tmp_path, {"cat": "pet"}) == {
+    answers = [CAT, CAT.answered(Named("tom", 0.8))]
+    (seen,) = looking.look([Input("in/a.png", path)], lambda images: [answers], at_once=1)
+    assert looking.entry(seen, {"cat": "pet"}) == {
         "file": "in/a.png",
         "width": 40,
         "height": 30,
@@ -130,6 +118,23 @@ def test_entries(tmp_path: Path) -> None:
         "suppressed": 0,
         "remarks": [],
     }
-    assert looking.entry(seen, path, {})["file"] == "a.png"
-    (failed,) = looking.look([page(tmp_path / "c.jpg")], Model(), at_once=1)
-    assert looking.failure(failed, tmp_path)["error"] == "c.jpg is a web page, not a picture."
+    assert [each["label"] for each in looking.entry(seen, {"cat": "pet"}, {"tom": "Tom the cat"})["found"]] == ["pet", "Tom the cat"]
+    assert [each["label"] for each in looking.entry(seen, {"cat": "pet"}, {})["found"]] == ["pet", "pet"], "a name that is not shown"
+    (failed,) = looking.look(named(page(tmp_path / "c.jpg")), Model(), at_once=1)
+    assert looking.failure(failed.input, failed.error)["error"] == "c.jpg is a web page, not a picture."
+
+
+def test_an_address_is_fetched_when_its_turn_comes(tmp_path: Path) -> None:
+    path = picture(tmp_path / "fetched.png")
+    asked: list[str] = []
+
+    def fetch(url: str) -> Path:
+        asked.append(url)
+        if url.endswith("gone.png"):
+            raise MediaUnavailable("x.org answers 404 for the picture.")
+        return path
+
+    items = [Input("x.org/a.png", url="https://x.org/a.png"), Input("x.org/gone.png", url="https://x.org/gone.png")]
+    seen = list(looking.look(items, Model(), at_once=4, fetch=fetch))
+    assert asked == ["https://x.org/a.png", "https://x.org/gone.png"]
+    assert [(len(each.found), str(each.error or "")) for each in seen] == [(1, ""), (0, "x.org answers 404 for the picture.")]

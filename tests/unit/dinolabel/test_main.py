@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -10,7 +12,7 @@ import pytest
 import typer.main
 
 from dinolabel import __main__ as main
-from dinolabel import commands
+from dinolabel import commands, overview
 from vision.errors import DinolabelError, SettingsError
 
 HEAVY = {"torch", "transformers", "flask", "gradio", "sklearn", "matplotlib", "label_studio_sdk", "cv2", "supervision", "requests"}
@@ -142,3 +144,76 @@ def test_ctrl_c_in_a_process_of_its_own_is_130() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ended.returncode == 130 and "Traceback" not in ended.stderr, ended.stderr
+
+
+def test_the_help_fits_a_screen_and_names_every_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main.run(["--help"]) == 0
+    told = capsys.readouterr().out
+    lines = told.splitlines()
+    assert len(lines) <= 40 and max(map(len, lines)) <= 80
+    assert not [name for name in main.command_names() if not re.search(rf"\b{name}\b", told)]
+    common = [line.split()[0] for line in told.split("Common commands:\n")[1].split("\n\n")[0].splitlines()]
+    assert common == ["up", "init", "attach", "detect", "app", "train", "export", "import", "doctor"]
+
+
+def test_a_command_that_the_overview_does_not_know_is_named_too() -> None:
+    told = overview.text(["up", "detect", "sketch"], width=80)
+    assert "others      sketch" in told and "export" not in told
+
+
+@pytest.mark.parametrize("columns", ["40", "80", "200"])
+def test_the_help_keeps_to_the_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert main.run([]) == 2
+    assert main.run(["help"]) == 0
+    assert "Common commands:" in capsys.readouterr().out
+
+
+def test_help_all_says_what_every_command_does(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["help", "--all"]) == 0
+    told = capsys.readouterr().out
+    assert not [name for name in main.command_names() if f"│ {name} " not in told]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["help", "detect"], 0, "Usage: dinolabel detect"),
+        (["help", "models", "export"], 0, "Usage: dinolabel models export"),
+        (["help", "predict"], 2, "Did you mean 'detect' (one folder) or 'preannotate' (a project)?"),
+        (["help", "models", "nonsense"], 2, "There is no command dinolabel models nonsense"),
+        (["predict"], 2, "No such command 'predict'. Did you mean 'detect' (one folder) or 'preannotate' (a project)?"),
+        (["Predict", "a.jpg"], 2, "Did you mean 'detect'"),
+        (["label", "photos"], 2, "Did you mean 'up' (a folder of photos)"),
+        (["start"], 2, "Did you mean 'up' (a folder of photos)"),
+        (["traing"], 2, "Did you mean 'train'"),
+        (["version"], 2, "Did you mean '--version'"),
+        (["qqq"], 2, "No such command 'qqq'"),
+    ],
+    ids=lambda each: " ".join(each) if isinstance(each, list) else "",
+)
+def test_what_other_tools_call_it_leads_to_the_command(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, words: str
+) -> None:
+    assert main.run(arguments) == code
+    captured = capsys.readouterr()
+    assert words in " ".join(re.sub("[│╭╮╰╯─]", " ", captured.out + captured.err).split())
+
+
+def test_every_suggestion_is_a_command_and_none_hides_one() -> None:
+    there = {name.removeprefix("dinolabel ") for name, _ in each_command()}
+    meant = {name for meant in overview.SYNONYMS.values() for name in meant}
+    assert meant - there == {"--version"}
+    assert not set(overview.SYNONYMS) & set(main.command_names())
+
+
+def test_the_shell_completes_commands_and_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    for typed, wanted in (
+        ("dinolabel det", {"detect", "detach"}),
+        ("dinolabel detect --mod", {"--model"}),
+        ("dinolabel models ex", {"export"}),
+    ):
+        environment = {**os.environ, "_DINOLABEL_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" "))}
+        ended = subprocess.run([sys.executable, "-m", "dinolabel"], env=environment, capture_output=True, text=True, check=False)
+        assert set(ended.stdout.split()) == wanted, ended.stderr

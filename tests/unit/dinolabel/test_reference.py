@@ -14,7 +14,7 @@ REMEDY = "run `python -m dinolabel.reference` and commit what it writes"
 DOCUMENTED = "".join((reference.ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/reference.md"))
 
 
-MADE = (".env.example", "docs/reference.md", "docs/troubleshooting.md", "README.md")
+MADE = (".env.example", "docs/reference.md", "docs/troubleshooting.md")
 
 
 @pytest.mark.parametrize("path", [reference.ROOT / name for name in MADE])
@@ -62,8 +62,12 @@ def test_the_example_file_is_read_as_all_defaults(tmp_path: Path, monkeypatch: p
     assert Settings.load() == Settings(_env_file=None)  # type: ignore[call-arg]
 
 
-def test_a_readme_without_markers_is_refused() -> None:
-    with pytest.raises(ValueError, match="expected"):
-        reference.with_table("# dinolabel\n")
+def test_a_page_without_markers_is_refused() -> None:
     with pytest.raises(ValueError, match="expected"):
         reference_errors.with_meanings("# Troubleshooting\n")
+
+
+def test_the_settings_stand_in_one_place() -> None:
+    readme = (reference.ROOT / "README.md").read_text(encoding="utf-8")
+    assert "| `DINOLABEL_" not in readme and "docs/reference.md#settings" in readme
+    assert "## Settings" in (reference.ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
