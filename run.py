@@ -253,13 +253,13 @@ VERBS = {
     "test": test,
     "quick": quick,
     "parity": parity,
-    "nano": module("training.nano"),
-    "eval-nano": module("training.nano.evaluate"),
-    "study": module("tests.bench.study"),
-    "studio-bench": module("tests.bench.studio", browser=True, **OFFLINE),
-    "effort": module("tests.bench.effort", browser=True, **OFFLINE),
-    "video-bench": module("tests.bench.video", **OFFLINE, OMP_NUM_THREADS="1"),
-    "ancestor-bench": module("tests.bench.ancestor", "--out", "ancestor.json", **OFFLINE),
+    "nano": module("recipes.nano"),
+    "eval-nano": module("recipes.nano.evaluate"),
+    "study": module("benchmarks.study"),
+    "studio-bench": module("benchmarks.studio", browser=True, **OFFLINE),
+    "effort": module("benchmarks.effort", browser=True, **OFFLINE),
+    "video-bench": module("benchmarks.video", **OFFLINE, OMP_NUM_THREADS="1"),
+    "ancestor-bench": module("benchmarks.ancestor", "--out", "ancestor.json", **OFFLINE),
 }
 
 

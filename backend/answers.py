@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from backend.moments import moment
-from studio.label_config import LabelConfig
-from studio.tasks import Judged, review
+from dinolabel.backend.moments import moment
+from dinolabel.studio.label_config import LabelConfig
+from dinolabel.studio.tasks import Judged, review
 
 if TYPE_CHECKING:
-    from studio.client import Studio, TaskRow
+    from dinolabel.studio.client import Studio, TaskRow
 
 MOST_AT_ONCE = 500
 """Answered tasks read for the page in one visit; the next visit goes on (0.5 s per 1,000 tasks, measured)."""

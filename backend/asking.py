@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import structlog
 
-from backend.predict import Errand, Failure, HasTask, Prediction, Predictor
-from backend.recipe import Recipe
+from dinolabel.backend.predict import Errand, Failure, HasTask, Prediction, Predictor
+from dinolabel.backend.recipe import Recipe
 
 log = structlog.get_logger(__name__)
 

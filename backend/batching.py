@@ -13,15 +13,15 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from backend.errors import Busy
-from backend.turn import Turn
-from vision.errors import DinolabelError
-from vision.found import Found
-from vision.types import Image, Prompt, Thresholds
+from dinolabel.backend.errors import Busy
+from dinolabel.backend.turn import Turn
+from dinolabel.vision.errors import DinolabelError
+from dinolabel.vision.found import Found
+from dinolabel.vision.types import Image, Prompt, Thresholds
 
 if TYPE_CHECKING:
-    from vision.bundle import Bundle
-    from vision.pipeline import Pipeline
+    from dinolabel.vision.bundle import Bundle
+    from dinolabel.vision.pipeline import Pipeline
 
 
 @dataclass(frozen=True, slots=True)

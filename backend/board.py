@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from backend.answers import Summary
+from dinolabel.backend.answers import Summary
 
 
 @dataclass(frozen=True, slots=True)

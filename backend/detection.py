@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Request
 
-from backend.batching import Batching, Question
-from backend.errors import Busy, body_of
-from vision.errors import DinolabelError, MediaError, PromptMissing, RequestError
-from vision.found import Found
-from vision.media import image_of, open_image
-from vision.types import Image, Prompt, Thresholds
+from dinolabel.backend.batching import Batching, Question
+from dinolabel.backend.errors import Busy, body_of
+from dinolabel.vision.errors import DinolabelError, MediaError, PromptMissing, RequestError
+from dinolabel.vision.found import Found
+from dinolabel.vision.media import image_of, open_image
+from dinolabel.vision.types import Image, Prompt, Thresholds
 
 if TYPE_CHECKING:
-    from backend.recipe import Recipe
-    from studio.media import Media
-    from vision.pipeline import Pipeline
+    from dinolabel.backend.recipe import Recipe
+    from dinolabel.studio.media import Media
+    from dinolabel.vision.pipeline import Pipeline
 
 MOST_IMAGES = 16
 """Of one request; more belong into several, or into `dinolabel detect` on a folder."""

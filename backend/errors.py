@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from backend.projects import ProjectBusy
-from vision.errors import (
+from dinolabel.backend.projects import ProjectBusy
+from dinolabel.vision.errors import (
     BundleMismatch,
     DinolabelError,
     LabelConfigError,

@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from backend.attempts import Attempt, Attempts
-from backend.errors import UNFORESEEN, presentable
-from backend.predict import Errand, Failure, Prediction, Predictor
-from backend.recipe import Recipe
-from backend.sending import Sending
-from backend.tally import Tally
-from studio.calls.tasks import IDS
-from studio.errors import StudioDenied, StudioRefused, StudioUnreachable
-from studio.validate import faults
-from vision.errors import DinolabelError, MediaLate, MediaRefused, MediaUnreadable, RequestError
+from dinolabel.backend.attempts import Attempt, Attempts
+from dinolabel.backend.errors import UNFORESEEN, presentable
+from dinolabel.backend.predict import Errand, Failure, Prediction, Predictor
+from dinolabel.backend.recipe import Recipe
+from dinolabel.backend.sending import Sending
+from dinolabel.backend.tally import Tally
+from dinolabel.studio.calls.tasks import IDS
+from dinolabel.studio.errors import StudioDenied, StudioRefused, StudioUnreachable
+from dinolabel.studio.validate import faults
+from dinolabel.vision.errors import DinolabelError, MediaLate, MediaRefused, MediaUnreadable, RequestError
 
 if TYPE_CHECKING:
-    from studio.client import Studio, TaskRow
+    from dinolabel.studio.client import Studio, TaskRow
 
 log = structlog.get_logger(__name__)
 

@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 from flask import Request
 from itsdangerous import BadSignature, TimestampSigner
 
-from backend.errors import CrossSite, SecretWrong
-from backend.names import SECRET_HEADER
-from studio.loopback import is_loopback
-from vision.errors import SettingsError
+from dinolabel.backend.errors import CrossSite, SecretWrong
+from dinolabel.backend.names import SECRET_HEADER
+from dinolabel.studio.loopback import is_loopback
+from dinolabel.vision.errors import SettingsError
 
 OPEN = frozenset({"/health"})
 OURSELVES = frozenset({"same-origin", "none"})

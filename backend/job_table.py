@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 
-from vision.durable import set_aside
+from dinolabel.vision.durable import set_aside
 
 log = structlog.get_logger(__name__)
 

@@ -21,11 +21,11 @@ from typing import IO, Any
 
 import structlog
 
-from backend import job_table
-from backend.child import PROMPT, Child, end_orphan, last_line
-from backend.errors import JobUnknown
-from backend.job_table import CANCELLED, DONE, FAILED, LOST, QUEUED, RUNNING, Job, JobTable
-from vision.errors import SettingsError
+from dinolabel.backend import job_table
+from dinolabel.backend.child import PROMPT, Child, end_orphan, last_line
+from dinolabel.backend.errors import JobUnknown
+from dinolabel.backend.job_table import CANCELLED, DONE, FAILED, LOST, QUEUED, RUNNING, Job, JobTable
+from dinolabel.vision.errors import SettingsError
 
 log = structlog.get_logger(__name__)
 

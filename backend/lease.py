@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from backend.projects import ProjectBusy
-from studio.errors import StudioRefused
+from dinolabel.backend.projects import ProjectBusy
+from dinolabel.studio.errors import StudioRefused
 
 if TYPE_CHECKING:
-    from studio.client import Studio
+    from dinolabel.studio.client import Studio
 
 log = structlog.get_logger(__name__)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from backend.board import Status
+from dinolabel.backend.board import Status
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

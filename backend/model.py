@@ -1,6 +1,7 @@
 """The same service as a model class of label-studio-ml, for people who run its stock server.
 
-`label_studio_ml.api.init_app(DinolabelModel, model_dir=…, service=service)`. Our own `backend.server` is what we ship: the stock server of
+`label_studio_ml.api.init_app(DinolabelModel, model_dir=…, service=service)`. Our own `dinolabel.backend.server` is what we ship: the
+stock server of
 1.0.9 calls every version a job id ("INITIAL" until there is one), so Label Studio stores a live answer anew each time a task is opened.
 """
 
@@ -11,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from backend import wire
-from vision.errors import SettingsError
+from dinolabel.backend import wire
+from dinolabel.vision.errors import SettingsError
 
 if TYPE_CHECKING:
-    from backend.service import Service
+    from dinolabel.backend.service import Service
 
 try:
     from label_studio_ml.model import LabelStudioMLBase

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Request, render_template
 
-from backend.answers import NameCount, Summary
-from backend.board import Status
-from backend.errors import presentable
-from backend.job_table import Job
-from backend.moments import LONG_AGO, moment
-from backend.typed import Wish
+from dinolabel.backend.answers import NameCount, Summary
+from dinolabel.backend.board import Status
+from dinolabel.backend.errors import presentable
+from dinolabel.backend.job_table import Job
+from dinolabel.backend.moments import LONG_AGO, moment
+from dinolabel.backend.typed import Wish
 
 if TYPE_CHECKING:
-    from backend.service import Service
+    from dinolabel.backend.service import Service
 
 JOBS_SHOWN = 20
 VERSIONS_SHOWN = 8

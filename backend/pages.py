@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask, render_template
 
-from backend import openapi
-from backend.detection import MOST_IMAGES
+from dinolabel.backend import openapi
+from dinolabel.backend.detection import MOST_IMAGES
 
 if TYPE_CHECKING:
-    from vision.package import Package
-    from vision.types import Thresholds
+    from dinolabel.vision.package import Package
+    from dinolabel.vision.types import Thresholds
 
 
 def form(package: Package, thresholds: Thresholds, names: tuple[str, ...], nonce: str) -> str:

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import structlog
 
-from backend.errors import presentable
-from backend.recipe import Recipe
-from backend.turn import Turn
-from studio.results import to_prediction, to_result
-from vision.errors import DinolabelError
-from vision.media import open_image
-from vision.types import Detection, Image, Nothing
+from dinolabel.backend.errors import presentable
+from dinolabel.backend.recipe import Recipe
+from dinolabel.backend.turn import Turn
+from dinolabel.studio.results import to_prediction, to_result
+from dinolabel.vision.errors import DinolabelError
+from dinolabel.vision.media import open_image
+from dinolabel.vision.types import Detection, Image, Nothing
 
 if TYPE_CHECKING:
-    from studio.media import Media
-    from vision.pipeline import Pipeline
+    from dinolabel.studio.media import Media
+    from dinolabel.vision.pipeline import Pipeline
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
-from vision.errors import RequestError, SettingsError
+from dinolabel.vision.errors import RequestError, SettingsError
 
 LOOK_SECONDS = 0.1
 

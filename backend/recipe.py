@@ -10,14 +10,14 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from studio.label_config import LabelConfig, is_unknown
-from vision.types import Thresholds
-from vision.version import model_version
+from dinolabel.studio.label_config import LabelConfig, is_unknown
+from dinolabel.vision.types import Thresholds
+from dinolabel.vision.version import model_version
 
 if TYPE_CHECKING:
-    from vision.bundle import Bundle
-    from vision.pipeline import Pipeline
-    from vision.store import Store
+    from dinolabel.vision.bundle import Bundle
+    from dinolabel.vision.pipeline import Pipeline
+    from dinolabel.vision.store import Store
 
 KEPT = 16
 """Bundles and label configs held in memory; both are small."""

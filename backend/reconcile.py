@@ -13,25 +13,25 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from backend import wishes
-from backend.attempts import Attempt, Attempts
-from backend.board import Board
-from backend.errors import UNFORESEEN, WeightsDiffer
-from backend.filling import ConfigChanged, Filling
-from backend.lease import LeaseHeld, Writing, owner_of
-from backend.predict import Predictor
-from backend.projects import Entry, ProjectBusy, Projects
-from backend.recipe import Recipe, Recipes
-from backend.sweep import Sweep
-from backend.switch import Ended, Switch, may_replace
-from backend.trigger import Trigger
-from studio import validate
-from studio.errors import StudioRefused
-from vision.errors import BundleMismatch, DinolabelError
+from dinolabel.backend import wishes
+from dinolabel.backend.attempts import Attempt, Attempts
+from dinolabel.backend.board import Board
+from dinolabel.backend.errors import UNFORESEEN, WeightsDiffer
+from dinolabel.backend.filling import ConfigChanged, Filling
+from dinolabel.backend.lease import LeaseHeld, Writing, owner_of
+from dinolabel.backend.predict import Predictor
+from dinolabel.backend.projects import Entry, ProjectBusy, Projects
+from dinolabel.backend.recipe import Recipe, Recipes
+from dinolabel.backend.sweep import Sweep
+from dinolabel.backend.switch import Ended, Switch, may_replace
+from dinolabel.backend.trigger import Trigger
+from dinolabel.studio import validate
+from dinolabel.studio.errors import StudioRefused
+from dinolabel.vision.errors import BundleMismatch, DinolabelError
 
 if TYPE_CHECKING:
-    from studio.client import Project, Studio
-    from vision.store import Store
+    from dinolabel.studio.client import Project, Studio
+    from dinolabel.vision.store import Store
 
 log = structlog.get_logger(__name__)
 

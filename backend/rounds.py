@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from backend import wishes
-from backend.agenda import Agenda
-from backend.board import Board
-from backend.projects import Projects
-from studio.errors import StudioDenied, StudioUnreachable
-from vision.errors import DinolabelError, SettingsError
+from dinolabel.backend import wishes
+from dinolabel.backend.agenda import Agenda
+from dinolabel.backend.board import Board
+from dinolabel.backend.projects import Projects
+from dinolabel.studio.errors import StudioDenied, StudioUnreachable
+from dinolabel.vision.errors import DinolabelError, SettingsError
 
 if TYPE_CHECKING:
-    from backend.reconcile import Outcome, Reconciler
-    from vision.store import Store
+    from dinolabel.backend.reconcile import Outcome, Reconciler
+    from dinolabel.vision.store import Store
 
 log = structlog.get_logger(__name__)
 

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Self
 
-from backend.predict import Prediction
+from dinolabel.backend.predict import Prediction
 
 if TYPE_CHECKING:
-    from studio.client import TaskRow
+    from dinolabel.studio.client import TaskRow
 
 MOST = 1000
-"""Predictions per import (studio.calls.predictions)."""
+"""Predictions per import (dinolabel.studio.calls.predictions)."""
 ENOUGH = 200
 """Predictions that are worth a request while none is under way: Label Studio works on them while the next are made."""
 SECONDS_BETWEEN = 2.0

@@ -14,11 +14,11 @@ from flask import Flask, Response, jsonify, request
 from waitress.server import create_server
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from backend import guard, meters, openapi, page, pages, wire
-from backend.detection import MOST_IMAGES
-from backend.errors import UNFORESEEN, SecretWrong, body_of, status_of
-from backend.service import Service
-from vision.errors import DinolabelError, RequestError, SettingsError
+from dinolabel.backend import guard, meters, openapi, page, pages, wire
+from dinolabel.backend.detection import MOST_IMAGES
+from dinolabel.backend.errors import UNFORESEEN, SecretWrong, body_of, status_of
+from dinolabel.backend.service import Service
+from dinolabel.vision.errors import DinolabelError, RequestError, SettingsError
 
 log = structlog.get_logger(__name__)
 

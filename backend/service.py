@@ -11,32 +11,32 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from backend import wire, wishes
-from backend.asking import Asking, Deadlines, Later
-from backend.batching import Batching
-from backend.board import Board
-from backend.detection import Detection
-from backend.job_table import Job
-from backend.jobs import Jobs
-from backend.meters import Meters
-from backend.predict import Failure, Prediction, Predictor
-from backend.projects import Projects
-from backend.recipe import Recipe, Recipes
-from backend.reconcile import Outcome, Reconciler, other_weights
-from backend.rounds import Rounds
-from backend.trigger import QUIET_SECONDS, Trigger
-from backend.typed import Typing
-from backend.wire import Event, PredictAsked, SetupAsked
-from studio.adopting import with_prompt, with_thresholds
-from studio.errors import StudioDenied
-from studio.typed import Typed
-from vision.errors import RequestError
+from dinolabel.backend import wire, wishes
+from dinolabel.backend.asking import Asking, Deadlines, Later
+from dinolabel.backend.batching import Batching
+from dinolabel.backend.board import Board
+from dinolabel.backend.detection import Detection
+from dinolabel.backend.job_table import Job
+from dinolabel.backend.jobs import Jobs
+from dinolabel.backend.meters import Meters
+from dinolabel.backend.predict import Failure, Prediction, Predictor
+from dinolabel.backend.projects import Projects
+from dinolabel.backend.recipe import Recipe, Recipes
+from dinolabel.backend.reconcile import Outcome, Reconciler, other_weights
+from dinolabel.backend.rounds import Rounds
+from dinolabel.backend.trigger import QUIET_SECONDS, Trigger
+from dinolabel.backend.typed import Typing
+from dinolabel.backend.wire import Event, PredictAsked, SetupAsked
+from dinolabel.studio.adopting import with_prompt, with_thresholds
+from dinolabel.studio.errors import StudioDenied
+from dinolabel.studio.typed import Typed
+from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:
-    from studio.client import Studio
-    from studio.media import Media
-    from vision.pipeline import Pipeline
-    from vision.store import Store
+    from dinolabel.studio.client import Studio
+    from dinolabel.studio.media import Media
+    from dinolabel.vision.pipeline import Pipeline
+    from dinolabel.vision.store import Store
 
 log = structlog.get_logger(__name__)
 

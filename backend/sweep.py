@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from backend.moments import moment
-from backend.projects import Entry, Projects
-from studio.errors import StudioRefused
+from dinolabel.backend.moments import moment
+from dinolabel.backend.projects import Entry, Projects
+from dinolabel.studio.errors import StudioRefused
 
 if TYPE_CHECKING:
-    from studio.client import Studio, TaskRow
+    from dinolabel.studio.client import Studio, TaskRow
 
 log = structlog.get_logger(__name__)
 

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from backend.filling import Census, Filling
-from backend.names import TITLE
-from backend.projects import Entry, Projects
+from dinolabel.backend.filling import Census, Filling
+from dinolabel.backend.names import TITLE
+from dinolabel.backend.projects import Entry, Projects
 
 if TYPE_CHECKING:
-    from studio.client import Studio
-    from vision.store import Store
+    from dinolabel.studio.client import Studio
+    from dinolabel.vision.store import Store
 
 log = structlog.get_logger(__name__)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from studio.client import Project
+    from dinolabel.studio.client import Project
 
 FRESH_SECONDS = 10.0
 """Older listings are made anew whatever the counts say: a deleted task and a new one would cancel each other out."""

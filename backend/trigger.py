@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from backend.answers import Answers
-from backend.moments import moment
-from studio.label_config import LabelConfig
+from dinolabel.backend.answers import Answers
+from dinolabel.backend.moments import moment
+from dinolabel.studio.label_config import LabelConfig
 
 if TYPE_CHECKING:
-    from backend.jobs import Jobs
-    from studio.client import Studio, TaskRow
-    from vision.store import Store
+    from dinolabel.backend.jobs import Jobs
+    from dinolabel.studio.client import Studio, TaskRow
+    from dinolabel.vision.store import Store
 
 log = structlog.get_logger(__name__)
 

@@ -13,15 +13,15 @@ from typing import Any
 
 import structlog
 
-from backend.asking import Asking
-from backend.errors import UNFORESEEN, presentable
-from backend.predict import Failure, Prediction
-from backend.recipe import Recipe
-from backend.wire import TaskAsked
-from studio.shapes import names_of
-from studio.typed import Typed, offer
-from vision.errors import DinolabelError, PromptMissing
-from vision.types import Thresholds
+from dinolabel.backend.asking import Asking
+from dinolabel.backend.errors import UNFORESEEN, presentable
+from dinolabel.backend.predict import Failure, Prediction
+from dinolabel.backend.recipe import Recipe
+from dinolabel.backend.wire import TaskAsked
+from dinolabel.studio.shapes import names_of
+from dinolabel.studio.typed import Typed, offer
+from dinolabel.vision.errors import DinolabelError, PromptMissing
+from dinolabel.vision.types import Thresholds
 
 log = structlog.get_logger(__name__)
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from vision.errors import RequestError
+from dinolabel.vision.errors import RequestError
 
 Json = Mapping[str, Any]
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backend.moments import LONG_AGO, moment
+from dinolabel.backend.moments import LONG_AGO, moment
 
 if TYPE_CHECKING:
-    from backend.projects import Entry
-    from vision.store import Store
+    from dinolabel.backend.projects import Entry
+    from dinolabel.vision.store import Store
 
 ASK = "ask"
 BEGIN, END = "— dinolabel —", "— end of dinolabel —"

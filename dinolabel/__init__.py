@@ -22,9 +22,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vision.bundle import Bundle
-    from vision.draw import to_supervision
-    from vision.errors import (
+    from dinolabel.vision.bundle import Bundle
+    from dinolabel.vision.draw import to_supervision
+    from dinolabel.vision.errors import (
         BundleMismatch,
         DeviceUnavailable,
         DinolabelError,
@@ -39,10 +39,10 @@ if TYPE_CHECKING:
         SettingsError,
         WeightsMissing,
     )
-    from vision.found import Found
-    from vision.media import open_image
-    from vision.pipeline import Pipeline
-    from vision.types import Alike, Box, CropPolicy, Detection, Image, Named, Nothing, Prompt, Thresholds, Unknown
+    from dinolabel.vision.found import Found
+    from dinolabel.vision.media import open_image
+    from dinolabel.vision.pipeline import Pipeline
+    from dinolabel.vision.types import Alike, Box, CropPolicy, Detection, Image, Named, Nothing, Prompt, Thresholds, Unknown
 
     __version__: str
 
@@ -78,25 +78,25 @@ __all__ = [
     "to_supervision",
 ]
 HOMES = {
-    "Pipeline": "vision.pipeline",
-    "Bundle": "vision.bundle",
-    "Found": "vision.found",
-    "BundleMismatch": "vision.errors",
-    "DeviceUnavailable": "vision.errors",
-    "DinolabelError": "vision.errors",
-    "MediaError": "vision.errors",
-    "MediaRefused": "vision.errors",
-    "MediaUnavailable": "vision.errors",
-    "MediaUnreadable": "vision.errors",
-    "ModelError": "vision.errors",
-    "PromptMissing": "vision.errors",
-    "PromptUnknown": "vision.errors",
-    "RequestError": "vision.errors",
-    "SettingsError": "vision.errors",
-    "WeightsMissing": "vision.errors",
+    "Pipeline": "dinolabel.vision.pipeline",
+    "Bundle": "dinolabel.vision.bundle",
+    "Found": "dinolabel.vision.found",
+    "BundleMismatch": "dinolabel.vision.errors",
+    "DeviceUnavailable": "dinolabel.vision.errors",
+    "DinolabelError": "dinolabel.vision.errors",
+    "MediaError": "dinolabel.vision.errors",
+    "MediaRefused": "dinolabel.vision.errors",
+    "MediaUnavailable": "dinolabel.vision.errors",
+    "MediaUnreadable": "dinolabel.vision.errors",
+    "ModelError": "dinolabel.vision.errors",
+    "PromptMissing": "dinolabel.vision.errors",
+    "PromptUnknown": "dinolabel.vision.errors",
+    "RequestError": "dinolabel.vision.errors",
+    "SettingsError": "dinolabel.vision.errors",
+    "WeightsMissing": "dinolabel.vision.errors",
     "__version__": "dinolabel.release",
-    "open_image": "vision.media",
-    "to_supervision": "vision.draw",
+    "open_image": "dinolabel.vision.media",
+    "to_supervision": "dinolabel.vision.draw",
 }
 
 
@@ -105,7 +105,7 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name != "__version__":
         import_module("dinolabel.logs").quiet_in_python()
-    return getattr(import_module(HOMES.get(name, "vision.types")), name)
+    return getattr(import_module(HOMES.get(name, "dinolabel.vision.types")), name)
 
 
 def __dir__() -> list[str]:

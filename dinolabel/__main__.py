@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from dinolabel import commands, console, exits, logs, overview
-from vision.errors import DinolabelError
+from dinolabel.vision.errors import DinolabelError
 
 TELL_THEIR_WORK = {"serve", "train"}  # they run for long, or into a log file
 TELL_FAILURES = {"export", "preannotate"}  # by themselves, in words; the log of each is a file

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studio.annotations import ACCEPTED, accepted, by_button
-from studio.errors import StudioRefused
-from studio.notes import read_notes, write_notes
+from dinolabel.studio.annotations import ACCEPTED, accepted, by_button
+from dinolabel.studio.errors import StudioRefused
+from dinolabel.studio.notes import read_notes, write_notes
 
 if TYPE_CHECKING:
-    from studio.client import Studio, TaskRow
+    from dinolabel.studio.client import Studio, TaskRow
 
 MARK = ACCEPTED
 FORMAT = 1

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from dinolabel import console, words
 
 if TYPE_CHECKING:
-    from exporters.harvest import Harvest
-    from training.train import Verdict
+    from dinolabel.exporters.harvest import Harvest
+    from dinolabel.training.train import Verdict
 
 HELD_OUT = "held_out"
 LEFT_OUT = ("small", "blurred", "copies", "dropped")
@@ -61,7 +61,7 @@ def verdict(said: Verdict | None, *, name: str, out: Path, phrases: Sequence[str
 
 def tested(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
     """What the head did on the videos set apart for testing, None when there were none. An object left unnamed counts as wrong."""
-    from training.gate import HELD_OUT as BASIS
+    from dinolabel.training.gate import HELD_OUT as BASIS
 
     if metrics.get("basis") != BASIS:
         return None

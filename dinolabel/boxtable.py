@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vision.durable import whole
+from dinolabel.vision.durable import whole
 
 GROUP_ROWS = 10_000
 """All that is in memory at once."""

@@ -14,22 +14,22 @@ from typing import TYPE_CHECKING, Any, cast
 
 from dinolabel import datafolder, running
 from dinolabel.settings import Settings
-from vision.errors import SettingsError
+from dinolabel.vision.errors import SettingsError
 
 if TYPE_CHECKING:
-    from backend.board import Board
-    from backend.jobs import Jobs
-    from backend.projects import Projects
-    from backend.reconcile import Reconciler
-    from backend.service import Service
-    from studio.client import Studio
-    from studio.media import Media
-    from studio.network import Network
-    from vision.cache import Cache
-    from vision.pipeline import Pipeline
-    from vision.protocols import Detector, Embedder
-    from vision.store import Store
-    from vision.types import Thresholds
+    from dinolabel.backend.board import Board
+    from dinolabel.backend.jobs import Jobs
+    from dinolabel.backend.projects import Projects
+    from dinolabel.backend.reconcile import Reconciler
+    from dinolabel.backend.service import Service
+    from dinolabel.studio.client import Studio
+    from dinolabel.studio.media import Media
+    from dinolabel.studio.network import Network
+    from dinolabel.vision.cache import Cache
+    from dinolabel.vision.pipeline import Pipeline
+    from dinolabel.vision.protocols import Detector, Embedder
+    from dinolabel.vision.store import Store
+    from dinolabel.vision.types import Thresholds
 
 ROOT = Path(__file__).resolve().parent.parent
 # -P: without it Python looks for modules in the working folder first, and a training.py or vision.py there would be taken for ours.
@@ -51,25 +51,25 @@ def data_dir(settings: Settings, *parts: str) -> Path:
 
 
 def thresholds(settings: Settings) -> Thresholds:
-    from vision.types import Thresholds
+    from dinolabel.vision.types import Thresholds
 
     return Thresholds(settings.box_threshold, settings.text_threshold, settings.nms_iou)
 
 
 def cache(settings: Settings) -> Cache:
-    from vision.cache import Cache
+    from dinolabel.vision.cache import Cache
 
     return Cache(data_dir(settings) / "cache.sqlite", max_mb=settings.cache_max_mb)
 
 
 def store(settings: Settings) -> Store:
-    from vision.store import Store
+    from dinolabel.vision.store import Store
 
     return Store(data_dir(settings, "bundles"))
 
 
 def projects(settings: Settings) -> Projects:
-    from backend.projects import Projects
+    from dinolabel.backend.projects import Projects
 
     return Projects(data_dir(settings) / "projects.json")
 
@@ -80,7 +80,7 @@ def pipeline(settings: Settings, *, names: bool = True, deferred: bool = False) 
     names: without, no embedder is loaded, and the pipeline finds boxes only. deferred: weights that were loaded before are loaded
     again only when a picture is not in the cache.
     """
-    from vision.pipeline import Pipeline
+    from dinolabel.vision.pipeline import Pipeline
 
     detector = _detector(settings, deferred=deferred)
     embedder = _embedder(settings, deferred=deferred) if names else None
@@ -89,8 +89,8 @@ def pipeline(settings: Settings, *, names: bool = True, deferred: bool = False) 
 
 def embedder(settings: Settings) -> Embedder:
     """The embedder alone. Loads weights: seconds. Raises WeightsMissing, DeviceUnavailable, UnknownPlug."""
-    from vision.device import use_threads
-    from vision.plugs import load_embedder
+    from dinolabel.vision.device import use_threads
+    from dinolabel.vision.plugs import load_embedder
 
     use_threads(settings.threads)
     where = {"device": settings.device, "precision": settings.precision}
@@ -105,7 +105,7 @@ def as_attached(settings: Settings, project: int) -> Settings:
 
 def network(settings: Settings) -> Network:
     """How others are reached. Raises SettingsError for a certificate file that is not there, a proxy or network that is none."""
-    from studio.network import Network
+    from dinolabel.studio.network import Network
 
     bundle = settings.ca_bundle.expanduser() if settings.ca_bundle else None
     return Network(ca_bundle=bundle, proxy=settings.proxy, no_proxy=settings.no_proxy, private=settings.media_networks)
@@ -115,8 +115,8 @@ def _detector(settings: Settings, *, deferred: bool) -> Detector:
     asked: dict[str, Any] = {"device": settings.device, "precision": settings.precision, "input_size": settings.input_size}
 
     def load() -> Detector:
-        from vision.device import use_threads
-        from vision.plugs import load_detector
+        from dinolabel.vision.device import use_threads
+        from dinolabel.vision.plugs import load_detector
 
         use_threads(settings.threads)
         return load_detector(settings.detector, settings.detector_weights, models_dir=settings.models_dir, **asked)
@@ -128,8 +128,8 @@ def _embedder(settings: Settings, *, deferred: bool) -> Embedder:
     asked: dict[str, Any] = {"device": settings.device, "precision": settings.precision}
 
     def load() -> Embedder:
-        from vision.device import use_threads
-        from vision.plugs import load_embedder
+        from dinolabel.vision.device import use_threads
+        from dinolabel.vision.plugs import load_embedder
 
         use_threads(settings.threads)
         return load_embedder(settings.embedder, settings.embedder_weights, models_dir=settings.models_dir, **asked)
@@ -138,9 +138,9 @@ def _embedder(settings: Settings, *, deferred: bool) -> Embedder:
 
 
 def _perhaps_later(settings: Settings, kind: str, load: Callable[[], Any], asked: Mapping[str, object], deferred: bool) -> object:
-    from vision import deferred as later
-    from vision import plugs
-    from vision.weights import obtain
+    from dinolabel.vision import deferred as later
+    from dinolabel.vision import plugs
+    from dinolabel.vision.weights import obtain
 
     name, weights = getattr(settings, kind), getattr(settings, f"{kind}_weights")
     location = obtain(plugs.locate(kind, name, weights, models_dir=settings.models_dir))
@@ -152,7 +152,7 @@ def _perhaps_later(settings: Settings, kind: str, load: Callable[[], Any], asked
 
 def studio_if_set(settings: Settings) -> Studio | None:
     """The client of the Label Studio in the settings, or of the one `dinolabel up` is running; None when there is neither."""
-    from studio.client import Studio
+    from dinolabel.studio.client import Studio
 
     if settings.studio_url and settings.studio_token:
         token = settings.studio_token.get_secret_value()
@@ -181,7 +181,7 @@ def media(settings: Settings, *, alone: bool = False, verify: Callable[[Path], N
 
     verify: raises a MediaError when what was downloaded is not what it should be; None: unless it is a picture.
     """
-    from studio.media import Media, decodes
+    from dinolabel.studio.media import Media, decodes
 
     return Media(
         None if alone else studio_if_set(settings),
@@ -197,7 +197,7 @@ def media(settings: Settings, *, alone: bool = False, verify: Callable[[Path], N
 
 def jobs(settings: Settings) -> Jobs:
     """The trainings. Their children are our own command line with our own settings."""
-    from backend.jobs import Jobs
+    from dinolabel.backend.jobs import Jobs
 
     heads = store(settings)
     return Jobs(
@@ -212,7 +212,7 @@ def jobs(settings: Settings) -> Jobs:
 
 def check_packed(model: Path) -> None:
     """Raises SettingsError for a folder that `dinolabel models export` did not make."""
-    from vision.package import is_package
+    from dinolabel.vision.package import is_package
 
     if not is_package(model):
         told = f"There is no folder {model}." if not model.is_dir() else f"{model} is no exported model."
@@ -221,8 +221,8 @@ def check_packed(model: Path) -> None:
 
 def packed_pipeline(settings: Settings, model: Path) -> Pipeline:
     """Everything from a folder of `dinolabel models export`; the cache is the settings'. Raises SettingsError for another folder."""
-    from vision.device import use_threads
-    from vision.pipeline import Pipeline
+    from dinolabel.vision.device import use_threads
+    from dinolabel.vision.pipeline import Pipeline
 
     check_packed(model)
     use_threads(settings.threads)
@@ -231,9 +231,9 @@ def packed_pipeline(settings: Settings, model: Path) -> Pipeline:
 
 def reconciler(settings: Settings, models: Pipeline, board: Board) -> Reconciler:
     """What visits projects, by itself: no queue, no trainings, no routes. board: hears how far it is. Raises SettingsError."""
-    from backend.predict import Predictor
-    from backend.recipe import Recipes
-    from backend.reconcile import Reconciler
+    from dinolabel.backend.predict import Predictor
+    from dinolabel.backend.recipe import Recipes
+    from dinolabel.backend.reconcile import Reconciler
 
     heads, weights = store(settings), (settings.detector_weights, settings.embedder_weights)
     predictor = Predictor(media(settings), models, batch_size=models.batch_size)
@@ -246,7 +246,7 @@ def service(settings: Settings, *, models: Pipeline | None = None, alone: Path |
     models: a pipeline that is there already. alone: an empty folder; then programs are served, without any Label Studio, projects or
     trainings, and beside whatever backend has the data folder: of that only the caches are shared.
     """
-    from backend.service import Service
+    from dinolabel.backend.service import Service
 
     own = settings if alone is None else settings.model_copy(update={"data_dir": alone})
     return Service(
@@ -259,8 +259,8 @@ def service(settings: Settings, *, models: Pipeline | None = None, alone: Path |
 
 def _judged_pictures() -> int:
     """With how many pictures of a name one can expect as many held out as the gate wants to see."""
-    from training.gate import ENOUGH_GROUPS
-    from vision.split import HELD_OUT
+    from dinolabel.training.gate import ENOUGH_GROUPS
+    from dinolabel.vision.split import HELD_OUT
 
     return math.ceil(ENOUGH_GROUPS / HELD_OUT)
 

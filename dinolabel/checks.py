@@ -18,8 +18,8 @@ from typing import Literal
 
 from dinolabel import build, neighbour, weights, words
 from dinolabel.settings import FormerSettings, Settings
-from vision.errors import DinolabelError, WeightsMissing
-from vision.weights import obtain
+from dinolabel.vision.errors import DinolabelError, WeightsMissing
+from dinolabel.vision.weights import obtain
 
 Level = Literal["ok", "warn", "bad"]
 PACKAGES = ("torch", "transformers", "label-studio", "label-studio-sdk", "gradio", "flask")
@@ -121,7 +121,7 @@ def weights_here(settings: Settings) -> Iterator[Finding]:
 
 
 def device(settings: Settings) -> Iterator[Finding]:
-    from vision.device import pick, precision_name
+    from dinolabel.vision.device import pick, precision_name
 
     chosen, dtype = pick(settings.device, settings.precision)
     cores = f", {words.counted(os.cpu_count() or 1, 'core')}" if chosen == "cpu" else ""

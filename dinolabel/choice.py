@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dinolabel import build, running
 from dinolabel.settings import Settings
-from vision.errors import RequestError
+from dinolabel.vision.errors import RequestError
 
 
 def named(settings: Settings, project: str | None) -> str:

@@ -9,11 +9,11 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from backend.names import SECRET_HEADER, TITLE
-from vision.errors import RequestError
+from dinolabel.backend.names import SECRET_HEADER, TITLE
+from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:
-    from studio.client import Studio
+    from dinolabel.studio.client import Studio
 
 __all__ = ["SECRET_HEADER", "TITLE", "callable_address", "connect", "disconnect"]
 NAME = re.compile(r"localhost|[\w-]+(\.[\w-]+)+|\[[0-9a-f:.]+\]", re.IGNORECASE)
@@ -45,7 +45,7 @@ def connect(studio: Studio, project: int, url: str, *, secret: str | None = None
 
     Label Studio asks the backend while it is being added, so it must be up. Raises StudioRefused when Label Studio does not reach it.
     """
-    from studio.adopting import lets_type
+    from dinolabel.studio.adopting import lets_type
 
     url = url.rstrip("/")
     ours = [each for each in studio.backends(project) if each.title == TITLE]

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from dinolabel import console, words
-from vision.errors import WeightsMissing
-from vision.weights import TOKENIZER
+from dinolabel.vision.errors import WeightsMissing
+from dinolabel.vision.weights import TOKENIZER
 
 Source = Annotated[
     Path, typer.Argument(metavar="FILE.pth", help="groundingdino_swint_ogc.pth, groundingdino_swinb_cogcoor.pth, or your own.")
@@ -27,7 +27,7 @@ def convert(source: Source, out: Out, tokenizer: Tokenizer = TOKENIZER) -> None:
         raise WeightsMissing(f"There is no file {source}.", hint="Give the .pth file's path.")
     size = words.size(source.stat().st_size)
     with console.step(f"Converting {source.name} ({size}; under a minute, as much disk again)") as came_out:
-        from vision.originals.convert import convert as convert_file
+        from dinolabel.vision.originals.convert import convert as convert_file
 
         made = convert_file(source, out, tokenizer=tokenizer)
         came_out(f"Made {made}")

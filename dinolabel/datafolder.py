@@ -10,8 +10,8 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from vision.durable import whole
-from vision.errors import SettingsError
+from dinolabel.vision.durable import whole
+from dinolabel.vision.errors import SettingsError
 
 FORMAT = 1
 """Raised when a file in the folder changes so that an earlier version would misread it; `opened` then brings up what was before."""

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from dinolabel import build, neighbour, options, weights, words
 from dinolabel.settings import Settings
-from vision.errors import PromptMissing, RequestError, SettingsError
+from dinolabel.vision.errors import PromptMissing, RequestError, SettingsError
 
 if TYPE_CHECKING:
-    from studio.label_config import LabelConfig
-    from vision.bundle import Bundle
-    from vision.types import Thresholds
+    from dinolabel.studio.label_config import LabelConfig
+    from dinolabel.vision.bundle import Bundle
+    from dinolabel.vision.types import Thresholds
 
 NO_HEAD = "Train one with `dinolabel train`, or leave --project away for boxes only."
 ONE_HEAD = "Give --project or --bundle, not both; --model brings its own."
@@ -71,7 +71,7 @@ def chosen(asked: Options) -> DetectModel:
 
 
 def _exported(asked: Options, folder: Path) -> DetectModel:
-    from vision.package import read
+    from dinolabel.vision.package import read
 
     options.refuse_both(folder, asked.weights)
     folder = folder.expanduser()
@@ -104,8 +104,8 @@ def _settings(asked: Options) -> Settings:
 
 def _head(settings: Settings, asked: Options) -> Bundle | None:
     if asked.bundle is not None:
-        from vision.bundle import Bundle
-        from vision.package import is_package
+        from dinolabel.vision.bundle import Bundle
+        from dinolabel.vision.package import is_package
 
         if is_package(asked.bundle):
             raise RequestError(f"{asked.bundle} is an exported model, with more than a head.", hint=f"Give --model {asked.bundle}")
@@ -126,8 +126,8 @@ def _head_of(settings: Settings, project: str) -> Bundle | None:
 
 def _of_project(settings: Settings, asked: Options, project: str) -> DetectModel:
     """Words, thresholds and names as the project's label config has them; its head where there is one."""
-    from studio.label_config import is_unknown
-    from vision.types import Thresholds
+    from dinolabel.studio.label_config import is_unknown
+    from dinolabel.vision.types import Thresholds
 
     config, head = _label_config(settings, project), _head_of(settings, project)
     box = settings.box_threshold if config.box_threshold is None else config.box_threshold
@@ -139,7 +139,7 @@ def _of_project(settings: Settings, asked: Options, project: str) -> DetectModel
 
 
 def _label_config(settings: Settings, project: str) -> LabelConfig:
-    from studio.label_config import LabelConfig
+    from dinolabel.studio.label_config import LabelConfig
 
     if not project.isdigit():
         raise PromptMissing(f"No --prompt was given, and {project} has none: it was learnt from videos.")

@@ -18,16 +18,16 @@ from dinolabel.detecting import Errand
 from dinolabel.inputs import Input, Inputs
 from dinolabel.plan import Plan
 from dinolabel.settings import Settings
-from vision.errors import DinolabelError, MediaError, RequestError, StudioError
-from vision.types import Prompt
+from dinolabel.vision.errors import DinolabelError, MediaError, RequestError, StudioError
+from dinolabel.vision.types import Prompt
 
 if TYPE_CHECKING:
     from rich.text import Text
 
     from dinolabel.detect_model import DetectModel
-    from exporters.journal import Journal
-    from studio.media import Media
-    from vision.pipeline import Pipeline
+    from dinolabel.exporters.journal import Journal
+    from dinolabel.studio.media import Media
+    from dinolabel.vision.pipeline import Pipeline
 
 NO_TABLE = "Name a folder after --out."
 
@@ -194,8 +194,8 @@ def _fetch(settings: Settings) -> looking.Fetch:
 
 def readable(path: Path) -> None:
     """Raises MediaUnreadable when the file is neither a whole picture nor a film."""
-    from studio.media import decodes
-    from vision.frames import open_video
+    from dinolabel.studio.media import decodes
+    from dinolabel.vision.frames import open_video
 
     try:
         decodes(path)

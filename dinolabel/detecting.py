@@ -15,17 +15,17 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from dinolabel import build, console, looking, words
+from dinolabel.exporters.journal import Journal
 from dinolabel.inputs import TABLE, UNFINISHED, Input
 from dinolabel.settings import Settings
-from exporters.journal import Journal
-from vision.errors import DinolabelError, RequestError
-from vision.media import RULES
-from vision.types import Image, Prompt
+from dinolabel.vision.errors import DinolabelError, RequestError
+from dinolabel.vision.media import RULES
+from dinolabel.vision.types import Image, Prompt
 
 if TYPE_CHECKING:
-    from vision.bundle import Bundle
-    from vision.pipeline import Pipeline
-    from vision.types import Detection
+    from dinolabel.vision.bundle import Bundle
+    from dinolabel.vision.pipeline import Pipeline
+    from dinolabel.vision.types import Detection
 
 SAID_EVERY = 60.0  # seconds, where no progress bar can be
 MOST_COMPLAINTS = 20

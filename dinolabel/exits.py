@@ -5,7 +5,15 @@
 
 from __future__ import annotations
 
-from vision.errors import DinolabelError, MediaError, ModelError, RequestError, SettingsError, StudioError, TrainingError
+from dinolabel.vision.errors import (
+    DinolabelError,
+    MediaError,
+    ModelError,
+    RequestError,
+    SettingsError,
+    StudioError,
+    TrainingError,
+)
 
 CODES: dict[type[DinolabelError], int] = {
     SettingsError: 2,

@@ -15,9 +15,9 @@ import typer
 
 from dinolabel import console, plan, weights, words
 from dinolabel.settings import Settings
-from vision.errors import ModelError, RequestError, WeightsMissing
-from vision.hub import tell_reason
-from vision.weights import HUB_FILES, HUB_ID, HUB_WAIT, NANO
+from dinolabel.vision.errors import ModelError, RequestError, WeightsMissing
+from dinolabel.vision.hub import tell_reason
+from dinolabel.vision.weights import HUB_FILES, HUB_ID, HUB_WAIT, NANO
 
 WANTED = (*HUB_FILES, "*.md", "LICENSE*")
 """What loading reads, and what a person wants beside it: the model card and the licence."""

@@ -19,8 +19,8 @@ from dinolabel import console, words
 if TYPE_CHECKING:
     from dinolabel.detecting import Errand
     from dinolabel.inputs import Input
-    from vision.films.film import Film
-    from vision.pipeline import Pipeline
+    from dinolabel.vision.films.film import Film
+    from dinolabel.vision.pipeline import Pipeline
 
 EVERY = 15
 SAY_EVERY = 30.0  # seconds, where no bar can be shown
@@ -28,7 +28,7 @@ SAY_EVERY = 30.0  # seconds, where no bar can be shown
 
 def plan_lines(path: Path, *, every: int, seconds_a_picture: float | None, out: Path | None) -> list[tuple[str, str]]:
     """What it will do and how long it takes. Raises MediaError."""
-    from vision.frames import open_video
+    from dinolabel.vision.frames import open_video
 
     film = open_video(path)
     passes = -(-len(film.times) // every)
@@ -46,9 +46,9 @@ def watch(path: Path, named: Input, errand: Errand, pipeline: Pipeline, *, every
     Raises MediaError, ModelError.
     """
     from dinolabel import build
-    from vision.films.film import Film
-    from vision.films.watching import Errand as Watching
-    from vision.types import Prompt
+    from dinolabel.vision.films.film import Film
+    from dinolabel.vision.films.watching import Errand as Watching
+    from dinolabel.vision.types import Prompt
 
     asked = Watching(Prompt.of(errand.labels), build.thresholds(errand.settings), every, errand.head, names=errand.names)
     place = PurePosixPath(named.copy)

@@ -1,6 +1,6 @@
 """Writes down what `dinolabel detect` saw, picture by picture out of the journal: JSON, tables on a screen, the sums.
 
-Knows nothing of models; the rows are looking.py's and vision.found's, Parquet is boxtable.py's.
+Knows nothing of models; the rows are looking.py's and dinolabel.vision.found's, Parquet is boxtable.py's.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from dinolabel import console, words
-from vision.durable import whole
+from dinolabel.vision.durable import whole
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 import PIL.Image
 
-from exporters.croplists import MANIFEST
-from exporters.crops import OUR_GROUP, OUR_SPLIT
-from exporters.dropping import rows_of
-from exporters.foldernames import safe
-from studio.label_config import LabelConfig, with_name
-from studio.names import find_label
-from studio.picture_key import value_at
-from studio.results import to_prediction, to_result
-from vision.errors import MediaUnreadable
-from vision.frames import open_frame
-from vision.types import Box, Detection, Named
+from dinolabel.exporters.croplists import MANIFEST
+from dinolabel.exporters.crops import OUR_GROUP, OUR_SPLIT
+from dinolabel.exporters.dropping import rows_of
+from dinolabel.exporters.foldernames import safe
+from dinolabel.studio.label_config import LabelConfig, with_name
+from dinolabel.studio.names import find_label
+from dinolabel.studio.picture_key import value_at
+from dinolabel.studio.results import to_prediction, to_result
+from dinolabel.vision.errors import MediaUnreadable
+from dinolabel.vision.frames import open_frame
+from dinolabel.vision.types import Box, Detection, Named
 
 if TYPE_CHECKING:
-    from studio.client import Studio
+    from dinolabel.studio.client import Studio
 
 QUALITY = 95
 AT_ONCE = 20  # frames on disk at a time

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from vision.bundle import Bundle
-from vision.figures import FIGURES, measured
+from dinolabel.vision.bundle import Bundle
+from dinolabel.vision.figures import FIGURES, measured
 
 Line = tuple[str, str, str]
 

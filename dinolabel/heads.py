@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vision.errors import RequestError
+from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:
-    from vision.store import Entry, Store
+    from dinolabel.vision.store import Entry, Store
 
 
 def found(store: Store, project: str, start: str) -> Entry:

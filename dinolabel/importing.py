@@ -13,16 +13,16 @@ from dinolabel import console, words
 from dinolabel.plan import Plan
 
 if TYPE_CHECKING:
-    from exporters.incoming.arriving import Arriving
-    from exporters.incoming.matching import Matching
-    from exporters.incoming.reading import Reading
+    from dinolabel.exporters.incoming.arriving import Arriving
+    from dinolabel.exporters.incoming.matching import Matching
+    from dinolabel.exporters.incoming.reading import Reading
 
 LISTED = 10
 
 
 def check(arriving: Sequence[Arriving], reading: Reading, path: Path) -> None:
     """Raises ImportUnreadable when not one picture can come: that is no import of nothing."""
-    from exporters.incoming.arriving import ImportUnreadable
+    from dinolabel.exporters.incoming.arriving import ImportUnreadable
 
     if arriving:
         return
@@ -36,7 +36,7 @@ def check(arriving: Sequence[Arriving], reading: Reading, path: Path) -> None:
 
 def plan(what: str, path: Path, where: str, found: Matching, reading: Reading) -> Plan:
     """What will be sent, with counts of what will not."""
-    from exporters.incoming.answers import kinds
+    from dinolabel.exporters.incoming.answers import kinds
 
     coming = _coming(found)
     boxes, partly = sum(len(each.boxes) for each in coming), _undecided(found)

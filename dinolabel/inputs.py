@@ -1,6 +1,6 @@
 """Inputs of `dinolabel detect`: the pictures and films that paths, folders, patterns and addresses name, each once and under its own name.
 
-Knows files and their names; what is in them is looking.py's and films.py's, and how an address is fetched studio.media's.
+Knows files and their names; what is in them is looking.py's and films.py's, and how an address is fetched dinolabel.studio.media's.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
-from studio import address
-from vision import walk
-from vision.errors import DinolabelError, MediaError, MediaRefused, MediaUnavailable, RequestError
-from vision.films.film import ENDINGS
-from vision.frames import VIDEO_SUFFIXES
-from vision.media import image_paths
+from dinolabel.studio import address
+from dinolabel.vision import walk
+from dinolabel.vision.errors import DinolabelError, MediaError, MediaRefused, MediaUnavailable, RequestError
+from dinolabel.vision.films.film import ENDINGS
+from dinolabel.vision.frames import VIDEO_SUFFIXES
+from dinolabel.vision.media import image_paths
 
 COPY_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 """Kinds that an annotated copy is written as; of another kind's picture it is a JPEG."""

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dinolabel import running
-from vision.errors import RequestError
+from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:
-    from studio.client import Person, Studio
+    from dinolabel.studio.client import Person, Studio
 
 NEXT, SUBMIT = "regions:region:cycle", "annotation:annotation:submit"
 OURS = {NEXT: "n", SUBMIT: "space"}

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 from dinolabel import build, connect, console, running, waiting, words
 from dinolabel.plan import Plan, agreed
 from dinolabel.settings import Settings
-from vision.errors import RequestError
+from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:
-    from backend.projects import Entry
-    from studio.client import Project, Studio
+    from dinolabel.backend.projects import Entry
+    from dinolabel.studio.client import Project, Studio
 
 
 def leave(settings: Settings, studio: Studio, number: int, *, yes: bool) -> None:
     """Say what will go and what stays, ask, do it. Raises RequestError when the project is not attached."""
-    from backend import wishes
-    from backend.lease import owner_of
+    from dinolabel.backend import wishes
+    from dinolabel.backend.lease import owner_of
 
     running.check_free(settings.data_dir, number)
     registry = build.projects(settings)
@@ -57,7 +57,7 @@ def put_back(studio: Studio, entry: Entry) -> str:
 
 def _show(studio: Studio, project: int, version: str) -> str:
     """Show a version again, or nothing when it is not there any more."""
-    from studio.errors import StudioRefused
+    from dinolabel.studio.errors import StudioRefused
 
     try:
         studio.set_model_version(project, version)

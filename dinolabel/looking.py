@@ -13,11 +13,11 @@ from typing import Any
 import PIL.Image
 
 from dinolabel.inputs import Input
-from vision.draw import draw
-from vision.errors import DinolabelError, MediaError, StudioError
-from vision.found import Found, shown
-from vision.media import open_image
-from vision.types import Detection, Image
+from dinolabel.vision.draw import draw
+from dinolabel.vision.errors import DinolabelError, MediaError, StudioError
+from dinolabel.vision.found import Found, shown
+from dinolabel.vision.media import open_image
+from dinolabel.vision.types import Detection, Image
 
 FORMAT = 1
 Ask = Callable[[Sequence[Image]], list[list[Detection]]]
@@ -86,7 +86,7 @@ def annotate(seen: Seen, out: Path, labels: Mapping[str, str], names: Mapping[st
 def entry(
     seen: Seen, labels: Mapping[str, str], names: Mapping[str, str] | None = None, *, annotated: Path | None = None
 ) -> dict[str, Any]:
-    """One element of `images`: {"file", "width", "height", "annotated" or null, "found": [rows of vision.found], "suppressed",
+    """One element of `images`: {"file", "width", "height", "annotated" or null, "found": [rows of dinolabel.vision.found], "suppressed",
     "remarks": [how it was read, where a person should know]}."""
     return {
         "file": seen.input.name,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dinolabel import connect
-from vision.errors import RequestError
+from dinolabel.vision.errors import RequestError
 
 Project = Annotated[int | None, typer.Option("--project", help="Label Studio's project number. Needed when there are several.")]
 Heads = Annotated[

@@ -1,6 +1,6 @@
 """`dinolabel models export`: detector, embedder, head, prompt and labels of a project in one folder that answers anywhere.
 
-Knows where each part lies; how the folder is laid out is vision/package.py's.
+Knows where each part lies; how the folder is laid out is dinolabel/vision/package.py's.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from dinolabel.release import __version__
 from dinolabel.settings import Settings
 
 if TYPE_CHECKING:
-    from backend.recipe import Recipe
-    from vision.package import Package
+    from dinolabel.backend.recipe import Recipe
+    from dinolabel.vision.package import Package
 
 Out = Annotated[Path, typer.Argument(metavar="FOLDER", help="Is made; must not exist.")]
 Head = Annotated[str | None, typer.Option("--head", help="Default: the head Label Studio shows; none yet: detection alone.")]
@@ -67,7 +67,7 @@ def export(out: Out, project: options.Project = None, head: Head = None) -> None
 
 
 def _recipe(settings: Settings, project: int, label_config: str, head: str | None) -> Recipe:
-    from backend.recipe import Recipes
+    from dinolabel.backend.recipe import Recipes
 
     store = build.store(settings)
     name = str(project)
@@ -78,7 +78,7 @@ def _recipe(settings: Settings, project: int, label_config: str, head: str | Non
 
 
 def _package(settings: Settings, recipe: Recipe) -> Package:
-    from vision.package import Package
+    from dinolabel.vision.package import Package
 
     return Package(
         labels=dict(recipe.config.prompt_map),
@@ -96,9 +96,9 @@ def _package(settings: Settings, recipe: Recipe) -> Package:
 
 
 def _save(settings: Settings, out: Path, recipe: Recipe, package: Package, *, title: str) -> Path:
-    from vision.package import save
-    from vision.plugs import locate
-    from vision.weights import obtain
+    from dinolabel.vision.package import save
+    from dinolabel.vision.plugs import locate
+    from dinolabel.vision.weights import obtain
 
     where = {"models_dir": settings.models_dir}
     detector = obtain(locate("detector", settings.detector, settings.detector_weights, **where))

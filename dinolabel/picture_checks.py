@@ -10,9 +10,9 @@ from dinolabel.checks import Finding
 from dinolabel.settings import Settings
 
 if TYPE_CHECKING:
+    from dinolabel.studio.client import TaskRow
+    from dinolabel.studio.label_config import LabelConfig
     from dinolabel.trial import Never, Tried
-    from studio.client import TaskRow
-    from studio.label_config import LabelConfig
 
 REASONS = 10
 NUMBERS = 5

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dinolabel import console
-from vision.errors import RequestError
+from dinolabel.vision.errors import RequestError
 
 
 @dataclass(frozen=True, slots=True)

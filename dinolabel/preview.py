@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vision.errors import DinolabelError
+from dinolabel.vision.errors import DinolabelError
 
 if TYPE_CHECKING:
-    from backend.recipe import Recipe
-    from studio.client import Studio, TaskRow
-    from studio.media import Media
-    from vision.pipeline import Pipeline
-    from vision.types import Detection, Image, Pixels
+    from dinolabel.backend.recipe import Recipe
+    from dinolabel.studio.client import Studio, TaskRow
+    from dinolabel.studio.media import Media
+    from dinolabel.vision.pipeline import Pipeline
+    from dinolabel.vision.types import Detection, Image, Pixels
 
 COUNT, COLUMNS = 20, 5
 
@@ -80,8 +80,8 @@ def look(studio: Studio, media: Media, pipeline: Pipeline, recipe: Recipe, cache
 
 def _shown(row: TaskRow, media: Media, pipeline: Pipeline, recipe: Recipe) -> tuple[Shown, bool]:
     """One picture, and whether the model had to look at it."""
-    from vision.draw import draw
-    from vision.media import open_image
+    from dinolabel.vision.draw import draw
+    from dinolabel.vision.media import open_image
 
     config = recipe.config
     try:

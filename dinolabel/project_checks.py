@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from dinolabel import build, connect, neighbour, picture_checks, running, webhook_checks, weights, words
 from dinolabel.checks import Check, Finding
 from dinolabel.settings import Settings
-from vision.errors import RequestError
+from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:
-    from backend.projects import Entry
-    from studio.client import Project, Studio
-    from studio.label_config import LabelConfig
+    from dinolabel.backend.projects import Entry
+    from dinolabel.studio.client import Project, Studio
+    from dinolabel.studio.label_config import LabelConfig
 
 LIVE = "Settings, Annotation, Live Predictions"
 
@@ -48,8 +48,8 @@ def _check(number: int) -> Check:
 
 
 def _label_config(project: Project) -> Generator[Finding, None, LabelConfig | None]:
-    from studio.label_config import LabelConfig
-    from studio.label_doubts import doubts
+    from dinolabel.studio.label_config import LabelConfig
+    from dinolabel.studio.label_doubts import doubts
 
     try:
         config = LabelConfig.parse(project.label_config)
@@ -114,9 +114,9 @@ def _shown(studio: Studio, project: Project, entry: Entry | None) -> Iterator[Fi
 
 def _prediction(project: Project, config: LabelConfig) -> Iterator[Finding]:
     """One prediction of ours, judged by Label Studio's own SDK: it drops what it does not like without a word."""
-    from studio.results import to_prediction, to_result
-    from studio.validate import faults
-    from vision.types import Box, Detection
+    from dinolabel.studio.results import to_prediction, to_result
+    from dinolabel.studio.validate import faults
+    from dinolabel.vision.types import Box, Detection
 
     detections = [Detection(Box(10, 10, 50, 50), phrase, 0.5) for phrase in config.prompt_map]
     result = to_result(detections, config, width=100, height=100, task=0, version=connect.TITLE)

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import ast
 import importlib
+import importlib.util
+import pkgutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from vision.errors import DinolabelError
+import dinolabel
+from dinolabel.vision.errors import DinolabelError
 
-ROOMS = ("vision", "studio", "exporters", "training", "backend", "app", "dinolabel")
-ROOT = Path(__file__).resolve().parent.parent
 BEGIN, END = "<!-- errors -->", "<!-- /errors -->"
 
 
@@ -30,10 +31,10 @@ def classes() -> list[type[DinolabelError]]:
 
 
 def _defined() -> Iterator[tuple[str, tuple[str, list[str]]]]:
-    """Class name -> (module, names of its bases), for every class in our rooms."""
-    for path in (path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))):
-        module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+    """Class name -> (module, names of its bases), for every class in the package."""
+    for module in sorted(each.name for each in pkgutil.walk_packages(dinolabel.__path__, "dinolabel.")):
+        source = importlib.util.find_spec(module)
+        for node in ast.parse(Path(str(source and source.origin)).read_text(encoding="utf-8")).body:
             if isinstance(node, ast.ClassDef):
                 yield node.name, (module, [ast.unparse(base).rsplit(".", 1)[-1] for base in node.bases])
 
@@ -45,7 +46,7 @@ def everything() -> list[type[DinolabelError]]:
 
 def codes() -> str:
     """Markdown: each error under its branch, with the exit code of a command and the status of an HTTP answer."""
-    from backend.errors import status_of
+    from dinolabel.backend.errors import status_of
     from dinolabel.exits import code
 
     lines = ["| error | is a | exit code | HTTP status |", "|---|---|---|---|"]

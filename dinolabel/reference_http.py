@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from backend import openapi, pages
-from backend.server import create_app
+from dinolabel.backend import openapi, pages
+from dinolabel.backend.server import create_app
 
 Fields = dict[str, dict[str, str]]
 

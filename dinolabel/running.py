@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vision.errors import RequestError
+from dinolabel.vision.errors import RequestError
 
 NOTE = "running.json"
 LOCK = "up.lock"

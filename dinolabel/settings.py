@@ -14,8 +14,8 @@ from platformdirs import user_data_path
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from vision import budget
-from vision.errors import SettingsError
+from dinolabel.vision import budget
+from dinolabel.vision.errors import SettingsError
 
 
 def _several(value: Any) -> Any:
@@ -58,12 +58,14 @@ class Settings(BaseSettings):
     data_dir: Path = Field(user_data_path("dinolabel"), description="Where caches, bundles, exports and logs are kept.")
     models_dir: Path | None = Field(None, description="Folder with downloaded weights, for machines without a network.")
 
-    detector: str = Field("grounding_dino", description="Which file of vision/detectors finds the boxes: grounding_dino or owlv2.")
+    detector: str = Field(
+        "grounding_dino", description="Which file of dinolabel/vision/detectors finds the boxes: grounding_dino or owlv2."
+    )
     detector_weights: str = Field(
         "IDEA-Research/grounding-dino-tiny",
         description="Hub id, local folder, `nano` (embedded, for trying out), or the file that the detector reads.",
     )
-    embedder: str = Field("dinov2", description="Which file of vision/embedders turns crops into features.")
+    embedder: str = Field("dinov2", description="Which file of dinolabel/vision/embedders turns crops into features.")
     embedder_weights: str = Field("facebook/dinov2-small", description="Hub id, local folder, `nano`, or the file that the embedder reads.")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1 or mps.")
     precision: str = Field(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from PIL import Image as Picture
 from PIL import ImageDraw, ImageFont
 
-from vision.types import Pixels
+from dinolabel.vision.types import Pixels
 
 CELL = 360
 GAP = 16

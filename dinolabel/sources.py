@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 from dinolabel import build
 from dinolabel.forgetting.forgotten import Forgotten
-from vision.errors import MediaError, RequestError
+from dinolabel.vision.errors import MediaError, RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dinolabel.settings import Settings
-    from studio.client import Studio
-    from studio.label_config import LabelConfig
-    from vision.types import Image
+    from dinolabel.studio.client import Studio
+    from dinolabel.studio.label_config import LabelConfig
+    from dinolabel.vision.types import Image
 
 JSON_HINT = "Export the project as JSON, not JSON-MIN."
 CHUNK = 200  # tasks of a project asked for at once
@@ -50,14 +50,14 @@ class Source:
 
     def open(self, value: Any) -> Image:
         """The picture of a task. Raises MediaError."""
-        from vision.media import open_image
+        from dinolabel.vision.media import open_image
 
         return open_image(self.find(value))
 
 
 def from_project(settings: Settings, number: int, *, control: str | None = None) -> Source:
     """control: which of several RectangleLabels is meant, by name; None: the one that the label config marks."""
-    from studio.label_config import LabelConfig
+    from dinolabel.studio.label_config import LabelConfig
 
     studio = build.studio(settings)
     project = studio.project(number)
@@ -106,7 +106,7 @@ class ExportFile:
     def __iter__(self) -> Iterator[dict[str, Any]]:
         import ijson
 
-        from studio.taskjson import fault
+        from dinolabel.studio.taskjson import fault
 
         try:
             with self.path.open("rb") as file:
@@ -139,9 +139,9 @@ def from_file(
 ) -> Source:
     """wants: which of `media` and `label config` this use cannot do without. control: which of several is meant; None: the one that the
     label config marks, without one the one that most boxes belong to. Raises RequestError."""
-    from exporters.offline import finder
-    from studio.inferred import inferred
-    from studio.label_config import LabelConfig
+    from dinolabel.exporters.offline import finder
+    from dinolabel.studio.inferred import inferred
+    from dinolabel.studio.label_config import LabelConfig
 
     given = {"--media": media, "--label-config": label_config}
     if any(given[each] is None for each in wants):
@@ -160,7 +160,7 @@ def from_file(
 
 def _offline(settings: Settings, find: Callable[[str], Path]) -> Callable[[str], Path]:
     """Files of the folder, and the pictures that addresses hold themselves."""
-    from studio.address import is_inline
+    from dinolabel.studio.address import is_inline
 
     # Only made for an address that holds its picture: its cache is a folder, and a dry run writes nothing.
     inline = cache(lambda: build.media(settings, alone=True))

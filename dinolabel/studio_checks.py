@@ -15,7 +15,7 @@ from dinolabel.checks import Finding, Level
 from dinolabel.settings import Settings
 
 if TYPE_CHECKING:
-    from studio.client import Studio
+    from dinolabel.studio.client import Studio
 
 MEASURED = (1, 23)
 """The release whose behaviour docs/label-studio.md records."""
@@ -83,6 +83,6 @@ def _calls(studio: Studio) -> Iterator[Finding]:
 
 
 def _loopback(url: str) -> bool:
-    from studio.loopback import is_loopback
+    from dinolabel.studio.loopback import is_loopback
 
     return is_loopback(urlsplit(url).hostname or "")

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from studio.results import NOTHING
+from dinolabel.studio.results import NOTHING
 
 if TYPE_CHECKING:
-    from studio.client import Studio
+    from dinolabel.studio.client import Studio
 
 UNSURE = 0.5
 SCORE = "tasks:predictions_score"

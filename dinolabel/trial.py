@@ -1,6 +1,6 @@
 """Whether the pictures of a project's tasks can be read: every address judged without asking anybody, one picture of each place fetched.
 
-Knows task rows and studio.media; what is said about it is the commands'.
+Knows task rows and dinolabel.studio.media; what is said about it is the commands'.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vision.errors import DinolabelError, MediaError, MediaUnavailable
+from dinolabel.vision.errors import DinolabelError, MediaError, MediaUnavailable
 
 if TYPE_CHECKING:
-    from studio.client import TaskRow
-    from studio.label_config import LabelConfig
-    from studio.media import Media
+    from dinolabel.studio.client import TaskRow
+    from dinolabel.studio.label_config import LabelConfig
+    from dinolabel.studio.media import Media
 
 PLACES = 20
 """At most so many places are tried: the rest would be told by the backend, one by one."""
@@ -94,7 +94,7 @@ def judge(rows: Sequence[TaskRow], config: LabelConfig, media: Media, *, seconds
 
 
 def _place(url: str, media: Media) -> str:
-    from studio import address
+    from dinolabel.studio import address
 
     url = url.strip()
     path = address.served(url, ()) if address.scheme(url) is None else None if media.listed(url) else address.served_anywhere(url)
@@ -125,7 +125,7 @@ def _tried(places: dict[str, list[TaskRow]], config: LabelConfig, media: Media, 
 
 
 def _one(place: str, rows: list[TaskRow], config: LabelConfig, media: Media, end: float) -> Tried:
-    from vision.media import open_image
+    from dinolabel.vision.media import open_image
 
     chosen = [rows[at * (len(rows) - 1) // max(1, TASKS - 1)] for at in range(TASKS)]
     failed: Tried | None = None

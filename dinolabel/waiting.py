@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dinolabel import console, words
 
 if TYPE_CHECKING:
-    from backend.projects import Projects
+    from dinolabel.backend.projects import Projects
 
 PATIENCE_SECONDS = 60.0
 """A visit of the backend writes for twenty seconds, longer only when Label Studio is slow."""
@@ -18,7 +18,7 @@ PATIENCE_SECONDS = 60.0
 @contextmanager
 def writer(registry: Projects, project: int) -> Iterator[None]:
     """Be the only one who writes to the project. Raises ProjectBusy when the other does not end in time."""
-    from backend.projects import ProjectBusy
+    from dinolabel.backend.projects import ProjectBusy
 
     with ExitStack() as stack:
         try:

@@ -15,7 +15,7 @@ from dinolabel.local import backend as backends
 from dinolabel.settings import Settings
 
 if TYPE_CHECKING:
-    from studio.client import Backend, Studio, Webhook
+    from dinolabel.studio.client import Backend, Studio, Webhook
 
 AGAIN = "Connect it again: dinolabel attach --project {number} --serve-url {url} --yes"
 

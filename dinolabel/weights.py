@@ -1,6 +1,6 @@
 """Where the weights in the settings are, how large, and what will be downloaded: for plans and `doctor`, without loading any.
 
-Where they are looked for is vision/weights.py's.
+Where they are looked for is dinolabel/vision/weights.py's.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from pathlib import Path
 
 from dinolabel import console, words
 from dinolabel.settings import Settings
-from vision.errors import WeightsMissing
-from vision.hub import ways_out
-from vision.weights import DRAWN_ONLY, NANO, WeightsLocation, obtain, refuse_exported, tell_limits
+from dinolabel.vision.errors import WeightsMissing
+from dinolabel.vision.hub import ways_out
+from dinolabel.vision.weights import DRAWN_ONLY, NANO, WeightsLocation, obtain, refuse_exported, tell_limits
 
 HUB = "hub"
 # model.safetensors as the hub lists it; other weights are measured when they are here
@@ -59,7 +59,7 @@ def pair(settings: Settings) -> tuple[str, str]:
 
 def find(settings: Settings) -> tuple[WeightsLocation, WeightsLocation]:
     """Detector's and embedder's."""
-    from vision.plugs import locate
+    from dinolabel.vision.plugs import locate
 
     where = {"models_dir": settings.models_dir}
     detector = locate("detector", settings.detector, settings.detector_weights, **where)
@@ -100,7 +100,7 @@ def plan_lines(settings: Settings, *, names: bool = True) -> list[tuple[str, str
 
 def unknown_phrases(settings: Settings, phrases: Iterable[str]) -> tuple[str, ...]:
     """Those of which the detector knows no word; () where its weights are not on this machine yet."""
-    from vision.vocabulary import unknown_in
+    from dinolabel.vision.vocabulary import unknown_in
 
     folder = find(settings)[0].path
     return unknown_in(folder, phrases) if folder is not None else ()
@@ -108,14 +108,14 @@ def unknown_phrases(settings: Settings, phrases: Iterable[str]) -> tuple[str, ..
 
 def check_prompt(settings: Settings, phrases: Iterable[str]) -> None:
     """Raises PromptUnknown for a phrase of which the detector knows no word."""
-    from vision.vocabulary import refuse
+    from dinolabel.vision.vocabulary import refuse
 
     refuse(unknown_phrases(settings, phrases))
 
 
 def prompt_lines(phrases: Iterable[str]) -> list[tuple[str, str]]:
     """What a plan says of phrases in other letters than English has: that they will hardly find anything."""
-    from vision.vocabulary import foreign
+    from dinolabel.vision.vocabulary import foreign
 
     found = foreign(phrases)
     return [("careful", f"the detector reads English; {words.listed([f'“{each}”' for each in found])} may find nothing")] if found else []

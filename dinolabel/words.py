@@ -1,6 +1,6 @@
 """Turns what a person types after --prompt and --names into a prompt map and a list of names.
 
-Knows only the words; whether a label config can hold them is for studio.label_config.
+Knows only the words; whether a label config can hold them is for dinolabel.studio.label_config.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from studio.names import normal
-from vision.errors import PromptMissing, RequestError
-from vision.types import Prompt
+from dinolabel.studio.names import normal
+from dinolabel.vision.errors import PromptMissing, RequestError
+from dinolabel.vision.types import Prompt
 
 
 def prompt_map(texts: Iterable[str]) -> dict[str, str]:

@@ -10,7 +10,10 @@ import re
 from pathlib import Path
 from types import ModuleType
 
-from vision.errors import UnknownPlug
+from dinolabel.vision.errors import UnknownPlug
+
+if __name__ != "dinolabel.exporters":
+    raise ImportError("This folder is imported as dinolabel.exporters: a second copy under another name has classes of its own.")
 
 _EXPORT = re.compile(r"^def export\(", re.MULTILINE)
 

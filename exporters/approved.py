@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from exporters.malformed import readable
-from exporters.report import unread_of
-from studio.label_config import LabelConfig
-from studio.several import Annotators, reviewed
-from studio.tasks import Conflict, Judged, Review, UnreadMark
-from studio.unread import Unread
+from dinolabel.exporters.malformed import readable
+from dinolabel.exporters.report import unread_of
+from dinolabel.studio.label_config import LabelConfig
+from dinolabel.studio.several import Annotators, reviewed
+from dinolabel.studio.tasks import Conflict, Judged, Review, UnreadMark
+from dinolabel.studio.unread import Unread
 
 Json = Mapping[str, Any]
 
@@ -60,7 +60,7 @@ class Selection:
 def approved(
     tasks: Iterable[Json], config: LabelConfig, *, generic_is_unknown: bool = False, annotators: Annotators = "agreed"
 ) -> Selection:
-    """Every decision in a JSON export. annotators: whose word counts where several annotated a task (studio.several).
+    """Every decision in a JSON export. annotators: whose word counts where several annotated a task (dinolabel.studio.several).
 
     Tasks are read one by one, so what is in memory grows with the boxes and not with the export file.
     """

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Unpack
 
-from exporters.gather import Gathered, How, Json, gathered
-from exporters.pictures import Marked, Picture
-from exporters.report import Report
-from exporters.rows import doubt_facts, provenance
-from studio.label_config import LabelConfig
+from dinolabel.exporters.gather import Gathered, How, Json, gathered
+from dinolabel.exporters.pictures import Marked, Picture
+from dinolabel.exporters.report import Report
+from dinolabel.exporters.rows import doubt_facts, provenance
+from dinolabel.studio.label_config import LabelConfig
 
 FORMAT = 1
 

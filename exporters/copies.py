@@ -12,9 +12,9 @@ from pathlib import Path
 
 import PIL.Image
 
-from vision.media import stored
-from vision.turns import Stored
-from vision.types import Image
+from dinolabel.vision.media import stored
+from dinolabel.vision.turns import Stored
+from dinolabel.vision.types import Image
 
 SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "BMP": ".bmp", "WEBP": ".webp", "MPO": ".jpg"}
 """What OpenCV, Pillow and the trainers built on them open without a plug-in."""

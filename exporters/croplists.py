@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import PIL.Image
 
-from vision.durable import whole
-from vision.types import Pixels
+from dinolabel.vision.durable import whole
+from dinolabel.vision.types import Pixels
 
 if TYPE_CHECKING:
-    from exporters.whole import Tray
+    from dinolabel.exporters.whole import Tray
 
 MANIFEST = "manifest.jsonl"
 METADATA = "crops/metadata.jsonl"

@@ -16,24 +16,24 @@ from typing import Any, Unpack
 
 import structlog
 
-from exporters.approved import Selection, approved
-from exporters.croplists import save, write_lists
-from exporters.foldernames import folder_names, safe
-from exporters.frame import framed
-from exporters.gather import Find, How, OpenImage
-from exporters.journal import Journal, digest
-from exporters.report import DISAGREE, NothingExported, Report, small
-from exporters.unlisted import CROPS
-from exporters.whole import Tray, resumed
-from exporters.wish import Wish
-from studio.label_config import LabelConfig
-from studio.picture_key import address_at
-from studio.tasks import Judged
-from studio.unread import Unread
-from vision.cropping import cut
-from vision.errors import MediaError
-from vision.media import RULES, stored
-from vision.types import Box, CropPolicy, Image
+from dinolabel.exporters.approved import Selection, approved
+from dinolabel.exporters.croplists import save, write_lists
+from dinolabel.exporters.foldernames import folder_names, safe
+from dinolabel.exporters.frame import framed
+from dinolabel.exporters.gather import Find, How, OpenImage
+from dinolabel.exporters.journal import Journal, digest
+from dinolabel.exporters.report import DISAGREE, NothingExported, Report, small
+from dinolabel.exporters.unlisted import CROPS
+from dinolabel.exporters.whole import Tray, resumed
+from dinolabel.exporters.wish import Wish
+from dinolabel.studio.label_config import LabelConfig
+from dinolabel.studio.picture_key import address_at
+from dinolabel.studio.tasks import Judged
+from dinolabel.studio.unread import Unread
+from dinolabel.vision.cropping import cut
+from dinolabel.vision.errors import MediaError
+from dinolabel.vision.media import RULES, stored
+from dinolabel.vision.types import Box, CropPolicy, Image
 
 FORMAT = 1
 OUR_GROUP, OUR_SPLIT = "dinolabel_group", "dinolabel_split"  # keys of a task's data: what a frame of a video must stay with, and its side

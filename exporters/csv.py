@@ -1,6 +1,6 @@
 """One table, `boxes.csv`: a row per box, and one without a box for each picture that people left empty.
 
-UTF-8, comma, quotes where needed. Columns: exporters.rows.
+UTF-8, comma, quotes where needed. Columns: dinolabel.exporters.rows.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Unpack
 
-from exporters.gather import How, Json, gathered
-from exporters.report import Report
-from exporters.rows import COLUMNS, rows
-from exporters.wish import Wish
-from studio.label_config import LabelConfig
+from dinolabel.exporters.gather import How, Json, gathered
+from dinolabel.exporters.report import Report
+from dinolabel.exporters.rows import COLUMNS, rows
+from dinolabel.exporters.wish import Wish
+from dinolabel.studio.label_config import LabelConfig
 
 
 def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[How]) -> Report:

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from exporters import filelist
-from exporters.croplists import MANIFEST
-from vision.durable import whole
-from vision.errors import RequestError
-from vision.types import Box
+from dinolabel.exporters import filelist
+from dinolabel.exporters.croplists import MANIFEST
+from dinolabel.vision.durable import whole
+from dinolabel.vision.errors import RequestError
+from dinolabel.vision.types import Box
 
 DROPPED = "dropped"
 DROPPED_ROWS = "dropped.jsonl"

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from studio.annotations import Annotation, annotations_of
-from studio.label_config import LabelConfig
-from studio.picture_key import value_at
-from studio.results import Region
+from dinolabel.studio.annotations import Annotation, annotations_of
+from dinolabel.studio.label_config import LabelConfig
+from dinolabel.studio.picture_key import value_at
+from dinolabel.studio.results import Region
 
 Json = Mapping[str, Any]
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from exporters.effort import BY_HAND, DEEDS, FORGOTTEN, KEYS, Answered, Deed
+from dinolabel.exporters.effort import BY_HAND, DEEDS, FORGOTTEN, KEYS, Answered, Deed
 
 COLOURS = {"accepted": "#2e9e6b", "renamed": "#3b7ddd", "moved": "#c98a1b", "drawn": "#8e5bd0", "deleted": "#d1495b", "changed": "#7d8590"}
 SERIES = ("#3b7ddd", "#2e9e6b", "#c98a1b", "#8e5bd0", "#d1495b", "#1d9aa8", "#7d8590")

@@ -14,8 +14,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from vision.durable import whole
-from vision.errors import RequestError
+from dinolabel.vision.durable import whole
+from dinolabel.vision.errors import RequestError
 
 FILE = ".dinolabel-files.jsonl"
 FORMAT = 1

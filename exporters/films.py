@@ -11,11 +11,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from studio.names import normal
-from vision import walk
-from vision.errors import RequestError
-from vision.frames import VIDEO_SUFFIXES
-from vision.split import Side
+from dinolabel.studio.names import normal
+from dinolabel.vision import walk
+from dinolabel.vision.errors import RequestError
+from dinolabel.vision.frames import VIDEO_SUFFIXES
+from dinolabel.vision.split import Side
 
 STEM = re.compile(r"(?P<label>.+?)[_ -](?P<part>\d+|test[_ -]?\d*)", re.IGNORECASE)
 TEST = re.compile(r"(.*[_ -])?test[_ -]?\d*", re.IGNORECASE)

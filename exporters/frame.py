@@ -1,6 +1,6 @@
 """Boxes of a project on the picture as it is: the size written beside them must be that of a copy of it, or of it before its turn.
 
-Knows decisions and sizes; which sizes fit is vision.orientation's.
+Knows decisions and sizes; which sizes fit is dinolabel.vision.orientation's.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from studio.results import Quad
-from studio.tasks import Judged
-from vision.errors import SizeMismatch
-from vision.orientation import SWAPPED, frame_of
-from vision.types import Box, Image
+from dinolabel.studio.results import Quad
+from dinolabel.studio.tasks import Judged
+from dinolabel.vision.errors import SizeMismatch
+from dinolabel.vision.orientation import SWAPPED, frame_of
+from dinolabel.vision.types import Box, Image
 
 
 def framed(judged: Iterable[Judged], image: Image, turn: Callable[[], int]) -> tuple[list[Judged], bool]:

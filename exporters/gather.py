@@ -15,24 +15,24 @@ from typing import Any, Required, TypedDict, Unpack
 
 import structlog
 
-from exporters.copies import suffix_of, take
-from exporters.foldernames import safe
-from exporters.frame import framed
-from exporters.journal import Journal, digest
-from exporters.malformed import readable
-from exporters.pictures import UNLABELLED, Marked, Picture, clean, original_name, read
-from exporters.report import NothingExported, Report, Tally, chosen, empty, unread_of, withheld
-from exporters.whole import Tray, resumed
-from exporters.wish import Wish
-from studio.address import brief
-from studio.label_config import LabelConfig
-from studio.several import reviewed
-from studio.tasks import Judged
-from studio.unread import Unread
-from vision.errors import MediaError
-from vision.media import RULES, stored
-from vision.split import side
-from vision.types import Image
+from dinolabel.exporters.copies import suffix_of, take
+from dinolabel.exporters.foldernames import safe
+from dinolabel.exporters.frame import framed
+from dinolabel.exporters.journal import Journal, digest
+from dinolabel.exporters.malformed import readable
+from dinolabel.exporters.pictures import UNLABELLED, Marked, Picture, clean, original_name, read
+from dinolabel.exporters.report import NothingExported, Report, Tally, chosen, empty, unread_of, withheld
+from dinolabel.exporters.whole import Tray, resumed
+from dinolabel.exporters.wish import Wish
+from dinolabel.studio.address import brief
+from dinolabel.studio.label_config import LabelConfig
+from dinolabel.studio.several import reviewed
+from dinolabel.studio.tasks import Judged
+from dinolabel.studio.unread import Unread
+from dinolabel.vision.errors import MediaError
+from dinolabel.vision.media import RULES, stored
+from dinolabel.vision.split import side
+from dinolabel.vision.types import Image
 
 FORMAT = 1
 MARK = "dinolabel.json"

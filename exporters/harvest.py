@@ -15,21 +15,21 @@ from typing import Any
 
 import structlog
 
-from exporters import dropping
-from exporters.croplists import MANIFEST, save
-from exporters.crops import FORMAT, SUMMARY
-from exporters.films import Film, Films
-from exporters.foldernames import folder_names
-from exporters.keeping import Look, Rules, fresh, sharp
-from exporters.unlisted import FILMS
-from exporters.whole import whole
-from vision.bundle import UNKNOWN_LABEL
-from vision.cropping import cut
-from vision.errors import MediaError
-from vision.frames import Video, open_video, sampled
-from vision.likeness import fingerprint
-from vision.sharpness import sharpness
-from vision.types import CropPolicy, Detection, Image
+from dinolabel.exporters import dropping
+from dinolabel.exporters.croplists import MANIFEST, save
+from dinolabel.exporters.crops import FORMAT, SUMMARY
+from dinolabel.exporters.films import Film, Films
+from dinolabel.exporters.foldernames import folder_names
+from dinolabel.exporters.keeping import Look, Rules, fresh, sharp
+from dinolabel.exporters.unlisted import FILMS
+from dinolabel.exporters.whole import whole
+from dinolabel.vision.bundle import UNKNOWN_LABEL
+from dinolabel.vision.cropping import cut
+from dinolabel.vision.errors import MediaError
+from dinolabel.vision.frames import Video, open_video, sampled
+from dinolabel.vision.likeness import fingerprint
+from dinolabel.vision.sharpness import sharpness
+from dinolabel.vision.types import CropPolicy, Detection, Image
 
 CUT_SHORT = 1.0  # seconds that may be missing at the end before it is worth saying
 
@@ -180,7 +180,7 @@ def _look(work: Work, film: Film, image: Image, seconds: float, found: Detection
 
 
 def _row(work: Work, film: Film, image: Image, seconds: float, found: Detection) -> dict[str, Any]:
-    """A row of exporters.crops, with what only a video has: video, seconds, split, and the detector's score and phrase."""
+    """A row of dinolabel.exporters.crops, with what only a video has: video, seconds, split, and the detector's score and phrase."""
     box = found.box.quantised()
     return {
         "format": FORMAT,

@@ -1,6 +1,6 @@
 """A `DatasetDict` for Hugging Face's `datasets.load_from_disk`: pictures inside, boxes in `objects`, labels as a ClassLabel.
 
-The columns are those of exporters.parquet. Boxes are xyxy pixels.
+The columns are those of dinolabel.exporters.parquet. Boxes are xyxy pixels.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any, Unpack
 import datasets
 from datasets.arrow_writer import ArrowWriter
 
-from exporters.gather import Gathered, How, Json, gathered
-from exporters.parquet import row
-from exporters.place import SCRATCH
-from exporters.report import Report
-from studio.label_config import LabelConfig
+from dinolabel.exporters.gather import Gathered, How, Json, gathered
+from dinolabel.exporters.parquet import row
+from dinolabel.exporters.place import SCRATCH
+from dinolabel.exporters.report import Report
+from dinolabel.studio.label_config import LabelConfig
 
 BATCH = 32  # pictures in memory at once
 

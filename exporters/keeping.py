@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Generic, Literal, TypeVar
 
-from vision.likeness import NEAR, nearest
-from vision.types import Box
+from dinolabel.vision.likeness import NEAR, nearest
+from dinolabel.vision.types import Box
 
 PerFrame = Literal["best", "all"]
 ENOUGH = 5  # crops of a video before their median says how sharp that camera is

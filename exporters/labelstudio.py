@@ -14,17 +14,17 @@ from typing import Any, Unpack
 
 import structlog
 
-from exporters.gather import FORMAT, MARK, How, Json
-from exporters.malformed import readable
-from exporters.report import Report, Tally, chosen, empty
-from exporters.whole import whole
-from exporters.wish import Wish
-from studio.annotations import UNVERIFIED, Annotation, accepted, annotations_of, unverified
-from studio.label_config import LabelConfig
-from studio.notes import read_notes, write_notes
-from studio.several import reviewed
-from studio.shapes import kind_of
-from studio.tasks import Review
+from dinolabel.exporters.gather import FORMAT, MARK, How, Json
+from dinolabel.exporters.malformed import readable
+from dinolabel.exporters.report import Report, Tally, chosen, empty
+from dinolabel.exporters.whole import whole
+from dinolabel.exporters.wish import Wish
+from dinolabel.studio.annotations import UNVERIFIED, Annotation, accepted, annotations_of, unverified
+from dinolabel.studio.label_config import LabelConfig
+from dinolabel.studio.notes import read_notes, write_notes
+from dinolabel.studio.several import reviewed
+from dinolabel.studio.shapes import kind_of
+from dinolabel.studio.tasks import Review
 
 TASKS = 1000
 """Tasks in one file: Label Studio takes what a browser can upload, 250 MB by default."""

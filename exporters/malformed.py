@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from studio.taskjson import fault, number_of
+from dinolabel.studio.taskjson import fault, number_of
 
 HINT = "Export the project again as JSON; a file that was edited by hand may be damaged there."
 

@@ -10,9 +10,9 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePath
 
-from studio.address import parts
-from vision.errors import MediaUnavailable
-from vision.walk import in_hidden
+from dinolabel.studio.address import parts
+from dinolabel.vision.errors import MediaUnavailable
+from dinolabel.vision.walk import in_hidden
 
 _UPLOAD = re.compile(r"[0-9a-f]{8}-(?=.)", re.DOTALL)
 _SHORTENED = re.compile(r"_[0-9A-Za-z]{7}$")

@@ -1,6 +1,6 @@
 """Parquet shards, `data/train-00000.parquet`, …: a row per picture with its bytes and a list of its boxes.
 
-The columns are those of exporters.rows; pandas, pyarrow, DuckDB and `datasets` read them. Boxes are xyxy pixels.
+The columns are those of dinolabel.exporters.rows; pandas, pyarrow, DuckDB and `datasets` read them. Boxes are xyxy pixels.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any, Unpack
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from exporters.copies import contents
-from exporters.gather import Gathered, How, Json, gathered
-from exporters.pictures import Picture
-from exporters.report import Report
-from exporters.rows import box_facts, doubt_facts
-from studio.label_config import LabelConfig
+from dinolabel.exporters.copies import contents
+from dinolabel.exporters.gather import Gathered, How, Json, gathered
+from dinolabel.exporters.pictures import Picture
+from dinolabel.exporters.report import Report
+from dinolabel.exporters.rows import box_facts, doubt_facts
+from dinolabel.studio.label_config import LabelConfig
 
 SHARD_BYTES = 256 * 2**20
 GROUP_BYTES = 16 * 2**20

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from exporters.offline import uploaded
-from studio.address import parts
-from studio.results import Quad
-from studio.unread import Unread
-from studio.verdicts import State
-from vision.errors import MediaError
-from vision.types import Box
+from dinolabel.exporters.offline import uploaded
+from dinolabel.studio.address import parts
+from dinolabel.studio.results import Quad
+from dinolabel.studio.unread import Unread
+from dinolabel.studio.verdicts import State
+from dinolabel.vision.errors import MediaError
+from dinolabel.vision.types import Box
 
 UNLABELLED = "unlabelled"
 """The class of a box without a label, where the config does not have exactly one prompt label."""

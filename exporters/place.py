@@ -18,8 +18,8 @@ from typing import IO
 
 import structlog
 
-from exporters import filelist, unlisted
-from vision.errors import RequestError
+from dinolabel.exporters import filelist, unlisted
+from dinolabel.vision.errors import RequestError
 
 UNFINISHED, PARTIAL = ".unfinished", ".partial-"
 LOCK, WHOLE, EARLIER = "lock", "whole", "earlier"

@@ -10,15 +10,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from exporters.malformed import readable
-from exporters.pictures import clean
-from exporters.wish import Wish
-from studio.label_config import LabelConfig
-from studio.reading import OTHER_CONTROL, SMALL
-from studio.several import reviewed
-from studio.tasks import Judged, Review
-from studio.unread import Unread
-from vision.errors import MediaError
+from dinolabel.exporters.malformed import readable
+from dinolabel.exporters.pictures import clean
+from dinolabel.exporters.wish import Wish
+from dinolabel.studio.label_config import LabelConfig
+from dinolabel.studio.reading import OTHER_CONTROL, SMALL
+from dinolabel.studio.several import reviewed
+from dinolabel.studio.tasks import Judged, Review
+from dinolabel.studio.unread import Unread
+from dinolabel.vision.errors import MediaError
 
 Json = Mapping[str, Any]
 

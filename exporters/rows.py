@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from exporters.pictures import Marked, Picture
+from dinolabel.exporters.pictures import Marked, Picture
 
 COLUMNS = (
     "task", "image", "file", "sha256", "width", "height", "group", "split", "state",
@@ -18,7 +18,7 @@ COLUMNS = (
 )  # fmt: skip
 """image: the task's address. file: the copy's path, else the file read. x1…y2: pixels. quad: eight numbers, rotated boxes only.
 
-state: studio.verdicts.State. unread: marks that could not be used, each with region, kind and why.
+state: dinolabel.studio.verdicts.State. unread: marks that could not be used, each with region, kind and why.
 """
 
 

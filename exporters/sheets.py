@@ -16,10 +16,10 @@ from typing import Any
 import PIL.Image
 from PIL import ImageDraw, ImageFont
 
-from exporters import filelist
-from exporters.foldernames import folder_names
-from exporters.place import own_files
-from exporters.unlisted import FILMS
+from dinolabel.exporters import filelist
+from dinolabel.exporters.foldernames import folder_names
+from dinolabel.exporters.place import own_files
+from dinolabel.exporters.unlisted import FILMS
 
 FOLDER = "sheets"
 COLUMNS, LINES = 8, 16  # crops across, and lines of a page: a page is about as high as three screens

@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from exporters import filelist
-from exporters.croplists import MANIFEST, METADATA
-from exporters.foldernames import folder_names
-from exporters.rows import COLUMNS
+from dinolabel.exporters import filelist
+from dinolabel.exporters.croplists import MANIFEST, METADATA
+from dinolabel.exporters.foldernames import folder_names
+from dinolabel.exporters.rows import COLUMNS
 
 CARD = "dinolabel.json"
 CROPS, FILMS = "crops", "films"
@@ -98,7 +98,7 @@ def _coco(folder: Path, path: str) -> bool:
 
 
 def coco_text(value: Any) -> str:
-    """A COCO file as exporters.coco writes it: a line per picture and box."""
+    """A COCO file as dinolabel.exporters.coco writes it: a line per picture and box."""
     images, annotations = (",".join(f"\n{json.dumps(each)}" for each in value[key]) for key in ("images", "annotations"))
     head = f'{{"info": {json.dumps(value["info"])},\n"licenses": [],\n"categories": {json.dumps(value["categories"])},\n"images": ['
     return f'{head}{images}],\n"annotations": [{annotations}]}}\n'
@@ -120,7 +120,7 @@ def _voc(folder: Path, path: str) -> bool:
 
 
 def _xmp(folder: Path, path: str) -> bool:
-    from exporters.xmp import MWG, RDF, X, register
+    from dinolabel.exporters.xmp import MWG, RDF, X, register
 
     register()
     root = _as_written(folder, path) if path.endswith(".xmp") else None
@@ -182,8 +182,8 @@ def _hf(folder: Path, path: str) -> bool:
 
 def _labelstudio(folder: Path, path: str) -> bool:
     if path == "label_config.xml":
-        from studio.label_config import LabelConfig
-        from vision.errors import LabelConfigError
+        from dinolabel.studio.label_config import LabelConfig
+        from dinolabel.vision.errors import LabelConfigError
 
         card = _json(folder, CARD)
         try:

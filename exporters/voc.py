@@ -14,10 +14,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Unpack
 
-from exporters.gather import Gathered, How, Json, gathered
-from exporters.pictures import Marked, Picture
-from exporters.report import Report
-from studio.label_config import LabelConfig
+from dinolabel.exporters.gather import Gathered, How, Json, gathered
+from dinolabel.exporters.pictures import Marked, Picture
+from dinolabel.exporters.report import Report
+from dinolabel.studio.label_config import LabelConfig
 
 NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 cannot hold, however written."""

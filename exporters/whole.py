@@ -13,8 +13,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from exporters import filelist, unlisted
-from exporters.place import JOURNAL, LOCK, PARTIAL, PATHS, UNFINISHED, Asked, ExportRefused, Place, stopped, unfinished
+from dinolabel.exporters import filelist, unlisted
+from dinolabel.exporters.place import (
+    JOURNAL,
+    LOCK,
+    PARTIAL,
+    PATHS,
+    UNFINISHED,
+    Asked,
+    ExportRefused,
+    Place,
+    stopped,
+    unfinished,
+)
 
 __all__ = ["UNFINISHED", "ExportRefused", "Tray", "refuse_strangers", "resumed", "unfinished", "whole"]
 

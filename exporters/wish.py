@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from studio.several import Annotators
+from dinolabel.studio.several import Annotators
 
 Pictures = Literal["copy", "link", "none"]
 

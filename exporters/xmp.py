@@ -10,15 +10,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Unpack
 
-from exporters.gather import How, Json, gathered
-from exporters.pictures import Marked, Picture
-from exporters.report import Report
-from exporters.voc import NO_XML
-from exporters.wish import Wish
-from studio.address import parts
-from studio.label_config import LabelConfig
-from vision.media import stored
-from vision.turns import SIDEWAYS
+from dinolabel.exporters.gather import How, Json, gathered
+from dinolabel.exporters.pictures import Marked, Picture
+from dinolabel.exporters.report import Report
+from dinolabel.exporters.voc import NO_XML
+from dinolabel.exporters.wish import Wish
+from dinolabel.studio.address import parts
+from dinolabel.studio.label_config import LabelConfig
+from dinolabel.vision.media import stored
+from dinolabel.vision.turns import SIDEWAYS
 
 X, RDF, DC, TIFF = (
     "adobe:ns:meta/",

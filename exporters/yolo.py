@@ -12,11 +12,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Unpack
 
-from exporters.gather import Gathered, How, Json, gathered
-from exporters.pictures import Marked, Picture
-from exporters.report import Report
-from exporters.rows import doubt_facts
-from studio.label_config import LabelConfig
+from dinolabel.exporters.gather import Gathered, How, Json, gathered
+from dinolabel.exporters.pictures import Marked, Picture
+from dinolabel.exporters.report import Report
+from dinolabel.exporters.rows import doubt_facts
+from dinolabel.studio.label_config import LabelConfig
 
 PICTURES = "dinolabel-pictures.json"
 

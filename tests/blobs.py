@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from training.train import Verdict, train
-from vision.bundle import Bundle
-from vision.cache import Cache, embedding_key
-from vision.store import Store
-from vision.types import Box, Crop, CropPolicy, Embeddings, Named
+from dinolabel.training.train import Verdict, train
+from dinolabel.vision.bundle import Bundle
+from dinolabel.vision.cache import Cache, embedding_key
+from dinolabel.vision.store import Store
+from dinolabel.vision.types import Box, Crop, CropPolicy, Embeddings, Named
 
 POLICY = CropPolicy()
 DIM = 64

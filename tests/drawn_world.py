@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 
 from dinolabel.demo.world import Scene, Thing, World
-from vision.media import open_image
-from vision.types import Box
+from dinolabel.vision.media import open_image
+from dinolabel.vision.types import Box
 
-SCENES = Path(__file__).resolve().parents[1] / "models" / "nano" / "demo"
+SCENES = Path(__file__).resolve().parents[1] / "dinolabel" / "nano" / "demo"
 WIDE, HIGH = 320, 240
 SHOT = 3.0  # seconds the camera stays on one drawing
 LARGEST = 0.02  # share of a stranger's box that may stick into the picture

@@ -15,12 +15,12 @@ import cv2
 import numpy as np
 import PIL.Image
 
-from training.nano.art import load_sprites
-from training.nano.backgrounds import draw_background
-from training.nano.scenes import finish, paste
-from training.nano.sprites import halve_until, vary
-from vision.cropping import cut
-from vision.types import Box, CropPolicy, Pixels
+from dinolabel.vision.cropping import cut
+from dinolabel.vision.types import Box, CropPolicy, Pixels
+from recipes.nano.art import load_sprites
+from recipes.nano.backgrounds import draw_background
+from recipes.nano.scenes import finish, paste
+from recipes.nano.sprites import halve_until, vary
 
 SIZE = 192
 SIDES = (0.4, 0.75)  # of the picture

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from studio.calls.backends import ASKING_SECONDS
-from studio.calls.projects import LONG_SECONDS
-from studio.client import Studio
-from studio.errors import StudioRefused
+from dinolabel.studio.calls.backends import ASKING_SECONDS
+from dinolabel.studio.calls.projects import LONG_SECONDS
+from dinolabel.studio.client import Studio
+from dinolabel.studio.errors import StudioRefused
 
 IMPORTED_AT_ONCE = 1000
 

@@ -57,8 +57,8 @@ import hashlib
 
 import numpy as np
 
-from vision.candidates import FLOOR, MOST, Candidate
-from vision.types import Box
+from dinolabel.vision.candidates import FLOOR, MOST, Candidate
+from dinolabel.vision.types import Box
 
 WEIGHTS = {needs!r}
 

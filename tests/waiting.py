@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from backend.reconcile import Outcome
-    from backend.service import Service
+    from dinolabel.backend.reconcile import Outcome
+    from dinolabel.backend.service import Service
 
 
 def eventually(truth: Callable[[], object], seconds: float = 15.0, *, every: float = 0.02) -> None:

@@ -1,0 +1,2 @@
+if __name__ != "dinolabel.training":
+    raise ImportError("This folder is imported as dinolabel.training: a second copy under another name has classes of its own.")

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 
-from training.evaluate import auroc, fpr_at_95
+from dinolabel.training.evaluate import auroc, fpr_at_95
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from vision.likeness import NEAR, fingerprint
-from vision.types import Embeddings, Pixels
+from dinolabel.vision.likeness import NEAR, fingerprint
+from dinolabel.vision.types import Embeddings, Pixels
 
 BITS = 64
 PRINT_DIGEST = "fingerprint-1"  # stands where an embedder's digest does in the key of a cached fingerprint

@@ -1,6 +1,6 @@
 """Which head, how strong, and over which features: every contender answers for groups it did not see, and the best macro-F1 wins.
 
-Knows the heads of vision/heads by their file names and nothing of any one of them; no thresholds, no files.
+Knows the heads of dinolabel/vision/heads by their file names and nothing of any one of them; no thresholds, no files.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from training.calibrate import Floats, negative_log_likelihood, temperature
-from training.evaluate import confusions, macro_f1
-from training.samples import Mask, Samples
-from vision import plugs
-from vision.narrowed import Feature
-from vision.protocols import Head
+from dinolabel.training.calibrate import Floats, negative_log_likelihood, temperature
+from dinolabel.training.evaluate import confusions, macro_f1
+from dinolabel.training.samples import Mask, Samples
+from dinolabel.vision import plugs
+from dinolabel.vision.narrowed import Feature
+from dinolabel.vision.protocols import Head
 
 FOLDS = 3
 EACH_LEFT_OUT = 12  # so few groups are left out one by one: with three folds a fit would lose a third of very little

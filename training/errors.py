@@ -2,7 +2,7 @@
 
 A refusal by the gate is no error: it is a `Verdict` with its reason.
 
-    TrainingError (vision.errors)
+    TrainingError (dinolabel.vision.errors)
      ├ ManifestUnreadable
      └ NotEnoughLabels
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from vision.errors import TrainingError
+from dinolabel.vision.errors import TrainingError
 
 
 class ManifestUnreadable(TrainingError):

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from training import intervals
-from vision.figures import FIGURES
-from vision.types import Answer, Named, Unknown
+from dinolabel.training import intervals
+from dinolabel.vision.figures import FIGURES
+from dinolabel.vision.types import Answer, Named, Unknown
 
 UNKNOWN = None  # the truth of a crop that has none of the names
 RESAMPLES = 1000  # bootstrap resamples: the ends of a 95 % interval move by less than a hundredth from seed to seed
@@ -75,7 +75,7 @@ class Report:
     accuracy: right names among all named objects, an abstention is wrong. coverage: share that got a name.
     accuracy_named: right names among those that got one. macro_f1: mean over the labels that were seen held out.
     ece: expected calibration error of the best guess's confidence over named objects, 10 equal bins.
-    The intervals are for people, 95 %, never without width (training.intervals); the gate resamples by itself.
+    The intervals are for people, 95 %, never without width (dinolabel.training.intervals); the gate resamples by itself.
     """
 
     labels: tuple[str, ...]

@@ -1,6 +1,6 @@
 """What a candidate sees with: the embedder of the settings, one tuned for this project's names, or the one the current head brought along.
 
-Knows embedders and samples; torch only through training.finetune, and only when something is to be tuned.
+Knows embedders and samples; torch only through dinolabel.training.finetune, and only when something is to be tuned.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from training import compete, features
-from training.errors import NotEnoughLabels
-from training.features import Features
-from training.manifest import Row
-from training.samples import Mask, Samples
-from vision import plugs
-from vision.bundle import UNKNOWN_LABEL
-from vision.errors import ModelError
-from vision.narrowed import features_of, narrowed
-from vision.own import PRECISION, Own
-from vision.protocols import Embedder
+from dinolabel.training import compete, features
+from dinolabel.training.errors import NotEnoughLabels
+from dinolabel.training.features import Features
+from dinolabel.training.manifest import Row
+from dinolabel.training.samples import Mask, Samples
+from dinolabel.vision import plugs
+from dinolabel.vision.bundle import UNKNOWN_LABEL
+from dinolabel.vision.errors import ModelError
+from dinolabel.vision.narrowed import features_of, narrowed
+from dinolabel.vision.own import PRECISION, Own
+from dinolabel.vision.protocols import Embedder
 
 PLUG = "dinov2"
 LEAST = 10  # objects of a name on the train side before its crops can tune anything
@@ -59,11 +59,11 @@ def tuned(
     What is tuned is the first feature, the class token, and a tuned embedder gives no other.
     folder: of the export of crops. out: where the new weights go. Raises NotEnoughLabels, ModelError for an embedder that cannot be tuned.
     """
-    from training.finetune import tuning
-    from vision.embedders.dinov2 import Dinov2
+    from dinolabel.training.finetune import tuning
+    from dinolabel.vision.embedders.dinov2 import Dinov2
 
     if not isinstance(base, Dinov2):
-        raise ModelError(f"{base.name} cannot be fine-tuned.", hint="Only embedders of vision/embedders/dinov2.py can.")
+        raise ModelError(f"{base.name} cannot be fine-tuned.", hint="Only embedders of dinolabel/vision/embedders/dinov2.py can.")
     started = time.monotonic()
     side, crops = _taught(everything, rows, folder, seed)
     asked = next(iter(compete.folds(side, seed=seed, count=FOLDS)))

@@ -13,14 +13,14 @@ import numpy as np
 import numpy.typing as npt
 import structlog
 
-from training.clusters import BITS, PRINT_DIGEST, Prints, printed
-from training.manifest import Row
-from vision.cache import Cache, embedding_key
-from vision.errors import MediaError
-from vision.media import open_image
-from vision.narrowed import Feature, features_of
-from vision.protocols import Embedder
-from vision.types import Crop, CropPolicy, Embeddings
+from dinolabel.training.clusters import BITS, PRINT_DIGEST, Prints, printed
+from dinolabel.training.manifest import Row
+from dinolabel.vision.cache import Cache, embedding_key
+from dinolabel.vision.errors import MediaError
+from dinolabel.vision.media import open_image
+from dinolabel.vision.narrowed import Feature, features_of
+from dinolabel.vision.protocols import Embedder
+from dinolabel.vision.types import Crop, CropPolicy, Embeddings
 
 BATCH = 32  # crops embedded at once, and at most what an interruption costs
 

@@ -11,16 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from training import calibrate
-from training.calibrate import Codes, Floats, OpenSet
-from training.compete import Contender, out_of_fold
-from training.evaluate import Report, report
-from training.samples import Mask, Samples
-from vision.bundle import UNKNOWN_LABEL, Bundle
-from vision.neighbours import label_distances
-from vision.own import Own
-from vision.protocols import Embedder
-from vision.types import Answer, CropPolicy, Named, Unknown
+from dinolabel.training import calibrate
+from dinolabel.training.calibrate import Codes, Floats, OpenSet
+from dinolabel.training.compete import Contender, out_of_fold
+from dinolabel.training.evaluate import Report, report
+from dinolabel.training.samples import Mask, Samples
+from dinolabel.vision.bundle import UNKNOWN_LABEL, Bundle
+from dinolabel.vision.neighbours import label_distances
+from dinolabel.vision.own import Own
+from dinolabel.vision.protocols import Embedder
+from dinolabel.vision.types import Answer, CropPolicy, Named, Unknown
 
 NEIGHBOURS = 3  # references whose mean distance counts: one odd crop among them neither lets a stranger in nor keeps a friend out
 MOST_ASKED = 4000  # rows that a calibration asks about: the error of a share is below a hundredth then

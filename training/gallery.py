@@ -14,10 +14,10 @@ from typing import Any
 import PIL.Image
 import structlog
 
-from training.evaluate import Outcome, Report
-from training.manifest import Row
-from vision.errors import MediaError
-from vision.media import open_image
+from dinolabel.training.evaluate import Outcome, Report
+from dinolabel.training.manifest import Row
+from dinolabel.vision.errors import MediaError
+from dinolabel.vision.media import open_image
 
 SIDE = 96  # pixels of a thumbnail's longer side
 QUALITY = 80  # of its JPEG: about 3 kB each

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from training import sentences
-from training.evaluate import Report, interval, resampled_f1
-from training.paired import ENOUGH_OBJECTS, Difference, difference, lost_most, told
-from training.sentences import capital, mean_name
+from dinolabel.training import sentences
+from dinolabel.training.evaluate import Report, interval, resampled_f1
+from dinolabel.training.paired import ENOUGH_OBJECTS, Difference, difference, lost_most, told
+from dinolabel.training.sentences import capital, mean_name
 
 FLOOR_F1 = 0.6  # without a current head: below it a person corrects more names than the head saves
 FLOOR_EVER = 0.4  # with a current head: below it a head that is no better is not worth a look, whatever is new to it

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.compete import Contender
-from training.evaluate import LabelScore
-from training.samples import Samples
-from vision.bundle import UNKNOWN_LABEL
-from vision.protocols import Head
+from dinolabel.training.compete import Contender
+from dinolabel.training.evaluate import LabelScore
+from dinolabel.training.samples import Samples
+from dinolabel.vision.bundle import UNKNOWN_LABEL
+from dinolabel.vision.protocols import Head
 
 SHARES = (0.25, 0.5, 0.75, 1.0)
 GOOD = 0.9  # recall with which a name is left in peace

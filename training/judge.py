@@ -9,18 +9,18 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from training import compete, fit, gate, growth
-from training.compete import Choice
-from training.evaluate import Report
-from training.fit import Calibration, Making
-from training.gate import News
-from training.samples import Samples
-from vision.bundle import UNKNOWN_LABEL, Bundle
-from vision.errors import BundleMismatch
-from vision.narrowed import narrowed
-from vision.protocols import Embedder
-from vision.store import Store
-from vision.types import CropPolicy
+from dinolabel.training import compete, fit, gate, growth
+from dinolabel.training.compete import Choice
+from dinolabel.training.evaluate import Report
+from dinolabel.training.fit import Calibration, Making
+from dinolabel.training.gate import News
+from dinolabel.training.samples import Samples
+from dinolabel.vision.bundle import UNKNOWN_LABEL, Bundle
+from dinolabel.vision.errors import BundleMismatch
+from dinolabel.vision.narrowed import narrowed
+from dinolabel.vision.protocols import Embedder
+from dinolabel.vision.store import Store
+from dinolabel.vision.types import CropPolicy
 
 FOLDER = "judge"  # in a published bundle's folder: the same head from the train side only
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
-from training.errors import ManifestUnreadable
-from vision.split import Side, side
-from vision.types import Box, CropPolicy, image_key
+from dinolabel.training.errors import ManifestUnreadable
+from dinolabel.vision.split import Side, side
+from dinolabel.vision.types import Box, CropPolicy, image_key
 
 FORMAT = 1
 NAME = "manifest.jsonl"
@@ -26,7 +26,7 @@ class Row:
     """One crop. crop: path relative to the folder. box: pixels of the upright picture. image: sha256 of its bytes.
 
     group: what must stay on one side of a split. view: the person's own box, or the detector's for the same object.
-    split: the side that a person chose for it; None leaves it to the hash of the group. decoding: as vision.types.Image has it.
+    split: the side that a person chose for it; None leaves it to the hash of the group. decoding: as dinolabel.vision.types.Image has it.
     """
 
     crop: str
@@ -61,7 +61,7 @@ class Row:
 
     @property
     def image_key(self) -> str:
-        """What caches know the picture by: vision.types.Image.key."""
+        """What caches know the picture by: dinolabel.vision.types.Image.key."""
         return image_key(self.image, self.frame, self.decoding)
 
 

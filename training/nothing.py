@@ -1,6 +1,6 @@
 """Learns what people keep deleting, so that they need not delete it again; careful, because a face that is hidden is never missed.
 
-Knows rows, embeddings and the head they stand beside; nothing of Label Studio. What is believed is vision.nothing's.
+Knows rows, embeddings and the head they stand beside; nothing of Label Studio. What is believed is dinolabel.vision.nothing's.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from training.calibrate import codes
-from training.features import Features
-from training.manifest import Manifest, Row
-from vision.bundle import Bundle
-from vision.nothing import NEARER, PICTURES, Belief, Distances, nearest, to_pictures
-from vision.types import Box, CropPolicy, Unknown
+from dinolabel.training.calibrate import codes
+from dinolabel.training.features import Features
+from dinolabel.training.manifest import Manifest, Row
+from dinolabel.vision.bundle import Bundle
+from dinolabel.vision.nothing import NEARER, PICTURES, Belief, Distances, nearest, to_pictures
+from dinolabel.vision.types import Box, CropPolicy, Unknown
 
 LOST = 0.005  # share of kept objects that may be hidden while the distance is chosen: half of what is promised
 LOST_HELD_OUT = 0.01  # and on pictures that were not used for choosing: above it nothing is believed

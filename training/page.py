@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from training.gallery import Gallery
-from vision.bundle import UNKNOWN_LABEL
-from vision.figures import kept, measured
+from dinolabel.training.gallery import Gallery
+from dinolabel.vision.bundle import UNKNOWN_LABEL
+from dinolabel.vision.figures import kept, measured
 
 UNNAMED = UNKNOWN_LABEL
 NO_PICTURES = Gallery()

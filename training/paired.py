@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from training import intervals
-from training.evaluate import Report, interval, macro_f1, resampled_f1
+from dinolabel.training import intervals
+from dinolabel.training.evaluate import Report, interval, macro_f1, resampled_f1
 
 ENOUGH_OBJECTS = 5  # held-out objects of a label before its own recall says anything
 MOST_NAMED = 3  # names that a reason lists

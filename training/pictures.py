@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vision.bundle import UNKNOWN_LABEL
+from dinolabel.vision.bundle import UNKNOWN_LABEL
 
 CELLS_WRITTEN = 25  # labels up to which every cell has its number; beyond, colour must do
 DPI = 110

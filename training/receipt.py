@@ -11,17 +11,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from training import alike, fit, growth, page, pictures
-from training.compete import Choice
-from training.evaluate import Report
-from training.features import Features
-from training.gallery import Gallery
-from training.gate import Decision, News
-from training.judge import Current, Trial
-from training.manifest import Manifest
-from training.paired import Difference, difference, told
-from training.samples import Samples
-from vision.bundle import Bundle
+from dinolabel.training import alike, fit, growth, page, pictures
+from dinolabel.training.compete import Choice
+from dinolabel.training.evaluate import Report
+from dinolabel.training.features import Features
+from dinolabel.training.gallery import Gallery
+from dinolabel.training.gate import Decision, News
+from dinolabel.training.judge import Current, Trial
+from dinolabel.training.manifest import Manifest
+from dinolabel.training.paired import Difference, difference, told
+from dinolabel.training.samples import Samples
+from dinolabel.vision.bundle import Bundle
 
 FORMAT = 1
 JSON, PAGE, PICTURE, CURVES = "receipt.json", "receipt.html", "confusion.png", "curves.png"

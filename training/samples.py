@@ -12,16 +12,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from training.calibrate import Codes, codes
-from training.clusters import Prints, clusters
-from training.errors import NotEnoughLabels
-from training.features import Features
-from training.manifest import Manifest, Row
-from vision.bundle import UNKNOWN_LABEL
-from vision.narrowed import Feature
-from vision.neighbours import first_columns
-from vision.split import Side, side
-from vision.types import Box, Embeddings
+from dinolabel.training.calibrate import Codes, codes
+from dinolabel.training.clusters import Prints, clusters
+from dinolabel.training.errors import NotEnoughLabels
+from dinolabel.training.features import Features
+from dinolabel.training.manifest import Manifest, Row
+from dinolabel.vision.bundle import UNKNOWN_LABEL
+from dinolabel.vision.narrowed import Feature
+from dinolabel.vision.neighbours import first_columns
+from dinolabel.vision.split import Side, side
+from dinolabel.vision.types import Box, Embeddings
 
 Mask = npt.NDArray[np.bool_]
 
@@ -90,7 +90,7 @@ class Samples:
         return dict(sorted(Counter(label for label, served in zip(self.labels, self.served, strict=True) if served).items()))
 
     def clustered(self, prints: Prints | None = None) -> Samples:
-        """The same rows, near-duplicates of different pictures in one group. prints: (N, 64), see training.clusters."""
+        """The same rows, near-duplicates of different pictures in one group. prints: (N, 64), see dinolabel.training.clusters."""
         ages = [_age(each) for each in self.ids]
         first = self.of_feature(self.first_feature)  # groups come before anybody chooses what to look at
         return replace(self, groups=clusters(first.embeddings, prints, self.groups, ages))
@@ -152,7 +152,7 @@ def teaching_rows(manifest: Manifest, *, generic_is_unknown: bool) -> list[Row]:
 def gather(features: Features, manifest: Manifest, prints: Prints | None = None) -> tuple[Samples, tuple[str, ...]]:
     """What is learnt from, and the crops of names left out because their boxes are too small to be named in service.
 
-    prints: (N, 64) of the features' rows, see training.clusters: near-duplicates of different pictures become one group.
+    prints: (N, 64) of the features' rows, see dinolabel.training.clusters: near-duplicates of different pictures become one group.
     Raises NotEnoughLabels when no name is left, and says what each label needs.
     """
     large = [min(row.box.width, row.box.height) >= manifest.policy.min_side for row in features.rows]

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from training.evaluate import Report
-from vision.figures import ends
+from dinolabel.training.evaluate import Report
+from dinolabel.vision.figures import ends
 
 FEW = 20  # objects below which a share promises nothing: of 19 right ones the interval still begins at 0.83
 

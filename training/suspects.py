@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training import calibrate
-from training.calibrate import Floats
-from training.compete import choose, out_of_fold
-from training.samples import Samples
+from dinolabel.training import calibrate
+from dinolabel.training.calibrate import Floats
+from dinolabel.training.compete import choose, out_of_fold
+from dinolabel.training.samples import Samples
 
 
 @dataclass(frozen=True)

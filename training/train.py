@@ -4,7 +4,8 @@
     dinolabel train --manifest crops/ --project 3
 
 Reads top to bottom: read, embed, let heads compete and be judged, refit, decide, publish, write the receipt. Knows a manifest and a store;
-nothing of Label Studio. The knobs are where they are used: the share held out in vision/split.py, heads and folds in compete.py, what the
+nothing of Label Studio. The knobs are where they are used: the share held out in dinolabel/vision/split.py, heads and folds in
+compete.py, what the
 thresholds aim at in calibrate.py, floors and gains in gate.py.
 
 What is judged and what is published are two fits. The judged one has learnt from the train side only, and stays beside the bundle
@@ -25,19 +26,19 @@ from typing import Any
 
 import structlog
 
-from training import eyes, features, fit, gallery, gate, judge, manifest, nothing, receipt, samples, sentences
-from training.errors import NotEnoughLabels
-from training.eyes import Eyes
-from training.features import Features
-from training.gallery import Gallery
-from training.judge import Current, Trial
-from training.manifest import Manifest, Row
-from training.samples import Samples
-from vision.bundle import Bundle
-from vision.cache import Cache
-from vision.own import Own
-from vision.protocols import Embedder
-from vision.store import ID_DIGITS, Store
+from dinolabel.training import eyes, features, fit, gallery, gate, judge, manifest, nothing, receipt, samples, sentences
+from dinolabel.training.errors import NotEnoughLabels
+from dinolabel.training.eyes import Eyes
+from dinolabel.training.features import Features
+from dinolabel.training.gallery import Gallery
+from dinolabel.training.judge import Current, Trial
+from dinolabel.training.manifest import Manifest, Row
+from dinolabel.training.samples import Samples
+from dinolabel.vision.bundle import Bundle
+from dinolabel.vision.cache import Cache
+from dinolabel.vision.own import Own
+from dinolabel.vision.protocols import Embedder
+from dinolabel.vision.store import ID_DIGITS, Store
 
 log = structlog.get_logger(__name__)
 Progress = Callable[[str, int, int], None]

@@ -9,12 +9,12 @@ import typer
 from dinolabel import accepting, build, choice, console, neighbour, options, words
 from dinolabel.plan import Plan, agreed
 from dinolabel.settings import Settings
-from vision.errors import RequestError
+from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:
-    from backend.projects import Entry
     from dinolabel.accepting import Accepted
-    from studio.client import Studio
+    from dinolabel.backend.projects import Entry
+    from dinolabel.studio.client import Studio
 
 
 def command(

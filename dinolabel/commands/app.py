@@ -11,8 +11,8 @@ import typer
 from dinolabel import build, console, neighbour, options, stopping, weights
 from dinolabel.plan import Plan
 from dinolabel.settings import Settings
-from studio.loopback import is_loopback
-from vision.errors import SettingsError
+from dinolabel.studio.loopback import is_loopback
+from dinolabel.vision.errors import SettingsError
 
 USER = "dinolabel"
 AUTH_HELP = f"Ask for these first. Without it DINOLABEL_SECRET counts, if set, as the password of {USER}."
@@ -50,7 +50,7 @@ def command(
         else [("leaves alone", "Label Studio: none is in the settings")],
     ).show()
     with console.step("Loading the models") as came_out:
-        from app.page import page, serve
+        from dinolabel.app.page import page, serve
 
         load = partial(build.packed_pipeline, settings, model) if model else partial(build.pipeline, settings)
         shown = page(load, build.store(settings), studio=studio, exports=build.data_dir(settings, "exports"))

@@ -10,13 +10,13 @@ import typer
 from dinolabel import build, connect, console, leaving, neighbour, options, picture_checks, running, trial, weights, words
 from dinolabel.plan import Plan, agreed
 from dinolabel.settings import Settings
-from vision.errors import DinolabelError, MediaRefused
+from dinolabel.vision.errors import DinolabelError, MediaRefused
 
 if TYPE_CHECKING:
-    from backend.projects import Entry
+    from dinolabel.backend.projects import Entry
+    from dinolabel.studio.client import Project, Studio, TaskRow
+    from dinolabel.studio.label_config import LabelConfig
     from dinolabel.trial import Trial
-    from studio.client import Project, Studio, TaskRow
-    from studio.label_config import LabelConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def command(
 
 def look(studio: Studio, number: int) -> Seen:
     """Ask Label Studio about a project. Raises LabelConfigError when its config gives us nothing to do."""
-    from studio.label_config import LabelConfig
+    from dinolabel.studio.label_config import LabelConfig
 
     project = studio.project(number)
     rows = tuple(studio.tasks(number))

@@ -19,10 +19,10 @@ from dinolabel.plan import Plan, agreed
 from dinolabel.settings import Settings
 
 if TYPE_CHECKING:
+    from dinolabel.exporters.films import Films
+    from dinolabel.exporters.harvest import Harvest
     from dinolabel.handover import Handed
-    from exporters.films import Films
-    from exporters.harvest import Harvest
-    from training.train import Verdict
+    from dinolabel.training.train import Verdict
 
 SOURCE_HELP = "Folder with Class_0.mp4, …, Class_test.mp4, or with a folder per class; or a CSV with the columns video,class,split."
 BLUR_HELP = "Leave out crops less sharp than this share of their video's median. 0 keeps all."
@@ -57,9 +57,9 @@ def command(
 
     Example: dinolabel bootstrap videos/ --prompt "human face"
     """
-    from exporters.films import find
-    from exporters.keeping import Rules
-    from vision.likeness import NEAR
+    from dinolabel.exporters.films import find
+    from dinolabel.exporters.keeping import Rules
+    from dinolabel.vision.likeness import NEAR
 
     settings = neighbour.settings(box_threshold=box_threshold, text_threshold=text_threshold, device=device, **weights.flags(weights_name))
     films = find(source)
@@ -85,7 +85,8 @@ def command(
 
 @dataclass(frozen=True)
 class Errand:
-    """What to do, made out of the options. phrases: phrase -> generic label. name: the heads' project. rules: exporters.keeping.Rules.
+    """What to do, made out of the options. phrases: phrase -> generic label. name: the heads' project. rules:
+    dinolabel.exporters.keeping.Rules.
 
     to_project: of Label Studio, where the frames go to be corrected, or None.
     """
@@ -168,8 +169,8 @@ def _plan(errand: Errand, *, train: bool) -> Plan:
 
 def _seconds(films: Films) -> float:
     """Of all films that can be opened; the others are told later."""
-    from vision.errors import MediaError
-    from vision.frames import open_video
+    from dinolabel.vision.errors import MediaError
+    from dinolabel.vision.frames import open_video
 
     total = 0.0
     with console.step("Reading the videos"):
@@ -182,8 +183,8 @@ def _seconds(films: Films) -> float:
 
 
 def _harvest(errand: Errand) -> Harvest:
-    from exporters.harvest import Work, harvest
-    from vision.types import Prompt
+    from dinolabel.exporters.harvest import Work, harvest
+    from dinolabel.vision.types import Prompt
 
     with console.step("Loading the detector") as came_out:
         pipeline = build.pipeline(errand.settings, names=False)
@@ -205,9 +206,9 @@ def _harvest(errand: Errand) -> Harvest:
 
 
 def _sheets(out: Path) -> dict[str, list[Path]]:
-    from exporters import sheets
-    from exporters.croplists import MANIFEST
-    from exporters.dropping import rows_of
+    from dinolabel.exporters import sheets
+    from dinolabel.exporters.croplists import MANIFEST
+    from dinolabel.exporters.dropping import rows_of
 
     with console.step("Drawing contact sheets"):
         return sheets.write(out, rows_of(out / MANIFEST))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dinolabel.demo.stage import Stage
     from dinolabel.demo.world import World
 
-SCENES = Path(__file__).resolve().parents[2] / "models" / "nano" / "demo"
+SCENES = Path(__file__).resolve().parents[1] / "nano" / "demo"
 
 
 def command(
@@ -63,7 +63,7 @@ def _plan(world: World, models: str, out: Path) -> Plan:
 
 def _fresh(out: Path) -> Path:
     """An empty folder; only an earlier demo's is emptied. Raises SettingsError for any other that is not empty."""
-    from vision.errors import SettingsError
+    from dinolabel.vision.errors import SettingsError
 
     out = out.resolve()
     if out.exists() and any(out.iterdir()) and not (out / "up.log").exists():
@@ -82,7 +82,7 @@ def _pictures(played: Played, world: World, out: Path) -> list[Path]:
 def _camera(on_stage: Stage, world: World, out: Path) -> Callable[[str], None]:
     """Takes a picture of Label Studio's editor, on a scene nobody reviews, where there is a browser."""
     from dinolabel.demo import screens
-    from studio.server import LocalStudio
+    from dinolabel.studio.server import LocalStudio
 
     server, studio = LocalStudio(on_stage.data_dir / "studio"), on_stage.studio
     scene = max(world.unseen, key=lambda each: len({thing.identity for thing in world.wanted(each)}))
@@ -106,7 +106,7 @@ def _tell(result: dict[str, float | int | str], paths: list[Path]) -> None:
 
 
 def _stay(on_stage: Stage) -> None:
-    from studio.server import LocalStudio
+    from dinolabel.studio.server import LocalStudio
 
     server = LocalStudio(on_stage.data_dir / "studio")
     page = f"{on_stage.studio.url}/projects/{on_stage.project}/data"

@@ -11,7 +11,7 @@ import typer
 
 from dinolabel import build, console, neighbour, words
 from dinolabel.forgetting.crops import NOTES
-from vision.errors import RequestError
+from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,8 +30,8 @@ def command(
 
     Example: dinolabel drop crops/ 12 15-18
     """
-    from exporters import dropping, sheets
-    from exporters.croplists import MANIFEST
+    from dinolabel.exporters import dropping, sheets
+    from dinolabel.exporters.croplists import MANIFEST
 
     chosen = which(numbers or [])
     moved = dropping.restore(folder, chosen) if back else dropping.drop(folder, chosen)

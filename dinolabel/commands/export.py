@@ -14,13 +14,13 @@ from dinolabel import build, choice, console, failures, logs, neighbour, options
 from dinolabel.forgetting import crops
 from dinolabel.plan import Plan
 from dinolabel.settings import Settings
-from vision.errors import RequestError
+from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:
+    from dinolabel.exporters.report import Report
+    from dinolabel.exporters.wish import Wish
     from dinolabel.sources import Source
-    from exporters.report import Report
-    from exporters.wish import Wish
-    from studio.several import Annotators
+    from dinolabel.studio.several import Annotators
 
 LISTED = 10  # conflicts shown by name; report.json has all
 DISAGREE = "left out, people disagree"
@@ -63,7 +63,7 @@ def command(
 
     Example: dinolabel export coco --project 3 --out coco/
     """
-    import exporters
+    from dinolabel import exporters
 
     format_of = exporters.load(what)
     more = {"undecided": undecided, "control": control, "oriented": oriented}
@@ -85,7 +85,7 @@ def command(
     _plan(what, source, counted, folder).show()
     if not from_file:
         crops.note(build.data_dir(settings), source.name, folder, what)  # before: a stopped export holds pictures too
-    from exporters.report import NothingExported
+    from dinolabel.exporters.report import NothingExported
 
     try:
         with console.bar() as bar:
@@ -108,8 +108,8 @@ def command(
 
 
 def _wish(annotators: str, pictures: str, **more: Any) -> Wish:
-    from exporters.wish import Pictures, Wish
-    from studio.several import POLICIES
+    from dinolabel.exporters.wish import Pictures, Wish
+    from dinolabel.studio.several import POLICIES
 
     for option, given, known in (("--annotators", annotators, POLICIES), ("--pictures", pictures, get_args(Pictures))):
         if given not in known:
@@ -119,7 +119,7 @@ def _wish(annotators: str, pictures: str, **more: Any) -> Wish:
 
 def _counted(what: str, source: Source, wish: Wish, settings: Settings) -> tuple[Report, int]:
     """What will be exported, and how many tasks there are: one look at the JSON, none at pictures."""
-    from exporters.report import INCOMPLETE, count
+    from dinolabel.exporters.report import INCOMPLETE, count
 
     wish = wish.with_undecided() if what in INCOMPLETE else wish
     tasks = 0
@@ -157,7 +157,7 @@ def _plan(what: str, source: Source, counted: Report, folder: Path) -> Plan:
 
 def _others(source: Source, counted: Report) -> list[tuple[str, str]]:
     """What lies beside the boxes that are exported."""
-    from studio.reading import OTHER_CONTROL
+    from dinolabel.studio.reading import OTHER_CONTROL
 
     others = counted.kinds.get(OTHER_CONTROL, 0)
     named = f"{source.config.control}, without {words.counted(others, 'box', 'boxes')} of other controls (--control)"
@@ -176,7 +176,7 @@ def _tell(what: str, report: Report, folder: Path | None, log: Path | None = Non
     if as_json:
         console.out.print_json(json.dumps({**asdict(report), "out": str(folder) if folder else None}))
         return
-    from vision.orientation import SWAPPED
+    from dinolabel.vision.orientation import SWAPPED
 
     names = ", ".join(f"{label} {count}" for label, count in report.approved.items()) or "none"
     kinds = {kind: getattr(report, kind) for kind in ("generic", "unknown", "unlabelled", "rejected", "unverified")}

@@ -15,10 +15,10 @@ from dinolabel.forgetting.mention import Mention
 from dinolabel.forgetting.shares import Share
 from dinolabel.plan import Plan, agreed
 from dinolabel.settings import Settings
-from vision.errors import RequestError
+from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:
-    from studio.client import Studio
+    from dinolabel.studio.client import Studio
 
 UNREACHED = (
     "the pictures themselves, in Label Studio and wherever they came from",
@@ -63,8 +63,8 @@ def command(
 
 def _names(studio: Studio, project: int, name: str) -> list[str]:
     """The name and what it was called before."""
-    from studio.label_config import LabelConfig
-    from studio.names import find_label
+    from dinolabel.studio.label_config import LabelConfig
+    from dinolabel.studio.names import find_label
 
     config = LabelConfig.parse(studio.project(project).label_config)
     label = find_label(name, config.labels) or name
@@ -116,8 +116,8 @@ def _files(left: list[Path]) -> list[str]:
 
 
 def _there(studio: Studio, number: int, mention: Mention) -> there.Reached:
-    from studio.label_config import LabelConfig
-    from studio.renaming import without
+    from dinolabel.studio.label_config import LabelConfig
+    from dinolabel.studio.renaming import without
 
     xml = studio.project(number).label_config
     with console.bar() as bar:

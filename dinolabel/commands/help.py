@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from dinolabel import overview
-from vision.errors import RequestError
+from dinolabel.vision.errors import RequestError
 
 
 def command(

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dinolabel import build, console, keyboard, neighbour, words
-from studio.errors import StudioDenied, StudioRefused
-from vision.errors import RequestError, StudioError
+from dinolabel.studio.errors import StudioDenied, StudioRefused
+from dinolabel.vision.errors import RequestError, StudioError
 
 if TYPE_CHECKING:
-    from studio.client import Person, Studio
+    from dinolabel.studio.client import Person, Studio
 
 NAMES = {keyboard.NEXT: "next box", keyboard.SUBMIT: "submit"}
 
@@ -81,8 +81,8 @@ def _people(studio: Studio, emails: list[str]) -> list[Person]:
 
 def _look_for_collisions(studio: Studio, keys: dict[str, str], number: int | None) -> None:
     """A label's key that is taken away: refused for the project that was named, told for the others."""
-    from studio.label_config import hotkeys
-    from vision.errors import LabelConfigError
+    from dinolabel.studio.label_config import hotkeys
+    from dinolabel.vision.errors import LabelConfigError
 
     for each in [studio.project(number)] if number is not None else studio.projects():
         try:

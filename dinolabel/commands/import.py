@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from dinolabel import build, choice, console, importing, neighbour, options, words
+from dinolabel.exporters import incoming
 from dinolabel.plan import agreed
-from exporters import incoming
-from studio.names import find_label, normal
-from vision.errors import RequestError
+from dinolabel.studio.names import find_label, normal
+from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:
-    from exporters.incoming.arriving import Arriving
-    from exporters.incoming.matching import Matching
-    from studio.client import Studio
-    from studio.label_config import LabelConfig
-    from vision.orientation import Choice
+    from dinolabel.exporters.incoming.arriving import Arriving
+    from dinolabel.exporters.incoming.matching import Matching
+    from dinolabel.studio.client import Studio
+    from dinolabel.studio.label_config import LabelConfig
+    from dinolabel.vision.orientation import Choice
 
 UPLOADS = 20
 """Pictures sent before their annotations: what a stop in between leaves without any is found again by the next run."""
@@ -44,10 +44,10 @@ def command(
 
     Example: dinolabel import coco old-data/ --project 3
     """
-    from exporters.incoming.answers import silent
-    from exporters.incoming.matching import match
-    from exporters.incoming.reading import Reading
-    from studio.label_config import LabelConfig
+    from dinolabel.exporters.incoming.answers import silent
+    from dinolabel.exporters.incoming.matching import match
+    from dinolabel.exporters.incoming.reading import Reading
+    from dinolabel.studio.label_config import LabelConfig
 
     reader, reading = incoming.load(what), Reading(_frame(frame))
     settings = neighbour.settings()
@@ -125,7 +125,7 @@ def _bring(studio: Studio, number: int, config: LabelConfig, found: Matching, *,
 
 def _annotate(studio: Studio, task: int, each: Arriving, config: LabelConfig, source: str) -> int:
     """How many annotations were made: none where something was marked and no box could be read, for that is not nothing."""
-    from exporters.incoming.answers import answers
+    from dinolabel.exporters.incoming.answers import answers
 
     made = 0
     for result in answers(each, config, source):

@@ -13,10 +13,10 @@ from dinolabel.local.photos import Photos
 from dinolabel.local.project import import_photos
 from dinolabel.plan import Plan
 from dinolabel.settings import Settings
-from vision.errors import RequestError
+from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:
-    from studio.client import Studio
+    from dinolabel.studio.client import Studio
 
 UPLOAD_BATCH = 50
 TITLE_LENGTH = range(3, 51)
@@ -72,8 +72,8 @@ def _served(settings: Settings, photos: Photos | None, upload: bool | None) -> b
 def _make(
     settings: Settings, studio: Studio, title: str, prompts: dict[str, str], names: list[str], photos: Photos | None, served: bool
 ) -> int:
-    from studio.instructions import write_instructions
-    from studio.label_config import build as label_config
+    from dinolabel.studio.instructions import write_instructions
+    from dinolabel.studio.label_config import build as label_config
 
     xml = label_config(prompts, names)
     told = write_instructions(xml, next_key=keyboard.USUAL[keyboard.NEXT], submit_key=keyboard.USUAL[keyboard.SUBMIT])

@@ -10,7 +10,7 @@ import typer
 from dinolabel import build, console, neighbour, words
 
 if TYPE_CHECKING:
-    from backend.job_table import Job
+    from dinolabel.backend.job_table import Job
 
 SHOWN = 20
 COLOURS = {"done": "ok", "running": "key", "queued": "soft", "failed": "bad", "lost": "bad", "cancelled": "warn"}

@@ -10,13 +10,13 @@ import typer
 
 from dinolabel import build, choice, console, conversion, fetching, heads, neighbour, options, packing, words
 from dinolabel.settings import Settings
-from vision.errors import RequestError
+from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from vision.bundle import Bundle
-    from vision.store import Entry, Store
+    from dinolabel.vision.bundle import Bundle
+    from dinolabel.vision.store import Entry, Store
 
 HELP = "Heads: list, show, diff, pin, unpin, rollback, export. Weights: fetch, convert.\n\nExample: dinolabel models list --project 1"
 app = typer.Typer(no_args_is_help=True, help=HELP)
@@ -49,7 +49,7 @@ def list_heads(project: options.Heads = None) -> None:
 
 
 def _table(store: Store, project: str) -> Any:
-    from vision.figures import FIGURES, percent
+    from dinolabel.vision.figures import FIGURES, percent
 
     right = ("trained on", FIGURES["accuracy"])
     table = console.table("", "head", "made", "names", *right, right=right)
@@ -110,7 +110,7 @@ def _facts(bundle: Bundle) -> list[tuple[str, str]]:
 
 def _measured(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """What the gate measured, on groups the judged head had not seen; each figure with its interval where it has one."""
-    from vision.figures import kept, measured
+    from dinolabel.vision.figures import kept, measured
 
     yield from ((figure, value) for figure, (value,) in measured(metrics))
     if metrics.get("unknown"):

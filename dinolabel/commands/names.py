@@ -10,10 +10,10 @@ import typer
 from dinolabel import build, choice, console, neighbour, options, words
 from dinolabel.forgetting.forgotten import Forgotten
 from dinolabel.plan import agreed
-from vision.errors import RequestError
+from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:
-    from studio.client import Studio
+    from dinolabel.studio.client import Studio
 
 HELP = "Names a project learns: add, list, rename, alias, remove.\n\nExample: dinolabel names add maria --project 1"
 app = typer.Typer(no_args_is_help=True, help=HELP)
@@ -33,8 +33,8 @@ def add(
 
     Example: dinolabel names add maria --project 1
     """
-    from studio.label_config import LabelConfig, hotkeys, with_name
-    from studio.names import look_alikes
+    from dinolabel.studio.label_config import LabelConfig, hotkeys, with_name
+    from dinolabel.studio.names import look_alikes
 
     settings = neighbour.settings()
     studio, number = build.studio(settings), choice.chosen(settings, project)
@@ -70,7 +70,7 @@ def list_names(project: options.Project = None) -> None:
 
     Example: dinolabel names list --project 1
     """
-    from studio.label_config import LabelConfig, hotkeys
+    from dinolabel.studio.label_config import LabelConfig, hotkeys
 
     settings = neighbour.settings()
     number = choice.chosen(settings, project)
@@ -98,7 +98,7 @@ def rename(
 
     Example: dinolabel names rename jon john --project 1
     """
-    from studio.renaming import renamed
+    from dinolabel.studio.renaming import renamed
 
     _change(project, lambda xml: renamed(xml, old, new))
     console.out.print(console.name(old), "is", console.name(new), "now.", console.soft("The head that serves says so at once."))
@@ -114,7 +114,7 @@ def alias(
 
     Example: dinolabel names alias john Jon --project 1
     """
-    from studio.renaming import also
+    from dinolabel.studio.renaming import also
 
     _change(project, lambda xml: also(xml, name, other))
     console.out.print(console.line("Boxes named ", console.name(other), " count as ", console.name(name), "."))
@@ -131,9 +131,9 @@ def remove(
 
     Example: dinolabel names remove mria --project 1
     """
-    from studio.label_config import LabelConfig
-    from studio.names import find_label
-    from studio.renaming import without
+    from dinolabel.studio.label_config import LabelConfig
+    from dinolabel.studio.names import find_label
+    from dinolabel.studio.renaming import without
 
     settings = neighbour.settings()
     studio, number = build.studio(settings), choice.chosen(settings, project)
@@ -160,8 +160,8 @@ def remove(
 def named_boxes(studio: Studio, number: int, spelt: Sequence[str]) -> tuple[int, int]:
     """Boxes that people gave one of these names, skipped answers included, and in how many tasks."""
     from dinolabel.sources import CHUNK
-    from studio.names import find_label
-    from studio.results import names_of
+    from dinolabel.studio.names import find_label
+    from dinolabel.studio.results import names_of
 
     ids = [row.id for row in studio.tasks(number) if row.annotated or row.cancelled]
     found: list[int] = []

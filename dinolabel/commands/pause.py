@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from dinolabel import build, choice, console, neighbour, options
-from vision.errors import RequestError
+from dinolabel.vision.errors import RequestError
 
 
 def command(

@@ -13,16 +13,16 @@ from dinolabel import build, choice, console, failures, logs, neighbour, options
 from dinolabel.failures import Failure
 from dinolabel.plan import Plan, agreed
 from dinolabel.settings import Settings
-from vision.errors import DinolabelError, RequestError
+from dinolabel.vision.errors import DinolabelError, RequestError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from backend.board import Board
-    from backend.projects import Entry
-    from backend.reconcile import Outcome, Reconciler
-    from studio.client import Studio
-    from vision.pipeline import Pipeline
+    from dinolabel.backend.board import Board
+    from dinolabel.backend.projects import Entry
+    from dinolabel.backend.reconcile import Outcome, Reconciler
+    from dinolabel.studio.client import Studio
+    from dinolabel.vision.pipeline import Pipeline
 
 VISIT_SECONDS = 20.0
 
@@ -51,7 +51,7 @@ def command(
 
     Example: dinolabel preannotate --project 1
     """
-    from backend.board import Board
+    from dinolabel.backend.board import Board
 
     settings = neighbour.settings(**weights.flags(weights_name))
     log = logs.into(build.data_dir(settings, "logs"), "preannotate")
@@ -114,7 +114,7 @@ def _watch(board: Board, project: int, bar: Progress, over: threading.Event) -> 
 
 def _look(settings: Settings, studio: Studio, pipeline: Pipeline, number: int) -> None:
     """Twenty pictures on one sheet, and what the rest would take."""
-    from backend.recipe import Recipes
+    from dinolabel.backend.recipe import Recipes
     from dinolabel.preview import look
 
     store, project = build.store(settings), studio.project(number)
@@ -169,8 +169,8 @@ def _entry(settings: Settings, number: int) -> Entry:
 
 
 def _plan(settings: Settings, studio: Studio, entry: Entry) -> Plan:
-    from studio.label_config import LabelConfig
-    from vision.vocabulary import refuse
+    from dinolabel.studio.label_config import LabelConfig
+    from dinolabel.vision.vocabulary import refuse
 
     project = studio.project(entry.project)
     phrases = LabelConfig.parse(project.label_config).prompt.phrases

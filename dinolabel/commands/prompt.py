@@ -8,10 +8,10 @@ import typer
 
 from dinolabel import build, choice, connect, console, neighbour, options, weights
 from dinolabel.settings import Settings
-from vision.errors import RequestError
+from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:
-    from studio.client import Studio
+    from dinolabel.studio.client import Studio
 
 HELP = "What a project looks for: add, threshold, typing.\n\nExample: dinolabel prompt add dog --project 1"
 app = typer.Typer(no_args_is_help=True, help=HELP)
@@ -28,8 +28,8 @@ def add(
 
     Example: dinolabel prompt add "dog=dog face, puppy" --project 1
     """
-    from studio.adopting import with_prompt
-    from studio.label_config import LabelConfig
+    from dinolabel.studio.adopting import with_prompt
+    from dinolabel.studio.label_config import LabelConfig
 
     studio, number = _where(project)
     before = studio.project(number).label_config
@@ -53,8 +53,8 @@ def threshold(
 
     Example: dinolabel prompt threshold --box 0.4 --project 1
     """
-    from studio.adopting import with_thresholds
-    from studio.label_config import LabelConfig
+    from dinolabel.studio.adopting import with_thresholds
+    from dinolabel.studio.label_config import LabelConfig
 
     if box is None and text is None:
         raise RequestError("No threshold was given.", hint="Add --box 0.4 or --text 0.25.")
@@ -74,7 +74,7 @@ def typing(project: options.Project = None) -> None:
 
     Example: dinolabel prompt typing --project 1
     """
-    from studio.adopting import lets_type, with_typing
+    from dinolabel.studio.adopting import lets_type, with_typing
 
     studio, number = _where(project)
     xml = studio.project(number).label_config

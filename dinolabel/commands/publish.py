@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dinolabel import build, choice, console, neighbour, options
-from vision.errors import RequestError
+from dinolabel.vision.errors import RequestError
 
 
 class Mode(StrEnum):
@@ -29,7 +29,7 @@ def command(
 
     Example: dinolabel publish --mode ask --project 1
     """
-    from backend import wishes
+    from dinolabel.backend import wishes
 
     settings = neighbour.settings()
     number = choice.chosen(settings, project)

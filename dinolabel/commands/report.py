@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dinolabel import build, choice, console, neighbour, options, sources
-from vision.errors import MediaError
+from dinolabel.vision.errors import MediaError
 
 if TYPE_CHECKING:
+    from dinolabel.exporters.effort_page import Thumbnail
     from dinolabel.sources import Source
-    from exporters.effort_page import Thumbnail
 
 SIDE = 480  # pixels of a picture in the page
 
@@ -32,9 +32,9 @@ def command(
 
     Example: dinolabel report --project 3
     """
-    from exporters.effort import Effort
-    from exporters.effort_page import page
-    from exporters.malformed import readable
+    from dinolabel.exporters.effort import Effort
+    from dinolabel.exporters.effort_page import page
+    from dinolabel.exporters.malformed import readable
 
     settings = neighbour.settings()
     if from_file:

@@ -17,7 +17,7 @@ from dinolabel.plan import Plan
 from dinolabel.settings import FormerSettings, Settings
 
 if TYPE_CHECKING:
-    from backend.service import Service
+    from dinolabel.backend.service import Service
 
 log = structlog.get_logger(__name__)
 
@@ -36,8 +36,8 @@ def command(
 
     Example: dinolabel serve --port 9090
     """
-    from backend import guard
-    from backend.server import create_app, serve
+    from dinolabel.backend import guard
+    from dinolabel.backend.server import create_app, serve
 
     settings = Settings.load(host=host, port=port, **weights.flags(weights_name))
     for each in FormerSettings.farewells():

@@ -14,7 +14,7 @@ from dinolabel import build, choice, console, neighbour, options, tabs, words
 from dinolabel.settings import Settings
 
 if TYPE_CHECKING:
-    from training.suspects import Suspect, Suspects
+    from dinolabel.training.suspects import Suspect, Suspects
 
 PRINTED = 40
 
@@ -56,7 +56,7 @@ def command(
 
 
 def _ranked(settings: Settings, folder: Path) -> Suspects:
-    from training import features, manifest, samples, suspects
+    from dinolabel.training import features, manifest, samples, suspects
 
     read = manifest.read(folder)
     rows = samples.teaching_rows(read, generic_is_unknown=settings.generic_is_unknown)
@@ -72,7 +72,7 @@ def _ranked(settings: Settings, folder: Path) -> Suspects:
 
 def _disagreements(folder: Path) -> list[int]:
     """The task of each object that people named differently, which the export left out; [] where it has no report of that."""
-    from exporters.crops import SUMMARY
+    from dinolabel.exporters.crops import SUMMARY
 
     try:
         report = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))

@@ -15,7 +15,7 @@ from dinolabel.plan import Plan
 from dinolabel.settings import Settings
 
 if TYPE_CHECKING:
-    from training.train import Verdict
+    from dinolabel.training.train import Verdict
 
 
 def command(
@@ -56,7 +56,7 @@ def command(
 
 def learn(settings: Settings, project: str, folder: Path, *, force: bool = False, finetune: int | None = None) -> Verdict:
     """Train from a folder of crops, with a progress bar. Raises TrainingError, WeightsMissing."""
-    from training.train import train
+    from dinolabel.training.train import train
 
     with console.bar() as bar:
         line = bar.add_task("Loading", total=None)

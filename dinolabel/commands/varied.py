@@ -8,14 +8,14 @@ import numpy as np
 import typer
 
 from dinolabel import build, choice, console, neighbour, options, tabs, words
-from vision.errors import DinolabelError, RequestError
+from dinolabel.vision.errors import DinolabelError, RequestError
 
 if TYPE_CHECKING:
-    from backend.recipe import Recipe
-    from studio.client import TaskRow
-    from studio.media import Media
-    from vision.pipeline import Pipeline
-    from vision.types import Embeddings
+    from dinolabel.backend.recipe import Recipe
+    from dinolabel.studio.client import TaskRow
+    from dinolabel.studio.media import Media
+    from dinolabel.vision.pipeline import Pipeline
+    from dinolabel.vision.types import Embeddings
 
 
 def command(
@@ -28,8 +28,8 @@ def command(
 
     Example: dinolabel varied --project 1
     """
-    from backend.recipe import Recipes
-    from vision.varied import farthest_first
+    from dinolabel.backend.recipe import Recipes
+    from dinolabel.vision.varied import farthest_first
 
     settings = neighbour.settings()
     number = choice.chosen(settings, project)
@@ -56,7 +56,7 @@ def command(
 
 def _vector(row: TaskRow, media: Media, pipeline: Pipeline, recipe: Recipe) -> Embeddings | None:
     """What its boxes show, on average; None when there is none or its picture cannot be had."""
-    from vision.media import open_image
+    from dinolabel.vision.media import open_image
 
     config = recipe.config
     try:

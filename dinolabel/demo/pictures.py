@@ -11,9 +11,9 @@ from dinolabel.demo.play import Played
 from dinolabel.demo.score import Labelled
 from dinolabel.demo.world import Scene, World
 from dinolabel.sheet import sheet
-from vision.draw import draw
-from vision.media import open_image
-from vision.types import Detection, Pixels
+from dinolabel.vision.draw import draw
+from dinolabel.vision.media import open_image
+from dinolabel.vision.types import Detection, Pixels
 
 
 def save(played: Played, world: World, out: Path) -> dict[str, Path]:

@@ -13,9 +13,9 @@ from typing import Any
 
 from dinolabel.demo.score import match
 from dinolabel.demo.world import Scene, Thing
-from studio.label_config import LabelConfig
-from studio.results import drawn, regions, to_percent
-from vision.types import Box
+from dinolabel.studio.label_config import LabelConfig
+from dinolabel.studio.results import drawn, regions, to_percent
+from dinolabel.vision.types import Box
 
 # Below this overlap a careful person drags the box into place.
 GOOD_ENOUGH_IOU = 0.7

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dinolabel.demo.world import Thing
-from vision.types import Box
+from dinolabel.vision.types import Box
 
 MATCH_IOU = 0.5
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from vision.errors import DinolabelError
+from dinolabel.vision.errors import DinolabelError
 
 # What Debian's Chromium needs on a machine without a screen and without a route to Google.
 FLAGS = [

@@ -16,13 +16,13 @@ from dinolabel import build, running
 from dinolabel.demo.score import Labelled
 from dinolabel.demo.world import Scene, World
 from dinolabel.settings import Settings
-from vision.errors import DinolabelError
+from dinolabel.vision.errors import DinolabelError
 
 if TYPE_CHECKING:
-    from studio.calls.tasks import TaskRow
-    from studio.client import Studio
-    from studio.label_config import LabelConfig
-    from vision.store import Store
+    from dinolabel.studio.calls.tasks import TaskRow
+    from dinolabel.studio.client import Studio
+    from dinolabel.studio.label_config import LabelConfig
+    from dinolabel.vision.store import Store
 
 START_SECONDS = 900.0
 STOP_SECONDS = 60.0
@@ -45,7 +45,7 @@ class Stage:
     process: subprocess.Popen[bytes]
 
     def config(self) -> LabelConfig:
-        from studio.label_config import LabelConfig
+        from dinolabel.studio.label_config import LabelConfig
 
         return LabelConfig.parse(self.studio.project(self.project).label_config)
 
@@ -66,7 +66,7 @@ class Stage:
 
     def labelled(self, version: str, scenes: Iterable[Scene]) -> dict[str, list[Labelled]]:
         """File name -> what is shown there under that version. Raises DemoFailed for a scene without a prediction of it."""
-        from studio.results import regions
+        from dinolabel.studio.results import regions
 
         config, tasks = self.config(), self.tasks()
         return {

@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from vision.errors import SettingsError
-from vision.types import Box
+from dinolabel.vision.errors import SettingsError
+from dinolabel.vision.types import Box
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class World:
         path = folder / "truth.json"
         if not path.is_file():
             raise SettingsError(
-                f"The demo's scenes are not in {folder}.", hint="Clone the repository whole: models/nano/demo is part of it."
+                f"The demo's scenes are not in {folder}.", hint="Clone the repository whole: dinolabel/nano/demo is part of it."
             )
         truth = json.loads(path.read_text(encoding="utf-8"))
         scenes = (

@@ -13,18 +13,18 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from dinolabel.exporters import filelist
+from dinolabel.exporters.croplists import MANIFEST, METADATA
+from dinolabel.exporters.dropping import DROPPED_ROWS
+from dinolabel.exporters.foldernames import folder_names
+from dinolabel.exporters.place import stopped
+from dinolabel.exporters.unlisted import CROPS, FILMS, REPORT, rows
 from dinolabel.forgetting import holding
 from dinolabel.forgetting.mention import Mention
 from dinolabel.forgetting.shares import CHANGED, Share
-from exporters import filelist
-from exporters.croplists import MANIFEST, METADATA
-from exporters.dropping import DROPPED_ROWS
-from exporters.foldernames import folder_names
-from exporters.place import stopped
-from exporters.unlisted import CROPS, FILMS, REPORT, rows
-from studio.tasks import SAME_OBJECT
-from vision.durable import whole
-from vision.types import Box
+from dinolabel.studio.tasks import SAME_OBJECT
+from dinolabel.vision.durable import whole
+from dinolabel.vision.types import Box
 
 NOTES = "exports.jsonl"  # in the data folder: where else exports were written
 KINDS = (CROPS, FILMS)

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from dinolabel.exporters import filelist, unlisted
+from dinolabel.exporters.filelist import FileListUnreadable
+from dinolabel.exporters.place import JOURNAL, OURS, PARTIAL, PATHS, WHOLE, Asked, Place, stopped
 from dinolabel.forgetting import crops, holding
 from dinolabel.forgetting.mention import Mention
 from dinolabel.forgetting.shares import CHANGED, RUNNING, UNKNOWN, Share
-from exporters import filelist, unlisted
-from exporters.filelist import FileListUnreadable
-from exporters.place import JOURNAL, OURS, PARTIAL, PATHS, WHOLE, Asked, Place, stopped
-from vision.durable import whole
+from dinolabel.vision.durable import whole
 
 NOTHING_KNOWN = "no export is recognised there any more"
 

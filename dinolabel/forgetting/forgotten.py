@@ -12,10 +12,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from studio.names import normal
-from studio.results import names_of, overlap
-from studio.tasks import SAME_OBJECT
-from vision.durable import whole
+from dinolabel.studio.names import normal
+from dinolabel.studio.results import names_of, overlap
+from dinolabel.studio.tasks import SAME_OBJECT
+from dinolabel.vision.durable import whole
 
 FILE = "forgotten.json"
 ROUNDS = 20_000  # of PBKDF2: a name is short, and a digest of it should not be guessed at leisure

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from dinolabel.forgetting.mention import Mention
-from vision.bundle import Bundle
-from vision.errors import BundleMismatch
-from vision.neighbours import first_columns
-from vision.store import Store
-from vision.types import Embeddings
+from dinolabel.vision.bundle import Bundle
+from dinolabel.vision.errors import BundleMismatch
+from dinolabel.vision.neighbours import first_columns
+from dinolabel.vision.store import Store
+from dinolabel.vision.types import Embeddings
 
 SAME = 1e-4  # cosine distance below which two embeddings are of one crop
 

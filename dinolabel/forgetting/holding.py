@@ -16,9 +16,9 @@ from xml.etree.ElementTree import ParseError
 import yaml
 from ijson import JSONError
 
+from dinolabel.exporters import filelist
+from dinolabel.exporters.unlisted import CARD
 from dinolabel.forgetting.mention import Mention
-from exporters import filelist
-from exporters.unlisted import CARD
 
 Clean = Callable[[str, Mention], str]
 _DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError, ParseError, csv.Error, yaml.YAMLError, JSONError)
@@ -280,8 +280,8 @@ def _lines(text: str, mention: Mention) -> str:
 
 
 def _label_config(text: str, mention: Mention) -> str:
-    from studio.renaming import without as without_label
-    from vision.errors import LabelConfigError
+    from dinolabel.studio.renaming import without as without_label
+    from dinolabel.vision.errors import LabelConfigError
 
     try:
         for name in mention.names:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from exporters.foldernames import safe
+from dinolabel.exporters.foldernames import safe
 
 BLOCK = 1 << 20
 LONGEST = 4096  # characters that two blocks share, so that no name is cut in two

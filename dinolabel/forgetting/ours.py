@@ -15,9 +15,9 @@ from dinolabel.forgetting import exports, heads, sweep
 from dinolabel.forgetting.mention import Mention
 from dinolabel.forgetting.shares import Share
 from dinolabel.settings import Settings
-from vision.cache import embedding_key
-from vision.store import Store
-from vision.types import Box, CropPolicy, Embeddings, image_key
+from dinolabel.vision.cache import embedding_key
+from dinolabel.vision.store import Store
+from dinolabel.vision.types import Box, CropPolicy, Embeddings, image_key
 
 
 @dataclass(frozen=True)

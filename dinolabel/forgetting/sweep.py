@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from dinolabel.exporters import filelist
 from dinolabel.forgetting.mention import Mention
-from exporters import filelist
-from training import receipt
-from vision.bundle import CARD
-from vision.store import ENTRY
+from dinolabel.training import receipt
+from dinolabel.vision.bundle import CARD
+from dinolabel.vision.store import ENTRY
 
 THEIRS = "studio"  # the Label Studio that `up` starts keeps its data there
 BY_PROJECT = ("bundles", "exports", "previews")
@@ -23,7 +23,7 @@ DATABASES = {".sqlite", ".sqlite-wal", ".sqlite-shm"}
 ASIDE = ("metrics", "trained_on")  # of a bundle's card: what decides no answer
 PAGES = (receipt.PAGE, receipt.PICTURE, receipt.CURVES)  # a receipt's pages show the same names, as pixels too
 OURS = {CARD, receipt.JSON, *PAGES, "verdicts.jsonl"}
-COPY = re.compile(r"[0-9a-f]{2}/([0-9a-f]{38}\.[0-9a-f]+|part-\w+)")  # as studio.media_cache names them
+COPY = re.compile(r"[0-9a-f]{2}/([0-9a-f]{38}\.[0-9a-f]+|part-\w+)")  # as dinolabel.studio.media_cache names them
 PREVIEW = re.compile(r"preview\.(png|html)")
 
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from dinolabel.forgetting.mention import Mention
 
 if TYPE_CHECKING:
-    from studio.client import Studio
-    from studio.label_config import LabelConfig
+    from dinolabel.studio.client import Studio
+    from dinolabel.studio.label_config import LabelConfig
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from typing import IO, Self
 from dinolabel import build, running
 from dinolabel.local.news import News
 from dinolabel.settings import Settings
-from studio import keeper
-from vision.errors import DinolabelError
+from dinolabel.studio import keeper
+from dinolabel.vision.errors import DinolabelError
 
 GRACE_SECONDS = 15.0
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dinolabel import words
-from vision import walk
-from vision.errors import MediaUnavailable, RequestError
+from dinolabel.vision import walk
+from dinolabel.vision.errors import MediaUnavailable, RequestError
 
 SHOWN = ("jpg", "jpeg", "png", "webp", "bmp", "gif")
 """Endings of pictures that both a browser and we can open."""
@@ -25,7 +25,7 @@ NOT_FOR_BROWSERS = {"heic", "heif", "tif", "tiff", "avif"}
 class Photos:
     """folder: absolute, resolved. count: pictures in it and in its sub-folders. others: ending -> how many files are left out.
 
-    hidden: how many files that look like pictures are hidden (vision.walk): neither counted nor told.
+    hidden: how many files that look like pictures are hidden (dinolabel.vision.walk): neither counted nor told.
     """
 
     folder: Path

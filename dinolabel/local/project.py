@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from dinolabel import keyboard, running, tabs
 from dinolabel.local.photos import PATTERN, Photos
-from vision.errors import PromptMissing, RequestError
+from dinolabel.vision.errors import PromptMissing, RequestError
 
 if TYPE_CHECKING:
-    from studio.client import Project, Studio
+    from dinolabel.studio.client import Project, Studio
 
 MEMORY = "up.json"
 
@@ -87,7 +87,7 @@ def find_or_make(
 
 
 def _still_there(studio: Studio, made: Made) -> Project | None:
-    from studio.errors import StudioRefused
+    from dinolabel.studio.errors import StudioRefused
 
     try:
         return studio.project(made.project)
@@ -98,8 +98,8 @@ def _still_there(studio: Studio, made: Made) -> Project | None:
 
 
 def _make(studio: Studio, photos: Photos, prompts: Mapping[str, str], names: Sequence[str]) -> Project:
-    from studio.instructions import write_instructions
-    from studio.label_config import build
+    from dinolabel.studio.instructions import write_instructions
+    from dinolabel.studio.label_config import build
 
     xml = build(prompts, names)
     told = write_instructions(xml, next_key=keyboard.OURS[keyboard.NEXT], submit_key=keyboard.OURS[keyboard.SUBMIT])
@@ -111,7 +111,7 @@ def _make(studio: Studio, photos: Photos, prompts: Mapping[str, str], names: Seq
 
 def _with_names(studio: Studio, project: Project, names: Sequence[str]) -> Project:
     """The project with the names it lacks; nothing else of its label config changes."""
-    from studio.label_config import LabelConfig, with_name
+    from dinolabel.studio.label_config import LabelConfig, with_name
 
     xml = project.label_config
     for name in names:
@@ -151,7 +151,7 @@ def drop_hidden(studio: Studio, project: int, photos: Photos, root: Path) -> int
 
 
 def _served_hidden(data: Mapping[str, Any], photos: Photos, root: Path) -> bool:
-    from studio.address import local_file
+    from dinolabel.studio.address import local_file
 
     named = [local_file(each) for each in data.values() if isinstance(each, str)]
     return any(photos.hides(root / each) for each in named if each is not None)

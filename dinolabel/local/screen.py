@@ -12,7 +12,7 @@ from rich.table import Table
 from dinolabel import console, keyboard
 
 if TYPE_CHECKING:
-    from studio.calls.projects import Project
+    from dinolabel.studio.calls.projects import Project
 
 MANY = 9
 
@@ -50,7 +50,7 @@ def show(project: Project, used: Mapping[str, str], ways: Ways, username: str, p
 
 def keys(xml: str, used: Mapping[str, str]) -> list[tuple[str, str]]:
     """(key, what it does), in the order a person needs them."""
-    from studio.label_config import LabelConfig, hotkeys
+    from dinolabel.studio.label_config import LabelConfig, hotkeys
 
     config, known = LabelConfig.parse(xml), hotkeys(xml)
     rows = [(used[keyboard.NEXT], "next box")]

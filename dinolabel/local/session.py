@@ -22,11 +22,11 @@ from dinolabel.local.door import Door
 from dinolabel.local.photos import Photos
 from dinolabel.plan import Plan
 from dinolabel.settings import Settings
-from vision.errors import PromptMissing, StudioError
+from dinolabel.vision.errors import PromptMissing, StudioError
 
 if TYPE_CHECKING:
-    from studio.client import Person, Project, Studio
-    from studio.server import LocalStudio
+    from dinolabel.studio.client import Person, Project, Studio
+    from dinolabel.studio.server import LocalStudio
 
 PATIENCE_SECONDS = 900.0  # a first start takes half a minute; on a busy old laptop many
 POLL_SECONDS = 10.0
@@ -69,7 +69,7 @@ def serve(settings: Settings, wishes: Wishes) -> None:
 
 
 def _run(settings: Settings, wishes: Wishes, memory: projects.Memory, root: Path, stack: ExitStack) -> None:
-    from backend import guard
+    from dinolabel.backend import guard
 
     data_dir = build.data_dir(settings)
     server, studio = _start_studio(data_dir, wishes.port, root, stack)
@@ -105,8 +105,8 @@ def _me(studio: Studio) -> Person:
 
 
 def _start_studio(data_dir: Path, port: int | None, root: Path, stack: ExitStack) -> tuple[LocalStudio, Studio]:
-    from studio.client import Studio
-    from studio.server import LocalStudio
+    from dinolabel.studio.client import Studio
+    from dinolabel.studio.server import LocalStudio
 
     server = LocalStudio(data_dir / "studio", port=port, documents=root)
     logs.know(server.token, server.password)

@@ -15,12 +15,12 @@ from rich.text import Text
 
 from dinolabel import console, words
 from dinolabel.local.news import News, Reader
-from vision.errors import DinolabelError
+from dinolabel.vision.errors import DinolabelError
 
 if TYPE_CHECKING:
-    from backend.projects import Projects
-    from studio.client import Studio
-    from vision.store import Store
+    from dinolabel.backend.projects import Projects
+    from dinolabel.studio.client import Studio
+    from dinolabel.vision.store import Store
 
 LOOK_SECONDS = 2.0
 CALM_SECONDS = 8.0

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from types import ModuleType
 
-from vision.errors import UnknownPlug
+from dinolabel.vision.errors import UnknownPlug
 
 _READ = re.compile(r"^def read\(", re.MULTILINE)
 

@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from exporters.incoming.arriving import Arriving, ArrivingBox
-from studio.annotations import PARTLY, unseen
-from studio.label_config import LabelConfig
-from studio.results import RegionDict, drawn
+from dinolabel.exporters.incoming.arriving import Arriving, ArrivingBox
+from dinolabel.studio.annotations import PARTLY, unseen
+from dinolabel.studio.label_config import LabelConfig
+from dinolabel.studio.results import RegionDict, drawn
 
 
 def answers(each: Arriving, config: LabelConfig, source: str) -> Iterator[list[RegionDict]]:

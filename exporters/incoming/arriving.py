@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from exporters.pictures import UNLABELLED
-from studio.results import Quad
-from studio.unread import Unread
-from vision.errors import RequestError, first_line
-from vision.types import Box
+from dinolabel.exporters.pictures import UNLABELLED
+from dinolabel.studio.results import Quad
+from dinolabel.studio.unread import Unread
+from dinolabel.vision.errors import RequestError, first_line
+from dinolabel.vision.types import Box
 
 
 class ImportUnreadable(RequestError):
@@ -101,7 +101,7 @@ def read_json(path: Path) -> Any:
 
 def size_of(file: Path) -> tuple[int, int]:
     """Width and height of the upright picture. Raises MediaError."""
-    from vision.media import open_image
+    from dinolabel.vision.media import open_image
 
     image = open_image(file)
     return image.width, image.height

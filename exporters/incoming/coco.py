@@ -11,16 +11,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from exporters.incoming.arriving import Arriving, ImportUnreadable
-from exporters.incoming.coco_files import CocoFile, Json, detection_files
-from exporters.incoming.coco_marks import mark_of
-from exporters.incoming.inside import Inside, there
-from exporters.incoming.marks import Mark, boxes_of, said
-from exporters.incoming.nearby import Nearby
-from exporters.incoming.reading import Reading
-from exporters.incoming.tables import remembered
-from exporters.offline import fits, pieces
-from vision.orientation import Size
+from dinolabel.exporters.incoming.arriving import Arriving, ImportUnreadable
+from dinolabel.exporters.incoming.coco_files import CocoFile, Json, detection_files
+from dinolabel.exporters.incoming.coco_marks import mark_of
+from dinolabel.exporters.incoming.inside import Inside, there
+from dinolabel.exporters.incoming.marks import Mark, boxes_of, said
+from dinolabel.exporters.incoming.nearby import Nearby
+from dinolabel.exporters.incoming.reading import Reading
+from dinolabel.exporters.incoming.tables import remembered
+from dinolabel.exporters.offline import fits, pieces
+from dinolabel.vision.orientation import Size
 
 
 def read(path: Path, media: Path | None, reading: Reading | None = None) -> Iterator[Arriving]:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from exporters.incoming.arriving import ImportUnreadable, label_of, read_json, read_text
-from exporters.incoming.reading import Reading
+from dinolabel.exporters.incoming.arriving import ImportUnreadable, label_of, read_json, read_text
+from dinolabel.exporters.incoming.reading import Reading
 
 Json = Mapping[str, Any]
 HINT = "Name the JSON file, or the folder that holds annotations/."

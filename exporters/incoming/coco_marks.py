@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from exporters.incoming.marks import Mark, corners
-from studio.unread import Unread
-from vision.media import MAX_PIXELS
-from vision.orientation import Point
+from dinolabel.exporters.incoming.marks import Mark, corners
+from dinolabel.studio.unread import Unread
+from dinolabel.vision.media import MAX_PIXELS
+from dinolabel.vision.orientation import Point
 
 Json = Mapping[str, Any]
 

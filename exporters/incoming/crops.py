@@ -11,15 +11,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from exporters.crops import FORMAT
-from exporters.incoming.arriving import Arriving, ArrivingBox, ImportUnreadable, label_of, placed, size_of
-from exporters.incoming.marks import rectangle
-from exporters.incoming.reading import Reading
-from exporters.incoming.tables import points_of, remembered
-from vision.errors import MediaError
-from vision.media import image_paths
-from vision.types import Box
-from vision.walk import is_hidden
+from dinolabel.exporters.crops import FORMAT
+from dinolabel.exporters.incoming.arriving import Arriving, ArrivingBox, ImportUnreadable, label_of, placed, size_of
+from dinolabel.exporters.incoming.marks import rectangle
+from dinolabel.exporters.incoming.reading import Reading
+from dinolabel.exporters.incoming.tables import points_of, remembered
+from dinolabel.vision.errors import MediaError
+from dinolabel.vision.media import image_paths
+from dinolabel.vision.types import Box
+from dinolabel.vision.walk import is_hidden
 
 
 def read(path: Path, media: Path | None, reading: Reading | None = None) -> Iterator[Arriving]:

@@ -1,4 +1,4 @@
-"""Reads the table `boxes.csv` of an export of ours (exporters.rows names the columns).
+"""Reads the table `boxes.csv` of an export of ours (dinolabel.exporters.rows names the columns).
 
 A row that cannot be used leaves its picture undecided. Pictures: where the table says, as long as they hold the same bytes, or `--media`.
 """
@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from exporters.incoming import tables
-from exporters.incoming.arriving import Arriving, ImportUnreadable
-from exporters.incoming.nearby import Nearby, still_there
-from exporters.incoming.reading import Reading
-from exporters.pictures import original_name
+from dinolabel.exporters.incoming import tables
+from dinolabel.exporters.incoming.arriving import Arriving, ImportUnreadable
+from dinolabel.exporters.incoming.nearby import Nearby, still_there
+from dinolabel.exporters.incoming.reading import Reading
+from dinolabel.exporters.pictures import original_name
 
 NEEDED = ("task", "image", "sha256", "width", "height", "label", "x1", "y1", "x2", "y2")
 Row = dict[str, Any]

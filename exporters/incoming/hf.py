@@ -1,4 +1,5 @@
-"""Reads a folder of `datasets.load_from_disk` that an export of ours wrote: the columns of exporters.parquet, labels by number."""
+"""Reads a folder of `datasets.load_from_disk` that an export of ours wrote: the columns of dinolabel.exporters.parquet, labels by
+number."""
 
 from __future__ import annotations
 
@@ -9,9 +10,9 @@ from typing import Any
 
 import datasets
 
-from exporters.incoming.arriving import Arriving, ImportUnreadable
-from exporters.incoming.parquet import checked, pictures
-from exporters.incoming.reading import Reading
+from dinolabel.exporters.incoming.arriving import Arriving, ImportUnreadable
+from dinolabel.exporters.incoming.parquet import checked, pictures
+from dinolabel.exporters.incoming.reading import Reading
 
 SIDES = "dataset_dict.json"
 

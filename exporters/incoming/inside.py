@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from exporters.offline import pieces
-from vision.errors import MediaUnavailable
-from vision.media import image_paths
+from dinolabel.exporters.offline import pieces
+from dinolabel.vision.errors import MediaUnavailable
+from dinolabel.vision.media import image_paths
 
 MEANT = frozenset({"images", "labels", "train", "val", "valid", "validation", "test"})
 """Folders that say which pictures are meant: `../valid/images` is not `images`."""

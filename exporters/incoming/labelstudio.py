@@ -9,17 +9,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from exporters.incoming.arriving import Arriving, ArrivingBox, ImportUnreadable, read_json, size_of
-from exporters.incoming.nearby import Nearby
-from exporters.incoming.reading import Reading
-from exporters.pictures import original_name
-from exporters.report import unread_of
-from studio.inferred import inferred
-from studio.label_config import LabelConfig
-from studio.several import reviewed
-from studio.tasks import Judged
-from studio.unread import Unread
-from vision.errors import MediaError
+from dinolabel.exporters.incoming.arriving import Arriving, ArrivingBox, ImportUnreadable, read_json, size_of
+from dinolabel.exporters.incoming.nearby import Nearby
+from dinolabel.exporters.incoming.reading import Reading
+from dinolabel.exporters.pictures import original_name
+from dinolabel.exporters.report import unread_of
+from dinolabel.studio.inferred import inferred
+from dinolabel.studio.label_config import LabelConfig
+from dinolabel.studio.several import reviewed
+from dinolabel.studio.tasks import Judged
+from dinolabel.studio.unread import Unread
+from dinolabel.vision.errors import MediaError
 
 CONFIG = "label_config.xml"
 Json = Mapping[str, Any]

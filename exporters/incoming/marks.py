@@ -1,6 +1,6 @@
 """What a file marks in a picture, as a box of the upright picture, or as a mark that could not be used.
 
-Knows geometry only: points of the file's frame go in (vision.orientation), pixels of the upright picture come out.
+Knows geometry only: points of the file's frame go in (dinolabel.vision.orientation), pixels of the upright picture come out.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ import math
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
-from exporters.incoming.arriving import ArrivingBox
-from studio.results import Quad
-from studio.unread import Unread
-from vision.orientation import Frame, Point
-from vision.types import Box
+from dinolabel.exporters.incoming.arriving import ArrivingBox
+from dinolabel.studio.results import Quad
+from dinolabel.studio.unread import Unread
+from dinolabel.vision.orientation import Frame, Point
+from dinolabel.vision.types import Box
 
 SQUARE = 0.02
 """How far from a right angle a rotated box's corners may be, as a share of its sides: rounding, and no more."""

@@ -15,11 +15,11 @@ from typing import Any, Protocol
 
 import structlog
 
-from exporters.incoming.arriving import Arriving
-from exporters.pictures import original_name
-from studio.address import brief
-from studio.picture_key import address_at, value_at
-from vision.errors import MediaError
+from dinolabel.exporters.incoming.arriving import Arriving
+from dinolabel.exporters.pictures import original_name
+from dinolabel.studio.address import brief
+from dinolabel.studio.picture_key import address_at, value_at
+from dinolabel.vision.errors import MediaError
 
 log = structlog.get_logger(__name__)
 

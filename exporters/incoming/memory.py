@@ -10,13 +10,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from exporters.incoming.arriving import Arriving, ImportUnreadable, read_json
-from exporters.incoming.marks import Mark
-from exporters.incoming.nearby import Nearby
-from exporters.incoming.tables import points_of, remembered
-from exporters.yolo import PICTURES
-from studio.unread import Unread
-from vision.orientation import Size
+from dinolabel.exporters.incoming.arriving import Arriving, ImportUnreadable, read_json
+from dinolabel.exporters.incoming.marks import Mark
+from dinolabel.exporters.incoming.nearby import Nearby
+from dinolabel.exporters.incoming.tables import points_of, remembered
+from dinolabel.exporters.yolo import PICTURES
+from dinolabel.studio.unread import Unread
+from dinolabel.vision.orientation import Size
 
 SAME = 0.01  # pixels: eight decimals of a share, in the largest picture
 Json = Mapping[str, Any]

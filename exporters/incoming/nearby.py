@@ -10,10 +10,10 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
-from exporters.incoming import scratch
-from exporters.offline import finder
-from vision.errors import MediaUnavailable
-from vision.media import SUFFIXES, image_paths
+from dinolabel.exporters.incoming import scratch
+from dinolabel.exporters.offline import finder
+from dinolabel.vision.errors import MediaUnavailable
+from dinolabel.vision.media import SUFFIXES, image_paths
 
 
 class Nearby:

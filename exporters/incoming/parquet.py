@@ -1,4 +1,5 @@
-"""Reads the Parquet shards of an export of ours: a row per picture, with its bytes and its boxes (exporters.parquet names the columns)."""
+"""Reads the Parquet shards of an export of ours: a row per picture, with its bytes and its boxes (dinolabel.exporters.parquet names the
+columns)."""
 
 from __future__ import annotations
 
@@ -9,11 +10,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from exporters.incoming import scratch, tables
-from exporters.incoming.arriving import Arriving, ImportUnreadable
-from exporters.incoming.nearby import Nearby, still_there
-from exporters.incoming.reading import Reading
-from exporters.pictures import original_name
+from dinolabel.exporters.incoming import scratch, tables
+from dinolabel.exporters.incoming.arriving import Arriving, ImportUnreadable
+from dinolabel.exporters.incoming.nearby import Nearby, still_there
+from dinolabel.exporters.incoming.reading import Reading
+from dinolabel.exporters.pictures import original_name
 
 COLUMNS = ("image", "task", "address", "sha256", "width", "height", "objects")
 ROWS = 32  # pictures in memory at once
@@ -28,7 +29,7 @@ def read(path: Path, media: Path | None, reading: Reading | None = None) -> Iter
 
 
 def pictures(rows: Iterable[dict[str, Any]], media: Path | None, reading: Reading) -> Iterator[Arriving]:
-    """From rows with the columns of exporters.parquet. Raises ImportUnreadable that names the row."""
+    """From rows with the columns of dinolabel.exporters.parquet. Raises ImportUnreadable that names the row."""
     near, folder = Nearby(media), scratch.new_folder()
     for number, row in enumerate(rows, 1):
         try:

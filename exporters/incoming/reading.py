@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vision.errors import MediaError
-from vision.media import open_image, stored
-from vision.orientation import Choice, Frame, Point, Size, frame_of
+from dinolabel.vision.errors import MediaError
+from dinolabel.vision.media import open_image, stored
+from dinolabel.vision.orientation import Choice, Frame, Point, Size, frame_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Reading:
     def frame_of(
         self, name: str, file: Path | None, stated: Size | None, points: list[Point], *, seen_upright: bool = False
     ) -> Frame | None:
-        """The frame of a picture's points (vision.orientation), None for a picture that is refused; both are noted here.
+        """The frame of a picture's points (dinolabel.vision.orientation), None for a picture that is refused; both are noted here.
 
         file: None where the picture is not on this machine, and what the data set states must be believed.
         """

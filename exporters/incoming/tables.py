@@ -1,4 +1,4 @@
-"""A picture from a table of ours: what CSV, Parquet and Hugging Face's form have in common (exporters.rows names the columns).
+"""A picture from a table of ours: what CSV, Parquet and Hugging Face's form have in common (dinolabel.exporters.rows names the columns).
 
 Knows plain values; nothing of files or their formats.
 """
@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from exporters.incoming.arriving import Arriving, label_of
-from exporters.incoming.marks import Mark, boxes_of
-from exporters.incoming.reading import Reading
-from studio.unread import Unread
-from vision.orientation import Point
+from dinolabel.exporters.incoming.arriving import Arriving, label_of
+from dinolabel.exporters.incoming.marks import Mark, boxes_of
+from dinolabel.exporters.incoming.reading import Reading
+from dinolabel.studio.unread import Unread
+from dinolabel.vision.orientation import Point
 
 Row = Mapping[str, Any]
 

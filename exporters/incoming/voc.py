@@ -14,14 +14,14 @@ from xml.etree.ElementTree import Element, ParseError
 import defusedxml.ElementTree
 from defusedxml import DefusedXmlException
 
-from exporters.incoming import tables
-from exporters.incoming.arriving import Arriving, ImportUnreadable
-from exporters.incoming.marks import Mark, boxes_of, corners
-from exporters.incoming.nearby import Nearby
-from exporters.incoming.reading import Reading
-from studio.unread import Unread
-from vision.media import SUFFIXES
-from vision.orientation import Point, Size
+from dinolabel.exporters.incoming import tables
+from dinolabel.exporters.incoming.arriving import Arriving, ImportUnreadable
+from dinolabel.exporters.incoming.marks import Mark, boxes_of, corners
+from dinolabel.exporters.incoming.nearby import Nearby
+from dinolabel.exporters.incoming.reading import Reading
+from dinolabel.studio.unread import Unread
+from dinolabel.vision.media import SUFFIXES
+from dinolabel.vision.orientation import Point, Size
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 FOLDERS = ("JPEGImages", "images", "Images")

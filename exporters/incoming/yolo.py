@@ -9,15 +9,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from exporters.incoming.arriving import Arriving, ImportUnreadable, read_text
-from exporters.incoming.inside import Inside
-from exporters.incoming.marks import Mark, boxes_of
-from exporters.incoming.memory import Memory
-from exporters.incoming.reading import Reading
-from exporters.incoming.yolo_lines import mark_of
-from exporters.incoming.yolo_set import YoloSet, yolo_set
-from studio.unread import Unread
-from vision.orientation import Size
+from dinolabel.exporters.incoming.arriving import Arriving, ImportUnreadable, read_text
+from dinolabel.exporters.incoming.inside import Inside
+from dinolabel.exporters.incoming.marks import Mark, boxes_of
+from dinolabel.exporters.incoming.memory import Memory
+from dinolabel.exporters.incoming.reading import Reading
+from dinolabel.exporters.incoming.yolo_lines import mark_of
+from dinolabel.exporters.incoming.yolo_set import YoloSet, yolo_set
+from dinolabel.studio.unread import Unread
+from dinolabel.vision.orientation import Size
 
 SHOWN = 3
 WITHOUT = "no label file, so nothing is in it, as YOLO trainers take it"

@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from exporters.incoming.marks import Mark, corners
-from studio.unread import Unread
+from dinolabel.exporters.incoming.marks import Mark, corners
+from dinolabel.studio.unread import Unread
 
 ROUNDING = 0.01
 """How far outside 0 to 1 a share may be; trainers allow as much."""

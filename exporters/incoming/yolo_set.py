@@ -13,10 +13,10 @@ from typing import Any
 
 import yaml
 
-from exporters.incoming.arriving import ImportUnreadable, label_of, read_json, read_text
-from exporters.incoming.inside import Inside
-from vision.errors import first_line
-from vision.media import SUFFIXES
+from dinolabel.exporters.incoming.arriving import ImportUnreadable, label_of, read_json, read_text
+from dinolabel.exporters.incoming.inside import Inside
+from dinolabel.vision.errors import first_line
+from dinolabel.vision.media import SUFFIXES
 
 SIDES = ("train", "val", "valid", "validation", "test")
 CLASS_LISTS = ("classes.txt", "notes.json", "obj.names", "predefined_classes.txt")

@@ -13,19 +13,19 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from app.image import Ask, ImageTab
-from app.sight import Sight
-from app.why import Why
 from dinolabel import build
 from dinolabel.__main__ import run
+from dinolabel.app.image import Ask, ImageTab
+from dinolabel.app.sight import Sight
+from dinolabel.app.why import Why
 from dinolabel.settings import Settings
+from dinolabel.vision.bundle import Bundle
+from dinolabel.vision.frames import open_video, sampled
+from dinolabel.vision.pipeline import Pipeline
+from dinolabel.vision.store import Store
+from dinolabel.vision.types import Named
 from tests.drawn_world import part, pictures, shots, world
 from tests.films import cut_short, film, sound_only, turned
-from vision.bundle import Bundle
-from vision.frames import open_video, sampled
-from vision.pipeline import Pipeline
-from vision.store import Store
-from vision.types import Named
 
 RATE = 4
 LOOK = ["--prompt", "cat face", "--weights", "nano"]

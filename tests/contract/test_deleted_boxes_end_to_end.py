@@ -10,22 +10,22 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from backend.predict import Errand, Prediction, Predictor
-from backend.recipe import Recipes
-from backend.wire import TaskAsked
 from dinolabel import looking
+from dinolabel.backend.predict import Errand, Prediction, Predictor
+from dinolabel.backend.recipe import Recipes
+from dinolabel.backend.wire import TaskAsked
+from dinolabel.exporters.crops import export
 from dinolabel.inputs import Input
-from exporters.crops import export
-from studio.label_config import LabelConfig
+from dinolabel.studio.label_config import LabelConfig
+from dinolabel.training.train import train
+from dinolabel.vision.cache import Cache
+from dinolabel.vision.media import open_image
+from dinolabel.vision.nothing import shown_again
+from dinolabel.vision.pipeline import Pipeline
+from dinolabel.vision.store import Store
+from dinolabel.vision.types import Box
 from tests.doubles.coloured_things import BLUE, GREEN, RED, ColourSense, FolderMedia, ThingDetector, picture
 from tests.doubles.scripted_studio import CONFIG
-from training.train import train
-from vision.cache import Cache
-from vision.media import open_image
-from vision.nothing import shown_again
-from vision.pipeline import Pipeline
-from vision.store import Store
-from vision.types import Box
 
 COLOURS = {"jason": RED, "lacy": GREEN, "a stranger": BLUE}
 

@@ -1,4 +1,5 @@
-"""The laws of vision/protocols.py for every file in vision/detectors, with tiny random weights and with `nano` where it is."""
+"""The laws of dinolabel/vision/protocols.py for every file in dinolabel/vision/detectors, with tiny random weights and with `nano` where
+it is."""
 
 from __future__ import annotations
 
@@ -13,13 +14,13 @@ import cv2
 import numpy as np
 import pytest
 
+from dinolabel.vision.candidates import Candidate, select
+from dinolabel.vision.errors import PromptMissing
+from dinolabel.vision.plugs import load_detector, names
+from dinolabel.vision.protocols import Detector
+from dinolabel.vision.types import Box, Detection, Image, Prompt, Thresholds
+from dinolabel.vision.weights import NANO, NANO_FOLDER
 from tests.tiny_models import tiny
-from vision.candidates import Candidate, select
-from vision.errors import PromptMissing
-from vision.plugs import load_detector, names
-from vision.protocols import Detector
-from vision.types import Box, Detection, Image, Prompt, Thresholds
-from vision.weights import NANO, NANO_FOLDER
 
 PROMPT = Prompt.of(["human face", "cat", "red car"])
 LOW = Thresholds(box=0.1, text=0.05)

@@ -69,7 +69,7 @@ def test_the_first_boxes_of_install(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (line,) = lines("docs/install.md")
     monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "models").symlink_to(ROOT / "models", target_is_directory=True)
+    (tmp_path / "dinolabel").symlink_to(ROOT / "dinolabel", target_is_directory=True)
     assert run(docs.words(line)[1:]) == 0
     (picture,) = json.loads((tmp_path / "boxes" / "detections.json").read_text())["images"]
     assert picture["found"]

@@ -7,20 +7,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dinolabel.training.train import Verdict, train
+from dinolabel.vision import plugs
+from dinolabel.vision.bundle import Bundle
+from dinolabel.vision.cache import Cache
+from dinolabel.vision.embedders.dinov2 import build
+from dinolabel.vision.media import from_pillow
+from dinolabel.vision.package import Package, save
+from dinolabel.vision.pipeline import Pipeline
+from dinolabel.vision.store import Store
+from dinolabel.vision.types import Box, Thresholds
+from dinolabel.vision.weights import NANO_FOLDER
 from tests import handed
 from tests.blobs import LATER, NOW, receipt
 from tests.doubles.coloured_things import ThingDetector
-from training.train import Verdict, train
-from vision import plugs
-from vision.bundle import Bundle
-from vision.cache import Cache
-from vision.embedders.dinov2 import build
-from vision.media import from_pillow
-from vision.package import Package, save
-from vision.pipeline import Pipeline
-from vision.store import Store
-from vision.types import Box, Thresholds
-from vision.weights import NANO_FOLDER
 
 CLASS_TOKEN = "6fb72058f1baed5f8b4d5aaeb6082130a8ff7ae48b26db837721c02bee96bfd2"  # of the embedded embedder, as bundles in use have it
 

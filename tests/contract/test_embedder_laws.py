@@ -1,4 +1,5 @@
-"""The laws of vision/protocols.py for every file in vision/embedders, with tiny random weights and with `nano` where it is."""
+"""The laws of dinolabel/vision/protocols.py for every file in dinolabel/vision/embedders, with tiny random weights and with `nano` where
+it is."""
 
 from __future__ import annotations
 
@@ -9,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dinolabel.vision.narrowed import features_of, narrowed
+from dinolabel.vision.plugs import load_embedder, names
+from dinolabel.vision.protocols import Embedder
+from dinolabel.vision.types import Crop
+from dinolabel.vision.weights import NANO, NANO_FOLDER
 from tests.tiny_models import tiny
-from vision.narrowed import features_of, narrowed
-from vision.plugs import load_embedder, names
-from vision.protocols import Embedder
-from vision.types import Crop
-from vision.weights import NANO, NANO_FOLDER
 
 
 def weights() -> Iterator[tuple[str, str]]:

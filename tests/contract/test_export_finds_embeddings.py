@@ -11,15 +11,15 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from exporters.crops import export
-from studio.label_config import LabelConfig
-from studio.results import to_prediction, to_result
-from training.features import embed
-from training.manifest import read
-from vision.cache import Cache
-from vision.media import open_image
-from vision.pipeline import Pipeline
-from vision.types import Box, Crop, Detection, Embeddings
+from dinolabel.exporters.crops import export
+from dinolabel.studio.label_config import LabelConfig
+from dinolabel.studio.results import to_prediction, to_result
+from dinolabel.training.features import embed
+from dinolabel.training.manifest import read
+from dinolabel.vision.cache import Cache
+from dinolabel.vision.media import open_image
+from dinolabel.vision.pipeline import Pipeline
+from dinolabel.vision.types import Box, Crop, Detection, Embeddings
 
 CONFIG = LabelConfig.parse(
     """<View><Image name="image" value="$image"/><RectangleLabels name="label" toName="image">

@@ -13,26 +13,26 @@ from safetensors.numpy import load_file
 
 from dinolabel.forgetting import heads
 from dinolabel.forgetting.mention import Mention
+from dinolabel.training.errors import NotEnoughLabels
+from dinolabel.training.finetune import tuning
+from dinolabel.training.train import Verdict, train
+from dinolabel.vision import plugs
+from dinolabel.vision.bundle import Bundle
+from dinolabel.vision.cache import Cache
+from dinolabel.vision.cropping import cut
+from dinolabel.vision.embedders.dinov2 import Dinov2
+from dinolabel.vision.errors import BundleMismatch, ModelError
+from dinolabel.vision.media import from_pillow
+from dinolabel.vision.narrowed import features_of
+from dinolabel.vision.package import Package, save
+from dinolabel.vision.pipeline import Pipeline
+from dinolabel.vision.protocols import Embedder
+from dinolabel.vision.store import Store
+from dinolabel.vision.types import Crop, Named, Thresholds
+from dinolabel.vision.weights import NANO_FOLDER
 from tests import handed
 from tests.blobs import LATER, NOW, receipt
 from tests.doubles.coloured_things import ThingDetector
-from training.errors import NotEnoughLabels
-from training.finetune import tuning
-from training.train import Verdict, train
-from vision import plugs
-from vision.bundle import Bundle
-from vision.cache import Cache
-from vision.cropping import cut
-from vision.embedders.dinov2 import Dinov2
-from vision.errors import BundleMismatch, ModelError
-from vision.media import from_pillow
-from vision.narrowed import features_of
-from vision.package import Package, save
-from vision.pipeline import Pipeline
-from vision.protocols import Embedder
-from vision.store import Store
-from vision.types import Crop, Named, Thresholds
-from vision.weights import NANO_FOLDER
 
 EACH = 80
 LATEST = "2026-11-22T15:00:00+00:00"

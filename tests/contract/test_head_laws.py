@@ -1,4 +1,4 @@
-"""The laws of vision.protocols.Head, held against every file in vision/heads."""
+"""The laws of dinolabel.vision.protocols.Head, held against every file in dinolabel/vision/heads."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-import vision.heads
-from vision.types import Embeddings
+import dinolabel.vision.heads
+from dinolabel.vision.types import Embeddings
 
-NAMES = sorted(each.name for each in pkgutil.iter_modules(vision.heads.__path__))
+NAMES = sorted(each.name for each in pkgutil.iter_modules(dinolabel.vision.heads.__path__))
 
 
 @pytest.fixture(params=NAMES)
 def plug(request: pytest.FixtureRequest) -> ModuleType:
-    return importlib.import_module(f"vision.heads.{request.param}")
+    return importlib.import_module(f"dinolabel.vision.heads.{request.param}")
 
 
 def unit(rows: np.ndarray) -> Embeddings:

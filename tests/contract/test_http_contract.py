@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 import requests
 
-from backend import guard
-from backend.server import create_app, serve
-from studio.typed import Typed
+from dinolabel.backend import guard
+from dinolabel.backend.server import create_app, serve
+from dinolabel.studio.typed import Typed
+from dinolabel.vision.errors import SettingsError
 from tests.doubles.coloured_things import GREEN, RED, bundle
 from tests.doubles.door import Door
 from tests.doubles.scripted_studio import CONFIG
 from tests.unit.backend.conftest import World
 from tests.waiting import until_in_step
-from vision.errors import SettingsError
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 SECRET = "a-secret-with-ümlaut"
@@ -86,7 +86,7 @@ def test_results_are_what_label_studio_stores(door: Door) -> None:
 
 def test_asking_again_costs_no_pass_and_makes_no_model(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     """Label Studio asks twice for a task that is opened, and some servers make their model anew for each request."""
-    monkeypatch.setattr("vision.plugs.load_detector", lambda *_, **__: pytest.fail("a request loaded a model"))
+    monkeypatch.setattr("dinolabel.vision.plugs.load_detector", lambda *_, **__: pytest.fail("a request loaded a model"))
     project = door.world.project(1)
     first, second = (door.predict(project, door.tasks(project)).json() for _ in range(2))
     assert first == second and first["results"][0]["result"], "the same regions with the same ids"

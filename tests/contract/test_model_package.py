@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 
 from dinolabel import Pipeline
+from dinolabel.vision import package as packages
+from dinolabel.vision.bundle import Bundle
+from dinolabel.vision.errors import BundleMismatch, ModelError, PromptMissing
+from dinolabel.vision.found import Found
+from dinolabel.vision.heads import prototype
+from dinolabel.vision.media import from_pillow
+from dinolabel.vision.package import Package, save
+from dinolabel.vision.types import Box, CropPolicy, Image, Thresholds
+from dinolabel.vision.weights import NANO_FOLDER
 from tests.contract.test_nano_models import scenes as pictures
-from vision import package as packages
-from vision.bundle import Bundle
-from vision.errors import BundleMismatch, ModelError, PromptMissing
-from vision.found import Found
-from vision.heads import prototype
-from vision.media import from_pillow
-from vision.package import Package, save
-from vision.types import Box, CropPolicy, Image, Thresholds
-from vision.weights import NANO_FOLDER
 
 SIZE = (448, 448)
 LABELS = {"cat face": "cat", "kitty": "cat"}

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from training.nano.card import render
-from training.nano.evaluate import measure_detector, parameters
-from training.nano.identities import measure_embedder
+from recipes.nano.card import render
+from recipes.nano.evaluate import measure_detector, parameters
+from recipes.nano.identities import measure_embedder
 
-NANO = Path(__file__).resolve().parents[2] / "models" / "nano"
+NANO = Path(__file__).resolve().parents[2] / "dinolabel" / "nano"
 
 
 def stated() -> dict:

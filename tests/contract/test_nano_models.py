@@ -19,7 +19,7 @@ from transformers import (
     GroundingDinoForObjectDetection,
 )
 
-NANO = Path(__file__).resolve().parents[2] / "models" / "nano"
+NANO = Path(__file__).resolve().parents[2] / "dinolabel" / "nano"
 TRUTH = json.loads((NANO / "demo" / "truth.json").read_text(encoding="utf-8"))
 PROMPT = f"{TRUTH['prompt']} ."
 MEGABYTE = 1 << 20

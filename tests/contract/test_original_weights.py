@@ -12,13 +12,13 @@ import pytest
 import torch
 from transformers import GroundingDinoForObjectDetection
 
+from dinolabel.vision.detectors.grounding_dino import GroundingDino, build
+from dinolabel.vision.errors import ModelError, WeightsMissing
+from dinolabel.vision.originals import tensors as original
+from dinolabel.vision.originals.convert import convert
+from dinolabel.vision.types import Image, Prompt
+from dinolabel.vision.weights import locate, obtain
 from tests.parity.official import CAPTION, drawn, words_at
-from vision.detectors.grounding_dino import GroundingDino, build
-from vision.errors import ModelError, WeightsMissing
-from vision.originals import tensors as original
-from vision.originals.convert import convert
-from vision.types import Image, Prompt
-from vision.weights import locate, obtain
 
 RECORDED = Path(__file__).resolve().parents[1] / "fixtures" / "groundingdino_py"
 CLOSE = 1e-4  # of values around 1 to 5; measured: 4e-5

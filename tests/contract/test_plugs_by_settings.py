@@ -19,16 +19,16 @@ import pytest
 from dinolabel import build, checks
 from dinolabel.__main__ import run
 from dinolabel.settings import Settings
+from dinolabel.vision import detectors
+from dinolabel.vision.errors import ModelError
+from dinolabel.vision.heads import prototype
+from dinolabel.vision.package import Package, save
+from dinolabel.vision.pipeline import Pipeline
+from dinolabel.vision.plugs import load_embedder, names
+from dinolabel.vision.types import Box, Crop, Image, Thresholds
 from tests.doubles.coloured_things import BLUE, RED, bundle, picture
 from tests.e2e.started import ROOT, environment, until
 from tests.tiny_models import blobs_plug, tiny, tiny_detector, tiny_onnx
-from vision import detectors
-from vision.errors import ModelError
-from vision.heads import prototype
-from vision.package import Package, save
-from vision.pipeline import Pipeline
-from vision.plugs import load_embedder, names
-from vision.types import Box, Crop, Image, Thresholds
 
 PLUGS = [(kind, plug) for kind in ("detector", "embedder") for plug in names(kind)]
 PICTURE = Image.from_array(np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8))
@@ -77,7 +77,7 @@ def blobs(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     importlib.invalidate_caches()
     (tmp_path / "blobs.pt").write_bytes(b"of a format of its own")
     yield str(tmp_path / "blobs.pt") if request.param == "file" else "https://detector.example"
-    sys.modules.pop("vision.detectors.blobs", None)
+    sys.modules.pop("dinolabel.vision.detectors.blobs", None)
 
 
 def test_a_detector_that_is_no_folder_runs_in_a_pipeline(blobs: str, tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from studio.label_config import LabelConfig, build
-from studio.tasks import Judged, Task, annotations_of, from_webhook, judge, review
+from dinolabel.studio.label_config import LabelConfig, build
+from dinolabel.studio.tasks import Judged, Task, annotations_of, from_webhook, judge, review
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 CONFIG = LabelConfig.parse(build({"object": "object"}, ["cat", "dog", "bird"]))

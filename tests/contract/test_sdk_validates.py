@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from studio.label_config import LabelConfig, build
-from studio.results import to_prediction, to_result
-from studio.validate import faults
-from vision.types import Box, Detection, Named, Nothing, Unknown
+from dinolabel.studio.label_config import LabelConfig, build
+from dinolabel.studio.results import to_prediction, to_result
+from dinolabel.studio.validate import faults
+from dinolabel.vision.types import Box, Detection, Named, Nothing, Unknown
 
 XML = build({"human face": "face", "dog face": "dog"}, ["jason", "lacy"])
 DETECTIONS = [

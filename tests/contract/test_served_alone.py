@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 import requests
 
-from backend.job_table import RUNNING, Job
 from dinolabel import build
+from dinolabel.backend.job_table import RUNNING, Job
 from dinolabel.demo import screens
 from dinolabel.settings import Settings
+from dinolabel.vision.package import Package, save
+from dinolabel.vision.types import Thresholds
+from dinolabel.vision.weights import NANO_FOLDER
 from tests.e2e.started import ROOT, SCENES, environment, until
-from vision.package import Package, save
-from vision.types import Thresholds
-from vision.weights import NANO_FOLDER
 
 
 @pytest.fixture(scope="module")

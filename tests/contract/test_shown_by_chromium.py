@@ -12,8 +12,8 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from dinolabel.vision.media import from_pillow, open_image
 from tests.turned import SIZE, odd, pattern, turned, written
-from vision.media import from_pillow, open_image
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update"

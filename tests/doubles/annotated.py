@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import PIL.Image
 
-from studio.label_config import LabelConfig
-from vision.media import open_image
-from vision.types import Image
+from dinolabel.studio.label_config import LabelConfig
+from dinolabel.vision.media import open_image
+from dinolabel.vision.types import Image
 
 WIDTH, HEIGHT = 200, 100
 Box = tuple[float, float, float, float]
@@ -87,7 +87,7 @@ class Annotated:
         return task
 
     def find(self, address: str) -> Path:
-        from exporters.offline import finder
+        from dinolabel.exporters.offline import finder
 
         return finder(self.folder)(address)
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 
-from vision.bundle import Bundle
-from vision.candidates import FLOOR, MOST, Candidate
-from vision.errors import MediaUnavailable
-from vision.heads.prototype import build
-from vision.types import Box, Crop, CropPolicy, Embeddings, Image, Prompt
+from dinolabel.vision.bundle import Bundle
+from dinolabel.vision.candidates import FLOOR, MOST, Candidate
+from dinolabel.vision.errors import MediaUnavailable
+from dinolabel.vision.heads.prototype import build
+from dinolabel.vision.types import Box, Crop, CropPolicy, Embeddings, Image, Prompt
 
 RED, GREEN, BLUE, YELLOW = (230, 30, 30), (30, 200, 30), (30, 30, 230), (220, 220, 30)
 Colour = tuple[int, int, int]

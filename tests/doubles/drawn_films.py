@@ -12,8 +12,8 @@ import numpy as np
 import PIL.Image
 import PIL.ImageDraw
 
-from vision.candidates import FLOOR, MOST, Candidate
-from vision.types import Box, Image, Prompt
+from dinolabel.vision.candidates import FLOOR, MOST, Candidate
+from dinolabel.vision.types import Box, Image, Prompt
 
 Colour = tuple[int, int, int]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from studio.label_config import LabelConfig
-from studio.results import to_percent
-from tests.bench.typist import Counted, Seen, corners_to_drag
-from vision.types import Box
+from benchmarks.typist import Counted, Seen, corners_to_drag
+from dinolabel.studio.label_config import LabelConfig
+from dinolabel.studio.results import to_percent
+from dinolabel.vision.types import Box
 
 
 class PaperEditor:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vision.bundle import Bundle
-from vision.candidates import FLOOR, MOST, Candidate, best
-from vision.heads import prototype
-from vision.types import Crop, CropPolicy, Embeddings, Image, Prompt
+from dinolabel.vision.bundle import Bundle
+from dinolabel.vision.candidates import FLOOR, MOST, Candidate, best
+from dinolabel.vision.heads import prototype
+from dinolabel.vision.types import Crop, CropPolicy, Embeddings, Image, Prompt
 
 RED, GREEN, BLUE = (220, 60, 50), (70, 170, 80), (60, 90, 210)
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from studio.calls.leases import Lease
-from studio.client import Project, TaskRow
-from studio.errors import StudioRefused, StudioUnreachable
-from studio.label_config import LabelConfig
+from dinolabel.studio.calls.leases import Lease
+from dinolabel.studio.client import Project, TaskRow
+from dinolabel.studio.errors import StudioRefused, StudioUnreachable
+from dinolabel.studio.label_config import LabelConfig
 
 CONFIG = (
     '<View><Image name="image" value="$image"/><RectangleLabels name="label" toName="image">'

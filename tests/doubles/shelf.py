@@ -10,8 +10,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from dinolabel.vision.errors import MediaUnavailable
 from tests.doubles.annotated import annotation, xml
-from vision.errors import MediaUnavailable
 
 
 @dataclass

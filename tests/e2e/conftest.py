@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from studio.client import Studio
-from studio.server import LocalStudio
+from dinolabel.studio.client import Studio
+from dinolabel.studio.server import LocalStudio
 from tests import studio_calls
 
 expect.set_options(timeout=60_000)  # what is waited for comes; on a machine with other work not within Playwright's five seconds

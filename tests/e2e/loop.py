@@ -13,18 +13,18 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from backend import filling
-from backend.jobs import Jobs
-from backend.projects import Projects
-from backend.service import Service
-from studio.client import Studio
-from studio.media import Media
-from studio.network import USUAL, Network
+from dinolabel.backend import filling
+from dinolabel.backend.jobs import Jobs
+from dinolabel.backend.projects import Projects
+from dinolabel.backend.service import Service
+from dinolabel.studio.client import Studio
+from dinolabel.studio.media import Media
+from dinolabel.studio.network import USUAL, Network
+from dinolabel.vision.cache import Cache
+from dinolabel.vision.pipeline import Pipeline
+from dinolabel.vision.store import Store
 from tests.doubles.coloured_things import ColourSense, ThingDetector
 from tests.waiting import until_in_step
-from vision.cache import Cache
-from vision.pipeline import Pipeline
-from vision.store import Store
 
 TOKEN = "TEST_STUDIO_TOKEN"
 WEIGHTS = ("nano", "nano")

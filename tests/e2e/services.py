@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from studio.server import LocalStudio
+from dinolabel.studio.server import LocalStudio
 
 WAIT_SECONDS = 90.0
 

@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from app.page import Served, serve
-from app.page import page as app_page
+from dinolabel.app.page import Served, serve
+from dinolabel.app.page import page as app_page
 from dinolabel.demo.screens import FLAGS, chromium
+from dinolabel.vision.cache import Cache
+from dinolabel.vision.errors import WeightsMissing
+from dinolabel.vision.pipeline import Pipeline
+from dinolabel.vision.store import Store
 from tests import waiting
 from tests.doubles.drawn_films import Disc, DiscDetector, film
 from tests.doubles.scripted_models import BLUE, RED, ColourEmbedder, colour_bundle
-from vision.cache import Cache
-from vision.errors import WeightsMissing
-from vision.pipeline import Pipeline
-from vision.store import Store
 
 pytestmark = pytest.mark.e2e
 LONG = 180_000

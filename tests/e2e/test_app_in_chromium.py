@@ -13,16 +13,16 @@ import PIL.ImageDraw
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
-from app.image import Ask, ImageTab, Look
-from app.page import page as app_page
-from app.page import serve
+from dinolabel.app.image import Ask, ImageTab, Look
+from dinolabel.app.page import page as app_page
+from dinolabel.app.page import serve
 from dinolabel.demo.screens import FLAGS, chromium
+from dinolabel.vision.cache import Cache
+from dinolabel.vision.candidates import Candidate
+from dinolabel.vision.pipeline import Pipeline
+from dinolabel.vision.store import Store
+from dinolabel.vision.types import Box
 from tests.doubles.scripted_models import BLUE, RED, ColourEmbedder, ScriptedDetector, colour_bundle
-from vision.cache import Cache
-from vision.candidates import Candidate
-from vision.pipeline import Pipeline
-from vision.store import Store
-from vision.types import Box
 
 pytestmark = pytest.mark.e2e
 

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from backend.server import create_app, serve
 from dinolabel import connect
-from studio.client import Studio
-from studio.media import Media
-from studio.network import Network
+from dinolabel.backend.server import create_app, serve
+from dinolabel.studio.client import Studio
+from dinolabel.studio.media import Media
+from dinolabel.studio.network import Network
 from tests import studio_calls, waiting
 from tests.doubles.coloured_things import scene
 from tests.e2e import services
@@ -32,7 +32,7 @@ TRAINS = (
     "if 'train' in sys.argv:\n"
     "    from pathlib import Path\n"
     "    from tests.doubles.coloured_things import bundle, RED, GREEN\n"
-    "    from vision.store import Store\n"
+    "    from dinolabel.vision.store import Store\n"
     "    Store(Path({bundles!r})).publish('{project}', "
     "bundle({{'jason': RED, 'lacy': GREEN}}, trained_until='2999-01-01T00:00:00+00:00'))\n"
     "print('Trained.')"

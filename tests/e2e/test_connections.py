@@ -18,7 +18,7 @@ import requests
 
 from dinolabel import running
 from dinolabel.demo import screens
-from studio.client import Studio
+from dinolabel.studio.client import Studio
 from tests.e2e import started
 from tests.e2e.watched import Watch
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from studio.client import Studio
+from dinolabel.studio.client import Studio
 from tests import composed, studio_calls
 from tests.e2e import boxed, services
 from tests.e2e.boxed import Stage
@@ -41,9 +41,9 @@ def ran_in(image: Stage, *argv: str, volumes: Mapping[str, Path] | None = None) 
 def test_the_image_holds_the_product_its_embedded_weights_and_no_secrets(image: Stage) -> None:
     said = ran_in(image, "dinolabel", "models", "--help")
     assert said.returncode == 0 and "export" in said.stdout, said.stderr
-    where = ran_in(image, "python3", "-c", "import sys, vision; print(sys.prefix, vision.__path__[0])")
+    where = ran_in(image, "python3", "-c", "import sys, dinolabel; print(sys.prefix, dinolabel.__path__[0])")
     assert where.stdout.split() == ["/opt/venv", "/opt/dinolabel/vision"], where.stderr
-    assert (image.root / "opt/dinolabel/models/nano/detector/model.safetensors").is_file()
+    assert (image.root / "opt/dinolabel/dinolabel/nano/detector/model.safetensors").is_file()
     left_out = [image.root / "opt/dinolabel" / each for each in (".git", ".env", "docker/.env", "tests", ".venv")]
     assert not any(each.exists() for each in left_out)
     assert (image.command, image.user) == (["dinolabel", "serve"], "10001")

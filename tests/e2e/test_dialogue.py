@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from backend.projects import Projects
 from dinolabel import accepting, tabs
-from studio.client import Studio
-from studio.label_config import LabelConfig
-from studio.results import to_prediction, to_result
-from studio.tasks import judge
+from dinolabel.backend.projects import Projects
+from dinolabel.studio.client import Studio
+from dinolabel.studio.label_config import LabelConfig
+from dinolabel.studio.results import to_prediction, to_result
+from dinolabel.studio.tasks import judge
+from dinolabel.vision.types import Box, Detection
 from tests import studio_calls
 from tests.doubles.coloured_things import scene
 from tests.doubles.scripted_studio import CONFIG
 from tests.e2e.loop import WEIGHTS, service
 from tests.waiting import until_in_step
-from vision.types import Box, Detection
 
 pytestmark = pytest.mark.e2e
 

@@ -11,8 +11,8 @@ import pytest
 from dinolabel import running
 from dinolabel.demo.review import Effort, review
 from dinolabel.demo.world import World
-from studio.client import Studio
-from studio.label_config import LabelConfig, build
+from dinolabel.studio.client import Studio
+from dinolabel.studio.label_config import LabelConfig, build
 from tests import docs, docs_table
 from tests.docs import Block
 from tests.drawn_world import part, pictures, shots

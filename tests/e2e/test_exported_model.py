@@ -18,16 +18,16 @@ import requests
 from dinolabel import __main__ as main
 from dinolabel import build
 from dinolabel.settings import Settings
-from studio.client import Studio
+from dinolabel.studio.client import Studio
+from dinolabel.vision.bundle import Bundle
+from dinolabel.vision.heads import linear
+from dinolabel.vision.media import open_image
+from dinolabel.vision.pipeline import Pipeline
+from dinolabel.vision.types import Box, CropPolicy
 from tests.e2e import started
 from tests.e2e.conftest import Server
 from tests.e2e.started import ROOT, SCENES, until
 from tests.waiting import until_in_step
-from vision.bundle import Bundle
-from vision.heads import linear
-from vision.media import open_image
-from vision.pipeline import Pipeline
-from vision.types import Box, CropPolicy
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dinolabel.__main__ import run
-from exporters.pictures import original_name
-from studio.client import Studio
-from studio.label_config import LabelConfig
-from studio.results import regions
+from dinolabel.exporters.pictures import original_name
+from dinolabel.studio.client import Studio
+from dinolabel.studio.label_config import LabelConfig
+from dinolabel.studio.results import regions
 from tests.doubles.annotated import Annotated, mixed, region
 
 if TYPE_CHECKING:

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from dinolabel.exporters.crops import OUR_GROUP, OUR_SPLIT
+from dinolabel.exporters.films import find
+from dinolabel.exporters.harvest import Work, harvest
+from dinolabel.exporters.keeping import Rules
 from dinolabel.handover import hand_over
-from exporters.crops import OUR_GROUP, OUR_SPLIT
-from exporters.films import find
-from exporters.harvest import Work, harvest
-from exporters.keeping import Rules
-from studio.client import Studio
-from studio.label_config import LabelConfig
+from dinolabel.studio.client import Studio
+from dinolabel.studio.label_config import LabelConfig
+from dinolabel.vision.types import Box, CropPolicy, Detection, Image
 from tests.films import film, numbered
-from vision.types import Box, CropPolicy, Detection, Image
 
 pytestmark = pytest.mark.e2e
 CONFIG = (

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from backend.projects import Projects
 from dinolabel import __main__ as main
-from studio.client import Studio
-from studio.label_config import LabelConfig
+from dinolabel.backend.projects import Projects
+from dinolabel.studio.client import Studio
+from dinolabel.studio.label_config import LabelConfig
 from tests import studio_calls
 from tests.e2e import started
 from tests.e2e.started import ROOT, until

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from dinolabel.__main__ import run
-from studio.client import Studio
-from studio.label_config import LabelConfig, build
-from studio.renaming import renamed
-from studio.results import to_prediction, to_result
-from studio.tasks import judge
+from dinolabel.studio.client import Studio
+from dinolabel.studio.label_config import LabelConfig, build
+from dinolabel.studio.renaming import renamed
+from dinolabel.studio.results import to_prediction, to_result
+from dinolabel.studio.tasks import judge
+from dinolabel.vision.types import Alike, Box, Detection, Named
 from tests import studio_calls
-from vision.types import Alike, Box, Detection, Named
 
 pytestmark = pytest.mark.e2e
 

@@ -14,17 +14,17 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from backend.server import Server, create_app, serve
-from backend.service import Service
-from studio.client import Studio
-from studio.label_config import LabelConfig
-from studio.results import to_prediction, to_result
+from dinolabel.backend.server import Server, create_app, serve
+from dinolabel.backend.service import Service
+from dinolabel.studio.client import Studio
+from dinolabel.studio.label_config import LabelConfig
+from dinolabel.studio.results import to_prediction, to_result
+from dinolabel.vision.types import Box, Detection
 from tests import studio_calls, waiting
 from tests.doubles.coloured_things import GREEN, RED, bundle, scene
 from tests.doubles.scripted_studio import CONFIG
 from tests.e2e.loop import WEIGHTS, Watcher, service, without_boxes
 from tests.waiting import until_in_step
-from vision.types import Box, Detection
 
 pytestmark = pytest.mark.e2e
 
@@ -147,7 +147,7 @@ def test_polling_alone_does_the_whole_loop(loop: Loop) -> None:
         "if 'train' in sys.argv:\n"
         "    from pathlib import Path\n"
         "    from tests.doubles.coloured_things import bundle, RED, GREEN\n"
-        "    from vision.store import Store\n"
+        "    from dinolabel.vision.store import Store\n"
         f"    Store(Path({str(loop.folder / 'bundles')!r})).publish('{loop.project}',"
         " bundle({'jason': RED, 'lacy': GREEN}, trained_until='2999-01-01T00:00:00+00:00'))\n"
         "print('Trained.')"

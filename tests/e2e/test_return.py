@@ -12,10 +12,10 @@ import PIL.Image
 import pytest
 
 from dinolabel.__main__ import run
-from exporters import incoming
-from studio.client import Studio
-from studio.label_config import LabelConfig
-from studio.tasks import judge
+from dinolabel.exporters import incoming
+from dinolabel.studio.client import Studio
+from dinolabel.studio.label_config import LabelConfig
+from dinolabel.studio.tasks import judge
 from tests.doubles.annotated import HEIGHT, WIDTH, region, xml
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from backend.model import DinolabelModel
-from studio.client import Studio
+from dinolabel.backend.model import DinolabelModel
+from dinolabel.studio.client import Studio
+from dinolabel.vision.errors import SettingsError
 from tests import studio_calls
 from tests.doubles.coloured_things import scene
 from tests.doubles.scripted_studio import CONFIG
 from tests.e2e.loop import service
-from vision.errors import SettingsError
 
 pytestmark = pytest.mark.e2e
 

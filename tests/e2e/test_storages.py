@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from studio.client import Studio
-from studio.media import Media
-from studio.network import Network
+from dinolabel.studio.client import Studio
+from dinolabel.studio.media import Media
+from dinolabel.studio.network import Network
+from dinolabel.vision.errors import MediaRefused
 from tests.doubles.coloured_things import scene
 from tests.doubles.scripted_studio import CONFIG
 from tests.e2e import services
 from tests.e2e.loop import WEIGHTS, service, without_boxes
 from tests.waiting import until_in_step
-from vision.errors import MediaRefused
 
 pytestmark = pytest.mark.e2e
 HERE = Network(private=("127.0.0.0/8",))

@@ -20,17 +20,17 @@ import PIL.Image
 import pytest
 
 from dinolabel import keyboard
-from studio.client import Studio
-from studio.errors import StudioDenied, StudioRefused, StudioUnreachable
-from studio.label_config import LabelConfig, build, with_name
-from studio.media import Media
-from studio.results import to_prediction, to_result
-from studio.server import LocalStudio
-from studio.tasks import review
+from dinolabel.studio.client import Studio
+from dinolabel.studio.errors import StudioDenied, StudioRefused, StudioUnreachable
+from dinolabel.studio.label_config import LabelConfig, build, with_name
+from dinolabel.studio.media import Media
+from dinolabel.studio.results import to_prediction, to_result
+from dinolabel.studio.server import LocalStudio
+from dinolabel.studio.tasks import review
+from dinolabel.vision.errors import MediaRefused, MediaUnavailable
+from dinolabel.vision.media import open_image
+from dinolabel.vision.types import Box, Detection, Named
 from tests import studio_calls
-from vision.errors import MediaRefused, MediaUnavailable
-from vision.media import open_image
-from vision.types import Box, Detection, Named
 
 pytestmark = pytest.mark.e2e
 
@@ -370,7 +370,7 @@ def wait_until_gone(folder: Path, seconds: float) -> list[int]:
 
 OWNER = """
 import pathlib, sys, time
-from studio.server import LocalStudio
+from dinolabel.studio.server import LocalStudio
 print(LocalStudio(pathlib.Path(sys.argv[1])).start().url, flush=True)
 time.sleep(600)
 """

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from backend.projects import Projects
-from studio.client import Studio
+from dinolabel.backend.projects import Projects
+from dinolabel.studio.client import Studio
+from dinolabel.vision.store import Store
 from tests.doubles.coloured_things import GREEN, RED, bundle, scene
 from tests.doubles.scripted_studio import CONFIG
 from tests.e2e.loop import TOKEN, WEIGHTS, Watcher, service
 from tests.waiting import until_in_step
-from vision.store import Store
 
 pytestmark = pytest.mark.e2e
 

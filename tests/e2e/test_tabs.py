@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from studio.client import Studio
-from studio.label_config import build
+from dinolabel.studio.client import Studio
+from dinolabel.studio.label_config import build
 from tests import studio_calls
 
 pytestmark = pytest.mark.e2e

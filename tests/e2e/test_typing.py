@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from backend.server import Server, create_app
 from dinolabel import connect
+from dinolabel.backend.server import Server, create_app
 from dinolabel.demo import screens
-from studio.adopting import with_typing
-from studio.client import Studio
-from studio.label_config import build
+from dinolabel.studio.adopting import with_typing
+from dinolabel.studio.client import Studio
+from dinolabel.studio.label_config import build
 from tests.doubles.coloured_things import GREEN, RED, picture
 from tests.e2e import loop
 from tests.e2e.started import until

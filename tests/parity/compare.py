@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from transformers import GroundingDinoForObjectDetection
 
-from vision.originals import tensors as original
+from dinolabel.vision.originals import tensors as original
 
 CLOSE = 1e-4
 

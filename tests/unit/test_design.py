@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from dinolabel import reference_errors
-from studio.media import Media
+from dinolabel.studio.media import Media
+from dinolabel.vision.protocols import Detector, Embedder, Head
+from dinolabel.vision.store import Store
 from tests import docs
-from vision.protocols import Detector, Embedder, Head
-from vision.store import Store
 
 DESIGN = (docs.ROOT / "docs" / "design.md").read_text(encoding="utf-8")
 SEAMS = {kind.__name__: kind for kind in (Detector, Embedder, Head, Store, Media)}

@@ -10,23 +10,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.job_table import JobTable
-from backend.projects import Projects
 from dinolabel import __main__ as main
 from dinolabel import datafolder
+from dinolabel.backend.job_table import JobTable
+from dinolabel.backend.projects import Projects
+from dinolabel.exporters.crops import FORMAT as CROPS
 from dinolabel.forgetting.forgotten import Forgotten
-from exporters.crops import FORMAT as CROPS
+from dinolabel.training import manifest
+from dinolabel.vision import package
+from dinolabel.vision.bundle import FORMAT as BUNDLE
+from dinolabel.vision.cache import Cache
+from dinolabel.vision.entries import FORMAT as ENTRIES
+from dinolabel.vision.errors import BundleMismatch, DinolabelError, ModelError, SettingsError
+from dinolabel.vision.pipeline import Pipeline
+from dinolabel.vision.store import Store
+from dinolabel.vision.types import Thresholds
 from tests.doubles.scripted_models import ColourEmbedder, ScriptedDetector
 from tests.fixtures.make_data_folder import PROJECT, detector
-from training import manifest
-from vision import package
-from vision.bundle import FORMAT as BUNDLE
-from vision.cache import Cache
-from vision.entries import FORMAT as ENTRIES
-from vision.errors import BundleMismatch, DinolabelError, ModelError, SettingsError
-from vision.pipeline import Pipeline
-from vision.store import Store
-from vision.types import Thresholds
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 RECORDED = sorted(FIXTURES.glob("data-*"))

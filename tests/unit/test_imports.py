@@ -22,31 +22,30 @@ ROOMS = {
     "dinolabel": {"vision", "studio", "exporters", "training", "backend", "app"},
 }
 MODELS = [
-    "vision/detectors/*",
-    "vision/embedders/*",
-    "vision/heads/*",
-    "vision/originals/*",
-    "vision/loading.py",
-    "training/nano/*",
-    "training/finetune/*",
+    "dinolabel/vision/detectors/*",
+    "dinolabel/vision/embedders/*",
+    "dinolabel/vision/heads/*",
+    "dinolabel/vision/originals/*",
+    "dinolabel/vision/loading.py",
+    "dinolabel/training/finetune/*",
 ]
 HEAVY = {
     # library: files that may import it
-    "torch": [*MODELS, "vision/device.py"],
+    "torch": [*MODELS, "dinolabel/vision/device.py"],
     "transformers": MODELS,
-    "av": ["vision/media.py", "vision/frames.py", "vision/films/*"],
-    "cv2": ["vision/media.py", "vision/draw.py", "vision/films/*", "dinolabel/demo/*", "training/nano/*"],
-    "supervision": ["vision/draw.py"],
-    "sklearn": ["vision/heads/*", "training/*"],
-    "matplotlib": ["training/*"],
-    "label_studio_sdk": ["studio/validate.py"],
-    "requests": ["studio/*"],
-    "label_studio_ml": ["backend/model.py"],
-    "flask": ["backend/*"],
-    "waitress": ["backend/*"],
-    "gradio": ["app/*"],
-    "pyarrow": ["exporters/parquet.py", "exporters/incoming/parquet.py", "dinolabel/boxtable.py"],
-    "datasets": ["exporters/hf.py", "exporters/incoming/hf.py"],
+    "av": ["dinolabel/vision/media.py", "dinolabel/vision/frames.py", "dinolabel/vision/films/*"],
+    "cv2": ["dinolabel/vision/media.py", "dinolabel/vision/draw.py", "dinolabel/vision/films/*", "dinolabel/demo/*"],
+    "supervision": ["dinolabel/vision/draw.py"],
+    "sklearn": ["dinolabel/vision/heads/*", "dinolabel/training/*"],
+    "matplotlib": ["dinolabel/training/*"],
+    "label_studio_sdk": ["dinolabel/studio/validate.py"],
+    "requests": ["dinolabel/studio/*"],
+    "label_studio_ml": ["dinolabel/backend/model.py"],
+    "flask": ["dinolabel/backend/*"],
+    "waitress": ["dinolabel/backend/*"],
+    "gradio": ["dinolabel/app/*"],
+    "pyarrow": ["dinolabel/exporters/parquet.py", "dinolabel/exporters/incoming/parquet.py", "dinolabel/boxtable.py"],
+    "datasets": ["dinolabel/exporters/hf.py", "dinolabel/exporters/incoming/hf.py"],
     "pandas": [],
     "pycocotools": [],
     "ijson": ["dinolabel/sources.py"],
@@ -59,23 +58,54 @@ HEAVY = {
     "pickle": [],
     "joblib": [],
 }
-FILES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+LINKED = ("backend", "exporters", "training")  # folders at the top of the repository, imported through links in dinolabel/
+SCRIPTS = ("recipes", "benchmarks")  # run from a checkout, no part of the package
+
+
+def name_of(path: Path) -> str:
+    """A file's path as the package has it: dinolabel/backend/server.py also where it lies in backend/."""
+    name = path.relative_to(ROOT).as_posix()
+    return f"dinolabel/{name}" if name.split("/")[0] in LINKED else name
+
+
+def room_of(name: str) -> str:
+    """vision for dinolabel/vision/media.py, dinolabel for what lies in the package itself or in a part of the command line."""
+    parts = name.split("/")
+    return parts[1] if parts[1] in ROOMS else "dinolabel"
+
+
+def modules(root: Path) -> list[Path]:
+    return sorted(path for path in root.rglob("*.py") if "__pycache__" not in path.parts)
+
+
+FILES = sorted(
+    {
+        *(path for path in modules(ROOT / "dinolabel") if path.relative_to(ROOT).parts[1] not in LINKED),
+        *(path for room in LINKED for path in modules(ROOT / room)),
+    }
+)
 
 
 def imported(path: Path) -> Iterator[tuple[str, int]]:
-    """Top-level names of everything a file imports, wherever in the file, with the line."""
+    """Top-level names of everything a file imports, wherever in the file, with the line; of our own package the room."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from ((each.name.split(".")[0], node.lineno) for each in node.names)
+            names = [each.name for each in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}:{node.lineno}: relative import"
-            yield (node.module or "").split(".")[0], node.lineno
+            names = [f"{node.module}.{each.name}" for each in node.names]
+        else:
+            continue
+        for name in names:
+            first, _, rest = name.partition(".")
+            room = rest.partition(".")[0]
+            yield room if first == "dinolabel" and room in ROOMS else first, node.lineno
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda each: str(each.relative_to(ROOT)))
 def test_a_file_imports_only_what_its_room_may(path: Path) -> None:
-    name = path.relative_to(ROOT).as_posix()
-    room = name.split("/")[0]
+    name = name_of(path)
+    room = room_of(name)
     for library, line in imported(path):
         if library in ROOMS and library != room:
             assert library in ROOMS[room], f"{name}:{line}: {room}/ must not import {library}/ (docs/design.md §1)"
@@ -85,13 +115,26 @@ def test_a_file_imports_only_what_its_room_may(path: Path) -> None:
 
 def test_the_reader_of_imports_reads(tmp_path: Path) -> None:
     source = tmp_path / "each.py"
-    source.write_text("import a.b\nfrom c.d import e\ndef f():\n    import g\nif 0:\n    from h import i\n")
-    assert [name for name, _ in imported(source)] == ["a", "c", "g", "h"]
+    source.write_text("import a.b\nfrom c.d import e\ndef f():\n    import g\nif 0:\n    from dinolabel import vision, build\n")
+    assert [name for name, _ in imported(source)] == ["a", "c", "g", "vision", "dinolabel"]
+
+
+@pytest.mark.parametrize("name", [*LINKED, "vision", "studio", "app"])
+def test_a_module_has_one_import_name(name: str) -> None:
+    """With links and the checkout on the path `backend` would be a second copy of `dinolabel.backend`, with classes of its own."""
+    asked = f"import dinolabel.{name}, {name}"
+    ended = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, cwd=ROOT)
+    assert ended.returncode == 1 and "Error" in ended.stderr.splitlines()[-1], ended.stderr
+
+
+def test_scripts_are_no_part_of_the_package() -> None:
+    for path in FILES:
+        assert not {name for name, _ in imported(path)} & {*SCRIPTS, "tests"}, path
 
 
 ENVIRONMENT = {
     # reads it: to hand it on to a child process; everything else is dinolabel/settings.py's
-    "studio/server.py",
+    "dinolabel/studio/server.py",
     "dinolabel/build.py",
     "dinolabel/demo/stage.py",
 }
@@ -99,7 +142,7 @@ ENVIRONMENT = {
 
 @pytest.mark.parametrize("path", FILES, ids=lambda each: str(each.relative_to(ROOT)))
 def test_nobody_else_reads_the_environment(path: Path) -> None:
-    name = path.relative_to(ROOT).as_posix()
+    name = name_of(path)
     reads = [
         node.lineno
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
@@ -110,11 +153,11 @@ def test_nobody_else_reads_the_environment(path: Path) -> None:
 
 LIGHT = [
     ("dinolabel", {"torch", "transformers", "gradio", "numpy", "cv2", "label_studio_sdk", "sklearn", "flask"}),
-    ("vision.types", {"torch", "transformers", "gradio", "cv2", "label_studio_sdk", "sklearn"}),
-    ("vision.pipeline", {"torch", "transformers", "gradio", "cv2", "label_studio_sdk", "sklearn", "av", "pillow_heif"}),
-    ("exporters.coco", {"torch", "cv2", "pyarrow", "datasets", "pandas", "supervision", "label_studio_sdk"}),
-    ("exporters.xmp", {"torch", "cv2", "pyarrow", "datasets", "pandas", "supervision", "label_studio_sdk"}),
-    ("vision.store", {"torch", "transformers", "gradio", "cv2", "label_studio_sdk", "sklearn"}),
+    ("dinolabel.vision.types", {"torch", "transformers", "gradio", "cv2", "label_studio_sdk", "sklearn"}),
+    ("dinolabel.vision.pipeline", {"torch", "transformers", "gradio", "cv2", "label_studio_sdk", "sklearn", "av", "pillow_heif"}),
+    ("dinolabel.exporters.coco", {"torch", "cv2", "pyarrow", "datasets", "pandas", "supervision", "label_studio_sdk"}),
+    ("dinolabel.exporters.xmp", {"torch", "cv2", "pyarrow", "datasets", "pandas", "supervision", "label_studio_sdk"}),
+    ("dinolabel.vision.store", {"torch", "transformers", "gradio", "cv2", "label_studio_sdk", "sklearn"}),
 ]
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vision.cropping import cut
-from vision.media import open_image
-from vision.pipeline import Pipeline
-from vision.plugs import load_detector, load_embedder
-from vision.types import Box, CropPolicy, Thresholds
+from dinolabel.vision.cropping import cut
+from dinolabel.vision.media import open_image
+from dinolabel.vision.pipeline import Pipeline
+from dinolabel.vision.plugs import load_detector, load_embedder
+from dinolabel.vision.types import Box, CropPolicy, Thresholds
 
 pytestmark = pytest.mark.weights
 

@@ -24,10 +24,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import AutoModel
 
-from vision.embedders.dinov2 import Dinov2
-from vision.loading import load, quiet
-from vision.types import Crop
-from vision.weights import CALLED
+from dinolabel.vision.embedders.dinov2 import Dinov2
+from dinolabel.vision.loading import load, quiet
+from dinolabel.vision.types import Crop
+from dinolabel.vision.weights import CALLED
 
 EPOCHS, PATIENCE = 20, 4  # at most; and so many without a better one end it
 BATCH = 16
@@ -64,7 +64,7 @@ def tune(
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Course:
     """Tune the last `blocks` of base's network on crops (N) with truth (N,) columns, but for those left out (N,); write it to the folder
-    `out`, which `vision.embedders.dinov2` reads. blocks: as many as there are means all. Same seed and machine: the same weights.
+    `out`, which `dinolabel.vision.embedders.dinov2` reads. blocks: as many as there are means all. Same seed and machine: the same weights.
     """
     with _seeded(seed):
         network = _Network(base, blocks)

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from app.film import Ask, FilmTab, News
-from app.image import ImageTab
-from app.shelf import Shelf
-from app.sight import Sight
+from dinolabel.app.film import Ask, FilmTab, News
+from dinolabel.app.image import ImageTab
+from dinolabel.app.shelf import Shelf
+from dinolabel.app.sight import Sight
+from dinolabel.vision.errors import MediaUnavailable, MediaUnreadable, RequestError
+from dinolabel.vision.pipeline import Pipeline
+from dinolabel.vision.store import Store
 from tests.doubles.drawn_films import Disc, DiscDetector, film
 from tests.doubles.scripted_models import RED, ColourEmbedder
-from vision.errors import MediaUnavailable, MediaUnreadable, RequestError
-from vision.pipeline import Pipeline
-from vision.store import Store
 
 ASK = Ask("cat", 0.3, 0.1)
 
@@ -34,8 +34,8 @@ def shelf(tmp_path: Path) -> Iterator[Shelf]:
 
 @pytest.fixture
 def tab(detector: DiscDetector, shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FilmTab:
-    monkeypatch.setattr("app.film.WAIT_SECONDS", 0.01)
-    monkeypatch.setattr("app.film.TELL_SECONDS", 0.0)
+    monkeypatch.setattr("dinolabel.app.film.WAIT_SECONDS", 0.01)
+    monkeypatch.setattr("dinolabel.app.film.TELL_SECONDS", 0.0)
     sight = Sight.of(Pipeline(detector, ColourEmbedder()))
     return FilmTab(sight, ImageTab(sight, Store(tmp_path / "bundles")), shelf)
 

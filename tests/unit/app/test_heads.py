@@ -9,10 +9,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from app.heads import NONE_YET, HeadsTab
+from dinolabel.app.heads import NONE_YET, HeadsTab
+from dinolabel.vision.errors import RequestError
+from dinolabel.vision.store import Store
 from tests.doubles.scripted_models import BLUE, GREEN, RED, colour_bundle
-from vision.errors import RequestError
-from vision.store import Store
 
 
 @pytest.fixture

@@ -9,18 +9,25 @@ import PIL.Image
 import PIL.ImageDraw
 import pytest
 
-from app import shown
-from app.image import BOXES_ONLY, NO_PROMPT, OWN, READY, WELCOME, Ask, ImageTab
-from app.shown import SHOWN_SIDE
-from app.sight import Sight
+from dinolabel.app import shown
+from dinolabel.app.image import BOXES_ONLY, NO_PROMPT, OWN, READY, WELCOME, Ask, ImageTab
+from dinolabel.app.shown import SHOWN_SIDE
+from dinolabel.app.sight import Sight
+from dinolabel.vision.cache import Cache
+from dinolabel.vision.candidates import Candidate
+from dinolabel.vision.errors import (
+    BundleMismatch,
+    MediaUnavailable,
+    MediaUnreadable,
+    PromptMissing,
+    RequestError,
+    WeightsMissing,
+)
+from dinolabel.vision.package import Package
+from dinolabel.vision.pipeline import Pipeline
+from dinolabel.vision.store import Store
+from dinolabel.vision.types import Box, Thresholds
 from tests.doubles.scripted_models import BLUE, GREEN, RED, ColourEmbedder, ScriptedDetector, colour_bundle
-from vision.cache import Cache
-from vision.candidates import Candidate
-from vision.errors import BundleMismatch, MediaUnavailable, MediaUnreadable, PromptMissing, RequestError, WeightsMissing
-from vision.package import Package
-from vision.pipeline import Pipeline
-from vision.store import Store
-from vision.types import Box, Thresholds
 
 SPOTS = [(20, 20, 60, 60, RED, "cat", 0.9), (100, 20, 140, 60, GREEN, "cat", 0.5), (20, 80, 50, 110, BLUE, "dog", 0.2)]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import gradio as gr
 import pytest
 
-from app import messages
-from vision import errors
+from dinolabel.app import messages
+from dinolabel.vision import errors
 
 KINDS = [each for each in errors.DinolabelError.__subclasses__() if each.__module__ == errors.__name__]  # commands' own never come here
 

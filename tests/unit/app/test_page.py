@@ -14,17 +14,17 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-import app
-from app.page import Served, _header, page, serve
-from app.sight import Sight
+from dinolabel import app
+from dinolabel.app.page import Served, _header, page, serve
+from dinolabel.app.sight import Sight
+from dinolabel.vision.cache import Cache
+from dinolabel.vision.candidates import Candidate
+from dinolabel.vision.errors import SettingsError
+from dinolabel.vision.pipeline import Pipeline
+from dinolabel.vision.store import Store
+from dinolabel.vision.types import Box
 from tests.doubles.drawn_films import Disc, film
 from tests.doubles.scripted_models import BLUE, RED, ColourEmbedder, ScriptedDetector, colour_bundle
-from vision.cache import Cache
-from vision.candidates import Candidate
-from vision.errors import SettingsError
-from vision.pipeline import Pipeline
-from vision.store import Store
-from vision.types import Box
 
 
 @pytest.fixture(scope="module")

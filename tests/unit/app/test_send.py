@@ -8,14 +8,14 @@ from pathlib import Path
 import PIL.Image
 import pytest
 
-from app.send import Sender
-from studio.client import Project
+from dinolabel.app.send import Sender
+from dinolabel.studio.client import Project
+from dinolabel.vision.errors import RequestError
+from dinolabel.vision.media import open_image
+from dinolabel.vision.pipeline import Pipeline
+from dinolabel.vision.types import Box, Detection, Named, Thresholds
 from tests.doubles.scripted_models import RED, ScriptedDetector, colour_bundle
 from tests.doubles.scripted_studio import ScriptedStudio
-from vision.errors import RequestError
-from vision.media import open_image
-from vision.pipeline import Pipeline
-from vision.types import Box, Detection, Named, Thresholds
 
 THING = Detection(Box(10, 10, 30, 50), "coloured thing", 0.8)
 

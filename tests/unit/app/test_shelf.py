@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.shelf import KEPT_SECONDS, Shelf
+from dinolabel.app.shelf import KEPT_SECONDS, Shelf
 
 
 @pytest.mark.parametrize(("name", "wanted"), [("a b/c.png", "a-b-c.png"), ("../../x", "..-..-x"), ("", "file"), ("фото.png", "фото.png")])

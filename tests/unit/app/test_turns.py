@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from app.turns import Turns
+from dinolabel.app.turns import Turns
 
 
 def test_a_place_says_how_many_are_before_it() -> None:

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from backend.asking import Deadlines
-from backend.jobs import Jobs
-from backend.projects import Projects
-from backend.service import Service
+from dinolabel.backend.asking import Deadlines
+from dinolabel.backend.jobs import Jobs
+from dinolabel.backend.projects import Projects
+from dinolabel.backend.service import Service
+from dinolabel.vision.cache import Cache
+from dinolabel.vision.pipeline import Pipeline
+from dinolabel.vision.store import Store
 from tests.doubles.coloured_things import ColourSense, FolderMedia, ThingDetector, scene
 from tests.doubles.scripted_studio import CONFIG, ScriptedStudio
-from vision.cache import Cache
-from vision.pipeline import Pipeline
-from vision.store import Store
 
 NANO = ("nano", "nano")
 

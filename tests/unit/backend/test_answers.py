@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from backend import answers, page
-from backend.answers import Answers, NameCount, Summary
-from backend.board import Status
-from studio.label_config import LabelConfig
+from dinolabel.backend import answers, page
+from dinolabel.backend.answers import Answers, NameCount, Summary
+from dinolabel.backend.board import Status
+from dinolabel.studio.label_config import LabelConfig
 from tests.doubles.scripted_studio import CONFIG
 from tests.unit.backend.conftest import World
 from tests.unit.backend.test_switch_steps import until_in_step

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from backend.asking import Deadlines
-from backend.wire import PredictAsked, SetupAsked, TaskAsked
+from dinolabel.backend.asking import Deadlines
+from dinolabel.backend.wire import PredictAsked, SetupAsked, TaskAsked
 from tests.doubles.coloured_things import GREEN, RED, bundle
 from tests.doubles.scripted_studio import CONFIG
 from tests.waiting import eventually

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backend.attempts import ENOUGH, FIRST_PAUSE, LONGEST_PAUSE, Attempts
+from dinolabel.backend.attempts import ENOUGH, FIRST_PAUSE, LONGEST_PAUSE, Attempts
 
 
 def test_a_task_never_tried_is_due() -> None:

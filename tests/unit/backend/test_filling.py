@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backend import filling
+from dinolabel.backend import filling
 from tests.doubles.coloured_things import GREEN, RED, bundle
 from tests.doubles.scripted_studio import CONFIG
 
@@ -114,7 +114,7 @@ def test_while_nobody_else_changes_anything_one_listing_is_enough(world) -> None
 
 def test_an_old_listing_is_made_anew_whatever_the_counts_say(world, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between them a task went and another came, which no count tells."""
-    monkeypatch.setattr("backend.tally.FRESH_SECONDS", 0.0)
+    monkeypatch.setattr("dinolabel.backend.tally.FRESH_SECONDS", 0.0)
     project = world.project(9)
     assert world.service().reconcile(project).complete
     assert (world.studio.calls.count("tasks"), world.studio.calls.count("tasks of a chunk")) == (2, 1)

@@ -8,20 +8,17 @@ from collections.abc import Iterator
 
 import pytest
 
-import backend
-import studio
-import training
-import vision
-from backend.errors import STATUS, WeightsDiffer, body_of, presentable, status_of
-from vision import errors
-from vision.errors import DinolabelError
+from dinolabel import backend, studio, training, vision
+from dinolabel.backend.errors import STATUS, WeightsDiffer, body_of, presentable, status_of
+from dinolabel.vision import errors
+from dinolabel.vision.errors import DinolabelError
 
 
 def every_error() -> Iterator[type[DinolabelError]]:
     """The whole tree, from every file of the rooms that the backend may meet errors of."""
     for room in (vision, studio, training, backend):
         for each in pkgutil.walk_packages(room.__path__, f"{room.__name__}."):
-            if each.name.endswith("errors") or (room is backend and each.name != "backend.model"):
+            if each.name.endswith("errors") or (room is backend and each.name != "dinolabel.backend.model"):
                 importlib.import_module(each.name)
     waiting = [DinolabelError]
     while waiting:

@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from backend.child import born
-from backend.errors import JobUnknown
-from backend.job_table import Job, JobTable
-from backend.jobs import Jobs
+from dinolabel.backend.child import born
+from dinolabel.backend.errors import JobUnknown
+from dinolabel.backend.job_table import Job, JobTable
+from dinolabel.backend.jobs import Jobs
+from dinolabel.vision.errors import SettingsError
 from tests.waiting import eventually
-from vision.errors import SettingsError
 
 RECORDED = Path(__file__).resolve().parents[2] / "fixtures" / "jobs-0.1.0"
 TOKEN = "0123456789abcdef-token-of-label-studio"
@@ -157,9 +157,9 @@ def test_one_training_per_project_at_a_time(desk: Callable[..., Jobs]) -> None:
 
 
 def test_a_program_that_ignores_sigterm_is_ended_all_the_same(desk: Callable[..., Jobs], monkeypatch: pytest.MonkeyPatch) -> None:
-    import backend.child
+    import dinolabel.backend.child
 
-    monkeypatch.setattr(backend.child.end_group, "__defaults__", (0.3,))
+    monkeypatch.setattr(dinolabel.backend.child.end_group, "__defaults__", (0.3,))
     jobs = desk("import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)")
     job = jobs.train(1, why="asked")
     eventually(lambda: jobs.get(job).progress == "deaf")
@@ -198,7 +198,7 @@ def test_what_was_taken_and_had_not_begun_runs_on_the_next(desk: Callable[..., J
 CRASHING = """
 import os, sys, time
 from pathlib import Path
-from backend.jobs import Jobs
+from dinolabel.backend.jobs import Jobs
 jobs = Jobs(Path(sys.argv[1]), program=[sys.executable, "-c", sys.argv[2]], environment=dict(os.environ), exports=Path(sys.argv[1]))
 jobs.start()
 job = jobs.train(1, why="asked", until="2026-11-22T12:00:00+00:00")
@@ -231,7 +231,7 @@ def test_after_kill_9_the_orphans_are_ended_and_the_job_is_lost(desk: Callable[.
 KILLED_AT = """
 import os, sys, time
 from pathlib import Path
-from backend import jobs as module
+from dinolabel.backend import jobs as module
 folder, moment = Path(sys.argv[1]), sys.argv[2]
 def await_the_kill(*given, **values):
     print("here", flush=True)
@@ -260,7 +260,7 @@ def test_a_kill_9_at_any_moment_forgets_nothing(desk: Callable[..., Jobs], tmp_p
 OTHER = """
 import os, sys
 from pathlib import Path
-from backend.job_table import JobTable
+from dinolabel.backend.job_table import JobTable
 table = JobTable(Path(sys.argv[1]))
 print("ready", flush=True)
 sys.stdin.readline()
@@ -297,7 +297,7 @@ def test_what_waits_runs_in_the_order_of_asking(desk: Callable[..., Jobs]) -> No
 
 
 def test_asking_wakes_the_worker(desk: Callable[..., Jobs], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("backend.jobs.POLL_SECONDS", 3600.0)
+    monkeypatch.setattr("dinolabel.backend.jobs.POLL_SECONDS", 3600.0)
     jobs = desk()
     for project in (1, 2):
         assert ended(jobs, jobs.train(project, why="asked")).state == "done"
@@ -336,7 +336,7 @@ def test_a_stop_between_turn_and_start_puts_it_back(desk: Callable[..., Jobs], m
 
 def test_a_table_that_fails_for_a_while_costs_no_job(desk: Callable[..., Jobs], monkeypatch: pytest.MonkeyPatch) -> None:
     """A full disk: the child is watched on, cancelling reaches it afterwards, and what ends meanwhile is noted when there is room."""
-    monkeypatch.setattr("backend.jobs.POLL_SECONDS", 0.1)
+    monkeypatch.setattr("dinolabel.backend.jobs.POLL_SECONDS", 0.1)
     jobs = desk("import sys, time; time.sleep(60 if '1' in sys.argv else 0)", threads=1)
     first = jobs.train(1, why="asked")
     eventually(lambda: jobs.get(first).pid)

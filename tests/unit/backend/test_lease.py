@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from backend import lease
-from backend.lease import LeaseHeld, Writing, owner_of
-from studio.errors import StudioRefused
+from dinolabel.backend import lease
+from dinolabel.backend.lease import LeaseHeld, Writing, owner_of
+from dinolabel.studio.errors import StudioRefused
 from tests.unit.backend.conftest import NANO, World
 
 

@@ -7,9 +7,9 @@ import re
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from backend.board import Status
-from backend.job_table import DONE
-from backend.meters import Meters
+from dinolabel.backend.board import Status
+from dinolabel.backend.job_table import DONE
+from dinolabel.backend.meters import Meters
 from tests import docs
 
 TABLE = re.compile(r"^\| `(dinolabel_\w+)` \| (\w+) \|([^|]*)\|", re.MULTILINE)

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from backend.board import Board, Status
-from backend.page import ago, span
+from dinolabel.backend.board import Board, Status
+from dinolabel.backend.page import ago, span
 
 
 @pytest.mark.parametrize(

@@ -7,16 +7,23 @@ from pathlib import Path
 
 import pytest
 
-from backend.predict import Errand, Failure, Prediction, Predictor
-from backend.recipe import Recipe, Recipes
-from backend.wire import TaskAsked
+from dinolabel.backend.predict import Errand, Failure, Prediction, Predictor
+from dinolabel.backend.recipe import Recipe, Recipes
+from dinolabel.backend.wire import TaskAsked
+from dinolabel.vision.cache import Cache
+from dinolabel.vision.errors import (
+    BundleMismatch,
+    LabelConfigError,
+    MediaRefused,
+    MediaUnavailable,
+    MediaUnreadable,
+    ModelError,
+)
+from dinolabel.vision.pipeline import Pipeline
+from dinolabel.vision.store import Store
+from dinolabel.vision.types import Image
 from tests.doubles.coloured_things import BLUE, GREEN, RED, ColourSense, FolderMedia, ThingDetector, bundle, picture, scene
 from tests.doubles.scripted_studio import CONFIG
-from vision.cache import Cache
-from vision.errors import BundleMismatch, LabelConfigError, MediaRefused, MediaUnavailable, MediaUnreadable, ModelError
-from vision.pipeline import Pipeline
-from vision.store import Store
-from vision.types import Image
 
 
 class Kitchen:
@@ -101,7 +108,7 @@ def test_a_bug_met_by_one_picture_does_not_cost_the_others(kitchen: Kitchen) -> 
             raise ZeroDivisionError
         return plain(images, *args, **kwargs)
 
-    from vision.media import open_image
+    from dinolabel.vision.media import open_image
 
     bad = open_image(kitchen.photos / "scene002.png").sha256
     kitchen.detector.candidates = candidates  # type: ignore[assignment, method-assign]

@@ -6,12 +6,12 @@ import time
 
 import pytest
 
-from backend.wire import SetupAsked
-from studio.errors import StudioUnreachable
+from dinolabel.backend.wire import SetupAsked
+from dinolabel.studio.errors import StudioUnreachable
+from dinolabel.vision.errors import LabelConfigError
 from tests.doubles.coloured_things import GREEN, RED, bundle
 from tests.doubles.scripted_studio import CONFIG
 from tests.waiting import until_in_step
-from vision.errors import LabelConfigError
 
 
 def test_running_it_again_does_nothing(world) -> None:

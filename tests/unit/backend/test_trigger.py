@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from backend.trigger import Look, Trigger
-from studio.label_config import LabelConfig
+from dinolabel.backend.trigger import Look, Trigger
+from dinolabel.studio.label_config import LabelConfig
 from tests.doubles.coloured_things import GREEN, RED, bundle
 from tests.doubles.scripted_studio import CONFIG
 

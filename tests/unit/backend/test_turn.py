@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from backend.turn import Turn
+from dinolabel.backend.turn import Turn
 
 
 def test_one_at_a_time() -> None:

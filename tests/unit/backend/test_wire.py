@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from backend import wire
-from vision.errors import RequestError
+from dinolabel.backend import wire
+from dinolabel.vision.errors import RequestError
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
 

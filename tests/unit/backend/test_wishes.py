@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from backend import wishes
+from dinolabel.backend import wishes
 from tests.doubles.coloured_things import GREEN, RED, bundle
 from tests.unit.backend.test_switch_steps import until_in_step
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks.correcting import Project, correct, left_wrong
+from benchmarks.effort import Round
+from benchmarks.typist import Counted, _bare_spot, bare_corner, corners_to_drag
 from dinolabel.demo.world import Thing
-from studio.label_config import LabelConfig, build, hotkeys
-from tests.bench.correcting import Project, correct, left_wrong
-from tests.bench.effort import Round
-from tests.bench.typist import Counted, _bare_spot, bare_corner, corners_to_drag
+from dinolabel.studio.label_config import LabelConfig, build, hotkeys
+from dinolabel.vision.types import Box
 from tests.doubles.paper_editor import PaperEditor, region
-from vision.types import Box
 
 XML = build({"cat face": "cat face"}, ["felix", "tom"])
 CONFIG = LabelConfig.parse(XML)

@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from tests.bench.film_memory import LOOP, RATE, looped, own_peak_mb, peak_elsewhere_mb
+from benchmarks.film_memory import LOOP, RATE, looped, own_peak_mb, peak_elsewhere_mb
 from tests.doubles.drawn_films import Disc, film
 from tests.doubles.scripted_models import RED
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.study.parts import Parts
+from benchmarks.study.parts import Parts
 
 
 def test_a_part_is_done_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

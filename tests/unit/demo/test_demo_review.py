@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dinolabel.demo.review import Effort, review
 from dinolabel.demo.world import Scene, Thing
-from studio.label_config import LabelConfig, build
-from studio.results import regions, to_result
-from vision.types import Box, Detection
+from dinolabel.studio.label_config import LabelConfig, build
+from dinolabel.studio.results import regions, to_result
+from dinolabel.vision.types import Box, Detection
 
 CONFIG = LabelConfig.parse(build({"cat face": "cat face"}, ["tom", "felix"]))
 TOM = Thing("cat face", Box(10, 10, 50, 50), "tom")

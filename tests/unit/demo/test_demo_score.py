@@ -6,7 +6,7 @@ import pytest
 
 from dinolabel.demo.score import Labelled, match, score
 from dinolabel.demo.world import Thing
-from vision.types import Box
+from dinolabel.vision.types import Box
 
 TOM = Thing("cat face", Box(0, 0, 10, 10), "tom")
 FELIX = Thing("cat face", Box(20, 0, 30, 10), "felix")

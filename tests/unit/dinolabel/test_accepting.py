@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from dinolabel import accepting
-from studio.label_config import LabelConfig
-from studio.results import to_prediction, to_result
-from studio.tasks import judge
+from dinolabel.studio.label_config import LabelConfig
+from dinolabel.studio.results import to_prediction, to_result
+from dinolabel.studio.tasks import judge
+from dinolabel.vision.types import Box, Detection
 from tests.doubles.scripted_studio import CONFIG
-from vision.types import Box, Detection
 
 VERSION = "v.1"
 

@@ -9,7 +9,7 @@ import pytest
 from dinolabel.__main__ import run
 from dinolabel.commands.app import _from, login_of
 from dinolabel.settings import Settings
-from vision.errors import SettingsError
+from dinolabel.vision.errors import SettingsError
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from dinolabel import build, choice, running
 from dinolabel.settings import Settings
-from vision.errors import RequestError, SettingsError
+from dinolabel.vision.errors import RequestError, SettingsError
 
 
 @pytest.fixture(autouse=True)

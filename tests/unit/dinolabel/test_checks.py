@@ -9,7 +9,7 @@ from dinolabel import __main__ as main
 from dinolabel import checks, datafolder, studio_checks
 from dinolabel.checks import Finding
 from dinolabel.settings import Settings
-from vision.errors import WeightsMissing
+from dinolabel.vision.errors import WeightsMissing
 
 
 def texts(findings: Iterator[Finding], level: str) -> list[str]:

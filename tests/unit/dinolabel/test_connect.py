@@ -3,7 +3,7 @@
 import pytest
 
 from dinolabel.connect import callable_address
-from vision.errors import RequestError
+from dinolabel.vision.errors import RequestError
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,11 @@ import pytest
 
 from dinolabel import build, console
 from dinolabel.__main__ import run
-from studio.label_config import build as label_config
+from dinolabel.studio.label_config import build as label_config
+from dinolabel.vision.errors import MediaError
 from tests.doubles.coloured_things import picture
 from tests.doubles.scripted_studio import ScriptedStudio
 from tests.unit.backend.conftest import World
-from vision.errors import MediaError
 
 ODD = ["[/x]", "[b]", "car [any]", "[bold]x[/bold]", "[", "]", "\\[b]", ":cat:", "[link=x]y", "100 %"]
 SOURCES = sorted((Path(__file__).parents[3] / "dinolabel").rglob("*.py"))

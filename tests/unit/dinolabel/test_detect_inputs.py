@@ -16,16 +16,16 @@ import pytest
 
 from dinolabel import build
 from dinolabel.__main__ import run
+from dinolabel.vision.bundle import Bundle
+from dinolabel.vision.heads import prototype
+from dinolabel.vision.media import open_image
+from dinolabel.vision.package import Package, save
+from dinolabel.vision.pipeline import Pipeline
+from dinolabel.vision.types import CropPolicy, Thresholds
 from tests.doubles.drawn_films import Disc, film
 from tests.doubles.scripted_models import RED, colour_bundle
 from tests.doubles.scripted_studio import ScriptedStudio
 from tests.tiny_models import tiny_detector, tiny_embedder
-from vision.bundle import Bundle
-from vision.heads import prototype
-from vision.media import open_image
-from vision.package import Package, save
-from vision.pipeline import Pipeline
-from vision.types import CropPolicy, Thresholds
 
 LOW = ["--box-threshold", "0.2", "--text-threshold", "0.05"]
 ASK = ["--prompt", "cat", *LOW]

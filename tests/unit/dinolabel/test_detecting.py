@@ -21,10 +21,10 @@ import pytest
 
 from dinolabel import detecting, findings, inputs
 from dinolabel.__main__ import run
+from dinolabel.exporters.journal import Journal
 from dinolabel.settings import Settings
-from exporters.journal import Journal
+from dinolabel.vision.types import Box, Detection, Image
 from tests.tiny_models import tiny_detector
-from vision.types import Box, Detection, Image
 
 ASK = ["--prompt", "cat", "--prompt", "pet=dog, puppy", "--box-threshold", "0.2", "--text-threshold", "0.05"]
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from backend import guard
+from dinolabel.backend import guard
 from dinolabel.local.door import Door
 from tests.doubles.door import Door as Backend
 from tests.unit.backend.conftest import World
@@ -68,7 +68,7 @@ def test_a_link_is_gone_after_ten_minutes() -> None:
 def test_the_key_of_our_page_is_kept_from_scripts_and_leads_into_it(tmp_path: Path) -> None:
     world = World(tmp_path)
     backend = Backend(world, world.service(), secret="s3cret")
-    with Door(f"{backend.server.url}/", {guard.COOKIE: guard.cookie("s3cret")}) as door:
+    with Door(f"{dinolabel.backend.server.url}/", {guard.COOKIE: guard.cookie("s3cret")}) as door:
         answer = get(door.link)
         (given,) = answer.headers.get_all("Set-Cookie")
         assert given.startswith(f"{guard.COOKIE}=") and given.endswith("; Path=/; SameSite=Lax; HttpOnly")

@@ -11,14 +11,14 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from backend.job_table import Job, JobTable
 from dinolabel import build
 from dinolabel.__main__ import run
+from dinolabel.backend.job_table import Job, JobTable
+from dinolabel.exporters.approved import approved
 from dinolabel.local.backend import Backend, free_port
 from dinolabel.settings import Settings
 from dinolabel.sources import with_predictions
-from exporters.approved import approved
-from studio.label_config import LabelConfig
+from dinolabel.studio.label_config import LabelConfig
 from tests.tiny_models import tiny_detector, tiny_embedder, tiny_onnx
 from tests.waiting import eventually
 

@@ -11,9 +11,9 @@ from dinolabel import build, console
 from dinolabel.__main__ import run
 from dinolabel.commands.preannotate import AGAIN
 from dinolabel.failures import Failure, lines
+from dinolabel.vision.errors import DinolabelError, MediaLate, MediaRefused, MediaUnavailable, MediaUnreadable
 from tests.doubles.coloured_things import FolderMedia
 from tests.unit.backend.conftest import World
-from vision.errors import DinolabelError, MediaLate, MediaRefused, MediaUnavailable, MediaUnreadable
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_preannotate_says_what_to_mend(
 def test_a_word_that_the_detector_does_not_know_is_told_before_the_work(
     place: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from studio.label_config import build as label_config
+    from dinolabel.studio.label_config import build as label_config
 
     place.project(1, label_config=label_config({"thing": "thing", "人脸": "face"}, []))
     run(["preannotate", "--yes", "--patience", "0"])

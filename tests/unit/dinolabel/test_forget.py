@@ -14,17 +14,17 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from backend.job_table import DONE, Job
 from dinolabel import build, console
 from dinolabel.__main__ import run
-from studio.label_config import LabelConfig
-from studio.media_cache import MediaCache
-from studio.renaming import renamed
+from dinolabel.backend.job_table import DONE, Job
+from dinolabel.studio.label_config import LabelConfig
+from dinolabel.studio.media_cache import MediaCache
+from dinolabel.studio.renaming import renamed
+from dinolabel.training.train import train
+from dinolabel.vision.cache import Cache
+from dinolabel.vision.store import Store
 from tests.blobs import KnownOnly, World
 from tests.doubles.scripted_studio import CONFIG, ScriptedStudio
-from training.train import train
-from vision.cache import Cache
-from vision.store import Store
 
 WHO = "Jürgen"  # once called jason; not in ASCII, as names are
 XML = renamed(CONFIG, "jason", WHO)
@@ -125,7 +125,7 @@ def build_settings() -> Any:
 
 
 def build_registry(data: Path, project: int) -> None:
-    from backend.projects import Projects
+    from dinolabel.backend.projects import Projects
 
     Projects(data / "projects.json").add(project, weights=("nano", "nano"), title=f"Party of {WHO}")
 

@@ -9,15 +9,14 @@ from typing import Any
 
 import pytest
 
-import exporters
-from dinolabel import build, console
+from dinolabel import build, console, exporters
 from dinolabel.__main__ import run
+from dinolabel.exporters import filelist
+from dinolabel.exporters.wish import Wish
 from dinolabel.forgetting import crops
-from exporters import filelist
-from exporters.wish import Wish
+from dinolabel.vision.types import Image
 from tests.doubles.annotated import mixed
 from tests.doubles.scripted_studio import ScriptedStudio
-from vision.types import Image
 
 FORMATS = ["coco", "crops", "csv", "hf", "labelstudio", "parquet", "voc", "xmp", "yolo"]
 WHO, OTHER = "jason", "nina"  # of nina there is no box

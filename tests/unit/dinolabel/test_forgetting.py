@@ -12,9 +12,9 @@ import pytest
 from dinolabel.forgetting import heads
 from dinolabel.forgetting.forgotten import Forgotten
 from dinolabel.forgetting.mention import Mention
+from dinolabel.vision.cache import Cache
+from dinolabel.vision.neighbours import first_columns
 from tests.doubles.scripted_models import BLUE, GREEN, RED, colour_bundle, seen
-from vision.cache import Cache
-from vision.neighbours import first_columns
 
 WHO = "Jürgen"
 

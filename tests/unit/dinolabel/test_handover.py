@@ -10,21 +10,21 @@ from typing import Any
 import PIL.Image
 import pytest
 
+from dinolabel.exporters import crops
+from dinolabel.exporters.croplists import MANIFEST
+from dinolabel.exporters.crops import OUR_SPLIT
+from dinolabel.exporters.dropping import drop, rows_of
+from dinolabel.exporters.films import find
+from dinolabel.exporters.harvest import Work, harvest
+from dinolabel.exporters.keeping import Rules
 from dinolabel.handover import hand_over, lacking
-from exporters import crops
-from exporters.croplists import MANIFEST
-from exporters.crops import OUR_SPLIT
-from exporters.dropping import drop, rows_of
-from exporters.films import find
-from exporters.harvest import Work, harvest
-from exporters.keeping import Rules
-from studio.label_config import LabelConfig
+from dinolabel.studio.label_config import LabelConfig
+from dinolabel.training.manifest import read
+from dinolabel.vision.errors import MediaUnreadable
+from dinolabel.vision.media import from_pillow
+from dinolabel.vision.types import Box, CropPolicy, Detection, Image
 from tests.doubles.scripted_studio import CONFIG, ScriptedStudio
 from tests.films import film, numbered
-from training.manifest import read
-from vision.errors import MediaUnreadable
-from vision.media import from_pillow
-from vision.types import Box, CropPolicy, Detection, Image
 
 
 class UploadingStudio(ScriptedStudio):

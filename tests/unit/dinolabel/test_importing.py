@@ -11,7 +11,7 @@ import pytest
 
 from dinolabel import build
 from dinolabel.__main__ import run
-from studio.annotations import PARTLY
+from dinolabel.studio.annotations import PARTLY
 from tests.doubles.annotated import xml
 from tests.doubles.shelf import Shelf
 

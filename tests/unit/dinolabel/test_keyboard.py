@@ -12,10 +12,10 @@ import pytest
 from dinolabel import __main__ as main
 from dinolabel import build, console, keyboard
 from dinolabel.keyboard import NEXT, OURS, SUBMIT, USUAL
-from studio.client import Person
-from studio.errors import StudioDenied
+from dinolabel.studio.client import Person
+from dinolabel.studio.errors import StudioDenied
+from dinolabel.vision.errors import RequestError
 from tests.doubles.scripted_studio import CONFIG
-from vision.errors import RequestError
 
 JO, ME = Person(3, "jo@example.org"), Person(1, "me@example.org")
 LOCK = {"regions:region:lock": {"key": "alt+j", "active": True}}

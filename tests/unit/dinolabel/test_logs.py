@@ -51,7 +51,7 @@ def test_masking(event: dict[str, Any], expected: dict[str, Any]) -> None:
 
 def test_lines_are_json_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("info")
-    structlog.get_logger("backend.reconcile").info("filled", project=3, token="abc")
+    structlog.get_logger("dinolabel.backend.reconcile").info("filled", project=3, token="abc")
     structlog.get_logger("x").debug("not this")
     logging.getLogger("waitress").warning("queue depth is %d, Bearer abcdefghi", 4)
     captured = capsys.readouterr()
@@ -59,7 +59,7 @@ def test_lines_are_json_where_there_is_no_terminal(capsys: pytest.CaptureFixture
     first, second = (json.loads(line) for line in captured.err.splitlines())
     assert (first["event"], first["project"], first["token"], first["level"]) == ("filled", 3, logs.MASK, "info")
     assert second["event"] == f"queue depth is 4, Bearer {logs.MASK}"
-    assert first["logger"] == "backend.reconcile" and first["timestamp"].endswith("Z")
+    assert first["logger"] == "dinolabel.backend.reconcile" and first["timestamp"].endswith("Z")
 
 
 def test_a_traceback_in_a_log_line_is_masked_too(capsys: pytest.CaptureFixture[str]) -> None:

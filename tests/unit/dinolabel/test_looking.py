@@ -11,8 +11,8 @@ import pytest
 
 from dinolabel import inputs, looking
 from dinolabel.inputs import Input
-from vision.errors import MediaUnavailable, ModelError
-from vision.types import Box, Detection, Image, Named
+from dinolabel.vision.errors import MediaUnavailable, ModelError
+from dinolabel.vision.types import Box, Detection, Image, Named
 
 CAT = Detection(Box(4, 4, 20, 20), "cat", 0.9)
 

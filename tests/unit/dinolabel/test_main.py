@@ -13,7 +13,7 @@ import typer.main
 
 from dinolabel import __main__ as main
 from dinolabel import commands, overview
-from vision.errors import DinolabelError, SettingsError
+from dinolabel.vision.errors import DinolabelError, SettingsError
 
 HEAVY = {"torch", "transformers", "flask", "gradio", "sklearn", "matplotlib", "label_studio_sdk", "cv2", "supervision", "requests"}
 

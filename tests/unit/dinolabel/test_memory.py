@@ -8,7 +8,7 @@ import pytest
 
 from dinolabel.local.photos import Photos
 from dinolabel.local.project import MEMORY, Made, Memory
-from vision.errors import RequestError
+from dinolabel.vision.errors import RequestError
 
 
 def photos(path: str) -> Photos:

@@ -12,10 +12,10 @@ import pytest
 
 from dinolabel import __main__ as main
 from dinolabel import console, headdiff
-from vision.bundle import Bundle
-from vision.heads import prototype
-from vision.store import Store
-from vision.types import CropPolicy
+from dinolabel.vision.bundle import Bundle
+from dinolabel.vision.heads import prototype
+from dinolabel.vision.store import Store
+from dinolabel.vision.types import CropPolicy
 
 REFERENCES = np.eye(4, dtype=np.float32)[:2]
 Run = Callable[..., str]

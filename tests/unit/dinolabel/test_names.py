@@ -12,15 +12,15 @@ import pytest
 
 from dinolabel import build, console, handover
 from dinolabel.__main__ import run
+from dinolabel.exporters.films import find
 from dinolabel.forgetting.forgotten import Forgotten
-from exporters.films import find
-from studio.label_config import LabelConfig, with_name
-from studio.names import find_label, look_alikes, normal
-from studio.renaming import also, renamed
-from studio.results import regions
+from dinolabel.studio.label_config import LabelConfig, with_name
+from dinolabel.studio.names import find_label, look_alikes, normal
+from dinolabel.studio.renaming import also, renamed
+from dinolabel.studio.results import regions
+from dinolabel.vision.errors import LabelConfigError
 from tests.doubles.annotated import region, xml
 from tests.doubles.scripted_studio import ScriptedStudio
-from vision.errors import LabelConfigError
 
 COMPOSED, APART = "Jos\u00e9", "Jose\u0301"
 GREEK, GREEK_APART = "Άννα", unicodedata.normalize("NFD", "Άννα")

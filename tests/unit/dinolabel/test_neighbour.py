@@ -13,8 +13,8 @@ import pytest
 from dinolabel import build, checks, console, leaving, neighbour, running
 from dinolabel.__main__ import run
 from dinolabel.settings import Settings
+from dinolabel.vision.errors import RequestError
 from tests.doubles.scripted_studio import ScriptedStudio
-from vision.errors import RequestError
 
 UP = "http://127.0.0.1:8081"
 DEFAULT = str(Settings.model_fields["detector_weights"].default)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from rich.live import Live
 
-from backend.server import create_app
 from dinolabel import console
+from dinolabel.backend.server import create_app
 from dinolabel.local.news import News, Reader, Training
 from dinolabel.local.watch import Progress, Watch
 from tests.unit.backend.conftest import World

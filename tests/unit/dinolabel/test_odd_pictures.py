@@ -10,18 +10,18 @@ from typing import Any
 import PIL.Image
 import pytest
 
-from backend.predict import Errand, Prediction, Predictor
-from backend.recipe import Recipes
-from backend.wire import TaskAsked
 from dinolabel import preview
 from dinolabel.__main__ import run
-from studio.media import Media
+from dinolabel.backend.predict import Errand, Prediction, Predictor
+from dinolabel.backend.recipe import Recipes
+from dinolabel.backend.wire import TaskAsked
+from dinolabel.studio.media import Media
+from dinolabel.vision.cache import Cache
+from dinolabel.vision.pipeline import Pipeline
+from dinolabel.vision.store import Store
 from tests.doubles.annotated import annotation, region, xml
 from tests.doubles.coloured_things import ColourSense, ThingDetector, scene
 from tests.doubles.scripted_studio import CONFIG, ScriptedStudio
-from vision.cache import Cache
-from vision.pipeline import Pipeline
-from vision.store import Store
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 
 from dinolabel.local import photos
 from dinolabel.local.project import drop_hidden, import_photos
+from dinolabel.vision.errors import DinolabelError
 from tests.doubles.scripted_studio import ScriptedStudio
-from vision.errors import DinolabelError
 
 
 def fill(folder: Path, *names: str) -> Path:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from dinolabel.plan import Plan, agreed
-from vision.errors import RequestError
+from dinolabel.vision.errors import RequestError
 
 
 def test_a_plan_is_aligned_says_a_verb_once_and_keeps_brackets(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from dinolabel import build
 from dinolabel.__main__ import run
-from studio.label_config import build as label_config
+from dinolabel.studio.label_config import build as label_config
 from tests.doubles.coloured_things import picture
 from tests.doubles.scripted_studio import ScriptedStudio
 

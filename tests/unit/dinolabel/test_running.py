@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dinolabel import running
-from vision.errors import RequestError
+from dinolabel.vision.errors import RequestError
 
 NOTE = running.Running("http://127.0.0.1:8081", "secret-token", 3, os.getpid())
 

@@ -6,7 +6,7 @@ import pytest
 
 from dinolabel import __main__ as main
 from dinolabel.settings import FormerSettings, Settings
-from vision.errors import SettingsError
+from dinolabel.vision.errors import SettingsError
 
 
 @pytest.fixture(autouse=True)

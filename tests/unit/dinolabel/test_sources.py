@@ -10,9 +10,9 @@ import pytest
 
 from dinolabel import build, sources
 from dinolabel.settings import Settings
+from dinolabel.vision.errors import MediaError, RequestError
 from tests.doubles.annotated import annotation, region
 from tests.doubles.scripted_studio import ScriptedStudio
-from vision.errors import MediaError, RequestError
 
 
 def test_a_project_is_fetched_in_chunks_and_gone_through_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

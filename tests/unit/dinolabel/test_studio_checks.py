@@ -11,13 +11,13 @@ from typing import Any, cast
 
 import pytest
 
-from backend.projects import Entry
 from dinolabel import checks, connect, project_checks, running, studio_checks, webhook_checks
+from dinolabel.backend.projects import Entry
 from dinolabel.checks import Finding
 from dinolabel.local import backend as backends
 from dinolabel.settings import Settings
-from studio.calls.backends import Backend, Webhook
-from studio.client import Project, Studio
+from dinolabel.studio.calls.backends import Backend, Webhook
+from dinolabel.studio.client import Project, Studio
 
 URL = "http://10.0.0.5:9090"
 SECRET = "a secret"

@@ -10,8 +10,8 @@ import pytest
 
 from dinolabel import build, console
 from dinolabel.__main__ import run
+from dinolabel.vision.cache import Cache
 from tests.blobs import KnownOnly, World
-from vision.cache import Cache
 
 NAMED = ["Felix", "Tom"]
 

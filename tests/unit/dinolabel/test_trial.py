@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from backend.projects import Projects
 from dinolabel import build, console, picture_checks, project_checks, trial
 from dinolabel.__main__ import run
+from dinolabel.backend.projects import Projects
 from dinolabel.checks import Finding
 from dinolabel.settings import Settings
-from studio.client import Studio as Client
-from studio.label_config import LabelConfig
-from studio.media import Media
-from studio.network import Network
+from dinolabel.studio.client import Studio as Client
+from dinolabel.studio.label_config import LabelConfig
+from dinolabel.studio.media import Media
+from dinolabel.studio.network import Network
 from tests.doubles.scripted_studio import CONFIG, ScriptedStudio
 from tests.unit.studio.conftest import Host
 from tests.unit.studio.test_media import PNG, TOKEN

@@ -6,15 +6,15 @@ import pytest
 
 from dinolabel import weights
 from dinolabel.settings import Settings
-from vision.errors import WeightsMissing
-from vision.hub import ways_out
-from vision.weights import WeightsLocation
+from dinolabel.vision.errors import WeightsMissing
+from dinolabel.vision.hub import ways_out
+from dinolabel.vision.weights import WeightsLocation
 
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr("vision.weights.NANO_FOLDER", tmp_path / "nano")
+    monkeypatch.setattr("dinolabel.vision.weights.NANO_FOLDER", tmp_path / "nano")
     return tmp_path
 
 

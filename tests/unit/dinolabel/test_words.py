@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from dinolabel import words
-from vision.errors import PromptMissing, RequestError
+from dinolabel.vision.errors import PromptMissing, RequestError
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def test_build_arguments_have_the_same_defaults_with_and_without_compose() -> No
 def test_the_embedded_weights_and_every_room_go_into_the_image_and_secrets_do_not() -> None:
     kept = set(re.findall(r"^!(\S+)$", (DOCKER / "Dockerfile.dockerignore").read_text(), re.M))
     rooms = {each.parent.name for each in DOCKER.parent.glob("*/__init__.py")} - {"tests"}
-    assert rooms | {"models", "docker", "requirements.txt", "pyproject.toml", "README.md", "LICENSE", "NOTICE"} == kept
+    assert rooms | {"docker", "requirements.txt", "pyproject.toml", "README.md", "LICENSE", "NOTICE"} == kept
     assert "docker/.env" in (DOCKER / "Dockerfile.dockerignore").read_text().splitlines()
 
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-import exporters
-from exporters import filelist
-from exporters.whole import ExportRefused, whole
-from exporters.wish import Wish
+from dinolabel import exporters
+from dinolabel.exporters import filelist
+from dinolabel.exporters.whole import ExportRefused, whole
+from dinolabel.exporters.wish import Wish
 from tests.doubles.annotated import Annotated, mixed
 
 FORMATS = ["coco", "crops", "csv", "hf", "labelstudio", "parquet", "voc", "xmp", "yolo"]
@@ -216,7 +216,7 @@ def tree(root: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("resumable", [True, False])
 @pytest.mark.parametrize("links", [True, False], ids=["hard links", "no hard links"])
 def test_a_kill_at_any_moment_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resumable: bool, links: bool) -> None:
-    from exporters.whole import Tray, resumed
+    from dinolabel.exporters.whole import Tray, resumed
 
     if not links:
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from exporters.approved import approved
-from studio.label_config import LabelConfig
+from dinolabel.exporters.approved import approved
+from dinolabel.studio.label_config import LabelConfig
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 CONFIG = LabelConfig.parse(

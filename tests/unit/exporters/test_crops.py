@@ -12,15 +12,15 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from exporters import crops, filelist
-from exporters.crops import export
-from exporters.report import Report
-from exporters.whole import ExportRefused
-from studio.label_config import LabelConfig
-from training import manifest
-from vision.cropping import cut
-from vision.media import open_image
-from vision.types import Box, CropPolicy, Image
+from dinolabel.exporters import crops, filelist
+from dinolabel.exporters.crops import export
+from dinolabel.exporters.report import Report
+from dinolabel.exporters.whole import ExportRefused
+from dinolabel.studio.label_config import LabelConfig
+from dinolabel.training import manifest
+from dinolabel.vision.cropping import cut
+from dinolabel.vision.media import open_image
+from dinolabel.vision.types import Box, CropPolicy, Image
 
 CONFIG = LabelConfig.parse(
     """<View><Image name="image" value="$image"/><RectangleLabels name="label" toName="image">
@@ -210,7 +210,7 @@ def test_progress_ends_at_the_end(pictures: Path, tmp_path: Path) -> None:
 
 
 def test_the_format_is_found_by_its_file_name() -> None:
-    import exporters
+    from dinolabel import exporters
 
     assert "crops" in exporters.names()
     assert exporters.load("crops") is crops

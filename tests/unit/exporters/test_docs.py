@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-import exporters
-from dinolabel import build
+from dinolabel import build, exporters
 from dinolabel.__main__ import run
-from exporters import incoming
+from dinolabel.exporters import incoming
 from tests.doubles.annotated import mixed
 from tests.doubles.shelf import Shelf
 

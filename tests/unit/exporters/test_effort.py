@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from dinolabel.__main__ import run
-from exporters.effort import Effort, answered
-from exporters.effort_page import page
-from studio.annotations import annotations_of
-from studio.label_config import LabelConfig
+from dinolabel.exporters.effort import Effort, answered
+from dinolabel.exporters.effort_page import page
+from dinolabel.studio.annotations import annotations_of
+from dinolabel.studio.label_config import LabelConfig
 from tests.doubles.annotated import Annotated, annotation, region, xml
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"

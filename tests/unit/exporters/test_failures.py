@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-import exporters
-from exporters.approved import approved
-from exporters.effort import Effort
-from exporters.malformed import readable
-from exporters.report import NothingExported, count
-from exporters.wish import Wish
-from studio.inferred import inferred
+from dinolabel import exporters
+from dinolabel.exporters.approved import approved
+from dinolabel.exporters.effort import Effort
+from dinolabel.exporters.malformed import readable
+from dinolabel.exporters.report import NothingExported, count
+from dinolabel.exporters.wish import Wish
+from dinolabel.studio.inferred import inferred
+from dinolabel.vision.errors import MediaUnavailable
 from tests.doubles.annotated import Annotated, mixed
-from vision.errors import MediaUnavailable
 
 FORMATS = ("crops", "coco", "yolo", "voc", "csv", "parquet", "hf", "labelstudio", "xmp")
 OPENING = tuple(each for each in FORMATS if each != "labelstudio")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from exporters.films import find
-from vision.errors import RequestError
+from dinolabel.exporters.films import find
+from dinolabel.vision.errors import RequestError
 
 
 def lay(root: Path, *names: str) -> Path:

@@ -14,9 +14,9 @@ import numpy as np
 import PIL.Image
 import pytest
 
-import exporters
-from exporters.report import Report
-from exporters.wish import Wish
+from dinolabel import exporters
+from dinolabel.exporters.report import Report
+from dinolabel.exporters.wish import Wish
 from tests.doubles.annotated import HEIGHT, WIDTH, Annotated, annotation, corners, mixed, region
 
 HULL = (90 - 10.0, 20.0, 90 + 34.641, 20 + 37.3205)  # of (90, 20, 130, 40) turned by 30 degrees about its corner
@@ -169,7 +169,7 @@ def test_parquet_as_pyarrow_pandas_and_datasets_read_it(world: Annotated, tmp_pa
 def test_parquet_is_sharded(world: Annotated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import pyarrow.parquet as pq
 
-    from exporters import parquet
+    from dinolabel.exporters import parquet
 
     monkeypatch.setattr(parquet, "SHARD_BYTES", 1000)
     monkeypatch.setattr(parquet, "GROUP_BYTES", 1000)

@@ -9,9 +9,9 @@ from typing import Any
 import PIL.Image
 import pytest
 
-import exporters
-from exporters import coco, crops
-from exporters.wish import Wish
+from dinolabel import exporters
+from dinolabel.exporters import coco, crops
+from dinolabel.exporters.wish import Wish
 from tests.doubles.annotated import Annotated, annotation, region
 
 WIDE, TALL = (96, 64), (64, 96)

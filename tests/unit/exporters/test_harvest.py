@@ -12,15 +12,15 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from exporters import dropping, sheets
-from exporters.films import find
-from exporters.harvest import Harvest, Work, harvest
-from exporters.keeping import Rules
-from exporters.whole import ExportRefused
+from dinolabel.exporters import dropping, sheets
+from dinolabel.exporters.films import find
+from dinolabel.exporters.harvest import Harvest, Work, harvest
+from dinolabel.exporters.keeping import Rules
+from dinolabel.exporters.whole import ExportRefused
+from dinolabel.training.manifest import read
+from dinolabel.vision.errors import MediaError, RequestError
+from dinolabel.vision.types import Box, CropPolicy, Detection, Image
 from tests.films import cut_short, film, sound_only, turned
-from training.manifest import read
-from vision.errors import MediaError, RequestError
-from vision.types import Box, CropPolicy, Detection, Image
 
 COLOURS = {"red": (220, 40, 40), "blue": (40, 40, 220)}
 RATE = 5

@@ -7,11 +7,11 @@ from pathlib import Path
 import PIL.Image
 import pytest
 
+from dinolabel.exporters import dropping, filelist, sheets
+from dinolabel.exporters.harvest import harvest
+from dinolabel.exporters.whole import ExportRefused
 from dinolabel.forgetting import exports
 from dinolabel.forgetting.mention import Mention
-from exporters import dropping, filelist, sheets
-from exporters.harvest import harvest
-from exporters.whole import ExportRefused
 from tests.unit.exporters.test_harvest import rows, videos, work
 
 __all__ = ["videos"]
@@ -70,7 +70,7 @@ def test_another_harvest_keeps_what_was_dropped_and_what_a_person_added(out: Pat
 
 
 def test_crops_of_label_studio_do_not_go_where_a_harvest_is(out: Path) -> None:
-    from exporters.whole import resumed
+    from dinolabel.exporters.whole import resumed
 
     with pytest.raises(ExportRefused, match="holds an export of films"), resumed(out, name="crops"):
         raise AssertionError("it must not begin")

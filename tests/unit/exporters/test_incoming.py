@@ -9,14 +9,13 @@ from typing import Any
 import PIL.Image
 import pytest
 
-import exporters
-from dinolabel import build
+from dinolabel import build, exporters
 from dinolabel.__main__ import run
-from exporters import incoming
-from exporters.pictures import original_name
-from exporters.wish import Wish
-from studio.label_config import LabelConfig
-from studio.results import regions
+from dinolabel.exporters import incoming
+from dinolabel.exporters.pictures import original_name
+from dinolabel.exporters.wish import Wish
+from dinolabel.studio.label_config import LabelConfig
+from dinolabel.studio.results import regions
 from tests.doubles.annotated import HEIGHT, WIDTH, Annotated, annotation, mixed, region, xml
 from tests.doubles.shelf import Shelf
 
@@ -96,8 +95,8 @@ def test_an_import_that_was_stopped_goes_on(shelf: Shelf, tmp_path: Path) -> Non
 
 
 def test_imported_boxes_are_approved_and_say_where_they_are_from(shelf: Shelf, tmp_path: Path) -> None:
-    from exporters.effort import Effort
-    from studio.tasks import judge
+    from dinolabel.exporters.effort import Effort
+    from dinolabel.studio.tasks import judge
 
     world = mixed(tmp_path / "pictures")
     assert run(["import", "yolo", str(write(world, "yolo", tmp_path / "yolo")), "--project", "1", "--yes"]) == 0

@@ -10,10 +10,10 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from exporters.incoming import coco
-from exporters.incoming.arriving import Arriving, ImportUnreadable
-from exporters.incoming.reading import Reading
-from vision.orientation import CANNOT_TELL, SWAPPED, TURNED
+from dinolabel.exporters.incoming import coco
+from dinolabel.exporters.incoming.arriving import Arriving, ImportUnreadable
+from dinolabel.exporters.incoming.reading import Reading
+from dinolabel.vision.orientation import CANNOT_TELL, SWAPPED, TURNED
 
 WIDTH, HEIGHT = 96, 64
 BOX = (8.0, 6.0, 40.0, 30.0)

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-import exporters
-from exporters import incoming
-from exporters.incoming.arriving import Arriving, ImportUnreadable
-from exporters.wish import Wish
+from dinolabel import exporters
+from dinolabel.exporters import incoming
+from dinolabel.exporters.incoming.arriving import Arriving, ImportUnreadable
+from dinolabel.exporters.wish import Wish
 from tests.doubles.annotated import Annotated, annotation, mixed, region
 
 A = (10, 10, 50, 60)

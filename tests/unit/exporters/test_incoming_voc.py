@@ -7,9 +7,9 @@ from pathlib import Path
 import PIL.Image
 import pytest
 
-from exporters.incoming import voc
-from exporters.incoming.arriving import Arriving, ImportUnreadable
-from exporters.incoming.reading import Reading
+from dinolabel.exporters.incoming import voc
+from dinolabel.exporters.incoming.arriving import Arriving, ImportUnreadable
+from dinolabel.exporters.incoming.reading import Reading
 
 SIZE = (200, 100)
 BNDBOX = "<bndbox><xmin>11</xmin><ymin>21</ymin><xmax>40</xmax><ymax>60</ymax></bndbox>"

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from exporters.incoming import yolo
-from exporters.incoming.arriving import Arriving, ImportUnreadable
-from exporters.incoming.reading import Reading
+from dinolabel.exporters.incoming import yolo
+from dinolabel.exporters.incoming.arriving import Arriving, ImportUnreadable
+from dinolabel.exporters.incoming.reading import Reading
+from dinolabel.vision.orientation import CANNOT_TELL, TURNED
 from tests.unit.exporters.test_incoming_coco import BOX, boxes, picture
-from vision.orientation import CANNOT_TELL, TURNED
 
 LINE = "0 0.25 0.28125 0.33333333 0.375"
 YAML = "path: .\ntrain: images/train\nnames: [mina, otto]\n"

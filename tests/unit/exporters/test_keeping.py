@@ -7,9 +7,9 @@ import PIL.Image
 import PIL.ImageFilter
 import pytest
 
-from exporters.keeping import Look, Rules, fresh, sharp
-from vision.sharpness import sharpness
-from vision.types import Box
+from dinolabel.exporters.keeping import Look, Rules, fresh, sharp
+from dinolabel.vision.sharpness import sharpness
+from dinolabel.vision.types import Box
 
 
 def looks(*sharpnesses: float) -> list[Look[int]]:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from exporters.incoming.arriving import Arriving
-from exporters.incoming.matching import Matching, match
-from vision.errors import MediaUnavailable
+from dinolabel.exporters.incoming.arriving import Arriving
+from dinolabel.exporters.incoming.matching import Matching, match
+from dinolabel.vision.errors import MediaUnavailable
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-import exporters
-from exporters.effort import Effort
-from studio.label_config import LabelConfig
+from dinolabel import exporters
+from dinolabel.exporters.effort import Effort
+from dinolabel.studio.label_config import LabelConfig
+from dinolabel.vision.media import open_image
 from tests.doubles.annotated import annotation, region, xml
-from vision.media import open_image
 
 CONFIG = LabelConfig.parse(xml("jason", "lacy"))
 BOXES = 10

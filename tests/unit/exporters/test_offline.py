@@ -8,10 +8,10 @@ from urllib.parse import quote
 
 import pytest
 
-from exporters.offline import finder
-from exporters.pictures import original_name
-from studio.media import Media
-from vision.errors import MediaError, MediaUnavailable
+from dinolabel.exporters.offline import finder
+from dinolabel.exporters.pictures import original_name
+from dinolabel.studio.media import Media
+from dinolabel.vision.errors import MediaError, MediaUnavailable
 
 SENSELESS = [
     "http://[::1", "//[", "http://[x/y.jpg", "http://h:99999999/x.jpg", "http://h:port/x.jpg", "http://\u2488com/x", "\x00", "a\x00.jpg",

@@ -13,14 +13,13 @@ import numpy as np
 import PIL.Image
 import pytest
 
-import exporters
-from dinolabel import build
+from dinolabel import build, exporters
 from dinolabel.__main__ import run
-from exporters import incoming
-from exporters.incoming.arriving import Arriving
-from exporters.report import chosen
-from exporters.wish import Wish
-from studio.several import reviewed
+from dinolabel.exporters import incoming
+from dinolabel.exporters.incoming.arriving import Arriving
+from dinolabel.exporters.report import chosen
+from dinolabel.exporters.wish import Wish
+from dinolabel.studio.several import reviewed
 from tests.doubles.annotated import Annotated, annotation, region
 from tests.doubles.shelf import Shelf
 

@@ -12,14 +12,14 @@ import numpy as np
 import PIL.Image
 import pytest
 
-import exporters
-from exporters.report import Report, count
-from exporters.wish import Wish
-from studio.inferred import inferred
-from studio.label_config import LabelConfig
+from dinolabel import exporters
+from dinolabel.exporters.report import Report, count
+from dinolabel.exporters.wish import Wish
+from dinolabel.studio.inferred import inferred
+from dinolabel.studio.label_config import LabelConfig
+from dinolabel.vision.split import side
+from dinolabel.vision.types import Image
 from tests.doubles.annotated import HEIGHT, WIDTH, Annotated, annotation, mixed, region, xml
-from vision.split import side
-from vision.types import Image
 
 HERE = Path(__file__).parents[2] / "fixtures"
 A, NEAR_A, B = (10, 10, 50, 60), (12, 10, 52, 60), (120, 10, 160, 60)
@@ -341,7 +341,7 @@ def test_recorded_exports(tmp_path: Path, name: str, what: str) -> None:
             PIL.Image.new("RGB", size, (90, 120, 30)).save(path)
         return path
 
-    from vision.media import open_image
+    from dinolabel.vision.media import open_image
 
     report = exporters.load(what).export(
         tasks, config, tmp_path / "out", open_image=lambda value: open_image(find(value)), find=find, wish=Wish()
@@ -352,7 +352,7 @@ def test_recorded_exports(tmp_path: Path, name: str, what: str) -> None:
 
 
 def test_a_video_project_says_what_it_lacks() -> None:
-    from vision.errors import LabelConfigError
+    from dinolabel.vision.errors import LabelConfigError
 
     with pytest.raises(LabelConfigError, match="no rectangle"):
         inferred(json.loads((HERE / "ls_export_video.json").read_text()))

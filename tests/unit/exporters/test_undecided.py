@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-import exporters
+from dinolabel import exporters
 from dinolabel.__main__ import run
-from exporters.wish import Wish
-from studio.annotations import by_button
-from studio.several import reviewed
+from dinolabel.exporters.wish import Wish
+from dinolabel.studio.annotations import by_button
+from dinolabel.studio.several import reviewed
 from tests.doubles.annotated import HEIGHT, WIDTH, Annotated, annotation, region
 from tests.doubles.shelf import Shelf
 
@@ -224,7 +224,7 @@ def test_an_imported_empty_picture_is_looked_at_beside_an_empty_prediction(
 ) -> None:
     """A button would have made the same of that prediction, but for the time that an import writes."""
     from dinolabel import build
-    from exporters.effort import Effort
+    from dinolabel.exporters.effort import Effort
 
     shelf = Shelf(tmp_path / "uploads")
     monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path / "data"))

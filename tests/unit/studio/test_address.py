@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from studio import address
-from vision.errors import MediaRefused
+from dinolabel.studio import address
+from dinolabel.vision.errors import MediaRefused
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from studio.adopting import lets_type, with_prompt, with_thresholds, with_typing
-from studio.label_config import LabelConfig, hotkeys
-from vision.errors import LabelConfigError, PromptMissing
+from dinolabel.studio.adopting import lets_type, with_prompt, with_thresholds, with_typing
+from dinolabel.studio.label_config import LabelConfig, hotkeys
+from dinolabel.vision.errors import LabelConfigError, PromptMissing
 
 XML = """<View>
   <!-- ümlaut -->

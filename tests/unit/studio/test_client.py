@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from studio import wire
-from studio.calls import predictions as bulk
-from studio.client import Person, Studio
-from studio.errors import ProjectMissing, StudioDenied, StudioRefused, StudioUnreachable
-from studio.tokens import Token
-from vision.errors import StudioError
+from dinolabel.studio import wire
+from dinolabel.studio.calls import predictions as bulk
+from dinolabel.studio.client import Person, Studio
+from dinolabel.studio.errors import ProjectMissing, StudioDenied, StudioRefused, StudioUnreachable
+from dinolabel.studio.tokens import Token
+from dinolabel.vision.errors import StudioError
 
 LEGACY = "0123456789abcdef0123456789abcdef01234567"
 
@@ -362,7 +362,7 @@ def test_keys_are_a_persons_own(host: Any, studio: Studio) -> None:
 
 
 def test_uploads_go_in_batches_and_keep_their_order(host: Any, studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from studio.calls import tasks
+    from dinolabel.studio.calls import tasks
 
     monkeypatch.setattr(tasks, "UPLOAD_FILES", 2)
     paths = [tmp_path / f"ä {at}.png" for at in range(3)]
@@ -395,7 +395,7 @@ def test_what_is_shown_stays_shown_when_another_version_is_deleted(
 
 def test_a_proxy_that_gives_up_waiting_does_not_make_us_delete_twice(host: Any, studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     """Measured: nginx answers 504 after 60 s; Label Studio goes on and is done later."""
-    monkeypatch.setattr("studio.calls.projects.AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr("dinolabel.studio.calls.projects.AGAIN_SECONDS", 0.01)
     host.on("/api/projects/5/", 200, {"id": 5, "model_version": "v2"})
     answers: list[tuple[int, Any]] = [(504, b"<html>"), (200, {"v1": 3, "v2": 9}), (200, {"v1": 3, "v2": 9}), (200, {"v2": 9})]
     for status, body in answers:
@@ -405,7 +405,7 @@ def test_a_proxy_that_gives_up_waiting_does_not_make_us_delete_twice(host: Any, 
 
 
 def test_a_storage_that_a_worker_reads_is_waited_for(host: Any, studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("studio.calls.projects.AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr("dinolabel.studio.calls.projects.AGAIN_SECONDS", 0.01)
     host.on("/api/storages/localfiles/2/sync", 200, {"status": "queued", "last_sync_count": None})
     for status, count in (("in_progress", 3), ("completed", 12)):
         host.on("/api/storages/localfiles/2", 200, {"status": status, "last_sync_count": count})

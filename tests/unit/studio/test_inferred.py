@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from studio.inferred import inferred
+from dinolabel.studio.inferred import inferred
+from dinolabel.vision.errors import LabelConfigError
 from tests.doubles.annotated import annotation, region
-from vision.errors import LabelConfigError
 
 SIGNED = "https://bucket.example.com/p/x.jpg?X-Amz-Signature=ab%2Bc&X-Amz-Expires=60"
 

@@ -11,10 +11,10 @@ import PIL.Image
 import pytest
 import structlog.testing
 
-from studio import inline
-from studio.media import Media
-from vision.errors import MediaError, MediaRefused, MediaUnreadable
-from vision.media import open_image
+from dinolabel.studio import inline
+from dinolabel.studio.media import Media
+from dinolabel.vision.errors import MediaError, MediaRefused, MediaUnreadable
+from dinolabel.vision.media import open_image
 
 
 def picture(kind: str) -> bytes:

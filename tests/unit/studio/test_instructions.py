@@ -6,9 +6,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from studio.instructions import LISTED, renew_instructions, write_instructions
-from studio.label_config import build, with_name
-from studio.renaming import without
+from dinolabel.studio.instructions import LISTED, renew_instructions, write_instructions
+from dinolabel.studio.label_config import build, with_name
+from dinolabel.studio.renaming import without
 
 XML = build({"cat face": "cat face"}, ["tom", "felix"])
 TEXT = write_instructions(XML, next_key="n", submit_key="space")

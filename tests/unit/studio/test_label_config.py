@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from studio.adopting import with_typing
-from studio.label_config import LabelConfig, build, hotkeys, with_name
-from vision.errors import LabelConfigError, PromptMissing
-from vision.types import Box, Detection, Named, Nothing, Unknown
+from dinolabel.studio.adopting import with_typing
+from dinolabel.studio.label_config import LabelConfig, build, hotkeys, with_name
+from dinolabel.vision.errors import LabelConfigError, PromptMissing
+from dinolabel.vision.types import Box, Detection, Named, Nothing, Unknown
 
 FACES = """<View>
   <Image name="image" value="$image"/>

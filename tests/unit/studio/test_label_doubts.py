@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from studio.label_config import LabelConfig
-from studio.label_doubts import doubts
+from dinolabel.studio.label_config import LabelConfig
+from dinolabel.studio.label_doubts import doubts
 
 
 def config(*names: str, prompt: str = "human face") -> LabelConfig:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from studio.calls.leases import HEADER, PLACE
-from studio.client import Studio
+from dinolabel.studio.calls.leases import HEADER, PLACE
+from dinolabel.studio.client import Studio
 
 
 @pytest.fixture

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from backend import guard
+from dinolabel.backend import guard
 from dinolabel.commands import app
-from studio.loopback import is_loopback
-from studio.network import Network
-from vision.errors import SettingsError
+from dinolabel.studio.loopback import is_loopback
+from dinolabel.studio.network import Network
+from dinolabel.vision.errors import SettingsError
 
 LOOPBACK = [
     "localhost",

@@ -13,12 +13,12 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from studio.client import Studio
-from studio.download import Limits
-from studio.errors import StudioDenied
-from studio.media import Media
-from studio.network import Network
-from vision.errors import MediaRefused, MediaUnavailable, MediaUnreadable
+from dinolabel.studio.client import Studio
+from dinolabel.studio.download import Limits
+from dinolabel.studio.errors import StudioDenied
+from dinolabel.studio.media import Media
+from dinolabel.studio.network import Network
+from dinolabel.vision.errors import MediaRefused, MediaUnavailable, MediaUnreadable
 
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
 UPLOAD = "/data/upload/1/aa-photo.png"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from studio.media_cache import IN_USE_SECONDS, MediaCache
-from vision.errors import MediaUnreadable
+from dinolabel.studio.media_cache import IN_USE_SECONDS, MediaCache
+from dinolabel.vision.errors import MediaUnreadable
 
 MB = 2**20
 

@@ -13,12 +13,12 @@ from typing import Any
 import PIL.Image
 import pytest
 
-from studio import network
-from studio.client import Studio
-from studio.errors import StudioUnreachable
-from studio.media import Media
-from studio.network import Network
-from vision.errors import MediaRefused, MediaUnavailable, SettingsError
+from dinolabel.studio import network
+from dinolabel.studio.client import Studio
+from dinolabel.studio.errors import StudioUnreachable
+from dinolabel.studio.media import Media
+from dinolabel.studio.network import Network
+from dinolabel.vision.errors import MediaRefused, MediaUnavailable, SettingsError
 
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
 

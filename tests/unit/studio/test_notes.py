@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from studio.annotations import ACCEPTED, PARTLY, UNVERIFIED, accepted, imported_in_part, unverified
-from studio.notes import find_note, read_notes, write_notes
+from dinolabel.studio.annotations import ACCEPTED, PARTLY, UNVERIFIED, accepted, imported_in_part, unverified
+from dinolabel.studio.notes import find_note, read_notes, write_notes
 
 LINES = "cat face 0.67\nperhaps felix 0.68\nmost like task 17 (0.30)\n"
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from studio.annotations import annotations_of
-from studio.label_config import LabelConfig, build
+from dinolabel.studio.annotations import annotations_of
+from dinolabel.studio.label_config import LabelConfig, build
 
 CONFIG = LabelConfig.parse(build({"human face": "face"}, ["jason"]))
 OLD = {"id": 5, "model_version": "gdino.old", "result": []}

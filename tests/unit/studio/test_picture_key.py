@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from studio.label_config import LabelConfig
-from studio.picture_key import address_at, value_at
-from vision.errors import MediaRefused
+from dinolabel.studio.label_config import LabelConfig
+from dinolabel.studio.picture_key import address_at, value_at
+from dinolabel.vision.errors import MediaRefused
 
 
 @pytest.mark.parametrize(

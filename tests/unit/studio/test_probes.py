@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from studio.calls.probes import Caller
-from studio.client import Studio
-from studio.errors import StudioDenied
+from dinolabel.studio.calls.probes import Caller
+from dinolabel.studio.client import Studio
+from dinolabel.studio.errors import StudioDenied
 
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
 BANNED = {"detail": "URL resolves to a reserved network address (block: 10.0.0.0/8)"}

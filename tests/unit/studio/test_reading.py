@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from studio.label_config import LabelConfig
-from studio.reading import overlap, read
-from studio.shapes import hull, kind_of, names_of
+from dinolabel.studio.label_config import LabelConfig
+from dinolabel.studio.reading import overlap, read
+from dinolabel.studio.shapes import hull, kind_of, names_of
 
 XML = """<View><Image name="image" value="$image"/><Image name="copy" value="$image"/><Image name="second" value="$other"/>
 <Text name="words" value="$text"/><RectangleLabels name="label" toName="image"><Label value="face" predicted_values="human face"/>

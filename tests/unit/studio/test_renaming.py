@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from studio.label_config import LabelConfig, build, hotkeys, with_name
-from studio.renaming import also, renamed, without
-from studio.results import regions, to_result
+from dinolabel.studio.label_config import LabelConfig, build, hotkeys, with_name
+from dinolabel.studio.renaming import also, renamed, without
+from dinolabel.studio.results import regions, to_result
+from dinolabel.vision.errors import LabelConfigError
+from dinolabel.vision.types import Box, CropPolicy, Detection, Named, Thresholds, Unknown
+from dinolabel.vision.version import model_version
 from tests.doubles.coloured_things import GREEN, RED, ThingDetector, bundle
-from vision.errors import LabelConfigError
-from vision.types import Box, CropPolicy, Detection, Named, Thresholds, Unknown
-from vision.version import model_version
 
 XML = build({"human face": "face"}, ["jon", "lacy", "John"])
 BY_HAND = """<View>

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from studio.label_config import LabelConfig, build
-from studio.results import Region, regions, to_prediction, to_result
-from vision.types import Alike, Answer, Box, Detection, Named, Nothing, Unknown
+from dinolabel.studio.label_config import LabelConfig, build
+from dinolabel.studio.results import Region, regions, to_prediction, to_result
+from dinolabel.vision.types import Alike, Answer, Box, Detection, Named, Nothing, Unknown
 
 CONFIG = LabelConfig.parse(build({"human face": "face", "dog": "dog"}, ["jason", "lacy"]))
 FIXTURES = Path(__file__).parents[2] / "fixtures"

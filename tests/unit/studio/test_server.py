@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from studio.errors import StudioUnreachable
-from studio.server import LocalStudio
+from dinolabel.studio.errors import StudioUnreachable
+from dinolabel.studio.server import LocalStudio
 
-KEEPER = Path(__file__).parents[3] / "studio" / "keeper.py"
+KEEPER = Path(__file__).parents[3] / "dinolabel" / "studio" / "keeper.py"
 
 FAKE = """
 import json, os, sys, subprocess

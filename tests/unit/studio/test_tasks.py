@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from studio.label_config import LabelConfig, build
-from studio.tasks import Task, annotations_of, from_webhook, judge, review
-from vision.types import Box
+from dinolabel.studio.label_config import LabelConfig, build
+from dinolabel.studio.tasks import Task, annotations_of, from_webhook, judge, review
+from dinolabel.vision.types import Box
 
 CONFIG = LabelConfig.parse(build({"human face": "face"}, ["jason", "lacy", "unknown"]))
 A, B, FAR = (10, 10, 50, 50), (100, 10, 140, 50), (10, 60, 50, 95)  # pixels of a 200 x 100 image

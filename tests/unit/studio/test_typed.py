@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from backend import wire
-from studio.label_config import LabelConfig
-from studio.typed import SIGN, Typed, labels_of
-from vision.errors import PromptMissing, RequestError
-from vision.types import Thresholds
+from dinolabel.backend import wire
+from dinolabel.studio.label_config import LabelConfig
+from dinolabel.studio.typed import SIGN, Typed, labels_of
+from dinolabel.vision.errors import PromptMissing, RequestError
+from dinolabel.vision.types import Thresholds
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
 CONFIG = LabelConfig.parse(

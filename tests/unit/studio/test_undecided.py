@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from label_studio_sdk.converter.brush import mask2rle
 
-from studio.annotations import ACCEPTED, PARTLY, UNVERIFIED, by_button
-from studio.label_config import LabelConfig
-from studio.several import Annotators, reviewed
+from dinolabel.studio.annotations import ACCEPTED, PARTLY, UNVERIFIED, by_button
+from dinolabel.studio.label_config import LabelConfig
+from dinolabel.studio.several import Annotators, reviewed
 from tests.doubles.annotated import HEIGHT, WIDTH, annotation, region, xml
 
 CONFIG = LabelConfig.parse(xml("jason", "lacy"))

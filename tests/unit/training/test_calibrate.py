@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training import calibrate
-from training.calibrate import accept_threshold, auroc, log_softmax, open_set, temperature
-from vision import neighbours
-from vision.neighbours import label_distances
+from dinolabel.training import calibrate
+from dinolabel.training.calibrate import accept_threshold, auroc, log_softmax, open_set, temperature
+from dinolabel.vision import neighbours
+from dinolabel.vision.neighbours import label_distances
 
 NONE = np.zeros(0)
 

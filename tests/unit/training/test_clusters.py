@@ -9,12 +9,12 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from dinolabel.training import compete
+from dinolabel.training.clusters import BITS, clusters, printed
+from dinolabel.training.samples import Samples
+from dinolabel.vision.heads.prototype import Prototype
+from dinolabel.vision.types import Box, Pixels
 from tests.blobs import DIM, Bench, World, receipt, unit
-from training import compete
-from training.clusters import BITS, clusters, printed
-from training.samples import Samples
-from vision.heads.prototype import Prototype
-from vision.types import Box, Pixels
 
 COPIES, PICTURES = 8, 12
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training import compete
-from training.compete import Contender, choose, contenders, folds, out_of_fold
-from training.samples import Samples
-from vision.bundle import restored
-from vision.heads.prototype import Prototype
-from vision.types import Box
+from dinolabel.training import compete
+from dinolabel.training.compete import Contender, choose, contenders, folds, out_of_fold
+from dinolabel.training.samples import Samples
+from dinolabel.vision.bundle import restored
+from dinolabel.vision.heads.prototype import Prototype
+from dinolabel.vision.types import Box
 
 
 def samples(labels: str, groups: str, *, seed: int = 0, spread: float = 0.4, dim: int = 16) -> Samples:

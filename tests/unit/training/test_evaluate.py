@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.evaluate import confusions, drawn, interval, macro_f1, report, resampled_f1
-from vision.types import Answer, Named, Unknown
+from dinolabel.training.evaluate import confusions, drawn, interval, macro_f1, report, resampled_f1
+from dinolabel.vision.types import Answer, Named, Unknown
 
 
 def answers(*said: str) -> list[Answer]:

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dinolabel.training import compete, suspects
+from dinolabel.training.samples import Samples
+from dinolabel.training.train import Verdict, train
+from dinolabel.vision.narrowed import Feature
+from dinolabel.vision.types import Box, Named
 from tests.blobs import DIM, LATER, NAMES, NOW, Bench, KnownOnly, World, receipt, unit
-from training import compete, suspects
-from training.samples import Samples
-from training.train import Verdict, train
-from vision.narrowed import Feature
-from vision.types import Box, Named
 
 ONE, BOTH = "class token", "class token and mean patch token"
 FEATURES = (Feature(ONE, DIM, "one"), Feature(BOTH, 2 * DIM, "both"))

@@ -9,12 +9,12 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from dinolabel.training import features
+from dinolabel.training.features import Features, embed
+from dinolabel.training.manifest import Row, read
+from dinolabel.vision.cache import Cache, embedding_key
+from dinolabel.vision.types import Crop, Embeddings
 from tests.blobs import POLICY, World
-from training import features
-from training.features import Features, embed
-from training.manifest import Row, read
-from vision.cache import Cache, embedding_key
-from vision.types import Crop, Embeddings
 
 
 class MeanColour:

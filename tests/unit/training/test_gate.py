@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from training import gate
-from training.evaluate import Report, report
-from training.gate import HELD_OUT, LEFT_OUT, NOTHING, News, decide, difference, enough
-from vision.types import Named, Unknown
+from dinolabel.training import gate
+from dinolabel.training.evaluate import Report, report
+from dinolabel.training.gate import HELD_OUT, LEFT_OUT, NOTHING, News, decide, difference, enough
+from dinolabel.vision.types import Named, Unknown
 
 
 def judged(*marks: str | None, labels: str = "ab", groups: int | None = None) -> Report:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.bench.study import trials
-from tests.bench.study.world import World
+from benchmarks.study import trials
+from benchmarks.study.world import World
+from dinolabel.training.compete import Contender
+from dinolabel.vision.bundle import UNKNOWN_LABEL
+from dinolabel.vision.heads.prototype import Prototype
 from tests.blobs import DIM, KnownOnly, unit
-from training.compete import Contender
-from vision.bundle import UNKNOWN_LABEL
-from vision.heads.prototype import Prototype
 
 CROPS, NAMES = 200, 10
 

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from dinolabel.training import growth
+from dinolabel.training.compete import Contender
+from dinolabel.training.evaluate import LabelScore
+from dinolabel.training.samples import Samples
+from dinolabel.vision.heads.prototype import Prototype
+from dinolabel.vision.types import Box
 from tests.blobs import DIM, unit
-from training import growth
-from training.compete import Contender
-from training.evaluate import LabelScore
-from training.samples import Samples
-from vision.heads.prototype import Prototype
-from vision.types import Box
 
 HEAD = Contender("prototype", "prototype", Prototype())
 

@@ -7,10 +7,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from tests.bench.intervals import FIGURES, Setting, held, simulated
-from training.evaluate import Report, report
-from training.intervals import design_effect, mean_count, of_calibration, of_share, wilson
-from vision.types import Named, Unknown
+from benchmarks.intervals import FIGURES, Setting, held, simulated
+from dinolabel.training.evaluate import Report, report
+from dinolabel.training.intervals import design_effect, mean_count, of_calibration, of_share, wilson
+from dinolabel.vision.types import Named, Unknown
 
 
 def right(objects: int, pictures: int, *, wrong: int = 0, confidence: float = 0.97) -> Report:
@@ -83,7 +83,7 @@ def test_an_honest_head_may_be_honest() -> None:
 
 @pytest.mark.parametrize(("objects", "pictures", "accuracy"), [(5, 4, 0.95), (8, 4, 0.7), (13, 8, 0.99), (30, 8, 0.8)])
 def test_it_holds_the_truth(objects: int, pictures: int, accuracy: float) -> None:
-    """200 simulated projects each; the whole table is tests/bench/intervals.py's. 0.90 is three standard errors below 0.95."""
+    """200 simulated projects each; the whole table is benchmarks/intervals.py's. 0.90 is three standard errors below 0.95."""
     random = np.random.default_rng(2)
     setting = Setting(objects, pictures, accuracy, 0.1, (1.0, 0.5, 0.25), "sure")
     found = [held(setting, simulated(setting, random)) for _ in range(200)]

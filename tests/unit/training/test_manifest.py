@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from dinolabel.training.errors import ManifestUnreadable
+from dinolabel.training.manifest import read
+from dinolabel.vision.cache import Cache
+from dinolabel.vision.split import side
 from tests.blobs import NAMES, POLICY, World
-from training.errors import ManifestUnreadable
-from training.manifest import read
-from vision.cache import Cache
-from vision.split import side
 
 Change = Callable[[dict[str, Any]], object]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from training.nano.art import Vendor, fetch
+from recipes.nano.art import Vendor, fetch
 
 # npm as far as it matters: the tarball grows in the folder it was told, slowly.
 NPM = """#!/bin/sh

@@ -10,11 +10,11 @@ import pytest
 import torch
 from transformers import Dinov2Model
 
+from recipes.nano import crops
+from recipes.nano.crops import SIDE, SMALL_SIDE, Crops, Plan, made_ahead
+from recipes.nano.train_embedder import Run, build_embedder, export_embedder, waves
+from recipes.nano.twins import EASY
 from tests.doubles.little_art import drawings
-from training.nano import crops
-from training.nano.crops import SIDE, SMALL_SIDE, Crops, Plan, made_ahead
-from training.nano.train_embedder import Run, build_embedder, export_embedder, waves
-from training.nano.twins import EASY
 
 SIZE = 4
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.nano.identities import DRAWS, KNOWN, SHOTS, TESTS, drawn
-from vision.types import Embeddings
+from dinolabel.vision.types import Embeddings
+from recipes.nano.identities import DRAWS, KNOWN, SHOTS, TESTS, drawn
 
 DESIGNS = [f"vendor-{number}" for number in range(KNOWN + 2)]
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from training.nano import batches as made
-from training.nano import train_detector
-from training.nano.architecture import build_detector
-from training.nano.batches import Batch, Batches, empty_batch
-from training.nano.forward import token_shapes, total_loss
-from training.nano.losses import assign_dense, assign_queries, detection_loss, iou_matrix, paired_giou
-from training.nano.vocabulary import load_nouns
+from recipes.nano import batches as made
+from recipes.nano import train_detector
+from recipes.nano.architecture import build_detector
+from recipes.nano.batches import Batch, Batches, empty_batch
+from recipes.nano.forward import token_shapes, total_loss
+from recipes.nano.losses import assign_dense, assign_queries, detection_loss, iou_matrix, paired_giou
+from recipes.nano.vocabulary import load_nouns
 
 NOUNS = load_nouns()
 

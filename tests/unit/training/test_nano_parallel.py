@@ -13,7 +13,7 @@ from tests.waiting import eventually
 PROGRAM = """
 import os, signal, sys, time
 from pathlib import Path
-from training.nano.parallel import launch
+from recipes.nano.parallel import launch
 
 def work(folder):
     Path(folder, str(os.getpid())).touch()

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.nano.crops import HELD_OUT
-from training.nano.demo_scenes import NAMES, NOUN, UNKNOWN
-from training.nano.prompts import DOT, Encoder, Prompt, Prompter, write_word_list
-from training.nano.vocabulary import COLOUR_FREE, load_nouns, plural, write_vocabulary
+from recipes.nano.crops import HELD_OUT
+from recipes.nano.demo_scenes import NAMES, NOUN, UNKNOWN
+from recipes.nano.prompts import DOT, Encoder, Prompt, Prompter, write_word_list
+from recipes.nano.vocabulary import COLOUR_FREE, load_nouns, plural, write_vocabulary
 
 NOUNS = load_nouns()
 ROOT = Path(__file__).resolve().parents[3]
@@ -72,5 +72,5 @@ def test_prompts_vary_and_name_each_noun_once() -> None:
 
 def test_vocabulary_file_is_current(tmp_path: Path) -> None:
     write_vocabulary(tmp_path / "v.json")
-    shipped = json.loads((ROOT / "models" / "nano" / "vocabulary.json").read_text(encoding="utf-8"))
+    shipped = json.loads((ROOT / "dinolabel" / "nano" / "vocabulary.json").read_text(encoding="utf-8"))
     assert shipped == json.loads((tmp_path / "v.json").read_text(encoding="utf-8"))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.nano.backgrounds import draw_background
-from training.nano.scenes import PLAIN_LOOK, TRAINING_LOOK, Cast, Look, Scene, compose, cover, make_scene
-from training.nano.sprites import halve_until, pose, vary
-from training.nano.vocabulary import Noun
+from recipes.nano.backgrounds import draw_background
+from recipes.nano.scenes import PLAIN_LOOK, TRAINING_LOOK, Cast, Look, Scene, compose, cover, make_scene
+from recipes.nano.sprites import halve_until, pose, vary
+from recipes.nano.vocabulary import Noun
 
 NOUNS = (Noun("disc", "1", (), (), 1.0), Noun("bar", "2", (), (), 2.0))
 SIZES = [(256, 256), (176, 320), (320, 240)]

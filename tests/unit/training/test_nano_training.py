@@ -11,8 +11,8 @@ import torch
 from torch import nn
 from torch.nn.modules.module import register_module_forward_hook
 
+from recipes.nano import batches, crops, train_backbone, train_detector, train_embedder
 from tests.doubles.little_art import drawings
-from training.nano import batches, crops, train_backbone, train_detector, train_embedder
 
 TRAINERS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "backbone": (train_backbone.train, {"size": 2}),

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from training.nano.art import SHADED
-from training.nano.twins import KINDS, SAME, with_twins
+from recipes.nano.art import SHADED
+from recipes.nano.twins import KINDS, SAME, with_twins
 
 SIDE = 96
 ORANGE, BLUE, WHITE, GREY = (230, 120, 20), (30, 80, 220), (250, 250, 250), (150, 150, 150)

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dinolabel.training import nothing
+from dinolabel.training.manifest import read
+from dinolabel.vision.bundle import Bundle
+from dinolabel.vision.types import Box, Nothing
 from tests.blobs import POLICY, Bench, World, receipt
-from training import nothing
-from training.manifest import read
-from vision.bundle import Bundle
-from vision.types import Box, Nothing
 
 PEOPLE = tuple(f"person {number}" for number in range(5))
 STRANGERS = tuple(f"stranger {number}" for number in range(4))

@@ -13,9 +13,9 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from dinolabel.training import gallery, page, pictures
+from dinolabel.vision.cache import Cache
 from tests.blobs import LATER, NAMES, NOW, Bench, World, receipt
-from training import gallery, page, pictures
-from vision.cache import Cache
 
 
 @pytest.fixture
@@ -78,8 +78,8 @@ def test_what_could_not_be_used_is_named(bench: Bench) -> None:
     (manifest / "crops").mkdir()
     (manifest / "crops" / "broken.png").write_text("<html>")
     (manifest / "manifest.jsonl").write_text("\n".join(lines))
+    from dinolabel.training.train import train
     from tests.blobs import KnownOnly
-    from training.train import train
 
     verdict = train(manifest, project="1", embedder=KnownOnly(), store=bench.store, cache=bench.cache, now=NOW)
     assert verdict.published

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dinolabel.training import features, samples, suspects
+from dinolabel.training.manifest import read
+from dinolabel.vision.bundle import UNKNOWN_LABEL
+from dinolabel.vision.cache import Cache
 from tests.blobs import KnownOnly, World
-from training import features, samples, suspects
-from training.manifest import read
-from vision.bundle import UNKNOWN_LABEL
-from vision.cache import Cache
 
 NAMES = tuple(f"n{number}" for number in range(5))
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dinolabel.training import gate
+from dinolabel.training.errors import NotEnoughLabels
+from dinolabel.vision.types import CropPolicy
 from tests.blobs import DIM, NAMES, POLICY, Bench, World, receipt, share_named
-from training import gate
-from training.errors import NotEnoughLabels
-from vision.types import CropPolicy
 
 
 @pytest.fixture

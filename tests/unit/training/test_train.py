@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from dinolabel.training import gate
+from dinolabel.training.errors import NotEnoughLabels
+from dinolabel.vision.bundle import Bundle
+from dinolabel.vision.split import side
 from tests.blobs import LATER, NAMES, NOW, Bench, World, receipt, share_named
-from training import gate
-from training.errors import NotEnoughLabels
-from vision.bundle import Bundle
-from vision.split import side
 
 
 @pytest.fixture

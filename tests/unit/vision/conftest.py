@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dinolabel.vision.bundle import Bundle
+from dinolabel.vision.heads import prototype
+from dinolabel.vision.types import CropPolicy
 from tests.doubles.scripted_models import ColourEmbedder, ScriptedDetector
-from vision.bundle import Bundle
-from vision.heads import prototype
-from vision.types import CropPolicy
 
 REFERENCES = np.array([[1, 0, 0, 0], [0.8, 0.6, 0, 0], [0, 0, 1, 0]], np.float32)
 LABELS = ("jason", "jason", "lacy")

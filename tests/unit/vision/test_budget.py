@@ -15,15 +15,15 @@ import PIL.Image
 import pytest
 
 from dinolabel.settings import Settings
-from vision import budget
-from vision.errors import MediaUnreadable
-from vision.media import image_of, open_image
+from dinolabel.vision import budget
+from dinolabel.vision.errors import MediaUnreadable
+from dinolabel.vision.media import image_of, open_image
 
 SIDE = 3000  # 9 megapixels: enough that what Python itself takes does not matter
 PEAK = """
 import sys
 from pathlib import Path
-from vision.media import open_image
+from dinolabel.vision.media import open_image
 def memory(what):
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(what)) / 1024
 open_image(Path(sys.argv[2])).pixels  # whatever a decoder loads the first time
@@ -121,7 +121,7 @@ def test_strips_join_to_the_whole(tmp_path: Path, turn: int, monkeypatch: pytest
     exif[0x0112] = turn
     PIL.Image.fromarray(noise).save(tmp_path / "a.png", exif=exif)
     whole = open_image(tmp_path / "a.png").pixels
-    monkeypatch.setattr("vision.rgb.STRIP", 150)  # three rows, and one at the end
+    monkeypatch.setattr("dinolabel.vision.rgb.STRIP", 150)  # three rows, and one at the end
     assert np.array_equal(open_image(tmp_path / "a.png").pixels, whole)
     steps = {1: noise, 2: noise[:, ::-1], 3: noise[::-1, ::-1], 4: noise[::-1], 6: np.rot90(noise, -1), 8: np.rot90(noise)}
     steps |= {5: noise.transpose(1, 0, 2), 7: noise[::-1, ::-1].transpose(1, 0, 2)}

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vision.bundle import Bundle
-from vision.errors import BundleMismatch
-from vision.heads import linear
-from vision.nothing import Belief, shown_again
-from vision.own import Own
-from vision.types import Box, CropPolicy, Named, Nothing, Unknown
+from dinolabel.vision.bundle import Bundle
+from dinolabel.vision.errors import BundleMismatch
+from dinolabel.vision.heads import linear
+from dinolabel.vision.nothing import Belief, shown_again
+from dinolabel.vision.own import Own
+from dinolabel.vision.types import Box, CropPolicy, Named, Nothing, Unknown
 
 Make = Callable[..., Bundle]
 LARGE, SMALL = Box(0, 0, 50, 50), Box(0, 0, 11.75, 50)

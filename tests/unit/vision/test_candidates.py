@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from vision.candidates import Candidate, best, select
-from vision.types import Box, Thresholds
+from dinolabel.vision.candidates import Candidate, best, select
+from dinolabel.vision.types import Box, Thresholds
 
 FACE = Candidate(Box(10, 10, 110, 110), "human face", 0.6, 0.5)
 DOG = Candidate(Box(200, 10, 300, 110), "dog", 0.4, 0.26)

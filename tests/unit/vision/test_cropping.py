@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vision.cropping import GREY, cut
-from vision.errors import MediaError
-from vision.types import Box, CropPolicy
+from dinolabel.vision.cropping import GREY, cut
+from dinolabel.vision.errors import MediaError
+from dinolabel.vision.types import Box, CropPolicy
 
 HEIGHT, WIDTH = 60, 100
 

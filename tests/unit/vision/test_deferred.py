@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from dinolabel.vision.cache import Cache
+from dinolabel.vision.deferred import Cards, card_key, deferred
+from dinolabel.vision.errors import ModelError
+from dinolabel.vision.media import open_image
+from dinolabel.vision.pipeline import Pipeline
+from dinolabel.vision.weights import WeightsLocation
 from tests.doubles.coloured_things import ColourSense, ThingDetector, picture
-from vision.cache import Cache
-from vision.deferred import Cards, card_key, deferred
-from vision.errors import ModelError
-from vision.media import open_image
-from vision.pipeline import Pipeline
-from vision.weights import WeightsLocation
 
 
 class Loads:

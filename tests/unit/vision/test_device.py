@@ -8,8 +8,8 @@ import pytest
 import torch
 from structlog.testing import capture_logs
 
-from vision import device
-from vision.errors import DeviceUnavailable
+from dinolabel.vision import device
+from dinolabel.vision.errors import DeviceUnavailable
 
 
 def machine(patch: pytest.MonkeyPatch, *, cuda: int = 0, mps: bool = False) -> None:
@@ -98,7 +98,7 @@ def test_tuned_allocator_keeps_large_blocks_in_the_process() -> None:
     """In a process of its own: page faults of ten 64 MB blocks, before and after."""
     script = """
 import resource, torch
-from vision.device import tune_allocator
+from dinolabel.vision.device import tune_allocator
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(10):

@@ -9,11 +9,11 @@ import pytest
 import torch
 from transformers import AutoModel
 
+from dinolabel.vision.embedders.dinov2 import Dinov2, _preprocessing, build
+from dinolabel.vision.errors import ModelError, RequestError, WeightsMissing
+from dinolabel.vision.narrowed import narrowed
+from dinolabel.vision.types import Crop
 from tests.tiny_models import tiny_detector, tiny_embedder
-from vision.embedders.dinov2 import Dinov2, _preprocessing, build
-from vision.errors import ModelError, RequestError, WeightsMissing
-from vision.narrowed import narrowed
-from vision.types import Crop
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ import PIL.ImageDraw
 import PIL.ImageFont
 import pytest
 
-from vision.draw import caption, colour, draw, font_file, text_colour
-from vision.types import Box, Detection, Named, Unknown
+from dinolabel.vision.draw import caption, colour, draw, font_file, text_colour
+from dinolabel.vision.types import Box, Detection, Named, Unknown
 
 CAT = Detection(Box(30, 40, 90, 100), "cat", 0.5)
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from app.heads import HeadsTab
 from dinolabel import headdiff
 from dinolabel.__main__ import run
+from dinolabel.app.heads import HeadsTab
+from dinolabel.training import page
+from dinolabel.vision.figures import FIGURES, decimal, interval, kept, measured, percent, points
+from dinolabel.vision.store import Store
 from tests.doubles.coloured_things import BLUE, RED, bundle
-from training import page
-from vision.figures import FIGURES, decimal, interval, kept, measured, percent, points
-from vision.store import Store
 
 METRICS = {
     "accuracy": 0.8125, "coverage": 0.9, "accuracy_named": 0.875, "macro_f1": 0.75, "macro_f1_interval": [0.6, 0.904],

@@ -13,17 +13,17 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from dinolabel.vision.errors import BundleMismatch, MediaUnreadable
+from dinolabel.vision.films.film import Answer, Film
+from dinolabel.vision.films.rejoining import rejoin
+from dinolabel.vision.films.spill import Spill
+from dinolabel.vision.films.tracking import Track
+from dinolabel.vision.films.voting import Vote
+from dinolabel.vision.films.watching import Errand, Seen, Watch
+from dinolabel.vision.pipeline import Pipeline
+from dinolabel.vision.types import Box, Named, Prompt, Thresholds, Unknown
 from tests.doubles.drawn_films import Disc, DiscDetector, film
 from tests.doubles.scripted_models import BLUE, GREEN, RED, ColourEmbedder, colour_bundle
-from vision.errors import BundleMismatch, MediaUnreadable
-from vision.films.film import Answer, Film
-from vision.films.rejoining import rejoin
-from vision.films.spill import Spill
-from vision.films.tracking import Track
-from vision.films.voting import Vote
-from vision.films.watching import Errand, Seen, Watch
-from vision.pipeline import Pipeline
-from vision.types import Box, Named, Prompt, Thresholds, Unknown
 
 WALKERS = (
     Disc(RED, lambda n: (30 + 4 * n, 60)),

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from vision.found import Found
-from vision.types import Alike, Box, Detection, Named, Nothing, Unknown
+from dinolabel.vision.found import Found
+from dinolabel.vision.types import Alike, Box, Detection, Named, Nothing, Unknown
 
 BOX = Box(1.25, 2.5, 30, 40)
 

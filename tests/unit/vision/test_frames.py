@@ -8,10 +8,10 @@ import av
 import numpy as np
 import pytest
 
+from dinolabel.vision import frames
+from dinolabel.vision.errors import MediaUnavailable, MediaUnreadable
+from dinolabel.vision.frames import open_frame, open_video, sampled
 from tests.films import cut_short, film, number_on, numbered, sound_only, turned
-from vision import frames
-from vision.errors import MediaUnavailable, MediaUnreadable
-from vision.frames import open_frame, open_video, sampled
 
 CONTAINERS = [
     ("clip.mp4", "", {}),

@@ -13,11 +13,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForZeroShotObjectDetection, AutoProcessor
 
+from dinolabel.vision.candidates import Candidate
+from dinolabel.vision.detectors.grounding_dino import GroundingDino, build
+from dinolabel.vision.errors import DeviceUnavailable, ModelError, RequestError, SettingsError, WeightsMissing
+from dinolabel.vision.types import Image, Prompt
 from tests.tiny_models import tiny_detector, tiny_embedder
-from vision.candidates import Candidate
-from vision.detectors.grounding_dino import GroundingDino, build
-from vision.errors import DeviceUnavailable, ModelError, RequestError, SettingsError, WeightsMissing
-from vision.types import Image, Prompt
 
 
 @pytest.fixture(scope="module")
@@ -242,8 +242,8 @@ def test_a_local_folder_needs_no_network_and_says_nothing(folder: Path) -> None:
     script = f"""
 import logging, structlog
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
-from vision.detectors.grounding_dino import build
-from vision.types import Image, Prompt
+from dinolabel.vision.detectors.grounding_dino import build
+from dinolabel.vision.types import Image, Prompt
 import numpy as np
 build({str(folder)!r}).candidates([Image.from_array(np.zeros((90, 90, 3), np.uint8))], Prompt.of(["cat"]))
 """

@@ -8,7 +8,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from vision.likeness import NEAR, clusters, distance, fingerprint, nearest
+from dinolabel.vision.likeness import NEAR, clusters, distance, fingerprint, nearest
 
 
 def drawing(seed: int, *, side: int = 200) -> np.ndarray:

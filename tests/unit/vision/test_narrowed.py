@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dinolabel.vision.cache import Cache
+from dinolabel.vision.deferred import Cards, deferred
+from dinolabel.vision.errors import BundleMismatch
+from dinolabel.vision.media import Image, from_pillow
+from dinolabel.vision.narrowed import Feature, Narrowed, features_of, narrowed
+from dinolabel.vision.pipeline import Pipeline
+from dinolabel.vision.types import Box, Crop, CropPolicy, Embeddings
 from tests.doubles.scripted_models import BLUE, GREEN, RED, ColourEmbedder, ScriptedDetector, colour_bundle
 from tests.fixtures.make_data_folder import BOXES, drawn
-from vision.cache import Cache
-from vision.deferred import Cards, deferred
-from vision.errors import BundleMismatch
-from vision.media import Image, from_pillow
-from vision.narrowed import Feature, Narrowed, features_of, narrowed
-from vision.pipeline import Pipeline
-from vision.types import Box, Crop, CropPolicy, Embeddings
 
 PLACES = [Box(*BOXES[colour]) for colour in (RED, BLUE, GREEN)]
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dinolabel.vision.embedders.onnx import build
+from dinolabel.vision.errors import DeviceUnavailable, ModelError, WeightsMissing
+from dinolabel.vision.pipeline import Pipeline
+from dinolabel.vision.plugs import load_embedder
+from dinolabel.vision.types import Box, Crop, Image
 from tests.tiny_models import tiny_onnx
-from vision.embedders.onnx import build
-from vision.errors import DeviceUnavailable, ModelError, WeightsMissing
-from vision.pipeline import Pipeline
-from vision.plugs import load_embedder
-from vision.types import Box, Crop, Image
 
 RED = np.full((20, 20, 3), (200, 20, 10), np.uint8)
 

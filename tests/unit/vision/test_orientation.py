@@ -6,9 +6,9 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from vision.errors import SizeMismatch
-from vision.orientation import CANNOT_TELL, SWAPPED, TURNED, Choice, Frame, Point, Size, frame_of
-from vision.turns import SIDEWAYS, TURNS
+from dinolabel.vision.errors import SizeMismatch
+from dinolabel.vision.orientation import CANNOT_TELL, SWAPPED, TURNED, Choice, Frame, Point, Size, frame_of
+from dinolabel.vision.turns import SIDEWAYS, TURNS
 
 WIDE, TALL = (400, 300), (300, 400)
 

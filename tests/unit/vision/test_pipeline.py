@@ -10,14 +10,14 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from vision.bundle import Bundle
-from vision.cache import Cache
-from vision.candidates import Candidate
-from vision.errors import BundleMismatch, MediaUnreadable, ModelError, PromptMissing
-from vision.heads import prototype
-from vision.media import open_image
-from vision.pipeline import Pipeline
-from vision.types import Box, Image, Named, Prompt, Thresholds, Unknown
+from dinolabel.vision.bundle import Bundle
+from dinolabel.vision.cache import Cache
+from dinolabel.vision.candidates import Candidate
+from dinolabel.vision.errors import BundleMismatch, MediaUnreadable, ModelError, PromptMissing
+from dinolabel.vision.heads import prototype
+from dinolabel.vision.media import open_image
+from dinolabel.vision.pipeline import Pipeline
+from dinolabel.vision.types import Box, Image, Named, Prompt, Thresholds, Unknown
 
 LEFT = Candidate(Box(10.06, 10.11, 50.2, 50.0), "cat", 0.9, 0.8)
 RIGHT = Candidate(Box(60, 10, 100, 50), "cat", 0.4, 0.3)
@@ -208,8 +208,8 @@ def test_bad_questions_are_named(detector: Any, tmp_path: Path) -> None:
 
 
 def test_a_path_that_is_not_there_and_a_prompt_that_is_missing_say_what_to_do(tmp_path: Path) -> None:
+    from dinolabel.vision.errors import MediaUnavailable, PromptMissing
     from tests.doubles.scripted_models import ScriptedDetector
-    from vision.errors import MediaUnavailable, PromptMissing
 
     with pytest.raises(MediaUnavailable) as gone:
         Pipeline(ScriptedDetector())(tmp_path / "nope.jpg", "cat")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from dinolabel.vision import plugs
+from dinolabel.vision.errors import ModelError, UnknownPlug, WeightsMissing
 from tests.tiny_models import tiny_detector, tiny_embedder
-from vision import plugs
-from vision.errors import ModelError, UnknownPlug, WeightsMissing
 
 
 def test_names_are_the_files() -> None:
@@ -62,5 +62,7 @@ def test_a_plug_that_cannot_be_imported_says_what_to_do(monkeypatch: pytest.Monk
 
 
 def test_asking_for_names_imports_no_torch() -> None:
-    script = "import sys, vision.plugs as p; p.names('detector'); sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    script = (
+        "import sys, dinolabel.vision.plugs as p; p.names('detector'); sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", script], check=False, timeout=60).returncode == 0

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-import vision.reasons
+import dinolabel.vision.reasons
+from dinolabel.vision.bundle import Bundle
+from dinolabel.vision.reasons import crop_files
+from dinolabel.vision.types import Box
 from tests import docs
-from vision.bundle import Bundle
-from vision.reasons import crop_files
-from vision.types import Box
 
 
 def test_ids_lead_to_files_that_are_there(tmp_path: Path) -> None:
@@ -42,6 +42,6 @@ def test_the_python_of_the_docs(tmp_path: Path, make_bundle: Callable[..., Bundl
     """docs/trust.md, with names of its own for what a caller has at hand."""
     (code,) = [block.text for block in docs.blocks(docs.ROOT / "docs" / "trust.md") if block.kind == "python"]
     bundle = make_bundle(reference_ids=("7/1/a/person", "7/1/b/person", "8/2/c/person"))
-    around = {"bundle": bundle, "embeddings": np.array([[1, 0, 0, 0]], np.float32), "boxes": [Box(0, 0, 50, 50)], "vision": vision}
+    around = {"bundle": bundle, "embeddings": np.array([[1, 0, 0, 0]], np.float32), "boxes": [Box(0, 0, 50, 50)], "dinolabel": dinolabel}
     exec(compile(code, "docs/trust.md", "exec"), around | {"export": tmp_path}, kept := {})
     assert kept["answer"].because[0].label == "jason"

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from transformers import AutoTokenizer
 
+from dinolabel.vision.errors import PromptMissing, RequestError
+from dinolabel.vision.spans import Marks, Pass, passes, suited
+from dinolabel.vision.types import Prompt
 from tests.tiny_models import tiny_detector
-from vision.errors import PromptMissing, RequestError
-from vision.spans import Marks, Pass, passes, suited
-from vision.types import Prompt
 
 MARKS = Marks(begin=101, end=102, stop=1012, others=frozenset({1029}))
 

@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-from vision.split import side
+from dinolabel.vision.split import side
 
 
 @pytest.mark.parametrize(("group", "wanted"), [("", "train"), ("a", "train"), ("b", "held_out"), ("photo-1", "train"), ("größe", "train")])

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vision.suppress import suppress
+from dinolabel.vision.suppress import suppress
 
 FACE, DOG = 0, 1
 
@@ -76,7 +76,7 @@ def test_duplicates_agree_with_supervision() -> None:
     """supervision's class-aware NMS is the oracle on 150 random boxes, none of them shared by two classes."""
     from supervision import box_non_max_suppression
 
-    from vision.suppress import duplicates
+    from dinolabel.vision.suppress import duplicates
 
     draw = np.random.default_rng(5)
     corner = draw.uniform(0, 80, (150, 2))

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from vision.candidates import FLOOR, MOST, Candidate
-from vision.pipeline import Pipeline
-from vision.tiles import Tiled, Tiling, tiles
-from vision.types import Box, Image, Prompt
+from dinolabel.vision.candidates import FLOOR, MOST, Candidate
+from dinolabel.vision.pipeline import Pipeline
+from dinolabel.vision.tiles import Tiled, Tiling, tiles
+from dinolabel.vision.types import Box, Image, Prompt
 
 
 class Shortsighted:

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dinolabel.vision.films import tracking
+from dinolabel.vision.films.following import Boxes, Grey, follow
+from dinolabel.vision.films.spill import Spill
+from dinolabel.vision.films.tracking import Tracker
+from dinolabel.vision.films.watching import Errand, Watch
+from dinolabel.vision.pipeline import Pipeline
+from dinolabel.vision.types import Box, Detection, Prompt, Thresholds
 from tests.doubles.drawn_films import Disc, DiscDetector, film, frame, ground
 from tests.doubles.scripted_models import RED, ColourEmbedder
-from vision.films import tracking
-from vision.films.following import Boxes, Grey, follow
-from vision.films.spill import Spill
-from vision.films.tracking import Tracker
-from vision.films.watching import Errand, Watch
-from vision.pipeline import Pipeline
-from vision.types import Box, Detection, Prompt, Thresholds
 
 SIZE = (320, 240)
 BACK = ground(*SIZE)

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from vision.bundle import Bundle
-from vision.types import CropPolicy, Thresholds
-from vision.version import model_version
+from dinolabel.vision.bundle import Bundle
+from dinolabel.vision.types import CropPolicy, Thresholds
+from dinolabel.vision.version import model_version
 
 Make = Callable[..., Bundle]
 

@@ -7,19 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.image import BOXES_ONLY, Ask, ImageTab
-from app.sight import Sight
+from dinolabel.app.image import BOXES_ONLY, Ask, ImageTab
+from dinolabel.app.sight import Sight
+from dinolabel.vision.errors import PromptUnknown
+from dinolabel.vision.pipeline import Pipeline
+from dinolabel.vision.plugs import load_detector
+from dinolabel.vision.protocols import unknown_phrases
+from dinolabel.vision.store import Store
+from dinolabel.vision.tiles import Tiled
+from dinolabel.vision.types import Prompt
+from dinolabel.vision.vocabulary import foreign, refuse, unknown_in
+from dinolabel.vision.weights import NANO_FOLDER
 from tests.doubles.scripted_models import ScriptedDetector
 from tests.tiny_models import tiny_owlv2
-from vision.errors import PromptUnknown
-from vision.pipeline import Pipeline
-from vision.plugs import load_detector
-from vision.protocols import unknown_phrases
-from vision.store import Store
-from vision.tiles import Tiled
-from vision.types import Prompt
-from vision.vocabulary import foreign, refuse, unknown_in
-from vision.weights import NANO_FOLDER
 
 PHRASES = ["cat face", "人脸", "cat 人脸", "😀", "лицо кошки", "zebra", "café", "قطة"]
 UNKNOWN = ("人脸", "😀", "лицо кошки", "قطة")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from vision import walk
-from vision.media import image_paths
+from dinolabel.vision import walk
+from dinolabel.vision.media import image_paths
 
 LEFT = (
     "._a.jpg", ".a.jpg", ".thumbnails/a.jpg", "@eaDir/a.jpg/SYNOPHOTO_THUMB_M.jpg", "sub/@eaDir/x.jpg", "__MACOSX/a.jpg",

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from vision import weights
-from vision.errors import ModelError, WeightsMissing
-from vision.weights import Needs
+from dinolabel.vision import weights
+from dinolabel.vision.errors import ModelError, WeightsMissing
+from dinolabel.vision.weights import Needs
 
 
 def put(folder: Path, *, files: tuple[str, ...] = ("config.json", "model.safetensors")) -> Path:
@@ -66,7 +66,7 @@ def test_a_local_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize("kind", ["detector", "embedder"])
 def test_nano_is_the_pair_of_the_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    assert Path(weights.__file__).parents[1] / "models" / "nano" == weights.NANO_FOLDER
+    assert Path(weights.__file__).parents[1] / "nano" == weights.NANO_FOLDER
     monkeypatch.setattr(weights, "NANO_FOLDER", tmp_path)
     put(tmp_path / kind)
     found = find("nano", kind)
@@ -101,8 +101,8 @@ def test_names_that_are_nothing(name: str, tmp_path: Path, monkeypatch: pytest.M
 def ask(name: str, tmp_path: Path, **environment: str) -> tuple[str, float]:
     """What a process of its own with an empty cache says, and how long it took to say it."""
     script = f"""
-from vision.errors import WeightsMissing
-from vision.weights import locate, obtain
+from dinolabel.vision.errors import WeightsMissing
+from dinolabel.vision.weights import locate, obtain
 try:
     obtain(locate({name!r}, "detector"))
 except WeightsMissing as error:
@@ -156,7 +156,7 @@ def test_a_complete_snapshot_in_the_cache_is_used_without_the_hub(tmp_path: Path
     (repository / "refs").mkdir()
     (repository / "refs" / "main").write_text("0123456789abcdef0123456789abcdef01234567")
     script = """
-from vision import weights
+from dinolabel.vision import weights
 found = weights.obtain(weights.locate("org/name", "detector")).path
 print(found, weights.described(found))
 """

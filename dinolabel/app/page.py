@@ -1,0 +1,167 @@
+"""The page: its head, its tabs, what it says without weights, and the socket it is served on.
+
+Knows Gradio and the tabs; no model, no file, no setting.
+"""
+
+from __future__ import annotations
+
+import html
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from dinolabel.app.film import FilmTab
+from dinolabel.app.film_page import film_page
+from dinolabel.app.heads import HeadsTab
+from dinolabel.app.heads_page import heads_page
+from dinolabel.app.image import ImageTab
+from dinolabel.app.image_page import image_page
+from dinolabel.app.look import CSS, theme
+from dinolabel.app.messages import telling
+from dinolabel.app.send import Sender
+from dinolabel.app.send_page import send_page
+from dinolabel.app.shelf import Shelf
+from dinolabel.app.sight import Sight
+from dinolabel.app.why import Why
+from dinolabel.studio.client import Studio
+from dinolabel.vision.errors import SettingsError
+from dinolabel.vision.pipeline import Pipeline
+from dinolabel.vision.store import Store
+from dinolabel.vision.types import Thresholds
+from dinolabel.vision.weights import tell_limits
+
+MAX_MB = 2048
+"""Largest upload: a film of an hour. A picture of more than 179 million pixels is refused by the decoder, whatever its file's size."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """blocks: the whole app. shelf: what it made for people to download. sight: the models behind it. films: those that are on."""
+
+    blocks: gr.Blocks
+    shelf: Shelf
+    sight: Sight
+    films: FilmTab
+
+
+def page(
+    pipeline: Pipeline | Callable[[], Pipeline], store: Store, *, studio: Studio | None = None, exports: Path | None = None
+) -> Page:  # fmt: skip
+    """The whole app. pipeline: ready, or a function that loads it, which is asked now and, when it raises, again by a button of the page.
+
+    studio: where pictures can be sent to; None leaves that part out. exports: folder of a folder of crops per project, to show why.
+    """
+    sight = Sight.of(pipeline) if isinstance(pipeline, Pipeline) else Sight(pipeline)
+    sight.load()
+    shelf = Shelf()
+    tab = ImageTab(sight, store)
+    films = FilmTab(sight, tab, shelf)
+    with gr.Blocks(title="dinolabel", analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)) as blocks:
+        head = gr.HTML(_header(sight), elem_id="header", padding=False)
+        _without_models(blocks, sight, head)
+        with gr.Tabs(elem_id="tabs"):
+            with gr.Tab("Image", id="image"):
+                image = image_page(tab, shelf, Why(exports), limits=_limits(sight))
+                if studio is not None:
+                    send_page(Sender(studio), tab, sight, image.asked)
+            with gr.Tab("Video", id="video"):
+                film_heads = film_page(blocks, films, tab, limits=_limits(sight))
+            with gr.Tab("Models", id="models"):
+                heads_page(blocks, HeadsTab(store))
+        refresh = telling(lambda: gr.update(choices=tab.versions()))
+        gr.on([blocks.load, image.version.focus], refresh, None, image.version, show_progress="hidden", api_name="versions")
+        gr.on([blocks.load, film_heads.focus], refresh, None, film_heads, show_progress="hidden", api_visibility="private")
+    return Page(blocks, shelf, sight, films)
+
+
+def _limits(sight: Sight) -> Thresholds:
+    return Thresholds() if sight.problem else sight.pipeline().thresholds
+
+
+def _without_models(blocks: gr.Blocks, sight: Sight, head: gr.HTML) -> None:
+    """What a person sees when there are no weights, with a button to try again once they are there."""
+    with gr.Column(visible=sight.problem is not None, elem_id="problem") as problem:
+        words = gr.HTML(_problem(sight), padding=False)
+        again = gr.Button("Try again", size="sm")
+
+    def state() -> tuple[Any, ...]:
+        return gr.Column(visible=sight.problem is not None), _problem(sight), _header(sight)
+
+    def retry() -> tuple[Any, ...]:
+        sight.load()
+        return state()
+
+    again.click(telling(retry), None, [problem, words, head], api_name="load", concurrency_limit=1)
+    # Quietly: a spinner over the head would lie over the tabs, too.
+    blocks.load(state, None, [problem, words, head], api_visibility="private", show_progress="hidden")
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running page. url: where it is."""
+
+    url: str
+    _page: Page
+
+    def wait(self) -> None:
+        """Until interrupted; then the page is closed."""
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            self.close()
+
+    def close(self) -> None:
+        self._page.films.stop_all()
+        self._page.blocks.close(verbose=False)
+        self._page.shelf.clear()
+
+
+def serve(page: Page, *, host: str, port: int, auth: tuple[str, str] | None = None, max_mb: int = MAX_MB) -> Served:
+    """Serve the page from a thread. port: 0 takes a free one. Raises SettingsError when the port is taken."""
+    try:
+        _, url, _ = page.blocks.queue(default_concurrency_limit=4).launch(
+            server_name=host,
+            server_port=port or _free_port(host),
+            auth=auth,
+            quiet=True,
+            share=False,
+            ssr_mode=False,
+            run_history=False,
+            footer_links=[],
+            theme=theme(),
+            css=CSS,
+            max_file_size=f"{max_mb}mb",
+            allowed_paths=[str(page.shelf.folder)],
+            prevent_thread_lock=True,
+        )
+    except OSError as error:
+        raise SettingsError(f"Port {port} of {host} cannot be used.", hint="Name another one with --port; 0 takes a free one.") from error
+    return Served(str(url), page)
+
+
+def _free_port(host: str) -> int:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def _header(sight: Sight) -> str:
+    models: list[str] = []
+    if sight.problem is None:
+        pipeline = sight.pipeline()
+        models = [pipeline.detector.name, *([pipeline.embedder.name] if pipeline.embedder else [])]
+        if limits := tell_limits(pipeline.detector.weights):
+            models.append(f"nano {limits}")
+    chips = "".join(f"<span>{html.escape(each)}</span>" for each in models or ["no weights"])
+    return f"<h1>dinolabel</h1><p>Boxes from words, names from your own corrections.</p><nav>{chips}</nav>"
+
+
+def _problem(sight: Sight) -> str:
+    if sight.problem is None:
+        return ""
+    return f"<b>{html.escape(str(sight.problem))}</b><p>{html.escape(sight.problem.hint)}</p>"

@@ -1,0 +1,74 @@
+"""Tabs of the Data Manager: ours are marked, and only those are ever changed.
+
+Knows the calls; not what a tab is for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dinolabel.studio.wire import Wire
+
+MARK = "dinolabel"  # a key of the tab's own data, which Label Studio keeps as it is
+MOST = 200  # tasks in one tab: each is a filter line in Label Studio's page
+NOBODY = 0  # no task has this id
+UNSEEN = (
+    "inner_id", "completed_at", "cancelled_annotations", "total_predictions", "annotators", "annotations_results", "annotations_ids",
+    "predictions_results", "predictions_model_versions", "created_at", "updated_at", "updated_by", "avg_lead_time", "draft_exists",
+)  # fmt: skip
+"""Columns that are not shown at first: with all of them the picture is off the right edge of the page (seen)."""
+UPLOADED, STORED = "file_upload", "storage_filename"
+"""Where the file's name is: of a picture that was uploaded, and of one in a storage. The other column stays empty."""
+
+
+class Tabs:
+    wire: Wire
+
+    def tabs(self, project: int) -> list[dict[str, Any]]:
+        """Every tab of a project, as Label Studio describes it: {"id", "data": {"title", "filters", …}, …}."""
+        return [dict(each) for each in self.wire.json("GET", "/api/dm/views/", params={"project": project})]
+
+    def show_tasks(self, project: int, name: str, title: str, tasks: Sequence[int]) -> str:
+        """Let our tab of that name hold these tasks (the first MOST), made when it is not there; its address for a browser.
+
+        Touches no task, and no tab that a person made, whatever its title.
+        """
+        items = [_is(each) for each in tasks[:MOST]] or [_is(NOBODY)]
+        return self.set_tab(project, name, {"title": title, "filters": {"conjunction": "or", "items": items}, "ordering": []})
+
+    def set_tab(self, project: int, name: str, data: Mapping[str, Any]) -> str:
+        """Make or change our tab of that name; its address for a browser. data: {"title", "filters": {…}, "ordering": […], …}.
+
+        What people chose in it besides, such as columns and the size of the pictures, stays.
+        """
+        ours = self._ours(project, name)
+        theirs = self._columns(project) if ours is None else ours["data"]
+        body = {"project": project, "data": {**theirs, **data, MARK: name}}
+        if ours is None:
+            number = int(self.wire.json("POST", "/api/dm/views/", json=body)["id"])
+        else:
+            number = int(ours["id"])
+            self.wire.json("PATCH", f"/api/dm/views/{number}/", json=body)
+        return f"{self.wire.url}/projects/{project}/data?tab={number}"
+
+    def remove_tab(self, project: int, name: str) -> bool:
+        """Remove our tab of that name; whether there was one."""
+        ours = self._ours(project, name)
+        if ours is not None:
+            self.wire.json("DELETE", f"/api/dm/views/{ours['id']}/")
+        return ours is not None
+
+    def _columns(self, project: int) -> dict[str, Any]:
+        """The columns of a new tab: with the file's name, where the project keeps it."""
+        params = {"project": project, "page_size": 1, "fields": "all"}
+        uploaded = any(each.get(UPLOADED) for each in self.wire.json("GET", "/api/tasks", params=params)["tasks"])
+        hidden = [f"tasks:{each}" for each in (*UNSEEN, STORED if uploaded else UPLOADED)]
+        return {"hiddenColumns": {"explore": hidden, "labeling": hidden}}
+
+    def _ours(self, project: int, name: str) -> dict[str, Any] | None:
+        return next((each for each in self.tabs(project) if (each.get("data") or {}).get(MARK) == name), None)
+
+
+def _is(task: int) -> dict[str, Any]:
+    return {"filter": "filter:tasks:id", "operator": "equal", "type": "Number", "value": task}

@@ -1,0 +1,139 @@
+"""Frozen DINOv2 on transformers: square crops in, unit vectors out; checkpoints with registers load the same way.
+
+Knows torch and transformers; knows nothing of labels, boxes or caches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import PIL.Image
+import torch
+from transformers import AutoModel
+
+from dinolabel.vision import weights as files
+from dinolabel.vision.device import pick, precision_name
+from dinolabel.vision.errors import ModelError, RequestError
+from dinolabel.vision.loading import computing, load
+from dinolabel.vision.narrowed import Feature
+from dinolabel.vision.types import Crop, Embeddings
+
+WEIGHTS = "folder"
+KINDS = frozenset({"dinov2", "dinov2_with_registers"})
+FEATURES = {"cls": "class token", "cls+patches": "class token and mean patch token"}
+AT_ONCE = {"cpu": 8, "cuda": 64, "mps": 16}  # crops per pass; on a CPU 8 is fastest and 32 slower again
+DEFAULT_SIDE = 224
+IMAGENET_MEAN = (0.485, 0.456, 0.406)  # dinov2/data/transforms.py
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class Dinov2:
+    """An `Embedder` (dinolabel/vision/protocols.py) with the checkpoint of `folder`.
+
+    The first feature is the class token as the model returns it, already normed; norming it again is a known mistake. With
+    `cls+patches` the mean of the patch tokens is appended, as in the authors' linear evaluation (dinov2/eval/linear.py): for the same
+    forward pass, and the first half of a row is then the class token still.
+    The whole crop is resized: the centre crop of the checkpoints' own processor would cut an eighth off each side.
+
+    Attributes: folder, device, precision, weights (`nano`, hub id or folder name), preprocessing (plain values, part of the digest).
+    """
+
+    def __init__(self, folder: Path, *, device: str, precision: str, feature: str) -> None:
+        if feature not in FEATURES:
+            raise RequestError(f"There is no feature {feature!r}.", hint=f"Choose one of {', '.join(FEATURES)}.")
+        settings = files.config(folder, allowed=KINDS)
+        self.folder = folder
+        self.weights = files.described(folder)
+        self.device, self._dtype = pick(device, precision)
+        self.precision = precision_name(self._dtype)
+        self.preprocessing = _preprocessing(_processor(folder), settings, feature)
+        self._model = load(AutoModel, folder, device=self.device)
+        named = {each: self.preprocessing | {"feature": each} for each in (FEATURES if feature == "cls+patches" else (feature,))}
+        self._digests = {each: files.digest(folder, self.precision, how, settings) for each, how in named.items()}
+
+    @property
+    def name(self) -> str:
+        """`dinov2-small`, `dinov2-nano`."""
+        short = files.short(self.weights)
+        return short if "dinov2" in short else f"dinov2-{short}"
+
+    @property
+    def digest(self) -> str:
+        return self._digests[self.preprocessing["feature"]]
+
+    @property
+    def dim(self) -> int:
+        return self.features[-1].width
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """The class token; then, where patches are appended, both."""
+        width = int(self._model.config.hidden_size)
+        return tuple(Feature(FEATURES[name], times * width, digest) for times, (name, digest) in enumerate(self._digests.items(), start=1))
+
+    def embed(self, crops: Sequence[Crop]) -> Embeddings:
+        """(N, dim) float32, rows of unit norm. Raises ModelError."""
+        rows = np.zeros((len(crops), self.dim), dtype=np.float32)
+        step = AT_ONCE[torch.device(self.device).type]
+        for start in range(0, len(crops), step):
+            rows[start : start + step] = self._forward(crops[start : start + step])
+        norms = np.linalg.norm(rows, axis=1, keepdims=True)
+        if not (np.isfinite(norms).all() and (norms > 0).all()):
+            raise ModelError(f"{self.weights} gave numbers that are none in {self.precision}.", hint="Set precision=float32.")
+        return np.asarray(rows / norms, dtype=np.float32)
+
+    def _forward(self, crops: Sequence[Crop]) -> npt.NDArray[np.float32]:
+        pixels = self.pixels(crops).to(self.device)
+        with computing(self.weights, self.device, self._dtype):
+            tokens = self._model(pixel_values=pixels).last_hidden_state.float()
+        return np.asarray(self.feature(tokens).cpu().numpy())
+
+    def feature(self, tokens: torch.Tensor) -> torch.Tensor:
+        """(N, T, width) normed tokens -> (N, dim), not of unit length yet."""
+        first, patches = tokens[:, 0], tokens[:, 1 + getattr(self._model.config, "num_register_tokens", 0) :]
+        return first if self.preprocessing["feature"] == "cls" else torch.cat([first, patches.mean(dim=1)], dim=1)
+
+    def pixels(self, crops: Sequence[Crop]) -> torch.Tensor:
+        """(N, 3, side, side) float32, as the network takes them."""
+        return torch.from_numpy(np.stack([self._pixels(crop) for crop in crops]))
+
+    def _pixels(self, crop: Crop) -> npt.NDArray[np.float32]:
+        """(3, side, side) normalised. Pillow's bicubic widens its filter when it shrinks: that is the antialias."""
+        side = self.preprocessing["side"]
+        resized = PIL.Image.fromarray(crop.pixels).resize((side, side), PIL.Image.Resampling.BICUBIC)
+        mean, std = (np.asarray(self.preprocessing[key], dtype=np.float32) for key in ("mean", "std"))
+        unit = np.asarray(resized, dtype=np.float32) / np.float32(255)
+        return np.asarray((unit - mean) / std, dtype=np.float32).transpose(2, 0, 1)
+
+
+def build(weights: str, *, device: str = "auto", precision: str = "auto", feature: str = "cls+patches") -> Dinov2:
+    """The embedder in a folder. feature: `cls+patches`, or `cls` for the first half alone.
+
+    Raises WeightsMissing, DeviceUnavailable, ModelError, RequestError.
+    """
+    return Dinov2(Path(weights), device=device, precision=precision, feature=feature)
+
+
+def _processor(folder: Path) -> dict[str, Any]:
+    """The image processor's settings, in either of the files transformers keeps them in; empty when the folder has none."""
+    alone = files.read_json(folder / "preprocessor_config.json")
+    return alone or dict(files.read_json(folder / "processor_config.json").get("image_processor", {}))
+
+
+def _preprocessing(processor: dict[str, Any], settings: dict[str, Any], feature: str) -> dict[str, Any]:
+    """Side from the checkpoint's processor (what its centre crop leaves, else its size), whole patches only."""
+    asked = processor.get("crop_size") or processor.get("size") or min(DEFAULT_SIDE, settings["image_size"])
+    side = int(asked if isinstance(asked, int) else asked.get("height") or asked["shortest_edge"])
+    patch = int(settings["patch_size"])
+    return {
+        "side": max(patch, side // patch * patch),
+        "resample": "bicubic, antialias",
+        "mean": list(processor.get("image_mean") or IMAGENET_MEAN),
+        "std": list(processor.get("image_std") or IMAGENET_STD),
+        "feature": feature,
+        "norm": "l2",
+    }

@@ -1,0 +1,138 @@
+"""A film from file to files: watch it, vote who is who, write it again with names, and all that people want beside it.
+
+Knows the parts and their order; nothing of pages or command lines.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from dinolabel.vision.films import people as who_is
+from dinolabel.vision.films.painting import paint
+from dinolabel.vision.films.people import Person
+from dinolabel.vision.films.spill import Spill
+from dinolabel.vision.films.watching import Errand, Moment, Watch
+from dinolabel.vision.films.writing import rewrite
+from dinolabel.vision.pipeline import Pipeline
+from dinolabel.vision.types import Pixels
+
+WRITE_SECONDS = 0.012  # a megapixel, decode to encode on two cores: the guess until the first frames are written
+PREVIEW_SIDE = 960
+ENDINGS = ("-found.mp4", "-tracks.json", "-tracks.csv", "-timeline.png")
+Stage = Literal["watching", "writing"]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """stage: watching, then writing. done, of: frames of this stage. rate: frames a second of it. left: seconds to the very end.
+
+    picture: makes the frame that was just done, with boxes, for a preview; costs something, so ask now and then.
+    """
+
+    stage: Stage
+    done: int
+    of: int
+    rate: float
+    left: float
+    picture: Callable[[], Pixels] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """video, data, table, timeline: the files. people: who is in it. document: what the JSON holds."""
+
+    video: Path
+    data: Path
+    table: Path
+    timeline: Path
+    people: tuple[Person, ...]
+    document: dict[str, Any]
+
+
+class Film:
+    """path: any container PyAV reads. out: folder for the four files, made if need be. labels: phrase -> label.
+
+    written: without, nothing is written, and the answer's document is all. name: how the document calls it; None: as its file is called.
+    stem: what the names of the four files begin with; None: the file's name without its ending.
+    Iterate `steps` to its end, then `answer` is there. Closing the iterator stops at once and leaves no file.
+    Raises MediaError, ModelError, BundleMismatch.
+    """
+
+    def __init__(
+        self, path: Path, out: Path, errand: Errand, pipeline: Pipeline, *, labels: Mapping[str, str] | None = None,
+        turn: Callable[[], AbstractContextManager[Any]] = nullcontext, written: bool = True,
+        name: str | None = None, stem: str | None = None,
+    ) -> None:  # fmt: skip
+        self.path, self.out, self.errand = path, out, errand
+        self._pipeline, self._labels, self._turn = pipeline, labels or {}, turn
+        self._written, self._name, self._stem = written, name or path.name, stem or path.stem
+        self.answer: Answer | None = None
+
+    def steps(self) -> Iterator[Progress]:
+        """Progress after each frame of each stage."""
+        made = not self.out.exists()
+        self.out.mkdir(parents=True, exist_ok=True)
+        try:
+            with Spill() as spill:
+                watch = Watch(self.path, self.errand, self._pipeline, spill, turn=self._turn)
+                yield from self._watch(watch)
+                who = who_is.people(watch, self._labels)
+                files = [self.out / f"{self._stem}{end}" for end in ENDINGS]
+                if self._written:
+                    yield from self._write(watch, who, files)
+                document = who_is.document(watch, who, labels=self._labels, name=self._name)
+                self.answer = Answer(files[0], files[1], files[2], files[3], tuple(who.values()), document)
+        finally:
+            if made and self.answer is None:
+                shutil.rmtree(self.out, ignore_errors=True)
+
+    def _watch(self, watch: Watch) -> Iterator[Progress]:
+        began = time.perf_counter()
+        writing = len(watch.video.times) * _guess(watch)
+        for moment in watch:
+            rate = (moment.frame + 1) / (time.perf_counter() - began)
+            left = max(0, moment.of - moment.frame - 1) / rate + writing
+            yield Progress("watching", moment.frame + 1, moment.of, rate, left, lambda moment=moment: self._preview(moment))  # type: ignore[misc]
+
+    def _write(self, watch: Watch, who: Mapping[int, Person], files: Sequence[Path]) -> Iterator[Progress]:
+        video, data, table, line = files
+        rows = watch.rows()
+        last: list[Pixels] = [np.zeros((2, 2, 3), np.uint8)]
+
+        def painted(_number: int, pixels: Pixels) -> Pixels:
+            boxes = [(box, who[track].label, who[track].caption) for track, box in next(rows, []) if track in who]
+            last[0] = paint(pixels, boxes)
+            return last[0]
+
+        began, of = time.perf_counter(), watch.spill.frames
+        for number in rewrite(self.path, video, painted):
+            rate = (number + 1) / (time.perf_counter() - began)
+            yield Progress("writing", number + 1, of, rate, max(0, of - number - 1) / rate, lambda: _small(last[0]))
+        who_is.write_json(watch, who, data, labels=self._labels, name=self._name)
+        who_is.write_csv(watch, who, table)
+        who_is.timeline(list(who.values()), watch.video.seconds, line)
+
+    def _preview(self, moment: Moment) -> Pixels:
+        """Who each is so far: a vote that is not finished shows the generic label."""
+        boxes = []
+        for box, seen in moment.boxes:
+            label = getattr(seen.vote.answer, "label", None) or self._labels.get(seen.track.phrase, seen.track.phrase)
+            boxes.append((box, label, label))
+        return _small(paint(moment.picture(), boxes))
+
+
+def _guess(watch: Watch) -> float:
+    return WRITE_SECONDS * watch.video.width * watch.video.height / 1e6
+
+
+def _small(pixels: Pixels) -> Pixels:
+    step = max(1, -(-max(pixels.shape[:2]) // PREVIEW_SIDE))
+    return np.ascontiguousarray(pixels[::step, ::step])

@@ -1,0 +1,305 @@
+"""Pixels to answers: detect, cut, embed, ask the head; nothing is computed twice.
+
+Knows the seams, the one cut and the cache; no model by name, no Label Studio.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeGuard, cast, overload
+
+import numpy as np
+import PIL.Image
+
+from dinolabel.vision import plugs
+from dinolabel.vision.bundle import Bundle
+from dinolabel.vision.cache import Cache, detection_key, embedding_key
+from dinolabel.vision.candidates import Candidate, select
+from dinolabel.vision.cropping import cut
+from dinolabel.vision.errors import ModelError, PromptMissing
+from dinolabel.vision.found import Found, shown
+from dinolabel.vision.media import Picture, as_image
+from dinolabel.vision.narrowed import Narrowed, narrowed
+from dinolabel.vision.own import Owned
+from dinolabel.vision.package import Package, is_package, unpacked
+from dinolabel.vision.protocols import Detector, Embedder, unknown_phrases
+from dinolabel.vision.types import Box, CropPolicy, Detection, Embeddings, Image, Prompt, Thresholds
+from dinolabel.vision.vocabulary import refuse
+
+CROPS_AT_ONCE = 32
+NANO = "nano"
+PROMPT_HINT = 'Say what to look for: prompt="human face".'
+HUB_EMBEDDER = "facebook/dinov2-small"
+
+
+class Pipeline:
+    """A detector, perhaps an embedder, and a cache in front of both.
+
+    In five lines::
+
+        from dinolabel import Pipeline
+
+        pipeline = Pipeline.load("nano")
+        for found in pipeline("photo.jpg", "cat face"):
+            print(found.label, found.score, found.box)
+
+    thresholds: used where a call names none. policy: how boxes are cut for the embedder. batch_size: images per detector pass.
+    package, bundle: of an exported folder: its prompt, labels and head are used where a call names none.
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        embedder: Embedder | None = None,
+        *,
+        thresholds: Thresholds = Thresholds(),  # noqa: B008 - frozen
+        policy: CropPolicy = CropPolicy(),  # noqa: B008 - frozen
+        cache: Cache | None = None,
+        batch_size: int = 4,
+        package: Package | None = None,
+        bundle: Bundle | None = None,
+    ) -> None:
+        self.detector = detector
+        self.embedder = embedder
+        self.thresholds = thresholds
+        self.policy = policy
+        self.cache = cache
+        self.batch_size = batch_size
+        self.package = package
+        self.bundle = bundle
+        self._owned = Owned()
+
+    @classmethod
+    def load(
+        cls,
+        detector_weights: str,
+        embedder_weights: str | None = "as the detector",
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        input_size: int | None = None,
+        models_dir: Path | None = None,
+        cache: Cache | None = None,
+        thresholds: Thresholds = Thresholds(),  # noqa: B008 - frozen
+        detector: str = "grounding_dino",
+        embedder: str = "dinov2",
+    ) -> Pipeline:
+        """GroundingDINO and DINOv2, ready to go: seconds, and a download the first time a hub id is named.
+
+        detector_weights: `nano` (small, embedded, for trying out), a hub id such as `IDEA-Research/grounding-dino-tiny`, or a folder;
+        a folder that `dinolabel models export` made holds everything. embedder_weights: likewise; None to detect only.
+        detector, embedder: the files of dinolabel/vision/detectors and dinolabel/vision/embedders that read them, such as `owlv2`.
+        Raises WeightsMissing, DeviceUnavailable.
+        """
+        if detector_weights and is_package(Path(detector_weights).expanduser()):
+            return cls(**unpacked(Path(detector_weights).expanduser(), device=device, precision=precision), cache=cache)
+        if embedder_weights == "as the detector":
+            embedder_weights = NANO if detector_weights == NANO else HUB_EMBEDDER
+        where: dict[str, Any] = {"device": device, "precision": precision, "models_dir": models_dir}
+        finds = plugs.load_detector(detector, detector_weights, input_size=input_size, **where)
+        embeds = None if embedder_weights is None else plugs.load_embedder(embedder, embedder_weights, **where)
+        return cls(finds, embeds, thresholds=thresholds, cache=cache)
+
+    @overload
+    def __call__(  # type: ignore[overload-overlap]  # a text is many texts to a type checker
+        self,
+        picture: Picture,
+        prompt: str | Sequence[str] | Prompt | None = None,
+        bundle: Bundle | str | Path | None = None,
+        *,
+        thresholds: Thresholds | None = None,
+    ) -> list[Found]: ...
+
+    @overload
+    def __call__(
+        self,
+        picture: Iterable[Picture],
+        prompt: str | Sequence[str] | Prompt | None = None,
+        bundle: Bundle | str | Path | None = None,
+        *,
+        thresholds: Thresholds | None = None,
+    ) -> list[list[Found]]: ...
+
+    def __call__(
+        self,
+        picture: Picture | Iterable[Picture],
+        prompt: str | Sequence[str] | Prompt | None = None,
+        bundle: Bundle | str | Path | None = None,
+        *,
+        thresholds: Thresholds | None = None,
+    ) -> list[Found] | list[list[Found]]:
+        """What is in a picture, best first; of several pictures a list of that for each, in their order.
+
+        picture: a path, a file's bytes or the open file, (H, W, 3) uint8 RGB, a Pillow image; or a list or any other iterable of these,
+        of which `batch_size` are held at a time. prompt: phrases with full stops or commas between them, or a list of phrases.
+        bundle: a trained head or its folder, to have names. An exported folder has both.
+        Raises MediaError for the first picture that cannot be read, PromptMissing, PromptUnknown, BundleMismatch; TypeError.
+        """
+        words = None if prompt is None else _prompt(prompt)
+        if words is not None:
+            self.check_prompt(words)
+        head = Bundle.load(Path(bundle)) if isinstance(bundle, str | Path) else bundle
+        if not _is_several(picture):
+            return self.find([as_image(cast(Picture, picture))], words, head, thresholds)[0]
+        parts = _batches(picture, self.batch_size)
+        return [each for part in parts for each in self.find([as_image(one) for one in part], words, head, thresholds)]
+
+    def find(
+        self,
+        images: Sequence[Image],
+        prompt: str | Prompt | None = None,
+        bundle: Bundle | None = None,
+        thresholds: Thresholds | None = None,
+        *,
+        labels: Mapping[str, str] | None = None,
+        names: Mapping[str, str] | None = None,
+    ) -> list[list[Found]]:
+        """What is in each image under its label, best first. labels, names: as Found.of takes them.
+
+        Without a prompt, those of the exported folder; its head is used where no bundle is given. Raises PromptMissing.
+        """
+        if prompt is None:
+            if self.package is None:
+                raise PromptMissing("There is nothing to look for: no prompt was given.", hint=PROMPT_HINT)
+            prompt, labels, names = Prompt.of(list(self.package.labels)), self.package.labels, self.package.names
+        answered = self.run(images, prompt, bundle or self.bundle, thresholds, labels=labels)
+        return [[Found.of(each, labels, names) for each in shown(found)] for found in answered]
+
+    def run(
+        self,
+        images: Sequence[Image],
+        prompt: str | Prompt,
+        bundle: Bundle | None = None,
+        thresholds: Thresholds | None = None,
+        *,
+        labels: Mapping[str, str] | None = None,
+    ) -> list[list[Detection]]:
+        """Detections of each image, best first; with a bundle each has its answer. Raises MediaError, ModelError, BundleMismatch.
+
+        labels: phrase -> label, so that synonyms find a thing once.
+        """
+        if bundle is not None:
+            self.check(bundle)
+        found = self.detect(images, prompt, thresholds, labels=labels)
+        if bundle is None:
+            return found
+        return [self._answered(image, each, bundle) for image, each in zip(images, found, strict=True)]
+
+    def detect(
+        self,
+        images: Sequence[Image],
+        prompt: str | Prompt,
+        thresholds: Thresholds | None = None,
+        *,
+        labels: Mapping[str, str] | None = None,
+    ) -> list[list[Detection]]:
+        """As run, without answers. Another threshold costs no forward pass."""
+        limits = thresholds or self.thresholds
+        return [
+            select(each, limits, width=image.width, height=image.height, labels=labels)
+            for image, each in zip(images, self.candidates(images, prompt), strict=True)
+        ]
+
+    def candidates(self, images: Sequence[Image], prompt: str | Prompt) -> list[list[Candidate]]:
+        """What the detector proposes for each image before any threshold, from the cache where it can.
+
+        Boxes are on the quarter-pixel grid, so that one that went through percent and back finds its embedding again.
+        """
+        words = _prompt(prompt)
+        keys = [detection_key(image, self.detector.digest, words) for image in images]
+        known = {key: self.cache.get_detections(key) for key in dict.fromkeys(keys)} if self.cache else {}
+        missing = {key: image for key, image in zip(keys, images, strict=True) if known.get(key) is None}
+        for part in _parts(list(missing), self.batch_size):
+            proposed = self.detector.candidates([missing[key] for key in part], words)
+            for key, each in zip(part, proposed, strict=True):
+                known[key] = [tidy for candidate in each if (tidy := _tidy(candidate, missing[key]))]
+                if self.cache:
+                    self.cache.put_detections(key, known[key] or [])
+        return [known[key] or [] for key in keys]
+
+    def knows(self, image: Image, prompt: str | Prompt) -> bool:
+        """Whether the candidates of this image are in the cache, so that looking again costs no forward pass."""
+        key = detection_key(image, self.detector.digest, _prompt(prompt))
+        return self.cache is not None and self.cache.get_detections(key) is not None
+
+    def embed(self, image: Image, boxes: Sequence[Box], bundle: Bundle | None = None) -> Embeddings:
+        """(N, D) float32 unit rows, one per box, from the cache where it can; the image is decoded only if one is missing.
+
+        bundle: what asks; with its own embedder, or trained on the first columns: then from an earlier cache or from whole rows, which are
+        kept. Raises ModelError without an embedder, MediaError for an unreadable image.
+        """
+        embedder = self.embedder_for(bundle)
+        keys = [embedding_key(image.key, box, self.policy, embedder.digest) for box in boxes]
+        known = self.cache.get_embeddings(set(keys)) if self.cache and keys else {}
+        missing = {key: box for key, box in zip(keys, boxes, strict=True) if key not in known}
+        if missing and isinstance(embedder, Narrowed):
+            known |= dict(zip(missing, embedder.of(self.embed(image, list(missing.values()))), strict=True))
+        elif missing:
+            pixels = image.pixels
+            for part in _parts(list(missing), CROPS_AT_ONCE):
+                rows = embedder.embed([cut(pixels, missing[key], self.policy) for key in part])
+                fresh = dict(zip(part, rows, strict=True))
+                known |= fresh
+                if self.cache:
+                    self.cache.put_embeddings(fresh)
+        return np.stack([known[key] for key in keys]) if keys else np.zeros((0, embedder.dim), np.float32)
+
+    def embedder_for(self, bundle: Bundle | None) -> Embedder:
+        """The bundle's own, else the pipeline's, narrowed to what the bundle was trained on. Raises ModelError when there is none."""
+        if bundle is not None and bundle.own is not None:
+            return self._owned.of(bundle.own, self.detector.device)
+        if self.embedder is None:
+            raise ModelError("This pipeline has no embedder, so it cannot name what it finds.", hint="Load one: embedder_weights=…")
+        return self.embedder if bundle is None else narrowed(self.embedder, bundle.embedder_digest)
+
+    def check_prompt(self, prompt: str | Prompt) -> None:
+        """Raises PromptUnknown for a phrase of which the detector knows no word: it would find nothing, whatever is in the picture."""
+        refuse(unknown_phrases(self.detector, _prompt(prompt)))
+
+    def check(self, bundle: Bundle) -> None:
+        """Raises BundleMismatch unless the bundle was trained for its embedder and this crop policy, ModelError without an embedder."""
+        bundle.check(self.embedder_for(bundle).digest, self.policy)
+
+    def warm(self, found: Iterable[tuple[Image, Sequence[Detection]]]) -> None:
+        """Embed these detections now, so that a head trained later names them without a forward pass. Nothing to do without a cache."""
+        if self.cache is not None:
+            for image, detections in found:
+                self.embed(image, [each.box for each in detections])
+
+    def _answered(self, image: Image, detections: Sequence[Detection], bundle: Bundle) -> list[Detection]:
+        boxes = [each.box for each in detections]
+        answers = bundle.answer(self.embed(image, boxes, bundle), boxes, image=image.key)
+        return [each.answered(answer) for each, answer in zip(detections, answers, strict=True)]
+
+
+def _prompt(prompt: str | Sequence[str] | Prompt) -> Prompt:
+    if isinstance(prompt, Prompt):
+        return prompt
+    try:
+        return Prompt.parse(prompt if isinstance(prompt, str) else "\n".join(prompt))
+    except PromptMissing as error:
+        raise PromptMissing(str(error), hint=PROMPT_HINT) from error
+
+
+def _is_several(picture: Picture | Iterable[Picture]) -> TypeGuard[Iterable[Picture]]:
+    one = isinstance(picture, str | bytes | bytearray | memoryview | os.PathLike | np.ndarray | PIL.Image.Image | Image)
+    return not one and not hasattr(picture, "read") and isinstance(picture, Iterable)
+
+
+def _batches(pictures: Iterable[Picture], size: int) -> Iterator[list[Picture]]:
+    rest = iter(pictures)
+    while part := list(islice(rest, size)):
+        yield part
+
+
+def _parts(keys: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    return (keys[start : start + size] for start in range(0, len(keys), size))
+
+
+def _tidy(candidate: Candidate, image: Image) -> Candidate | None:
+    box = candidate.box.clipped(image.width, image.height)
+    return None if box is None else replace(candidate, box=box.quantised())
