@@ -13,7 +13,7 @@ REST = 2.0
 LONGEST_REST = 30.0
 
 
-class Agenda:
+class WorkQueue:
     """Times are a monotonic clock's seconds."""
 
     def __init__(self) -> None:
@@ -21,27 +21,27 @@ class Agenda:
         self._due: dict[int, float] = {}
         self._rest: dict[int, float] = {}
 
-    def wake(self, project: int | None = None) -> None:
+    def add(self, project: int | None = None) -> None:
         """As soon as may be; all when none is named."""
         with self._lock:
             for each in [project] if project is not None else list(self._due):
                 self._due[each] = 0.0
 
-    def plan(self, project: int, at: float) -> None:
+    def add_after(self, project: int, at: float) -> None:
         with self._lock:
             self._due[project] = at
 
-    def sooner(self, project: int, at: float) -> None:
+    def add_earlier(self, project: int, at: float) -> None:
         """Like plan, unless it is due before that anyway."""
         with self._lock:
             self._due[project] = min(self._due.get(project, at), at)
 
-    def visited(self, project: int, begun: float, ended: float) -> None:
+    def rest(self, project: int, begun: float, ended: float) -> None:
         """Let it rest, in proportion to what the visit cost."""
         with self._lock:
             self._rest[project] = ended + min(REST * (ended - begun), LONGEST_REST)
 
-    def keep(self, projects: Collection[int]) -> list[int]:
+    def retain(self, projects: Collection[int]) -> list[int]:
         """Forget all others, and name them; newcomers are due at once."""
         with self._lock:
             gone = [each for each in self._due if each not in projects]
@@ -52,19 +52,19 @@ class Agenda:
                 self._due.setdefault(each, 0.0)
             return gone
 
-    def due(self, now: float) -> list[int]:
+    def ready(self, now: float) -> list[int]:
         """Whose time has come."""
         with self._lock:
-            return sorted(each for each in self._due if self._at(each) <= now)
+            return sorted(each for each in self._due if self._ready_at(each) <= now)
 
-    def next_at(self, latest: float) -> float:
+    def next_ready_at(self, latest: float) -> float:
         """When somebody is due again, at the latest then."""
         with self._lock:
-            return min([latest, *map(self._at, self._due)])
+            return min([latest, *map(self._ready_at, self._due)])
 
-    def known(self) -> Iterable[int]:
+    def projects(self) -> Iterable[int]:
         with self._lock:
             return list(self._due)
 
-    def _at(self, project: int) -> float:
+    def _ready_at(self, project: int) -> float:
         return max(self._due[project], self._rest.get(project, 0.0))

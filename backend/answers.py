@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from dinolabel.backend.moments import moment
+from dinolabel.backend.moments import parse_timestamp
 from dinolabel.studio.label_config import LabelConfig
-from dinolabel.studio.tasks import Judged, review
+from dinolabel.studio.tasks import ReviewedBox, review_task
 
 if TYPE_CHECKING:
-    from dinolabel.studio.client import Studio, TaskRow
+    from dinolabel.studio.client import LabelStudio, TaskRow
 
 MOST_AT_ONCE = 500
 """Answered tasks read for the page in one visit; the next visit goes on (0.5 s per 1,000 tasks, measured)."""
@@ -67,7 +67,7 @@ class _Known:
 class Answers:
     """Remembers what it read, per project; in memory only."""
 
-    def __init__(self, studio: Studio) -> None:
+    def __init__(self, studio: LabelStudio) -> None:
         self._studio = studio
         self._known: dict[int, _Known] = {}
 
@@ -96,7 +96,7 @@ class Answers:
         known = self._known.get(project)
         if known is None or known.label_config != config:
             known = self._known[project] = _Known(config)
-        answered = {each.id: moment(each.updated_at) for each in rows if each.annotated}
+        answered = {each.id: parse_timestamp(each.updated_at) for each in rows if each.annotated}
         for gone in known.tasks.keys() - answered.keys():
             del known.tasks[gone]
         stale = [task for task, at in answered.items() if due(at) and (task not in known.tasks or known.tasks[task].changed != at)]
@@ -107,15 +107,15 @@ class Answers:
         return known.tasks
 
 
-def approved_name(judged: Judged) -> bool:
+def approved_name(judged: ReviewedBox) -> bool:
     return judged.verdict == "approved" and judged.kind == "named"
 
 
 def _answered(task: Mapping[str, object], config: LabelConfig, changed: datetime) -> Answered:
-    found = review(dict(task), config)
-    named = [each for each in found.judged if approved_name(each)]
+    found = review_task(dict(task), config)
+    named = [each for each in found.boxes if approved_name(each)]
     names = Counter(each.label for each in named if each.label is not None)
-    return Answered(changed, tuple(moment(each.at) for each in named), names, len(found.conflicts))
+    return Answered(changed, tuple(parse_timestamp(each.at) for each in named), names, len(found.conflicts))
 
 
 def _count(name: str, tasks: Iterable[Answered]) -> NameCount:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypedDict, Unpack
 
-ENOUGH = 3
+MAX_TRIES = 3
 """Tries after which a switch no longer waits for a task; it is tried again all the same, ever more rarely."""
 FIRST_PAUSE, LONGEST_PAUSE = 30.0, 3600.0
 
@@ -35,8 +35,8 @@ class Attempt:
         return self.seconds_left <= 0
 
     @property
-    def hopeless(self) -> bool:
-        return self.final or self.tries >= ENOUGH
+    def exhausted(self) -> bool:
+        return self.final or self.tries >= MAX_TRIES
 
 
 class About(TypedDict, total=False):
@@ -48,19 +48,19 @@ class About(TypedDict, total=False):
     passing: bool
 
 
-class Attempts:
+class RetryBackoff:
     """By project and task, for the version they were made for; another version starts anew."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._failed: dict[tuple[int, int], tuple[str, float, Attempt]] = {}
 
-    def failed(self, project: int, task: int, version: str, reason: str, **about: Unpack[About]) -> None:
+    def record_failure(self, project: int, task: int, version: str, reason: str, **about: Unpack[About]) -> None:
         """Note another failure; the pause before the next try doubles. about: further fields of the Attempt."""
-        tries = self.of(project, task, version).tries + 1
+        tries = self.attempt(project, task, version).tries + 1
         pause = min(FIRST_PAUSE * 2 ** min(tries - 1, 20), LONGEST_PAUSE)
         self._failed[project, task] = (version, self._clock() + pause, Attempt(tries, reason, **about))
 
-    def of(self, project: int, task: int, version: str) -> Attempt:
+    def attempt(self, project: int, task: int, version: str) -> Attempt:
         known, next_at, attempt = self._failed.get((project, task), ("", 0.0, Attempt()))
         return replace(attempt, seconds_left=next_at - self._clock()) if known == version else Attempt()

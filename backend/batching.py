@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dinolabel.backend.errors import Busy
-from dinolabel.backend.turn import Turn
+from dinolabel.backend.turn import PriorityLock
 from dinolabel.vision.errors import DinolabelError
-from dinolabel.vision.found import Found
+from dinolabel.vision.found import LabelledBox
 from dinolabel.vision.types import Image, Prompt, Thresholds
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class DetectOptions:
     """What is asked of an image. labels, names: as Found.of takes them; thresholds None: the pipeline's."""
 
     prompt: Prompt
@@ -37,18 +37,18 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class _Waiting:
-    question: Question
+class _QueuedImage:
+    options: DetectOptions
     image: Image
-    answer: Future[list[Found]]
+    answer: Future[list[LabelledBox]]
 
 
-class Batching:
+class DynamicBatcher:
     """One thread that empties a bounded queue. most: images that may wait; wait_seconds: how long the first of a pass waits for others."""
 
-    def __init__(self, pipeline: Pipeline, turn: Turn, *, most: int = 64, wait_seconds: float = 0.008) -> None:
+    def __init__(self, pipeline: Pipeline, turn: PriorityLock, *, most: int = 64, wait_seconds: float = 0.008) -> None:
         self._pipeline, self._turn, self._wait = pipeline, turn, wait_seconds
-        self._queue: queue.Queue[_Waiting | None] = queue.Queue(most)
+        self._queue: queue.Queue[_QueuedImage | None] = queue.Queue(most)
         self._thread = threading.Thread(target=self._run, name="batching", daemon=True)
 
     def start(self) -> None:
@@ -59,24 +59,24 @@ class Batching:
             self._queue.put(None)
             self._thread.join(seconds)
 
-    def ask(self, question: Question, images: Sequence[Image]) -> list[Future[list[Found]]]:
+    def submit(self, question: DetectOptions, images: Sequence[Image]) -> list[Future[list[LabelledBox]]]:
         """A future for each image: its finds, or the DinolabelError that it met. Raises Busy when too many wait."""
         if self._queue.maxsize - self._queue.qsize() < len(images):
             raise Busy("Too many pictures wait already.")
-        waiting = [_Waiting(question, image, Future()) for image in images]
+        waiting = [_QueuedImage(question, image, Future()) for image in images]
         for each in waiting:
             self._queue.put(each)
         return [each.answer for each in waiting]
 
     def _run(self) -> None:
-        left: _Waiting | None = None
+        left: _QueuedImage | None = None
         while (first := left or self._queue.get()) is not None:
-            batch, left, over = self._gather(first)
+            batch, left, over = self._collect(first)
             self._answer(batch)
             if over:
                 return
 
-    def _gather(self, first: _Waiting) -> tuple[list[_Waiting], _Waiting | None, bool]:
+    def _collect(self, first: _QueuedImage) -> tuple[list[_QueuedImage], _QueuedImage | None, bool]:
         """Those that ask the same, up to one detector pass; then the first that does not, and whether that was the end."""
         batch, until = [first], time.monotonic() + self._wait
         while len(batch) < self._pipeline.batch_size:
@@ -86,15 +86,15 @@ class Batching:
                 break
             if each is None:
                 return batch, None, True
-            if each.question != first.question:
+            if each.options != first.options:
                 return batch, each, False
             batch.append(each)
         return batch, None, False
 
-    def _answer(self, batch: list[_Waiting]) -> None:
+    def _answer(self, batch: list[_QueuedImage]) -> None:
         """All together; when that fails, each alone, so that one bad picture costs nobody else."""
         try:
-            for each, found in zip(batch, self._found(batch), strict=True):
+            for each, found in zip(batch, self._detect(batch), strict=True):
                 each.answer.set_result(found)
         except DinolabelError as error:
             if len(batch) == 1:
@@ -107,10 +107,10 @@ class Batching:
                 if not each.answer.done():
                     each.answer.set_exception(error)
 
-    def _found(self, batch: list[_Waiting]) -> list[list[Found]]:
-        asked = batch[0].question
-        with self._turn.take(urgent=True):
-            return self._pipeline.find(
+    def _detect(self, batch: list[_QueuedImage]) -> list[list[LabelledBox]]:
+        asked = batch[0].options
+        with self._turn.acquire(urgent=True):
+            return self._pipeline.predict_labelled(
                 [each.image for each in batch], asked.prompt, asked.bundle, asked.thresholds,
                 labels=dict(asked.labels), names=None if asked.names is None else dict(asked.names),
             )  # fmt: skip

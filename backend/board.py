@@ -15,7 +15,7 @@ from dinolabel.backend.answers import Summary
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class ProjectStatus:
     """One project, now.
 
     state: in step, filling, waiting, standing by, paused, gone, refused, failed, unreachable.
@@ -51,34 +51,34 @@ class Status:
         return left / self.rate if self.rate > 0 and left > 0 else None
 
 
-class Board:
+class StatusBoard:
     """Statuses by project; reading one never waits for work."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._statuses: dict[int, Status] = {}
+        self._statuses: dict[int, ProjectStatus] = {}
 
-    def set(self, project: int, **fields: Any) -> Status:
+    def set(self, project: int, **fields: Any) -> ProjectStatus:
         """Change some fields of a project's status."""
         with self._lock:
-            status = replace(self._statuses.get(project, Status(project)), **fields, at=self._clock())
+            status = replace(self._statuses.get(project, ProjectStatus(project)), **fields, at=self._clock())
             self._statuses[project] = status
             return status
 
-    def suppress(self, project: int, boxes: int) -> None:
+    def add_suppressed(self, project: int, boxes: int) -> None:
         """Count boxes that were not sent."""
         if boxes:
             self.set(project, suppressed=self.get(project).suppressed + boxes)
 
-    def get(self, project: int) -> Status:
+    def get(self, project: int) -> ProjectStatus:
         with self._lock:
-            return self._statuses.get(project, Status(project))
+            return self._statuses.get(project, ProjectStatus(project))
 
-    def all(self) -> list[Status]:
+    def all(self) -> list[ProjectStatus]:
         with self._lock:
             return [self._statuses[each] for each in sorted(self._statuses)]
 
-    def forget(self, project: int) -> None:
+    def remove(self, project: int) -> None:
         with self._lock:
             self._statuses.pop(project, None)

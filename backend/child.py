@@ -20,7 +20,7 @@ PROMPT = "$ "
 """Before a command in a log, as in a shell."""
 
 
-class Child:
+class ChildProcess:
     """A running command. Raises OSError when it cannot be started."""
 
     def __init__(self, arguments: Sequence[str], *, environment: Mapping[str, str], log: Path) -> None:
@@ -34,7 +34,7 @@ class Child:
                 start_new_session=True,
             )
         self.pid = self._process.pid
-        self.born = born(self.pid)
+        self.born = start_time(self.pid)
         with suppress(OSError):
             os.setpriority(os.PRIO_PGRP, self.pid, NICENESS)
 
@@ -45,13 +45,13 @@ class Child:
         except subprocess.TimeoutExpired:
             return None
 
-    def end(self) -> None:
+    def terminate(self) -> None:
         """End the whole group: asked first, made to after a grace."""
-        end_group(self.pid)
+        terminate_group(self.pid)
         self._process.wait()
 
 
-def end_group(group: int, grace: float = GRACE_SECONDS) -> None:
+def terminate_group(group: int, grace: float = GRACE_SECONDS) -> None:
     """SIGTERM, then SIGKILL to a process group of ours, until nobody is left in it."""
     for what, seconds in ((signal.SIGTERM, grace), (signal.SIGKILL, grace)):
         try:
@@ -59,30 +59,30 @@ def end_group(group: int, grace: float = GRACE_SECONDS) -> None:
         except ProcessLookupError:
             return
         until = time.monotonic() + seconds
-        while time.monotonic() < until and _anybody_in(group):
+        while time.monotonic() < until and _is_alive(group):
             time.sleep(0.02)
 
 
-def end_orphan(pid: int, born_at: float) -> bool:
+def terminate_orphan(pid: int, born_at: float) -> bool:
     """End the group of a child whose server is gone. False, and nothing is touched, when that process is no longer the same one."""
-    if born(pid) != born_at:
+    if start_time(pid) != born_at:
         return False
-    end_group(pid)
+    terminate_group(pid)
     return True
 
 
-def born(pid: int) -> float | None:
+def start_time(pid: int) -> float | None:
     """When a process was started, in the kernel's ticks: with the pid it names one process for good. None when there is none such."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
-        return _born_by_ps(pid)
+        return _start_time_by_ps(pid)
     # Field 22 of proc(5); the second one, the name, may hold spaces and brackets.
     after_name = text.rpartition(")")[2].split()
     return None if after_name[0] == "Z" else float(after_name[19])
 
 
-def _born_by_ps(pid: int) -> float | None:
+def _start_time_by_ps(pid: int) -> float | None:
     """Systems without /proc."""
     if Path("/proc/self/stat").exists():
         return None
@@ -90,9 +90,9 @@ def _born_by_ps(pid: int) -> float | None:
     return time.mktime(time.strptime(shown)) if shown else None
 
 
-def _anybody_in(group: int) -> bool:
+def _is_alive(group: int) -> bool:
     """True while somebody in the group is more than a zombie."""
-    return any(born(each) is not None for each in _members(group))
+    return any(start_time(each) is not None for each in _members(group))
 
 
 def _members(group: int) -> list[int]:
@@ -114,10 +114,10 @@ def last_line(log: Path) -> str:
             lines = file.read().decode("utf-8", "replace").replace("\r", "\n").splitlines()
     except OSError:
         return ""
-    return next((clean for each in reversed(lines) if (clean := _plain(each)) and not clean.startswith((PROMPT, "{"))), "")
+    return next((clean for each in reversed(lines) if (clean := _strip_control(each)) and not clean.startswith((PROMPT, "{"))), "")
 
 
-def _plain(line: str) -> str:
+def _strip_control(line: str) -> str:
     kept, inside = [], False
     for sign in line:
         if inside:

@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Request
 
-from dinolabel.backend.batching import Batching, Question
+from dinolabel.backend.batching import DetectOptions, DynamicBatcher
 from dinolabel.backend.errors import Busy, body_of
 from dinolabel.vision.errors import DinolabelError, MediaError, PromptMissing, RequestError
-from dinolabel.vision.found import Found
+from dinolabel.vision.found import LabelledBox
 from dinolabel.vision.media import image_of, open_image
 from dinolabel.vision.types import Image, Prompt, Thresholds
 
 if TYPE_CHECKING:
-    from dinolabel.backend.recipe import Recipe
-    from dinolabel.studio.media import Media
+    from dinolabel.backend.recipe import ServingConfig
+    from dinolabel.studio.media import MediaResolver
     from dinolabel.vision.pipeline import Pipeline
 
 MOST_IMAGES = 16
@@ -38,24 +38,26 @@ DEADLINE = 90.0
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class DetectRequest:
     """A request, read: images in order, or why one is none; what to ask of them; the model_version of a project's answer."""
 
     images: tuple[Image | DinolabelError, ...]
-    question: Question
+    options: DetectOptions
     version: str | None
 
 
-class Detection:
+class DetectEndpoint:
     """Answers for programs. recipe_of: a project's recipe, as Label Studio shows it."""
 
-    def __init__(self, pipeline: Pipeline, media: Media, batching: Batching, recipe_of: Callable[[int], Recipe]) -> None:
+    def __init__(
+        self, pipeline: Pipeline, media: MediaResolver, batching: DynamicBatcher, recipe_of: Callable[[int], ServingConfig]
+    ) -> None:
         self._pipeline, self._media, self._batching, self._recipe_of = pipeline, media, batching, recipe_of
 
-    def read(self, request: Request) -> Asked:
+    def read(self, request: Request) -> DetectRequest:
         """Raises RequestError and PromptMissing for what no picture of it can be answered with."""
         fields = _fields(request)
-        question, version = self._question(fields)
+        question, version = self._options(fields)
         sources = _sources(request, fields)
         if not sources:
             raise RequestError(
@@ -63,43 +65,43 @@ class Detection:
             )
         if len(sources) > MOST_IMAGES:
             raise RequestError(f"{len(sources)} pictures are too many for one request.", hint=f"Send at most {MOST_IMAGES} at once.")
-        return Asked(tuple(self._opened(each) for each in sources), question, version)
+        return DetectRequest(tuple(self._open(each) for each in sources), question, version)
 
-    def answer(self, asked: Asked) -> dict[str, Any]:
+    def answer(self, asked: DetectRequest) -> dict[str, Any]:
         """{"model_version", "results": one per picture, in order: {"width", "height", "found"} or {"error", "hint"}}."""
         good = [each for each in asked.images if isinstance(each, Image)]
-        futures = iter(self._batching.ask(asked.question, good))
+        futures = iter(self._batching.submit(asked.options, good))
         results = [_error(each) if isinstance(each, DinolabelError) else _result(each, next(futures)) for each in asked.images]
         return {"model_version": asked.version, "results": results}
 
-    def _question(self, fields: dict[str, Any]) -> tuple[Question, str | None]:
+    def _options(self, fields: dict[str, Any]) -> tuple[DetectOptions, str | None]:
         words, project = fields.get("prompt"), fields.get("project")
         if project is not None:
-            return self._of_project(_whole(project, "project"), words, fields)
+            return self._project_options(_integer(project, "project"), words, fields)
         package = self._pipeline.package
         if words is None and package is not None:
             limits = _thresholds(fields, self._pipeline.thresholds)
             prompt, labels = Prompt.of(list(package.labels)), tuple(package.labels.items())
-            return Question(prompt, limits, self._pipeline.bundle, PACKED, labels, tuple(package.names.items())), package.version
+            return DetectOptions(prompt, limits, self._pipeline.bundle, PACKED, labels, tuple(package.names.items())), package.version
         if not isinstance(words, str) or not words.strip():
             raise PromptMissing("There is nothing to look for: the request has no prompt.", hint='Add prompt="human face", or project=N.')
-        return Question(self._typed(words), _thresholds(fields, self._pipeline.thresholds)), None
+        return DetectOptions(self._typed(words), _thresholds(fields, self._pipeline.thresholds)), None
 
     def _typed(self, words: str) -> Prompt:
         prompt = Prompt.parse(words)
         self._pipeline.check_prompt(prompt)
         return prompt
 
-    def _of_project(self, project: int, words: Any, fields: dict[str, Any]) -> tuple[Question, str | None]:
+    def _project_options(self, project: int, words: Any, fields: dict[str, Any]) -> tuple[DetectOptions, str | None]:
         recipe = self._recipe_of(project)
         own = words is None
         prompt = recipe.config.prompt if own else self._typed(str(words))
         labels, names = tuple(recipe.config.prompt_map.items()), tuple(recipe.names.items())
         limits = _thresholds(fields, recipe.thresholds)
         same = own and limits == recipe.thresholds
-        return Question(prompt, limits, recipe.bundle, recipe.bundle_id, labels, names), recipe.version if same else None
+        return DetectOptions(prompt, limits, recipe.bundle, recipe.bundle_id, labels, names), recipe.version if same else None
 
-    def _opened(self, source: _Source) -> Image | DinolabelError:
+    def _open(self, source: _ImageSource) -> Image | DinolabelError:
         try:
             if source.url is not None:
                 if not source.url.startswith(("http://", "https://")):
@@ -113,7 +115,7 @@ class Detection:
 
 
 @dataclass(frozen=True, slots=True)
-class _Source:
+class _ImageSource:
     name: str
     data: bytes = b""
     url: str | None = None
@@ -128,37 +130,37 @@ def _fields(request: Request) -> dict[str, Any]:
     return {**request.args, **body}
 
 
-def _sources(request: Request, fields: dict[str, Any]) -> list[_Source]:
+def _sources(request: Request, fields: dict[str, Any]) -> list[_ImageSource]:
     """From a form's files, from JSON, or the body itself when its type says that it is a picture."""
     if request.files:
-        return [_Source(each.filename or "the picture", each.read()) for each in request.files.getlist("image")]
+        return [_ImageSource(each.filename or "the picture", each.read()) for each in request.files.getlist("image")]
     if request.is_json:
         listed = fields.get("images")
         if not isinstance(listed, list):
             raise RequestError("images is no list.", hint='Expected {"images": [{"url": "…"}, {"base64": "…"}]}.')
-        return [_listed(each) for each in listed]
+        return [_json_source(each) for each in listed]
     data = request.get_data() if (request.content_type or "").startswith(("image/", "application/octet-stream")) else b""
-    return [_Source("the picture", data)] if data else []
+    return [_ImageSource("the picture", data)] if data else []
 
 
-def _listed(entry: Any) -> _Source:
+def _json_source(entry: Any) -> _ImageSource:
     match entry:
         case {"url": str(url)}:
-            return _Source(url, url=url)
+            return _ImageSource(url, url=url)
         case {"base64": str(text)}:
             try:
-                return _Source("the picture", base64.b64decode(text, validate=True))
+                return _ImageSource("the picture", base64.b64decode(text, validate=True))
             except binascii.Error as error:
                 raise RequestError("One of the images is no base64.") from error
     raise RequestError("An image is neither a url nor base64.", hint='Expected {"url": "…"} or {"base64": "…"}.')
 
 
 def _thresholds(fields: dict[str, Any], ours: Thresholds) -> Thresholds:
-    box, text = (_share(fields.get(name), name, own) for name, own in (("box_threshold", ours.box), ("text_threshold", ours.text)))
+    box, text = (_fraction(fields.get(name), name, own) for name, own in (("box_threshold", ours.box), ("text_threshold", ours.text)))
     return Thresholds(box, text, ours.nms_iou)
 
 
-def _share(value: Any, name: str, otherwise: float) -> float:
+def _fraction(value: Any, name: str, otherwise: float) -> float:
     try:
         number = otherwise if value is None else float(value)
     except (TypeError, ValueError) as error:
@@ -168,16 +170,16 @@ def _share(value: Any, name: str, otherwise: float) -> float:
     return number
 
 
-def _whole(value: Any, name: str) -> int:
+def _integer(value: Any, name: str) -> int:
     try:
         return int(str(value))
     except ValueError as error:
         raise RequestError(f"{name} is no whole number: {value!r}.") from error
 
 
-def _result(image: Image, future: Future[list[Found]]) -> dict[str, Any]:
+def _result(image: Image, future: Future[list[LabelledBox]]) -> dict[str, Any]:
     try:
-        found: Sequence[Found] = future.result(DEADLINE)
+        found: Sequence[LabelledBox] = future.result(DEADLINE)
     except TooLate as error:
         raise Busy("The pictures before yours take too long.") from error
     except DinolabelError as error:

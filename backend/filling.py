@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from dinolabel.backend.attempts import Attempt, Attempts
+from dinolabel.backend.attempts import Attempt, RetryBackoff
 from dinolabel.backend.errors import UNFORESEEN, presentable
-from dinolabel.backend.predict import Errand, Failure, Prediction, Predictor
-from dinolabel.backend.recipe import Recipe
-from dinolabel.backend.sending import Sending
-from dinolabel.backend.tally import Tally
+from dinolabel.backend.predict import Failure, Prediction, PredictionJob, Predictor
+from dinolabel.backend.recipe import ServingConfig
+from dinolabel.backend.sending import UploadBuffer
+from dinolabel.backend.tally import CountCheck
 from dinolabel.studio.calls.tasks import IDS
 from dinolabel.studio.errors import StudioDenied, StudioRefused, StudioUnreachable
-from dinolabel.studio.validate import faults
+from dinolabel.studio.validate import validate_prediction
 from dinolabel.vision.errors import DinolabelError, MediaLate, MediaRefused, MediaUnreadable, RequestError
 
 if TYPE_CHECKING:
-    from dinolabel.studio.client import Studio, TaskRow
+    from dinolabel.studio.client import LabelStudio, TaskRow
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +35,7 @@ class ConfigChanged(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Census:
+class TaskSnapshot:
     """One listing of a project's tasks.
 
     rows: all of them. unfinished: those somebody still gets. lacking: of these, without the wanted version. due: of these, to be
@@ -44,17 +44,17 @@ class Census:
 
     rows: tuple[TaskRow, ...]
     unfinished: tuple[TaskRow, ...]
-    lacking: tuple[TaskRow, ...]
+    missing: tuple[TaskRow, ...]
     due: tuple[TaskRow, ...]
-    awaited: tuple[TaskRow, ...]
+    blocking: tuple[TaskRow, ...]
     failed: tuple[TaskRow, ...]
 
     @property
     def done(self) -> int:
-        return len(self.unfinished) - len(self.lacking)
+        return len(self.unfinished) - len(self.missing)
 
 
-class Filling:
+class Backfill:
     """Fills one project for one wanted recipe.
 
     bridge: the recipe of the version on show when that is another one of ours; tasks without it get it too, so that whoever opens
@@ -63,78 +63,78 @@ class Filling:
 
     def __init__(
         self,
-        studio: Studio,
+        studio: LabelStudio,
         predictor: Predictor,
-        attempts: Attempts,
+        attempts: RetryBackoff,
         *,
-        wanted: Recipe,
-        bridge: Recipe | None = None,
+        desired: ServingConfig,
+        bridge: ServingConfig | None = None,
         stopped: Callable[[], bool] = lambda: False,
-        told: Callable[[int, int, float], object] = lambda done, total, rate: None,
+        on_progress: Callable[[int, int, float], object] = lambda done, total, rate: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._studio, self._predictor, self._attempts = studio, predictor, attempts
-        self.project, self.wanted, self.bridge = wanted.project, wanted, bridge
-        self._stopped, self._told, self._clock = stopped, told, clock
+        self.project, self.wanted, self.bridge = desired.project, desired, bridge
+        self._stopped, self._told, self._clock = stopped, on_progress, clock
         self._rows: dict[int, TaskRow] = {}  # as last listed, with what was stored since
-        self._tally: Tally | None = None
+        self._tally: CountCheck | None = None
         self.suppressed = 0  # boxes not sent so far because people keep deleting their like
 
-    def census(self) -> Census:
+    def list_tasks(self) -> TaskSnapshot:
         """List who lacks the wanted version now."""
-        self._tally = Tally(self._studio.project(self.project), self._clock)
+        self._tally = CountCheck(self._studio.project(self.project), self._clock)
         self._rows = {each.id: each for each in self._studio.tasks(self.project)}
-        return self._counted()
+        return self._snapshot()
 
-    def recount(self) -> Census:
+    def refresh(self) -> TaskSnapshot:
         """The same after filling: out of what was stored where nothing else has changed, else listed anew."""
-        return self._counted() if self._unchanged() else self.census()
+        return self._snapshot() if self._unchanged() else self.list_tasks()
 
-    def _counted(self) -> Census:
+    def _snapshot(self) -> TaskSnapshot:
         rows = tuple(self._rows.values())
         unfinished = tuple(each for each in rows if not each.finished)
         lacking = tuple(each for each in unfinished if self.wanted.version not in each.versions)
-        tried = {each.id: self._attempts.of(self.project, each.id, self.wanted.version) for each in lacking}
-        return Census(
+        tried = {each.id: self._attempts.attempt(self.project, each.id, self.wanted.version) for each in lacking}
+        return TaskSnapshot(
             rows,
             unfinished,
             lacking,
             due=tuple(sorted((each for each in lacking if tried[each.id].due), key=self._urgency)),
-            awaited=tuple(each for each in lacking if self._awaited(each, tried[each.id])),
+            blocking=tuple(each for each in lacking if self._is_blocking(each, tried[each.id])),
             failed=tuple(each for each in lacking if tried[each.id].tries),
         )
 
     def _unchanged(self) -> bool:
-        return self._tally is not None and self._tally.fresh and self._tally.holds(self._studio.project(self.project))
+        return self._tally is not None and self._tally.is_fresh and self._tally.unchanged(self._studio.project(self.project))
 
-    def fill(self, census: Census, seconds: float) -> Iterator[int]:
+    def fill(self, census: TaskSnapshot, seconds: float) -> Iterator[int]:
         """Push predictions for who lacks one until all are done or the seconds over; yields after each push how many were stored.
 
         Raises StudioUnreachable and StudioDenied; what is wrong with a single task is noted and the others go on.
         """
         rows, begun = census.due, self._clock()
         end, handled = begun + seconds, 0
-        sending = Sending(partial(self._push, len(census.rows)), self._clock)
+        sending = UploadBuffer(partial(self._push, len(census.rows)), self._clock)
         # However slow a disk is, the first chunk is done: a visit that never got further than opening files would never end.
-        errand = Errand(self.wanted, stopped=lambda: self._stopped() or (handled > 0 and self._clock() > end))
+        errand = PredictionJob(self.wanted, cancelled=lambda: self._stopped() or (handled > 0 and self._clock() > end))
         with sending:
             for row, made in zip(rows, self._predictor.predictions(errand, rows), strict=False):
                 handled += 1
                 self._told(census.done + handled, len(census.unfinished), handled / max(self._clock() - begun, 1e-3))
                 if isinstance(made, Failure):
-                    self._note(made)
+                    self._record_failure(made)
                     continue
                 sending.add(row, made)
-                if sending.due():
+                if sending.is_due():
                     yield from sending.send()
             yield from sending.send()
-            yield from sending.rest()
+            yield from sending.flush()
 
     def _push(self, tasks: int, rows: Sequence[TaskRow], ready: Sequence[Prediction]) -> int:
         """Send what is still lacking: somebody may have finished a task meanwhile, deleted it, or asked Label Studio to retrieve it."""
-        ready = [*self._bridged(rows), *ready]
-        now = self._now(rows, tasks)
-        send = [each for each in ready if each.task in now and _wants(now[each.task], each) and self._fits(each)]
+        ready = [*self._missing_bridge(rows), *ready]
+        now = self._current_rows(rows, tasks)
+        send = [each for each in ready if each.task in now and _needs_prediction(now[each.task], each) and self._fits(each)]
         refused: tuple[int, ...] = ()
         try:
             stored = self._studio.import_predictions(self.project, [each.stored for each in send]) if send else 0
@@ -145,14 +145,14 @@ class Filling:
             if self._studio.project(self.project).label_config != self.wanted.label_config:
                 raise ConfigChanged from refusal
             for task in refused:
-                self._note(Failure(task, refusal))
+                self._record_failure(Failure(task, refusal))
             stored = len(send) - len(refused)
-        self._remember([each for each in send if each.task not in refused], stored)
+        self._update_snapshot([each for each in send if each.task not in refused], stored)
         self.suppressed += sum(each.suppressed for each in ready if each.stored["model_version"] == self.wanted.version)
         log.info("pushed", project=self.project, version=self.wanted.version, stored=stored, suppressed=self.suppressed)
         return stored
 
-    def _now(self, rows: Sequence[TaskRow], tasks: int) -> dict[int, TaskRow]:
+    def _current_rows(self, rows: Sequence[TaskRow], tasks: int) -> dict[int, TaskRow]:
         """What Label Studio holds of these tasks now, listed only if anything has changed. A row costs the same either way (measured:
         0.5 ms), and by ids a few hundred of them cost a request of their own."""
         if self._unchanged():
@@ -160,33 +160,33 @@ class Filling:
         whole = len(rows) > IDS and 2 * len(rows) > tasks
         return {each.id: each for each in self._studio.tasks(self.project, only=None if whole else [row.id for row in rows])}
 
-    def _remember(self, sent: Sequence[Prediction], stored: int) -> None:
+    def _update_snapshot(self, sent: Sequence[Prediction], stored: int) -> None:
         for each in sent:
             row = self._rows[each.task]
             self._rows[each.task] = replace(row, versions=row.versions | {each.stored["model_version"]})
         if self._tally is not None:
-            self._tally.stored(stored)
+            self._tally.add_stored(stored)
 
     def _fits(self, made: Prediction) -> bool:
         """Label Studio drops what does not fit its label config without a word; its own SDK says so beforehand."""
-        said = faults(self.wanted.label_config, made.stored)
+        said = validate_prediction(self.wanted.label_config, made.stored)
         if said:
-            self._note(Failure(made.task, RequestError(f"Label Studio would not store it: {said[0]}")))
+            self._record_failure(Failure(made.task, RequestError(f"Label Studio would not store it: {said[0]}")))
         return not said
 
-    def _bridged(self, rows: Sequence[TaskRow]) -> list[Prediction]:
+    def _missing_bridge(self, rows: Sequence[TaskRow]) -> list[Prediction]:
         """The version on show for those that lack it: boxes come from the cache, where the wanted version has just put them."""
         if self.bridge is None:
             return []
         bare = [each for each in rows if self.bridge.version not in each.versions]
-        made = self._predictor.predictions(Errand(self.bridge, stopped=self._stopped), bare)
+        made = self._predictor.predictions(PredictionJob(self.bridge, cancelled=self._stopped), bare)
         return [each for each in made if isinstance(each, Prediction)]
 
-    def _note(self, failure: Failure) -> None:
+    def _record_failure(self, failure: Failure) -> None:
         if isinstance(failure.error, StudioUnreachable | StudioDenied):
             raise failure.error
         error = failure.error
-        self._attempts.failed(
+        self._attempts.record_failure(
             self.project,
             failure.task,
             self.wanted.version,
@@ -197,17 +197,17 @@ class Filling:
             passing=isinstance(error, MediaLate),
         )
 
-    def _awaited(self, row: TaskRow, tried: Attempt) -> bool:
+    def _is_blocking(self, row: TaskRow, tried: Attempt) -> bool:
         """Whether a switch waits for it: not for what was tried in vain and has nothing on show to lose, nor for ever."""
-        return not tried.tries or (self._shows(row) and not tried.hopeless)
+        return not tried.tries or (self._has_serving(row) and not tried.exhausted)
 
-    def _shows(self, row: TaskRow) -> bool:
+    def _has_serving(self, row: TaskRow) -> bool:
         return self.bridge is not None and self.bridge.version in row.versions
 
     def _urgency(self, row: TaskRow) -> tuple[bool, bool, bool, int]:
         """Open tasks first, skipped ones last; of these, who has nothing on show first, then as people get them."""
-        return (row.cancelled, row.annotated, self._shows(row), row.id)
+        return (row.cancelled, row.annotated, self._has_serving(row), row.id)
 
 
-def _wants(row: TaskRow, made: Prediction) -> bool:
+def _needs_prediction(row: TaskRow, made: Prediction) -> bool:
     return not row.finished and made.stored["model_version"] not in row.versions

@@ -35,7 +35,7 @@ def check(request: Request, secret: str | None) -> None:
         # Without a secret we listen on loopback only; another name in Host means a web site has pointed its own name at us.
         if not is_loopback(request.host.rpartition(":")[0] if request.host.rpartition(":")[2].isdigit() else request.host):
             raise CrossSite("Without a secret this backend answers to localhost only.", hint="Set DINOLABEL_SECRET to use another name.")
-    elif not (any(same(each, secret) for each in shown(request)) or _let_in(request, secret)):
+    elif not (any(equal_secrets(each, secret) for each in given_secret(request)) or _let_in(request, secret)):
         raise SecretWrong("The secret is missing or wrong.")
     if request.method not in READING:
         check_origin(request)
@@ -76,7 +76,7 @@ def check_origin(request: Request) -> None:
         raise CrossSite("A page of another site sent this request.")
 
 
-def shown(request: Request) -> list[str]:
+def given_secret(request: Request) -> list[str]:
     """The secrets a caller shows: webhook header, password of Basic auth under any user name, or a bearer token."""
     given = request.authorization
     basic = given.password if given is not None and given.type == "basic" else None
@@ -87,7 +87,7 @@ def shown(request: Request) -> list[str]:
     return [*plain, *as_sent, *([] if basic is None else [basic])]
 
 
-def same(one: str, other: str) -> bool:
+def equal_secrets(one: str, other: str) -> bool:
     """In constant time, so that a wrong guess does not say how wrong it is."""
     return hmac.compare_digest(one.encode(), other.encode())
 

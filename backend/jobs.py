@@ -22,7 +22,7 @@ from typing import IO, Any
 import structlog
 
 from dinolabel.backend import job_table
-from dinolabel.backend.child import PROMPT, Child, end_orphan, last_line
+from dinolabel.backend.child import PROMPT, ChildProcess, last_line, terminate_orphan
 from dinolabel.backend.errors import JobUnknown
 from dinolabel.backend.job_table import CANCELLED, DONE, FAILED, LOST, QUEUED, RUNNING, Job, JobTable
 from dinolabel.vision.errors import SettingsError
@@ -38,7 +38,7 @@ QUEUE_FILES = ("huey.sqlite", "huey.sqlite-wal", "huey.sqlite-shm")
 THREAD_CAPS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
-class Jobs:
+class JobRunner:
     """folder: job table and one log per job.
 
     program: how our command line is started, for example [sys.executable, "-P", "-m", "dinolabel"]. environment: of the children; settings
@@ -138,7 +138,7 @@ class Jobs:
 
     def forget(self, project: int, within: Callable[[str], bool]) -> int:
         """Take out of a project's jobs what they say about somebody; how many said it. within: whether a text does."""
-        return self._table.rewrite(project, lambda text: _without(text, within) if within(text) else text)
+        return self._table.rewrite(project, lambda text: _redact(text, within) if within(text) else text)
 
     def cancel(self, job: str) -> Job:
         """End a job that is queued or running; one that has ended stays as it is. Raises JobUnknown."""
@@ -207,19 +207,19 @@ class Jobs:
             try:
                 with path.open("a", encoding="utf-8") as file:
                     file.write(f"{PROMPT}{shlex.join(command)}\n")
-                child = Child([*self._program, *command[1:]], environment=self._environment, log=path)
+                child = ChildProcess([*self._program, *command[1:]], environment=self._environment, log=path)
             except OSError as error:
                 return FAILED, f"The command could not be started: {error.strerror}."
             try:
                 self._table.change(job.id, pid=child.pid, born=child.born, step=step)
                 code, why = self._watch(job.id, child, path, end)
             finally:
-                child.end()  # with whatever it leaves behind in its group
+                child.terminate()  # with whatever it leaves behind in its group
             if code != 0:
                 return (LOST if self._stopping.is_set() else FAILED), why or last_line(path) or f"Exit code {code}."
         return DONE, last_line(path)
 
-    def _watch(self, job: str, child: Child, path: Path, end: float) -> tuple[int | None, str]:
+    def _watch(self, job: str, child: ChildProcess, path: Path, end: float) -> tuple[int | None, str]:
         """Wait for a child while its job is wanted and time is left; its exit code and "", or None and why it has to end."""
         while (code := child.wait(LOOK_SECONDS)) is None:
             if not self._wanted(job, last_line(path)):
@@ -248,7 +248,7 @@ class Jobs:
     def _recover(self) -> None:
         """After a crash: children that outlived the last server are ended; its job is lost, or waits again if no command had begun."""
         for job in self._table.of_state(RUNNING, CANCELLED):
-            if job.pid is not None and job.born is not None and end_orphan(job.pid, job.born):
+            if job.pid is not None and job.born is not None and terminate_orphan(job.pid, job.born):
                 log.warning("orphan_ended", job=job.id, project=job.project)
             gone = {"state": LOST, "progress": "The server went down.", "finished_at": time.time()}
             state = {"state": QUEUED, "started_at": None} if job.pid is None else gone
@@ -256,7 +256,7 @@ class Jobs:
             self._table.change(job.id, only_if=(CANCELLED,), pid=None, born=None)
 
 
-def _without(text: str, within: Callable[[str], bool]) -> str:
+def _redact(text: str, within: Callable[[str], bool]) -> str:
     """A verdict keeps its plain facts; a sentence goes."""
     try:
         facts = json.loads(text)

@@ -18,7 +18,7 @@ from dinolabel.backend.projects import ProjectBusy
 from dinolabel.studio.errors import StudioRefused
 
 if TYPE_CHECKING:
-    from dinolabel.studio.client import Studio
+    from dinolabel.studio.client import LabelStudio
 
 log = structlog.get_logger(__name__)
 
@@ -26,22 +26,22 @@ RENEW_SECONDS = 20.0
 """Well below what a lease lives without being renewed."""
 
 
-class LeaseHeld(ProjectBusy):
+class LeaseHeldByOther(ProjectBusy):
     """Another backend writes to the project."""
 
     hint = "Stop one of the two, or leave the project here: `dinolabel detach --project N`. This one takes over when the other is gone."
 
 
-class Writing:
+class WriterLease:
     """owner: of this data folder, so that a restart is the same owner. clock: seconds, for how old our last look is."""
 
-    def __init__(self, studio: Studio, owner: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, studio: LabelStudio, owner: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._studio, self._owner, self._clock = studio, owner, clock
         self._held: dict[int, float] = {}
         self._complained = False
 
-    def hold(self, project: int) -> None:
-        """Be the writer, or raise LeaseHeld that names who is. Asks Label Studio every RENEW_SECONDS only."""
+    def acquire(self, project: int) -> None:
+        """Be the writer, or raise LeaseHeldByOther that names who is. Asks Label Studio every RENEW_SECONDS only."""
         now = self._clock()
         if now - self._held.get(project, -RENEW_SECONDS) < RENEW_SECONDS:
             return
@@ -56,7 +56,9 @@ class Writing:
                 self._complained = True
             return
         if first.owner != self._owner:
-            raise LeaseHeld(f"Another backend, {first.owner.rpartition('.')[0]}, writes to project {project}; this one only answers.")
+            raise LeaseHeldByOther(
+                f"Another backend, {first.owner.rpartition('.')[0]}, writes to project {project}; this one only answers."
+            )
         self._held[project] = now
 
 

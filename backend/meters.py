@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from dinolabel.backend.board import Status
+from dinolabel.backend.board import ProjectStatus
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-class Meters:
+class Metrics:
     """Counters of one service."""
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Meters:
         )
         self._in_step = Gauge("dinolabel_in_step", "1 when the project is as it should be.", ["project"], registry=self._registry)
 
-    def page(self, statuses: list[Status]) -> bytes:
+    def render(self, statuses: list[ProjectStatus]) -> bytes:
         """Prometheus' text format."""
         self._tasks.clear()
         self._in_step.clear()

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def moment(text: str | datetime | None) -> datetime:
+def parse_timestamp(text: str | datetime | None) -> datetime:
     """An ISO time, with or without a zone (then UTC); long ago when there is none."""
     if isinstance(text, datetime):
         return text if text.tzinfo else text.replace(tzinfo=UTC)
     try:
         parsed = datetime.fromisoformat(text or "")
     except ValueError:
-        return LONG_AGO
+        return EPOCH
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)

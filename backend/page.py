@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from flask import Request, render_template
 
 from dinolabel.backend.answers import NameCount, Summary
-from dinolabel.backend.board import Status
+from dinolabel.backend.board import ProjectStatus
 from dinolabel.backend.errors import presentable
 from dinolabel.backend.job_table import Job
-from dinolabel.backend.moments import LONG_AGO, moment
-from dinolabel.backend.typed import Wish
+from dinolabel.backend.moments import EPOCH, parse_timestamp
+from dinolabel.backend.typed import PromptRequest
 
 if TYPE_CHECKING:
     from dinolabel.backend.service import Service
@@ -39,17 +39,17 @@ STATES = {
 JOB_TONES = {"running": "busy", "queued": "calm", "done": "good", "failed": "bad", "lost": "bad", "cancelled": "calm"}
 
 
-def whole(service: Service, nonce: str) -> str:
+def render_page(service: Service, nonce: str) -> str:
     """The page. nonce: of its content security policy."""
-    return render_template("page.html", nonce=nonce, **_view(service))
+    return render_template("page.html", nonce=nonce, **_context(service))
 
 
-def body(service: Service) -> str:
+def render_body(service: Service) -> str:
     """What changes on it, for the refresh."""
-    return render_template("body.html", **_view(service))
+    return render_template("body.html", **_context(service))
 
 
-def for_a_person(request: Request) -> bool:
+def wants_html(request: Request) -> bool:
     """A browser asks for HTML first; everybody else gets JSON."""
     return request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"
 
@@ -100,7 +100,7 @@ def _project_json(service: Service, project: int) -> dict[str, Any]:
     }
 
 
-def _view(service: Service) -> dict[str, Any]:
+def _context(service: Service) -> dict[str, Any]:
     running = service.running
     return {
         "projects": [_project(service, each.project) for each in service.projects.all()],
@@ -131,21 +131,21 @@ def _project(service: Service, project: int) -> dict[str, Any]:
         "counted": status.total or status.state == "in step",
         "percent": round(100 * status.done / status.total) if status.total else 0,
         "failed": status.failed,
-        "eta": span(status.eta_seconds) if status.state == "filling" else "",
+        "eta": format_duration(status.eta_seconds) if status.state == "filling" else "",
         "approvals": status.approvals,
         "suppressed": status.suppressed,
-        "approvals_percent": _share(status, service.train_after),
+        "approvals_percent": _progress(status, service.train_after),
         "training": None if (job := service.jobs.active(project)) is None else _job(job),
         **_answers(status, service.judged_pictures),
         "verdict": _verdict(verdicts[-1]) if verdicts else None,
         "verdicts": [_verdict(each) for each in reversed(verdicts[-VERDICTS_SHOWN - 1 : -1])],
         "versions": _versions(service, project),
-        "wishes": [_wish(each) for each in service.typing.wishes(project)],
+        "wishes": [_prompt_row(each) for each in service.typing.requests(project)],
         "link": None if service.studio is None else f"{service.studio.url}/projects/{project}/data",
     }
 
 
-def _answers(status: Status, judged_pictures: int | None) -> dict[str, Any]:
+def _answers(status: ProjectStatus, judged_pictures: int | None) -> dict[str, Any]:
     """What people answered: a row for each name, pictures by the number of answers, disagreements."""
     found = status.answers
     if found is None:
@@ -169,7 +169,7 @@ def _by_answers(found: Summary) -> str:
     return ", ".join(f"{count} {words}" for count, words in zip(found.by_answers, said, strict=True))
 
 
-def _share(status: Status, train_after: int) -> int:
+def _progress(status: ProjectStatus, train_after: int) -> int:
     return min(100, round(100 * (status.approvals or 0) / train_after)) if train_after else 0
 
 
@@ -179,7 +179,7 @@ def _verdict(verdict: Mapping[str, Any]) -> dict[str, Any]:
         "word": "Published" if published else "Not published",
         "tone": "good" if published else "calm",
         "reason": presentable(str(verdict.get("reason", ""))),
-        "when": ago(moment(verdict.get("at")).timestamp()) if moment(verdict.get("at")) > LONG_AGO else "",
+        "when": format_age(parse_timestamp(verdict.get("at")).timestamp()) if parse_timestamp(verdict.get("at")) > EPOCH else "",
     }
 
 
@@ -191,14 +191,14 @@ def _versions(service: Service, project: int) -> list[dict[str, Any]]:
         {
             "id": each.id,
             "labels": ", ".join(each.labels),
-            "when": ago(moment(each.at).timestamp()),
+            "when": format_age(parse_timestamp(each.at).timestamp()),
             "badges": [word for word, marked in marks.items() if marked == each.id],
         }
         for each in store.heads(name)[: -VERSIONS_SHOWN - 1 : -1]
     ]
 
 
-def _wish(wish: Wish) -> dict[str, Any]:
+def _prompt_row(wish: PromptRequest) -> dict[str, Any]:
     """What somebody typed while annotating. found: whether it is worth a button that makes it the project's."""
     tasks = len(wish.tasks)
     limits = [f"{name} threshold {value:g}" for name, value in (("box", wish.box), ("text", wish.text)) if value is not None]
@@ -213,12 +213,12 @@ def _job(job: Job) -> dict[str, Any]:
         **job_json(job),
         "tone": JOB_TONES[job.state],
         "active": job.active,
-        "when": ago(job.created_at),
-        "took": span(end - job.started_at) if job.started_at else "",
+        "when": format_age(job.created_at),
+        "took": format_duration(end - job.started_at) if job.started_at else "",
     }
 
 
-def span(seconds: float | None) -> str:
+def format_duration(seconds: float | None) -> str:
     """A length of time, roughly."""
     if seconds is None:
         return ""
@@ -227,6 +227,12 @@ def span(seconds: float | None) -> str:
     return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def ago(at: float) -> str:
+def format_age(at: float) -> str:
     seconds = time.time() - at
-    return "just now" if seconds < 5 else f"{span(seconds)} ago" if seconds < 86400 else time.strftime("%d %b %Y", time.localtime(at))
+    return (
+        "just now"
+        if seconds < 5
+        else f"{format_duration(seconds)} ago"
+        if seconds < 86400
+        else time.strftime("%d %b %Y", time.localtime(at))
+    )

@@ -13,11 +13,11 @@ from dinolabel.backend import openapi
 from dinolabel.backend.detection import MOST_IMAGES
 
 if TYPE_CHECKING:
-    from dinolabel.vision.package import Package
+    from dinolabel.vision.package import ExportedModel
     from dinolabel.vision.types import Thresholds
 
 
-def form(package: Package, thresholds: Thresholds, names: tuple[str, ...], nonce: str) -> str:
+def form(package: ExportedModel, thresholds: Thresholds, names: tuple[str, ...], nonce: str) -> str:
     """Picture, words, answer: for `dinolabel serve --model`, which has no projects. nonce: of its content security policy."""
     return render_template(
         "try.html", nonce=nonce, words=", ".join(package.labels), names=", ".join(names), threshold=thresholds.box, version=package.version

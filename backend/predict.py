@@ -13,22 +13,22 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import structlog
 
 from dinolabel.backend.errors import presentable
-from dinolabel.backend.recipe import Recipe
-from dinolabel.backend.turn import Turn
+from dinolabel.backend.recipe import ServingConfig
+from dinolabel.backend.turn import PriorityLock
 from dinolabel.studio.results import to_prediction, to_result
 from dinolabel.vision.errors import DinolabelError
 from dinolabel.vision.media import open_image
-from dinolabel.vision.types import Detection, Image, Nothing
+from dinolabel.vision.types import Detection, Image, Suppressed
 
 if TYPE_CHECKING:
-    from dinolabel.studio.media import Media
+    from dinolabel.studio.media import MediaResolver
     from dinolabel.vision.pipeline import Pipeline
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 
-class HasTask(Protocol):
+class TaskLike(Protocol):
     """A task as listed or as asked about."""
 
     @property
@@ -55,106 +55,112 @@ class Failure:
     error: Exception
 
 
-class Stopped(Exception):
+class Cancelled(Exception):
     """Nobody waits for the rest any more."""
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
+class PredictionJob:
     """What is wanted of a row of tasks.
 
     urgent: a person waits, so it goes between the chunks of the others. fresh: new region ids, for interactive answers.
     stopped: asked between chunks; True when nobody waits any more.
     """
 
-    recipe: Recipe
+    recipe: ServingConfig
     urgent: bool = False
     fresh: bool = False
-    stopped: Callable[[], bool] = lambda: False
+    cancelled: Callable[[], bool] = lambda: False
 
 
 class Predictor:
     """The one user of the pipeline in this process."""
 
-    def __init__(self, media: Media, pipeline: Pipeline, *, batch_size: int = 4) -> None:
+    def __init__(self, media: MediaResolver, pipeline: Pipeline, *, batch_size: int = 4) -> None:
         self._media = media
         self._pipeline = pipeline
         self._batch = batch_size
-        self.turn = Turn()
+        self.turn = PriorityLock()
 
-    def predictions(self, errand: Errand, tasks: Sequence[HasTask]) -> Iterator[Prediction | Failure]:
+    def predictions(self, errand: PredictionJob, tasks: Sequence[TaskLike]) -> Iterator[Prediction | Failure]:
         """One for each task, in order, as they get ready. Ends early when the errand is stopped."""
         for start in range(0, len(tasks), self._batch):
             try:
                 yield from self._chunk(errand, tasks[start : start + self._batch])
-            except Stopped:
+            except Cancelled:
                 return
 
-    def _chunk(self, errand: Errand, tasks: Sequence[HasTask]) -> list[Prediction | Failure]:
+    def _chunk(self, errand: PredictionJob, tasks: Sequence[TaskLike]) -> list[Prediction | Failure]:
         about = {"project": errand.recipe.project}
-        opened = [_tried(partial(self._open, errand, task), **about, task=task.id) for task in tasks]
-        found = self._found(errand, tasks, opened)
+        opened = [_capture(partial(self._open, errand, task), **about, task=task.id) for task in tasks]
+        found = self._detect(errand, tasks, opened)
         return [_answer(errand, task, image, each) for task, image, each in zip(tasks, opened, found, strict=True)]
 
-    def _open(self, errand: Errand, task: HasTask) -> Image:
-        if errand.stopped():
-            raise Stopped
+    def _open(self, errand: PredictionJob, task: TaskLike) -> Image:
+        if errand.cancelled():
+            raise Cancelled
         return open_image(self._media.resolve(errand.recipe.config.picture_in(task.data), task=task.id))
 
-    def _found(self, errand: Errand, tasks: Sequence[HasTask], opened: Sequence[Image | Exception]) -> list[list[Detection] | Exception]:
+    def _detect(
+        self, errand: PredictionJob, tasks: Sequence[TaskLike], opened: Sequence[Image | Exception]
+    ) -> list[list[Detection] | Exception]:
         """All together; when that fails, one by one, to find the one it is about."""
         about = {"project": errand.recipe.project}
         images = [each for each in opened if isinstance(each, Image)]
-        together = _tried(partial(self._run, errand, images), **about, tasks=len(images))
+        together = _capture(partial(self._run, errand, images), **about, tasks=len(images))
         if not isinstance(together, Exception):
             rest = iter(together)
             return [each if isinstance(each, Exception) else next(rest) for each in opened]
         if len(images) == 1:
             return [each if isinstance(each, Exception) else together for each in opened]
         return [
-            each if isinstance(each, Exception) else _tried(partial(self._one, errand, each), **about, task=task.id)
+            each if isinstance(each, Exception) else _capture(partial(self._retry_single, errand, each), **about, task=task.id)
             for task, each in zip(tasks, opened, strict=True)
         ]
 
-    def _one(self, errand: Errand, image: Image) -> list[Detection]:
+    def _retry_single(self, errand: PredictionJob, image: Image) -> list[Detection]:
         return self._run(errand, [image])[0]
 
-    def _run(self, errand: Errand, images: Sequence[Image]) -> list[list[Detection]]:
+    def _run(self, errand: PredictionJob, images: Sequence[Image]) -> list[list[Detection]]:
         if not images:
             return []
         recipe = errand.recipe
-        with self.turn.take(urgent=errand.urgent):
-            if errand.stopped():
-                raise Stopped
+        with self.turn.acquire(urgent=errand.urgent):
+            if errand.cancelled():
+                raise Cancelled
             config = recipe.config
-            found = self._pipeline.run(images, config.prompt, recipe.bundle, recipe.thresholds, labels=config.prompt_map)
+            found = self._pipeline.predict(images, config.prompt, recipe.bundle, recipe.thresholds, labels=config.prompt_map)
             if recipe.bundle is None and not errand.urgent:
                 # So that the first names, once trained, appear without another forward pass.
-                _tried(partial(self._pipeline.warm, list(zip(images, found, strict=True))), project=recipe.project, tasks=len(images))
+                _capture(
+                    partial(self._pipeline.precompute_embeddings, list(zip(images, found, strict=True))),
+                    project=recipe.project,
+                    tasks=len(images),
+                )
             return found
 
 
-def _answer(errand: Errand, task: HasTask, image: Image | Exception, found: list[Detection] | Exception) -> Prediction | Failure:
+def _answer(errand: PredictionJob, task: TaskLike, image: Image | Exception, found: list[Detection] | Exception) -> Prediction | Failure:
     if isinstance(image, Exception):
         return Failure(task.id, image)
     if isinstance(found, Exception):
         return Failure(task.id, found)
-    made = _tried(partial(_written, errand, task, image, found), project=errand.recipe.project, task=task.id)
+    made = _capture(partial(_to_prediction, errand, task, image, found), project=errand.recipe.project, task=task.id)
     return Failure(task.id, made) if isinstance(made, Exception) else made
 
 
-def _written(errand: Errand, task: HasTask, image: Image, detections: Sequence[Detection]) -> Prediction:
+def _to_prediction(errand: PredictionJob, task: TaskLike, image: Image, detections: Sequence[Detection]) -> Prediction:
     version = errand.recipe.version
     size = {"width": image.width, "height": image.height}
     result = to_result(detections, errand.recipe.config, **size, task=task.id, version=version, fresh=errand.fresh)
-    return Prediction(task.id, to_prediction(task.id, result, version), sum(isinstance(each.answer, Nothing) for each in detections))
+    return Prediction(task.id, to_prediction(task.id, result, version), sum(isinstance(each.answer, Suppressed) for each in detections))
 
 
-def _tried(call: Callable[[], T], **about: object) -> T | Exception:
+def _capture(call: Callable[[], T], **about: object) -> T | Exception:
     """The border between one task and the others: whatever goes wrong in it stays in it, and is logged here."""
     try:
         return call()
-    except Stopped:
+    except Cancelled:
         raise
     except DinolabelError as error:
         log.warning("task_failed", **about, error=type(error).__name__, reason=presentable(str(error)))

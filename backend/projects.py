@@ -28,7 +28,7 @@ class ProjectBusy(RequestError):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ProjectRecord:
     """One project.
 
     weights: detector's and embedder's, as named when it was attached; other weights never push to it.
@@ -54,22 +54,22 @@ class Entry:
     def owns(self, version: str) -> bool:
         return version in self.versions
 
-    def with_version(self, version: str) -> Entry:
+    def with_version(self, version: str) -> ProjectRecord:
         """The same with ``version`` newest."""
         return replace(self, versions=(*(each for each in self.versions if each != version), version))
 
 
-class Projects:
+class ProjectRegistry:
     """Reads and writes ``path`` atomically; several processes may, changes are seen at once."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def all(self) -> list[Entry]:
+    def all(self) -> list[ProjectRecord]:
         """By project id. Raises SettingsError when the file is no registry."""
         try:
             stored = json.loads(self.path.read_text(encoding="utf-8"))
-            return [_entry(int(project), fields) for project, fields in sorted(stored.items(), key=lambda each: int(each[0]))]
+            return [_record(int(project), fields) for project, fields in sorted(stored.items(), key=lambda each: int(each[0]))]
         except FileNotFoundError:
             return []
         except (ValueError, TypeError, AttributeError, KeyError) as error:
@@ -78,7 +78,7 @@ class Projects:
                 hint="Mend it by hand or remove it, then run `dinolabel attach --project N` for each project.",
             ) from error
 
-    def get(self, project: int) -> Entry | None:
+    def get(self, project: int) -> ProjectRecord | None:
         return next((each for each in self.all() if each.project == project), None)
 
     def add(
@@ -89,52 +89,52 @@ class Projects:
         title: str = "",
         before: Mapping[str, Any] | None = None,
         attached_at: str | None = None,
-    ) -> Entry:
+    ) -> ProjectRecord:
         """Note a project, replacing an older note but keeping what we pushed and what was there before us."""
-        with self._changing() as entries:
+        with self._locked() as entries:
             known = entries.get(project)
-            fresh = Entry(project, _pair(weights), before=dict(before or {}))
+            fresh = ProjectRecord(project, _pair(weights), before=dict(before or {}))
             kept = replace(known or fresh, paused=False, weights=_pair(weights))
             entries[project] = replace(kept, title=title, attached_at=attached_at or datetime.now(UTC).isoformat())
             return entries[project]
 
-    def remove(self, project: int) -> Entry | None:
+    def remove(self, project: int) -> ProjectRecord | None:
         """Forget a project; the note that was there, if any."""
-        with self._changing() as entries:
+        with self._locked() as entries:
             return entries.pop(project, None)
 
-    def update(self, project: int, **fields: Any) -> Entry:
+    def update(self, project: int, **fields: Any) -> ProjectRecord:
         """Change some fields. Raises KeyError for a project that is not noted, TypeError for a field there is not."""
-        with self._changing() as entries:
+        with self._locked() as entries:
             entries[project] = replace(entries[project], **fields)
             return entries[project]
 
-    def note_version(self, project: int, version: str) -> Entry:
+    def note_version(self, project: int, version: str) -> ProjectRecord:
         """Put ``version`` at the end of what we pushed: before its first prediction leaves. Writes nothing when it stands there."""
         known = self.get(project)
         if known is not None and known.versions[-1:] == (version,):
             return known
-        with self._changing() as entries:
+        with self._locked() as entries:
             entries[project] = entries[project].with_version(version)
             return entries[project]
 
     @contextmanager
-    def writer(self, project: int, *, patience: float = 0.0) -> Iterator[None]:
+    def write_lock(self, project: int, *, timeout: float = 0.0) -> Iterator[None]:
         """Be the only one who writes to this project. Raises ProjectBusy when somebody else is. Ends with the process, however it ends.
 
         patience: seconds to wait for the other. Who waits is next: a backend that writes in visits, one right after the other, lets it in.
         """
         folder = self.path.parent / "locks"
         folder.mkdir(parents=True, exist_ok=True)
-        end = time.monotonic() + patience
+        end = time.monotonic() + timeout
         with (folder / f"{project}.next").open("w") as turn, (folder / f"{project}.lock").open("w") as lock:
             for each in (turn, lock):
-                _take(each, project, end)
+                _acquire(each, project, end)
             fcntl.flock(turn, fcntl.LOCK_UN)
             yield
 
     @contextmanager
-    def _changing(self) -> Iterator[dict[int, Entry]]:
+    def _locked(self) -> Iterator[dict[int, ProjectRecord]]:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.with_name(f"{self.path.name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -142,7 +142,7 @@ class Projects:
             yield entries
             self._write(entries)
 
-    def _write(self, entries: Mapping[int, Entry]) -> None:
+    def _write(self, entries: Mapping[int, ProjectRecord]) -> None:
         stored = {str(entry.project): asdict(entry) for entry in entries.values()}
         for fields in stored.values():
             del fields["project"]
@@ -154,7 +154,7 @@ class Projects:
         os.replace(half, self.path)
 
 
-def _take(lock: IO[str], project: int, end: float) -> None:
+def _acquire(lock: IO[str], project: int, end: float) -> None:
     """The lock, before ``end`` (monotonic seconds). Raises ProjectBusy."""
     while True:
         try:
@@ -167,9 +167,9 @@ def _take(lock: IO[str], project: int, end: float) -> None:
             return
 
 
-def _entry(project: int, fields: Mapping[str, Any]) -> Entry:
-    known = {name: value for name, value in fields.items() if name in Entry.__dataclass_fields__ and name != "project"}
-    return Entry(project, **(known | {"weights": _pair(known["weights"]), "versions": tuple(known.get("versions", ()))}))
+def _record(project: int, fields: Mapping[str, Any]) -> ProjectRecord:
+    known = {name: value for name, value in fields.items() if name in ProjectRecord.__dataclass_fields__ and name != "project"}
+    return ProjectRecord(project, **(known | {"weights": _pair(known["weights"]), "versions": tuple(known.get("versions", ()))}))
 
 
 def _pair(weights: Sequence[str]) -> tuple[str, str]:

@@ -17,14 +17,14 @@ from dinolabel.vision.version import model_version
 if TYPE_CHECKING:
     from dinolabel.vision.bundle import Bundle
     from dinolabel.vision.pipeline import Pipeline
-    from dinolabel.vision.store import Store
+    from dinolabel.vision.store import BundleStore
 
 KEPT = 16
 """Bundles and label configs held in memory; both are small."""
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class ServingConfig:
     """bundle None: mode `detect`, otherwise `detect+classify`. version: its model_version."""
 
     project: int
@@ -39,20 +39,20 @@ class Recipe:
     def names(self) -> dict[str, str]:
         """What the head says -> the label Label Studio shows for it; without those that are not shown as names."""
         heads = self.bundle.labels if self.bundle else ()
-        today = {name: self.config.today(name) for name in heads}
+        today = {name: self.config.current_name(name) for name in heads}
         return {name: label for name, label in today.items() if label in self.config.labels and not is_unknown(label)}
 
 
-class Recipes:
+class ServingConfigs:
     """Writes recipes for the pipeline that is running."""
 
-    def __init__(self, pipeline: Pipeline, store: Store) -> None:
+    def __init__(self, pipeline: Pipeline, store: BundleStore) -> None:
         self._pipeline = pipeline
         self._store = store
         self._bundles: OrderedDict[tuple[int, str], Bundle] = OrderedDict()
         self._lock = threading.Lock()
 
-    def of(self, project: int, label_config: str, bundle_id: str | None) -> Recipe:
+    def build(self, project: int, label_config: str, bundle_id: str | None) -> ServingConfig:
         """Raises LabelConfigError, PromptMissing; BundleMismatch when the bundle was trained with another embedder or crop policy."""
         config = LabelConfig.parse(label_config)
         thresholds = self._thresholds(config)
@@ -67,7 +67,7 @@ class Recipes:
             policy=self._pipeline.policy,
             aliases=config.aliases,
         )
-        return Recipe(project, label_config, config, thresholds, bundle_id, bundle, version)
+        return ServingConfig(project, label_config, config, thresholds, bundle_id, bundle, version)
 
     def _thresholds(self, config: LabelConfig) -> Thresholds:
         ours = self._pipeline.thresholds

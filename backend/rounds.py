@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 import structlog
 
 from dinolabel.backend import wishes
-from dinolabel.backend.agenda import Agenda
-from dinolabel.backend.board import Board
-from dinolabel.backend.projects import Projects
+from dinolabel.backend.agenda import WorkQueue
+from dinolabel.backend.board import StatusBoard
+from dinolabel.backend.projects import ProjectRegistry
 from dinolabel.studio.errors import StudioDenied, StudioUnreachable
 from dinolabel.vision.errors import DinolabelError, SettingsError
 
 if TYPE_CHECKING:
-    from dinolabel.backend.reconcile import Outcome, Reconciler
-    from dinolabel.vision.store import Store
+    from dinolabel.backend.reconcile import Reconciler, ReconcileResult
+    from dinolabel.vision.store import BundleStore
 
 log = structlog.get_logger(__name__)
 
@@ -31,26 +31,26 @@ LOOK_SECONDS = 1.0
 GATHER_SECONDS = 0.3
 """Events come in bunches (an annotation sends two or three); one visit serves them all."""
 
-Wishes = dict[int, tuple[str | None, bool, bool, tuple[str, str]]]
+DesiredState = dict[int, tuple[str | None, bool, bool, tuple[str, str]]]
 
 
-class Rounds:
+class ReconcileLoop:
     """poll_seconds: how often every project is visited though nothing was heard of it."""
 
     def __init__(
         self,
         reconciler: Reconciler,
-        projects: Projects,
-        store: Store,
-        board: Board,
+        projects: ProjectRegistry,
+        store: BundleStore,
+        board: StatusBoard,
         *,
         poll_seconds: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._reconciler, self._projects, self._store, self._board = reconciler, projects, store, board
         self._poll, self._clock = poll_seconds, clock
-        self._agenda = Agenda()
-        self._wished: Wishes = {}
+        self._agenda = WorkQueue()
+        self._wished: DesiredState = {}
         self._backoff = 0.0
         self._woken = threading.Event()
         self._over = threading.Event()
@@ -70,15 +70,15 @@ class Rounds:
     def stopping(self) -> bool:
         return self._over.is_set()
 
-    def wake(self, project: int | None = None) -> None:
+    def enqueue(self, project: int | None = None) -> None:
         """Visit a project (or all) soon. Returns at once; anybody may call it."""
-        self._agenda.wake(project)
+        self._agenda.add(project)
         self._woken.set()
 
     def _run(self) -> None:
         while not self._over.is_set():
             try:
-                pause = self.once()
+                pause = self.run_once()
             except DinolabelError as error:
                 log.error("round_failed", error=type(error).__name__, reason=str(error))
                 pause = self._poll
@@ -87,55 +87,55 @@ class Rounds:
                 pause = self._poll
             self._wait(pause)
 
-    def once(self) -> float:
+    def run_once(self) -> float:
         """Visit whoever is due; the seconds until somebody is again."""
-        self._wished = self._wishes()
-        for gone in self._agenda.keep([each.project for each in self._projects.all()]):
-            self._board.forget(gone)
-        for project in self._agenda.due(self._clock()):
+        self._wished = self._desired_state()
+        for gone in self._agenda.retain([each.project for each in self._projects.all()]):
+            self._board.remove(gone)
+        for project in self._agenda.ready(self._clock()):
             if self._over.is_set():
                 break
             if not self._visit(project):
                 return self._wait_for_studio()
         now = self._clock()
-        return max(0.0, self._agenda.next_at(now + self._poll) - now)
+        return max(0.0, self._agenda.next_ready_at(now + self._poll) - now)
 
     def _visit(self, project: int) -> bool:
         """False when Label Studio is not there, which concerns all projects alike."""
         begun = self._clock()
         # Planned before the visit, so that a wake-up during it is not lost.
-        self._agenda.plan(project, begun + self._poll)
+        self._agenda.add_after(project, begun + self._poll)
         try:
             outcome = self._reconciler.reconcile(project)
         except StudioUnreachable as error:
-            self._reconciler.failed(project, error, "unreachable")
+            self._reconciler.record_error(project, error, "unreachable")
             if not self._backoff:
                 log.warning("studio_down", project=project, reason=str(error))
             return False
         except SettingsError:
             raise
         except DinolabelError as error:
-            outcome = self._reconciler.failed(project, error, "refused" if isinstance(error, StudioDenied) else "failed")
+            outcome = self._reconciler.record_error(project, error, "refused" if isinstance(error, StudioDenied) else "failed")
         except Exception:  # one project's surprise must not keep the others waiting
             log.exception("visit_failed", project=project)
-            outcome = self._reconciler.surprised(project)
+            outcome = self._reconciler.record_bug(project)
         if self._backoff and outcome.state not in ("failed", "refused"):
             log.info("studio_up", project=project)
             self._backoff = 0.0
         self._plan_next(outcome, begun)
         return True
 
-    def _plan_next(self, outcome: Outcome, begun: float) -> None:
+    def _plan_next(self, outcome: ReconcileResult, begun: float) -> None:
         now = self._clock()
         if not outcome.pushed:
-            self._agenda.visited(outcome.project, begun, now)
-        if outcome.again_in is not None:
-            self._agenda.sooner(outcome.project, now + outcome.again_in)
+            self._agenda.rest(outcome.project, begun, now)
+        if outcome.requeue_after is not None:
+            self._agenda.add_earlier(outcome.project, now + outcome.requeue_after)
 
     def _wait_for_studio(self) -> float:
         self._backoff = min(max(FIRST_BACKOFF, 2 * self._backoff), self._poll)
-        for each in self._agenda.known():
-            self._agenda.plan(each, self._clock() + self._backoff)
+        for each in self._agenda.projects():
+            self._agenda.add_after(each, self._clock() + self._backoff)
         return self._backoff
 
     def _wait(self, seconds: float) -> None:
@@ -145,17 +145,17 @@ class Rounds:
             if self._woken.wait(min(left, LOOK_SECONDS)):
                 self._over.wait(GATHER_SECONDS)
                 break
-            now = self._wishes()
+            now = self._desired_state()
             for project in {each for each, wish in now.items() if before.get(each) != wish}:
-                self._agenda.wake(project)
+                self._agenda.add(project)
             if now != before:
                 break
         self._woken.clear()
 
-    def _wishes(self) -> Wishes:
+    def _desired_state(self) -> DesiredState:
         """What files say should be, per project."""
         try:
             entries = self._projects.all()
-            return {each.project: (wishes.wanted(each, self._store), each.paused, each.describe, each.weights) for each in entries}
+            return {each.project: (wishes.desired_bundle(each, self._store), each.paused, each.describe, each.weights) for each in entries}
         except (DinolabelError, OSError):
             return {}

@@ -11,15 +11,15 @@ from dinolabel.backend.predict import Prediction
 if TYPE_CHECKING:
     from dinolabel.studio.client import TaskRow
 
-MOST = 1000
+MAX_BATCH = 1000
 """Predictions per import (dinolabel.studio.calls.predictions)."""
-ENOUGH = 200
+MIN_BATCH = 200
 """Predictions that are worth a request while none is under way: Label Studio works on them while the next are made."""
 SECONDS_BETWEEN = 2.0
 """Boxes should come in while people watch, so what is ready leaves at least this often."""
 
 
-class Sending:
+class UploadBuffer:
     """Sends what is ready in a thread, while the next is being made: Label Studio works on one core, the pipeline on the others.
 
     At most one push is under way. push: (rows, predictions) -> how many were stored.
@@ -43,21 +43,21 @@ class Sending:
         self._rows.append(row)
         self._ready.append(made)
 
-    def due(self) -> bool:
+    def is_due(self) -> bool:
         """Enough, or long enough; while a push is under way all that may go at once."""
         if self._flying is not None and not self._flying.done():
-            return len(self._ready) >= MOST
-        return len(self._ready) >= ENOUGH or self._clock() - self._sent_at >= SECONDS_BETWEEN
+            return len(self._ready) >= MAX_BATCH
+        return len(self._ready) >= MIN_BATCH or self._clock() - self._sent_at >= SECONDS_BETWEEN
 
     def send(self) -> Iterator[int]:
         """Begin to send what is ready; yields what the push before it stored. Raises what that one raised."""
-        before = list(self.rest())
+        before = list(self.flush())
         if self._ready:
             self._flying = self._thread.submit(self._push, self._rows, self._ready)
             self._rows, self._ready, self._sent_at = [], [], self._clock()
         yield from before
 
-    def rest(self) -> Iterator[int]:
+    def flush(self) -> Iterator[int]:
         """Wait for the push that is under way."""
         flying, self._flying = self._flying, None
         if flying is not None:

@@ -40,17 +40,17 @@ def create_app(service: Service, *, secret: str | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.before_request(lambda: guard.check(request, secret))
-    app.register_error_handler(DinolabelError, _named)
-    app.register_error_handler(HTTPException, _refused)
-    app.register_error_handler(Exception, _unforeseen)
-    _asked_for(app, service)
-    _told(app, service)
-    _people(app, service, secret=secret is not None)
-    _programs(app, service)
+    app.register_error_handler(DinolabelError, _handle_error)
+    app.register_error_handler(HTTPException, _handle_http_error)
+    app.register_error_handler(Exception, _handle_bug)
+    _add_label_studio_routes(app, service)
+    _add_status_routes(app, service)
+    _add_page_routes(app, service, secret=secret is not None)
+    _add_program_routes(app, service)
     return app
 
 
-def _asked_for(app: Flask, service: Service) -> None:
+def _add_label_studio_routes(app: Flask, service: Service) -> None:
     """What Label Studio asks."""
 
     @app.get("/health")
@@ -76,7 +76,7 @@ def _asked_for(app: Flask, service: Service) -> None:
         return jsonify({"versions": service.versions(None if project is None else wire.project_id(project))})
 
 
-def _told(app: Flask, service: Service) -> None:
+def _add_status_routes(app: Flask, service: Service) -> None:
     """What Label Studio, or anybody, tells us to note or to do."""
 
     @app.post("/webhook")
@@ -88,24 +88,24 @@ def _told(app: Flask, service: Service) -> None:
     def train() -> Reply:
         """Queues a training of `project`."""
         job = service.train(wire.project_id(_fields().get("project")), why="asked for by /train")
-        return _back() if page.for_a_person(request) else (jsonify({"job": job}), 202)
+        return _redirect_back() if page.wants_html(request) else (jsonify({"job": job}), 202)
 
     @app.post("/prompt")
     def prompt() -> Reply:
         """Makes `words`, and `box` and `text` thresholds, those of `project`."""
         fields = _fields()
         words, limits = wire.words(fields), {name: wire.number(fields, name) for name in ("box", "text")}
-        service.adopt(wire.project_id(fields.get("project")), words, **limits)
-        return _back() if page.for_a_person(request) else jsonify({"looks_for": words})
+        service.set_prompt(wire.project_id(fields.get("project")), words, **limits)
+        return _redirect_back() if page.wants_html(request) else jsonify({"looks_for": words})
 
     @app.post("/jobs/<job>/cancel")
     def cancel(job: str) -> Reply:
         """Stops a job that is queued or running."""
         ended = service.jobs.cancel(job)
-        return _back() if page.for_a_person(request) else jsonify(page.job_json(ended))
+        return _redirect_back() if page.wants_html(request) else jsonify(page.job_json(ended))
 
 
-def _people(app: Flask, service: Service, *, secret: bool) -> None:
+def _add_page_routes(app: Flask, service: Service, *, secret: bool) -> None:
     """What people and their tools look at."""
 
     @app.get("/")
@@ -114,7 +114,7 @@ def _people(app: Flask, service: Service, *, secret: bool) -> None:
         nonce, model = secrets.token_urlsafe(16), service.model
         if model is not None:
             return _page(pages.form(model, service.thresholds, service.known, nonce), nonce, "img-src blob:; ")
-        return _page(page.whole(service, nonce), nonce)
+        return _page(page.render_page(service, nonce), nonce)
 
     @app.get("/docs")
     def documentation() -> Response:
@@ -125,17 +125,17 @@ def _people(app: Flask, service: Service, *, secret: bool) -> None:
     @app.get("/jobs")
     def jobs() -> Response:
         """Trainings and progress of all projects as JSON."""
-        if page.for_a_person(request):
-            return Response(page.body(service), headers={"Cache-Control": "no-store"}, mimetype="text/html")
+        if page.wants_html(request):
+            return Response(page.render_body(service), headers={"Cache-Control": "no-store"}, mimetype="text/html")
         return jsonify(page.as_json(service))
 
     @app.get("/metrics")
     def metrics() -> Response:
         """Prometheus' figures."""
-        return Response(service.meters.page(service.board.all()), content_type=meters.CONTENT_TYPE)
+        return Response(service.meters.render(service.board.all()), content_type=meters.CONTENT_TYPE)
 
 
-def _programs(app: Flask, service: Service) -> None:
+def _add_program_routes(app: Flask, service: Service) -> None:
     """What programs ask, Label Studio or not."""
 
     @app.post("/v1/detect")
@@ -156,7 +156,7 @@ def _page(html: str, nonce: str, more: str = "") -> Response:
     return Response(html, headers=headers, mimetype="text/html")
 
 
-def _back() -> Response:
+def _redirect_back() -> Response:
     """To the page, after one of its buttons."""
     return Response(status=303, headers={"Location": "/"})
 
@@ -174,7 +174,7 @@ def _fields() -> dict[str, Any]:
     return {**request.args, **request.form, **(body or {})}
 
 
-def _named(error: DinolabelError) -> Reply:
+def _handle_error(error: DinolabelError) -> Reply:
     status = status_of(error)
     log.log(30 if status < 500 else 40, "answered_error", path=request.path, status=status, error=type(error).__name__, reason=str(error))
     answer = jsonify(body_of(error))
@@ -183,7 +183,7 @@ def _named(error: DinolabelError) -> Reply:
     return answer, status
 
 
-def _refused(error: HTTPException) -> Reply:
+def _handle_http_error(error: HTTPException) -> Reply:
     told = error.description or error.name
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         taken = sorted({*error.valid_methods} - {"HEAD", "OPTIONS"})
@@ -191,7 +191,7 @@ def _refused(error: HTTPException) -> Reply:
     return jsonify({"error": told, "hint": HINT}), (error.code or 500)
 
 
-def _unforeseen(error: Exception) -> Reply:
+def _handle_bug(error: Exception) -> Reply:
     log.exception("answered_unforeseen", path=request.path)
     return jsonify({"error": UNFORESEEN[0], "hint": UNFORESEEN[1]}), 500
 

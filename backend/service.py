@@ -12,31 +12,31 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from dinolabel.backend import wire, wishes
-from dinolabel.backend.asking import Asking, Deadlines, Later
-from dinolabel.backend.batching import Batching
-from dinolabel.backend.board import Board
-from dinolabel.backend.detection import Detection
+from dinolabel.backend.asking import BackgroundPredictor, DeadlinePredictor, Deadlines
+from dinolabel.backend.batching import DynamicBatcher
+from dinolabel.backend.board import StatusBoard
+from dinolabel.backend.detection import DetectEndpoint
 from dinolabel.backend.job_table import Job
-from dinolabel.backend.jobs import Jobs
-from dinolabel.backend.meters import Meters
+from dinolabel.backend.jobs import JobRunner
+from dinolabel.backend.meters import Metrics
 from dinolabel.backend.predict import Failure, Prediction, Predictor
-from dinolabel.backend.projects import Projects
-from dinolabel.backend.recipe import Recipe, Recipes
-from dinolabel.backend.reconcile import Outcome, Reconciler, other_weights
-from dinolabel.backend.rounds import Rounds
-from dinolabel.backend.trigger import QUIET_SECONDS, Trigger
-from dinolabel.backend.typed import Typing
-from dinolabel.backend.wire import Event, PredictAsked, SetupAsked
-from dinolabel.studio.adopting import with_prompt, with_thresholds
+from dinolabel.backend.projects import ProjectRegistry
+from dinolabel.backend.recipe import ServingConfig, ServingConfigs
+from dinolabel.backend.reconcile import Reconciler, ReconcileResult, weights_mismatch
+from dinolabel.backend.rounds import ReconcileLoop
+from dinolabel.backend.trigger import QUIET_SECONDS, TrainTrigger
+from dinolabel.backend.typed import InteractivePrompts
+from dinolabel.backend.wire import PredictRequest, SetupRequest, WebhookEvent
+from dinolabel.studio.adopting import add_prompt, set_thresholds
 from dinolabel.studio.errors import StudioDenied
-from dinolabel.studio.typed import Typed
+from dinolabel.studio.typed import TypedPrompt
 from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:
-    from dinolabel.studio.client import Studio
-    from dinolabel.studio.media import Media
+    from dinolabel.studio.client import LabelStudio
+    from dinolabel.studio.media import MediaResolver
     from dinolabel.vision.pipeline import Pipeline
-    from dinolabel.vision.store import Store
+    from dinolabel.vision.store import BundleStore
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +45,7 @@ WORK = ("TASKS_CREATED", "TASKS_DELETED", "PROJECT_UPDATED")
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class RunningModels:
     """What is on, for /health and the page: names people know the weights by, where they run and how precisely."""
 
     detector: str
@@ -54,7 +54,7 @@ class Running:
     precision: str
 
     @classmethod
-    def of(cls, pipeline: Pipeline) -> Running:
+    def of(cls, pipeline: Pipeline) -> RunningModels:
         detector, embedder = pipeline.detector, pipeline.embedder
         return cls(detector.weights, embedder.weights if embedder else "none", detector.device, detector.precision)
 
@@ -67,12 +67,12 @@ class Service:
 
     def __init__(
         self,
-        studio: Studio | None,
-        media: Media,
+        studio: LabelStudio | None,
+        media: MediaResolver,
         pipeline: Pipeline,
-        store: Store,
-        projects: Projects,
-        jobs: Jobs,
+        store: BundleStore,
+        projects: ProjectRegistry,
+        jobs: JobRunner,
         *,
         weights: tuple[str, str],
         poll_seconds: float = 60.0,
@@ -84,24 +84,24 @@ class Service:
         checkpoint: Callable[[str], None] = lambda step: None,
     ) -> None:
         self.studio, self.store, self.projects, self.jobs = studio, store, projects, jobs
-        self.board, self.meters = Board(), Meters()
-        self.running = Running.of(pipeline)
+        self.board, self.meters = StatusBoard(), Metrics()
+        self.running = RunningModels.of(pipeline)
         self.train_after, self.judged_pictures = train_after, judged_pictures
         self.model = pipeline.package if studio is None else None
         self.thresholds, self.known = pipeline.thresholds, pipeline.bundle.labels if pipeline.bundle else ()
         self._weights = weights
-        self._recipes = Recipes(pipeline, store)
+        self._recipes = ServingConfigs(pipeline, store)
         predictor = Predictor(media, pipeline, batch_size=pipeline.batch_size)
-        self._asking, self._later = Asking(predictor, deadlines), Later(predictor)
-        self.typing = Typing(self._asking)
-        self._batching = Batching(pipeline, predictor.turn)
-        self.detection = Detection(pipeline, media, self._batching, self._shown_recipe)
-        trigger = None if studio is None else Trigger(studio, store, jobs, train_after=train_after, quiet_seconds=quiet_seconds)
+        self._asking, self._later = DeadlinePredictor(predictor, deadlines), BackgroundPredictor(predictor)
+        self.typing = InteractivePrompts(self._asking)
+        self._batching = DynamicBatcher(pipeline, predictor.turn)
+        self.detection = DetectEndpoint(pipeline, media, self._batching, self._live_config)
+        trigger = None if studio is None else TrainTrigger(studio, store, jobs, train_after=train_after, quiet_seconds=quiet_seconds)
         self._reconciler = Reconciler(
             studio, predictor, self._recipes, store, projects, self.board, trigger,
             weights=weights, grace_seconds=grace_seconds, checkpoint=checkpoint, stopped=lambda: self._rounds.stopping,
         )  # fmt: skip
-        self._rounds = Rounds(self._reconciler, projects, store, self.board, poll_seconds=poll_seconds)
+        self._rounds = ReconcileLoop(self._reconciler, projects, store, self.board, poll_seconds=poll_seconds)
         jobs.on_end = self._job_ended
 
     def start(self) -> None:
@@ -118,32 +118,32 @@ class Service:
         self._batching.stop()
         self.jobs.stop()
 
-    def setup(self, asked: SetupAsked) -> str:
+    def setup(self, asked: SetupRequest) -> str:
         """The model_version that predictions carry now. From memory and the store; touches no model, lock or network."""
-        return self._recipe(asked.project, asked.label_config).version
+        return self._serving_config(asked.project, asked.label_config).version
 
-    def predict(self, asked: PredictAsked) -> dict[str, Any]:
+    def predict(self, asked: PredictRequest) -> dict[str, Any]:
         """/predict's reply: one result per task, in order, `{}` for what is not ready. Raises LabelConfigError, ModelError."""
-        if (typed := Typed.of(asked.context)) is not None:
-            answer = self.typing.answer(typed, asked.project, lambda: self._recipe(asked.project, asked.label_config), asked.tasks)
+        if (typed := TypedPrompt.of(asked.context)) is not None:
+            answer = self.typing.answer(typed, asked.project, lambda: self._serving_config(asked.project, asked.label_config), asked.tasks)
             return wire.predict_answer(answer["model_version"], [answer] * len(asked.tasks))
-        recipe = self._recipe(asked.project, asked.label_config)
+        recipe = self._serving_config(asked.project, asked.label_config)
         with self.meters.predict_seconds.time():
-            answers = self._asking.answer(recipe, asked.tasks, fresh=asked.interactive)
-        self.board.suppress(asked.project, sum(each.suppressed for each in answers if isinstance(each, Prediction)))
-        self._note_missing(recipe, asked, answers)
+            answers = self._asking.predict(recipe, asked.tasks, fresh=asked.interactive)
+        self.board.add_suppressed(asked.project, sum(each.suppressed for each in answers if isinstance(each, Prediction)))
+        self._count_late(recipe, asked, answers)
         return wire.predict_answer(recipe.version, [_result(recipe, each) for each in answers])
 
-    def adopt(self, project: int, words: str, *, box: float | None = None, text: float | None = None) -> None:
+    def set_prompt(self, project: int, words: str, *, box: float | None = None, text: float | None = None) -> None:
         """Make a typed prompt the project's: its label config looks for the words from now on. Raises StudioError, LabelConfigError."""
         if self.studio is None:
             raise StudioDenied("Without a token of Label Studio no label config can be changed.")
         xml = self.studio.project(project).label_config
-        self.studio.set_label_config(project, with_thresholds(with_prompt(xml, words), box=box, text=text))
+        self.studio.set_label_config(project, set_thresholds(add_prompt(xml, words), box=box, text=text))
         self.typing.forget(project, words)
-        self._rounds.wake(project)
+        self._rounds.enqueue(project)
 
-    def event(self, event: Event) -> bool:
+    def event(self, event: WebhookEvent) -> bool:
         """Note what happened and wake whoever looks after it; True when there may be work in it. Milliseconds."""
         if event.project is None:
             return False
@@ -152,43 +152,43 @@ class Service:
             return True
         if not self._is_work(event):
             return False
-        self._rounds.wake(event.project)
+        self._rounds.enqueue(event.project)
         return True
 
     def train(self, project: int, *, why: str) -> str:
         """Enqueue a training, whatever was counted; the id of its job, or of the one already on its way."""
         return self.jobs.train(project, why=why)
 
-    def reconcile(self, project: int, *, seconds: float = 20.0) -> Outcome:
+    def reconcile(self, project: int, *, seconds: float = 20.0) -> ReconcileResult:
         """One visit, now, in the caller's thread. Raises StudioError."""
         return self._reconciler.reconcile(project, seconds=seconds)
 
     def wake(self, project: int | None = None) -> None:
-        self._rounds.wake(project)
+        self._rounds.enqueue(project)
 
     def versions(self, project: int | None = None) -> list[str]:
         """model_versions we pushed, the one shown last at the end; of all projects when none is named."""
         entries = [each for each in self.projects.all() if project in (None, each.project)]
         return list(dict.fromkeys(version for entry in entries for version in entry.versions))
 
-    def _recipe(self, project: int, label_config: str) -> Recipe:
+    def _serving_config(self, project: int, label_config: str) -> ServingConfig:
         """What is answered with now. Nobody switches a project we do not push to, so there it is what is wanted."""
         entry = self.projects.get(project)
         if entry is not None and entry.weights != self._weights:
-            raise other_weights(entry, self._weights)
+            raise weights_mismatch(entry, self._weights)
         pushed = entry is not None and self.studio is not None
-        asked = self.store.wanted(str(project)) if entry is None else wishes.wanted(entry, self.store)
+        asked = self.store.desired(str(project)) if entry is None else wishes.desired_bundle(entry, self.store)
         bundle = self.store.current(str(project)) if pushed else asked
-        return self._recipes.of(project, label_config, bundle)
+        return self._recipes.build(project, label_config, bundle)
 
-    def _shown_recipe(self, project: int) -> Recipe:
+    def _live_config(self, project: int) -> ServingConfig:
         """As Label Studio shows the project now. Raises RequestError without a Label Studio, StudioError when it cannot be asked."""
         known = self._reconciler.label_configs.get(project)
         if known is None and self.studio is None:
             raise RequestError("This backend is joined to no Label Studio, so it has no projects.", hint="Send a prompt instead.")
-        return self._recipe(project, known if known is not None else self.studio.project(project).label_config)  # type: ignore[union-attr]
+        return self._serving_config(project, known if known is not None else self.studio.project(project).label_config)  # type: ignore[union-attr]
 
-    def _note_missing(self, recipe: Recipe, asked: PredictAsked, answers: Sequence[Prediction | Failure | None]) -> None:
+    def _count_late(self, recipe: ServingConfig, asked: PredictRequest, answers: Sequence[Prediction | Failure | None]) -> None:
         missing = [task for task, answer in zip(asked.tasks, answers, strict=True) if answer is None]
         failed = sum(isinstance(each, Failure) for each in answers)
         for outcome, count in (("late", len(missing)), ("failed", failed), ("ready", len(answers) - len(missing) - failed)):
@@ -197,11 +197,11 @@ class Service:
             return
         log.info("predict_late", project=asked.project, missing=len(missing), tasks=len(answers))
         if self.studio is not None and self.projects.get(asked.project) is not None:
-            self._rounds.wake(asked.project)
+            self._rounds.enqueue(asked.project)
         else:
-            self._later.do(recipe, missing)
+            self._later.submit(recipe, missing)
 
-    def _is_work(self, event: Event) -> bool:
+    def _is_work(self, event: WebhookEvent) -> bool:
         if event.project is None or self.projects.get(event.project) is None:
             return False
         if event.action == "PROJECT_UPDATED" and event.label_config is not None:
@@ -211,8 +211,8 @@ class Service:
 
     def _job_ended(self, job: Job) -> None:
         self.meters.jobs.labels(job.kind, job.state).inc()
-        self._rounds.wake(job.project)
+        self._rounds.enqueue(job.project)
 
 
-def _result(recipe: Recipe, answer: Prediction | Failure | None) -> dict[str, Any]:
+def _result(recipe: ServingConfig, answer: Prediction | Failure | None) -> dict[str, Any]:
     return wire.prediction(recipe.version, answer.stored) if isinstance(answer, Prediction) else dict(wire.NOT_YET)

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from dinolabel.backend.moments import moment
-from dinolabel.backend.projects import Entry, Projects
+from dinolabel.backend.moments import parse_timestamp
+from dinolabel.backend.projects import ProjectRecord, ProjectRegistry
 from dinolabel.studio.errors import StudioRefused
 
 if TYPE_CHECKING:
-    from dinolabel.studio.client import Studio, TaskRow
+    from dinolabel.studio.client import LabelStudio, TaskRow
 
 log = structlog.get_logger(__name__)
 
@@ -27,13 +27,13 @@ SECONDS = 5.0
 AGAIN_SECONDS = 30.0
 
 
-class Sweep:
+class PredictionGarbageCollector:
     """grace_seconds: after a switch, for people who have a task of the old version open. now, clock: the date, and seconds that pass."""
 
     def __init__(
         self,
-        studio: Studio,
-        projects: Projects,
+        studio: LabelStudio,
+        projects: ProjectRegistry,
         grace_seconds: float,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -52,24 +52,24 @@ class Sweep:
         entry = self._projects.get(project)
         old = frozenset(() if entry is None else entry.versions[:-KEPT])
         holders = [each for each in rows if each.versions & old]
-        todo = [each for each in holders if self._open(each, old)]
+        todo = [each for each in holders if self._has_draft(each, old)]
         gone = old - {version for each in holders for version in each.versions}
         if entry is None or not (todo or gone):
             return None
-        age = (self._now() - moment(entry.switched_at)).total_seconds()
+        age = (self._now() - parse_timestamp(entry.switched_at)).total_seconds()
         if age < self._grace:
             return self._grace - age
         held = {version for each in holders if each.annotated or each.cancelled or each.drafted for version in each.versions}
-        self._drop(entry, old - held)
-        return self._one_by_one([each for each in todo if each.versions & old & held], old & held)
+        self._delete_versions(entry, old - held)
+        return self._delete_one_by_one([each for each in todo if each.versions & old & held], old & held)
 
-    def _open(self, row: TaskRow, old: frozenset[str]) -> bool:
+    def _has_draft(self, row: TaskRow, old: frozenset[str]) -> bool:
         """Whether it was not looked at yet as it is now. What somebody has begun is left: their submit may name what it began from."""
         before, used = self._settled.get(row.id, (None, frozenset()))
         looked_at = before is not None and before.updated_at == row.updated_at and (row.versions & old) <= used
         return not row.drafted and not looked_at
 
-    def _drop(self, entry: Entry, versions: Collection[str]) -> None:
+    def _delete_versions(self, entry: ProjectRecord, versions: Collection[str]) -> None:
         """Versions no annotation can have come from, whole."""
         stored = self._studio.model_versions(entry.project) if versions else {}
         for version in versions:
@@ -78,14 +78,14 @@ class Sweep:
                 log.info("swept", project=entry.project, version=version)
         self._projects.update(entry.project, versions=tuple(each for each in entry.versions if each not in versions))
 
-    def _one_by_one(self, rows: Sequence[TaskRow], old: frozenset[str]) -> float | None:
+    def _delete_one_by_one(self, rows: Sequence[TaskRow], old: frozenset[str]) -> float | None:
         begun, deleted = self._clock(), 0
         for done, row in enumerate(rows):
             if done and self._clock() - begun > SECONDS:
                 log.info("swept_some", predictions=deleted, tasks_left=len(rows) - done)
                 return AGAIN_SECONDS
             try:
-                deleted += self._tidy(row, old)
+                deleted += self._delete_unreferenced(row, old)
             except StudioRefused as error:
                 if error.status != 404:  # else deleted meanwhile, by whoever may
                     raise
@@ -93,7 +93,7 @@ class Sweep:
             log.info("swept_some", predictions=deleted, tasks_left=0)
         return None
 
-    def _tidy(self, row: TaskRow, old: frozenset[str]) -> int:
+    def _delete_unreferenced(self, row: TaskRow, old: frozenset[str]) -> int:
         """Delete the task's predictions of old versions that nothing came from; how many that were."""
         task = self._studio.task(row.id)
         stored = [each for each in task.get("predictions") or () if each.get("model_version") in old]

@@ -13,46 +13,46 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from dinolabel.backend.filling import Census, Filling
+from dinolabel.backend.filling import Backfill, TaskSnapshot
 from dinolabel.backend.names import TITLE
-from dinolabel.backend.projects import Entry, Projects
+from dinolabel.backend.projects import ProjectRecord, ProjectRegistry
 
 if TYPE_CHECKING:
-    from dinolabel.studio.client import Studio
-    from dinolabel.vision.store import Store
+    from dinolabel.studio.client import LabelStudio
+    from dinolabel.vision.store import BundleStore
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class RolloutResult:
     """How far it came. census: the last listing. pushed: predictions stored. complete: nobody lacks the wanted version.
 
     shown: `project.model_version` as it is now.
     """
 
-    census: Census
+    census: TaskSnapshot
     pushed: int
     complete: bool
     shown: str
 
 
-class Switch:
+class Rollout:
     """checkpoint: called with the name of each step that is done; tests end the process there. told: hears what is on show now."""
 
     def __init__(
         self,
-        studio: Studio,
-        store: Store,
-        projects: Projects,
+        studio: LabelStudio,
+        store: BundleStore,
+        projects: ProjectRegistry,
         *,
         checkpoint: Callable[[str], None] = lambda step: None,
-        told: Callable[[str], object] = lambda shown: None,
+        on_shown: Callable[[str], object] = lambda shown: None,
     ) -> None:
         self._studio, self._store, self._projects = studio, store, projects
-        self._checkpoint, self._told = checkpoint, told
+        self._checkpoint, self._told = checkpoint, on_shown
 
-    def run(self, filling: Filling, shown: str, seconds: float) -> Ended:
+    def run(self, filling: Backfill, shown: str, seconds: float) -> RolloutResult:
         """Move a project to the filling's wanted version, as far as the seconds go. The caller holds the project's writer lock.
 
         shown: `project.model_version` as it was read just now.
@@ -65,25 +65,25 @@ class Switch:
         self._projects.note_version(project, wanted.version)
         self._checkpoint("noted")
 
-        pushed, census = 0, filling.census()
+        pushed, census = 0, filling.list_tasks()
         for stored in filling.fill(census, seconds):  # 2. Everybody gets the new version; who arrives meanwhile, both.
             pushed += stored
             self._checkpoint("pushed")
             if early and pushed:
                 shown, early = self._show(project, wanted.version), False
         if census.due:
-            census = filling.recount()  # 3. Who lacks it now? Again until nobody does.
-        if census.awaited:
-            return Ended(census, pushed, complete=False, shown=shown)
+            census = filling.refresh()  # 3. Who lacks it now? Again until nobody does.
+        if census.blocking:
+            return RolloutResult(census, pushed, complete=False, shown=shown)
         self._checkpoint("filled")
 
         if shown != wanted.version and self._anything_to_show(census, project, wanted.version):
             shown = self._show(project, wanted.version)  # 4. One PATCH.
         self._checkpoint("shown")
 
-        self._settle(project, wanted.bundle_id)  # 5. `current`, and `/setup` with it.
+        self._set_current(project, wanted.bundle_id)  # 5. `current`, and `/setup` with it.
         self._checkpoint("current")
-        return Ended(census, pushed, complete=True, shown=shown)
+        return RolloutResult(census, pushed, complete=True, shown=shown)
 
     def _show(self, project: int, version: str) -> str:
         """PATCH project.model_version, unless it belongs to somebody else; what is on show then."""
@@ -98,23 +98,23 @@ class Switch:
         log.info("switched", project=project, before=before, after=version)
         return version
 
-    def _settle(self, project: int, bundle_id: str | None) -> None:
+    def _set_current(self, project: int, bundle_id: str | None) -> None:
         if self._store.current(str(project)) != bundle_id:
             self._store.set_current(str(project), bundle_id)
 
-    def _anything_to_show(self, census: Census, project: int, version: str) -> bool:
+    def _anything_to_show(self, census: TaskSnapshot, project: int, version: str) -> bool:
         """Label Studio refuses to show a version that has no prediction."""
         if any(version in each.versions for each in census.unfinished):
             return True
         return bool(self._studio.model_versions(project).get(version))
 
-    def _entry(self, project: int) -> Entry:
+    def _entry(self, project: int) -> ProjectRecord:
         entry = self._projects.get(project)
         if entry is None:
             raise KeyError(project)
         return entry
 
 
-def may_replace(entry: Entry, shown: str) -> bool:
+def may_replace(entry: ProjectRecord, shown: str) -> bool:
     """What Label Studio shows is nothing, our backend, or one of our versions; anything else belongs to somebody else."""
     return not shown or shown == TITLE or entry.owns(shown)

@@ -17,7 +17,7 @@ FRESH_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class ProjectCounts:
     """Of a project, as Label Studio counts: tasks, submitted annotations, predictions of any version."""
 
     tasks: int
@@ -25,24 +25,24 @@ class Counts:
     predictions: int
 
     @classmethod
-    def of(cls, project: Project) -> Counts:
+    def of(cls, project: Project) -> ProjectCounts:
         return cls(project.tasks, project.annotations, project.predictions)
 
 
-class Tally:
+class CountCheck:
     """before: the project as it was read right before its tasks were listed, so that a change in between is a difference too."""
 
     def __init__(self, before: Project, clock: Callable[[], float] = time.monotonic) -> None:
-        self._expected, self._clock, self._at = Counts.of(before), clock, clock()
+        self._expected, self._clock, self._at = ProjectCounts.of(before), clock, clock()
 
-    def stored(self, count: int) -> None:
+    def add_stored(self, count: int) -> None:
         """Our own predictions since then."""
         self._expected = replace(self._expected, predictions=self._expected.predictions + count)
 
     @property
-    def fresh(self) -> bool:
+    def is_fresh(self) -> bool:
         return self._clock() - self._at < FRESH_SECONDS
 
-    def holds(self, now: Project) -> bool:
+    def unchanged(self, now: Project) -> bool:
         """Nobody but us has added, submitted or taken away anything since."""
-        return self.fresh and Counts.of(now) == self._expected
+        return self.is_fresh and ProjectCounts.of(now) == self._expected

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 import structlog
 
 from dinolabel.backend.answers import Answers
-from dinolabel.backend.moments import moment
+from dinolabel.backend.moments import parse_timestamp
 from dinolabel.studio.label_config import LabelConfig
 
 if TYPE_CHECKING:
-    from dinolabel.backend.jobs import Jobs
-    from dinolabel.studio.client import Studio, TaskRow
-    from dinolabel.vision.store import Store
+    from dinolabel.backend.jobs import JobRunner
+    from dinolabel.studio.client import LabelStudio, TaskRow
+    from dinolabel.vision.store import BundleStore
 
 log = structlog.get_logger(__name__)
 
@@ -29,22 +29,22 @@ QUIET_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class TrainCheck:
     """approvals: approved names newer than the last training. again_in: seconds until a look may find more, None when only events can."""
 
     approvals: int | None = None
     job: str | None = None
-    again_in: float | None = None
+    requeue_after: float | None = None
 
 
-class Trigger:
+class TrainTrigger:
     """train_after: approvals that make a training worth while; 0 switches this off."""
 
     def __init__(
         self,
-        studio: Studio,
-        store: Store,
-        jobs: Jobs,
+        studio: LabelStudio,
+        store: BundleStore,
+        jobs: JobRunner,
         *,
         train_after: int,
         quiet_seconds: float = QUIET_SECONDS,
@@ -53,22 +53,22 @@ class Trigger:
         self._store, self._jobs, self.answers = store, jobs, Answers(studio)
         self._after, self._quiet, self._clock = train_after, quiet_seconds, clock
 
-    def look(self, project: int, config: LabelConfig, rows: Sequence[TaskRow]) -> Look:
+    def check(self, project: int, config: LabelConfig, rows: Sequence[TaskRow]) -> TrainCheck:
         """Count, and enqueue a training when it is due. rows: the project's listing; only what changed since is read."""
         if not self._after or not config.learnt:
-            return Look()
+            return TrainCheck()
         since = self._trained_until(project)
         newer = sorted(at for at in self.answers.approvals(project, config, rows, since) if at > since)
         if len(newer) < self._after or self._jobs.active(project) is not None:
-            return Look(len(newer))
+            return TrainCheck(len(newer))
         calm = self._quiet - (self._clock() - newer[-1].timestamp())
         if 0 < calm <= self._quiet and len(newer) < 2 * self._after:
-            return Look(len(newer), again_in=calm)
+            return TrainCheck(len(newer), requeue_after=calm)
         job = self._jobs.train(project, why=f"{len(newer)} new approved names", until=newer[-1].isoformat())
-        return Look(len(newer), job=job)
+        return TrainCheck(len(newer), job=job)
 
     def _trained_until(self, project: int) -> datetime:
         """Newest approval that a training has seen, whether or not its head was published."""
         newest = self._store.newest(str(project))
         published = self._store.get(str(project), newest).trained_until if newest else ""
-        return max(moment(published), moment(self._jobs.seen_until(project)))
+        return max(parse_timestamp(published), parse_timestamp(self._jobs.seen_until(project)))

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Turn:
+class PriorityLock:
     """One owner of the GPU or CPU at a time."""
 
     def __init__(self) -> None:
@@ -19,7 +19,7 @@ class Turn:
         self._urgent = 0
 
     @contextmanager
-    def take(self, *, urgent: bool) -> Iterator[None]:
+    def acquire(self, *, urgent: bool) -> Iterator[None]:
         """Wait for the model; the background waits until nobody urgent does."""
         with self._free:
             self._urgent += urgent

@@ -13,13 +13,13 @@ from typing import Any
 
 import structlog
 
-from dinolabel.backend.asking import Asking
+from dinolabel.backend.asking import DeadlinePredictor
 from dinolabel.backend.errors import UNFORESEEN, presentable
 from dinolabel.backend.predict import Failure, Prediction
-from dinolabel.backend.recipe import Recipe
-from dinolabel.backend.wire import TaskAsked
+from dinolabel.backend.recipe import ServingConfig
+from dinolabel.backend.wire import TaskPayload
 from dinolabel.studio.shapes import names_of
-from dinolabel.studio.typed import Typed, offer
+from dinolabel.studio.typed import TypedPrompt, offer
 from dinolabel.vision.errors import DinolabelError, PromptMissing
 from dinolabel.vision.types import Thresholds
 
@@ -33,7 +33,7 @@ VERSION = "typed"
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class PromptRequest:
     """Words typed on some tasks. box, text: thresholds typed beside them, or None. boxes: found on the last of these tasks."""
 
     words: str
@@ -43,15 +43,15 @@ class Wish:
     text: float | None = None
 
 
-class Typing:
+class InteractivePrompts:
     """Answers typed prompts and remembers them."""
 
-    def __init__(self, asking: Asking) -> None:
+    def __init__(self, asking: DeadlinePredictor) -> None:
         self._asking = asking
-        self._wishes: dict[int, OrderedDict[str, Wish]] = {}
+        self._wishes: dict[int, OrderedDict[str, PromptRequest]] = {}
         self._lock = threading.Lock()
 
-    def wishes(self, project: int) -> list[Wish]:
+    def requests(self, project: int) -> list[PromptRequest]:
         """What people typed in a project, the newest first."""
         with self._lock:
             return list(reversed(self._wishes.get(project, {}).values()))
@@ -60,11 +60,13 @@ class Typing:
         with self._lock:
             self._wishes.get(project, OrderedDict()).pop(words, None)
 
-    def answer(self, typed: Typed, project: int, recipe_of: Callable[[], Recipe], tasks: tuple[TaskAsked, ...]) -> dict[str, Any]:
+    def answer(
+        self, typed: TypedPrompt, project: int, recipe_of: Callable[[], ServingConfig], tasks: tuple[TaskPayload, ...]
+    ) -> dict[str, Any]:
         """One result: boxes and the text area. Never raises: Label Studio would swallow it, and the person would wait for ever."""
         try:
             recipe = recipe_of()
-            boxes, said = self._looked(typed, recipe, tasks) if typed.words else ([], [])
+            boxes, said = self._detect(typed, recipe, tasks) if typed.words else ([], [])
             version = recipe.version
         except DinolabelError as error:
             log.info("typed_refused", project=project, error=type(error).__name__, reason=presentable(str(error)))
@@ -78,7 +80,7 @@ class Typing:
             "model_version": version,
         }
 
-    def _looked(self, typed: Typed, recipe: Recipe, tasks: tuple[TaskAsked, ...]) -> tuple[list[dict[str, Any]], list[str]]:
+    def _detect(self, typed: TypedPrompt, recipe: ServingConfig, tasks: tuple[TaskPayload, ...]) -> tuple[list[dict[str, Any]], list[str]]:
         limits = typed.thresholds(recipe.thresholds)
         try:
             config = typed.config(recipe.config)
@@ -86,7 +88,7 @@ class Typing:
             raise PromptMissing(f"“{typed.words}” holds no words to look for.", hint="Write for example: dog") from error
         names = any(config.prompt_map.values())
         asked = replace(recipe, config=config, thresholds=limits, bundle=recipe.bundle if names else None)
-        answers = self._asking.answer(asked, tasks, fresh=True)
+        answers = self._asking.predict(asked, tasks, fresh=True)
         answer = answers[0] if answers else None
         if answer is None:
             return [], ["The model is busy with other pictures.", "Enter the words again in a moment."]
@@ -96,19 +98,21 @@ class Typing:
         boxes = list(answer.stored["result"])
         self._note(recipe.project, typed, tasks[0].id, len(boxes))
         if not boxes:
-            return boxes, [_nothing(typed.words, limits)]
+            return boxes, [_nothing_found(typed.words, limits)]
         return boxes, [] if all(map(names_of, boxes)) else [offer([each for each, label in config.prompt_map.items() if not label], config)]
 
-    def _note(self, project: int, typed: Typed, task: int, boxes: int) -> None:
+    def _note(self, project: int, typed: TypedPrompt, task: int, boxes: int) -> None:
         with self._lock:
             known = self._wishes.setdefault(project, OrderedDict())
             before = known.pop(typed.words, None)
-            known[typed.words] = Wish(typed.words, (before.tasks if before else frozenset()) | {task}, boxes, typed.box, typed.text)
+            known[typed.words] = PromptRequest(
+                typed.words, (before.tasks if before else frozenset()) | {task}, boxes, typed.box, typed.text
+            )
             while len(known) > KEPT:
                 known.popitem(last=False)
 
 
-def _nothing(words: str, limits: Thresholds) -> str:
+def _nothing_found(words: str, limits: Thresholds) -> str:
     return f"Nothing looks like “{words}” with a score of {limits.box:g} or more. Try other words, or a lower least score."
 
 

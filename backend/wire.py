@@ -18,7 +18,7 @@ NOT_YET: dict[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
-class TaskAsked:
+class TaskPayload:
     """One task of a request: its id and data (key -> value, the picture's URL among them)."""
 
     id: int
@@ -26,7 +26,7 @@ class TaskAsked:
 
 
 @dataclass(frozen=True, slots=True)
-class SetupAsked:
+class SetupRequest:
     """/setup: asked before every predict, so answered from memory."""
 
     project: int
@@ -34,12 +34,12 @@ class SetupAsked:
 
 
 @dataclass(frozen=True, slots=True)
-class PredictAsked:
+class PredictRequest:
     """/predict. context: the regions a person drew to ask with, None when nobody did."""
 
     project: int
     label_config: str = field(repr=False)
-    tasks: tuple[TaskAsked, ...]
+    tasks: tuple[TaskPayload, ...]
     context: tuple[Mapping[str, Any], ...] | None = None
 
     @property
@@ -48,7 +48,7 @@ class PredictAsked:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class WebhookEvent:
     """/webhook. label_config: the project's, where the event carries it."""
 
     action: str
@@ -56,19 +56,19 @@ class Event:
     label_config: str | None = field(default=None, repr=False)
 
 
-def parse_setup(body: object) -> SetupAsked:
+def parse_setup(body: object) -> SetupRequest:
     """Raises RequestError that names the field."""
     fields = _fields(body)
-    return SetupAsked(project_id(fields.get("project")), _text(fields, "schema"))
+    return SetupRequest(project_id(fields.get("project")), _text(fields, "schema"))
 
 
-def parse_predict(body: object) -> PredictAsked:
+def parse_predict(body: object) -> PredictRequest:
     """Raises RequestError that names the field."""
     fields = _fields(body)
     tasks = fields.get("tasks")
     if not isinstance(tasks, list):
         raise RequestError(f"Expected a list `tasks`, got {_shape(tasks)}.")
-    return PredictAsked(
+    return PredictRequest(
         project_id(fields.get("project")),
         _text(fields, "label_config"),
         tuple(_task(each, place) for place, each in enumerate(tasks)),
@@ -76,7 +76,7 @@ def parse_predict(body: object) -> PredictAsked:
     )
 
 
-def parse_event(body: object) -> Event:
+def parse_event(body: object) -> WebhookEvent:
     """Raises RequestError when there is no action; an event without a project is about none."""
     fields = _fields(body)
     action = fields.get("action")
@@ -84,9 +84,9 @@ def parse_event(body: object) -> Event:
         raise RequestError(f"Expected a text `action`, got {_shape(action)}.")
     project = fields.get("project")
     if not isinstance(project, dict):
-        return Event(action, None if project is None else project_id(project))
+        return WebhookEvent(action, None if project is None else project_id(project))
     label_config = project.get("label_config")
-    return Event(action, project_id(project.get("id")), label_config if isinstance(label_config, str) else None)
+    return WebhookEvent(action, project_id(project.get("id")), label_config if isinstance(label_config, str) else None)
 
 
 def project_id(value: object) -> int:
@@ -123,7 +123,7 @@ def predict_answer(version: str, results: Sequence[Mapping[str, Any]]) -> dict[s
     return {"results": list(results), "model_version": version}
 
 
-def _task(value: object, place: int) -> TaskAsked:
+def _task(value: object, place: int) -> TaskPayload:
     if not isinstance(value, dict):
         raise RequestError(f"Expected tasks[{place}] to be an object, got {_shape(value)}.")
     number, data = value.get("id"), value.get("data")
@@ -131,7 +131,7 @@ def _task(value: object, place: int) -> TaskAsked:
         raise RequestError(f"Expected tasks[{place}].id to be a number, got {_shape(number)}.")
     if not isinstance(data, dict):
         raise RequestError(f"Expected tasks[{place}].data to be an object, got {_shape(data)}.")
-    return TaskAsked(number, data)
+    return TaskPayload(number, data)
 
 
 def _context(params: object) -> tuple[Mapping[str, Any], ...] | None:

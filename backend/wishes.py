@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dinolabel.backend.moments import LONG_AGO, moment
+from dinolabel.backend.moments import EPOCH, parse_timestamp
 
 if TYPE_CHECKING:
-    from dinolabel.backend.projects import Entry
-    from dinolabel.vision.store import Store
+    from dinolabel.backend.projects import ProjectRecord
+    from dinolabel.vision.store import BundleStore
 
 ASK = "ask"
 BEGIN, END = "— dinolabel —", "— end of dinolabel —"
@@ -18,22 +18,22 @@ BEGIN, END = "— dinolabel —", "— end of dinolabel —"
 LINES = 5
 
 
-def wanted(entry: Entry, store: Store) -> str | None:
+def desired_bundle(entry: ProjectRecord, store: BundleStore) -> str | None:
     """A bundle's id, None for none."""
     name = str(entry.project)
     if entry.publish != ASK or store.pinned(name):
-        return store.wanted(name)
+        return store.desired(name)
     there = {each.id for each in store.history(name)}
     return entry.agreed if entry.agreed in there else None
 
 
-def waiting(entry: Entry, store: Store) -> str | None:
+def awaiting_approval(entry: ProjectRecord, store: BundleStore) -> str | None:
     """The newest bundle when it waits for somebody's yes."""
     newest = store.newest(str(entry.project))
-    return newest if entry.publish == ASK and newest != wanted(entry, store) and not store.pinned(str(entry.project)) else None
+    return newest if entry.publish == ASK and newest != desired_bundle(entry, store) and not store.pinned(str(entry.project)) else None
 
 
-def described(description: str, entry: Entry, store: Store) -> str:
+def describe_verdicts(description: str, entry: ProjectRecord, store: BundleStore) -> str:
     """A project's description with the last verdicts at its end; without them when nobody asked for them."""
     before, _, rest = description.partition(BEGIN)
     kept = (before + rest.partition(END)[2]).rstrip() if rest else description
@@ -46,5 +46,5 @@ def described(description: str, entry: Entry, store: Store) -> str:
 
 def _line(verdict: object) -> str:
     facts = dict(verdict) if isinstance(verdict, dict) else {}
-    at, word = moment(facts.get("at")), "published" if facts.get("published") else "not published"
-    return f"{at:%Y-%m-%d %H:%M} {word}: {facts.get('reason', '')}" if at > LONG_AGO else f"{word}: {facts.get('reason', '')}"
+    at, word = parse_timestamp(facts.get("at")), "published" if facts.get("published") else "not published"
+    return f"{at:%Y-%m-%d %H:%M} {word}: {facts.get('reason', '')}" if at > EPOCH else f"{word}: {facts.get('reason', '')}"

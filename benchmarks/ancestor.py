@@ -24,12 +24,12 @@ from sklearn.linear_model import LogisticRegression
 from transformers import Dinov2Model
 
 from dinolabel.training import fit
-from dinolabel.training.compete import choose
+from dinolabel.training.compete import select_head
 from dinolabel.training.samples import Samples
-from dinolabel.vision.candidates import Candidate, select
+from dinolabel.vision.candidates import Candidate, apply_thresholds
 from dinolabel.vision.cropping import cut
 from dinolabel.vision.detectors import grounding_dino
-from dinolabel.vision.frames import open_video, sampled
+from dinolabel.vision.frames import open_video, sample_frames
 from dinolabel.vision.media import open_image
 from dinolabel.vision.narrowed import features_of
 from dinolabel.vision.pipeline import Pipeline
@@ -92,7 +92,7 @@ def by_counter(path: Path) -> list[Image]:
 
 
 def by_time(path: Path) -> list[Image]:
-    return [image for _, image in sampled(open_video(path), EVERY)]
+    return [image for _, image in sample_frames(open_video(path), EVERY)]
 
 
 def in_query_order(pipeline: Pipeline, images: Sequence[Image], limits: Thresholds) -> list[list[Candidate]]:
@@ -217,8 +217,8 @@ def our_training(train: Sequence[Found], test: Sequence[Found], strangers: Seque
     ids = tuple(f"{at}/0/0/detector" for at in range(len(train)))
     ones, features = np.ones(len(train), dtype=bool), features_of(pipeline.embedder)
     samples = Samples(vectors[0], labels, tuple(groups), ids, boxes, ones, features=features)
-    making = fit.Making(pipeline.embedder, CropPolicy(), 0, "2026-11-22T12:00:00+00:00", "", "")
-    winner = choose(samples, seed=0).winner
+    making = fit.FitContext(pipeline.embedder, CropPolicy(), 0, "2026-11-22T12:00:00+00:00", "", "")
+    winner = select_head(samples, seed=0).winner
     head = fit.bundle(winner, samples, fit.calibration(winner, samples, seed=0), making, metrics={})
     seconds = time.perf_counter() - began
     named, strange = (head.answer(rows, [each.box for each in found]) for rows, found in ((vectors[1], test), (vectors[2], strangers)))
@@ -246,7 +246,7 @@ def boxes_lost(pipeline: Pipeline) -> dict[str, float]:
     for scene in scenes:
         image = open_image(world().folder / scene.file)
         (ordered,), limits = in_query_order(pipeline, [image], pipeline.thresholds), pipeline.thresholds
-        chosen = select(ordered, limits, width=image.width, height=image.height)
+        chosen = apply_thresholds(ordered, limits, width=image.width, height=image.height)
         wanted = [thing.box for thing in world().wanted(scene)]
         objects += len(wanted)
         for key, boxes in (("first", [each.box for each in ordered[:1]]), ("all", [each.box for each in chosen])):

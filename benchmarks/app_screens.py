@@ -19,7 +19,7 @@ from dinolabel.app.page import page, serve
 from dinolabel.demo.screens import FLAGS, chromium
 from dinolabel.vision.cache import Cache
 from dinolabel.vision.pipeline import Pipeline
-from dinolabel.vision.store import Store
+from dinolabel.vision.store import BundleStore
 
 LONG = 180_000
 SCENE = "scene-003.jpg"
@@ -101,7 +101,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         pipeline = Pipeline.load("nano", cache=Cache(home / "cache.sqlite", max_mb=64))
-        store = Store(home / "bundles")
+        store = BundleStore(home / "bundles")
         for scenes in (16, 40):
             train_from_demo(pipeline, store, scenes=scenes)
         film = write_film(home / "cats.mp4", seed=42, seconds=3.0)

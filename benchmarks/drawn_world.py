@@ -20,7 +20,7 @@ from dinolabel.vision.bundle import Bundle
 from dinolabel.vision.cropping import cut
 from dinolabel.vision.media import open_image
 from dinolabel.vision.pipeline import Pipeline
-from dinolabel.vision.store import Store
+from dinolabel.vision.store import BundleStore
 from dinolabel.vision.types import Box
 from recipes.nano.art import load_sprites
 from recipes.nano.backgrounds import draw_background
@@ -98,11 +98,11 @@ def write_film(path: Path, *, seed: int, seconds: float) -> Drawn:
 def head_from_demo(pipeline: Pipeline) -> Bundle:
     """Trained as a project's: the demo's scenes, named by their truth, through `dinolabel.training.train`."""
     with tempfile.TemporaryDirectory() as folder:
-        store = Store(Path(folder) / "bundles")
+        store = BundleStore(Path(folder) / "bundles")
         return store.get("1", train_from_demo(pipeline, store))
 
 
-def train_from_demo(pipeline: Pipeline, store: Store, *, scenes: int = 72) -> str:
+def train_from_demo(pipeline: Pipeline, store: BundleStore, *, scenes: int = 72) -> str:
     """Publish a head of project 1 that learnt from the first so many scenes of the demo; its id."""
     assert pipeline.embedder is not None
     with tempfile.TemporaryDirectory() as folder:

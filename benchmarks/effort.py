@@ -22,7 +22,7 @@ from benchmarks.correcting import Project, correct, left_wrong
 from benchmarks.typist import Counted, Typist
 from dinolabel import console
 from dinolabel.demo import play, review, screens
-from dinolabel.demo.stage import Stage, stage
+from dinolabel.demo.stage import DemoStage, stage
 from dinolabel.demo.world import Scene, World
 from dinolabel.studio.label_config import hotkeys
 from dinolabel.studio.server import LocalStudio
@@ -63,7 +63,7 @@ class Round:
 class Desk:
     """Where the person sits: the product's Label Studio, a page of a browser, the pictures to work on and their truth."""
 
-    stage: Stage
+    stage: DemoStage
     world: World
     page: Any
     measured: Sequence[Scene]
@@ -129,7 +129,7 @@ def _empty_project(desk: Desk) -> int:
 
 def _teach(desk: Desk, scenes: Sequence[Scene], version: str) -> None:
     """The pictures the head learns from, corrected by the demo's reviewer: they are in nobody's round."""
-    config, tasks, effort = desk.stage.config(), desk.stage.tasks(), review.Effort()
+    config, tasks, effort = desk.stage.config(), desk.stage.tasks(), review.ReviewerEffort()
     for scene in scenes:
         prediction, result = desk.stage.result(tasks[scene.file].id, version)
         corrected = review.review(result, scene, desk.world.wanted(scene), config=config, effort=effort)

@@ -1,4 +1,5 @@
-"""Whether memory grows with a film's length: 1080p films of two lengths through the whole of `Film`, each in a process of its own.
+"""Whether memory grows with a film's length: 1080p films of two lengths through the whole of `AnnotatedVideo`, each in a process of its
+own.
 
     python -m benchmarks.film_memory --seconds 10 40 120
 
@@ -18,8 +19,8 @@ from pathlib import Path
 
 import av
 
-from dinolabel.vision.films.film import Film
-from dinolabel.vision.films.watching import Errand
+from dinolabel.vision.films.film import AnnotatedVideo
+from dinolabel.vision.films.watching import VideoRequest
 from dinolabel.vision.pipeline import Pipeline
 from dinolabel.vision.types import Prompt, Thresholds
 from tests.doubles.drawn_films import Disc, DiscDetector, film
@@ -33,8 +34,8 @@ LOOP = 10  # seconds
 def peak_mb(path: Path) -> float:
     """Run it here and say how much memory this process ever had."""
     pipeline = Pipeline(DiscDetector(RED, BLUE), ColourEmbedder())
-    errand = Errand(Prompt(("cat",)), Thresholds(), 15, colour_bundle(tom=RED))
-    made = Film(path, path.parent / "out", errand, pipeline)
+    errand = VideoRequest(Prompt(("cat",)), Thresholds(), 15, colour_bundle(tom=RED))
+    made = AnnotatedVideo(path, path.parent / "out", errand, pipeline)
     for _ in made.steps():
         pass
     return own_peak_mb()

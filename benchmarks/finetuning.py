@@ -25,7 +25,7 @@ from dinolabel.vision.bundle import Bundle
 from dinolabel.vision.cache import Cache
 from dinolabel.vision.cropping import cut
 from dinolabel.vision.protocols import Embedder
-from dinolabel.vision.store import Store
+from dinolabel.vision.store import BundleStore
 from dinolabel.vision.types import Crop, Named
 from tests import handed
 
@@ -40,7 +40,7 @@ def draw(seed: int, each: int, blocks: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         crops = handed.export(folder / "crops", each, seed=seed)
-        store, cache = Store(folder / "bundles"), Cache(folder / "cache.sqlite", max_mb=200)
+        store, cache = BundleStore(folder / "bundles"), Cache(folder / "cache.sqlite", max_mb=200)
         given: dict[str, Any] = {"project": "1", "embedder": base, "store": store, "cache": cache, "seed": 0}
         frozen = train(crops, now=NOW[0], force=True, **given)
         began = time.process_time()

@@ -27,7 +27,7 @@ from dinolabel.vision.embedders import dinov2
 from dinolabel.vision.embedders import onnx as onnx_embedder
 from dinolabel.vision.heads import linear
 from dinolabel.vision.media import open_image
-from dinolabel.vision.spans import passes
+from dinolabel.vision.spans import chunk_prompt
 from dinolabel.vision.types import Crop, Prompt
 from dinolabel.vision.weights import NANO, NANO_FOLDER, locate, obtain
 
@@ -155,7 +155,7 @@ def detector(weights: str, folder: Path) -> None:
     image = open_image(SCENE)
     ((_, size),) = ours._batches([image])
     pixels, _ = ours._pixels([image], size)
-    (run,) = passes(PROMPT, ours._encode, ours._marks, room=ours._model.config.max_text_len)
+    (run,) = chunk_prompt(PROMPT, ours._encode, ours._marks, room=ours._model.config.max_text_len)
     ids = torch.tensor([run.ids])
     module, path = Detecting(ours._model, ids).eval(), folder / "detector.onnx"
     session = exported(module, (pixels, ids), path, ["pixels", "ids"])

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dinolabel.training import intervals
-from dinolabel.training.evaluate import Report, report, resampled_f1
+from dinolabel.training.evaluate import EvaluationReport, evaluate_answers, resample_f1
 from dinolabel.vision.types import Answer, Named, Unknown
 
 SIZES = {5: (4, 5), 8: (4, 8), 13: (4, 8, 13), 30: (4, 8, 20)}  # objects: pictures
@@ -75,7 +75,7 @@ def settings() -> Iterator[Setting]:
         yield Setting(*size, accuracy, correlation, names, CONFIDENCES[at % len(CONFIDENCES)])
 
 
-def simulated(setting: Setting, random: np.random.Generator) -> Report:
+def simulated(setting: Setting, random: np.random.Generator) -> EvaluationReport:
     """One project's held-out side, scored."""
     objects, pictures = setting.objects, setting.pictures
     picture = np.concatenate([np.arange(pictures), random.integers(0, pictures, objects - pictures)])
@@ -93,7 +93,7 @@ def simulated(setting: Setting, random: np.random.Generator) -> Report:
         guess = str(name[at] if right[at] else other[at])
         answers.append(Named(guess, float(said[at])) if right[at] or confused[at] else Unknown(guess, float(said[at])))
     labels = [str(each) for each in range(len(setting.names))]
-    return report([str(each) for each in name], answers, groups=[f"{each:03d}" for each in picture], labels=labels)
+    return evaluate_answers([str(each) for each in name], answers, groups=[f"{each:03d}" for each in picture], labels=labels)
 
 
 def _chances(setting: Setting, picture: npt.NDArray[np.int64], name: npt.NDArray[np.int64], random: np.random.Generator) -> Floats:
@@ -105,7 +105,7 @@ def _chances(setting: Setting, picture: npt.NDArray[np.int64], name: npt.NDArray
     return np.asarray(drawn[name, picture])
 
 
-def held(setting: Setting, found: Report) -> Mapping[str, tuple[bool, float]]:
+def held(setting: Setting, found: EvaluationReport) -> Mapping[str, tuple[bool, float]]:
     """Of each figure: whether its interval holds the truth, and its width."""
     seen = [found.per_label[str(each)].objects > 0 for each in range(len(setting.names))]
     wrong = 1 - setting.accuracy
@@ -117,7 +117,7 @@ def held(setting: Setting, found: Report) -> Mapping[str, tuple[bool, float]]:
         "ece": setting.error(),
     }
     bounds = {figure: getattr(found, f"{figure}_interval") for figure in FIGURES}
-    bounds[RESAMPLED], truth[RESAMPLED] = intervals.middle(resampled_f1(found.confusion, seed=0)), truth["macro_f1"]
+    bounds[RESAMPLED], truth[RESAMPLED] = intervals.middle(resample_f1(found.confusion, seed=0)), truth["macro_f1"]
     return {figure: (low - 1e-9 <= truth[figure] <= high + 1e-9, high - low) for figure, (low, high) in bounds.items()}
 
 

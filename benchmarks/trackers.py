@@ -26,11 +26,11 @@ import supervision as sv
 
 from benchmarks.drawn_world import PROMPT, RATE, head_from_demo, write_film
 from benchmarks.video import Rows, Tally, judge
-from dinolabel.vision.films.people import people
-from dinolabel.vision.films.spill import Spill
+from dinolabel.vision.films.people import summarise_tracks
+from dinolabel.vision.films.spill import SpillBuffer
 from dinolabel.vision.films.voting import Vote
-from dinolabel.vision.films.watching import PATIENCE, WEAK, Errand, Watch
-from dinolabel.vision.frames import decoded, opened_stream, upright
+from dinolabel.vision.films.watching import PATIENCE, WEAK, VideoRequest, VideoRun
+from dinolabel.vision.frames import decode_packets, open_stream, upright
 from dinolabel.vision.pipeline import Pipeline
 from dinolabel.vision.types import Box, Detection, Image, Named, Pixels, Prompt, Thresholds
 
@@ -73,14 +73,14 @@ def of_norfair(*, every: int, least: float) -> Update:
     return update
 
 
-def by_library(path: Path, errand: Errand, pipeline: Pipeline, update: Update) -> list[Rows]:
+def by_library(path: Path, errand: VideoRequest, pipeline: Pipeline, update: Update) -> list[Rows]:
     votes: dict[int, Vote] = {}
     passes: list[tuple[int, dict[int, Box]]] = []
     bundle = errand.bundle
     assert bundle is not None
     count = 0
-    with opened_stream(path) as (container, stream):
-        for number, frame in enumerate(decoded(container, stream)):
+    with open_stream(path) as (container, stream):
+        for number, frame in enumerate(decode_packets(container, stream)):
             count += 1
             if number % errand.every:
                 continue
@@ -115,12 +115,12 @@ def _low(asked: Thresholds) -> Thresholds:
     return Thresholds(asked.box * WEAK, asked.text * WEAK, asked.nms_iou)
 
 
-def by_us(path: Path, errand: Errand, pipeline: Pipeline) -> list[Rows]:
-    with Spill() as spill:
-        watch = Watch(path, errand, pipeline, spill)
+def by_us(path: Path, errand: VideoRequest, pipeline: Pipeline) -> list[Rows]:
+    with SpillBuffer() as spill:
+        watch = VideoRun(path, errand, pipeline, spill)
         for _ in watch:
             pass
-        who = people(watch)
+        who = summarise_tracks(watch)
         named = {track: None if each.confidence is None else each.label for track, each in who.items()}
         return [[(track, box, named[track]) for track, box in rows if track in who] for rows in watch.rows()]
 
@@ -128,7 +128,7 @@ def by_us(path: Path, errand: Errand, pipeline: Pipeline) -> list[Rows]:
 def run(seeds: Sequence[int], seconds: float, every: int) -> dict[str, dict[str, float]]:
     cv2.setNumThreads(1)
     pipeline = Pipeline.load("nano")
-    errand = Errand(Prompt.parse(PROMPT), pipeline.thresholds, every, head_from_demo(pipeline))
+    errand = VideoRequest(Prompt.parse(PROMPT), pipeline.thresholds, every, head_from_demo(pipeline))
     least = errand.thresholds.box
     makers: dict[str, Callable[[], Update]] = {name: partial(of_trackers, name, every=every, least=least) for name in NAMES}
     makers["norfair"] = partial(of_norfair, every=every, least=least)

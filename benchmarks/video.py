@@ -21,10 +21,10 @@ import cv2
 
 from benchmarks.drawn_world import NAMES, PROMPT, Drawn, head_from_demo, write_film
 from dinolabel.vision.films.painting import paint
-from dinolabel.vision.films.people import people
-from dinolabel.vision.films.spill import Spill
-from dinolabel.vision.films.watching import Errand, Watch
-from dinolabel.vision.found import Found
+from dinolabel.vision.films.people import summarise_tracks
+from dinolabel.vision.films.spill import SpillBuffer
+from dinolabel.vision.films.watching import VideoRequest, VideoRun
+from dinolabel.vision.found import LabelledBox
 from dinolabel.vision.pipeline import Pipeline
 from dinolabel.vision.types import Box, Image, Named, Prompt
 
@@ -52,26 +52,26 @@ class Tally:
         return self.right / max(1, self.true)
 
 
-def ancestor(path: Path, errand: Errand, pipeline: Pipeline) -> Iterator[Rows]:
+def ancestor(path: Path, errand: VideoRequest, pipeline: Pipeline) -> Iterator[Rows]:
     """Each frame for itself: detect, cut, embed, name, paint."""
     with av.open(str(path)) as container:
         for number, frame in enumerate(container.decode(video=0)):
             pixels = frame.to_ndarray(format="rgb24")
             image = Image("film", pixels.shape[1], pixels.shape[0], lambda kept=pixels: kept, number)  # type: ignore[misc]
-            (detections,) = pipeline.run([image], errand.prompt, errand.bundle, errand.thresholds)
-            found = [Found.of(each) for each in detections]
+            (detections,) = pipeline.predict([image], errand.prompt, errand.bundle, errand.thresholds)
+            found = [LabelledBox.of(each) for each in detections]
             paint(pixels, [(each.box, each.label, each.label) for each in found])
             yield [(-1, each.box, each.label if isinstance(detection.answer, Named) else None)
                    for each, detection in zip(found, detections, strict=True)]  # fmt: skip
 
 
-def ours(path: Path, errand: Errand, pipeline: Pipeline) -> tuple[list[Rows], int]:
+def ours(path: Path, errand: VideoRequest, pipeline: Pipeline) -> tuple[list[Rows], int]:
     """Watch, vote, and paint every frame in a second walk through the film."""
-    with Spill() as spill:
-        watch = Watch(path, errand, pipeline, spill)
+    with SpillBuffer() as spill:
+        watch = VideoRun(path, errand, pipeline, spill)
         for _ in watch:
             pass
-        who = people(watch)
+        who = summarise_tracks(watch)
         rows: list[Rows] = []
         with av.open(str(path)) as container:
             for frame, boxes in zip(container.decode(video=0), watch.rows(), strict=True):
@@ -107,7 +107,7 @@ def run(films: int, seconds: float, *, every: int, seed: int) -> dict[str, objec
     cv2.setNumThreads(1)
     pipeline = Pipeline.load("nano")
     bundle = head_from_demo(pipeline)
-    errand = Errand(Prompt.parse(PROMPT), pipeline.thresholds, every, bundle)
+    errand = VideoRequest(Prompt.parse(PROMPT), pipeline.thresholds, every, bundle)
     mine, theirs = Tally(), Tally()
     with tempfile.TemporaryDirectory() as folder:
         for number in range(films):

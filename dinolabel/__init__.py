@@ -39,15 +39,14 @@ if TYPE_CHECKING:
         SettingsError,
         WeightsMissing,
     )
-    from dinolabel.vision.found import Found
+    from dinolabel.vision.found import LabelledBox
     from dinolabel.vision.media import open_image
     from dinolabel.vision.pipeline import Pipeline
-    from dinolabel.vision.types import Alike, Box, CropPolicy, Detection, Image, Named, Nothing, Prompt, Thresholds, Unknown
+    from dinolabel.vision.types import Box, CropPolicy, Detection, Image, Named, Prompt, Reference, Suppressed, Thresholds, Unknown
 
     __version__: str
 
 __all__ = [
-    "Alike",
     "Box",
     "Bundle",
     "BundleMismatch",
@@ -55,21 +54,22 @@ __all__ = [
     "Detection",
     "DeviceUnavailable",
     "DinolabelError",
-    "Found",
     "Image",
+    "LabelledBox",
     "MediaError",
     "MediaRefused",
     "MediaUnavailable",
     "MediaUnreadable",
     "ModelError",
     "Named",
-    "Nothing",
     "Pipeline",
     "Prompt",
     "PromptMissing",
     "PromptUnknown",
+    "Reference",
     "RequestError",
     "SettingsError",
+    "Suppressed",
     "Thresholds",
     "Unknown",
     "WeightsMissing",

@@ -87,13 +87,13 @@ def run(arguments: Sequence[str]) -> int:
     except DinolabelError as error:
         if debug:
             console.err.print_exception()
-        console.complain(error)
+        console.print_error(error)
         return exits.code(error)
     except Exception as error:  # noqa: BLE001 - the outermost border: a person gets a sentence, not a stack
         if debug:
             console.err.print_exception()
-        sentence = f"Something we did not foresee: {type(error).__name__}: {logs.masked(str(error))}"
-        console.complain(DinolabelError(sentence, hint=UNFORESEEN))
+        sentence = f"Something we did not foresee: {type(error).__name__}: {logs.mask_text(str(error))}"
+        console.print_error(DinolabelError(sentence, hint=UNFORESEEN))
         return UNEXPECTED
     return 0
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dinolabel.studio.annotations import ACCEPTED, accepted, by_button
+from dinolabel.studio.annotations import ACCEPTED, is_auto_accepted, is_made_by_button
 from dinolabel.studio.errors import StudioRefused
 from dinolabel.studio.notes import read_notes, write_notes
 
 if TYPE_CHECKING:
-    from dinolabel.studio.client import Studio, TaskRow
+    from dinolabel.studio.client import LabelStudio, TaskRow
 
 MARK = ACCEPTED
 FORMAT = 1
@@ -25,7 +25,7 @@ Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
+class AutoAccepted:
     """One annotation of ours, as the journal has it."""
 
     task: int
@@ -37,7 +37,7 @@ def candidates(rows: Sequence[TaskRow], version: str) -> list[int]:
     return [each.id for each in rows if not each.annotated and not each.cancelled and version in each.versions]
 
 
-def acceptable(task: Json, version: str, above: float) -> Json | None:
+def acceptable_prediction(task: Json, version: str, above: float) -> Json | None:
     """The prediction to accept: every region scores ``above`` or more, there is one at least, and no person has begun the task."""
     if task.get("annotations") or task.get("drafts"):
         return None
@@ -48,7 +48,7 @@ def acceptable(task: Json, version: str, above: float) -> Json | None:
     return found[-1] if sure else None
 
 
-def marked(result: Sequence[Json], above: float, version: str) -> list[dict[str, Any]]:
+def mark_regions(result: Sequence[Json], above: float, version: str) -> list[dict[str, Any]]:
     """The regions as they are accepted: each says so, with what it was accepted for."""
     mark = f"{MARK}: {version} ≥ {above:g}"
     return [
@@ -57,39 +57,39 @@ def marked(result: Sequence[Json], above: float, version: str) -> list[dict[str,
     ]
 
 
-def ours(annotation: Json) -> bool:
+def is_ours(annotation: Json) -> bool:
     """Whether an annotation is one of ours that no person has changed since."""
     result = annotation.get("result") or []
-    return bool(result) and by_button(annotation) and all(map(accepted, result))
+    return bool(result) and is_made_by_button(annotation) and all(map(is_auto_accepted, result))
 
 
-def accept(studio: Studio, tasks: Sequence[int], version: str, above: float, journal: Path) -> Iterator[Accepted | None]:
+def accept(studio: LabelStudio, tasks: Sequence[int], version: str, above: float, journal: Path) -> Iterator[AutoAccepted | None]:
     """One for each task, in order; None for those that were left. Safe to stop and to run again: what is annotated is left."""
     for task in tasks:
         try:
-            yield _accepted(studio, task, version, above, journal)
+            yield _accept_task(studio, task, version, above, journal)
         except StudioRefused as error:
             if error.status != 404:  # deleted meanwhile
                 raise
             yield None
 
 
-def undo(studio: Studio, tasks: Sequence[Json]) -> Iterator[Accepted]:
+def undo(studio: LabelStudio, tasks: Sequence[Json]) -> Iterator[AutoAccepted]:
     """Delete what we accepted and nobody has touched since. tasks: the project's export."""
     for task in tasks:
         for annotation in task.get("annotations") or ():
-            if ours(annotation):
+            if is_ours(annotation):
                 studio.delete_annotation(int(annotation["id"]))
-                yield Accepted(int(task["id"]), int(annotation["id"]))
+                yield AutoAccepted(int(task["id"]), int(annotation["id"]))
 
 
-def _accepted(studio: Studio, task: int, version: str, above: float, journal: Path) -> Accepted | None:
-    prediction = acceptable(studio.task(task), version, above)
+def _accept_task(studio: LabelStudio, task: int, version: str, above: float, journal: Path) -> AutoAccepted | None:
+    prediction = acceptable_prediction(studio.task(task), version, above)
     if prediction is None:
         return None
-    result = marked(prediction["result"], above, version)
+    result = mark_regions(prediction["result"], above, version)
     made = studio.create_annotation(task, result, lead_time=None, parent_prediction=int(prediction["id"]))
-    done = Accepted(task, int(made["id"]))
+    done = AutoAccepted(task, int(made["id"]))
     if len(studio.task(task).get("annotations") or ()) > 1:  # a person submitted in the same moment, and theirs counts
         studio.delete_annotation(done.annotation)
         return None

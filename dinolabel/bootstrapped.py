@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 from dinolabel import console, words
 
 if TYPE_CHECKING:
-    from dinolabel.exporters.harvest import Harvest
-    from dinolabel.training.train import Verdict
+    from dinolabel.exporters.harvest import ExtractionResult
+    from dinolabel.training.train import TrainingResult
 
 HELD_OUT = "held_out"
 LEFT_OUT = ("small", "blurred", "copies", "dropped")
 
 
-def table(harvest: Harvest, out: Path, sheets: Mapping[str, Sequence[Path]]) -> None:
+def table(harvest: ExtractionResult, out: Path, sheets: Mapping[str, Sequence[Path]]) -> None:
     """A row per video, what went wrong, and where the contact sheets lie."""
     figures = ("frames", "boxes", "kept")
     made = console.table("video", "class", *figures, "left out", right=figures)
@@ -40,7 +40,7 @@ def table(harvest: Harvest, out: Path, sheets: Mapping[str, Sequence[Path]]) -> 
     console.out.print(fix, soft_wrap=True)
 
 
-def verdict(said: Verdict | None, *, name: str, out: Path, phrases: Sequence[str]) -> None:
+def verdict(said: TrainingResult | None, *, name: str, out: Path, phrases: Sequence[str]) -> None:
     """The verdict, the accuracy on the test videos, and what to do next."""
     from dinolabel.commands.train import tell
 
@@ -49,7 +49,7 @@ def verdict(said: Verdict | None, *, name: str, out: Path, phrases: Sequence[str
         console.out.print(console.soft(f"Not trained. When the sheets are right: {again}"), soft_wrap=True)
         return
     tell(said)
-    if accuracy := tested(said.metrics):
+    if accuracy := test_accuracy(said.metrics):
         console.out.print(console.name(f"Accuracy on the test videos: {accuracy['accuracy']:.2f}"), f" {_counts(accuracy)}", soft_wrap=True)
     elif said.metrics.get("accuracy") is not None:
         console.out.print(f"No test videos: with each video left out in turn the accuracy is {said.metrics['accuracy']:.2f}.")
@@ -59,7 +59,7 @@ def verdict(said: Verdict | None, *, name: str, out: Path, phrases: Sequence[str
         console.out.print(console.soft("In the browser: dinolabel app"))
 
 
-def tested(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
+def test_accuracy(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
     """What the head did on the videos set apart for testing, None when there were none. An object left unnamed counts as wrong."""
     from dinolabel.training.gate import HELD_OUT as BASIS
 
@@ -71,4 +71,6 @@ def tested(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
 def _counts(accuracy: Mapping[str, Any]) -> str:
     right = round(accuracy["accuracy"] * accuracy["objects"])
     unnamed = round((1 - accuracy["coverage"]) * accuracy["objects"])
-    return f"({right} of {accuracy['objects']} crops of {words.counted(accuracy['groups'], 'video')} named right, {unnamed} left unnamed)"
+    return (
+        f"({right} of {accuracy['objects']} crops of {words.count_noun(accuracy['groups'], 'video')} named right, {unnamed} left unnamed)"
+    )

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dinolabel.vision.durable import whole
+from dinolabel.vision.durable import atomic_file
 
 GROUP_ROWS = 10_000
 """All that is in memory at once."""
@@ -29,7 +29,7 @@ COLUMNS = [
 def write(path: Path, facts: Mapping[str, Any], entries: Iterable[Mapping[str, Any]]) -> None:
     """entries: as looking.entry and looking.failure say. At once or not at all."""
     schema = pa.schema(COLUMNS, metadata={"dinolabel": json.dumps(facts, ensure_ascii=False)})
-    with whole(path) as half, pq.ParquetWriter(half, schema) as file:
+    with atomic_file(path) as half, pq.ParquetWriter(half, schema) as file:
         rows = _rows(entries)
         while group := list(islice(rows, GROUP_ROWS)):
             file.write_table(pa.Table.from_pylist(group, schema=schema))

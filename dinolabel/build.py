@@ -17,18 +17,18 @@ from dinolabel.settings import Settings
 from dinolabel.vision.errors import SettingsError
 
 if TYPE_CHECKING:
-    from dinolabel.backend.board import Board
-    from dinolabel.backend.jobs import Jobs
-    from dinolabel.backend.projects import Projects
+    from dinolabel.backend.board import StatusBoard
+    from dinolabel.backend.jobs import JobRunner
+    from dinolabel.backend.projects import ProjectRegistry
     from dinolabel.backend.reconcile import Reconciler
     from dinolabel.backend.service import Service
-    from dinolabel.studio.client import Studio
-    from dinolabel.studio.media import Media
-    from dinolabel.studio.network import Network
+    from dinolabel.studio.client import LabelStudio
+    from dinolabel.studio.media import MediaResolver
+    from dinolabel.studio.network import NetworkSettings
     from dinolabel.vision.cache import Cache
     from dinolabel.vision.pipeline import Pipeline
     from dinolabel.vision.protocols import Detector, Embedder
-    from dinolabel.vision.store import Store
+    from dinolabel.vision.store import BundleStore
     from dinolabel.vision.types import Thresholds
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,7 +46,7 @@ def data_dir(settings: Settings, *parts: str) -> Path:
         raise SettingsError(
             f"The data folder {folder} cannot be made: {error.strerror}.", hint="Name another one in DINOLABEL_DATA_DIR."
         ) from error
-    datafolder.opened(root)
+    datafolder.open_folder(root)
     return folder
 
 
@@ -62,16 +62,16 @@ def cache(settings: Settings) -> Cache:
     return Cache(data_dir(settings) / "cache.sqlite", max_mb=settings.cache_max_mb)
 
 
-def store(settings: Settings) -> Store:
-    from dinolabel.vision.store import Store
+def store(settings: Settings) -> BundleStore:
+    from dinolabel.vision.store import BundleStore
 
-    return Store(data_dir(settings, "bundles"))
+    return BundleStore(data_dir(settings, "bundles"))
 
 
-def projects(settings: Settings) -> Projects:
-    from dinolabel.backend.projects import Projects
+def projects(settings: Settings) -> ProjectRegistry:
+    from dinolabel.backend.projects import ProjectRegistry
 
-    return Projects(data_dir(settings) / "projects.json")
+    return ProjectRegistry(data_dir(settings) / "projects.json")
 
 
 def pipeline(settings: Settings, *, names: bool = True, deferred: bool = False) -> Pipeline:
@@ -97,18 +97,18 @@ def embedder(settings: Settings) -> Embedder:
     return load_embedder(settings.embedder, settings.embedder_weights, models_dir=settings.models_dir, **where)
 
 
-def as_attached(settings: Settings, project: int) -> Settings:
+def with_project_weights(settings: Settings, project: int) -> Settings:
     """The same with the embedder the project was attached with, where it was."""
     noted = projects(settings).get(project)
     return settings if noted is None else settings.model_copy(update={"embedder_weights": noted.weights[1]})
 
 
-def network(settings: Settings) -> Network:
+def network(settings: Settings) -> NetworkSettings:
     """How others are reached. Raises SettingsError for a certificate file that is not there, a proxy or network that is none."""
-    from dinolabel.studio.network import Network
+    from dinolabel.studio.network import NetworkSettings
 
     bundle = settings.ca_bundle.expanduser() if settings.ca_bundle else None
-    return Network(ca_bundle=bundle, proxy=settings.proxy, no_proxy=settings.no_proxy, private=settings.media_networks)
+    return NetworkSettings(ca_bundle=bundle, proxy=settings.proxy, no_proxy=settings.no_proxy, private=settings.media_networks)
 
 
 def _detector(settings: Settings, *, deferred: bool) -> Detector:
@@ -121,7 +121,7 @@ def _detector(settings: Settings, *, deferred: bool) -> Detector:
         use_threads(settings.threads)
         return load_detector(settings.detector, settings.detector_weights, models_dir=settings.models_dir, **asked)
 
-    return cast("Detector", _perhaps_later(settings, "detector", load, asked, deferred))
+    return cast("Detector", _lazy(settings, "detector", load, asked, deferred))
 
 
 def _embedder(settings: Settings, *, deferred: bool) -> Embedder:
@@ -134,10 +134,10 @@ def _embedder(settings: Settings, *, deferred: bool) -> Embedder:
         use_threads(settings.threads)
         return load_embedder(settings.embedder, settings.embedder_weights, models_dir=settings.models_dir, **asked)
 
-    return cast("Embedder", _perhaps_later(settings, "embedder", load, asked, deferred))
+    return cast("Embedder", _lazy(settings, "embedder", load, asked, deferred))
 
 
-def _perhaps_later(settings: Settings, kind: str, load: Callable[[], Any], asked: Mapping[str, object], deferred: bool) -> object:
+def _lazy(settings: Settings, kind: str, load: Callable[[], Any], asked: Mapping[str, object], deferred: bool) -> object:
     from dinolabel.vision import deferred as later
     from dinolabel.vision import plugs
     from dinolabel.vision.weights import obtain
@@ -145,25 +145,25 @@ def _perhaps_later(settings: Settings, kind: str, load: Callable[[], Any], asked
     name, weights = getattr(settings, kind), getattr(settings, f"{kind}_weights")
     location = obtain(plugs.locate(kind, name, weights, models_dir=settings.models_dir))
     read = weights if location.path is None else ""
-    key = later.card_key(location, kind, name, read, plugs.source(kind, name), sorted(asked.items()))
-    cards = later.Cards(data_dir(settings) / "models.json")
-    return later.deferred(cards, key, load) if deferred else later.noted(cards, key, load)
+    key = later.cache_key(location, kind, name, read, plugs.source(kind, name), sorted(asked.items()))
+    cards = later.ModelInfoCache(data_dir(settings) / "models.json")
+    return later.lazy_model(cards, key, load) if deferred else later.load_and_record(cards, key, load)
 
 
-def studio_if_set(settings: Settings) -> Studio | None:
+def studio_if_set(settings: Settings) -> LabelStudio | None:
     """The client of the Label Studio in the settings, or of the one `dinolabel up` is running; None when there is neither."""
-    from dinolabel.studio.client import Studio
+    from dinolabel.studio.client import LabelStudio
 
     if settings.studio_url and settings.studio_token:
         token = settings.studio_token.get_secret_value()
-        return Studio(settings.studio_url, token, aliases=settings.studio_aliases, network=network(settings))
+        return LabelStudio(settings.studio_url, token, aliases=settings.studio_aliases, network=network(settings))
     started = running.find(settings.data_dir)
     if started is not None and settings.studio_url in (None, started.url):
-        return Studio(started.url, started.token)
+        return LabelStudio(started.url, started.token)
     return None
 
 
-def studio(settings: Settings) -> Studio:
+def studio(settings: Settings) -> LabelStudio:
     """As studio_if_set. Raises SettingsError that says which of the two settings is missing."""
     client = studio_if_set(settings)
     if client is None:
@@ -176,14 +176,14 @@ def studio(settings: Settings) -> Studio:
     return client
 
 
-def media(settings: Settings, *, alone: bool = False, verify: Callable[[Path], None] | None = None) -> Media:
+def media(settings: Settings, *, alone: bool = False, verify: Callable[[Path], None] | None = None) -> MediaResolver:
     """Finds the picture of a task. Without a Label Studio (alone: although there is one), in mounted files and on allowed hosts.
 
     verify: raises a MediaError when what was downloaded is not what it should be; None: unless it is a picture.
     """
-    from dinolabel.studio.media import Media, decodes
+    from dinolabel.studio.media import MediaResolver, check_decodes
 
-    return Media(
+    return MediaResolver(
         None if alone else studio_if_set(settings),
         cache_dir=data_dir(settings, "media"),
         hosts=settings.media_hosts,
@@ -191,16 +191,16 @@ def media(settings: Settings, *, alone: bool = False, verify: Callable[[Path], N
         max_mb=settings.media_max_mb,
         cache_max_mb=settings.media_cache_max_mb,
         network=network(settings),
-        verify=verify or decodes,
+        verify=verify or check_decodes,
     )
 
 
-def jobs(settings: Settings) -> Jobs:
+def jobs(settings: Settings) -> JobRunner:
     """The trainings. Their children are our own command line with our own settings."""
-    from dinolabel.backend.jobs import Jobs
+    from dinolabel.backend.jobs import JobRunner
 
     heads = store(settings)
-    return Jobs(
+    return JobRunner(
         data_dir(settings, "jobs"),
         program=PROGRAM,
         environment=environment(settings),
@@ -212,14 +212,14 @@ def jobs(settings: Settings) -> Jobs:
 
 def check_packed(model: Path) -> None:
     """Raises SettingsError for a folder that `dinolabel models export` did not make."""
-    from dinolabel.vision.package import is_package
+    from dinolabel.vision.package import is_exported_model
 
-    if not is_package(model):
+    if not is_exported_model(model):
         told = f"There is no folder {model}." if not model.is_dir() else f"{model} is no exported model."
         raise SettingsError(told, hint="Make one with `dinolabel models export FOLDER --project N`.")
 
 
-def packed_pipeline(settings: Settings, model: Path) -> Pipeline:
+def exported_pipeline(settings: Settings, model: Path) -> Pipeline:
     """Everything from a folder of `dinolabel models export`; the cache is the settings'. Raises SettingsError for another folder."""
     from dinolabel.vision.device import use_threads
     from dinolabel.vision.pipeline import Pipeline
@@ -229,15 +229,15 @@ def packed_pipeline(settings: Settings, model: Path) -> Pipeline:
     return Pipeline.load(str(model), device=settings.device, precision=settings.precision, cache=cache(settings))
 
 
-def reconciler(settings: Settings, models: Pipeline, board: Board) -> Reconciler:
+def reconciler(settings: Settings, models: Pipeline, board: StatusBoard) -> Reconciler:
     """What visits projects, by itself: no queue, no trainings, no routes. board: hears how far it is. Raises SettingsError."""
     from dinolabel.backend.predict import Predictor
-    from dinolabel.backend.recipe import Recipes
+    from dinolabel.backend.recipe import ServingConfigs
     from dinolabel.backend.reconcile import Reconciler
 
     heads, weights = store(settings), (settings.detector_weights, settings.embedder_weights)
     predictor = Predictor(media(settings), models, batch_size=models.batch_size)
-    return Reconciler(studio(settings), predictor, Recipes(models, heads), heads, projects(settings), board, None, weights=weights)
+    return Reconciler(studio(settings), predictor, ServingConfigs(models, heads), heads, projects(settings), board, None, weights=weights)
 
 
 def service(settings: Settings, *, models: Pipeline | None = None, alone: Path | None = None) -> Service:

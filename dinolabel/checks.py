@@ -52,13 +52,15 @@ def run(settings: Settings, checks: Iterable[Check]) -> Iterator[Finding]:
 def settings_read(settings: Settings) -> Iterator[Finding]:
     changed = sorted(settings.model_fields_set)
     source = " and .env" if Path(".env").is_file() else ""
-    yield Finding("ok", "settings", f"read from the environment{source}: {words.listed(changed)}" if changed else "all at their defaults")
+    yield Finding(
+        "ok", "settings", f"read from the environment{source}: {words.join_words(changed)}" if changed else "all at their defaults"
+    )
     for text in FormerSettings.farewells():
         yield Finding("warn", "settings", text.removesuffix("."), f"Take it out of the environment{source}.")
     beside = neighbour.find(settings.data_dir)
     if beside is None:
         return
-    named = words.listed([str(beside.settings.get(each)) for each in neighbour.PLUGS.values()])
+    named = words.join_words([str(beside.settings.get(each)) for each in neighbour.PLUGS.values()])
     yield Finding("ok", "running", f"`{beside.name}` with this data folder, with {named}; what is not set here is as it is there")
     for sentence in neighbour.differing(settings, beside):
         yield Finding("warn", "running", sentence, "Unset these here, unless that is meant.")
@@ -77,7 +79,7 @@ def packages(_settings: Settings) -> Iterator[Finding]:
     there = [name for name in IN_THE_WAY if importlib.util.find_spec(name)]
     if there:
         yield Finding(
-            "warn", "packages", f"{words.listed(there)} in this environment can break GroundingDINO", f"pip uninstall {' '.join(there)}"
+            "warn", "packages", f"{words.join_words(there)} in this environment can break GroundingDINO", f"pip uninstall {' '.join(there)}"
         )
 
 
@@ -124,7 +126,7 @@ def device(settings: Settings) -> Iterator[Finding]:
     from dinolabel.vision.device import pick, precision_name
 
     chosen, dtype = pick(settings.device, settings.precision)
-    cores = f", {words.counted(os.cpu_count() or 1, 'core')}" if chosen == "cpu" else ""
+    cores = f", {words.count_noun(os.cpu_count() or 1, 'core')}" if chosen == "cpu" else ""
     yield Finding("ok", "device", f"{chosen} in {precision_name(dtype)}{cores}")
 
 

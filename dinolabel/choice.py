@@ -10,7 +10,7 @@ from dinolabel.settings import Settings
 from dinolabel.vision.errors import RequestError
 
 
-def named(settings: Settings, project: str | None) -> str:
+def resolve_name(settings: Settings, project: str | None) -> str:
     """The name that heads are kept under: a project's number, or what `dinolabel bootstrap` called its own.
 
     Raises RequestError that lists what there is when the choice is not clear.
@@ -20,10 +20,10 @@ def named(settings: Settings, project: str | None) -> str:
     own = [each for each in build.store(settings).projects() if not each.isdigit()]
     if len(own) == 1 and not build.projects(settings).all():
         return own[0]
-    return str(chosen(settings, None))
+    return str(resolve_number(settings, None))
 
 
-def chosen(settings: Settings, project: int | None) -> int:
+def resolve_number(settings: Settings, project: int | None) -> int:
     """The project's id. Raises RequestError that lists what there is when the choice is not clear."""
     if project is not None:
         return project

@@ -13,7 +13,7 @@ from dinolabel.backend.names import SECRET_HEADER, TITLE
 from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:
-    from dinolabel.studio.client import Studio
+    from dinolabel.studio.client import LabelStudio
 
 __all__ = ["SECRET_HEADER", "TITLE", "callable_address", "connect", "disconnect"]
 NAME = re.compile(r"localhost|[\w-]+(\.[\w-]+)+|\[[0-9a-f:.]+\]", re.IGNORECASE)
@@ -40,19 +40,19 @@ def callable_address(url: str | None) -> str | None:
     return url
 
 
-def connect(studio: Studio, project: int, url: str, *, secret: str | None = None) -> None:
+def connect(studio: LabelStudio, project: int, url: str, *, secret: str | None = None) -> None:
     """Make Label Studio call the backend at ``url`` (as Label Studio reaches it). Safe to repeat; older addresses of ours go.
 
     Label Studio asks the backend while it is being added, so it must be up. Raises StudioRefused when Label Studio does not reach it.
     """
-    from dinolabel.studio.adopting import lets_type
+    from dinolabel.studio.adopting import has_prompt_field
 
     url = url.rstrip("/")
     ours = [each for each in studio.backends(project) if each.title == TITLE]
     for each in ours:
         if each.url.rstrip("/") != url:
             studio.remove_backend(each.id)
-    asks = lets_type(studio.project(project).label_config)
+    asks = has_prompt_field(studio.project(project).label_config)
     same = [each for each in ours if each.url.rstrip("/") == url]
     if not same:
         studio.add_backend(project, url, TITLE, interactive=asks, username=TITLE if secret else None, password=secret)
@@ -63,7 +63,7 @@ def connect(studio: Studio, project: int, url: str, *, secret: str | None = None
     studio.set_webhook(project, f"{url}/webhook", {SECRET_HEADER: secret} if secret else {})
 
 
-def disconnect(studio: Studio, project: int) -> list[str]:
+def disconnect(studio: LabelStudio, project: int) -> list[str]:
     """Take away our backends and their webhooks (Label Studio leaves those behind); the addresses that were there."""
     ours = [each for each in studio.backends(project) if each.title == TITLE]
     urls = [each.url.rstrip("/") for each in ours]
@@ -73,7 +73,7 @@ def disconnect(studio: Studio, project: int) -> list[str]:
     return urls
 
 
-def _remove_hooks(studio: Studio, project: int, urls: list[str]) -> None:
+def _remove_hooks(studio: LabelStudio, project: int, urls: list[str]) -> None:
     addresses = {f"{url}/webhook" for url in urls}
     for hook in studio.webhooks(project):
         if hook.url.rstrip("/") in addresses:

@@ -64,30 +64,30 @@ out = Plain()
 err = Plain(stderr=True)
 
 
-def styled(text: object, style: str) -> Text:
+def style(text: object, style: str) -> Text:
     """Text from anywhere in one of the theme's styles."""
     return Text(printable(text), style=style)
 
 
-ok = partial(styled, style="ok")
-warn = partial(styled, style="warn")
-bad = partial(styled, style="bad")
-soft = partial(styled, style="soft")
-name = partial(styled, style="name")
-key = partial(styled, style="key")
+ok = partial(style, style="ok")
+warn = partial(style, style="warn")
+bad = partial(style, style="bad")
+soft = partial(style, style="soft")
+name = partial(style, style="name")
+key = partial(style, style="key")
 
 
-def linked(address: str) -> Text:
+def link(address: str) -> Text:
     """An address that a terminal may open at a click."""
     return Text(printable(address), style=Style(link=address))
 
 
 def line(*parts: str | Text) -> Text:
     """Parts with nothing between them."""
-    return joined(parts, "")
+    return join(parts, "")
 
 
-def joined(parts: Iterable[str | Text], between: str = "; ") -> Text:
+def join(parts: Iterable[str | Text], between: str = "; ") -> Text:
     return Text(between).join(each if isinstance(each, Text) else Text(printable(each)) for each in parts)
 
 
@@ -125,7 +125,7 @@ def bar() -> Progress:
     )
 
 
-def complain(error: DinolabelError) -> None:
+def print_error(error: DinolabelError) -> None:
     """One red sentence with the error's name, by which docs/troubleshooting.md has it, and the hint under it."""
     err.print(bad(error), soft(f"({type(error).__name__})"), soft_wrap=True)
     if error.hint:

@@ -10,18 +10,18 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from dinolabel.vision.durable import whole
+from dinolabel.vision.durable import atomic_file
 from dinolabel.vision.errors import SettingsError
 
 FORMAT = 1
-"""Raised when a file in the folder changes so that an earlier version would misread it; `opened` then brings up what was before."""
+"""Raised when a file in the folder changes so that an earlier version would misread it; `open_folder` then brings up what was before."""
 MARK = "format.json"
 BEFORE_THE_MARK = 1  # folders of 0.1.0 have none
 
 
-def opened(folder: Path) -> None:
+def open_folder(folder: Path) -> None:
     """Mark a folder as ours, or see that it is of a version we know. Raises SettingsError for one of a later version."""
-    stored = _stored(folder)
+    stored = _stored_format(folder)
     if stored is None:
         with suppress(OSError):  # where nothing can be written, nothing will be that needs the mark
             _mark(folder)
@@ -32,7 +32,7 @@ def opened(folder: Path) -> None:
         )
 
 
-def _stored(folder: Path) -> int | None:
+def _stored_format(folder: Path) -> int | None:
     try:
         return int(json.loads((folder / MARK).read_text(encoding="utf-8"))["format"])
     except FileNotFoundError:
@@ -47,5 +47,5 @@ def _mark(folder: Path) -> None:
         by = version("dinolabel")
     except PackageNotFoundError:
         by = ""
-    with whole(folder / MARK) as half:
+    with atomic_file(folder / MARK) as half:
         half.write_text(json.dumps({"format": FORMAT, "made_by": by}) + "\n", encoding="utf-8")

@@ -24,7 +24,7 @@ ONE_HEAD = "Give --project or --bundle, not both; --model brings its own."
 
 
 @dataclass(frozen=True)
-class Options:
+class TypedOptions:
     """What was typed. prompt: as words.prompt_map reads it. project: a number, or what `dinolabel bootstrap` called its own.
 
     bundle: folder of a head. model: folder of `dinolabel models export`. weights: as --weights. box, text: least scores, 0..1, or None.
@@ -57,12 +57,12 @@ class DetectModel:
     checked: bool = True
 
 
-def chosen(asked: Options) -> DetectModel:
+def choose_model(asked: TypedOptions) -> DetectModel:
     """Raises RequestError for options that exclude each other, PromptMissing without words, SettingsError, BundleMismatch, ModelError."""
     if sum(each is not None for each in (asked.project, asked.bundle, asked.model)) > 1:
         raise RequestError("Two heads were named.", hint=ONE_HEAD)
     if asked.model is not None:
-        return _exported(asked, asked.model)
+        return _of_exported_folder(asked, asked.model)
     settings = _settings(asked)
     if asked.prompt or asked.project is None:
         labels = words.prompt_map(asked.prompt)
@@ -70,20 +70,20 @@ def chosen(asked: Options) -> DetectModel:
     return _of_project(settings, asked, asked.project)
 
 
-def _exported(asked: Options, folder: Path) -> DetectModel:
+def _of_exported_folder(asked: TypedOptions, folder: Path) -> DetectModel:
     from dinolabel.vision.package import read
 
     options.refuse_both(folder, asked.weights)
     folder = folder.expanduser()
     build.check_packed(folder)
     package, bundle = read(folder)
-    settings = _limited(Settings.load(device=asked.device), asked, package.thresholds)
+    settings = _with_thresholds(Settings.load(device=asked.device), asked, package.thresholds)
     settings = settings.model_copy(update={"detector_weights": str(folder), "embedder_weights": str(folder)})
     labels = words.prompt_map(asked.prompt) if asked.prompt else package.labels
     return DetectModel(settings, labels, bundle, package.names, folder, package.version, checked=bool(asked.prompt))
 
 
-def _limited(settings: Settings, asked: Options, usual: Thresholds) -> Settings:
+def _with_thresholds(settings: Settings, asked: TypedOptions, usual: Thresholds) -> Settings:
     """The same with the thresholds that were typed, else the usual ones of the model or the project."""
     typed = Settings.load(box_threshold=asked.box, text_threshold=asked.text)  # says what is wrong with them
     box = usual.box if asked.box is None else typed.box_threshold
@@ -91,7 +91,7 @@ def _limited(settings: Settings, asked: Options, usual: Thresholds) -> Settings:
     return settings.model_copy(update={"box_threshold": box, "text_threshold": text, "nms_iou": usual.nms_iou})
 
 
-def _settings(asked: Options) -> Settings:
+def _settings(asked: TypedOptions) -> Settings:
     """Flags first, then the weights the project was made with, then the settings."""
     flags = {"box_threshold": asked.box, "text_threshold": asked.text, "device": asked.device}
     settings = neighbour.settings(**flags, **weights.flags(asked.weights))
@@ -102,12 +102,12 @@ def _settings(asked: Options) -> Settings:
     return settings.model_copy(update={"detector_weights": entry.weights[0], "embedder_weights": entry.weights[1]})
 
 
-def _head(settings: Settings, asked: Options) -> Bundle | None:
+def _head(settings: Settings, asked: TypedOptions) -> Bundle | None:
     if asked.bundle is not None:
         from dinolabel.vision.bundle import Bundle
-        from dinolabel.vision.package import is_package
+        from dinolabel.vision.package import is_exported_model
 
-        if is_package(asked.bundle):
+        if is_exported_model(asked.bundle):
             raise RequestError(f"{asked.bundle} is an exported model, with more than a head.", hint=f"Give --model {asked.bundle}")
         return Bundle.load(asked.bundle)
     if asked.project is None:
@@ -120,11 +120,11 @@ def _head(settings: Settings, asked: Options) -> Bundle | None:
 
 def _head_of(settings: Settings, project: str) -> Bundle | None:
     store = build.store(settings)
-    wanted = store.wanted(project)
+    wanted = store.desired(project)
     return None if wanted is None else store.get(project, wanted)
 
 
-def _of_project(settings: Settings, asked: Options, project: str) -> DetectModel:
+def _of_project(settings: Settings, asked: TypedOptions, project: str) -> DetectModel:
     """Words, thresholds and names as the project's label config has them; its head where there is one."""
     from dinolabel.studio.label_config import is_unknown
     from dinolabel.vision.types import Thresholds
@@ -132,8 +132,8 @@ def _of_project(settings: Settings, asked: Options, project: str) -> DetectModel
     config, head = _label_config(settings, project), _head_of(settings, project)
     box = settings.box_threshold if config.box_threshold is None else config.box_threshold
     text = settings.text_threshold if config.text_threshold is None else config.text_threshold
-    settings = _limited(settings, asked, Thresholds(box, text, settings.nms_iou))
-    today = {name: config.today(name) for name in head.labels} if head else {}
+    settings = _with_thresholds(settings, asked, Thresholds(box, text, settings.nms_iou))
+    today = {name: config.current_name(name) for name in head.labels} if head else {}
     names = {name: label for name, label in today.items() if label in config.labels and not is_unknown(label)}
     return DetectModel(settings, config.prompt_map, head, names)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from dinolabel import build, console, detecting, exits, films, findings, looking, weights, words
-from dinolabel.detecting import Errand
+from dinolabel.detecting import DetectRun
 from dinolabel.inputs import Input, Inputs
 from dinolabel.plan import Plan
 from dinolabel.settings import Settings
@@ -25,21 +25,21 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from dinolabel.detect_model import DetectModel
-    from dinolabel.exporters.journal import Journal
-    from dinolabel.studio.media import Media
+    from dinolabel.exporters.journal import CheckpointLog
+    from dinolabel.studio.media import MediaResolver
     from dinolabel.vision.pipeline import Pipeline
 
 NO_TABLE = "Name a folder after --out."
 
 
-def errand(chosen: DetectModel, root: Path, out: Path | None) -> Errand:
+def errand(chosen: DetectModel, root: Path, out: Path | None) -> DetectRun:
     """Raises PromptUnknown for a typed phrase of which the detector knows no word."""
     if chosen.folder is None:
         weights.check_prompt(chosen.settings, chosen.labels)
-    return Errand(root, chosen.labels, chosen.settings, chosen.head, out, chosen.names, chosen.folder, chosen.version)
+    return DetectRun(root, chosen.labels, chosen.settings, chosen.head, out, chosen.names, chosen.folder, chosen.version)
 
 
-def film(errand: Errand, found: Inputs, *, every: int, as_json: bool) -> int:
+def film(errand: DetectRun, found: Inputs, *, every: int, as_json: bool) -> int:
     """One film alone: its tracks are the result. Returns the exit code; raises MediaError."""
     _refuse_table(errand)
     (each,) = found.items
@@ -47,35 +47,35 @@ def film(errand: Errand, found: Inputs, *, every: int, as_json: bool) -> int:
         path = each.file(_fetch(errand.settings))
     seconds = weights.seconds_a_picture(errand.settings)
     lines = films.plan_lines(path, every=every, seconds_a_picture=seconds, out=errand.out)
-    Plan.of(f"Look for {words.listed(list(errand.labels))} in {each.name}", lines, _model_lines(errand)).show()
-    pipeline = _loaded(errand)
-    document = films.watch(path, each, errand, pipeline, every=every)
+    Plan.of(f"Look for {words.join_words(list(errand.labels))} in {each.name}", lines, _model_lines(errand)).show()
+    pipeline = _load_pipeline(errand)
+    document = films.annotate_video(path, each, errand, pipeline, every=every)
     films.tell(document, errand.out, as_json=as_json)
     if not document["tracks"]:
         weights.warn_of_limits(pipeline.detector.weights)
     return 0
 
 
-def several(errand: Errand, found: Inputs, *, every: int, as_json: bool) -> int:
+def several(errand: DetectRun, found: Inputs, *, every: int, as_json: bool) -> int:
     """Pictures, and films one after the other. Returns the exit code: that of the first failure when nothing else came out."""
     if found.films:
         _refuse_table(errand)
     _plan(errand, found).show()
-    pipeline, fetch = _loaded(errand), _fetch(errand.settings)
-    with detecting.kept(errand, pipeline) as seen:
-        first = detecting.look(errand, found.pictures, pipeline, seen, fetch=fetch) if found.pictures else None
-        watched = _watched(errand, found.films, pipeline, fetch, every=every)
+    pipeline, fetch = _load_pipeline(errand), _fetch(errand.settings)
+    with detecting.open_journal(errand, pipeline) as seen:
+        first = detecting.detect_all(errand, found.pictures, pipeline, seen, fetch=fetch) if found.pictures else None
+        watched = _annotate_videos(errand, found.films, pipeline, fetch, every=every)
         result = _Result(seen, watched if found.films else None)
         _write(errand, result)
         done = _print(errand, result, as_json=as_json)
-        if findings.Sums.of(seen).mostly_empty:
+        if findings.DetectionTotals.of(seen).mostly_empty:
             weights.warn_of_limits(pipeline.detector.weights)
     first = first or watched.first
     return exits.code(first) if first is not None and not done else 0
 
 
 @dataclass
-class _Watched:
+class _VideoResults:
     """documents: of the films that were watched. failed: rows of the others. first: why the first of them was not."""
 
     documents: list[dict[str, Any]] = field(default_factory=list)
@@ -83,14 +83,14 @@ class _Watched:
     first: DinolabelError | None = None
 
 
-def _watched(errand: Errand, items: Iterable[Input], pipeline: Pipeline, fetch: looking.Fetch, *, every: int) -> _Watched:
-    done = _Watched()
+def _annotate_videos(errand: DetectRun, items: Iterable[Input], pipeline: Pipeline, fetch: looking.Fetch, *, every: int) -> _VideoResults:
+    done = _VideoResults()
     for each in items:
         console.err.print(console.soft(f"Film {each.name}"))
         try:
-            done.documents.append(films.watch(each.file(fetch), each, errand, pipeline, every=every))
+            done.documents.append(films.annotate_video(each.file(fetch), each, errand, pipeline, every=every))
         except (MediaError, StudioError) as error:
-            console.complain(error)
+            console.print_error(error)
             done.failed.append(looking.failure(each, error))
             done.first = done.first or error
     return done
@@ -100,8 +100,8 @@ def _watched(errand: Errand, items: Iterable[Input], pipeline: Pipeline, fetch: 
 class _Result:
     """What came out. films: None where none were named."""
 
-    seen: Journal
-    films: _Watched | None
+    seen: CheckpointLog
+    films: _VideoResults | None
 
     def document(self, facts: dict[str, Any]) -> Iterator[str]:
         if self.films is None:
@@ -109,7 +109,7 @@ class _Result:
         return findings.document(facts, self.seen, films=self.films.documents, failed=self.films.failed)
 
 
-def _write(errand: Errand, result: _Result) -> None:
+def _write(errand: DetectRun, result: _Result) -> None:
     facts = _facts(errand)
     if errand.table is not None:
         from dinolabel import boxtable
@@ -119,9 +119,9 @@ def _write(errand: Errand, result: _Result) -> None:
         findings.write(errand.folder / findings.RESULTS, result.document(facts))
 
 
-def _print(errand: Errand, result: _Result, *, as_json: bool) -> int:
+def _print(errand: DetectRun, result: _Result, *, as_json: bool) -> int:
     """JSON or tables; the sums, on stderr. Returns how many pictures and films came out."""
-    sums, watched = findings.Sums.of(result.seen), result.films or _Watched()
+    sums, watched = findings.DetectionTotals.of(result.seen), result.films or _VideoResults()
     if as_json:
         for piece in result.document(_facts(errand)):
             typer.echo(piece, nl=False)
@@ -132,24 +132,24 @@ def _print(errand: Errand, result: _Result, *, as_json: bool) -> int:
             films.tell(each, None, as_json=False)
     for remark in sums.remarked():
         console.err.print(f"{remark}.", soft_wrap=True)
-    told: list[str | Text] = list(sums.told()) if sums.pictures else []
-    told += [f"{words.counted(len(watched.documents), 'film')} watched"] if watched.documents else []
-    told += [console.bad(f"{words.counted(len(watched.failed), 'film')} failed")] if watched.failed else []
+    told: list[str | Text] = list(sums.sentence()) if sums.pictures else []
+    told += [f"{words.count_noun(len(watched.documents), 'film')} watched"] if watched.documents else []
+    told += [console.bad(f"{words.count_noun(len(watched.failed), 'film')} failed")] if watched.failed else []
     told += [f"written to {errand.out}"] if errand.out else []
-    console.err.print(console.line(console.joined(told), "."), soft_wrap=True)
+    console.err.print(console.line(console.join(told), "."), soft_wrap=True)
     return sums.pictures - sums.failed + len(watched.documents)
 
 
-def _plan(errand: Errand, found: Inputs) -> Plan:
+def _plan(errand: DetectRun, found: Inputs) -> Plan:
     settings, head, count = errand.settings, errand.head, len(found.pictures)
     each = weights.seconds_a_picture(settings)
-    what = [words.counted(count, "picture")] if count else []
-    what += [words.counted(len(found.films), "film")] if found.films else []
+    what = [words.count_noun(count, "picture")] if count else []
+    what += [words.count_noun(len(found.films), "film")] if found.films else []
     return Plan.of(
-        f"Look for {words.listed(list(errand.labels))} in {words.listed(what)}",
+        f"Look for {words.join_words(list(errand.labels))} in {words.join_words(what)}",
         [("reads", str(errand.root))],
-        [("leaves out", f"{words.counted(found.skipped, 'film')} in a folder: name them to have them watched")] if found.skipped else [],
-        [("names", f"{words.listed(head.labels)} (head {head.digest[:12]})")] if head else [],
+        [("leaves out", f"{words.count_noun(found.skipped, 'film')} in a folder: name them to have them watched")] if found.skipped else [],
+        [("names", f"{words.join_words(head.labels)} (head {head.digest[:12]})")] if head else [],
         _model_lines(errand),
         [("device", settings.device)],
         [("writes", f"annotated pictures and {findings.RESULTS} into {errand.folder}")] if errand.folder else [],
@@ -158,21 +158,21 @@ def _plan(errand: Errand, found: Inputs) -> Plan:
     )
 
 
-def _model_lines(errand: Errand) -> list[tuple[str, str]]:
+def _model_lines(errand: DetectRun) -> list[tuple[str, str]]:
     if errand.model is not None:
         return [("model", f"{errand.model}" + (f" ({errand.version})" if errand.version else ""))]
     return weights.prompt_lines(errand.labels) + weights.plan_lines(errand.settings, names=errand.head is not None)
 
 
-def _refuse_table(errand: Errand) -> None:
+def _refuse_table(errand: DetectRun) -> None:
     if errand.table is not None:
         raise RequestError("The tracks of a film go into a folder.", hint=NO_TABLE)
 
 
-def _loaded(errand: Errand) -> Pipeline:
+def _load_pipeline(errand: DetectRun) -> Pipeline:
     with console.step("Loading the models") as came_out:
         if errand.model is not None:
-            pipeline = build.packed_pipeline(errand.settings, errand.model)
+            pipeline = build.exported_pipeline(errand.settings, errand.model)
             pipeline.check_prompt(Prompt.of(errand.labels))
         else:
             pipeline = build.pipeline(errand.settings, names=errand.head is not None)
@@ -186,7 +186,7 @@ def _fetch(settings: Settings) -> looking.Fetch:
     """Gives the file of an address, by the rules of a task's pictures. What it needs is made when an address comes."""
 
     @cache
-    def media() -> Media:
+    def media() -> MediaResolver:
         return build.media(settings, verify=readable)
 
     return lambda url: media().resolve(url)
@@ -194,11 +194,11 @@ def _fetch(settings: Settings) -> looking.Fetch:
 
 def readable(path: Path) -> None:
     """Raises MediaUnreadable when the file is neither a whole picture nor a film."""
-    from dinolabel.studio.media import decodes
+    from dinolabel.studio.media import check_decodes
     from dinolabel.vision.frames import open_video
 
     try:
-        decodes(path)
+        check_decodes(path)
     except MediaError as error:
         try:
             open_video(path)
@@ -206,7 +206,7 @@ def readable(path: Path) -> None:
             raise error from None
 
 
-def _facts(errand: Errand) -> dict[str, Any]:
+def _facts(errand: DetectRun) -> dict[str, Any]:
     settings, head = errand.settings, errand.head
     return {
         "format": looking.FORMAT,

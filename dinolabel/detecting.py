@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from dinolabel import build, console, looking, words
-from dinolabel.exporters.journal import Journal
+from dinolabel.exporters.journal import CheckpointLog
 from dinolabel.inputs import TABLE, UNFINISHED, Input
 from dinolabel.settings import Settings
 from dinolabel.vision.errors import DinolabelError, RequestError
@@ -32,7 +32,7 @@ MOST_COMPLAINTS = 20
 
 
 @dataclass(frozen=True)
-class Errand:
+class DetectRun:
     """What to do, made out of the options. root: the folder that the pictures' names are relative to. labels: phrase -> label.
 
     head: gives names, or None for boxes only. out: a folder for annotated pictures and JSON, a `.parquet` file, or None.
@@ -60,7 +60,7 @@ class Errand:
 
 
 @contextmanager
-def kept(errand: Errand, pipeline: Pipeline) -> Iterator[Journal]:
+def open_journal(errand: DetectRun, pipeline: Pipeline) -> Iterator[CheckpointLog]:
     """Where the run keeps what it saw: beside the result until that is finished; without a result in a folder that goes with the run.
 
     Raises RequestError when it cannot be written.
@@ -69,7 +69,7 @@ def kept(errand: Errand, pipeline: Pipeline) -> Iterator[Journal]:
         path = _unfinished(errand) or Path(passing) / "seen"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with Journal(path, _terms(errand, pipeline)) as journal:
+            with CheckpointLog(path, _terms(errand, pipeline)) as journal:
                 yield journal
             path.unlink()
         except BrokenPipeError:
@@ -79,14 +79,14 @@ def kept(errand: Errand, pipeline: Pipeline) -> Iterator[Journal]:
             raise RequestError(told, hint="Look at the disk's room and rights; the same command goes on where it was.") from error
 
 
-def _unfinished(errand: Errand) -> Path | None:
+def _unfinished(errand: DetectRun) -> Path | None:
     if errand.table is not None:
         return errand.table.with_name(f".{errand.table.name}{UNFINISHED}")
     return errand.folder / UNFINISHED if errand.folder else None
 
 
-def look(
-    errand: Errand, inputs: Sequence[Input], pipeline: Pipeline, journal: Journal, *, fetch: looking.Fetch | None = None
+def detect_all(
+    errand: DetectRun, inputs: Sequence[Input], pipeline: Pipeline, journal: CheckpointLog, *, fetch: looking.Fetch | None = None
 ) -> DinolabelError | None:
     """Notes what looking.entry or looking.failure says of each picture, in the order of the inputs. fetch: as Input.file takes it.
 
@@ -94,20 +94,20 @@ def look(
     the first such error is the answer.
     """
     if before := sum(each.name in journal for each in inputs):
-        console.err.print(f"Going on: {words.counted(before, 'picture')} had been seen before.")
+        console.err.print(f"Going on: {words.count_noun(before, 'picture')} had been seen before.")
     waiting: list[Input] = []
-    with _Told(len(inputs)) as told:
+    with _Progress(len(inputs)) as told:
 
         def now() -> None:
-            for each in _seen(errand, waiting, pipeline, fetch):
-                journal.note(each.input.name, each.input.stamp(), _value(each, errand))
+            for each in _detections(errand, waiting, pipeline, fetch):
+                journal.append(each.input.name, each.input.stamp(), _value(each, errand))
                 told.one(each.error)
             waiting.clear()
 
         for each in inputs:
             if waiting and (each.name in journal or len(waiting) == pipeline.batch_size):
                 now()
-            if journal.found(each.name, each.stamp(), fits=_whole) is not None:
+            if journal.lookup(each.name, each.stamp(), fits=_whole) is not None:
                 told.one(again=True)
             else:
                 waiting.append(each)
@@ -115,16 +115,18 @@ def look(
     return told.first
 
 
-def _seen(errand: Errand, inputs: Sequence[Input], pipeline: Pipeline, fetch: looking.Fetch | None) -> Iterator[looking.Seen]:
+def _detections(
+    errand: DetectRun, inputs: Sequence[Input], pipeline: Pipeline, fetch: looking.Fetch | None
+) -> Iterator[looking.ImageDetections]:
     prompt, limits = Prompt.of(errand.labels), build.thresholds(errand.settings)
 
     def ask(images: Sequence[Image]) -> list[list[Detection]]:
-        return pipeline.run(images, prompt, errand.head, limits, labels=errand.labels)
+        return pipeline.predict(images, prompt, errand.head, limits, labels=errand.labels)
 
-    return looking.look(inputs, ask, at_once=pipeline.batch_size, fetch=fetch)
+    return looking.detect_images(inputs, ask, at_once=pipeline.batch_size, fetch=fetch)
 
 
-def _value(seen: looking.Seen, errand: Errand) -> dict[str, Any]:
+def _value(seen: looking.ImageDetections, errand: DetectRun) -> dict[str, Any]:
     if seen.error is not None:
         return looking.failure(seen.input, seen.error)
     copy = looking.annotate(seen, errand.folder, errand.labels, errand.names) if errand.folder else None
@@ -136,7 +138,7 @@ def _whole(value: Mapping[str, Any]) -> bool:
     return "error" not in value and (value["annotated"] is None or Path(value["annotated"]).is_file())
 
 
-def _terms(errand: Errand, pipeline: Pipeline) -> list[Any]:
+def _terms(errand: DetectRun, pipeline: Pipeline) -> list[Any]:
     """All that decides what is seen."""
     head = (errand.head.digest, pipeline.embedder.digest) if errand.head and pipeline.embedder else None
     limits = build.thresholds(errand.settings)
@@ -153,7 +155,7 @@ def _terms(errand: Errand, pipeline: Pipeline) -> list[Any]:
     ]
 
 
-class _Told:
+class _Progress:
     """What is said while it goes on: a bar or, where no bar can be, a line a minute; a line for each picture that fails."""
 
     def __init__(self, total: int) -> None:
@@ -163,14 +165,14 @@ class _Told:
         self._line = self._bar.add_task("Pictures", total=total)
         self._began = self._said = time.monotonic()
 
-    def __enter__(self) -> _Told:
+    def __enter__(self) -> _Progress:
         self._bar.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._bar.stop()
         if isinstance(error, KeyboardInterrupt):
-            console.err.print(f"Stopped after {words.counted(self._done, 'picture')}; with --out the same command goes on there.")
+            console.err.print(f"Stopped after {words.count_noun(self._done, 'picture')}; with --out the same command goes on there.")
 
     def one(self, error: DinolabelError | None = None, *, again: bool = False) -> None:
         self._done += 1
@@ -185,11 +187,11 @@ class _Told:
         self._failed += 1
         self.first = self.first or error
         if self._failed <= MOST_COMPLAINTS:
-            console.complain(error)
+            console.print_error(error)
         elif self._failed == MOST_COMPLAINTS + 1:
             console.err.print("More pictures fail: they are listed in the result, not here.")
 
     def _say_how_far(self) -> None:
         self._said = time.monotonic()
         left = (self._said - self._began) / max(1, self._done - self._again) * (self._total - self._done)
-        console.err.print(f"{self._done:,} of {words.counted(self._total, 'picture')}; about {words.duration(left)} to go.")
+        console.err.print(f"{self._done:,} of {words.count_noun(self._total, 'picture')}; about {words.duration(left)} to go.")

@@ -14,7 +14,7 @@ NAMED = 3  # tasks of one reason that are named
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class TaskFailure:
     """task: its number, None when it has none. kind: the error's class. boxes: that it cost. passing: trying again may help."""
 
     task: int | None
@@ -26,10 +26,10 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
+class FailureReason:
     """Failures of one kind that the same thing mends, in the order of their tasks."""
 
-    failures: tuple[Failure, ...]
+    failures: tuple[TaskFailure, ...]
 
     @property
     def hint(self) -> str:
@@ -40,25 +40,25 @@ class Reason:
         numbers = [str(each.task) for each in self.failures if each.task is not None]
         shown = [*numbers[:NAMED], *([f"{len(numbers) - NAMED:,} more"] if len(numbers) > NAMED else [])]
         boxes = sum(each.boxes for each in self.failures)
-        about = [words.listed(shown)] if shown else []
-        about += [words.counted(boxes, "box", "boxes")] if boxes else []
+        about = [words.join_words(shown)] if shown else []
+        about += [words.count_noun(boxes, "box", "boxes")] if boxes else []
         first = self.failures[0].why
         like = "" if all(each.why == first for each in self.failures) else "for example "
         cost = f" ({about[-1]})" if boxes else ""
         told = f" ({'; '.join(about)})" if about else ""
         if len(self.failures) == 1 and numbers:
             return f"task {numbers[0]}{cost}: {first}"
-        return f"{words.counted(len(self.failures), 'task')}{told}: {like}{first}"
+        return f"{words.count_noun(len(self.failures), 'task')}{told}: {like}{first}"
 
 
-def reasons(failures: Iterable[Failure]) -> list[Reason]:
+def group_failures(failures: Iterable[TaskFailure]) -> list[FailureReason]:
     """By what mends them, the commonest first."""
-    found: dict[tuple[str, str], list[Failure]] = {}
+    found: dict[tuple[str, str], list[TaskFailure]] = {}
     for each in failures:
         found.setdefault((each.kind, each.hint), []).append(each)
-    return sorted((Reason(tuple(each)) for each in found.values()), key=lambda each: -len(each.failures))
+    return sorted((FailureReason(tuple(each)) for each in found.values()), key=lambda each: -len(each.failures))
 
 
-def lines(failures: Sequence[Failure]) -> Iterator[tuple[str, str]]:
+def lines(failures: Sequence[TaskFailure]) -> Iterator[tuple[str, str]]:
     """(what, hint) of each reason."""
-    return ((str(each), each.hint) for each in reasons(failures))
+    return ((str(each), each.hint) for each in group_failures(failures))

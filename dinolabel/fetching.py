@@ -42,7 +42,7 @@ class Offer:
     def lines(self) -> list[tuple[str, str]]:
         digests = [f"{name} {words.size(size)}, sha256 {sha}" for name, (size, sha) in self.files.items() if sha]
         return [
-            ("fetches", f"{self.name}, {words.size(self.size)} in {words.counted(len(self.files), 'file')}"),
+            ("fetches", f"{self.name}, {words.size(self.size)} in {words.count_noun(len(self.files), 'file')}"),
             ("revision", self.commit),
             ("licence", self.licence),
             *(("weights", each) for each in digests),
@@ -68,7 +68,7 @@ def fetch(
         raise RequestError("There is nothing to fetch: the settings name no weights of the hub.", hint="Name a hub id.")
     lines = [line for offer in offers for line in offer.lines()]
     plan.Plan("Fetch weights", (*lines, ("into", str(target)), ("again", "goes on where it stopped"))).show()
-    if not plan.agreed(yes=yes):
+    if not plan.confirm(yes=yes):
         return
     for offer in offers:
         made = download(offer, target)

@@ -17,9 +17,9 @@ import typer
 from dinolabel import console, words
 
 if TYPE_CHECKING:
-    from dinolabel.detecting import Errand
+    from dinolabel.detecting import DetectRun
     from dinolabel.inputs import Input
-    from dinolabel.vision.films.film import Film
+    from dinolabel.vision.films.film import AnnotatedVideo
     from dinolabel.vision.pipeline import Pipeline
 
 EVERY = 15
@@ -40,21 +40,23 @@ def plan_lines(path: Path, *, every: int, seconds_a_picture: float | None, out: 
     return lines
 
 
-def watch(path: Path, named: Input, errand: Errand, pipeline: Pipeline, *, every: int) -> dict[str, Any]:
+def annotate_video(path: Path, named: Input, errand: DetectRun, pipeline: Pipeline, *, every: int) -> dict[str, Any]:
     """Watch it, and keep the files when the errand has a folder for them. path: the film's file. Returns what the JSON beside it says.
 
     Raises MediaError, ModelError.
     """
     from dinolabel import build
-    from dinolabel.vision.films.film import Film
-    from dinolabel.vision.films.watching import Errand as Watching
+    from dinolabel.vision.films.film import AnnotatedVideo
+    from dinolabel.vision.films.watching import VideoRequest as Watching
     from dinolabel.vision.types import Prompt
 
     asked = Watching(Prompt.of(errand.labels), build.thresholds(errand.settings), every, errand.head, names=errand.names)
     place = PurePosixPath(named.copy)
     with tempfile.TemporaryDirectory(prefix="dinolabel-film-") as nowhere:
         out = (errand.out or Path(nowhere)) / place.parent
-        film = Film(path, out, asked, pipeline, labels=errand.labels, written=errand.out is not None, name=named.name, stem=place.name)
+        film = AnnotatedVideo(
+            path, out, asked, pipeline, labels=errand.labels, written=errand.out is not None, name=named.name, stem=place.name
+        )
         _run(film)
         assert film.answer is not None
         return film.answer.document
@@ -66,7 +68,7 @@ def tell(document: Mapping[str, Any], out: Path | None, *, as_json: bool) -> Non
     _end(document, out)
 
 
-def _run(film: Film) -> None:
+def _run(film: AnnotatedVideo) -> None:
     said = time.monotonic()
     with console.bar() as bar:
         line = bar.add_task("Watching", total=None)
@@ -92,7 +94,8 @@ def _print(document: Mapping[str, Any]) -> None:
 def _end(document: Mapping[str, Any], out: Path | None) -> None:
     names = sorted({each["label"] for each in document["tracks"] if each["confidence"] is not None})
     told = [
-        f"{document['film']['file']}: {words.counted(len(document['tracks']), 'track')}" + (f", named: {', '.join(names)}" if names else "")
+        f"{document['film']['file']}: {words.count_noun(len(document['tracks']), 'track')}"
+        + (f", named: {', '.join(names)}" if names else "")
     ]
     told += ["the film was cut short: this is what there is of it"] if document["film"]["cut_short"] else []
     told += [f"written to {out}"] if out else []

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from dinolabel import console, words
-from dinolabel.vision.durable import whole
+from dinolabel.vision.durable import atomic_file
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -29,7 +29,7 @@ Entries = Iterable[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
-class Sums:
+class DetectionTotals:
     """empty: pictures without a box. hidden: boxes left out because people keep deleting their like."""
 
     pictures: int = 0
@@ -60,12 +60,16 @@ class Sums:
     def remarked(self) -> list[str]:
         """A line for each picture that was read otherwise than a person may think, the first few of many."""
         more = len(self.remarks) - MOST_REMARKS
-        return [*self.remarks[:MOST_REMARKS], *([f"and {words.counted(more, 'more remark')}: in the JSON"] if more > 0 else [])]
+        return [*self.remarks[:MOST_REMARKS], *([f"and {words.count_noun(more, 'more remark')}: in the JSON"] if more > 0 else [])]
 
-    def told(self) -> list[str | Text]:
-        said: list[str | Text] = [f"{words.counted(self.boxes, 'box', 'boxes')} in {words.counted(self.pictures - self.failed, 'picture')}"]
-        said += [f"{words.counted(self.hidden, 'box', 'boxes')} not shown, the like of which people keep deleting"] if self.hidden else []
-        return said + ([console.bad(f"{words.counted(self.failed, 'picture')} failed")] if self.failed else [])
+    def sentence(self) -> list[str | Text]:
+        said: list[str | Text] = [
+            f"{words.count_noun(self.boxes, 'box', 'boxes')} in {words.count_noun(self.pictures - self.failed, 'picture')}"
+        ]
+        said += (
+            [f"{words.count_noun(self.hidden, 'box', 'boxes')} not shown, the like of which people keep deleting"] if self.hidden else []
+        )
+        return said + ([console.bad(f"{words.count_noun(self.failed, 'picture')} failed")] if self.failed else [])
 
 
 def document(
@@ -77,16 +81,16 @@ def document(
     """
     yield json.dumps(facts, indent=1, ensure_ascii=False).removesuffix("\n}")
     yield ',\n "images": ['
-    yield from _listed(each for each in entries if "error" not in each)
+    yield from _image_rows(each for each in entries if "error" not in each)
     if films is not None:
         yield '],\n "films": ['
-        yield from _listed(films)
+        yield from _image_rows(films)
     yield '],\n "failed": ['
-    yield from _listed(chain((each for each in entries if "error" in each), failed))
+    yield from _image_rows(chain((each for each in entries if "error" in each), failed))
     yield "]\n}\n"
 
 
-def _listed(entries: Entries) -> Iterator[str]:
+def _image_rows(entries: Entries) -> Iterator[str]:
     comma = ""
     for each in entries:
         yield comma + "\n  " + json.dumps(each, ensure_ascii=False)
@@ -95,11 +99,11 @@ def _listed(entries: Entries) -> Iterator[str]:
 
 def write(path: Path, pieces: Iterable[str]) -> None:
     """At once or not at all."""
-    with whole(path) as half, half.open("w", encoding="utf-8") as file:
+    with atomic_file(path) as half, half.open("w", encoding="utf-8") as file:
         file.writelines(pieces)
 
 
-def table(entries: Entries, sums: Sums) -> Table:
+def table(entries: Entries, sums: DetectionTotals) -> Table:
     """A row per box; for many, a row per picture."""
     seen = (each for each in entries if "error" not in each)
     return _boxes(seen) if sums.boxes <= MOST_ROWS else _counts(seen, sums)
@@ -116,7 +120,7 @@ def _boxes(entries: Entries) -> Table:
     return made
 
 
-def _counts(entries: Entries, sums: Sums) -> Table:
+def _counts(entries: Entries, sums: DetectionTotals) -> Table:
     made = console.table("picture", "boxes", "labels", right=("boxes",))
     for each in islice(entries, MOST_PICTURES):
         counts = Counter(box["label"] for box in each["found"])
@@ -124,5 +128,5 @@ def _counts(entries: Entries, sums: Sums) -> Table:
         made.add_row(each["file"], str(len(each["found"])), told)
     more = sums.pictures - sums.failed - MOST_PICTURES
     if more > 0:
-        made.add_row(console.soft(f"and {words.counted(more, 'more picture', 'more pictures')}"), "", "")
+        made.add_row(console.soft(f"and {words.count_noun(more, 'more picture', 'more pictures')}"), "", "")
     return made

@@ -18,7 +18,7 @@ from dinolabel.exporters.croplists import MANIFEST
 from dinolabel.exporters.crops import OUR_GROUP, OUR_SPLIT
 from dinolabel.exporters.dropping import rows_of
 from dinolabel.exporters.foldernames import safe
-from dinolabel.studio.label_config import LabelConfig, with_name
+from dinolabel.studio.label_config import LabelConfig, add_name
 from dinolabel.studio.names import find_label
 from dinolabel.studio.picture_key import value_at
 from dinolabel.studio.results import to_prediction, to_result
@@ -27,7 +27,7 @@ from dinolabel.vision.frames import open_frame
 from dinolabel.vision.types import Box, Detection, Named
 
 if TYPE_CHECKING:
-    from dinolabel.studio.client import Studio
+    from dinolabel.studio.client import LabelStudio
 
 QUALITY = 95
 AT_ONCE = 20  # frames on disk at a time
@@ -35,7 +35,7 @@ Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Handed:
+class SentFrames:
     """tasks, boxes: sent now. there: frames that had been sent before. version: of the predictions. labels: added to the label config."""
 
     tasks: int
@@ -45,15 +45,15 @@ class Handed:
     labels: tuple[str, ...]
 
 
-def lacking(label_config: str, labels: Sequence[str]) -> list[str]:
+def missing_labels(label_config: str, labels: Sequence[str]) -> list[str]:
     """Classes that a label config has no label for."""
     known = LabelConfig.parse(label_config).labels
     return [label for label in labels if find_label(label, known) is None]
 
 
-def hand_over(
-    studio: Studio, project: int, folder: Path, *, root: Path, progress: Callable[[int, int], None] = lambda done, total: None
-) -> Handed:
+def send_frames(
+    studio: LabelStudio, project: int, folder: Path, *, root: Path, progress: Callable[[int, int], None] = lambda done, total: None
+) -> SentFrames:
     """One task a frame that has a kept crop, with a prediction that carries the video's class. root: what the rows' videos are relative to.
 
     The tasks' data say which video a frame is of and which side of the split it is on, so that an export trains as the harvest does.
@@ -63,9 +63,9 @@ def hand_over(
     frames: dict[tuple[str, int], list[Row]] = {}
     for row in rows:
         frames.setdefault((row["image"], row["frame"]), []).append(row)
-    labels = tuple(lacking(studio.project(project).label_config, list(dict.fromkeys(row["label"] for row in rows))))
+    labels = tuple(missing_labels(studio.project(project).label_config, list(dict.fromkeys(row["label"] for row in rows))))
     for label in labels:
-        studio.set_label_config(project, with_name(studio.project(project).label_config, label))
+        studio.set_label_config(project, add_name(studio.project(project).label_config, label))
     config = LabelConfig.parse(studio.project(project).label_config)
     version = (
         f"bootstrap.{hashlib.sha256(repr(sorted((row['image'], row['region'], row['label']) for row in rows)).encode()).hexdigest()[:8]}"
@@ -78,10 +78,10 @@ def hand_over(
         progress(min(start + AT_ONCE, len(new)), len(new))
     if new and not studio.project(project).model_version:
         studio.set_model_version(project, version)
-    return Handed(len(new), sum(map(len, new.values())), len(frames) - len(new), version, labels)
+    return SentFrames(len(new), sum(map(len, new.values())), len(frames) - len(new), version, labels)
 
 
-def _send(studio: Studio, project: int, config: LabelConfig, part: Mapping[str, list[Row]], *, root: Path, version: str) -> None:
+def _send(studio: LabelStudio, project: int, config: LabelConfig, part: Mapping[str, list[Row]], *, root: Path, version: str) -> None:
     with tempfile.TemporaryDirectory() as place:
         paths = [_frame(Path(place) / name, own[0], root) for name, own in part.items()]
         tasks = studio.upload_images(project, paths)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dinolabel.vision.bundle import Bundle
-from dinolabel.vision.figures import FIGURES, measured
+from dinolabel.vision.figures import FIGURES, measured_rows
 
 Line = tuple[str, str, str]
 
@@ -35,7 +35,7 @@ def making(before: Bundle, after: Bundle) -> Iterator[Line]:
 
 def figures(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Line]:
     """(what, before, after) of the gate's measurements, each on its own held-out pictures; – where there is none."""
-    yield from ((words, one, other) for words, (one, other) in measured(before, after))
+    yield from ((words, one, other) for words, (one, other) in measured_rows(before, after))
     scores = (before.get("per_label", {}), after.get("per_label", {}))
     for name in sorted({*scores[0], *scores[1]}):
         yield f"found: {name}", _recall(scores[0].get(name)), _recall(scores[1].get(name))

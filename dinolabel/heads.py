@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:
-    from dinolabel.vision.store import Entry, Store
+    from dinolabel.vision.store import BundleStore, PublishedBundle
 
 
-def found(store: Store, project: str, start: str) -> Entry:
+def resolve_head(store: BundleStore, project: str, start: str) -> PublishedBundle:
     """The one head whose id begins so. Raises RequestError that lists what there is."""
     heads = store.heads(project)
     matches = [each for each in heads if each.id.startswith(start)]
     if len(matches) == 1:
         return matches[0]
-    for gone in store.forgotten(project):
+    for gone in store.forgotten_ids(project):
         if not matches and gone.startswith(start):
             store.folder(project, gone)  # says why it is gone
     there = ", ".join(each.id for each in heads) or "none"

@@ -13,14 +13,14 @@ from dinolabel import console, words
 from dinolabel.plan import Plan
 
 if TYPE_CHECKING:
-    from dinolabel.exporters.incoming.arriving import Arriving
-    from dinolabel.exporters.incoming.matching import Matching
-    from dinolabel.exporters.incoming.reading import Reading
+    from dinolabel.exporters.incoming.arriving import ImportedImage
+    from dinolabel.exporters.incoming.matching import TaskMatches
+    from dinolabel.exporters.incoming.reading import ImportLog
 
 LISTED = 10
 
 
-def check(arriving: Sequence[Arriving], reading: Reading, path: Path) -> None:
+def check(arriving: Sequence[ImportedImage], reading: ImportLog, path: Path) -> None:
     """Raises ImportUnreadable when not one picture can come: that is no import of nothing."""
     from dinolabel.exporters.incoming.arriving import ImportUnreadable
 
@@ -34,25 +34,25 @@ def check(arriving: Sequence[Arriving], reading: Reading, path: Path) -> None:
     raise ImportUnreadable(f"0 pictures of {path} can be imported: {said}", hint=hints[0] if hints else None)
 
 
-def plan(what: str, path: Path, where: str, found: Matching, reading: Reading) -> Plan:
+def plan(what: str, path: Path, where: str, found: TaskMatches, reading: ImportLog) -> Plan:
     """What will be sent, with counts of what will not."""
     from dinolabel.exporters.incoming.answers import kinds
 
-    coming = _coming(found)
+    coming = _count_coming(found)
     boxes, partly = sum(len(each.boxes) for each in coming), _undecided(found)
     empty = [each for each in coming if not each.boxes and not each.unread]
     lines = [("from", f"{path} ({what})"), ("into", f"project {where}, as approved annotations")]
-    lines += [("annotates", words.counted(len(found.found), "task that is there", "tasks that are there"))] if found.found else []
-    lines += [("uploads", words.counted(len(found.new), "picture"))] if found.new else []
-    lines += [("empty", f"{words.counted(len(empty), 'picture')}: nothing is in them, the data set says")] if empty else []
-    lines += [("undecided", f"{words.counted(len(partly), 'picture')}: {kinds(partly)} could not be read")] if partly else []
-    lines += [("refuses", words.counted(len(reading.refused), "picture"))] if reading.refused else []
-    lines += [("note", _noted(text, names)) for text, names in reading.notes.items()]
-    left = [("leaves", words.counted(len(found.done), "task") + " that somebody answered already")] if found.done else []
-    return Plan.of(f"Import {words.counted(boxes, 'box', 'boxes')}", lines, left)
+    lines += [("annotates", words.count_noun(len(found.found), "task that is there", "tasks that are there"))] if found.found else []
+    lines += [("uploads", words.count_noun(len(found.new), "picture"))] if found.new else []
+    lines += [("empty", f"{words.count_noun(len(empty), 'picture')}: nothing is in them, the data set says")] if empty else []
+    lines += [("undecided", f"{words.count_noun(len(partly), 'picture')}: {kinds(partly)} could not be read")] if partly else []
+    lines += [("refuses", words.count_noun(len(reading.refused), "picture"))] if reading.refused else []
+    lines += [("note", _note_line(text, names)) for text, names in reading.notes.items()]
+    left = [("leaves", words.count_noun(len(found.done), "task") + " that somebody answered already")] if found.done else []
+    return Plan.of(f"Import {words.count_noun(boxes, 'box', 'boxes')}", lines, left)
 
 
-def tell(found: Matching, reading: Reading, made: int | None) -> None:
+def tell(found: TaskMatches, reading: ImportLog, made: int | None) -> None:
     """Each picture that does not come, or in part only, the first ten of a kind; then what was made, None where nothing was to be."""
     partly = _undecided(found)
     _list("undecided", [(each.name, _marks(each)) for each in partly if each.boxes])
@@ -61,26 +61,26 @@ def tell(found: Matching, reading: Reading, made: int | None) -> None:
     _list("no picture here and no task", [(each.name, "") for each in found.lost])
     _list("arrives twice", [(each.name, "") for each in found.twice])
     if made is not None:
-        console.out.print(console.ok("Made"), f"{words.counted(made, 'annotation')}.")
+        console.out.print(console.ok("Made"), f"{words.count_noun(made, 'annotation')}.")
     elif not (found.found or found.new):
-        console.out.print(f"Nothing to import: {words.counted(len(found.done), 'picture')} annotated already.")
+        console.out.print(f"Nothing to import: {words.count_noun(len(found.done), 'picture')} annotated already.")
 
 
-def _coming(found: Matching) -> list[Arriving]:
+def _count_coming(found: TaskMatches) -> list[ImportedImage]:
     return [*(each for each, _ in found.found), *found.new]
 
 
-def _undecided(found: Matching) -> list[Arriving]:
-    return [each for each in _coming(found) if each.unread]
+def _undecided(found: TaskMatches) -> list[ImportedImage]:
+    return [each for each in _count_coming(found) if each.unread]
 
 
-def _marks(each: Arriving) -> str:
+def _marks(each: ImportedImage) -> str:
     first = "; ".join(f"{mark.region}: {mark.why}" for mark in each.unread[:3])
     return first + (f"; and {len(each.unread) - 3} more" if len(each.unread) > 3 else "")
 
 
-def _noted(text: str, names: Sequence[str]) -> str:
-    return f"{words.counted(len(names), 'picture')}: {text}" if names else text
+def _note_line(text: str, names: Sequence[str]) -> str:
+    return f"{words.count_noun(len(names), 'picture')}: {text}" if names else text
 
 
 def _list(title: str, entries: Sequence[tuple[str, str]]) -> None:

@@ -17,7 +17,7 @@ from dinolabel import running
 from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:
-    from dinolabel.studio.client import Person, Studio
+    from dinolabel.studio.client import LabelStudio, StudioUser
 
 NEXT, SUBMIT = "regions:region:cycle", "annotation:annotation:submit"
 OURS = {NEXT: "n", SUBMIT: "space"}
@@ -35,14 +35,14 @@ Entry = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class AssignedKey:
     """One key we gave, None after it was put back. before: Label Studio's entry of the person at the first time, None for none."""
 
     key: str | None
     before: Entry | None
 
 
-def checked(wishes: Mapping[str, str | None]) -> dict[str, str]:
+def check_keys(wishes: Mapping[str, str | None]) -> dict[str, str]:
     """Element -> key for what was wished for. Raises RequestError for keys the editor does not know or uses otherwise."""
     keys = {element: key.strip().lower() for element, key in wishes.items() if key is not None}
     for key in keys.values():
@@ -55,35 +55,35 @@ def checked(wishes: Mapping[str, str | None]) -> dict[str, str]:
     return keys
 
 
-def used(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+def keys_in_use(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """Element -> the key it is on for a person with these entries, for the two we care about."""
     return {element: str(entries[element]["key"]) if _on(entries, element) else usual for element, usual in USUAL.items()}
 
 
-def give(studio: Studio, person: Person, keys: Mapping[str, str], data_dir: Path) -> None:
+def give(studio: LabelStudio, person: StudioUser, keys: Mapping[str, str], data_dir: Path) -> None:
     """Set keys of a person beside their others; what was there before the first time is remembered for `undo`."""
     memory, mine = _Memory.read(data_dir), f"{studio.url} {person.id}"
     entries = studio.hotkeys(person.id)
     known = memory.given.get(mine, {})
     given = known | {
-        element: Given(key, known[element].before if element in known else entries.get(element)) for element, key in keys.items()
+        element: AssignedKey(key, known[element].before if element in known else entries.get(element)) for element, key in keys.items()
     }
     memory.given[mine] = given
     memory.write(data_dir)  # first, so that a crash in between loses no key
     studio.set_hotkeys(person.id, entries | {element: {"key": key, "active": True} for element, key in keys.items()})
 
 
-def give_ours(studio: Studio, person: Person, data_dir: Path) -> dict[str, str]:
+def give_ours(studio: LabelStudio, person: StudioUser, data_dir: Path) -> dict[str, str]:
     """As `up` does on its own server: only keys the person has not chosen otherwise. Returns what is in use now."""
     known = _Memory.read(data_dir).given.get(f"{studio.url} {person.id}", {})
     entries = studio.hotkeys(person.id)
     free = {element: key for element, key in OURS.items() if element not in entries and element not in known}
     if free:
         give(studio, person, free, data_dir)
-    return used(studio.hotkeys(person.id) if free else entries)
+    return keys_in_use(studio.hotkeys(person.id) if free else entries)
 
 
-def undo(studio: Studio, person: Person, data_dir: Path) -> tuple[list[str], list[str]]:
+def undo(studio: LabelStudio, person: StudioUser, data_dir: Path) -> tuple[list[str], list[str]]:
     """Put back what was there. Returns the elements put back, and those left because the person has changed them since."""
     memory, mine = _Memory.read(data_dir), f"{studio.url} {person.id}"
     entries = studio.hotkeys(person.id)
@@ -94,7 +94,7 @@ def undo(studio: Studio, person: Person, data_dir: Path) -> tuple[list[str], lis
         entries = {name: entry for name, entry in entries.items() if name != element} | ({element: before} if before else {})
     if ours:
         studio.set_hotkeys(person.id, entries)
-    memory.given[mine] = memory.given.get(mine, {}) | {element: Given(None, each.before) for element, each in given.items()}
+    memory.given[mine] = memory.given.get(mine, {}) | {element: AssignedKey(None, each.before) for element, each in given.items()}
     memory.write(data_dir)  # kept, so that `up` does not give them once more
     return ours, [element for element in given if element not in ours]
 
@@ -112,14 +112,14 @@ def _on(entries: Mapping[str, Mapping[str, Any]], element: str) -> bool:
 class _Memory:
     """given: "<Label Studio's address> <person's id>" -> element -> what we gave."""
 
-    given: dict[str, dict[str, Given]]
+    given: dict[str, dict[str, AssignedKey]]
 
     @classmethod
     def read(cls, data_dir: Path) -> _Memory:
         """Empty when there is none yet or it cannot be read."""
         with suppress(FileNotFoundError, ValueError, TypeError, KeyError):
             stored = json.loads((data_dir / MEMORY).read_text(encoding="utf-8"))
-            return cls({mine: {name: Given(**each) for name, each in keys.items()} for mine, keys in stored["given"].items()})
+            return cls({mine: {name: AssignedKey(**each) for name, each in keys.items()} for mine, keys in stored["given"].items()})
         return cls({})
 
     def write(self, data_dir: Path) -> None:

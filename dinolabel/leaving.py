@@ -9,16 +9,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dinolabel import build, connect, console, running, waiting, words
-from dinolabel.plan import Plan, agreed
+from dinolabel.plan import Plan, confirm
 from dinolabel.settings import Settings
 from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:
-    from dinolabel.backend.projects import Entry
-    from dinolabel.studio.client import Project, Studio
+    from dinolabel.backend.projects import ProjectRecord
+    from dinolabel.studio.client import LabelStudio, Project
 
 
-def leave(settings: Settings, studio: Studio, number: int, *, yes: bool) -> None:
+def detach(settings: Settings, studio: LabelStudio, number: int, *, yes: bool) -> None:
     """Say what will go and what stays, ask, do it. Raises RequestError when the project is not attached."""
     from dinolabel.backend import wishes
     from dinolabel.backend.lease import owner_of
@@ -30,20 +30,20 @@ def leave(settings: Settings, studio: Studio, number: int, *, yes: bool) -> None
         raise RequestError(f"Project {number} is not attached.", hint="`dinolabel doctor` lists the projects that are.")
     project = studio.project(number)
     _plan(settings, project, entry, _ours(studio, entry)).show()
-    if not agreed(yes=yes):
+    if not confirm(yes=yes):
         console.err.print("Nothing was done.")
         return
-    with waiting.writer(registry, number):
-        shown = put_back(studio, entry)
+    with waiting.wait_for_write_lock(registry, number):
+        shown = restore(studio, entry)
         studio.drop_lease(number, owner_of(registry.path.parent))
-        plain = wishes.described(project.description, replace(entry, describe=False), build.store(settings))
+        plain = wishes.describe_verdicts(project.description, replace(entry, describe=False), build.store(settings))
         if plain != project.description:
             studio.set_description(number, plain)
         registry.remove(number)
     console.out.print(console.ok("Left"), f"project {number}, {project.title}. Shown now: {shown or 'no predictions'}.")
 
 
-def put_back(studio: Studio, entry: Entry) -> str:
+def restore(studio: LabelStudio, entry: ProjectRecord) -> str:
     """Undo in Label Studio what we did there; the model_version that is shown afterwards. Keep the project's writer lock meanwhile."""
     shown = studio.project(entry.project).model_version or ""
     connect.disconnect(studio, entry.project)  # Label Studio empties model_version when a backend goes, so it goes first
@@ -55,7 +55,7 @@ def put_back(studio: Studio, entry: Entry) -> str:
     return shown
 
 
-def _show(studio: Studio, project: int, version: str) -> str:
+def _show(studio: LabelStudio, project: int, version: str) -> str:
     """Show a version again, or nothing when it is not there any more."""
     from dinolabel.studio.errors import StudioRefused
 
@@ -68,12 +68,12 @@ def _show(studio: Studio, project: int, version: str) -> str:
     return version
 
 
-def _ours(studio: Studio, entry: Entry) -> dict[str, int]:
+def _ours(studio: LabelStudio, entry: ProjectRecord) -> dict[str, int]:
     return {version: count for version, count in studio.model_versions(entry.project).items() if version in entry.versions}
 
 
-def _plan(settings: Settings, project: Project, entry: Entry, ours: dict[str, int]) -> Plan:
-    goes = [("deletes", f"{words.counted(count, 'prediction')} of {version}") for version, count in ours.items()]
+def _plan(settings: Settings, project: Project, entry: ProjectRecord, ours: dict[str, int]) -> Plan:
+    goes = [("deletes", f"{words.count_noun(count, 'prediction')} of {version}") for version, count in ours.items()]
     if ours:
         goes.append(("careful", "annotations made from them stay, but Label Studio forgets what they came from: train before you leave"))
     goes += [("removes", "our ML backend and webhook from the project, if they are there")]

@@ -27,7 +27,7 @@ _known: set[str] = set()
 LARGEST = 10 * 2**20  # bytes of a log file
 
 
-def know(*secrets: str | None) -> None:
+def register_secret(*secrets: str | None) -> None:
     """Mask these wherever they turn up."""
     _known.update(each for each in secrets if each and len(each) >= 6)
 
@@ -99,13 +99,13 @@ def warnings_only(_logger: object, method: str, event: MutableMapping[str, Any])
 
 def mask_secrets(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """structlog processor: the same event without secrets, however deep they lie."""
-    return {key: _masked(key, value) for key, value in event.items()}
+    return {key: _mask_value(key, value) for key, value in event.items()}
 
 
 _AFTER: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.processors.format_exc_info, mask_secrets]
 
 
-def masked(text: str) -> str:
+def mask_text(text: str) -> str:
     """The text without anything that looks like, or is known to be, a secret."""
     for secret in _known:
         text = text.replace(secret, MASK)
@@ -118,13 +118,13 @@ def _keep_the_word(match: re.Match[str]) -> str:
     return f"{kept}{MASK}@" if groups["user"] else f"{kept}{MASK}"
 
 
-def _masked(key: str, value: Any) -> Any:
+def _mask_value(key: str, value: Any) -> Any:
     if SECRET_KEY.search(key) and value not in (None, "", True, False) and not isinstance(value, (int, float)):
         return MASK
     if isinstance(value, str):
-        return masked(value)
+        return mask_text(value)
     if isinstance(value, MutableMapping):
-        return {name: _masked(str(name), each) for name, each in value.items()}
+        return {name: _mask_value(str(name), each) for name, each in value.items()}
     if isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray)):
-        return [_masked("", each) for each in value]
-    return value if isinstance(value, (int, float, bool)) or value is None else masked(str(value))
+        return [_mask_value("", each) for each in value]
+    return value if isinstance(value, (int, float, bool)) or value is None else mask_text(str(value))

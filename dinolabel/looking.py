@@ -15,7 +15,7 @@ import PIL.Image
 from dinolabel.inputs import Input
 from dinolabel.vision.draw import draw
 from dinolabel.vision.errors import DinolabelError, MediaError, StudioError
-from dinolabel.vision.found import Found, shown
+from dinolabel.vision.found import LabelledBox, without_suppressed
 from dinolabel.vision.media import open_image
 from dinolabel.vision.types import Detection, Image
 
@@ -25,7 +25,7 @@ Fetch = Callable[[str], Path]
 
 
 @dataclass(frozen=True)
-class Seen:
+class ImageDetections:
     """input: what was named. image: None when it could not be opened. found: best first. error: why there is no answer, or None.
 
     suppressed: boxes left out because people keep deleting their like.
@@ -38,53 +38,53 @@ class Seen:
     suppressed: int = 0
 
     @classmethod
-    def of(cls, each: Input, image: Image, detections: Sequence[Detection]) -> Seen:
-        kept = shown(detections)
+    def of(cls, each: Input, image: Image, detections: Sequence[Detection]) -> ImageDetections:
+        kept = without_suppressed(detections)
         return cls(each, image, tuple(kept), suppressed=len(detections) - len(kept))
 
 
-def look(inputs: Sequence[Input], ask: Ask, *, at_once: int, fetch: Fetch | None = None) -> Iterator[Seen]:
+def detect_images(inputs: Sequence[Input], ask: Ask, *, at_once: int, fetch: Fetch | None = None) -> Iterator[ImageDetections]:
     """Open, ask, answer in the order of the inputs, `at_once` at a time. ask: gives the detections of each image. fetch: as Input.file."""
     for start in range(0, len(inputs), at_once):
-        opened = [_opened(each, fetch) for each in inputs[start : start + at_once]]
+        opened = [_open(each, fetch) for each in inputs[start : start + at_once]]
         images = [each.image for each in opened if each.image is not None]
         try:
             answers = iter(ask(images) if images else [])
-            yield from [each if each.image is None else Seen.of(each.input, each.image, next(answers)) for each in opened]
+            yield from [each if each.image is None else ImageDetections.of(each.input, each.image, next(answers)) for each in opened]
         except MediaError:
             yield from [_alone(each, ask) for each in opened]
 
 
-def _opened(each: Input, fetch: Fetch | None) -> Seen:
+def _open(each: Input, fetch: Fetch | None) -> ImageDetections:
     try:
-        return Seen(each, open_image(each.file(fetch)))
+        return ImageDetections(each, open_image(each.file(fetch)))
     except (MediaError, StudioError) as error:
-        return Seen(each, None, error=error)
+        return ImageDetections(each, None, error=error)
 
 
-def _alone(seen: Seen, ask: Ask) -> Seen:
+def _alone(seen: ImageDetections, ask: Ask) -> ImageDetections:
     """A file that is cut short is found out only when it is decoded, and then spoils its batch: each gets its own chance."""
     if seen.image is None:
         return seen
     try:
-        return Seen.of(seen.input, seen.image, ask([seen.image])[0])
+        return ImageDetections.of(seen.input, seen.image, ask([seen.image])[0])
     except MediaError as error:
-        return Seen(seen.input, None, error=error)
+        return ImageDetections(seen.input, None, error=error)
 
 
-def annotate(seen: Seen, out: Path, labels: Mapping[str, str], names: Mapping[str, str] | None = None) -> Path:
+def annotate(seen: ImageDetections, out: Path, labels: Mapping[str, str], names: Mapping[str, str] | None = None) -> Path:
     """Write the annotated copy below out; the answer is its path. labels, names: as Found.of takes them. Raises MediaError."""
     if seen.image is None:
         raise MediaError(f"{seen.input.name} could not be opened.")
     target = out / seen.input.copy
-    drawn = draw(seen.image.pixels, seen.found, lambda each: Found.of(each, labels, names).label)
+    drawn = draw(seen.image.pixels, seen.found, lambda each: LabelledBox.of(each, labels, names).label)
     target.parent.mkdir(parents=True, exist_ok=True)
     PIL.Image.fromarray(drawn).save(target, quality=92)
     return target
 
 
 def entry(
-    seen: Seen, labels: Mapping[str, str], names: Mapping[str, str] | None = None, *, annotated: Path | None = None
+    seen: ImageDetections, labels: Mapping[str, str], names: Mapping[str, str] | None = None, *, annotated: Path | None = None
 ) -> dict[str, Any]:
     """One element of `images`: {"file", "width", "height", "annotated" or null, "found": [rows of dinolabel.vision.found], "suppressed",
     "remarks": [how it was read, where a person should know]}."""
@@ -93,7 +93,7 @@ def entry(
         "width": seen.image.width if seen.image else None,
         "height": seen.image.height if seen.image else None,
         "annotated": None if annotated is None else str(annotated),
-        "found": [Found.of(each, labels, names).row() for each in seen.found],
+        "found": [LabelledBox.of(each, labels, names).row() for each in seen.found],
         "suppressed": seen.suppressed,
         "remarks": list(seen.image.remarks) if seen.image else [],
     }

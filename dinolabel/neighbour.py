@@ -49,7 +49,7 @@ def settings(**flags: Any) -> Settings:
     beside = find(own.data_dir)
     if beside is None:
         return own
-    taken = {name: value for name, value in _taken(own, beside).items() if value is not None}
+    taken = {name: value for name, value in _settings_to_take(own, beside).items() if value is not None}
     for sentence in differing(own, beside, but={name for name, value in flags.items() if value is not None}):
         console.err.print(console.warn("careful"), sentence, soft_wrap=True)
     made = Settings.load(**(flags | taken))
@@ -63,16 +63,16 @@ def differing(own: Settings, beside: Neighbour, *, but: set[str] | frozenset[str
     names = [name for name in here if name in there and name in own.model_fields_set and name not in but and here[name] != there[name]]
     if not names:
         return []
-    theirs = words.listed([_shown(name, there[name]) for name in names])
-    ours = words.listed([_shown(name, here[name]) for name in names])
+    theirs = words.join_words([_value_words(name, there[name]) for name in names])
+    ours = words.join_words([_value_words(name, here[name]) for name in names])
     return [f"`{beside.name}` runs with {theirs}; your settings name {ours}, and this command uses these."]
 
 
-def _shown(name: str, value: object) -> str:
+def _value_words(name: str, value: object) -> str:
     return f"{name} {value}" if value is not None else f"no {name}"
 
 
-def _taken(own: Settings, beside: Neighbour) -> dict[str, Any]:
+def _settings_to_take(own: Settings, beside: Neighbour) -> dict[str, Any]:
     """The neighbour's values of what nobody set here. Weights only for the same plug."""
     explicit, theirs = own.model_fields_set, beside.settings
     taken = {name: theirs[name] for name in beside.lent if name in theirs and name not in explicit}

@@ -16,8 +16,8 @@ from dinolabel.release import __version__
 from dinolabel.settings import Settings
 
 if TYPE_CHECKING:
-    from dinolabel.backend.recipe import Recipe
-    from dinolabel.vision.package import Package
+    from dinolabel.backend.recipe import ServingConfig
+    from dinolabel.vision.package import ExportedModel
 
 Out = Annotated[Path, typer.Argument(metavar="FOLDER", help="Is made; must not exist.")]
 Head = Annotated[str | None, typer.Option("--head", help="Default: the head Label Studio shows; none yet: detection alone.")]
@@ -52,35 +52,35 @@ def export(out: Out, project: options.Project = None, head: Head = None) -> None
     Example: dinolabel models export cats-model --project 1
     """
     settings = neighbour.settings()
-    number = choice.chosen(settings, project)
+    number = choice.resolve_number(settings, project)
     plan.Plan("Export the model", (("packs", f"detector, embedder, head and labels of project {number}"), ("into", str(out)))).show()
     with console.step("Loading weights and reading the project") as came_out:
         studio = build.studio(settings)
         shown = studio.project(number)
         recipe = _recipe(settings, number, shown.label_config, head)
         package = _package(settings, recipe)
-        came_out(f"Project {number}: {words.listed(recipe.config.labels)}")
+        came_out(f"Project {number}: {words.join_words(recipe.config.labels)}")
     made = _save(settings, out, recipe, package, title=shown.title)
     size = sum(each.stat().st_size for each in made.rglob("*") if each.is_file())
     console.out.print(f"Exported {made} ({words.size(size)}), model version {recipe.version}.")
     console.out.print(console.soft(f"Try it: dinolabel detect PICTURES --model {out}, or app or serve with the same"))
 
 
-def _recipe(settings: Settings, project: int, label_config: str, head: str | None) -> Recipe:
-    from dinolabel.backend.recipe import Recipes
+def _recipe(settings: Settings, project: int, label_config: str, head: str | None) -> ServingConfig:
+    from dinolabel.backend.recipe import ServingConfigs
 
     store = build.store(settings)
     name = str(project)
-    chosen = store.current(name) or store.wanted(name)
+    chosen = store.current(name) or store.desired(name)
     if head is not None:
-        chosen = heads.found(store, name, head).id
-    return Recipes(build.pipeline(settings), store).of(project, label_config, chosen)
+        chosen = heads.resolve_head(store, name, head).id
+    return ServingConfigs(build.pipeline(settings), store).build(project, label_config, chosen)
 
 
-def _package(settings: Settings, recipe: Recipe) -> Package:
-    from dinolabel.vision.package import Package
+def _package(settings: Settings, recipe: ServingConfig) -> ExportedModel:
+    from dinolabel.vision.package import ExportedModel
 
-    return Package(
+    return ExportedModel(
         labels=dict(recipe.config.prompt_map),
         thresholds=recipe.thresholds,
         names=recipe.names,
@@ -95,7 +95,7 @@ def _package(settings: Settings, recipe: Recipe) -> Package:
     )
 
 
-def _save(settings: Settings, out: Path, recipe: Recipe, package: Package, *, title: str) -> Path:
+def _save(settings: Settings, out: Path, recipe: ServingConfig, package: ExportedModel, *, title: str) -> Path:
     from dinolabel.vision.package import save
     from dinolabel.vision.plugs import locate
     from dinolabel.vision.weights import obtain
@@ -105,7 +105,7 @@ def _save(settings: Settings, out: Path, recipe: Recipe, package: Package, *, ti
     embedder = obtain(locate("embedder", settings.embedder, settings.embedder_weights, **where)) if recipe.bundle else None
     facts = {
         "title": title, "made_by": __version__, "at": _now()[:10], "version": recipe.version, "folder": out.name,
-        "phrases": words.listed(list(package.labels)), "names": words.listed(sorted(set(package.names.values()))) or "nobody yet",
+        "phrases": words.join_words(list(package.labels)), "names": words.join_words(sorted(set(package.names.values()))) or "nobody yet",
     }  # fmt: skip
     return save(
         out,

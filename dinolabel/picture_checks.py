@@ -12,7 +12,7 @@ from dinolabel.settings import Settings
 if TYPE_CHECKING:
     from dinolabel.studio.client import TaskRow
     from dinolabel.studio.label_config import LabelConfig
-    from dinolabel.trial import Never, Tried
+    from dinolabel.trial import PlaceTrial, UnreadableTasks
 
 REASONS = 10
 NUMBERS = 5
@@ -25,36 +25,36 @@ def pictures(settings: Settings, rows: Sequence[TaskRow], config: LabelConfig) -
         return
     found = trial.judge(rows, config, build.media(settings))
     for tried in found.tried:
-        yield Finding("ok" if tried.error is None else "warn" if tried.slow else "bad", "picture", told(tried), _hint(tried))
+        yield Finding("ok" if tried.error is None else "warn" if tried.slow else "bad", "picture", place_sentence(tried), _hint(tried))
     if found.places > len(found.tried):
-        more = words.counted(found.places - len(found.tried), "more place", "more places")
+        more = words.count_noun(found.places - len(found.tried), "more place", "more places")
         yield Finding("ok", "picture", f"{more} were not tried")
     for never in found.never[:REASONS]:
-        yield Finding("bad", "picture", never_read(never, found.total), never.hint)
+        yield Finding("bad", "picture", unreadable_sentence(never, found.total), never.hint)
     if len(found.never) > REASONS:
         rest = found.never[REASONS:]
-        tasks = words.counted(sum(len(each.tasks) for each in rest), "task")
+        tasks = words.count_noun(sum(len(each.tasks) for each in rest), "task")
         yield Finding("bad", "picture", f"{tasks} more can never be read, for {len(rest)} more reasons", "Mend the ones above first.")
 
 
-def told(tried: Tried) -> str:
+def place_sentence(tried: PlaceTrial) -> str:
     """What trying a place came to, in a line."""
     if tried.error is None:
         return f"task {tried.task} was fetched from {tried.place}: {tried.size[0]} x {tried.size[1]}"
-    return f"{tried.place} ({words.counted(tried.tasks, 'task')}): task {tried.task}: {str(tried.error).rstrip('.')}"
+    return f"{tried.place} ({words.count_noun(tried.tasks, 'task')}): task {tried.task}: {str(tried.error).rstrip('.')}"
 
 
-def never_read(never: Never, total: int) -> str:
+def unreadable_sentence(never: UnreadableTasks, total: int) -> str:
     """How many of all tasks, why, and the first of their numbers, in a line."""
-    of = f"{len(never.tasks):,} of {words.counted(total, 'task')}"
+    of = f"{len(never.tasks):,} of {words.count_noun(total, 'task')}"
     return f"{of} can never be read: {never.why.rstrip('.')}{_numbers(never)}"
 
 
-def _numbers(never: Never) -> str:
+def _numbers(never: UnreadableTasks) -> str:
     """` (task 7)`, ` (tasks 3, 4, 9, …)`: where to begin looking."""
     first = ", ".join(map(str, never.tasks[:NUMBERS])) + (", …" if len(never.tasks) > NUMBERS else "")
     return f" ({'task' if len(never.tasks) == 1 else 'tasks'} {first})"
 
 
-def _hint(tried: Tried) -> str:
+def _hint(tried: PlaceTrial) -> str:
     return "" if tried.error is None else tried.error.hint

@@ -38,7 +38,7 @@ class Plan:
             before = verb
 
 
-def agreed(*, yes: bool, question: str = "Go on?") -> bool:
+def confirm(*, yes: bool, question: str = "Go on?") -> bool:
     """Ask the person at the terminal, unless --yes was given. Raises RequestError where nobody can answer."""
     if yes:
         return True

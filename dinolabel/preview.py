@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from dinolabel.vision.errors import DinolabelError
 
 if TYPE_CHECKING:
-    from dinolabel.backend.recipe import Recipe
-    from dinolabel.studio.client import Studio, TaskRow
-    from dinolabel.studio.media import Media
+    from dinolabel.backend.recipe import ServingConfig
+    from dinolabel.studio.client import LabelStudio, TaskRow
+    from dinolabel.studio.media import MediaResolver
     from dinolabel.vision.pipeline import Pipeline
     from dinolabel.vision.types import Detection, Image, Pixels
 
@@ -26,7 +26,7 @@ COUNT, COLUMNS = 20, 5
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class PreviewImage:
     """One picture. boxes: how many of each label. error: why there is none."""
 
     task: int
@@ -39,38 +39,40 @@ class Shown:
 class Preview:
     """lacking: tasks that would get boxes. seconds: the rest takes about so long. disk: bytes the caches grow by about."""
 
-    shown: tuple[Shown, ...]
-    lacking: int
+    images: tuple[PreviewImage, ...]
+    missing: int
     seconds: float
     disk: float
 
     @property
     def boxes(self) -> int:
-        return sum(each.boxes.total() for each in self.shown)
+        return sum(each.boxes.total() for each in self.images)
 
     def save(self, folder: Path, *, title: str, link: str) -> Path:
         """Write preview.png and preview.html; the page's path. link: of a task, its id is put in place of {task}."""
         from dinolabel.sheet import sheet
 
         folder.mkdir(parents=True, exist_ok=True)
-        cells = [each.cell for each in self.shown if each.cell is not None]
+        cells = [each.cell for each in self.images if each.cell is not None]
         picture = f'<img src="preview.png" alt="{len(cells)} pictures with their boxes">' if cells else ""
         if cells:
             sheet(cells, columns=COLUMNS).save(folder / "preview.png", optimize=True)
-        lines = "".join(f'<li><a href="{link.format(task=each.task)}">task {each.task}</a> {_told(each)}</li>' for each in self.shown)
+        lines = "".join(f'<li><a href="{link.format(task=each.task)}">task {each.task}</a> {_caption(each)}</li>' for each in self.images)
         page = folder / "preview.html"
         page.write_text(_PAGE.format(title=html.escape(title), picture=picture, lines=lines), encoding="utf-8")
         return page
 
 
-def look(studio: Studio, media: Media, pipeline: Pipeline, recipe: Recipe, caches: Sequence[Path], *, count: int = COUNT) -> Preview:
+def preview_project(
+    studio: LabelStudio, media: MediaResolver, pipeline: Pipeline, recipe: ServingConfig, caches: Sequence[Path], *, count: int = COUNT
+) -> Preview:
     """Find boxes in ``count`` pictures spread over those that lack them. caches: files and folders that grow. Raises StudioError."""
     rows = [each for each in studio.tasks(recipe.project) if not each.finished and recipe.version not in each.versions]
     chosen = [rows[at * len(rows) // min(count, len(rows))] for at in range(min(count, len(rows)))]
     before, begun = sum(map(_bytes, caches)), time.monotonic()
     shown, new = [], 0
     for row in chosen:
-        made, fresh = _shown(row, media, pipeline, recipe)
+        made, fresh = _preview_image(row, media, pipeline, recipe)
         shown.append(made)
         new += fresh
     took, grown = time.monotonic() - begun, max(0, sum(map(_bytes, caches)) - before)
@@ -78,7 +80,7 @@ def look(studio: Studio, media: Media, pipeline: Pipeline, recipe: Recipe, cache
     return Preview(tuple(shown), len(rows), took * rest, grown * rest)
 
 
-def _shown(row: TaskRow, media: Media, pipeline: Pipeline, recipe: Recipe) -> tuple[Shown, bool]:
+def _preview_image(row: TaskRow, media: MediaResolver, pipeline: Pipeline, recipe: ServingConfig) -> tuple[PreviewImage, bool]:
     """One picture, and whether the model had to look at it."""
     from dinolabel.vision.draw import draw
     from dinolabel.vision.media import open_image
@@ -86,21 +88,21 @@ def _shown(row: TaskRow, media: Media, pipeline: Pipeline, recipe: Recipe) -> tu
     config = recipe.config
     try:
         image: Image = open_image(media.resolve(config.picture_in(row.data), task=row.id))
-        fresh = not pipeline.knows(image, config.prompt)
-        found = pipeline.run([image], config.prompt, recipe.bundle, recipe.thresholds, labels=config.prompt_map)[0]
+        fresh = not pipeline.is_cached(image, config.prompt)
+        found = pipeline.predict([image], config.prompt, recipe.bundle, recipe.thresholds, labels=config.prompt_map)[0]
         if recipe.bundle is None:
-            pipeline.warm([(image, found)])
+            pipeline.precompute_embeddings([(image, found)])
         cell = draw(image.pixels, found, config.label_for)
     except DinolabelError as error:
-        return Shown(row.id, error=str(error)), False
-    return Shown(row.id, Counter(label for each in found if (label := _label(each, recipe))), cell), fresh
+        return PreviewImage(row.id, error=str(error)), False
+    return PreviewImage(row.id, Counter(label for each in found if (label := _label(each, recipe))), cell), fresh
 
 
-def _label(detection: Detection, recipe: Recipe) -> str | None:
+def _label(detection: Detection, recipe: ServingConfig) -> str | None:
     return recipe.config.label_for(detection)
 
 
-def _told(shown: Shown) -> str:
+def _caption(shown: PreviewImage) -> str:
     if shown.error:
         return html.escape(shown.error)
     return html.escape(", ".join(f"{count} {label}" for label, count in shown.boxes.most_common()) or "no box")

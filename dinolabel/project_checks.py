@@ -14,8 +14,8 @@ from dinolabel.settings import Settings
 from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:
-    from dinolabel.backend.projects import Entry
-    from dinolabel.studio.client import Project, Studio
+    from dinolabel.backend.projects import ProjectRecord
+    from dinolabel.studio.client import LabelStudio, Project
     from dinolabel.studio.label_config import LabelConfig
 
 LIVE = "Settings, Annotation, Live Predictions"
@@ -34,7 +34,7 @@ def _check(number: int) -> Check:
         studio = build.studio(settings)
         project = studio.project(number)
         entry = build.projects(settings).get(number)
-        yield Finding("ok", f"project {number}", f"{project.title}, {words.counted(project.tasks, 'task')}")
+        yield Finding("ok", f"project {number}", f"{project.title}, {words.count_noun(project.tasks, 'task')}")
         config = yield from _label_config(project)
         yield from _attached(settings, entry, number)
         yield from _shown(studio, project, entry)
@@ -49,7 +49,7 @@ def _check(number: int) -> Check:
 
 def _label_config(project: Project) -> Generator[Finding, None, LabelConfig | None]:
     from dinolabel.studio.label_config import LabelConfig
-    from dinolabel.studio.label_doubts import doubts
+    from dinolabel.studio.label_doubts import lint_config
 
     try:
         config = LabelConfig.parse(project.label_config)
@@ -59,27 +59,27 @@ def _label_config(project: Project) -> Generator[Finding, None, LabelConfig | No
     bare = bool(config.learnt and not config.generic)
     for line in config.explain():
         yield Finding("warn" if bare and line.startswith("No label has") else "ok", "label config", line)
-    for doubt, advice in doubts(config):
+    for doubt, advice in lint_config(config):
         yield Finding("warn", "label config", doubt, advice)
     for line in config.unheeded:
         yield Finding("warn", "label config", line, "Nothing to do if that is meant: boxes are found without it.")
     return config
 
 
-def _attached(settings: Settings, entry: Entry | None, number: int) -> Iterator[Finding]:
+def _attached(settings: Settings, entry: ProjectRecord | None, number: int) -> Iterator[Finding]:
     if entry is None:
         yield Finding("warn", "attached", "no: nothing is pushed to it", f"Join it: dinolabel attach --project {number}")
     elif entry.weights != weights.pair(settings):
         fix = _cure(settings, entry, number)
         yield Finding(
-            "warn", "attached", f"with {words.listed(entry.weights)}; the settings name {words.listed(weights.pair(settings))}", fix
+            "warn", "attached", f"with {words.join_words(entry.weights)}; the settings name {words.join_words(weights.pair(settings))}", fix
         )
     else:
         paused = ", paused" if entry.paused else ""
-        yield Finding("ok", "attached", f"since {entry.attached_at[:10]} with {words.listed(entry.weights)}{paused}")
+        yield Finding("ok", "attached", f"since {entry.attached_at[:10]} with {words.join_words(entry.weights)}{paused}")
 
 
-def _cure(settings: Settings, entry: Entry, number: int) -> str:
+def _cure(settings: Settings, entry: ProjectRecord, number: int) -> str:
     """What to do about a project with other weights: never what would break the one that runs."""
     beside = neighbour.find(settings.data_dir)
     if beside is not None and entry.weights == tuple(beside.settings.get(each) for each in neighbour.PLUGS.values()):
@@ -90,7 +90,7 @@ def _cure(settings: Settings, entry: Entry, number: int) -> str:
     return f"Start `dinolabel serve` with the project's, or move the project to these: dinolabel attach --project {number}"
 
 
-def _shown(studio: Studio, project: Project, entry: Entry | None) -> Iterator[Finding]:
+def _shown(studio: LabelStudio, project: Project, entry: ProjectRecord | None) -> Iterator[Finding]:
     if not project.show_predictions:
         yield Finding(
             "bad", "shown", "predictions are switched off in this project", f"Switch them on: {LIVE}, Use predictions to prelabel tasks."
@@ -107,7 +107,7 @@ def _shown(studio: Studio, project: Project, entry: Entry | None) -> Iterator[Fi
     elif now == connect.TITLE:
         yield Finding("ok", "shown", "what our backend answers, live: it must be up, until every task has stored boxes")
     elif now in ours:
-        yield Finding("ok", "shown", f"{now}, stored on {words.counted(counts.get(now, 0), 'task')}: shown with the backend down too")
+        yield Finding("ok", "shown", f"{now}, stored on {words.count_noun(counts.get(now, 0), 'task')}: shown with the backend down too")
     else:
         yield Finding("warn", "shown", f"{now}, which is not ours and is left alone", f"To show ours, empty it: {LIVE}.")
 
@@ -115,12 +115,12 @@ def _shown(studio: Studio, project: Project, entry: Entry | None) -> Iterator[Fi
 def _prediction(project: Project, config: LabelConfig) -> Iterator[Finding]:
     """One prediction of ours, judged by Label Studio's own SDK: it drops what it does not like without a word."""
     from dinolabel.studio.results import to_prediction, to_result
-    from dinolabel.studio.validate import faults
+    from dinolabel.studio.validate import validate_prediction
     from dinolabel.vision.types import Box, Detection
 
     detections = [Detection(Box(10, 10, 50, 50), phrase, 0.5) for phrase in config.prompt_map]
     result = to_result(detections, config, width=100, height=100, task=0, version=connect.TITLE)
-    found = faults(project.label_config, to_prediction(0, result, connect.TITLE))
+    found = validate_prediction(project.label_config, to_prediction(0, result, connect.TITLE))
     if found:
         yield Finding("bad", "prediction", f"Label Studio would drop ours: {found[0]}", "Report this, with the label config.")
     else:

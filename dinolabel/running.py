@@ -23,7 +23,7 @@ SERVING_LOCK = "serve.lock"
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class UpState:
     """A live `dinolabel up`: Label Studio's address and token, the project on show, the process that owns it all.
 
     settings: those of its backend that decide what is found and named, as JSON has them.
@@ -38,7 +38,7 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """A live `dinolabel serve`: its own address, its process, and its settings as Running has them. No token: that stays where it was."""
+    """A live `dinolabel serve`: its own address, its process, and its settings as UpState has them. No token: that stays where it was."""
 
     url: str
     pid: int
@@ -62,15 +62,15 @@ def claim(data_dir: Path) -> Iterator[None]:
             (data_dir / NOTE).unlink(missing_ok=True)
 
 
-def announce(data_dir: Path, running: Running) -> None:
+def announce(data_dir: Path, running: UpState) -> None:
     """Leave the note, readable by this user only. Call while holding the claim."""
     write_private(data_dir / NOTE, json.dumps(asdict(running)))
 
 
-def find(data_dir: Path) -> Running | None:
+def find(data_dir: Path) -> UpState | None:
     """The `up` that runs on this data folder now, else None."""
     with suppress(FileNotFoundError, ValueError, TypeError):
-        note = Running(**json.loads((data_dir / NOTE).read_text(encoding="utf-8")))
+        note = UpState(**json.loads((data_dir / NOTE).read_text(encoding="utf-8")))
         return note if _held(data_dir / LOCK) and isinstance(note.settings, dict) else None
     return None
 

@@ -25,14 +25,14 @@ def sheet(cells: Sequence[Pixels], *, columns: int, headings: Sequence[str] = ()
     for column, heading in enumerate(headings):
         pen.text((GAP + column * (CELL + GAP), GAP), heading, fill=INK, font=ImageFont.load_default(24))
     for index, cell in enumerate(cells):
-        picture = _fitted(cell)
+        picture = _fit(cell)
         x = GAP + index % columns * (CELL + GAP) + (CELL - picture.width) // 2
         y = GAP + top + index // columns * (CELL + GAP) + (CELL - picture.height) // 2
         sheet.paste(picture, (x, y))
     return sheet
 
 
-def _fitted(pixels: Pixels) -> Picture.Image:
+def _fit(pixels: Pixels) -> Picture.Image:
     picture = Picture.fromarray(pixels)
     scale = CELL / max(picture.size)
     return picture.resize((round(picture.width * scale), round(picture.height * scale)), Picture.Resampling.LANCZOS)

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dinolabel import build
-from dinolabel.forgetting.forgotten import Forgotten
+from dinolabel.forgetting.forgotten import ErasureRegistry
 from dinolabel.vision.errors import MediaError, RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dinolabel.settings import Settings
-    from dinolabel.studio.client import Studio
+    from dinolabel.studio.client import LabelStudio
     from dinolabel.studio.label_config import LabelConfig
     from dinolabel.vision.types import Image
 
@@ -31,7 +31,7 @@ CHUNK = 200  # tasks of a project asked for at once
 
 
 @dataclass(frozen=True)
-class Source:
+class TaskSource:
     """Annotated tasks, how to read them, and how to find their pictures. xml: the label config as written, None when it was read off the
     tasks. words: for the plan. name: for a folder."""
 
@@ -55,7 +55,7 @@ class Source:
         return open_image(self.find(value))
 
 
-def from_project(settings: Settings, number: int, *, control: str | None = None) -> Source:
+def from_project(settings: Settings, number: int, *, control: str | None = None) -> TaskSource:
     """control: which of several RectangleLabels is meant, by name; None: the one that the label config marks."""
     from dinolabel.studio.label_config import LabelConfig
 
@@ -63,19 +63,19 @@ def from_project(settings: Settings, number: int, *, control: str | None = None)
     project = studio.project(number)
     where = f"project {number}, {project.title}, on {studio.url}"
     xml = project.label_config
-    forgotten = Forgotten(build.data_dir(settings))
-    tasks = (forgotten.without(number, task) for task in _exported(studio, number))
-    return Source(Spool(tasks), LabelConfig.parse(xml, control=control), build.media(settings).resolve, xml, where, str(number))
+    forgotten = ErasureRegistry(build.data_dir(settings))
+    tasks = (forgotten.without(number, task) for task in _export_tasks(studio, number))
+    return TaskSource(TaskSpool(tasks), LabelConfig.parse(xml, control=control), build.media(settings).resolve, xml, where, str(number))
 
 
-def _exported(studio: Studio, number: int) -> Iterator[dict[str, Any]]:
+def _export_tasks(studio: LabelStudio, number: int) -> Iterator[dict[str, Any]]:
     ids = [row.id for row in studio.tasks(number) if row.annotated or row.cancelled]
     for start in range(0, len(ids), CHUNK):
         for task in studio.export(number, tasks=ids[start : start + CHUNK]):
             yield with_predictions(task, studio)
 
 
-def with_predictions(task: dict[str, Any], studio: Studio) -> dict[str, Any]:
+def with_predictions(task: dict[str, Any], studio: LabelStudio) -> dict[str, Any]:
     """The task with the predictions its annotations began from. Label Studio's export has them only while the project shows that version
     (measured); without them nobody could tell which boxes a person removed, nor what the detector's own box was."""
     lacking = any(
@@ -85,7 +85,7 @@ def with_predictions(task: dict[str, Any], studio: Studio) -> dict[str, Any]:
     return {**task, "predictions": studio.predictions(task["id"])} if lacking else task
 
 
-class Spool:
+class TaskSpool:
     """Tasks that came over the network once, on disk: they can be gone through again without being in memory."""
 
     def __init__(self, tasks: Iterable[dict[str, Any]]) -> None:
@@ -106,7 +106,7 @@ class ExportFile:
     def __iter__(self) -> Iterator[dict[str, Any]]:
         import ijson
 
-        from dinolabel.studio.taskjson import fault
+        from dinolabel.studio.taskjson import find_fault
 
         try:
             with self.path.open("rb") as file:
@@ -116,7 +116,7 @@ class ExportFile:
                 file.seek(len(BOM_UTF8) if head.startswith(BOM_UTF8) else 0)
                 whole = broken = 0
                 for task in ijson.items(file, "item", use_float=True):
-                    whole, broken = (whole + 1, broken) if fault(task) is None else (whole, broken + 1)
+                    whole, broken = (whole + 1, broken) if find_fault(task) is None else (whole, broken + 1)
                     yield task
                 if broken and not whole:
                     raise RequestError(f"{self.path} is no JSON export of Label Studio: no task in it can be read.", hint=JSON_HINT)
@@ -136,11 +136,11 @@ def refuse_parts_of_a_file(media: Path | None, label_config: Path | None) -> Non
 
 def from_file(
     settings: Settings, file: Path, media: Path | None, label_config: Path | None, *, wants: Sequence[str], control: str | None = None
-) -> Source:
+) -> TaskSource:
     """wants: which of `media` and `label config` this use cannot do without. control: which of several is meant; None: the one that the
     label config marks, without one the one that most boxes belong to. Raises RequestError."""
     from dinolabel.exporters.offline import finder
-    from dinolabel.studio.inferred import inferred
+    from dinolabel.studio.inferred import infer_config
     from dinolabel.studio.label_config import LabelConfig
 
     given = {"--media": media, "--label-config": label_config}
@@ -153,9 +153,9 @@ def from_file(
         xml = label_config.read_text(encoding="utf-8") if label_config else None
     except (OSError, ValueError) as error:
         raise RequestError(f"{label_config} cannot be read: {error}.", hint="Name the XML of the project's labelling interface.") from error
-    config = LabelConfig.parse(xml, control=control) if xml is not None else inferred(tasks, control)
+    config = LabelConfig.parse(xml, control=control) if xml is not None else infer_config(tasks, control)
     where = f"{file}, pictures in {media}" if media else str(file)
-    return Source(tasks, config, _offline(settings, finder(media or file.parent)), xml, where, file.stem)
+    return TaskSource(tasks, config, _offline(settings, finder(media or file.parent)), xml, where, file.stem)
 
 
 def _offline(settings: Settings, find: Callable[[str], Path]) -> Callable[[str], Path]:

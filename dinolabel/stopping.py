@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-TOLD = (signal.SIGINT, signal.SIGTERM)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 """A closed terminal is not among them: under nohup a server outlives it."""
-TOLD_OR_LEFT = (*TOLD, signal.SIGHUP)
+STOP_OR_HANGUP_SIGNALS = (*STOP_SIGNALS, signal.SIGHUP)
 
 
 @contextmanager
-def stoppable(numbers: tuple[signal.Signals, ...] = TOLD) -> Iterator[None]:
+def handle_signals(numbers: tuple[signal.Signals, ...] = STOP_SIGNALS) -> Iterator[None]:
     """Also where a shell had them ignored, as shells do with SIGINT for what a script starts in the background. Main thread only."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:

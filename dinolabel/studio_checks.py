@@ -15,7 +15,7 @@ from dinolabel.checks import Finding, Level
 from dinolabel.settings import Settings
 
 if TYPE_CHECKING:
-    from dinolabel.studio.client import Studio
+    from dinolabel.studio.client import LabelStudio
 
 MEASURED = (1, 23)
 """The release whose behaviour docs/label-studio.md records."""
@@ -50,7 +50,7 @@ def _release(release: str) -> Iterator[Finding]:
         yield Finding("warn", "label studio", text, "Try it on a copy first; docs/label-studio.md says what we count on.")
 
 
-def _token(studio: Studio, owner: str) -> Finding:
+def _token(studio: LabelStudio, owner: str) -> Finding:
     token = studio.wire.token
     if token.kind == "legacy":
         fix = "Nothing to do while Label Studio takes it: Organization, Access Token Settings."
@@ -63,7 +63,7 @@ def _token(studio: Studio, owner: str) -> Finding:
     return Finding("ok", "token", text)
 
 
-def _calls(studio: Studio) -> Iterator[Finding]:
+def _calls(studio: LabelStudio) -> Iterator[Finding]:
     """Label Studio's switches against server-side request forgery, and which networks they leave open."""
     networks = PRIVATE | METADATA
     backends = [net for net, host in networks.items() if studio.may_call("backends", f"http://{host}:9090")]
@@ -77,7 +77,7 @@ def _calls(studio: Studio) -> Iterator[Finding]:
         yield Finding("warn", "its calls", f"Label Studio calls private addresses for {open_}, but not for {closed}", fix)
     else:
         at_home = _loopback(studio.url)
-        opened = f"Label Studio calls {words.listed(backends)}: backends connect, and whoever may log in can make it call there"
+        opened = f"Label Studio calls {words.join_words(backends)}: backends connect, and whoever may log in can make it call there"
         fix = "Ban what must stay closed with USER_ADDITIONAL_BANNED_SUBNETS=169.254.0.0/16,…; or close all and let the backend poll."
         yield Finding("ok" if at_home else "warn", "its calls", opened, "" if at_home else fix)
 

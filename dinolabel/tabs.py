@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dinolabel.studio.results import NOTHING
 
 if TYPE_CHECKING:
-    from dinolabel.studio.client import Studio
+    from dinolabel.studio.client import LabelStudio
 
 UNSURE = 0.5
 SCORE = "tasks:predictions_score"
@@ -38,7 +38,7 @@ TABS: dict[str, tuple[str, list[dict[str, Any]]]] = {
 NEWEST = "-tasks:updated_at"
 
 
-def make(studio: Studio, project: int) -> None:
+def make(studio: LabelStudio, project: int) -> None:
     """To do, unsure, empty, least sure first; done, the newest first; suspects. Safe to repeat."""
     for name, (title, filters) in TABS.items():
         ordering = [NEWEST if name == "done" else SCORE]
@@ -46,7 +46,7 @@ def make(studio: Studio, project: int) -> None:
     studio.show_tasks(project, *SUSPECTS, [])
 
 
-def show_or_remove(studio: Studio, project: int, tab: tuple[str, str], tasks: Sequence[int]) -> str | None:
+def show_or_remove(studio: LabelStudio, project: int, tab: tuple[str, str], tasks: Sequence[int]) -> str | None:
     """Let one of our tabs hold these tasks, its address for a browser; without tasks the tab goes. tab: its name and title."""
     if not tasks:
         studio.remove_tab(project, tab[0])
@@ -54,6 +54,6 @@ def show_or_remove(studio: Studio, project: int, tab: tuple[str, str], tasks: Se
     return studio.show_tasks(project, *tab, list(dict.fromkeys(tasks)))
 
 
-def show_varied(studio: Studio, project: int, tasks: Sequence[int]) -> str:
+def show_varied(studio: LabelStudio, project: int, tasks: Sequence[int]) -> str:
     """Let the tab of the most varied hold these; its address for a browser."""
     return studio.show_tasks(project, *VARIED, tasks)

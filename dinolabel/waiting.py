@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING
 from dinolabel import console, words
 
 if TYPE_CHECKING:
-    from dinolabel.backend.projects import Projects
+    from dinolabel.backend.projects import ProjectRegistry
 
 PATIENCE_SECONDS = 60.0
 """A visit of the backend writes for twenty seconds, longer only when Label Studio is slow."""
 
 
 @contextmanager
-def writer(registry: Projects, project: int) -> Iterator[None]:
+def wait_for_write_lock(registry: ProjectRegistry, project: int) -> Iterator[None]:
     """Be the only one who writes to the project. Raises ProjectBusy when the other does not end in time."""
     from dinolabel.backend.projects import ProjectBusy
 
     with ExitStack() as stack:
         try:
-            stack.enter_context(registry.writer(project))
+            stack.enter_context(registry.write_lock(project))
         except ProjectBusy as error:
             console.err.print(console.soft(f"{error} Waiting for it, {words.duration(PATIENCE_SECONDS)} at most."), soft_wrap=True)
-            stack.enter_context(registry.writer(project, patience=PATIENCE_SECONDS))
+            stack.enter_context(registry.write_lock(project, patience=PATIENCE_SECONDS))
         yield

@@ -15,12 +15,12 @@ from dinolabel.local import backend as backends
 from dinolabel.settings import Settings
 
 if TYPE_CHECKING:
-    from dinolabel.studio.client import Backend, Studio, Webhook
+    from dinolabel.studio.client import LabelStudio, MLBackend, Webhook
 
 AGAIN = "Connect it again: dinolabel attach --project {number} --serve-url {url} --yes"
 
 
-def way_back(settings: Settings, studio: Studio, number: int) -> Iterator[Finding]:
+def way_back(settings: Settings, studio: LabelStudio, number: int) -> Iterator[Finding]:
     """Backend and webhook of a project; neither is needed, because the backend polls."""
     ours = [each for each in studio.backends(number) if each.title == connect.TITLE]
     yield from map(_backend, ours)
@@ -37,7 +37,7 @@ def way_back(settings: Settings, studio: Studio, number: int) -> Iterator[Findin
             )
 
 
-def _backend(backend: Backend) -> Finding:
+def _backend(backend: MLBackend) -> Finding:
     if backend.state == "CO":
         return Finding("ok", "way back", f"Label Studio reaches our backend at {backend.url}")
     return Finding(
@@ -48,7 +48,7 @@ def _backend(backend: Backend) -> Finding:
     )
 
 
-def _hooks(settings: Settings, backend: Backend, hooks: list[Webhook], number: int) -> Iterator[Finding]:
+def _hooks(settings: Settings, backend: MLBackend, hooks: list[Webhook], number: int) -> Iterator[Finding]:
     url = backend.url.rstrip("/")
     again = AGAIN.format(number=number, url=url)
     there = [each for each in hooks if each.url.rstrip("/") == f"{url}/webhook"]

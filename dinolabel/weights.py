@@ -100,25 +100,27 @@ def plan_lines(settings: Settings, *, names: bool = True) -> list[tuple[str, str
 
 def unknown_phrases(settings: Settings, phrases: Iterable[str]) -> tuple[str, ...]:
     """Those of which the detector knows no word; () where its weights are not on this machine yet."""
-    from dinolabel.vision.vocabulary import unknown_in
+    from dinolabel.vision.vocabulary import find_unknown_phrases_by_weights
 
     folder = find(settings)[0].path
-    return unknown_in(folder, phrases) if folder is not None else ()
+    return find_unknown_phrases_by_weights(folder, phrases) if folder is not None else ()
 
 
 def check_prompt(settings: Settings, phrases: Iterable[str]) -> None:
     """Raises PromptUnknown for a phrase of which the detector knows no word."""
-    from dinolabel.vision.vocabulary import refuse
+    from dinolabel.vision.vocabulary import refuse_unknown
 
-    refuse(unknown_phrases(settings, phrases))
+    refuse_unknown(unknown_phrases(settings, phrases))
 
 
 def prompt_lines(phrases: Iterable[str]) -> list[tuple[str, str]]:
     """What a plan says of phrases in other letters than English has: that they will hardly find anything."""
-    from dinolabel.vision.vocabulary import foreign
+    from dinolabel.vision.vocabulary import foreign_phrases
 
-    found = foreign(phrases)
-    return [("careful", f"the detector reads English; {words.listed([f'“{each}”' for each in found])} may find nothing")] if found else []
+    found = foreign_phrases(phrases)
+    return (
+        [("careful", f"the detector reads English; {words.join_words([f'“{each}”' for each in found])} may find nothing")] if found else []
+    )
 
 
 def seconds_a_picture(settings: Settings) -> float | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from dinolabel.studio.names import normal
+from dinolabel.studio.names import normalise_name
 from dinolabel.vision.errors import PromptMissing, RequestError
 from dinolabel.vision.types import Prompt
 
@@ -21,7 +21,7 @@ def prompt_map(texts: Iterable[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for text in texts:
         label, _, phrases = text.rpartition("=")
-        label = normal(label)
+        label = normalise_name(label)
         if "=" in text and not label:
             raise RequestError(
                 f"The prompt {text!r} has no label before the =.", hint='Write label=phrase, for example "dog=dog face, puppy".'
@@ -38,7 +38,7 @@ def prompt_map(texts: Iterable[str]) -> dict[str, str]:
 
 def names(texts: Iterable[str], *, labels: Iterable[str] = ()) -> list[str]:
     """`tom,felix` as a list, in order. Raises RequestError for a name given twice or one that is a prompt's label already."""
-    found = [name for text in texts for each in re.split(r"[,;\n]", text) if (name := normal(each))]
+    found = [name for text in texts for each in re.split(r"[,;\n]", text) if (name := normalise_name(each))]
     taken = {each.casefold(): "a prompt's label" for each in labels}
     for name in found:
         if name.casefold() in taken:
@@ -47,14 +47,14 @@ def names(texts: Iterable[str], *, labels: Iterable[str] = ()) -> list[str]:
     return found
 
 
-def listed(words: Sequence[str], *, last: str = "and") -> str:
+def join_words(words: Sequence[str], *, last: str = "and") -> str:
     """`a`, `a and b`, `a, b and c`: for sentences."""
     if len(words) < 2:
         return "".join(words)
     return f"{', '.join(words[:-1])} {last} {words[-1]}"
 
 
-def counted(number: int, noun: str, plural: str | None = None) -> str:
+def count_noun(number: int, noun: str, plural: str | None = None) -> str:
     """`1 picture`, `2,000 pictures`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 

@@ -10,25 +10,25 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dinolabel.exporters.malformed import readable
+from dinolabel.exporters.malformed import readable_tasks
 from dinolabel.exporters.report import unread_of
 from dinolabel.studio.label_config import LabelConfig
-from dinolabel.studio.several import Annotators, reviewed
-from dinolabel.studio.tasks import Conflict, Judged, Review, UnreadMark
+from dinolabel.studio.several import Annotators, review_by_policy
+from dinolabel.studio.tasks import Conflict, Review, ReviewedBox, UnreadMark
 from dinolabel.studio.unread import Unread
 
 Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Selection:
+class ReviewedSelection:
     """judged: every decided box, in the order of tasks, annotations and regions. data: each task's own keys, by task id.
 
     conflicts: objects that people named differently, left out. skipped: cancelled annotations. unread: marks that were not used;
     undecided: pictures that have such, or conflicts. doubts: both, by task id. failed: tasks that could not be read.
     """
 
-    judged: tuple[Judged, ...]
+    boxes: tuple[ReviewedBox, ...]
     conflicts: tuple[Conflict, ...]
     skipped: int
     data: Mapping[int, Json]
@@ -41,37 +41,37 @@ class Selection:
     @property
     def approved(self) -> dict[str, int]:
         """Approved boxes of each learnt label, those without any too."""
-        named = Counter(each.label for each in self.judged if each.verdict == "approved" and each.kind == "named")
+        named = Counter(each.label for each in self.boxes if each.verdict == "approved" and each.kind == "named")
         return {label: named[label] for label in self.labels}
 
     def count(self, verdict: str, *kinds: str) -> int:
         """Boxes with this verdict, of these kinds (all when none is given)."""
-        return sum(each.verdict == verdict and (not kinds or each.kind in kinds) for each in self.judged)
+        return sum(each.verdict == verdict and (not kinds or each.kind in kinds) for each in self.boxes)
 
     @property
-    def by_task(self) -> dict[int, list[Judged]]:
+    def by_task(self) -> dict[int, list[ReviewedBox]]:
         """Tasks that have a decided box, by id."""
-        tasks: dict[int, list[Judged]] = {}
-        for each in self.judged:
+        tasks: dict[int, list[ReviewedBox]] = {}
+        for each in self.boxes:
             tasks.setdefault(each.task, []).append(each)
         return tasks
 
 
-def approved(
+def select_reviewed(
     tasks: Iterable[Json], config: LabelConfig, *, generic_is_unknown: bool = False, annotators: Annotators = "agreed"
-) -> Selection:
+) -> ReviewedSelection:
     """Every decision in a JSON export. annotators: whose word counts where several annotated a task (dinolabel.studio.several).
 
     Tasks are read one by one, so what is in memory grows with the boxes and not with the export file.
     """
     found: list[tuple[int, Json, Review]] = []
     failed: list[Json] = []
-    for task in readable(tasks, failed):
-        review = reviewed(task, config, annotators=annotators, generic_is_unknown=generic_is_unknown)
+    for task in readable_tasks(tasks, failed):
+        review = review_by_policy(task, config, annotators=annotators, generic_is_unknown=generic_is_unknown)
         found.append((int(task["id"]), task.get("data") or {}, review))
     found.sort(key=lambda each: each[0])
-    return Selection(
-        judged=tuple(each for _, _, one in found for each in sorted(one.judged, key=lambda judged: (judged.annotation, judged.region))),
+    return ReviewedSelection(
+        boxes=tuple(each for _, _, one in found for each in sorted(one.boxes, key=lambda judged: (judged.annotation, judged.region))),
         conflicts=tuple(each for _, _, one in found for each in one.conflicts),
         skipped=sum(one.skipped for _, _, one in found),
         data={number: data for number, data, _ in found},

@@ -10,18 +10,18 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Unpack
 
-from dinolabel.exporters.gather import Gathered, How, Json, gathered
-from dinolabel.exporters.pictures import Marked, Picture
-from dinolabel.exporters.report import Report
+from dinolabel.exporters.gather import ExportContext, ImageCollection, Json, collect_images
+from dinolabel.exporters.pictures import ExportedBox, ExportedImage
+from dinolabel.exporters.report import ExportReport
 from dinolabel.exporters.rows import doubt_facts, provenance
 from dinolabel.studio.label_config import LabelConfig
 
 FORMAT = 1
 
 
-def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[How]) -> Report:
+def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[ExportContext]) -> ExportReport:
     """Write `out`, whole or not at all. Pictures that people left empty are there without annotations. Raises ExportRefused."""
-    with gathered(tasks, config, out, name="coco", place=_place, **how) as found:
+    with collect_images(tasks, config, out, name="coco", place=_place, **how) as found:
         ids = {label: number for number, label in enumerate(found.classes, 1)}
         written = 0
         for side in found.sides:
@@ -30,20 +30,20 @@ def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[
     return found.report
 
 
-def _place(picture: Picture) -> str:
+def _place(picture: ExportedImage) -> str:
     return f"images/{picture.name}" if picture.side == "all" else f"images/{picture.side}/{picture.name}"
 
 
-def _write(path: Path, found: Gathered, side: str, ids: dict[str, int], written: int) -> int:
+def _write(path: Path, found: ImageCollection, side: str, ids: dict[str, int], written: int) -> int:
     """One file, a line per picture and box, so that neither we nor a diff needs all of it at once. Returns the last annotation's id."""
     info = {"description": "exported by dinolabel", "version": str(FORMAT), "dinolabel": {"format": FORMAT}}
     kinds = {label: found.config.kind_of(label) for label in found.classes}
     categories = [{"id": ids[label], "name": label, "supercategory": kinds[label]} for label in found.classes]
     with path.open("w", encoding="utf-8", newline="\n") as file:
         file.write(f'{{"info": {json.dumps(info)},\n"licenses": [],\n"categories": {json.dumps(categories)},\n"images": [')
-        _lines(file, (_image(each) for each in found.of(side)))
+        _lines(file, (_image(each) for each in found.on_side(side)))
         file.write('],\n"annotations": [')
-        written = _lines(file, (_annotation(each, box, ids) for each in found.of(side) for box in each.boxes), start=written)
+        written = _lines(file, (_annotation(each, box, ids) for each in found.on_side(side) for box in each.boxes), start=written)
         file.write("]}\n")
     return written
 
@@ -57,7 +57,7 @@ def _lines(file: Any, entries: Iterator[dict[str, Any]], *, start: int | None = 
     return number
 
 
-def _image(picture: Picture) -> dict[str, Any]:
+def _image(picture: ExportedImage) -> dict[str, Any]:
     """file_name is the copy's name, as every reader wants it: relative to the folder of pictures."""
     return {
         "id": picture.task,
@@ -68,7 +68,7 @@ def _image(picture: Picture) -> dict[str, Any]:
     }
 
 
-def _annotation(picture: Picture, marked: Marked, ids: dict[str, int]) -> dict[str, Any]:
+def _annotation(picture: ExportedImage, marked: ExportedBox, ids: dict[str, int]) -> dict[str, Any]:
     box = marked.box
     corners = marked.quad or ((box.x1, box.y1), (box.x2, box.y1), (box.x2, box.y2), (box.x1, box.y2))
     return {

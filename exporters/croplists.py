@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import PIL.Image
 
-from dinolabel.vision.durable import whole
+from dinolabel.vision.durable import atomic_file
 from dinolabel.vision.types import Pixels
 
 if TYPE_CHECKING:
-    from dinolabel.exporters.whole import Tray
+    from dinolabel.exporters.whole import OutputFolder
 
 MANIFEST = "manifest.jsonl"
 METADATA = "crops/metadata.jsonl"
@@ -27,18 +27,18 @@ SHOWN = ("label", "view", "task", "annotation", "region", "box", "width", "heigh
 
 def save(pixels: Pixels, to: Path) -> None:
     """A crop as PNG, whole or not at all."""
-    with whole(to) as part:
+    with atomic_file(to) as part:
         PIL.Image.fromarray(pixels).save(part, format="PNG", compress_level=COMPRESSION)
 
 
-def write_lists(entries: Iterable[Mapping[str, Any]], tray: Tray) -> None:
+def write_lists(entries: Iterable[Mapping[str, Any]], tray: OutputFolder) -> None:
     """entries: of each picture its `rows`. metadata.jsonl has the named ones only: they are what lies below crops/."""
     with tray.path(MANIFEST).open("w", encoding="utf-8", newline="\n") as manifest:
         for entry in entries:
             manifest.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in entry["rows"])
     with tray.path(MANIFEST).open(encoding="utf-8") as manifest:
         named = (row for row in map(json.loads, manifest) if row["crop"].startswith("crops/"))
-        lines = (json.dumps(_shown(row)) for row in named)
+        lines = (json.dumps(_metadata_row(row)) for row in named)
         first = next(lines, None)
         if first is None:
             return  # imagefolder refuses a list without pictures
@@ -46,6 +46,6 @@ def write_lists(entries: Iterable[Mapping[str, Any]], tray: Tray) -> None:
             metadata.writelines(line + "\n" for line in itertools.chain([first], lines))
 
 
-def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
+def _metadata_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """Not under the name `image`: that column is the crop itself."""
     return {"file_name": row["crop"].removeprefix("crops/"), **{name: row[name] for name in SHOWN}, "sha256": row["image"]}

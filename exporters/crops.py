@@ -16,19 +16,19 @@ from typing import Any, Unpack
 
 import structlog
 
-from dinolabel.exporters.approved import Selection, approved
+from dinolabel.exporters.approved import ReviewedSelection, select_reviewed
 from dinolabel.exporters.croplists import save, write_lists
 from dinolabel.exporters.foldernames import folder_names, safe
-from dinolabel.exporters.frame import framed
-from dinolabel.exporters.gather import Find, How, OpenImage
-from dinolabel.exporters.journal import Journal, digest
-from dinolabel.exporters.report import DISAGREE, NothingExported, Report, small
+from dinolabel.exporters.frame import place_on_image
+from dinolabel.exporters.gather import ExportContext, Find, OpenImage
+from dinolabel.exporters.journal import CheckpointLog, digest
+from dinolabel.exporters.report import DISAGREE, ExportReport, NothingExported, small
 from dinolabel.exporters.unlisted import CROPS
-from dinolabel.exporters.whole import Tray, resumed
-from dinolabel.exporters.wish import Wish
+from dinolabel.exporters.whole import OutputFolder, resumable_folder
+from dinolabel.exporters.wish import ExportOptions
 from dinolabel.studio.label_config import LabelConfig
 from dinolabel.studio.picture_key import address_at
-from dinolabel.studio.tasks import Judged
+from dinolabel.studio.tasks import ReviewedBox
 from dinolabel.studio.unread import Unread
 from dinolabel.vision.cropping import cut
 from dinolabel.vision.errors import MediaError
@@ -43,11 +43,11 @@ SUMMARY = "report.json"
 log = structlog.get_logger(__name__)
 
 
-def counted(selection: Selection) -> Report:
+def count_selection(selection: ReviewedSelection) -> ExportReport:
     """What an export of this selection would count, before any picture is opened."""
     disagree = sum(each.region is None for each in selection.conflicts)
     unread = tuple(each.facts for each in selection.unread)
-    return Report(
+    return ExportReport(
         approved=selection.approved,
         generic=selection.count("approved", "generic"),
         unknown=selection.count("approved", "unknown"),
@@ -71,25 +71,25 @@ def export(
     out: Path,
     *,
     policy: CropPolicy | None = None,
-    **how: Unpack[How],
-) -> Report:
+    **how: Unpack[ExportContext],
+) -> ExportReport:
     """Write crops, manifest.jsonl and report.json into `out`, all or nothing; an earlier export there is replaced when this one is whole.
 
     tasks: Label Studio's JSON export. A MediaError costs its picture only. crops/ with its metadata.jsonl is a folder of pictures as
     Hugging Face and torchvision read it. Raises ExportRefused when `out` holds other things, NothingExported when no picture could
     be had: an earlier export in `out` is left as it was.
     """
-    wish, policy, progress = how.get("wish", Wish()), policy or CropPolicy(), how.get("progress", lambda done, total: None)
-    selection = approved(tasks, config, generic_is_unknown=how.get("generic_is_unknown", False), annotators=wish.annotators)
-    folders = folder_names(each.label for each in selection.judged if each.kind == "named" and each.label)
+    wish, policy, progress = how.get("wish", ExportOptions()), policy or CropPolicy(), how.get("progress", lambda done, total: None)
+    selection = select_reviewed(tasks, config, generic_is_unknown=how.get("generic_is_unknown", False), annotators=wish.annotators)
+    folders = folder_names(each.label for each in selection.boxes if each.kind == "named" and each.label)
     terms = [FORMAT, RULES, asdict(policy), folders, wish.group_by]
-    with resumed(out, name=CROPS) as (folder, path), Journal(path, terms) as journal:
-        writer = _Writer(Tray(folder), policy, folders, how["open_image"], how.get("find"), wish.group_by)
+    with resumable_folder(out, name=CROPS) as (folder, path), CheckpointLog(path, terms) as journal:
+        writer = _CropWriter(OutputFolder(folder), policy, folders, how["open_image"], how.get("find"), wish.group_by)
         for done, (task, judged) in enumerate(selection.by_task.items()):
             progress(done, len(selection.by_task))
             writer.picture(selection.data[task], config.data_key, judged, journal, selection.doubts.get(task, ()))
         progress(len(selection.by_task), len(selection.by_task))
-        told = counted(selection)
+        told = count_selection(selection)
         outside, failed = told.outside + writer.outside, (*selection.failed, *writer.failed)
         report = replace(told, rows=writer.rows, outside=outside, failed=failed, sideways=writer.sideways)
         if report.failed and not writer.opened:
@@ -103,10 +103,10 @@ def export(
 
 
 @dataclass
-class _Writer:
+class _CropWriter:
     """Where crops go, and what happened on the way. taken: paths in use, as a file system sees them that does not heed case."""
 
-    tray: Tray
+    tray: OutputFolder
     policy: CropPolicy
     folders: Mapping[str, str]
     open_image: OpenImage
@@ -120,11 +120,13 @@ class _Writer:
     taken: set[str] = field(default_factory=set)
     turned: bool = False
 
-    def picture(self, data: Mapping[str, Any], key: str, judged: list[Judged], journal: Journal, doubts: tuple[Unread, ...] = ()) -> None:
+    def picture(
+        self, data: Mapping[str, Any], key: str, judged: list[ReviewedBox], journal: CheckpointLog, doubts: tuple[Unread, ...] = ()
+    ) -> None:
         """Cut all boxes of one picture, unless an earlier run did; a picture that cannot be had is noted and gives no row. doubts: why it
         is undecided, which its rows remember."""
         name, stamp = str(judged[0].task), digest([data, judged, *doubts])
-        entry = journal.found(name, stamp, fits=lambda found: all(self.tray.path(row["crop"]).is_file() for row in found["rows"]))
+        entry = journal.lookup(name, stamp, fits=lambda found: all(self.tray.path(row["crop"]).is_file() for row in found["rows"]))
         if entry is None:
             before, self.turned = self.outside, False
             try:
@@ -136,7 +138,7 @@ class _Writer:
                 self.failed.append(failure | {"boxes": len(judged)})
                 return
             entry = {"rows": rows, "outside": self.outside - before, "sideways": self.turned}
-            journal.note(name, stamp, entry)
+            journal.append(name, stamp, entry)
         else:
             self.outside += entry["outside"]
             self.taken.update(row["crop"].casefold() for row in entry["rows"])
@@ -144,10 +146,10 @@ class _Writer:
         self.rows += len(entry["rows"])
         self.sideways += entry.get("sideways", 0)
 
-    def _cut(self, data: Mapping[str, Any], key: str, judged: list[Judged]) -> Iterator[dict[str, Any]]:
+    def _cut(self, data: Mapping[str, Any], key: str, judged: list[ReviewedBox]) -> Iterator[dict[str, Any]]:
         address = address_at(data, key)
         image = self.open_image(address)
-        judged, self.turned = framed(judged, image, lambda: self._turn(address))
+        judged, self.turned = place_on_image(judged, image, lambda: self._turn(address))
         pixels = image.pixels
         by, split = data.get(self.group_by or OUR_GROUP), data.get(OUR_SPLIT)
         for each in judged:
@@ -164,7 +166,7 @@ class _Writer:
     def _turn(self, address: Any) -> int:
         return 1 if self.find is None else stored(self.find(address)).turn
 
-    def _path(self, judged: Judged, view: str) -> str:
+    def _path(self, judged: ReviewedBox, view: str) -> str:
         """Relative path of a crop that no other has."""
         stem = f"{self._place(judged)}/{judged.task}-{safe(judged.region)}"
         tail = ".detector.png" if view == "detector" and judged.verdict == "approved" else ".png"
@@ -174,13 +176,13 @@ class _Writer:
         self.taken.add(free.casefold())
         return free
 
-    def _place(self, judged: Judged) -> str:
+    def _place(self, judged: ReviewedBox) -> str:
         if judged.verdict != "approved":
             return judged.verdict
         return f"crops/{self.folders[judged.label]}" if judged.kind == "named" and judged.label else judged.kind
 
 
-def _views(judged: Judged, image: Image) -> Iterator[tuple[str, Box | None]]:
+def _views(judged: ReviewedBox, image: Image) -> Iterator[tuple[str, Box | None]]:
     """The decided box, and for an approved object the detector's own where it is another one: what will be cut in service."""
     first = _quantised(judged.on(image.width, image.height)[0])
     yield "person" if judged.verdict == "approved" else "detector", first
@@ -191,10 +193,10 @@ def _views(judged: Judged, image: Image) -> Iterator[tuple[str, Box | None]]:
 
 
 def _quantised(box: Box | None) -> Box | None:
-    return None if box is None else box.quantised()
+    return None if box is None else box.quantise()
 
 
-def _row(judged: Judged, image: Image, box: Box, *, view: str, path: str, policy: CropPolicy, group: str) -> dict[str, Any]:
+def _row(judged: ReviewedBox, image: Image, box: Box, *, view: str, path: str, policy: CropPolicy, group: str) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "crop": path,
@@ -220,7 +222,7 @@ def _row(judged: Judged, image: Image, box: Box, *, view: str, path: str, policy
     }
 
 
-def _corners(judged: Judged, image: Image) -> list[list[float]]:
+def _corners(judged: ReviewedBox, image: Image) -> list[list[float]]:
     """Of a rotated box, on the picture as it is now; not clipped."""
     across, down = image.width / judged.width, image.height / judged.height
     return [[x * across, y * down] for x, y in judged.quad or ()]

@@ -11,18 +11,18 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Unpack
 
-from dinolabel.exporters.gather import How, Json, gathered
-from dinolabel.exporters.report import Report
+from dinolabel.exporters.gather import ExportContext, Json, collect_images
+from dinolabel.exporters.report import ExportReport
 from dinolabel.exporters.rows import COLUMNS, rows
-from dinolabel.exporters.wish import Wish
+from dinolabel.exporters.wish import ExportOptions
 from dinolabel.studio.label_config import LabelConfig
 
 
-def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[How]) -> Report:
+def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[ExportContext]) -> ExportReport:
     """Write `out`, whole or not at all. Pictures are not copied: `file` says where they are. Raises ExportRefused."""
-    how["wish"] = how.get("wish", Wish()).with_undecided()
+    how["wish"] = how.get("wish", ExportOptions()).with_undecided()
     with (
-        gathered(tasks, config, out, name="csv", place=lambda picture: None, **how) as found,
+        collect_images(tasks, config, out, name="csv", place=lambda picture: None, **how) as found,
         found.tray.path("boxes.csv").open("w", encoding="utf-8", newline="") as file,
     ):
         table = csv.DictWriter(file, COLUMNS)

@@ -15,19 +15,19 @@ from typing import Any
 
 from dinolabel.exporters import filelist
 from dinolabel.exporters.croplists import MANIFEST
-from dinolabel.vision.durable import whole
+from dinolabel.vision.durable import atomic_file
 from dinolabel.vision.errors import RequestError
 from dinolabel.vision.types import Box
 
-DROPPED = "dropped"
-DROPPED_ROWS = "dropped.jsonl"
+EXCLUDED = "dropped"
+EXCLUDED_ROWS = "dropped.jsonl"
 SAME_BOX = 0.5  # IoU from which a box found anew is the one that was dropped
 
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Remembered:
+class PreviousExclusions:
     """What an earlier harvest had dropped: its rows, and the folder that still holds their crops."""
 
     rows: tuple[Row, ...]
@@ -46,11 +46,11 @@ def rows_of(path: Path) -> list[Row]:
 
 def write_rows(path: Path, rows: Iterable[Row]) -> None:
     """Replace a manifest in one step."""
-    with whole(path) as half:
+    with atomic_file(path) as half:
         half.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
 
 
-def drop(folder: Path, numbers: Collection[int]) -> list[Row]:
+def exclude(folder: Path, numbers: Collection[int]) -> list[Row]:
     """Take these crops out, and those whose files somebody deleted by hand; their rows. Raises RequestError for an unknown number."""
     rows = _harvest(folder)
     known = {row["number"] for row in rows}
@@ -62,15 +62,15 @@ def drop(folder: Path, numbers: Collection[int]) -> list[Row]:
     aside = [_aside(folder, row) for row in going]
     filelist.update(folder, moved={row["crop"]: row["dropped"] for row in aside})
     # the list of dropped ones first: after a crash in between a crop is in both, and the next drop settles it
-    write_rows(folder / DROPPED_ROWS, [*(row for row in rows_of(folder / DROPPED_ROWS) if row["number"] not in gone), *aside])
+    write_rows(folder / EXCLUDED_ROWS, [*(row for row in rows_of(folder / EXCLUDED_ROWS) if row["number"] not in gone), *aside])
     write_rows(folder / MANIFEST, [row for row in rows if row["number"] not in gone])
-    filelist.update(folder, changed={MANIFEST, DROPPED_ROWS})
+    filelist.update(folder, changed={MANIFEST, EXCLUDED_ROWS})
     return aside
 
 
-def restore(folder: Path, numbers: Collection[int]) -> list[Row]:
+def include(folder: Path, numbers: Collection[int]) -> list[Row]:
     """Put dropped crops back; their rows. Raises RequestError for a number that was not dropped, or whose picture is gone."""
-    rows, dropped = _harvest(folder), rows_of(folder / DROPPED_ROWS)
+    rows, dropped = _harvest(folder), rows_of(folder / EXCLUDED_ROWS)
     coming = [row for row in dropped if row.get("number") in numbers]
     if missing := sorted(set(numbers) - {row["number"] for row in coming}):
         raise RequestError(f"Crop {missing[0]} was not dropped from {folder}.", hint="dropped.jsonl lists those that were.")
@@ -83,17 +83,17 @@ def restore(folder: Path, numbers: Collection[int]) -> list[Row]:
         os.replace(folder / row["dropped"], folder / row["crop"])
         back.append({key: value for key, value in row.items() if key != "dropped"})
     write_rows(folder / MANIFEST, sorted([*rows, *back], key=lambda row: int(row["number"])))
-    write_rows(folder / DROPPED_ROWS, [row for row in dropped if row not in coming])
-    filelist.update(folder, changed={MANIFEST, DROPPED_ROWS}, moved={row["dropped"]: row["crop"] for row in coming})
+    write_rows(folder / EXCLUDED_ROWS, [row for row in dropped if row not in coming])
+    filelist.update(folder, changed={MANIFEST, EXCLUDED_ROWS}, moved={row["dropped"]: row["crop"] for row in coming})
     return back
 
 
-def remembered(folder: Path) -> Remembered:
+def previous_exclusions(folder: Path) -> PreviousExclusions:
     """What was dropped from the harvest that lies there, if any."""
-    return Remembered(tuple(rows_of(folder / DROPPED_ROWS)), folder)
+    return PreviousExclusions(tuple(rows_of(folder / EXCLUDED_ROWS)), folder)
 
 
-def again(before: Remembered, rows: Sequence[Row], folder: Path) -> tuple[list[Row], list[Row]]:
+def reapply_exclusions(before: PreviousExclusions, rows: Sequence[Row], folder: Path) -> tuple[list[Row], list[Row]]:
     """Drop from a new harvest what was dropped before; the rows that stay, and those that went.
 
     What the new one did not find again is carried over with its crop and without its number, so that no decision is lost.
@@ -102,7 +102,7 @@ def again(before: Remembered, rows: Sequence[Row], folder: Path) -> tuple[list[R
     carried = [old for old in before.rows if not any(_same(row, old) for row in going)]
     kept = [_carry(before.folder, folder, old) for old in carried]
     if going or kept:
-        write_rows(folder / DROPPED_ROWS, [*(_aside(folder, row) for row in going), *kept])
+        write_rows(folder / EXCLUDED_ROWS, [*(_aside(folder, row) for row in going), *kept])
     gone = {row["number"] for row in going}
     return [row for row in rows if row["number"] not in gone], going
 
@@ -116,18 +116,18 @@ def _harvest(folder: Path) -> list[Row]:
 
 def _aside(folder: Path, row: Row) -> Row:
     """Move a crop's picture away; its row, which says where it lies now."""
-    place = f"{DROPPED}/{row['number']:05}.png"
-    (folder / DROPPED).mkdir(exist_ok=True)
+    place = f"{EXCLUDED}/{row['number']:05}.png"
+    (folder / EXCLUDED).mkdir(exist_ok=True)
     if (folder / row["crop"]).is_file():
         os.replace(folder / row["crop"], folder / place)
     return {**row, "dropped": place}
 
 
 def _carry(old: Path, new: Path, row: Row) -> Row:
-    place = f"{DROPPED}/{row['image'][:12]}-{row['region']}.png"
+    place = f"{EXCLUDED}/{row['image'][:12]}-{row['region']}.png"
     source = old / row["dropped"]
     if source.is_file():
-        (new / DROPPED).mkdir(exist_ok=True)
+        (new / EXCLUDED).mkdir(exist_ok=True)
         shutil.copyfile(source, new / place)
     return {**row, "dropped": place, "number": None}
 

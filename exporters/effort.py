@@ -18,7 +18,7 @@ from dinolabel.studio.results import Region
 
 Json = Mapping[str, Any]
 
-DEEDS = ("accepted", "renamed", "moved", "drawn", "deleted", "changed")
+EDITS = ("accepted", "renamed", "moved", "drawn", "deleted", "changed")
 """changed: touched, and the prediction is no longer stored that would tell how."""
 
 KEYS = {"accepted": 0, "renamed": 2, "moved": 1, "drawn": 2, "deleted": 2, "changed": 2}
@@ -34,7 +34,7 @@ SHOWN = 12  # pictures kept to be looked at
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class BoxEdit:
     """One box. what: a deed, or renamed and moved. shown, kept: the predicted and the final box, None where there is none."""
 
     label: str
@@ -48,27 +48,27 @@ class Deed:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class AnnotationEdits:
     """One submitted annotation. version: of the prediction it began from."""
 
     task: int
     address: Any
     at: str
     version: str
-    deeds: tuple[Deed, ...]
+    edits: tuple[BoxEdit, ...]
 
     @property
     def boxes(self) -> int:
         """Boxes that stand at the end."""
-        return sum(each.kept is not None for each in self.deeds)
+        return sum(each.kept is not None for each in self.edits)
 
     @property
     def keys(self) -> int:
-        return sum(each.keys for each in self.deeds)
+        return sum(each.keys for each in self.edits)
 
 
 @dataclass
-class Effort:
+class EffortCounts:
     """Counts annotation by annotation. hardest: those with the most keys, to be looked at."""
 
     counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
@@ -78,7 +78,7 @@ class Effort:
     skipped: int = 0
     unverified: int = 0
     imported: int = 0
-    _heap: list[tuple[int, int, Answered]] = field(default_factory=list)
+    _heap: list[tuple[int, int, AnnotationEdits]] = field(default_factory=list)
 
     def add(self, task: Json, config: LabelConfig) -> None:
         """All annotations of a task; skipped ones, those that a button made and those that came by an import are only counted."""
@@ -91,11 +91,11 @@ class Effort:
             if not by_id[annotation.id].get("lead_time"):  # the editor always says how long it took
                 self.imported += 1
                 continue
-            self._count(answered(annotation, task, config))
+            self._count(annotation_edits(annotation, task, config))
 
-    def _count(self, one: Answered) -> None:
+    def _count(self, one: AnnotationEdits) -> None:
         self.answers.append((one.at, one.version, one.boxes, one.keys))
-        for each in one.deeds:
+        for each in one.edits:
             self.counts.update((one.version, each.label, what) for what in each.what)
             self.boxes[one.version, each.label] += each.kept is not None
             if "renamed" in each.what and each.shown:
@@ -105,7 +105,7 @@ class Effort:
             heapq.heappop(self._heap)
 
     @property
-    def hardest(self) -> list[Answered]:
+    def hardest(self) -> list[AnnotationEdits]:
         return [one for keys, _, one in sorted(self._heap, key=lambda each: each[:2], reverse=True) if keys]
 
     @property
@@ -115,7 +115,7 @@ class Effort:
 
     def row(self, version: str, label: str | None = None) -> dict[str, Any]:
         """Counts of a version, of one label or of all. keys_per_box is None where no box stands at the end."""
-        counted = {what: sum(self.counts[each] for each in self._matching(version, label, what)) for what in DEEDS}
+        counted = {what: sum(self.counts[each] for each in self._matching(version, label, what)) for what in EDITS}
         boxes = sum(number for (each, name), number in self.boxes.items() if each == version and label in (None, name))
         keys = sum(KEYS[what] * number for what, number in counted.items())
         return {**counted, "boxes": boxes, "keys": keys, "keys_per_box": keys / boxes if boxes else None}
@@ -161,7 +161,7 @@ class Effort:
         }
 
 
-def answered(annotation: Annotation, task: Json, config: LabelConfig) -> Answered:
+def annotation_edits(annotation: Annotation, task: Json, config: LabelConfig) -> AnnotationEdits:
     """What was done in one annotation. Regions keep their id from prediction to annotation (measured), so the id tells which is which."""
     begun: Json = next((each for each in task.get("annotations") or [] if each.get("id") == annotation.id), {})
     if annotation.predicted is None:
@@ -169,18 +169,18 @@ def answered(annotation: Annotation, task: Json, config: LabelConfig) -> Answere
     else:
         version = annotation.model_version or FORGOTTEN
     shown = {each.id: each for each in annotation.predicted or ()}
-    deeds = [_deed(each, shown.get(each.id)) for each in annotation.regions]
+    deeds = [_edit(each, shown.get(each.id)) for each in annotation.regions]
     kept = {each.id for each in annotation.regions}
-    deeds += [Deed(each.label or NO_LABEL, ("deleted",), each, None) for each in shown.values() if each.id not in kept]
-    return Answered(int(task["id"]), value_at(task.get("data") or {}, config.data_key), annotation.at, version, tuple(deeds))
+    deeds += [BoxEdit(each.label or NO_LABEL, ("deleted",), each, None) for each in shown.values() if each.id not in kept]
+    return AnnotationEdits(int(task["id"]), value_at(task.get("data") or {}, config.data_key), annotation.at, version, tuple(deeds))
 
 
-def _deed(kept: Region, shown: Region | None) -> Deed:
+def _edit(kept: Region, shown: Region | None) -> BoxEdit:
     label = kept.label or NO_LABEL
     if shown is None:
         what = {"prediction": "accepted", "prediction-changed": "changed"}.get(kept.origin or "", "drawn")
-        return Deed(label, (what,), None, kept)
+        return BoxEdit(label, (what,), None, kept)
     apart = max(abs(a - b) for a, b in zip(kept.box.xyxy, shown.box.xyxy, strict=True))
     moved = apart > STILL or abs(kept.rotation - shown.rotation) % 360 > STILL
     done = [*(["renamed"] if kept.label != shown.label else []), *(["moved"] if moved else [])]
-    return Deed(label, tuple(done) or ("accepted",), shown, kept)
+    return BoxEdit(label, tuple(done) or ("accepted",), shown, kept)

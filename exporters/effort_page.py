@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from dinolabel.exporters.effort import BY_HAND, DEEDS, FORGOTTEN, KEYS, Answered, Deed
+from dinolabel.exporters.effort import BY_HAND, EDITS, FORGOTTEN, KEYS, AnnotationEdits, BoxEdit
 
 COLOURS = {"accepted": "#2e9e6b", "renamed": "#3b7ddd", "moved": "#c98a1b", "drawn": "#8e5bd0", "deleted": "#d1495b", "changed": "#7d8590"}
 SERIES = ("#3b7ddd", "#2e9e6b", "#c98a1b", "#8e5bd0", "#d1495b", "#1d9aa8", "#7d8590")
@@ -39,12 +39,12 @@ Thumbnail = Callable[[Any], bytes | None]
 """From a task's picture address to a small JPEG of the upright picture, None when it cannot be had."""
 
 
-def page(summary: Mapping[str, Any], hardest: Sequence[Answered], *, title: str, thumbnail: Thumbnail) -> str:
+def page(summary: Mapping[str, Any], hardest: Sequence[AnnotationEdits], *, title: str, thumbnail: Thumbnail) -> str:
     """summary: Effort.summary(). hardest: the answers to show, with their pictures."""
     pictures = "".join(_figure(each, thumbnail) for each in hardest)
     parts = [
         f"<h1>Work on {escape(title)}</h1>",
-        f'<p class="soft">{_said(summary)}</p>',
+        f'<p class="soft">{_sentences(summary)}</p>',
         "<h2>By model version</h2>",
         _table("version", [(each["model_version"], each) for each in summary["versions"]], summary["versions"]),
         _key(summary["versions"]),
@@ -54,13 +54,13 @@ def page(summary: Mapping[str, Any], hardest: Sequence[Answered], *, title: str,
         f'<h2>Where most work went</h2><p class="soft">Dashed: as predicted. Solid: as left.</p><div class="sheet">{pictures}</div>'
         if pictures
         else "",
-        f'<p class="soft">Keys: {", ".join(f"{name} {KEYS[name]}" for name in DEEDS)}; a drag counts as one; submits are not counted.</p>',
+        f'<p class="soft">Keys: {", ".join(f"{name} {KEYS[name]}" for name in EDITS)}; a drag counts as one; submits are not counted.</p>',
     ]
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Work on {escape(title)}</title>'
     return f"<!doctype html><html lang=en><head>{head}<style>{STYLE}</style></head><body>{''.join(parts)}</body></html>\n"
 
 
-def _said(summary: Mapping[str, Any]) -> str:
+def _sentences(summary: Mapping[str, Any]) -> str:
     boxes, keys = (sum(each[name] for each in summary["versions"]) for name in ("boxes", "keys"))
     if not boxes:
         return "No box was approved yet."
@@ -70,7 +70,7 @@ def _said(summary: Mapping[str, Any]) -> str:
 
 
 def _table(first: str, named: Sequence[tuple[str, Mapping[str, Any]]], counted: Sequence[Mapping[str, Any]]) -> str:
-    deeds = [each for each in DEEDS if each != "changed" or any(row["changed"] for row in counted)]
+    deeds = [each for each in EDITS if each != "changed" or any(row["changed"] for row in counted)]
     head = "".join(f"<th>{each}" for each in (first, "boxes", *deeds, "keys a box", ""))
     rows = "".join(
         f"<tr><td>{escape(name)}<td>{row['boxes']:,}"
@@ -82,17 +82,17 @@ def _table(first: str, named: Sequence[tuple[str, Mapping[str, Any]]], counted: 
 
 
 def _bar(row: Mapping[str, Any]) -> str:
-    total = sum(row[each] for each in DEEDS) or 1
+    total = sum(row[each] for each in EDITS) or 1
     parts = "".join(
         f'<i style="width:{100 * row[each] / total:.2f}%;background:{COLOURS[each]}" title="{each} {row[each]}"></i>'
-        for each in DEEDS
+        for each in EDITS
         if row[each]
     )
     return f'<div class="bar">{parts}</div>'
 
 
 def _key(rows: Sequence[Mapping[str, Any]]) -> str:
-    there = [each for each in DEEDS if each != "changed" or any(row["changed"] for row in rows)]
+    there = [each for each in EDITS if each != "changed" or any(row["changed"] for row in rows)]
     return '<div class="key soft">' + "".join(f'<span><i style="background:{COLOURS[each]}"></i>{each}</span>' for each in there) + "</div>"
 
 
@@ -148,22 +148,22 @@ def _line(points: Sequence[tuple[float, float]], colour: str) -> str:
     return f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>{dots}'
 
 
-def _figure(one: Answered, thumbnail: Thumbnail) -> str:
+def _figure(one: AnnotationEdits, thumbnail: Thumbnail) -> str:
     data = thumbnail(one.address)
-    frame = next((region for each in one.deeds for region in (each.kept, each.shown) if region is not None), None)
+    frame = next((region for each in one.edits for region in (each.kept, each.shown) if region is not None), None)
     if data is None or frame is None:
         return ""
-    boxes = "".join(_boxes(each) for each in one.deeds)
+    boxes = "".join(_boxes(each) for each in one.edits)
     picture = f'<img alt="" src="data:image/jpeg;base64,{base64.b64encode(data).decode()}">'
     overlay = f'<svg viewBox="0 0 {frame.width} {frame.height}" preserveAspectRatio="none">{boxes}</svg>'
     said = ", ".join(
-        f"{sum(name in each.what for each in one.deeds)} {name}" for name in DEEDS if any(name in each.what for each in one.deeds)
+        f"{sum(name in each.what for each in one.edits)} {name}" for name in EDITS if any(name in each.what for each in one.edits)
     )
     version = "" if one.version in (BY_HAND, FORGOTTEN) else f" · {escape(one.version)}"
     return f"<figure><div>{picture}{overlay}</div><figcaption>task {one.task}{version}: {one.keys} keys; {said}</figcaption></figure>"
 
 
-def _boxes(deed: Deed) -> str:
+def _boxes(deed: BoxEdit) -> str:
     colour = COLOURS[deed.what[0]]
     shown = _rectangle(deed.shown.box.xyxy, colour, ' stroke-dasharray="6 4" stroke-opacity=".9"') if deed.shown else ""
     return shown + (_rectangle(deed.kept.box.xyxy, colour, "") if deed.kept else "")

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from dinolabel.vision.durable import whole
+from dinolabel.vision.durable import atomic_file
 from dinolabel.vision.errors import RequestError
 
 FILE = ".dinolabel-files.jsonl"
@@ -28,7 +28,7 @@ class FileListUnreadable(RequestError):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class FileEntry:
     """path: relative, with forward slashes. size: bytes. sha256: of its content, hexadecimal."""
 
     path: str
@@ -57,24 +57,24 @@ def export_of(folder: Path) -> str | None:
     return export
 
 
-def entries(folder: Path) -> Iterator[Entry]:
+def entries(folder: Path) -> Iterator[FileEntry]:
     """Every file on the list, changed or gone since or not; none where there is no list. Raises FileListUnreadable."""
     if export_of(folder) is not None:
         yield from read(folder / FILE)
 
 
-def read(path: Path) -> Iterator[Entry]:
+def read(path: Path) -> Iterator[FileEntry]:
     """Every entry of a list that lies anywhere. Raises FileListUnreadable."""
     try:
         with path.open(encoding="utf-8") as lines:
             next(lines, None)
             for line in lines:
-                yield Entry(**json.loads(line))
+                yield FileEntry(**json.loads(line))
     except (OSError, ValueError, TypeError) as error:
         raise FileListUnreadable(f"{path} cannot be read: {type(error).__name__} {error}.") from error
 
 
-def unchanged(folder: Path, each: Entry) -> bool:
+def is_unchanged(folder: Path, each: FileEntry) -> bool:
     """Whether the file is there as it was written; never of one that a link leads to."""
     path = inside(folder, each.path)
     return path is not None and path.stat().st_size == each.size and digest(path) == each.sha256
@@ -90,22 +90,22 @@ def update(folder: Path, *, changed: Collection[str] = (), moved: Mapping[str, s
         return
     to = moved or {}
 
-    def now() -> Iterator[Entry]:
+    def now() -> Iterator[FileEntry]:
         left = set(changed)
         for each in entries(folder):
             path = to.get(each.path, each.path)
             if path in left:
                 continue
             if os.path.lexists(folder / path):
-                yield Entry(path, each.size, each.sha256)
+                yield FileEntry(path, each.size, each.sha256)
         yield from (entry(folder, each) for each in sorted(left) if inside(folder, each) is not None)
 
     save(folder / FILE, export, now())
 
 
-def entry(folder: Path, path: str) -> Entry:
+def entry(folder: Path, path: str) -> FileEntry:
     """A file as it is now."""
-    return Entry(path, (folder / path).stat().st_size, digest(folder / path))
+    return FileEntry(path, (folder / path).stat().st_size, digest(folder / path))
 
 
 def digest(path: Path) -> str:
@@ -162,8 +162,8 @@ def prune(folder: Path, place: Path) -> None:
         place = place.parent
 
 
-def save(path: Path, export: str, listed: Iterable[Entry]) -> None:
+def save(path: Path, export: str, listed: Iterable[FileEntry]) -> None:
     """A list as a file, whole or not at all."""
-    with whole(path) as half, half.open("w", encoding="utf-8", newline="\n") as lines:
+    with atomic_file(path) as half, half.open("w", encoding="utf-8", newline="\n") as lines:
         lines.write(json.dumps({"format": FORMAT, "export": export}) + "\n")
         lines.writelines(json.dumps(asdict(each)) + "\n" for each in listed)

@@ -10,19 +10,19 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from dinolabel.studio.results import Quad
-from dinolabel.studio.tasks import Judged
+from dinolabel.studio.tasks import ReviewedBox
 from dinolabel.vision.errors import SizeMismatch
 from dinolabel.vision.orientation import SWAPPED, frame_of
 from dinolabel.vision.types import Box, Image
 
 
-def framed(judged: Iterable[Judged], image: Image, turn: Callable[[], int]) -> tuple[list[Judged], bool]:
+def place_on_image(judged: Iterable[ReviewedBox], image: Image, turn: Callable[[], int]) -> tuple[list[ReviewedBox], bool]:
     """The boxes, and whether a size was that of the picture before its turn. Label Studio shows pictures upright, so boxes are upright.
 
     turn: the picture's EXIF turn, asked for only when sizes differ. Sizes of boxes that nobody drew or kept count for nothing: they came
     with predictions. Raises SizeMismatch, which names the region.
     """
-    found: list[Judged] = []
+    found: list[ReviewedBox] = []
     swapped = False
     for each in judged:
         size = each.width, each.height
@@ -32,29 +32,29 @@ def framed(judged: Iterable[Judged], image: Image, turn: Callable[[], int]) -> t
             except SizeMismatch as error:
                 raise SizeMismatch(f"Region {each.region}: {str(error).replace('The file', 'it', 1)}", hint=error.hint) from error
             if frame.said == SWAPPED:
-                swapped, each = True, _on(each, image)
+                swapped, each = True, _scale_to_image(each, image)
         found.append(each)
     return found, swapped
 
 
-def _on(judged: Judged, image: Image) -> Judged:
+def _scale_to_image(judged: ReviewedBox, image: Image) -> ReviewedBox:
     """The same shares of the upright picture; a rotation is an angle of that picture, so corners are made again."""
     across, down = image.width / judged.width, image.height / judged.height
-    quad = None if judged.quad is None else _turned(judged.quad, across, down)
+    quad = None if judged.quad is None else _turn_quad(judged.quad, across, down)
     if quad is None:
-        box = _scaled(judged.box, across, down)
+        box = _scale_box(judged.box, across, down)
     else:
         xs, ys = zip(*quad, strict=True)
         box = Box(min(xs), min(ys), max(xs), max(ys))
-    predicted = judged.predicted and _scaled(judged.predicted, across, down)
+    predicted = judged.predicted and _scale_box(judged.predicted, across, down)
     return replace(judged, box=box, quad=quad, predicted=predicted, width=image.width, height=image.height)
 
 
-def _scaled(box: Box, across: float, down: float) -> Box:
+def _scale_box(box: Box, across: float, down: float) -> Box:
     return Box(box.x1 * across, box.y1 * down, box.x2 * across, box.y2 * down)
 
 
-def _turned(quad: Quad, across: float, down: float) -> Quad:
+def _turn_quad(quad: Quad, across: float, down: float) -> Quad:
     """Corner, width and height as shares, and the angle, are what Label Studio stores."""
     (x1, y1), (x2, y2), _, (x4, y4) = quad
     turn = math.atan2(y2 - y1, x2 - x1)

@@ -15,23 +15,23 @@ from typing import Any, Required, TypedDict, Unpack
 
 import structlog
 
-from dinolabel.exporters.copies import suffix_of, take
+from dinolabel.exporters.copies import copy_or_link, suffix_of
 from dinolabel.exporters.foldernames import safe
-from dinolabel.exporters.frame import framed
-from dinolabel.exporters.journal import Journal, digest
-from dinolabel.exporters.malformed import readable
-from dinolabel.exporters.pictures import UNLABELLED, Marked, Picture, clean, original_name, read
-from dinolabel.exporters.report import NothingExported, Report, Tally, chosen, empty, unread_of, withheld
-from dinolabel.exporters.whole import Tray, resumed
-from dinolabel.exporters.wish import Wish
+from dinolabel.exporters.frame import place_on_image
+from dinolabel.exporters.journal import CheckpointLog, digest
+from dinolabel.exporters.malformed import readable_tasks
+from dinolabel.exporters.pictures import UNLABELLED, ExportedBox, ExportedImage, clean, original_name, read
+from dinolabel.exporters.report import ExportReport, NothingExported, ReportBuilder, boxes_to_export, is_negative, is_withheld, unread_of
+from dinolabel.exporters.whole import OutputFolder, resumable_folder
+from dinolabel.exporters.wish import ExportOptions
 from dinolabel.studio.address import brief
 from dinolabel.studio.label_config import LabelConfig
-from dinolabel.studio.several import reviewed
-from dinolabel.studio.tasks import Judged
+from dinolabel.studio.several import review_by_policy
+from dinolabel.studio.tasks import ReviewedBox
 from dinolabel.studio.unread import Unread
 from dinolabel.vision.errors import MediaError
 from dinolabel.vision.media import RULES, stored
-from dinolabel.vision.split import side
+from dinolabel.vision.split import split_side
 from dinolabel.vision.types import Image
 
 FORMAT = 1
@@ -45,10 +45,10 @@ Find = Callable[[Any], Path]
 Progress = Callable[[int, int], None]
 
 
-Place = Callable[[Picture], str | None]
+Place = Callable[[ExportedImage], str | None]
 
 
-class How(TypedDict, total=False):
+class ExportContext(TypedDict, total=False):
     """What every format's `export` takes.
 
     open_image, find: from a task's picture address to its pixels and its file; they raise MediaError.
@@ -57,28 +57,28 @@ class How(TypedDict, total=False):
 
     open_image: Required[OpenImage]
     find: Required[Find]
-    wish: Wish
+    wish: ExportOptions
     generic_is_unknown: bool
     xml: str
     progress: Progress
 
 
 @dataclass
-class Gathered:
+class ImageCollection:
     """Pictures on disk, to be gone through as often as a format likes. classes: in the label config's order. tray: where files go."""
 
-    journal: Journal
-    tray: Tray
+    journal: CheckpointLog
+    tray: OutputFolder
     classes: tuple[str, ...]
     config: LabelConfig
-    wish: Wish
-    report: Report
+    wish: ExportOptions
+    report: ExportReport
     open_image: OpenImage
 
-    def __iter__(self) -> Iterator[Picture]:
+    def __iter__(self) -> Iterator[ExportedImage]:
         return (read(each) for each in self.journal if "name" in each)
 
-    def of(self, wanted: str) -> Iterator[Picture]:
+    def on_side(self, wanted: str) -> Iterator[ExportedImage]:
         """Those of one side."""
         return (each for each in self if each.side == wanted)
 
@@ -88,26 +88,26 @@ class Gathered:
 
 
 @contextmanager
-def gathered(
+def collect_images(
     tasks: Iterable[Json],
     config: LabelConfig,
     out: Path,
     *,
     name: str,
     place: Place,
-    **how: Unpack[How],
-) -> Iterator[Gathered]:
+    **how: Unpack[ExportContext],
+) -> Iterator[ImageCollection]:
     """Read every picture of `tasks`; the block writes the format into the tray, and `out` appears when it ends well.
 
     place: where a format wants a picture's copy, None for nowhere. A MediaError costs that picture only. Stopped and called again with
     the same choices, it goes on where it was. Raises ExportRefused when `out` holds other things, NothingExported when no picture could be
     had: an earlier export in `out` is left as it was.
     """
-    wish, generic_is_unknown = how.get("wish", Wish()), how.get("generic_is_unknown", False)
+    wish, generic_is_unknown = how.get("wish", ExportOptions()), how.get("generic_is_unknown", False)
     terms = [FORMAT, RULES, name, asdict(wish), repr(config), generic_is_unknown]
-    with resumed(out, name=name) as (folder, path), Journal(path, terms) as journal:
-        gatherer = _Gatherer(config, wish, generic_is_unknown, journal, Tray(folder), how["open_image"], how["find"], place)
-        gatherer.all(tasks, how.get("progress", lambda done, total: None))
+    with resumable_folder(out, name=name) as (folder, path), CheckpointLog(path, terms) as journal:
+        gatherer = _Collector(config, wish, generic_is_unknown, journal, OutputFolder(folder), how["open_image"], how["find"], place)
+        gatherer.collect(tasks, how.get("progress", lambda done, total: None))
         found = gatherer.result()
         if found.report.failed and not found.report.sides:
             shutil.rmtree(path.parent, ignore_errors=True)  # nothing in it is worth going on with
@@ -119,12 +119,12 @@ def gathered(
 
 
 @dataclass
-class _Gatherer:
+class _Collector:
     config: LabelConfig
-    wish: Wish
+    wish: ExportOptions
     generic_is_unknown: bool
-    journal: Journal
-    tray: Tray
+    journal: CheckpointLog
+    tray: OutputFolder
     open_image: OpenImage
     find: Find
     place: Place
@@ -134,35 +134,35 @@ class _Gatherer:
     failed: list[Json] = field(default_factory=list)
     sides: dict[str, int] = field(default_factory=dict)
 
-    def all(self, tasks: Iterable[Json], progress: Progress) -> None:
-        self.tally = Tally(self.config.learnt, self.wish.unverified)
-        for done, task in enumerate(readable(tasks, self.failed)):
+    def collect(self, tasks: Iterable[Json], progress: Progress) -> None:
+        self.tally = ReportBuilder(self.config.learnt, self.wish.unverified)
+        for done, task in enumerate(readable_tasks(tasks, self.failed)):
             progress(done, 0)
-            self.one(task)
+            self.add_task(task)
 
-    def one(self, task: Json) -> None:
+    def add_task(self, task: Json) -> None:
         """Note the picture of one task, when it has boxes that leave, or people said that it has none."""
-        review = reviewed(task, self.config, annotators=self.wish.annotators, generic_is_unknown=self.generic_is_unknown)
-        boxes, negative = chosen(review, self.wish), empty(review, self.wish)
-        if withheld(review, self.wish) or not (boxes or negative):
-            self.tally.add(review, negative=False, left_out=withheld(review, self.wish))
+        review = review_by_policy(task, self.config, annotators=self.wish.annotators, generic_is_unknown=self.generic_is_unknown)
+        boxes, negative = boxes_to_export(review, self.wish), is_negative(review, self.wish)
+        if is_withheld(review, self.wish) or not (boxes or negative):
+            self.tally.add(review, negative=False, left_out=is_withheld(review, self.wish))
             return
         unread = unread_of(review, unverified=self.wish.unverified)
         key, stamp = str(task["id"]), digest([task.get("data"), boxes, review.answers, unread])
-        entry = self.journal.found(key, stamp, fits=self._still_there)
+        entry = self.journal.lookup(key, stamp, fits=self._still_there)
         if entry is None:
             entry = self._entry(task, boxes, looked_at=review.answers > 0, unread=unread)
-            self.journal.note(key, stamp, entry)
+            self.journal.append(key, stamp, entry)
         self.tally.add(review, negative=negative, left_out="left_out" in entry, lost=entry.get("lost", ()))
         self._count(entry)
 
-    def result(self) -> Gathered:
+    def result(self) -> ImageCollection:
         labels = tuple(map(clean, self.config.labels))
         classes = (*labels, *([UNLABELLED] if self.unnamed and UNLABELLED not in labels else []))
         report = self.tally.report(rows=self.rows, failed=tuple(self.failed), sides=self.sides, sideways=self.sideways)
-        return Gathered(self.journal, self.tray, classes, self.config, self.wish, report, self.open_image)
+        return ImageCollection(self.journal, self.tray, classes, self.config, self.wish, report, self.open_image)
 
-    def _entry(self, task: Json, boxes: list[Judged], **doubts: Any) -> dict[str, Any]:
+    def _entry(self, task: Json, boxes: list[ReviewedBox], **doubts: Any) -> dict[str, Any]:
         """doubts: looked_at and unread, as pictures have them."""
         try:
             return self._picture(task, boxes, **doubts)
@@ -171,12 +171,12 @@ class _Gatherer:
             why = {"task": task["id"], "error": type(error).__name__, "why": str(error), "hint": error.hint, "boxes": len(boxes)}
             return {"failed": why}
 
-    def _picture(self, task: Json, boxes: list[Judged], *, looked_at: bool, unread: tuple[Unread, ...]) -> dict[str, Any]:
+    def _picture(self, task: Json, boxes: list[ReviewedBox], *, looked_at: bool, unread: tuple[Unread, ...]) -> dict[str, Any]:
         data = task.get("data") or {}
         address = self.config.picture_in(data)
         image, file = self.open_image(address), self.find(address)
-        boxes, sideways = framed(boxes, image, lambda: stored(file).turn)
-        found = [(judged, self._marked(judged, image)) for judged in boxes]
+        boxes, sideways = place_on_image(boxes, image, lambda: stored(file).turn)
+        found = [(judged, self._exported_box(judged, image)) for judged in boxes]
         marked = [each for _, each in found if each is not None]
         lost = [_outside(judged) for judged, each in found if each is None]
         if lost and not self.wish.undecided:
@@ -184,7 +184,7 @@ class _Gatherer:
         by = data.get(self.wish.group_by) if self.wish.group_by else None
         group = image.sha256 if by is None else str(by)
         stem = Path(original_name(address)).stem
-        picture = Picture(
+        picture = ExportedImage(
             task=int(task["id"]),
             address=clean(brief(address)),
             file=str(file),
@@ -193,7 +193,7 @@ class _Gatherer:
             width=image.width,
             height=image.height,
             group=clean(group),
-            side=("val" if side(group) == "held_out" else "train") if self.wish.split else "all",
+            side=("val" if split_side(group) == "held_out" else "train") if self.wish.split else "all",
             placed=None,
             boxes=tuple(marked),
             looked_at=looked_at,
@@ -201,15 +201,15 @@ class _Gatherer:
         )
         placed = self.place(picture) if self.wish.pictures != "none" else None
         if placed is not None:
-            take(file, image, self.tray.path(placed), link=self.wish.pictures == "link")
+            copy_or_link(file, image, self.tray.path(placed), link=self.wish.pictures == "link")
         return {**asdict(replace(picture, placed=placed)), "lost": lost, "sideways": sideways}
 
-    def _marked(self, judged: Judged, image: Image) -> Marked | None:
+    def _exported_box(self, judged: ReviewedBox, image: Image) -> ExportedBox | None:
         """The box on the picture as it is now; None when it is no pixel of it."""
         inside, quad = judged.on(image.width, image.height)
         if inside is None:
             return None
-        return Marked(
+        return ExportedBox(
             label=self._class(judged.label),
             given=None if judged.label is None else clean(judged.label),
             kind=judged.kind,
@@ -246,12 +246,12 @@ class _Gatherer:
         self.unnamed = self.unnamed or any(each["label"] == UNLABELLED for each in entry["boxes"])
 
 
-def _outside(judged: Judged) -> Json:
+def _outside(judged: ReviewedBox) -> Json:
     """A box that only its picture told to lie outside, as a report lists it."""
     where = {"task": judged.task, "annotation": judged.annotation, "region": clean(judged.region)}
     return {**where, "kind": "under a pixel", "why": "a box under a pixel of the picture as it is now"}
 
 
-def _card(found: Gathered, name: str) -> None:
+def _card(found: ImageCollection, name: str) -> None:
     card = {"format": name, "version": FORMAT, "classes": found.classes, "report": asdict(found.report)}
     found.tray.path(MARK).write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -18,20 +18,20 @@ import structlog
 from dinolabel.exporters import dropping
 from dinolabel.exporters.croplists import MANIFEST, save
 from dinolabel.exporters.crops import FORMAT, SUMMARY
-from dinolabel.exporters.films import Film, Films
+from dinolabel.exporters.films import NamedVideo, VideoList
 from dinolabel.exporters.foldernames import folder_names
-from dinolabel.exporters.keeping import Look, Rules, fresh, sharp
+from dinolabel.exporters.keeping import CropFilters, ScoredCrop, drop_blurred, drop_near_duplicates
 from dinolabel.exporters.unlisted import FILMS
-from dinolabel.exporters.whole import whole
+from dinolabel.exporters.whole import atomic_folder
 from dinolabel.vision.bundle import UNKNOWN_LABEL
 from dinolabel.vision.cropping import cut
 from dinolabel.vision.errors import MediaError
-from dinolabel.vision.frames import Video, open_video, sampled
-from dinolabel.vision.likeness import fingerprint
+from dinolabel.vision.frames import Video, open_video, sample_frames
+from dinolabel.vision.likeness import perceptual_hash
 from dinolabel.vision.sharpness import sharpness
 from dinolabel.vision.types import CropPolicy, Detection, Image
 
-CUT_SHORT = 1.0  # seconds that may be missing at the end before it is worth saying
+TRUNCATED = 1.0  # seconds that may be missing at the end before it is worth saying
 
 log = structlog.get_logger(__name__)
 Detect = Callable[[Sequence[Image]], list[list[Detection]]]
@@ -39,7 +39,7 @@ Progress = Callable[[str, float, float], None]
 
 
 @dataclass
-class Tally:
+class VideoStats:
     """What became of one video. frames: looked at. boxes: found, before any was left out. kept: crops. note: what a person should know."""
 
     video: str
@@ -57,13 +57,13 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class Harvest:
+class ExtractionResult:
     """videos: what became of each, in the order of the films. failed: those that gave nothing, with error and hint.
 
     approved: crops of each class, by name; what `dinolabel train` calls the labels that were wanted.
     """
 
-    videos: tuple[Tally, ...]
+    videos: tuple[VideoStats, ...]
     approved: Mapping[str, int]
     failed: tuple[Mapping[str, str], ...] = ()
     rows: int = 0
@@ -71,12 +71,12 @@ class Harvest:
 
 
 @dataclass(frozen=True)
-class Work:
+class ExtractionConfig:
     """What stays the same from video to video. at_once: frames per call of detect. now: ISO time that the rows carry."""
 
-    films: Films
+    films: VideoList
     detect: Detect
-    rules: Rules
+    rules: CropFilters
     policy: CropPolicy
     model_version: str
     now: str
@@ -84,22 +84,22 @@ class Work:
     progress: Progress = lambda video, done, total: None
 
 
-def harvest(work: Work, out: Path) -> Harvest:
+def extract_crops(work: ExtractionConfig, out: Path) -> ExtractionResult:
     """Look at every film, keep what is worth it, write `out` whole; an earlier harvest there is replaced, what was dropped stays dropped.
 
     Writes crops/CLASS/NUMBER.png, manifest.jsonl and report.json. Films for testing come first, so that a copy of one of their crops is
     never learnt from. Raises ExportRefused when `out` holds other things, MediaError when no video gave anything.
     """
-    remembered = dropping.remembered(out)
-    with whole(out, name=FILMS) as folder:
+    remembered = dropping.previous_exclusions(out)
+    with atomic_folder(out, name=FILMS) as folder:
         taken, tallies, failed = _all_films(work, folder)
-        rows = _numbered(work, folder, taken)
-        rows, dropped = dropping.again(remembered, rows, folder)
+        rows = _number_rows(work, folder, taken)
+        rows, dropped = dropping.reapply_exclusions(remembered, rows, folder)
         for tally in tallies:
             tally.dropped = sum(row["video"] == tally.video for row in dropped)
             tally.kept = sum(row["video"] == tally.video for row in rows)
         counts = {label: sum(row["label"] == label for row in rows) for label in work.films.labels if label != UNKNOWN_LABEL}
-        result = Harvest(tuple(tallies), counts, tuple(failed), len(rows), asdict(work.rules))
+        result = ExtractionResult(tuple(tallies), counts, tuple(failed), len(rows), asdict(work.rules))
         if not tallies:
             first = failed[0]
             raise MediaError(f"No video could be used. {first['video']}: {first['error']}", hint=first["hint"])
@@ -109,32 +109,34 @@ def harvest(work: Work, out: Path) -> Harvest:
     return result
 
 
-def _all_films(work: Work, folder: Path) -> tuple[list[dict[str, Any]], list[Tally], list[dict[str, str]]]:
+def _all_films(work: ExtractionConfig, folder: Path) -> tuple[list[dict[str, Any]], list[VideoStats], list[dict[str, str]]]:
     """Rows without numbers, what became of each film, and those that failed; films for testing first."""
     rows, tallies, failed = [], {}, []
     seen: dict[str, list[int]] = {}
-    files: dict[str, Film] = {}
-    for film in sorted(work.films.films, key=lambda each: each.split != "held_out"):
-        shown = work.films.shown(film.path)
+    files: dict[str, NamedVideo] = {}
+    for film in sorted(work.films.videos, key=lambda each: each.split != "held_out"):
+        shown = work.films.relative_path(film.path)
         try:
             video = open_video(film.path)
             twin = files.setdefault(video.sha256, film)
             if twin is not film:
-                same = work.films.shown(twin.path)
+                same = work.films.relative_path(twin.path)
                 raise MediaError(f"It is the same file as {same}.", hint="Each video counts once: remove one of them.")
-            tally = tallies[film.path] = Tally(shown, film.label, film.split, round(video.seconds, 2))
+            tally = tallies[film.path] = VideoStats(shown, film.label, film.split, round(video.seconds, 2))
             rows += _film(work, film, video, folder, seen=seen.setdefault(film.label, []), tally=tally)
         except MediaError as error:
             log.warning("video_failed", video=shown, error=type(error).__name__, why=str(error))
             failed.append({"video": shown, "error": str(error), "hint": error.hint})
-    return rows, [tallies[film.path] for film in work.films.films if film.path in tallies], failed
+    return rows, [tallies[film.path] for film in work.films.videos if film.path in tallies], failed
 
 
-def _film(work: Work, film: Film, video: Video, folder: Path, *, seen: list[int], tally: Tally) -> list[dict[str, Any]]:
+def _film(
+    work: ExtractionConfig, film: NamedVideo, video: Video, folder: Path, *, seen: list[int], tally: VideoStats
+) -> list[dict[str, Any]]:
     """One film's crops, written under their own names for now; what is not kept is deleted again."""
-    looks = list(_looks(work, film, video, folder, tally))
-    clear = sharp(looks, work.rules)
-    kept = fresh(clear, seen, work.rules)
+    looks = list(_detect_frames(work, film, video, folder, tally))
+    clear = drop_blurred(looks, work.rules)
+    kept = drop_near_duplicates(clear, seen, work.rules)
     tally.blurred, tally.copies = len(looks) - len(clear), len(clear) - len(kept)
     chosen = [each.thing for each in kept]
     for each in looks:
@@ -143,11 +145,13 @@ def _film(work: Work, film: Film, video: Video, folder: Path, *, seen: list[int]
     return chosen
 
 
-def _looks(work: Work, film: Film, video: Video, folder: Path, tally: Tally) -> Iterator[Look[dict[str, Any]]]:
+def _detect_frames(
+    work: ExtractionConfig, film: NamedVideo, video: Video, folder: Path, tally: VideoStats
+) -> Iterator[ScoredCrop[dict[str, Any]]]:
     """Every large enough box of the sampled frames, its crop on disk. A film that breaks off keeps what it gave."""
-    if video.declared is not None and video.declared - video.seconds > CUT_SHORT:
+    if video.declared is not None and video.declared - video.seconds > TRUNCATED:
         tally.note = f"cut short: {video.seconds:.0f} of {video.declared:.0f} s are there"
-    frames = _while_it_goes(sampled(video, work.rules.every), tally)
+    frames = _while_it_goes(sample_frames(video, work.rules.every), tally)
     while batch := list(islice(frames, work.at_once)):
         found = work.detect([image for _, image in batch])
         tally.frames += len(batch)
@@ -155,13 +159,13 @@ def _looks(work: Work, film: Film, video: Video, folder: Path, tally: Tally) -> 
         for (seconds, image), detections in zip(batch, found, strict=True):
             for at, each in enumerate(detections if work.rules.per_frame == "all" else detections[:1]):
                 if work.rules.large(each.box):
-                    yield _look(work, film, image, seconds, each, folder / f"{video.sha256[:16]}-{image.frame}-{at}.png")
+                    yield _crop(work, film, image, seconds, each, folder / f"{video.sha256[:16]}-{image.frame}-{at}.png")
                 else:
                     tally.small += 1
         work.progress(tally.video, batch[-1][0], video.seconds)
 
 
-def _while_it_goes(frames: Iterator[tuple[float, Image]], tally: Tally) -> Iterator[tuple[float, Image]]:
+def _while_it_goes(frames: Iterator[tuple[float, Image]], tally: VideoStats) -> Iterator[tuple[float, Image]]:
     """The frames up to where decoding fails. Raises MediaError when that is before the first."""
     try:
         yield from frames
@@ -171,17 +175,19 @@ def _while_it_goes(frames: Iterator[tuple[float, Image]], tally: Tally) -> Itera
         tally.note = str(error)
 
 
-def _look(work: Work, film: Film, image: Image, seconds: float, found: Detection, path: Path) -> Look[dict[str, Any]]:
+def _crop(
+    work: ExtractionConfig, film: NamedVideo, image: Image, seconds: float, found: Detection, path: Path
+) -> ScoredCrop[dict[str, Any]]:
     crop = cut(image.pixels, found.box, work.policy).pixels
     save(crop, path)
     clarity = sharpness(crop)
     row = _row(work, film, image, seconds, found) | {"crop": path.name, "sharpness": round(clarity, 1)}
-    return Look(row, clarity, fingerprint(crop))
+    return ScoredCrop(row, clarity, perceptual_hash(crop))
 
 
-def _row(work: Work, film: Film, image: Image, seconds: float, found: Detection) -> dict[str, Any]:
+def _row(work: ExtractionConfig, film: NamedVideo, image: Image, seconds: float, found: Detection) -> dict[str, Any]:
     """A row of dinolabel.exporters.crops, with what only a video has: video, seconds, split, and the detector's score and phrase."""
-    box = found.box.quantised()
+    box = found.box.quantise()
     return {
         "format": FORMAT,
         "task": int(image.sha256[:12], 16),  # the same in every harvest of this file
@@ -202,18 +208,18 @@ def _row(work: Work, film: Film, image: Image, seconds: float, found: Detection)
         "at": work.now,
         "model_version": work.model_version,
         "policy": asdict(work.policy),
-        "video": work.films.shown(film.path),
+        "video": work.films.relative_path(film.path),
         "seconds": round(seconds, 3),
         "score": round(found.score, 4),
         "phrase": found.phrase,
     }
 
 
-def _numbered(work: Work, folder: Path, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _number_rows(work: ExtractionConfig, folder: Path, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """In the order people look at them, each with the number that `dinolabel drop` knows it by and its place under crops/."""
     places = folder_names(work.films.labels)
-    order = {film.path: at for at, film in enumerate(work.films.films)}
-    shown = {work.films.shown(path): at for path, at in order.items()}
+    order = {film.path: at for at, film in enumerate(work.films.videos)}
+    shown = {work.films.relative_path(path): at for path, at in order.items()}
     numbered = []
     for number, row in enumerate(sorted(rows, key=lambda row: (shown[row["video"]], row["frame"], row["box"])), 1):
         place = UNKNOWN_LABEL if row["kind"] == "unknown" else f"crops/{places[row['label']]}"

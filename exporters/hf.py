@@ -14,19 +14,19 @@ from typing import Any, Unpack
 import datasets
 from datasets.arrow_writer import ArrowWriter
 
-from dinolabel.exporters.gather import Gathered, How, Json, gathered
+from dinolabel.exporters.gather import ExportContext, ImageCollection, Json, collect_images
 from dinolabel.exporters.parquet import row
 from dinolabel.exporters.place import SCRATCH
-from dinolabel.exporters.report import Report
+from dinolabel.exporters.report import ExportReport
 from dinolabel.studio.label_config import LabelConfig
 
 BATCH = 32  # pictures in memory at once
 
 
-def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[How]) -> Report:
+def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[ExportContext]) -> ExportReport:
     """Write `out`, whole or not at all. Raises ExportRefused."""
     with (
-        gathered(tasks, config, out, name="hf", place=lambda picture: None, **how) as found,
+        collect_images(tasks, config, out, name="hf", place=lambda picture: None, **how) as found,
         tempfile.TemporaryDirectory(prefix=SCRATCH, dir=found.tray.folder.parent) as beside,
     ):
         tables = datasets.DatasetDict({_name(side): _table(found, side, Path(beside)) for side in _sides(found)})
@@ -42,7 +42,7 @@ def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[
     return found.report
 
 
-def _sides(found: Gathered) -> tuple[str, ...]:
+def _sides(found: ImageCollection) -> tuple[str, ...]:
     """Those with pictures: `load_from_disk` opens no table without a row."""
     return tuple(side for side in found.sides if found.report.sides.get(side)) or found.sides[:1]
 
@@ -51,17 +51,17 @@ def _name(side: str) -> str:
     return {"all": "train", "val": "validation"}.get(side, side)
 
 
-def _table(found: Gathered, side: str, folder: Path) -> Any:
+def _table(found: ImageCollection, side: str, folder: Path) -> Any:
     """A memory-mapped table: what is written is on disk and not in memory."""
     path, features = folder / f"{side}.arrow", _features(found)
     writer = ArrowWriter(path=str(path), features=features, writer_batch_size=BATCH)
-    for picture in found.of(side):
+    for picture in found.on_side(side):
         writer.write(features.encode_example(row(picture, found)))
     writer.finalize()
     return datasets.Dataset.from_file(str(path))
 
 
-def _features(found: Gathered) -> Any:
+def _features(found: ImageCollection) -> Any:
     text, number, whole = datasets.Value("string"), datasets.Value("float64"), datasets.Value("int64")
     box = {
         "bbox": datasets.List(number),

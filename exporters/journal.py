@@ -15,7 +15,7 @@ from typing import Any, Self
 FORMAT = 1
 
 
-class Journal:
+class CheckpointLog:
     """path: made when it is not there. terms: everything that decides what a line says; a journal of other terms is begun anew.
 
     Iterating gives the values noted or found again since it was opened, in that order.
@@ -48,7 +48,7 @@ class Journal:
     def __len__(self) -> int:
         return len(self._order)
 
-    def found(self, key: str, stamp: str, *, fits: Callable[[Any], bool] = lambda value: True) -> Any | None:
+    def lookup(self, key: str, stamp: str, *, fits: Callable[[Any], bool] = lambda value: True) -> Any | None:
         """What an earlier run noted under this key for the same stamp, and notes it for this one; None when there is nothing that fits."""
         known = self._known.get(key)
         if known is None or known[0] != stamp:
@@ -60,7 +60,7 @@ class Journal:
         self._order.append(known[1])
         return value
 
-    def note(self, key: str, stamp: str, value: Any) -> None:
+    def append(self, key: str, stamp: str, value: Any) -> None:
         """Keep a value; it is on the disk's way when this returns."""
         place = self._file.seek(0, 2)
         self._file.write(json.dumps({"key": key, "stamp": stamp, "value": value}).encode() + b"\n")
@@ -69,14 +69,14 @@ class Journal:
 
     def _read(self) -> None:
         self._file.seek(0)
-        if _decoded(self._file.readline()) != {"terms": self._terms}:
+        if _decode_line(self._file.readline()) != {"terms": self._terms}:
             self._file.truncate(0)
             self._file.write(json.dumps({"terms": self._terms}).encode() + b"\n")
             self._file.flush()
             return
         place = self._file.tell()
         for line in self._file:
-            entry = _decoded(line)
+            entry = _decode_line(line)
             if entry is None:  # the line that was being written when the run was killed
                 break
             self._known[entry["key"]] = (entry["stamp"], place)
@@ -89,7 +89,7 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def _decoded(line: bytes) -> dict[str, Any] | None:
+def _decode_line(line: bytes) -> dict[str, Any] | None:
     try:
         found = json.loads(line) if line.endswith(b"\n") else None
     except ValueError:

@@ -20,7 +20,7 @@ Thing = TypeVar("Thing")
 
 
 @dataclass(frozen=True)
-class Rules:
+class CropFilters:
     """every: seconds between looks. per_frame: the best box of a frame, or all. min_side: least shorter side of a box, pixels.
 
     sharpness: least sharpness as a share of the video's median, 0 keeps all. near: bits of the perceptual hash that copies may differ in,
@@ -38,7 +38,7 @@ class Rules:
 
 
 @dataclass(frozen=True)
-class Look(Generic[Thing]):
+class ScoredCrop(Generic[Thing]):
     """What is known of a crop. thing: whose it is."""
 
     thing: Thing
@@ -46,7 +46,7 @@ class Look(Generic[Thing]):
     fingerprint: int
 
 
-def sharp(looks: Sequence[Look[Thing]], rules: Rules) -> list[Look[Thing]]:
+def drop_blurred(looks: Sequence[ScoredCrop[Thing]], rules: CropFilters) -> list[ScoredCrop[Thing]]:
     """Those of one video that are not blurred, measured against their own median: cameras differ, moments of shaking stand out."""
     if len(looks) < ENOUGH:
         return list(looks)
@@ -54,7 +54,7 @@ def sharp(looks: Sequence[Look[Thing]], rules: Rules) -> list[Look[Thing]]:
     return [each for each in looks if each.sharpness >= least]
 
 
-def fresh(looks: Iterable[Look[Thing]], seen: list[int], rules: Rules) -> list[Look[Thing]]:
+def drop_near_duplicates(looks: Iterable[ScoredCrop[Thing]], seen: list[int], rules: CropFilters) -> list[ScoredCrop[Thing]]:
     """Those that are no copy of one before them; seen: fingerprints of the same class so far, which grows."""
     kept = []
     for each in looks:

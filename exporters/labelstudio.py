@@ -14,15 +14,15 @@ from typing import Any, Unpack
 
 import structlog
 
-from dinolabel.exporters.gather import FORMAT, MARK, How, Json
-from dinolabel.exporters.malformed import readable
-from dinolabel.exporters.report import Report, Tally, chosen, empty
-from dinolabel.exporters.whole import whole
-from dinolabel.exporters.wish import Wish
-from dinolabel.studio.annotations import UNVERIFIED, Annotation, accepted, annotations_of, unverified
+from dinolabel.exporters.gather import FORMAT, MARK, ExportContext, Json
+from dinolabel.exporters.malformed import readable_tasks
+from dinolabel.exporters.report import ExportReport, ReportBuilder, boxes_to_export, is_negative
+from dinolabel.exporters.whole import atomic_folder
+from dinolabel.exporters.wish import ExportOptions
+from dinolabel.studio.annotations import UNVERIFIED, Annotation, annotations_of, is_auto_accepted, unverified
 from dinolabel.studio.label_config import LabelConfig
 from dinolabel.studio.notes import read_notes, write_notes
-from dinolabel.studio.several import reviewed
+from dinolabel.studio.several import review_by_policy
 from dinolabel.studio.shapes import kind_of
 from dinolabel.studio.tasks import Review
 
@@ -35,17 +35,17 @@ KEPT = ("was_cancelled", "ground_truth", "lead_time")
 log = structlog.get_logger(__name__)
 
 
-def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[How]) -> Report:
+def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[ExportContext]) -> ExportReport:
     """Write `out`, whole or not at all. Raises ExportRefused."""
-    wish, progress = how.get("wish", Wish()), how.get("progress", lambda done, total: None)
-    tally = Tally(config.learnt, wish.unverified)
+    wish, progress = how.get("wish", ExportOptions()), how.get("progress", lambda done, total: None)
+    tally = ReportBuilder(config.learnt, wish.unverified)
     failed: list[Json] = []
-    with whole(out, name="labelstudio") as folder:
+    with atomic_folder(out, name="labelstudio") as folder:
         files = _Files(folder)
-        for done, task in enumerate(readable(tasks, failed)):
+        for done, task in enumerate(readable_tasks(tasks, failed)):
             progress(done, 0)
-            review = reviewed(task, config, annotators=wish.annotators, generic_is_unknown=how.get("generic_is_unknown", False))
-            tally.add(review, negative=empty(review, wish))
+            review = review_by_policy(task, config, annotators=wish.annotators, generic_is_unknown=how.get("generic_is_unknown", False))
+            tally.add(review, negative=is_negative(review, wish))
             if review.state(unverified=wish.unverified) != "untouched":
                 files.add(_task(task, review, config, wish))
         files.close()
@@ -83,8 +83,8 @@ class _Files:
             self._open = None
 
 
-def _task(task: Json, review: Review, config: LabelConfig, wish: Wish) -> dict[str, Any]:
-    leaving = chosen(review, wish)
+def _task(task: Json, review: Review, config: LabelConfig, wish: ExportOptions) -> dict[str, Any]:
+    leaving = boxes_to_export(review, wish)
     kept: dict[int, set[str]] = {}
     for each in leaving:
         kept.setdefault(each.annotation, set()).add(each.region)
@@ -106,7 +106,7 @@ def _task(task: Json, review: Review, config: LabelConfig, wish: Wish) -> dict[s
         "data": task.get("data") or {},
         "meta": {**(earlier if isinstance(earlier, Mapping) else {}), "dinolabel": ours},
         "annotations": [_annotation(stored[each.id], each, kept[each.id]) for each in every if each.id in kept],
-        "predictions": list(_shown(task, kept)),
+        "predictions": list(_predictions(task, kept)),
     }
 
 
@@ -126,14 +126,14 @@ def _annotation(stored: Json, annotation: Annotation, kept: set[str]) -> dict[st
 
 def _marked(entry: Any) -> Any:
     """An entry of what a button made, with a note that says so: Label Studio forgets all else that tells it when it imports."""
-    if not isinstance(entry, Mapping) or not kind_of(entry) or accepted(entry) or unverified(entry):
+    if not isinstance(entry, Mapping) or not kind_of(entry) or is_auto_accepted(entry) or unverified(entry):
         return entry
     meta = entry.get("meta")
     earlier = meta if isinstance(meta, Mapping) else {}
     return {**entry, "meta": {**earlier, "text": write_notes([*read_notes(entry), UNVERIFIED])}}
 
 
-def _shown(task: Json, kept: Collection[int]) -> Iterator[dict[str, Any]]:
+def _predictions(task: Json, kept: Collection[int]) -> Iterator[dict[str, Any]]:
     """The predictions that kept annotations began from, each once: they tell later what people changed."""
     seen: set[Any] = set()
     for annotation in task.get("annotations") or []:

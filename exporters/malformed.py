@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from dinolabel.studio.taskjson import fault, number_of
+from dinolabel.studio.taskjson import find_fault, number_of
 
 HINT = "Export the project again as JSON; a file that was edited by hand may be damaged there."
 
 
-def readable(tasks: Iterable[Any], failed: list[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+def readable_tasks(tasks: Iterable[Any], failed: list[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
     """The tasks that can be read, in their order. failed: gets an entry for each other one, like a picture's that cannot be had."""
     for place, task in enumerate(tasks, 1):
-        why = fault(task)
+        why = find_fault(task)
         if why is None:
             yield task
         else:

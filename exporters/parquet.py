@@ -13,10 +13,10 @@ from typing import Any, Unpack
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dinolabel.exporters.copies import contents
-from dinolabel.exporters.gather import Gathered, How, Json, gathered
-from dinolabel.exporters.pictures import Picture
-from dinolabel.exporters.report import Report
+from dinolabel.exporters.copies import encode_bytes
+from dinolabel.exporters.gather import ExportContext, ImageCollection, Json, collect_images
+from dinolabel.exporters.pictures import ExportedImage
+from dinolabel.exporters.report import ExportReport
 from dinolabel.exporters.rows import box_facts, doubt_facts
 from dinolabel.studio.label_config import LabelConfig
 
@@ -40,9 +40,9 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[How]) -> Report:
+def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[ExportContext]) -> ExportReport:
     """Write `out`, whole or not at all; with `pictures="none"` rows have a path and no bytes. Raises ExportRefused."""
-    with gathered(tasks, config, out, name="parquet", place=lambda picture: None, **how) as found:
+    with collect_images(tasks, config, out, name="parquet", place=lambda picture: None, **how) as found:
         for side in found.sides:
             for number, shard in enumerate(_shards(found, side)):
                 path = found.tray.path(f"data/{'pictures' if side == 'all' else side}-{number:05}.parquet")
@@ -52,9 +52,9 @@ def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[
     return found.report
 
 
-def row(picture: Picture, found: Gathered) -> dict[str, Any]:
+def row(picture: ExportedImage, found: ImageCollection) -> dict[str, Any]:
     """One picture. Its bytes are a copy's: upright, in a format that every tool opens."""
-    data = None if found.wish.pictures == "none" else contents(Path(picture.file), found.open_image(picture.address))
+    data = None if found.wish.pictures == "none" else encode_bytes(Path(picture.file), found.open_image(picture.address))
     return {
         "image": {"bytes": data, "path": picture.name if data is not None else picture.file},
         "task": picture.task,
@@ -73,7 +73,7 @@ def _box(facts: dict[str, Any]) -> dict[str, Any]:
     return {"bbox": [facts.pop(name) for name in ("x1", "y1", "x2", "y2")], **facts}
 
 
-def _shards(found: Gathered, side: str) -> Iterator[Iterator[list[dict[str, Any]]]]:
+def _shards(found: ImageCollection, side: str) -> Iterator[Iterator[list[dict[str, Any]]]]:
     """Row groups by shard; at least one shard, so that a side without pictures is a table without rows."""
     groups = _groups(found, side)
     first: list[dict[str, Any]] | None = next(groups, [])
@@ -93,9 +93,9 @@ def _shards(found: Gathered, side: str) -> Iterator[Iterator[list[dict[str, Any]
         first = following[0]
 
 
-def _groups(found: Gathered, side: str) -> Iterator[list[dict[str, Any]]]:
+def _groups(found: ImageCollection, side: str) -> Iterator[list[dict[str, Any]]]:
     group: list[dict[str, Any]] = []
-    for picture in found.of(side):
+    for picture in found.on_side(side):
         group.append(row(picture, found))
         if len(group) >= GROUP_ROWS or _size(group[-1:]) + _size(group[:-1]) >= GROUP_BYTES:
             yield group

@@ -23,7 +23,7 @@ UNLABELLED = "unlabelled"
 
 
 @dataclass(frozen=True, slots=True)
-class Marked:
+class ExportedBox:
     """A box that leaves. label: the class it leaves under. given: the label people gave, None when there was none.
 
     box: the upright hull, clipped to the picture. quad: exact corners when it is rotated, clockwise, not clipped.
@@ -45,7 +45,7 @@ class Marked:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class ExportedImage:
     """address: what the task says. file: where it is on this machine. name: a file name that no other picture of the export has.
 
     placed: path of its copy relative to the export, None when there is none. side: train or val. boxes: in the order people made them.
@@ -62,7 +62,7 @@ class Picture:
     group: str
     side: str
     placed: str | None
-    boxes: tuple[Marked, ...]
+    boxes: tuple[ExportedBox, ...]
     looked_at: bool = True
     unread: tuple[Unread, ...] = ()
 
@@ -91,12 +91,12 @@ def clean(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def read(entry: Mapping[str, Any]) -> Picture:
+def read(entry: Mapping[str, Any]) -> ExportedImage:
     values = {name: value for name, value in entry.items() if name not in ("lost", "sideways")}
     unread = tuple(Unread(**each) for each in entry.get("unread", ()))
-    return Picture(**{**values, "boxes": tuple(_marked(each) for each in entry["boxes"]), "unread": unread})
+    return ExportedImage(**{**values, "boxes": tuple(_box(each) for each in entry["boxes"]), "unread": unread})
 
 
-def _marked(entry: Mapping[str, Any]) -> Marked:
+def _box(entry: Mapping[str, Any]) -> ExportedBox:
     quad = entry["quad"] and tuple((float(x), float(y)) for x, y in entry["quad"])
-    return Marked(**{**entry, "box": Box(**entry["box"]), "quad": quad})
+    return ExportedBox(**{**entry, "box": Box(**entry["box"]), "quad": quad})

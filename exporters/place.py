@@ -37,7 +37,7 @@ class ExportRefused(RequestError):
 
 
 @dataclass(frozen=True)
-class Place:
+class StagingFolder:
     """folder: the hidden one. out: where the export is to appear, links on the way resolved."""
 
     folder: Path
@@ -76,7 +76,7 @@ class Place:
             (self.folder / PATHS).touch()
             if (self.folder / JOURNAL).exists():
                 return  # a run from before paths were noted
-        ours = Asked(self.folder / PATHS)
+        ours = RequestedPaths(self.folder / PATHS)
         for path in filelist.files(self.whole):
             if not (path.endswith("/") or path in ours or filelist.FILE in path):
                 _move(self.whole / path, self.folder / "not ours" / path)
@@ -92,7 +92,7 @@ class Place:
                 return
             self._clear()
         elif (linked := self.folder / LINKED).is_file():
-            for path in _listed(linked):
+            for path in _list_files(linked):
                 if _same(self.whole / path, self.out / path):
                     (self.whole / path).unlink()
             linked.unlink()
@@ -102,10 +102,10 @@ class Place:
 
         Raises ExportRefused, before anything is touched, when a person's file lies where a new one is to go.
         """
-        theirs = self._theirs(export) if self.out.is_dir() else []
+        theirs = self._foreign_files(export) if self.out.is_dir() else []
         for path in theirs:
             clash = _clash(self.whole, path)
-            if clash and not (clash == path and _alike(self.whole / path, self.out / path)):
+            if clash and not (clash == path and _equal_content(self.whole / path, self.out / path)):
                 raise ExportRefused(
                     f"{self.out / clash} is not a file of an export, or was changed since; the export would write over it.",
                     hint="Move it away and run the same command again: the export goes on where it was. Or name another folder with --out.",
@@ -140,11 +140,11 @@ class Place:
         if not (self.folder / JOURNAL).exists() and not any(filelist.files(self.whole)):
             self.discard()
 
-    def _theirs(self, export: str) -> list[str]:
+    def _foreign_files(self, export: str) -> list[str]:
         """What is in `out` and not ours, or changed since; a list of the others is left for the exchange."""
         ours: set[str] = {filelist.FILE}
 
-        def written() -> Iterator[filelist.Entry]:
+        def written() -> Iterator[filelist.FileEntry]:
             for each in own_files(self.out, export):
                 ours.add(each.path)
                 yield each
@@ -155,7 +155,7 @@ class Place:
     def _clear(self) -> None:
         """After the exchange: remove our files of before, and give back what is not ours and is not there yet."""
         for each in filelist.read(self.folder / REPLACED) if (self.folder / REPLACED).is_file() else ():
-            if filelist.unchanged(self.earlier, each):
+            if filelist.is_unchanged(self.earlier, each):
                 filelist.remove(self.earlier, each.path)
         (self.earlier / filelist.FILE).unlink(missing_ok=True)
         written = {each.path for each in filelist.entries(self.out)} if any(True for _ in filelist.files(self.earlier)) else set()
@@ -166,7 +166,7 @@ class Place:
             elif path.endswith("/"):
                 target.mkdir(parents=True, exist_ok=True)
                 source.rmdir()
-            elif path in written and _alike(source, target):
+            elif path in written and _equal_content(source, target):
                 source.unlink()
             elif path in written or _clash(self.out, path) not in (None, path):
                 log.warning("file_kept", path=str(source), why="a new file has its name")
@@ -178,11 +178,11 @@ class Place:
             self.earlier.rmdir()
 
 
-class Asked:
+class RequestedPaths:
     """The paths that a run asked to write, on disk before it wrote them: what is not among them is not ours."""
 
     def __init__(self, log: Path) -> None:
-        self._paths = set(_listed(log)) if log.is_file() else set()
+        self._paths = set(_list_files(log)) if log.is_file() else set()
 
     def __contains__(self, path: str) -> bool:
         """Also a half-written file of one of them, and what a library wrote into a folder that was asked for."""
@@ -195,27 +195,29 @@ class Asked:
         return Path(path).with_name(bare).as_posix() in self._paths if bare else False
 
 
-def unfinished(out: Path) -> Path:
+def unfinished_path(out: Path) -> Path:
     """Where a stopped export to `out` waits to go on."""
     real = Path(os.path.realpath(out))
     return real.with_name(f".{real.name}{UNFINISHED}")
 
 
-def stopped(out: Path) -> Iterator[Place]:
+def stopped_places(out: Path) -> Iterator[StagingFolder]:
     """Places of exports to `out` that are there, running or stopped; a folder of like name without our lock is somebody's own."""
     real = Path(os.path.realpath(out))
-    found = [unfinished(out)]
+    found = [unfinished_path(out)]
     with suppress(OSError):
         found += sorted(each for each in real.parent.iterdir() if each.name.startswith(f".{real.name}{PARTIAL}"))
-    yield from (Place(each, real) for each in found if not each.is_symlink() and ((each / LOCK).is_file() or (each / JOURNAL).is_file()))
+    yield from (
+        StagingFolder(each, real) for each in found if not each.is_symlink() and ((each / LOCK).is_file() or (each / JOURNAL).is_file())
+    )
 
 
-def own_files(folder: Path, export: str) -> Iterator[filelist.Entry]:
+def own_files(folder: Path, export: str) -> Iterator[filelist.FileEntry]:
     """Files of an export that are ours and unchanged: those on its list, or those that an export without one lets us recognise."""
     if filelist.export_of(folder) is not None:
-        yield from (each for each in filelist.entries(folder) if filelist.unchanged(folder, each))
+        yield from (each for each in filelist.entries(folder) if filelist.is_unchanged(folder, each))
     else:
-        yield from (filelist.entry(folder, each) for each in unlisted.recognised(folder, export))
+        yield from (filelist.entry(folder, each) for each in unlisted.recognise_files(folder, export))
 
 
 def _clash(folder: Path, path: str) -> str | None:
@@ -257,14 +259,14 @@ def _same(one: Path, other: Path) -> bool:
         return False
 
 
-def _alike(one: Path, other: Path) -> bool:
+def _equal_content(one: Path, other: Path) -> bool:
     """Whether two regular files have the same content."""
     if any(each.is_symlink() or not each.is_file() for each in (one, other)):
         return False
     return one.stat().st_size == other.stat().st_size and filelist.digest(one) == filelist.digest(other)
 
 
-def _listed(path: Path) -> Iterator[str]:
+def _list_files(path: Path) -> Iterator[str]:
     with path.open(encoding="utf-8") as lines:
         for line in lines:
             with suppress(ValueError):  # the line that was being written when the run was killed

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dinolabel.exporters.malformed import readable
+from dinolabel.exporters.malformed import readable_tasks
 from dinolabel.exporters.pictures import clean
-from dinolabel.exporters.wish import Wish
+from dinolabel.exporters.wish import ExportOptions
 from dinolabel.studio.label_config import LabelConfig
 from dinolabel.studio.reading import OTHER_CONTROL, SMALL
-from dinolabel.studio.several import reviewed
-from dinolabel.studio.tasks import Judged, Review
+from dinolabel.studio.several import review_by_policy
+from dinolabel.studio.tasks import Review, ReviewedBox
 from dinolabel.studio.unread import Unread
 from dinolabel.vision.errors import MediaError
 
@@ -32,7 +32,7 @@ DISAGREE = "people disagree"
 class NothingExported(MediaError):
     """No picture could be had, so nothing was written. report: what was counted, and why each failed."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: ExportReport) -> None:
         first = report.failed[0]
         number = len(report.failed)
         told = "The one picture of this export" if number == 1 else f"None of the {number:,} pictures of this export"
@@ -43,7 +43,7 @@ class NothingExported(MediaError):
 
 
 @dataclass(frozen=True)
-class Report:
+class ExportReport:
     """Counts of decided boxes (not of rows: an object may have two views), and what was left out.
 
     approved: of each learnt label. images: pictures with a decided box. negatives: pictures that people left without any. skipped:
@@ -77,7 +77,7 @@ class Report:
 
 
 @dataclass
-class Tally:
+class ReportBuilder:
     """Counts task by task, so that no more than one of them is in memory. unverified: what buttons made counts as well."""
 
     learnt: tuple[str, ...]
@@ -105,17 +105,17 @@ class Tally:
         self.conflicts += [each.facts for each in review.conflicts]
         self.skipped += review.skipped
         self.left_out += left_out
-        self.left_out_boxes += left_out * sum(each.verdict == "approved" for each in review.judged)
-        for each in review.judged:
+        self.left_out_boxes += left_out * sum(each.verdict == "approved" for each in review.boxes)
+        for each in review.boxes:
             self.kinds[each.kind if each.verdict == "approved" else each.verdict] += 1
             if each.verdict == "approved" and each.kind == "named" and each.label:
                 self.named[each.label] += 1
-        self.images += bool(review.judged)
+        self.images += bool(review.boxes)
         self.negatives += negative
 
-    def report(self, *, outside: int = 0, **more: Any) -> Report:
+    def report(self, *, outside: int = 0, **more: Any) -> ExportReport:
         """more: fields that are only known after writing. outside: boxes that only the picture told to lie outside."""
-        return Report(
+        return ExportReport(
             approved={label: self.named[label] for label in self.learnt},
             generic=self.kinds["generic"],
             unknown=self.kinds["unknown"],
@@ -135,34 +135,34 @@ class Tally:
         )
 
 
-def count(tasks: Iterable[Json], config: LabelConfig, wish: Wish, *, generic_is_unknown: bool = False) -> Report:
+def count(tasks: Iterable[Json], config: LabelConfig, wish: ExportOptions, *, generic_is_unknown: bool = False) -> ExportReport:
     """What an export of these tasks would count; no picture is opened."""
-    tally, failed = Tally(config.learnt, wish.unverified), list[Json]()
-    for task in readable(tasks, failed):
-        review = reviewed(task, config, annotators=wish.annotators, generic_is_unknown=generic_is_unknown)
-        tally.add(review, negative=empty(review, wish), left_out=withheld(review, wish))
+    tally, failed = ReportBuilder(config.learnt, wish.unverified), list[Json]()
+    for task in readable_tasks(tasks, failed):
+        review = review_by_policy(task, config, annotators=wish.annotators, generic_is_unknown=generic_is_unknown)
+        tally.add(review, negative=is_negative(review, wish), left_out=is_withheld(review, wish))
     return tally.report(failed=tuple(failed))
 
 
-def chosen(review: Review, wish: Wish) -> list[Judged]:
+def boxes_to_export(review: Review, wish: ExportOptions) -> list[ReviewedBox]:
     """The boxes that leave: approved ones, and unverified ones where they are wanted."""
-    return [each for each in review.judged if each.verdict == "approved" or (wish.unverified and each.verdict == "unverified")]
+    return [each for each in review.boxes if each.verdict == "approved" or (wish.unverified and each.verdict == "unverified")]
 
 
-def empty(review: Review, wish: Wish) -> bool:
+def is_negative(review: Review, wish: ExportOptions) -> bool:
     """Whether people said that nothing is in this picture; not so where they disagree, marked what was not used, or nobody answered."""
-    return review.state(unverified=wish.unverified) == "looked at" and not chosen(review, wish)
+    return review.state(unverified=wish.unverified) == "looked at" and not boxes_to_export(review, wish)
 
 
-def withheld(review: Review, wish: Wish) -> bool:
+def is_withheld(review: Review, wish: ExportOptions) -> bool:
     """Whether the picture is left out since something in it was not used: a trainer takes what has no box for nothing.
 
     Where a person chose one of several controls, boxes of the others beside its own are no reason.
     """
     if review.state(unverified=wish.unverified) != "undecided":
         return False
-    if wish.undecided or not chosen(review, wish):
-        return not chosen(review, wish)
+    if wish.undecided or not boxes_to_export(review, wish):
+        return not boxes_to_export(review, wish)
     reasons = [each for each in review.unread_of(unverified=wish.unverified) if not (wish.control and each.kind == OTHER_CONTROL)]
     return bool(reasons or review.conflicts)
 

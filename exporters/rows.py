@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from dinolabel.exporters.pictures import Marked, Picture
+from dinolabel.exporters.pictures import ExportedBox, ExportedImage
 
 COLUMNS = (
     "task", "image", "file", "sha256", "width", "height", "group", "split", "state",
@@ -22,7 +22,7 @@ state: dinolabel.studio.verdicts.State. unread: marks that could not be used, ea
 """
 
 
-def rows(picture: Picture) -> Iterator[dict[str, Any]]:
+def rows(picture: ExportedImage) -> Iterator[dict[str, Any]]:
     """All rows of a picture; columns that do not apply are None."""
     facts = {
         "task": picture.task,
@@ -41,12 +41,12 @@ def rows(picture: Picture) -> Iterator[dict[str, Any]]:
         yield dict.fromkeys(COLUMNS) | facts | doubts
 
 
-def doubt_facts(picture: Picture) -> dict[str, Any]:
+def doubt_facts(picture: ExportedImage) -> dict[str, Any]:
     """What may be said of a picture besides its boxes."""
     return {"state": picture.state, "unread": [asdict(each) for each in picture.unread]}
 
 
-def box_facts(marked: Marked) -> dict[str, Any]:
+def box_facts(marked: ExportedBox) -> dict[str, Any]:
     return {
         "label": marked.label,
         "given_label": marked.given,
@@ -61,7 +61,7 @@ def box_facts(marked: Marked) -> dict[str, Any]:
     }
 
 
-def provenance(marked: Marked) -> dict[str, Any]:
+def provenance(marked: ExportedBox) -> dict[str, Any]:
     """Where a box came from and who decided it."""
     return {
         "origin": marked.origin,

@@ -37,7 +37,7 @@ def export_of(folder: Path) -> str | None:
     return name if isinstance(name, str) and (name in _OWN) else None
 
 
-def recognised(folder: Path, export: str) -> Iterator[str]:
+def recognise_files(folder: Path, export: str) -> Iterator[str]:
     """Relative paths of the files that are ours for certain; nothing is followed out of the folder."""
     if export in (CROPS, FILMS):
         yield from _crops(folder)
@@ -115,7 +115,7 @@ def _voc(folder: Path, path: str) -> bool:
         return all(re.fullmatch(r"\d+-.+", line) for line in _text(folder, path).splitlines())
     if not re.fullmatch(r"Annotations/[^/]+\.xml", path):
         return False
-    root = _as_written(folder, path)
+    root = _equals_rewritten(folder, path)
     return root is not None and root.tag == "annotation" and root.findtext("source/database") == "dinolabel"
 
 
@@ -123,13 +123,13 @@ def _xmp(folder: Path, path: str) -> bool:
     from dinolabel.exporters.xmp import MWG, RDF, X, register
 
     register()
-    root = _as_written(folder, path) if path.endswith(".xmp") else None
+    root = _equals_rewritten(folder, path) if path.endswith(".xmp") else None
     return (
         root is not None and root.tag == f"{{{X}}}xmpmeta" and root.find(f"{{{RDF}}}RDF/{{{RDF}}}Description/{{{MWG}}}Regions") is not None
     )
 
 
-def _as_written(folder: Path, path: str) -> ET.Element | None:
+def _equals_rewritten(folder: Path, path: str) -> ET.Element | None:
     """The root of an XML file that we would write letter by letter as it is."""
     import defusedxml.ElementTree
 

@@ -14,18 +14,18 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Unpack
 
-from dinolabel.exporters.gather import Gathered, How, Json, gathered
-from dinolabel.exporters.pictures import Marked, Picture
-from dinolabel.exporters.report import Report
+from dinolabel.exporters.gather import ExportContext, ImageCollection, Json, collect_images
+from dinolabel.exporters.pictures import ExportedBox, ExportedImage
+from dinolabel.exporters.report import ExportReport
 from dinolabel.studio.label_config import LabelConfig
 
 NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 cannot hold, however written."""
 
 
-def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[How]) -> Report:
+def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[ExportContext]) -> ExportReport:
     """Write `out`, whole or not at all. A picture that people left empty has a file without objects. Raises ExportRefused."""
-    with gathered(tasks, config, out, name="voc", place=lambda picture: f"JPEGImages/{picture.name}", **how) as found:
+    with collect_images(tasks, config, out, name="voc", place=lambda picture: f"JPEGImages/{picture.name}", **how) as found:
         for picture in found:
             path = found.tray.path(f"Annotations/{Path(picture.name).stem}.xml")
             ET.ElementTree(_xml(picture)).write(path, encoding="utf-8", xml_declaration=True)
@@ -33,13 +33,13 @@ def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[
     return found.report
 
 
-def _lists(found: Gathered) -> None:
+def _lists(found: ImageCollection) -> None:
     for name in (*found.sides, "trainval") if found.sides != ("all",) else ("trainval",):
         with found.tray.path(f"ImageSets/Main/{name}.txt").open("w", encoding="utf-8", newline="\n") as file:
             file.writelines(f"{Path(each.name).stem}\n" for each in found if name in ("trainval", each.side))
 
 
-def _xml(picture: Picture) -> ET.Element:
+def _xml(picture: ExportedImage) -> ET.Element:
     root = ET.Element("annotation")
     _put(root, "folder", "JPEGImages")
     _put(root, "filename", picture.name)
@@ -63,7 +63,7 @@ def _xml(picture: Picture) -> ET.Element:
     return root
 
 
-def _object(marked: Marked, picture: Picture) -> ET.Element:
+def _object(marked: ExportedBox, picture: ExportedImage) -> ET.Element:
     box, entry = marked.box, ET.Element("object")
     _put(entry, "name", marked.label)
     _put(entry, "pose", "Unspecified")

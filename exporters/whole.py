@@ -20,37 +20,37 @@ from dinolabel.exporters.place import (
     PARTIAL,
     PATHS,
     UNFINISHED,
-    Asked,
     ExportRefused,
-    Place,
-    stopped,
-    unfinished,
+    RequestedPaths,
+    StagingFolder,
+    stopped_places,
+    unfinished_path,
 )
 
-__all__ = ["UNFINISHED", "ExportRefused", "Tray", "refuse_strangers", "resumed", "unfinished", "whole"]
+__all__ = ["UNFINISHED", "ExportRefused", "OutputFolder", "atomic_folder", "refuse_foreign_folder", "resumable_folder", "unfinished_path"]
 
 
 @contextmanager
-def resumed(out: Path, *, name: str) -> Iterator[tuple[Path, Path]]:
-    """Like `whole`, but what was written stays beside `out` when the block is stopped, and the next call finds it again.
+def resumable_folder(out: Path, *, name: str) -> Iterator[tuple[Path, Path]]:
+    """Like `atomic_folder`, but what was written stays beside `out` when the block is stopped, and the next call finds it again.
 
     Yields the folder to write and the path of a journal that may tell what is in it. A second export to `out` at the same time works in
     a folder of its own and cannot be resumed.
     """
     out = Path(os.path.realpath(out))
-    place = Place(unfinished(out), out)
+    place = StagingFolder(unfinished_path(out), out)
     try:
         lock = place.lock()
     except OSError as error:
         raise ExportRefused(f"{out} cannot be made: {error.strerror}.") from error
     if lock is None:
-        with whole(out, name=name) as partial, tempfile.TemporaryDirectory() as beside:
+        with atomic_folder(out, name=name) as partial, tempfile.TemporaryDirectory() as beside:
             yield partial, Path(beside) / JOURNAL
         return
     with lock:
         try:
             place.begin()
-            refuse_strangers(out, name=name)
+            refuse_foreign_folder(out, name=name)
         except BaseException:
             place.leave()
             raise
@@ -61,7 +61,7 @@ def resumed(out: Path, *, name: str) -> Iterator[tuple[Path, Path]]:
 
 
 @contextmanager
-def whole(out: Path, *, name: str) -> Iterator[Path]:
+def atomic_folder(out: Path, *, name: str) -> Iterator[Path]:
     """A new folder beside `out` that takes its place when the block ends well, and vanishes when it does not.
 
     name: which export it is. Of an earlier one there our unchanged files are replaced, what a person added stays. Raises ExportRefused
@@ -71,8 +71,8 @@ def whole(out: Path, *, name: str) -> Iterator[Path]:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         _sweep(out)
-        refuse_strangers(out, name=name)
-        place = Place(Path(tempfile.mkdtemp(prefix=f".{out.name}{PARTIAL}", dir=out.parent)), out)
+        refuse_foreign_folder(out, name=name)
+        place = StagingFolder(Path(tempfile.mkdtemp(prefix=f".{out.name}{PARTIAL}", dir=out.parent)), out)
         lock = place.lock()
         place.whole.mkdir()
     except OSError as error:
@@ -88,7 +88,7 @@ def whole(out: Path, *, name: str) -> Iterator[Path]:
             place.discard()
 
 
-def refuse_strangers(out: Path, *, name: str) -> None:
+def refuse_foreign_folder(out: Path, *, name: str) -> None:
     """Raises ExportRefused when `out` is a file, or a folder that has things in it but no export of this name."""
     if out.exists() and not out.is_dir():
         raise ExportRefused(f"{out} is a file.")
@@ -101,7 +101,7 @@ def refuse_strangers(out: Path, *, name: str) -> None:
         raise ExportRefused(f"{out} holds an export of {there}; it is left as it is.", hint="Name another folder with --out.")
 
 
-class Tray:
+class OutputFolder:
     """A folder being filled. Files of an earlier, stopped run that this one did not ask for again go when it is tidied.
 
     What is asked for is noted beside the folder first, so that after a stop our files can be told from others.
@@ -111,7 +111,7 @@ class Tray:
         self.folder = folder
         self._asked: set[str] = set()
         self._noted = folder.parent / PATHS
-        self._known = Asked(self._noted)
+        self._known = RequestedPaths(self._noted)
         self._handle: int | None = None
 
     def path(self, relative: str) -> Path:
@@ -154,7 +154,7 @@ class Tray:
 
 def _sweep(out: Path) -> None:
     """End and remove what killed runs left beside `out`; a run that goes on holds its lock."""
-    for place in stopped(out):
+    for place in stopped_places(out):
         if PARTIAL not in place.folder.name or (lock := place.lock()) is None:
             continue
         with lock:

@@ -14,7 +14,7 @@ Pictures = Literal["copy", "link", "none"]
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ExportOptions:
     """annotators: whose word counts where several annotated a task. unverified: boxes that nobody looked at too.
 
     group_by: key of the task's data whose value keeps pictures on one side of the split; None: equal files. split: train and val apart.
@@ -31,6 +31,6 @@ class Wish:
     undecided: bool = False
     control: str | None = None
 
-    def with_undecided(self) -> Wish:
+    def with_undecided(self) -> ExportOptions:
         """For formats that say what is there and never that nothing else is."""
         return replace(self, undecided=True)

@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Unpack
 
-from dinolabel.exporters.gather import How, Json, gathered
-from dinolabel.exporters.pictures import Marked, Picture
-from dinolabel.exporters.report import Report
+from dinolabel.exporters.gather import ExportContext, Json, collect_images
+from dinolabel.exporters.pictures import ExportedBox, ExportedImage
+from dinolabel.exporters.report import ExportReport
 from dinolabel.exporters.voc import NO_XML
-from dinolabel.exporters.wish import Wish
+from dinolabel.exporters.wish import ExportOptions
 from dinolabel.studio.address import parts
 from dinolabel.studio.label_config import LabelConfig
 from dinolabel.vision.media import stored
@@ -31,11 +31,11 @@ AREA, DIMENSIONS = "http://ns.adobe.com/xmp/sType/Area#", "http://ns.adobe.com/x
 PREFIXES = {"x": X, "rdf": RDF, "dc": DC, "tiff": TIFF, "mwg-rs": MWG, "stArea": AREA, "stDim": DIMENSIONS}
 
 
-def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[How]) -> Report:
+def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[ExportContext]) -> ExportReport:
     """Write `out`, whole or not at all. Boxes without a learnt name are regions without one. Raises ExportRefused."""
     register()
-    how["wish"] = how.get("wish", Wish()).with_undecided()
-    with gathered(tasks, config, out, name="xmp", place=lambda picture: None, **how) as found:
+    how["wish"] = how.get("wish", ExportOptions()).with_undecided()
+    with collect_images(tasks, config, out, name="xmp", place=lambda picture: None, **how) as found:
         taken: set[str] = set()
         for picture in found:
             path = found.tray.path(_path(picture, taken))
@@ -49,7 +49,7 @@ def register() -> None:
         ET.register_namespace(prefix, uri)
 
 
-def _path(picture: Picture, taken: set[str]) -> str:
+def _path(picture: ExportedImage, taken: set[str]) -> str:
     """Folders and name as in the task's address; a second task of the same picture has its number before the name."""
     *folders, name = parts(picture.address) or [picture.name]
     plain = "/".join((*folders, f"{name}.xmp"))
@@ -58,7 +58,7 @@ def _path(picture: Picture, taken: set[str]) -> str:
     return path
 
 
-def _xmp(picture: Picture) -> ET.Element:
+def _xmp(picture: ExportedImage) -> ET.Element:
     file = stored(Path(picture.file))
     turn = file.turn
     root = ET.Element(f"{{{X}}}xmpmeta")
@@ -80,7 +80,7 @@ def _xmp(picture: Picture) -> ET.Element:
     return root
 
 
-def _region(marked: Marked, picture: Picture, turn: int) -> ET.Element:
+def _region(marked: ExportedBox, picture: ExportedImage, turn: int) -> ET.Element:
     facts = {f"{{{MWG}}}Type": "Face"}
     if marked.kind == "named":
         facts[f"{{{MWG}}}Name"] = NO_XML.sub("�", marked.label)
@@ -93,7 +93,7 @@ def _region(marked: Marked, picture: Picture, turn: int) -> ET.Element:
     return entry
 
 
-def _as_stored(marked: Marked, picture: Picture, turn: int) -> tuple[float, float, float, float]:
+def _as_stored(marked: ExportedBox, picture: ExportedImage, turn: int) -> tuple[float, float, float, float]:
     """Shares of the picture as it lies in its file. turn: its EXIF orientation (EXIF 2.32, 4.6.4 A), undone here."""
     box = marked.box
     corners = [(x / picture.width, y / picture.height) for x, y in ((box.x1, box.y1), (box.x2, box.y2))]

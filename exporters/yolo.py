@@ -12,18 +12,18 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Unpack
 
-from dinolabel.exporters.gather import Gathered, How, Json, gathered
-from dinolabel.exporters.pictures import Marked, Picture
-from dinolabel.exporters.report import Report
+from dinolabel.exporters.gather import ExportContext, ImageCollection, Json, collect_images
+from dinolabel.exporters.pictures import ExportedBox, ExportedImage
+from dinolabel.exporters.report import ExportReport
 from dinolabel.exporters.rows import doubt_facts
 from dinolabel.studio.label_config import LabelConfig
 
 PICTURES = "dinolabel-pictures.json"
 
 
-def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[How]) -> Report:
+def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[ExportContext]) -> ExportReport:
     """Write `out`, whole or not at all. A picture that people left empty has an empty text file. Raises ExportRefused."""
-    with gathered(tasks, config, out, name="yolo", place=lambda picture: f"images/{picture.side}/{picture.name}", **how) as found:
+    with collect_images(tasks, config, out, name="yolo", place=lambda picture: f"images/{picture.side}/{picture.name}", **how) as found:
         numbers = {label: number for number, label in enumerate(found.classes)}
         for picture in found:
             lines = [_line(each, picture, numbers[each.label], oriented=found.wish.oriented) for each in picture.boxes]
@@ -34,7 +34,7 @@ def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[
     return found.report
 
 
-def _remember(found: Gathered) -> None:
+def _remember(found: ImageCollection) -> None:
     """No label names: they are in data.yaml, and a box either has its line's or was given none."""
     with found.tray.path(PICTURES).open("w", encoding="utf-8", newline="\n") as file:
         for at, picture in enumerate(found):
@@ -42,7 +42,7 @@ def _remember(found: Gathered) -> None:
         file.write("\n]\n" if found.report.sides else "[]\n")
 
 
-def _facts(picture: Picture) -> dict[str, Any]:
+def _facts(picture: ExportedImage) -> dict[str, Any]:
     return {
         "name": picture.name,
         "side": picture.side,
@@ -59,7 +59,7 @@ def _facts(picture: Picture) -> dict[str, Any]:
     }
 
 
-def _line(marked: Marked, picture: Picture, number: int, *, oriented: bool) -> str:
+def _line(marked: ExportedBox, picture: ExportedImage, number: int, *, oriented: bool) -> str:
     box, width, height = marked.box, picture.width, picture.height
     if oriented:
         corners = marked.quad or ((box.x1, box.y1), (box.x2, box.y1), (box.x2, box.y2), (box.x1, box.y2))
@@ -70,7 +70,7 @@ def _line(marked: Marked, picture: Picture, number: int, *, oriented: bool) -> s
     return " ".join((str(number), *(f"{each:.8f}" for each in shares)))
 
 
-def _yaml(found: Gathered) -> str:
+def _yaml(found: ImageCollection) -> str:
     """Names in JSON's quotes, which are YAML's too, so that `yes`, `1.0`, `a: b` stay names. No absolute path, so it can be moved."""
     train, val = ("images/train", "images/val") if found.sides != ("all",) else ("images/all", "images/all")
     names = "".join(f"  {number}: {_quoted(label)}\n" for number, label in enumerate(found.classes))

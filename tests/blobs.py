@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from dinolabel.training.train import Verdict, train
+from dinolabel.training.train import TrainingResult, train
 from dinolabel.vision.bundle import Bundle
 from dinolabel.vision.cache import Cache, embedding_key
-from dinolabel.vision.store import Store
+from dinolabel.vision.store import BundleStore
 from dinolabel.vision.types import Box, Crop, CropPolicy, Embeddings, Named
 
 POLICY = CropPolicy()
@@ -101,21 +101,21 @@ class Bench:
     """One project's store and cache in a folder."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.store, self.cache = folder, Store(folder / "bundles"), Cache(folder / "cache.sqlite", max_mb=100)
+        self.folder, self.store, self.cache = folder, BundleStore(folder / "bundles"), Cache(folder / "cache.sqlite", max_mb=100)
         self.exports = 0
 
-    def train(self, world: World, *, now: str = NOW, digest: str = "b10b5", **options: Any) -> Verdict:
+    def train(self, world: World, *, now: str = NOW, digest: str = "b10b5", **options: Any) -> TrainingResult:
         self.exports += 1
         manifest = world.write(self.folder / f"export{self.exports}", self.cache, digest=digest, wanted=options.pop("wanted", ()))
         given = {"project": "1", "embedder": KnownOnly(digest), "store": self.store, "cache": self.cache, "now": now}
         return train(manifest, **given | options)
 
-    def bundle(self, verdict: Verdict) -> Bundle:
+    def bundle(self, verdict: TrainingResult) -> Bundle:
         assert verdict.bundle_id is not None
         return self.store.get("1", verdict.bundle_id)
 
 
-def receipt(verdict: Verdict) -> dict[str, Any]:
+def receipt(verdict: TrainingResult) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(verdict.receipt.read_text())
     return found
 

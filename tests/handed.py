@@ -47,7 +47,7 @@ def pictures(name: str, *, seed: int) -> Iterator[tuple[Pixels, Box]]:
         if box is None:
             continue
         sides = np.array([box[2] - box[0], box[3] - box[1]] * 2)
-        seen = Box(*map(float, np.array(box) + rng.normal(0, NUDGE, 4) * sides)).clipped(SIZE, SIZE)
+        seen = Box(*map(float, np.array(box) + rng.normal(0, NUDGE, 4) * sides)).clip(SIZE, SIZE)
         if seen is not None:
             yield pixels, seen
 

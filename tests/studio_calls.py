@@ -7,17 +7,17 @@ from typing import Any
 
 from dinolabel.studio.calls.backends import ASKING_SECONDS
 from dinolabel.studio.calls.projects import LONG_SECONDS
-from dinolabel.studio.client import Studio
+from dinolabel.studio.client import LabelStudio
 from dinolabel.studio.errors import StudioRefused
 
 IMPORTED_AT_ONCE = 1000
 
 
-def delete_project(studio: Studio, project: int) -> None:
+def delete_project(studio: LabelStudio, project: int) -> None:
     studio.wire.json("DELETE", f"/api/projects/{project}/", timeout=LONG_SECONDS)
 
 
-def next_task(studio: Studio, project: int) -> dict[str, Any] | None:
+def next_task(studio: LabelStudio, project: int) -> dict[str, Any] | None:
     """What a labeller gets next, with the predictions shown; None when the project is done."""
     try:
         return dict(studio.wire.json("GET", f"/api/projects/{project}/next/", timeout=LONG_SECONDS))
@@ -27,7 +27,7 @@ def next_task(studio: Studio, project: int) -> dict[str, Any] | None:
         raise
 
 
-def import_tasks(studio: Studio, project: int, data: Sequence[Mapping[str, Any]]) -> list[int]:
+def import_tasks(studio: LabelStudio, project: int, data: Sequence[Mapping[str, Any]]) -> list[int]:
     """One task for each, such as {"image": url}. Returns their ids, in order."""
     ids: list[int] = []
     for start in range(0, len(data), IMPORTED_AT_ONCE):
@@ -37,7 +37,7 @@ def import_tasks(studio: Studio, project: int, data: Sequence[Mapping[str, Any]]
     return ids
 
 
-def retrieve_predictions(studio: Studio, project: int) -> None:
+def retrieve_predictions(studio: LabelStudio, project: int) -> None:
     """What *Retrieve predictions* on all tasks does; returns when the backend has answered, whatever it answered."""
     every = {"selectedItems": {"all": True, "excluded": []}, "filters": {"conjunction": "and", "items": []}, "ordering": []}
     params = {"id": "retrieve_tasks_predictions", "project": project}

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dinolabel.backend.reconcile import Outcome
+    from dinolabel.backend.reconcile import ReconcileResult
     from dinolabel.backend.service import Service
 
 
@@ -20,7 +20,9 @@ def eventually(truth: Callable[[], object], seconds: float = 15.0, *, every: flo
         time.sleep(every)
 
 
-def until_in_step(service: Service, project: int, *, seconds: float = 90.0, visit: float = 20.0, visits: float = math.inf) -> Outcome:
+def until_in_step(
+    service: Service, project: int, *, seconds: float = 90.0, visit: float = 20.0, visits: float = math.inf
+) -> ReconcileResult:
     """Visit a project until Label Studio shows what it should; the last visit's outcome.
 
     visit: seconds that each may take. visits: how many at most.

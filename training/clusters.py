@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from dinolabel.vision.likeness import NEAR, fingerprint
+from dinolabel.vision.likeness import NEAR, perceptual_hash
 from dinolabel.vision.types import Embeddings, Pixels
 
 BITS = 64
@@ -23,20 +23,20 @@ ALIKE = 0.95  # cosine, where the fingerprints are near each other
 SAME = 0.995  # cosine so near that no fingerprint is asked: one drawn crop in 250 has such a neighbour in another picture
 LARGE, SURELY = 0.25, 4  # share of all groups above which a cluster is none; of so many groups it always is one
 BLOCK = 2048
-Prints = npt.NDArray[np.float32]
+Hashes = npt.NDArray[np.float32]
 
 
-def printed(pixels: Pixels) -> Prints:
+def hash_pixels(pixels: Pixels) -> Hashes:
     """(BITS,) of the crop's fingerprint as +1 and -1, so that a cache of embeddings holds it and a product compares it."""
-    code = fingerprint(np.asarray(pixels))
+    code = perceptual_hash(np.asarray(pixels))
     bits = np.array([code >> at & 1 for at in range(BITS)], dtype=np.float32)
     return np.asarray(2 * bits - 1, dtype=np.float32)
 
 
-def clusters(embeddings: Embeddings, prints: Prints | None, groups: Sequence[str], ages: Sequence[int]) -> tuple[str, ...]:
+def clusters(embeddings: Embeddings, prints: Hashes | None, groups: Sequence[str], ages: Sequence[int]) -> tuple[str, ...]:
     """The group of each row after groups with a near-duplicate in common are made one, named by their oldest member.
 
-    embeddings: (N, D) unit rows. prints: (N, BITS) of `printed`, zero rows where there is none; None for none at all.
+    embeddings: (N, D) unit rows. prints: (N, BITS) of `hash_pixels`, zero rows where there is none; None for none at all.
     ages: (N,) a number that grows with time (of the annotation). The side of a split follows the name, so a newer picture comes to the side
     of the older one, and never the other way round.
     """
@@ -63,7 +63,7 @@ def _small(cluster: npt.NDArray[np.int32], count: int) -> npt.NDArray[np.int64]:
     return np.where(large, len(sizes) + np.arange(count), cluster).astype(np.int64)
 
 
-def _pairs(embeddings: Embeddings, prints: Prints | None, numbers: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.int64], ...]:
+def _pairs(embeddings: Embeddings, prints: Hashes | None, numbers: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.int64], ...]:
     """Rows of different groups that are near-duplicates: (P,) and (P,)."""
     found: list[npt.NDArray[np.int64]] = []
     for start in range(0, len(embeddings), BLOCK):

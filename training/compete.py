@@ -27,7 +27,7 @@ LEAST_GAIN = 0.01  # macro-F1 that more features must bring: twice as long rows 
 
 
 @dataclass(frozen=True)
-class Contender:
+class HeadCandidate:
     """One head file with one choice of its strength. words: for the receipt. feature: what of the rows it looks at; None: all."""
 
     name: str
@@ -41,7 +41,7 @@ class Contender:
 
 
 @dataclass(frozen=True)
-class Score:
+class CandidateScore:
     """macro_f1: of the best guess, no abstaining, on groups left out. surprise: mean negative log likelihood after calibration.
 
     words: of the head. features: of what it looked at.
@@ -57,29 +57,29 @@ class Score:
 class Choice:
     """winner and every contender's score, best first; no scores when nobody competed."""
 
-    winner: Contender
-    scores: tuple[Score, ...]
+    winner: HeadCandidate
+    scores: tuple[CandidateScore, ...]
 
 
-def choose(samples: Samples, *, seed: int) -> Choice:
+def select_head(samples: Samples, *, seed: int) -> Choice:
     """The head to fit. The prototype alone while a label has few objects, or when there is one name or one group.
 
     Heads compete over the first feature; the best of them then competes over more features with itself. Of very many rows a part competes.
     """
     fewest = min(samples.objects.get(name, 0) for name in samples.names)
     if len(samples.labels_seen) < 2 or fewest < LEAST_TO_COMPETE or len(set(samples.groups)) < 2:
-        return Choice(next(each for each in contenders(samples.first_feature) if each.name == FEW), ())
-    some = _some(samples, seed=seed)
+        return Choice(next(each for each in head_candidates(samples.first_feature) if each.name == FEW), ())
+    some = _subsample(samples, seed=seed)
 
-    def scored(each: Contender) -> Score:
+    def scored(each: HeadCandidate) -> CandidateScore:
         seen = each.sees(some)
         return _score(each, out_of_fold(each.head, seen, seed=seed), seen)
 
-    tried = _tried(some, scored)
+    tried = _evaluate_all(some, scored)
     return Choice(tried[0][0], tuple(score for _, score in tried))
 
 
-def _some(samples: Samples, *, seed: int) -> Samples:
+def _subsample(samples: Samples, *, seed: int) -> Samples:
     """About MOST of the rows, whole groups with their share of every label; all of them where groups are few."""
     parts = -(-len(samples) // MOST)
     if parts == 1:
@@ -88,19 +88,19 @@ def _some(samples: Samples, *, seed: int) -> Samples:
     return some if len(set(some.groups)) > EACH_LEFT_OUT and some.names == samples.names else samples
 
 
-def contenders(feature: Feature | None = None) -> list[Contender]:
+def head_candidates(feature: Feature | None = None) -> list[HeadCandidate]:
     """Every head file, in each strength that its `variants()` names, else as it is built."""
     found = []
     for name in plugs.names("head"):
         module = plugs.head(name)
         heads = module.variants() if hasattr(module, "variants") else {name: module.build()}
-        found += [Contender(name, words, head, feature) for words, head in heads.items()]
+        found += [HeadCandidate(name, words, head, feature) for words, head in heads.items()]
     return found
 
 
-def _tried(samples: Samples, scored: Callable[[Contender], Score]) -> list[tuple[Contender, Score]]:
+def _evaluate_all(samples: Samples, scored: Callable[[HeadCandidate], CandidateScore]) -> list[tuple[HeadCandidate, CandidateScore]]:
     """All who competed, the winner first."""
-    tried = sorted(((each, scored(each)) for each in contenders(samples.first_feature)), key=_rank)
+    tried = sorted(((each, scored(each)) for each in head_candidates(samples.first_feature)), key=_rank)
     best, score = tried[0]
     for feature in samples.features[1:]:
         wider = replace(best, feature=feature)
@@ -111,7 +111,7 @@ def _tried(samples: Samples, scored: Callable[[Contender], Score]) -> list[tuple
     return sorted(tried, key=lambda each: (each[0] is not best, *_rank(each)))
 
 
-def _rank(tried: tuple[Contender, Score]) -> tuple[float, float, bool]:
+def _rank(tried: tuple[HeadCandidate, CandidateScore]) -> tuple[float, float, bool]:
     """Differences below a hundredth are noise: then the head that does well with few crops is the safer one."""
     contender, score = tried
     return -round(score.macro_f1, 2), round(score.surprise, 2), contender.name != FEW
@@ -128,15 +128,15 @@ def out_of_fold(head: Head, samples: Samples, *, seed: int) -> Floats:
     return out
 
 
-def best_on(samples: Samples, asked: Mask, *, seed: int) -> Score:
+def score_on(samples: Samples, asked: Mask, *, seed: int) -> CandidateScore:
     """How the best of all contenders, learnt from the other rows, does on these. asked: (N,)."""
 
-    def scored(each: Contender) -> Score:
+    def scored(each: HeadCandidate) -> CandidateScore:
         seen, out = each.sees(samples), np.full((len(samples), len(samples.labels_seen)), np.nan)
         _answer(each.head, seen, asked, out, seed=seed)
         return _score(each, out, seen)
 
-    return _tried(samples, scored)[0][1]
+    return _evaluate_all(samples, scored)[0][1]
 
 
 def _answer(head: Head, samples: Samples, asked: Mask, out: Floats, *, seed: int) -> None:
@@ -146,7 +146,7 @@ def _answer(head: Head, samples: Samples, asked: Mask, out: Floats, *, seed: int
         fitted = head.fit(learnt.embeddings, learnt.labels, seed=seed)
         seen = samples.labels_seen
         columns = np.array([seen.index(label) for label in fitted.labels])
-        rows = np.flatnonzero(asked & samples.served)
+        rows = np.flatnonzero(asked & samples.primary_view)
         out[np.ix_(rows, columns)] = fitted.logits(samples.embeddings[rows])
 
 
@@ -180,15 +180,15 @@ def _spread(held: npt.NDArray[np.int64], count: int, *, seed: int) -> npt.NDArra
     return fold_of
 
 
-def _score(contender: Contender, logits: Floats, samples: Samples) -> Score:
+def _score(contender: HeadCandidate, logits: Floats, samples: Samples) -> CandidateScore:
     words, features = contender.words, contender.feature.words if contender.feature else ""
-    rows = samples.asked & np.isfinite(logits).any(axis=1)
+    rows = samples.measurable & np.isfinite(logits).any(axis=1)
     if not rows.any():
-        return Score(words, 0.0, float(np.log(len(samples.labels_seen))), features)
+        return CandidateScore(words, 0.0, float(np.log(len(samples.labels_seen))), features)
     asked, truth = logits[rows], samples.columns[rows]
     labels = samples.labels_seen
     guess = [labels[at] for at in np.nanargmax(asked, axis=1)]
     true = [labels[at] for at in truth]
     table = confusions(true, guess, groups=["all"] * len(true), labels=samples.names)
     surprise = negative_log_likelihood(asked / temperature(asked, truth), truth)
-    return Score(words, float(macro_f1(table)[0]), surprise, features)
+    return CandidateScore(words, float(macro_f1(table)[0]), surprise, features)

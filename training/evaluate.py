@@ -67,7 +67,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Report:
+class EvaluationReport:
     """What a head does on objects it has not seen.
 
     labels: of the head and of the truth, sorted. known: the head's own.
@@ -115,8 +115,8 @@ class Report:
             "objects": self.objects,
             "groups": len(self.groups),
             **{key: value for figure in shown for key, value in self._figure(figure)},
-            "per_label": {label: _rounded(asdict(score)) for label, score in self.per_label.items()},
-            "unknown": _rounded(asdict(self.unknown)) if self.unknown else None,
+            "per_label": {label: _round(asdict(score)) for label, score in self.per_label.items()},
+            "unknown": _round(asdict(self.unknown)) if self.unknown else None,
         }
 
     def _figure(self, key: str) -> Iterator[tuple[str, Any]]:
@@ -124,7 +124,7 @@ class Report:
         yield f"{key}_interval", [round(each, 4) for each in getattr(self, f"{key}_interval")]
 
 
-def report(
+def evaluate_answers(
     truth: Sequence[str | None],
     answers: Sequence[Answer],
     *,
@@ -133,7 +133,7 @@ def report(
     distances: Floats | None = None,
     ids: Sequence[str] = (),
     seed: int = 0,
-) -> Report:
+) -> EvaluationReport:
     """Score answers against the truth (UNKNOWN for none of the names), one entry an object; groups keep correlated objects together.
 
     distances: (N,) to the nearest name, to say how well they tell the unknown. ids: of the objects, for the report's outcomes.
@@ -146,14 +146,14 @@ def report(
         raise ValueError("expected at least one named object")
     names = tuple(sorted({*labels, *(each for each in truth if each is not UNKNOWN)}))
     order = tuple(sorted(set(groups)))
-    confusion = confusions(truth, [named(each) for each in answers], groups=groups, labels=names)
+    confusion = confusions(truth, [name_of(each) for each in answers], groups=groups, labels=names)
     table = confusion.sum(axis=0)
     known, right = int(table[:-1].sum()), int(np.trace(table[:-1, :-1]))
     covered = int(table[:-1, :-1].sum())
-    weights = drawn(len(order), seed)
+    weights = draw_resamples(len(order), seed)
     asked, given, hits = (each.astype(np.float64) for each in _counts(confusion))
     ece, ece_interval, reliability = calibration(truth, answers, groups=groups, seed=seed)
-    return Report(
+    return EvaluationReport(
         labels=names,
         known=frozenset(labels),
         groups=order,
@@ -173,13 +173,13 @@ def report(
         reliability=reliability,
         unknown=_unknown(table, truth, distances),
         outcomes=tuple(
-            Outcome(each, true, named(answer), answer.confidence)
+            Outcome(each, true, name_of(answer), answer.confidence)
             for each, true, answer in zip(ids, truth if ids else (), answers if ids else (), strict=True)
         ),
     )
 
 
-def named(answer: Answer) -> str | None:
+def name_of(answer: Answer) -> str | None:
     """The name that a person would see, if any."""
     return answer.label if isinstance(answer, Named) else None
 
@@ -207,7 +207,7 @@ def _mean_f1(hits: Floats, true: Floats, said: Floats) -> Floats:
 
 
 @lru_cache(maxsize=8)
-def drawn(count: int, seed: int) -> Floats:
+def draw_resamples(count: int, seed: int) -> Floats:
     """(RESAMPLES, count) how often each group is in each resample: groups drawn again with replacement, so that objects of one picture stay
     together (cluster bootstrap). The same for the same count and seed, so that two heads are resampled alike."""
     weights = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=RESAMPLES).astype(np.float64)
@@ -215,11 +215,11 @@ def drawn(count: int, seed: int) -> Floats:
     return np.asarray(weights)
 
 
-def resampled_f1(confusion: Counts, *, seed: int) -> Floats:
+def resample_f1(confusion: Counts, *, seed: int) -> Floats:
     """(RESAMPLES,) macro-F1 of the resampled groups. confusion: (G, L + 1, L + 1)."""
     hits = np.diagonal(confusion, axis1=1, axis2=2)[:, :-1]
     margins = np.concatenate([hits, confusion.sum(axis=2)[:, :-1], confusion.sum(axis=1)[:, :-1]], axis=1)
-    found, true, said = np.split(drawn(len(confusion), seed) @ margins.astype(np.float64), 3, axis=1)
+    found, true, said = np.split(draw_resamples(len(confusion), seed) @ margins.astype(np.float64), 3, axis=1)
     return _mean_f1(found, true, said)
 
 
@@ -234,7 +234,7 @@ def macro_f1_interval(confusion: Counts, *, seed: int) -> Interval:
     labels = confusion[:, :-1].sum(axis=(0, 2)).astype(np.float64)
     found = float(macro_f1(confusion.sum(axis=0)[None])[0])
     count = intervals.mean_count(labels) / intervals.design_effect(asked)
-    return intervals.widened(resampled_f1(confusion, seed=seed), found, count)
+    return intervals.widened(resample_f1(confusion, seed=seed), found, count)
 
 
 def _counts(confusion: Counts) -> tuple[Counts, Counts, Counts]:
@@ -308,5 +308,5 @@ def _unknown(table: Counts, truth: Sequence[str | None], distances: Floats | Non
     return UnknownScore(objects, kept, auroc(far, near), fpr_at_95(far, near))
 
 
-def _rounded(numbers: Mapping[str, Any]) -> dict[str, Any]:
+def _round(numbers: Mapping[str, Any]) -> dict[str, Any]:
     return {key: round(value, 4) if isinstance(value, float) else value for key, value in numbers.items()}

@@ -16,13 +16,13 @@ import numpy as np
 from dinolabel.training import compete, features
 from dinolabel.training.errors import NotEnoughLabels
 from dinolabel.training.features import Features
-from dinolabel.training.manifest import Row
+from dinolabel.training.manifest import CropRow
 from dinolabel.training.samples import Mask, Samples
 from dinolabel.vision import plugs
 from dinolabel.vision.bundle import UNKNOWN_LABEL
 from dinolabel.vision.errors import ModelError
-from dinolabel.vision.narrowed import features_of, narrowed
-from dinolabel.vision.own import PRECISION, Own
+from dinolabel.vision.narrowed import features_of, slice_for
+from dinolabel.vision.own import PRECISION, TunedEmbedder
 from dinolabel.vision.protocols import Embedder
 
 PLUG = "dinov2"
@@ -30,30 +30,30 @@ LEAST = 10  # objects of a name on the train side before its crops can tune anyt
 FOLDS = 4  # one of them is left out: it ends the tuning, and is what thresholds are measured on afterwards
 MOST = 6000  # crops that are tuned on, drawn at random: an epoch over more brings little for its time
 
-See = Callable[[Sequence[Row], Embedder], Features]
+EmbedRows = Callable[[Sequence[CropRow], Embedder], Features]
 Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class Eyes:
+class EmbedderChoice:
     """own: how a bundle carries the embedder, where it is not that of the settings. facts: of the tuning, for the receipt."""
 
     embedder: Embedder
-    own: Own | None = None
+    own: TunedEmbedder | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def kept(base: Embedder, current: Embedder | None, own: Own | None) -> Eyes:
+def keep_current(base: Embedder, current: Embedder | None, own: TunedEmbedder | None) -> EmbedderChoice:
     """Without a wish: what the current head sees with, as long as that was tuned from the embedder at hand."""
     if current is not None and own is not None and own.began_as in [each.digest for each in features_of(base)]:
-        return Eyes(current, own, {"from an earlier training": own.weights})
-    return Eyes(base)
+        return EmbedderChoice(current, own, {"from an earlier training": own.weights})
+    return EmbedderChoice(base)
 
 
-def tuned(
-    base: Embedder, everything: Samples, rows: Mapping[str, Row], see: See, *, blocks: int, folder: Path, out: Path, seed: int,
+def fine_tune(
+    base: Embedder, everything: Samples, rows: Mapping[str, CropRow], see: EmbedRows, *, blocks: int, folder: Path, out: Path, seed: int,
     progress: Progress,
-) -> Eyes:  # fmt: skip
+) -> EmbedderChoice:  # fmt: skip
     """The base with its last `blocks` tuned on the train side, as long as that helps on the groups left out; else the base.
 
     What is tuned is the first feature, the class token, and a tuned embedder gives no other.
@@ -65,14 +65,14 @@ def tuned(
     if not isinstance(base, Dinov2):
         raise ModelError(f"{base.name} cannot be fine-tuned.", hint="Only embedders of dinolabel/vision/embedders/dinov2.py can.")
     started = time.monotonic()
-    side, crops = _taught(everything, rows, folder, seed)
+    side, crops = _training_crops(everything, rows, folder, seed)
     asked = next(iter(compete.folds(side, seed=seed, count=FOLDS)))
     course = tuning.tune(
         base, crops, side.columns, asked, blocks=blocks, out=out, seed=seed, progress=lambda *done: progress("Fine-tuning", *done)
     )
     whole = plugs.load_embedder(PLUG, str(out), device=base.device, precision=PRECISION)
-    embedder = narrowed(whole, features_of(whole)[0].digest)
-    before, after = (compete.best_on(each, asked, seed=seed) for each in (side, through(side, rows, see, embedder)))
+    embedder = slice_for(whole, features_of(whole)[0].digest)
+    before, after = (compete.score_on(each, asked, seed=seed) for each in (side, reembed(side, rows, see, embedder)))
     helps = (round(after.macro_f1, 2), -after.surprise) > (round(before.macro_f1, 2), -before.surprise)
     facts = {
         "blocks": blocks, "crops": len(side) - int(asked.sum()), "crops left out": int(asked.sum()), "epoch kept": course.best,
@@ -81,12 +81,14 @@ def tuned(
         "seconds": round(time.monotonic() - started, 1),
     }  # fmt: skip
     if not helps:
-        return Eyes(base, None, facts)
-    own = Own(PLUG, embedder.name, embedder.digest, embedder.weights, embedder.dim, base.digest, blocks, _learnt(side, asked), out)
-    return Eyes(embedder, own, facts)
+        return EmbedderChoice(base, None, facts)
+    own = TunedEmbedder(
+        PLUG, embedder.name, embedder.digest, embedder.weights, embedder.dim, base.digest, blocks, _left_out(side, asked), out
+    )
+    return EmbedderChoice(embedder, own, facts)
 
 
-def through(samples: Samples, rows: Mapping[str, Row], see: See, embedder: Embedder) -> Samples:
+def reembed(samples: Samples, rows: Mapping[str, CropRow], see: EmbedRows, embedder: Embedder) -> Samples:
     """The same rows as this embedder sees them; those whose crop cannot be read any more are left out."""
     found = see([rows[each] for each in samples.ids], embedder)
     at = {row.id: place for place, row in enumerate(found.rows)}
@@ -94,16 +96,16 @@ def through(samples: Samples, rows: Mapping[str, Row], see: See, embedder: Embed
     return replace(readable, embeddings=found.embeddings[[at[each] for each in readable.ids]], features=found.features)
 
 
-def both(mine: Samples, theirs: Samples) -> tuple[Samples, Samples]:
+def intersect(mine: Samples, theirs: Samples) -> tuple[Samples, Samples]:
     """The rows that are in both, in the same order."""
     there = set(mine.ids) & set(theirs.ids)
     first, second = (each.take(np.array([row in there for row in each.ids], dtype=bool)) for each in (mine, theirs))
     return first, second
 
 
-def _taught(everything: Samples, rows: Mapping[str, Row], folder: Path, seed: int) -> tuple[Samples, list[Any]]:
+def _training_crops(everything: Samples, rows: Mapping[str, CropRow], folder: Path, seed: int) -> tuple[Samples, list[Any]]:
     """Rows of the train side to tune on, of names that have enough, and their crops."""
-    side = everything.on("train")
+    side = everything.on_side("train")
     counts = {name: count for name, count in side.objects.items() if name != UNKNOWN_LABEL}
     enough = [name for name, count in counts.items() if count >= LEAST]
     if len(enough) < 2:
@@ -116,6 +118,6 @@ def _taught(everything: Samples, rows: Mapping[str, Row], folder: Path, seed: in
     return side.take(readable), crops
 
 
-def _learnt(side: Samples, asked: Mask) -> dict[str, tuple[str, ...]]:
+def _left_out(side: Samples, asked: Mask) -> dict[str, tuple[str, ...]]:
     pairs = {(label, each.rsplit("/", 1)[0]) for label, each, out in zip(side.labels, side.ids, asked, strict=True) if not out}
     return {name: tuple(sorted(each for label, each in pairs if label == name)) for name in side.names}

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import structlog
 
-from dinolabel.training.clusters import BITS, PRINT_DIGEST, Prints, printed
-from dinolabel.training.manifest import Row
+from dinolabel.training.clusters import BITS, PRINT_DIGEST, Hashes, hash_pixels
+from dinolabel.training.manifest import CropRow
 from dinolabel.vision.cache import Cache, embedding_key
 from dinolabel.vision.errors import MediaError
 from dinolabel.vision.media import open_image
@@ -35,7 +35,7 @@ class Features:
     features: what the columns are, the narrowest first.
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[CropRow, ...]
     embeddings: Embeddings
     quarantined: tuple[tuple[str, str], ...]
     cached: int
@@ -43,7 +43,7 @@ class Features:
 
 
 def embed(
-    rows: Sequence[Row],
+    rows: Sequence[CropRow],
     *,
     folder: Path,
     policy: CropPolicy,
@@ -69,7 +69,7 @@ def embed(
     return Features(tuple(row for row, _ in kept), stacked, tuple(quarantined), cached, features_of(embedder))
 
 
-def prints(rows: Sequence[Row], *, folder: Path, policy: CropPolicy, cache: Cache | None) -> Prints:
+def prints(rows: Sequence[CropRow], *, folder: Path, policy: CropPolicy, cache: Cache | None) -> Hashes:
     """(N, BITS) fingerprints of the crops, so that near-duplicates are found; cached, because a crop file must be read for it.
 
     Zeros for the detector's view of an object that a person drew too, and for files that cannot be read: they are like nothing.
@@ -82,7 +82,7 @@ def prints(rows: Sequence[Row], *, folder: Path, policy: CropPolicy, cache: Cach
     for at, key in keys.items():
         if key not in known:
             try:
-                known[key] = fresh[key] = printed(open_image(folder / rows[at].crop).pixels)
+                known[key] = fresh[key] = hash_pixels(open_image(folder / rows[at].crop).pixels)
             except (MediaError, ValueError) as error:
                 log.info("crop_without_fingerprint", crop=rows[at].crop, why=str(error))
                 continue
@@ -97,13 +97,13 @@ def _from_cache(keys: Sequence[str], cache: Cache | None, *, dim: int) -> dict[s
     return {key: vector for key, vector in found.items() if vector.shape == (dim,) and np.isfinite(vector).all()}
 
 
-def crops(rows: Sequence[Row], *, folder: Path) -> tuple[list[Crop], npt.NDArray[np.bool_]]:
+def crops(rows: Sequence[CropRow], *, folder: Path) -> tuple[list[Crop], npt.NDArray[np.bool_]]:
     """The crops that can be read, and (N,) which those are."""
-    opened = [_opened(row, folder, []) for row in rows]
+    opened = [_open(row, folder, []) for row in rows]
     return [each for each in opened if each is not None], np.array([each is not None for each in opened], dtype=bool)
 
 
-def _opened(row: Row, folder: Path, quarantined: list[tuple[str, str]]) -> Crop | None:
+def _open(row: CropRow, folder: Path, quarantined: list[tuple[str, str]]) -> Crop | None:
     try:
         return Crop(open_image(folder / row.crop).pixels)
     except (MediaError, ValueError) as error:
@@ -113,7 +113,7 @@ def _opened(row: Row, folder: Path, quarantined: list[tuple[str, str]]) -> Crop 
 
 
 def _embed_files(
-    batch: Sequence[tuple[Row, str]], *, folder: Path, embedder: Embedder, quarantined: list[tuple[str, str]]
+    batch: Sequence[tuple[CropRow, str]], *, folder: Path, embedder: Embedder, quarantined: list[tuple[str, str]]
 ) -> dict[str, Vector]:
-    opened = {key: crop for row, key in batch if (crop := _opened(row, folder, quarantined)) is not None}
+    opened = {key: crop for row, key in batch if (crop := _open(row, folder, quarantined)) is not None}
     return dict(zip(opened, embedder.embed(list(opened.values())), strict=True)) if opened else {}

@@ -13,12 +13,12 @@ import numpy as np
 
 from dinolabel.training import calibrate
 from dinolabel.training.calibrate import Codes, Floats, OpenSet
-from dinolabel.training.compete import Contender, out_of_fold
-from dinolabel.training.evaluate import Report, report
+from dinolabel.training.compete import HeadCandidate, out_of_fold
+from dinolabel.training.evaluate import EvaluationReport, evaluate_answers
 from dinolabel.training.samples import Mask, Samples
 from dinolabel.vision.bundle import UNKNOWN_LABEL, Bundle
 from dinolabel.vision.neighbours import label_distances
-from dinolabel.vision.own import Own
+from dinolabel.vision.own import TunedEmbedder
 from dinolabel.vision.protocols import Embedder
 from dinolabel.vision.types import Answer, CropPolicy, Named, Unknown
 
@@ -27,7 +27,7 @@ MOST_ASKED = 4000  # rows that a calibration asks about: the error of a share is
 
 
 @dataclass(frozen=True)
-class Making:
+class FitContext:
     """What both fits of one training share and their bundles record. created_at: ISO time. trained_until: of the newest approval.
 
     own: the embedder as the published bundle carries it, where it is not that of the settings.
@@ -39,7 +39,7 @@ class Making:
     created_at: str
     data_digest: str
     trained_until: str
-    own: Own | None = None
+    own: TunedEmbedder | None = None
 
 
 @dataclass(frozen=True)
@@ -52,14 +52,14 @@ class Calibration:
     temperature: float
     accept_threshold: float
     open_set: OpenSet
-    asked: Samples
+    calibration_rows: Samples
     answers: tuple[Answer, ...]
 
 
-def calibration(contender: Contender, samples: Samples, *, seed: int) -> Calibration:
+def calibration(contender: HeadCandidate, samples: Samples, *, seed: int) -> Calibration:
     """Temperature and thresholds for this head on these samples. With one picture per name nothing can be measured: they are defaults."""
     samples = contender.sees(samples)
-    served, labels = _some(samples.asked, seed=seed), samples.labels_seen
+    served, labels = _subsample(samples.measurable, seed=seed), samples.labels_seen
     logits, truth = out_of_fold(contender.head, samples, seed=seed)[served], samples.columns[served]
     groups = (samples.group_codes[served], samples.group_codes)
     asked, references, columns, count = samples.embeddings[served], samples.embeddings, samples.columns, len(labels)
@@ -81,7 +81,9 @@ def calibration(contender: Contender, samples: Samples, *, seed: int) -> Calibra
     return Calibration(temperature, accept, open_set, samples.take(served).take(askable), answers)
 
 
-def bundle(contender: Contender, samples: Samples, calibrated: Calibration, making: Making, *, metrics: Mapping[str, Any]) -> Bundle:
+def bundle(
+    contender: HeadCandidate, samples: Samples, calibrated: Calibration, making: FitContext, *, metrics: Mapping[str, Any]
+) -> Bundle:
     """The head fitted on all these samples. It looks at the same columns of the embedder's rows ever after."""
     seen = contender.sees(samples)
     fitted = contender.head.fit(seen.embeddings, seen.labels, seed=making.seed)
@@ -109,27 +111,27 @@ def bundle(contender: Contender, samples: Samples, calibrated: Calibration, maki
     )
 
 
-def held_out_report(head: Bundle, held_out: Samples, *, seed: int) -> Report | None:
+def held_out_report(head: Bundle, held_out: Samples, *, seed: int) -> EvaluationReport | None:
     """How a head does on served views that it has not seen; None when there is no named one."""
-    served = held_out.take(held_out.served)
+    served = held_out.take(held_out.primary_view)
     if not served.names:
         return None
     answers = head.answer(served.embeddings, served.boxes, reasons=False)
     named = np.array([label != UNKNOWN_LABEL for label in head.labels], dtype=bool)
     labels = [label for label in head.labels if label != UNKNOWN_LABEL]
     distances = head.distances(served.embeddings)[:, named].min(axis=1)
-    return report(served.truth, answers, groups=served.groups, labels=labels, distances=distances, ids=served.ids, seed=seed)
+    return evaluate_answers(served.truth, answers, groups=served.groups, labels=labels, distances=distances, ids=served.ids, seed=seed)
 
 
-def left_out_report(calibrated: Calibration, *, seed: int) -> Report | None:
+def left_out_report(calibrated: Calibration, *, seed: int) -> EvaluationReport | None:
     """How the head did with each group left out in turn; None when no name is in two groups.
 
     A little kind: the thresholds were set on the same rows.
     """
-    asked = calibrated.asked
+    asked = calibrated.calibration_rows
     if not asked.names:
         return None
-    return report(asked.truth, calibrated.answers, groups=asked.groups, labels=asked.names, ids=asked.ids, seed=seed)
+    return evaluate_answers(asked.truth, calibrated.answers, groups=asked.groups, labels=asked.names, ids=asked.ids, seed=seed)
 
 
 def facts(calibrated: Calibration) -> Mapping[str, Any]:
@@ -139,16 +141,16 @@ def facts(calibrated: Calibration) -> Mapping[str, Any]:
         "accept_threshold": calibrated.accept_threshold,
         "distance_threshold": calibrated.open_set.distance,
         "distance_false_reject": round(calibrated.open_set.false_reject, 4),
-        "distance_false_accept": _rounded(calibrated.open_set.false_accept),
+        "distance_false_accept": _round(calibrated.open_set.false_accept),
         "distance_false_accept_aimed_at": calibrate.FALSE_ACCEPT,
-        "distance_auroc": _rounded(calibrated.open_set.auroc),
-        "distance_fpr_at_95_tpr": _rounded(calibrated.open_set.fpr_at_95),
+        "distance_auroc": _round(calibrated.open_set.auroc),
+        "distance_fpr_at_95_tpr": _round(calibrated.open_set.fpr_at_95),
         "look_alikes": calibrated.open_set.alike,
         "distances_measured": calibrated.open_set.measured,
     }
 
 
-def _some(asked: Mask, *, seed: int) -> Mask:
+def _subsample(asked: Mask, *, seed: int) -> Mask:
     """So many of the rows at most, drawn by the seed: thresholds and a temperature from more would be the same, and take minutes."""
     rows = np.flatnonzero(asked)
     if len(rows) <= MOST_ASKED:
@@ -184,5 +186,5 @@ def _answer(label: str, confidence: float, named: np.bool_) -> Answer:
     return Unknown(None if label == UNKNOWN_LABEL else label, confidence)
 
 
-def _rounded(value: float | None) -> float | None:
+def _round(value: float | None) -> float | None:
     return None if value is None else round(value, 4)

@@ -14,8 +14,8 @@ from typing import Any
 import PIL.Image
 import structlog
 
-from dinolabel.training.evaluate import Outcome, Report
-from dinolabel.training.manifest import Row
+from dinolabel.training.evaluate import EvaluationReport, Outcome
+from dinolabel.training.manifest import CropRow
 from dinolabel.vision.errors import MediaError
 from dinolabel.vision.media import open_image
 
@@ -37,7 +37,7 @@ class Gallery:
     count: int = 0
 
 
-def collect(report: Report | None, rows: Sequence[Row], folder: Path) -> Gallery:
+def collect(report: EvaluationReport | None, rows: Sequence[CropRow], folder: Path) -> Gallery:
     """The pictures of one training. rows: what was learnt from and judged on. folder: the export that holds the crops."""
     by_id = {row.id: row for row in rows}
     outcomes = [each for each in report.outcomes if each.wrong and each.id in by_id] if report is not None else []
@@ -47,9 +47,9 @@ def collect(report: Report | None, rows: Sequence[Row], folder: Path) -> Gallery
     return Gallery(_faces(rows, folder), [_told(outcome, row) for outcome, row in shown], thumbnails, len(outcomes))
 
 
-def _faces(rows: Sequence[Row], folder: Path) -> dict[str, bytes]:
+def _faces(rows: Sequence[CropRow], folder: Path) -> dict[str, bytes]:
     """The largest crop of each name: what a person knows it by."""
-    largest: dict[str, Row] = {}
+    largest: dict[str, CropRow] = {}
     for row in rows:
         if row.kind == "named" and row.label and (row.label not in largest or _area(row) > _area(largest[row.label])):
             largest[row.label] = row
@@ -57,7 +57,7 @@ def _faces(rows: Sequence[Row], folder: Path) -> dict[str, bytes]:
     return {name: jpeg for name, jpeg in found.items() if jpeg is not None}
 
 
-def _told(outcome: Outcome, row: Row) -> dict[str, Any]:
+def _told(outcome: Outcome, row: CropRow) -> dict[str, Any]:
     return {
         "task": row.task,
         "region": row.region,
@@ -68,7 +68,7 @@ def _told(outcome: Outcome, row: Row) -> dict[str, Any]:
     }
 
 
-def _area(row: Row) -> float:
+def _area(row: CropRow) -> float:
     return row.box.width * row.box.height
 
 

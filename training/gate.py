@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dinolabel.training import sentences
-from dinolabel.training.evaluate import Report, interval, resampled_f1
+from dinolabel.training.evaluate import EvaluationReport, interval, resample_f1
 from dinolabel.training.paired import ENOUGH_OBJECTS, Difference, difference, lost_most, told
 from dinolabel.training.sentences import capital, mean_name
 
@@ -49,7 +49,7 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class News:
+class DataChanges:
     """What the candidate has learnt from and the current has not. changed: objects that are new, gone or renamed, of so many approved.
 
     same: nothing at all is different, not even a box. before: objects that the current head has learnt from.
@@ -71,7 +71,7 @@ class News:
         return bool(self.added or self.removed) or self.changed >= max(1.0, NEWS * self.of)
 
 
-def enough(report: Report | None, labels: Sequence[str]) -> bool:
+def has_enough(report: EvaluationReport | None, labels: Sequence[str]) -> bool:
     """Whether a held-out report can speak for these labels."""
     if report is None:
         return False
@@ -80,12 +80,12 @@ def enough(report: Report | None, labels: Sequence[str]) -> bool:
 
 
 def decide(
-    candidate: Report | None,
-    current: Report | None,
+    candidate: EvaluationReport | None,
+    current: EvaluationReport | None,
     *,
     basis: str,
-    news: News | None = None,
-    settled: tuple[Report, Report] | None = None,
+    news: DataChanges | None = None,
+    settled: tuple[EvaluationReport, EvaluationReport] | None = None,
     seed: int = 0,
     sources: str = "pictures",
 ) -> Decision:
@@ -104,8 +104,8 @@ def decide(
         checks = [_floor(candidate, basis=basis, sources=sources, seed=seed)]
     else:
         found = difference(candidate, current, seed=seed)
-        checks = [_no_loss(candidate, current, found, news, sources=sources), _worth(found, news)]
-        checks += [_settled(*settled, seed=seed)] if settled is not None else []
+        checks = [_no_loss(candidate, current, found, news, sources=sources), _worth_rollout(found, news)]
+        checks += [_no_regression_on_approved(*settled, seed=seed)] if settled is not None else []
     checks += [_recall(candidate, current), *_unknown(candidate, current)] if basis == HELD_OUT else []
     failed = [check for check in checks if not check.passed]
     said = [sentences.opening(candidate, sources=sources)]
@@ -114,15 +114,15 @@ def decide(
     return Decision(not failed, " ".join([*said, *(check.words for check in failed or checks)]), tuple(checks))
 
 
-def _floor(candidate: Report, *, basis: str, sources: str, seed: int) -> Check:
+def _floor(candidate: EvaluationReport, *, basis: str, sources: str, seed: int) -> Check:
     # with every group left out in turn the numbers are few: refuse only what even the best of its resamples condemns
-    best = interval(resampled_f1(candidate.confusion, seed=seed))[1]
+    best = interval(resample_f1(candidate.confusion, seed=seed))[1]
     passed = candidate.macro_f1 >= FLOOR_F1 if basis == HELD_OUT else best >= FLOOR_F1
-    figure = sentences.floor(candidate, floor=FLOOR_F1, counted=f"{_counted(candidate, sources)} {basis}")
+    figure = sentences.floor(candidate, floor=FLOOR_F1, counted=f"{_count_sentence(candidate, sources)} {basis}")
     return Check("macro-F1 floor", passed, capital(figure) if passed else f"Not good enough yet: {figure}")
 
 
-def _no_loss(candidate: Report, current: Report, found: Difference, news: News | None, *, sources: str) -> Check:
+def _no_loss(candidate: EvaluationReport, current: EvaluationReport, found: Difference, news: DataChanges | None, *, sources: str) -> Check:
     """A loss of MARGIN must be ruled out. With few objects that cannot be; then more approved boxes than before are taken for better, and
     only a large loss refuses."""
     both = candidate.known & current.known
@@ -130,7 +130,7 @@ def _no_loss(candidate: Report, current: Report, found: Difference, news: News |
     low, high = told(found, candidate)
     words = (
         f"{mean_name(both)}{over} {found.candidate:.2f} against the current head's {found.current:.2f} on the same "
-        f"{_counted(candidate, sources)} held out ({found.point:+.2f}, 95 % interval {low:+.2f} to {high:+.2f})."
+        f"{_count_sentence(candidate, sources)} held out ({found.point:+.2f}, 95 % interval {low:+.2f} to {high:+.2f})."
     )
     name, blamed = "no loss of macro-F1", lost_most(candidate, current)
     lenient = found.objects < MEASURABLE and not (news is not None and news.fewer)
@@ -143,7 +143,7 @@ def _no_loss(candidate: Report, current: Report, found: Difference, news: News |
     return Check(name, True, capital(words))
 
 
-def _settled(candidate: Report, current: Report, *, seed: int) -> Check:
+def _no_regression_on_approved(candidate: EvaluationReport, current: EvaluationReport, *, seed: int) -> Check:
     """On what was approved before, a wrong batch of labels shows: what came since may be wrong in learning and in judging alike."""
     found = difference(candidate, current, seed=seed)
     figure = f"{mean_name(candidate.known & current.known)} {found.candidate:.2f} against {found.current:.2f}"
@@ -154,14 +154,14 @@ def _settled(candidate: Report, current: Report, *, seed: int) -> Check:
     return Check("what was approved before", True, f"{capital(words)}.")
 
 
-def _worth(found: Difference, news: News | None) -> Check:
+def _worth_rollout(found: Difference, news: DataChanges | None) -> Check:
     if news is None or news.material or found.point >= GAIN_F1:
-        return Check("worth a switch", True, _learnt(news))
+        return Check("worth a switch", True, _names_learnt(news))
     words = f"It is no better, and only {news.changed} of {news.of} approved boxes are news: not worth a switch."
     return Check("worth a switch", False, words)
 
 
-def _learnt(news: News | None) -> str:
+def _names_learnt(news: DataChanges | None) -> str:
     if news is None:
         return "What is new to it is not known."
     added = f" It adds {', '.join(news.added)}." if news.added else ""
@@ -169,7 +169,7 @@ def _learnt(news: News | None) -> str:
     return f"{news.changed} of {news.of} approved boxes are news to the current head.{added}{removed}"
 
 
-def _recall(candidate: Report, current: Report | None) -> Check:
+def _recall(candidate: EvaluationReport, current: EvaluationReport | None) -> Check:
     """A label below the floor fails, unless the current head is not clearly better at it: then refusing would help nobody."""
     low = []
     for label, score in candidate.per_label.items():
@@ -183,7 +183,7 @@ def _recall(candidate: Report, current: Report | None) -> Check:
     return Check("recall of each label", True, "No name is lost.")
 
 
-def _unknown(candidate: Report, current: Report | None) -> list[Check]:
+def _unknown(candidate: EvaluationReport, current: EvaluationReport | None) -> list[Check]:
     """Explicit unknowns must mostly stay unnamed, and not clearly less so than now; nothing is asked where there are few."""
     name, mine = "unknown stays unknown", candidate.unknown
     if mine is None or mine.objects < ENOUGH_OBJECTS:
@@ -203,5 +203,5 @@ def _clearly_less(now: float, before: float, objects: int, *, errors: float) -> 
     return bool(before - now - 1 / objects > max(CLEAR_LOSS - 1 / objects, errors * spread))
 
 
-def _counted(report: Report, sources: str) -> str:
+def _count_sentence(report: EvaluationReport, sources: str) -> str:
     return f"{report.objects} objects of {len(report.groups)} {sources}"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dinolabel.training.compete import Contender
+from dinolabel.training.compete import HeadCandidate
 from dinolabel.training.evaluate import LabelScore
 from dinolabel.training.samples import Samples
 from dinolabel.vision.bundle import UNKNOWN_LABEL
@@ -24,23 +24,23 @@ Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Curve:
+class LearningCurve:
     """points: (objects of each name on average, mean recall of the best guess on held-out names). why_none: when there are none."""
 
     points: tuple[Point, ...] = ()
     why_none: str = "too few held-out pictures"
 
 
-def curve(contender: Contender, train_side: Samples, held_out: Samples, *, whole: Head, seed: int) -> Curve:
+def learning_curve(contender: HeadCandidate, train_side: Samples, held_out: Samples, *, whole: Head, seed: int) -> LearningCurve:
     """What growing parts of the train side's groups bring on the held-out side. whole: the same head fitted on all of the train side."""
-    train_side, served = contender.sees(train_side), contender.sees(held_out.take(held_out.served).of(train_side.names))
-    if train_side.familiar is not None and train_side.familiar.any():
+    train_side, served = contender.sees(train_side), contender.sees(held_out.take(held_out.primary_view).of(train_side.names))
+    if train_side.seen_in_finetuning is not None and train_side.seen_in_finetuning.any():
         # on what the embedder itself knows, little looks like much
-        return Curve(why_none="the embedder was tuned on these crops")
+        return LearningCurve(why_none="the embedder was tuned on these crops")
     if len(train_side.labels_seen) < 2:
-        return Curve(why_none="there is one name only")
+        return LearningCurve(why_none="there is one name only")
     if not len(served):
-        return Curve()
+        return LearningCurve()
     order = np.random.default_rng(seed).permutation(int(train_side.group_codes.max()) + 1)
     points = []
     for share in SHARES:
@@ -53,7 +53,7 @@ def curve(contender: Contender, train_side: Samples, held_out: Samples, *, whole
         recalls = [float((guess[truth == name] == name).mean()) for name in served.names]
         each = float(np.mean([count for name, count in part.objects.items() if name != UNKNOWN_LABEL]))
         points.append((round(each, 1), round(float(np.mean(recalls)), 4)))
-    return Curve(tuple(points), "" if points else "parts of the pictures lack a name")
+    return LearningCurve(tuple(points), "" if points else "parts of the pictures lack a name")
 
 
 def advice(points: Sequence[Point], scores: Mapping[str, LabelScore], objects: Mapping[str, int]) -> list[str]:

@@ -11,22 +11,22 @@ import numpy as np
 
 from dinolabel.training import compete, fit, gate, growth
 from dinolabel.training.compete import Choice
-from dinolabel.training.evaluate import Report
-from dinolabel.training.fit import Calibration, Making
-from dinolabel.training.gate import News
+from dinolabel.training.evaluate import EvaluationReport
+from dinolabel.training.fit import Calibration, FitContext
+from dinolabel.training.gate import DataChanges
 from dinolabel.training.samples import Samples
 from dinolabel.vision.bundle import UNKNOWN_LABEL, Bundle
 from dinolabel.vision.errors import BundleMismatch
-from dinolabel.vision.narrowed import narrowed
+from dinolabel.vision.narrowed import slice_for
 from dinolabel.vision.protocols import Embedder
-from dinolabel.vision.store import Store
+from dinolabel.vision.store import BundleStore
 from dinolabel.vision.types import CropPolicy
 
 FOLDER = "judge"  # in a published bundle's folder: the same head from the train side only
 
 
 @dataclass(frozen=True)
-class Trial:
+class Evaluation:
     """choice: the head that won. basis: gate.HELD_OUT, LEFT_OUT or NOTHING. candidate, compared: reports of it and of the current head.
 
     judge: the candidate from the train side only, None when no name is there. calibrated: for the head to publish, as judged.
@@ -35,16 +35,16 @@ class Trial:
 
     choice: Choice
     basis: str
-    candidate: Report | None
-    compared: Report | None
+    candidate: EvaluationReport | None
+    compared: EvaluationReport | None
     judge: Bundle | None
     calibrated: Calibration
-    settled: tuple[Report, Report] | None = None
-    grown: growth.Curve = field(default_factory=growth.Curve)
+    settled: tuple[EvaluationReport, EvaluationReport] | None = None
+    grown: growth.LearningCurve = field(default_factory=growth.LearningCurve)
 
 
 @dataclass(frozen=True)
-class Current:
+class CurrentHead:
     """The head that serves now, None when there is none. judge: its fit on the train side, if it can be compared; else why not.
 
     eyes: the embedder it sees with, its own or that of the settings, or a feature of that where it was trained on no more.
@@ -57,62 +57,64 @@ class Current:
     eyes: Embedder | None = None
 
 
-def try_out(everything: Samples, current: Current, making: Making, *, theirs: Samples | None = None) -> Trial:
+def evaluate_candidate(everything: Samples, current: CurrentHead, making: FitContext, *, theirs: Samples | None = None) -> Evaluation:
     """Let heads compete, and report on the winner: on held-out pictures where there are enough, else with each picture left out in turn.
 
     What a person set apart to test on is enough, however little it is, and teaches nothing.
     theirs: the same rows as the current head sees them, where that is with another embedder.
     """
-    train_side, taught = everything.on("train"), everything.taught
+    train_side, taught = everything.on_side("train"), everything.trainable
     # a name whose few pictures all fell on the held-out side was never taught: that says nothing of the head
     asked = {*train_side.labels, UNKNOWN_LABEL}
-    held_out, as_they_see_it = (_strange(each, everything, theirs).of(asked) for each in (everything, theirs or everything))
+    held_out, as_they_see_it = (_unseen(each, everything, theirs).of(asked) for each in (everything, theirs or everything))
     judge = candidate = None
     if train_side.names:
-        choice = compete.choose(train_side, seed=making.seed)
+        choice = compete.select_head(train_side, seed=making.seed)
         calibrated = fit.calibration(choice.winner, train_side, seed=making.seed)
         judge = fit.bundle(choice.winner, train_side, calibrated, making, metrics={})
         candidate = fit.held_out_report(judge, held_out, seed=making.seed)
-    if judge is not None and candidate is not None and (everything.set_apart or gate.enough(candidate, everything.names)):
+    if judge is not None and candidate is not None and (everything.has_fixed_split or gate.has_enough(candidate, everything.names)):
         compared = fit.held_out_report(current.judge, as_they_see_it, seed=making.seed) if current.judge else None
         if train_side.names != taught.names:  # thresholds that never knew a name may not suit it
             calibrated = fit.calibration(choice.winner, taught, seed=making.seed)
-        before = settled(current, judge, held_out, as_they_see_it, seed=making.seed)
-        grown = growth.curve(choice.winner, train_side, held_out, whole=judge.head, seed=making.seed)
-        return Trial(choice, gate.HELD_OUT, candidate, compared, judge, calibrated, before, grown)
-    choice = compete.choose(taught, seed=making.seed)
+        before = previously_approved(current, judge, held_out, as_they_see_it, seed=making.seed)
+        grown = growth.learning_curve(choice.winner, train_side, held_out, whole=judge.head, seed=making.seed)
+        return Evaluation(choice, gate.HELD_OUT, candidate, compared, judge, calibrated, before, grown)
+    choice = compete.select_head(taught, seed=making.seed)
     calibrated = fit.calibration(choice.winner, taught, seed=making.seed)
     candidate = fit.left_out_report(calibrated, seed=making.seed)
-    return Trial(choice, gate.LEFT_OUT if candidate else gate.NOTHING, candidate, None, judge, calibrated)
+    return Evaluation(choice, gate.LEFT_OUT if candidate else gate.NOTHING, candidate, None, judge, calibrated)
 
 
-def _strange(samples: Samples, *views: Samples | None) -> Samples:
+def _unseen(samples: Samples, *views: Samples | None) -> Samples:
     """The held-out rows in which no embedder was tuned on anything. views: the same rows, each as one embedder sees them."""
     known = np.zeros(len(samples), dtype=bool)
     for each in views:
-        known |= each.familiar if each is not None and each.familiar is not None else False
-    return samples.take(~known).on("held_out")
+        known |= each.seen_in_finetuning if each is not None and each.seen_in_finetuning is not None else False
+    return samples.take(~known).on_side("held_out")
 
 
-def current_head(store: Store, project: str, embedder: Embedder, policy: CropPolicy) -> Current:
+def current_head(store: BundleStore, project: str, embedder: Embedder, policy: CropPolicy) -> CurrentHead:
     """The wanted head of the project, and whether a candidate can be compared with it. embedder: of the settings."""
-    wanted = store.wanted(project)
+    wanted = store.desired(project)
     if wanted is None:
-        return Current()
+        return CurrentHead()
     try:
         bundle = store.get(project, wanted)
-        eyes = narrowed(embedder, bundle.embedder_digest) if bundle.own is None else bundle.own.embedder(embedder.device)
+        eyes = slice_for(embedder, bundle.embedder_digest) if bundle.own is None else bundle.own.embedder(embedder.device)
         bundle.check(eyes.digest, policy)
     except BundleMismatch as error:
-        return Current(wanted, why_not=f"The current head cannot be compared: {error}")
+        return CurrentHead(wanted, why_not=f"The current head cannot be compared: {error}")
     try:
-        return Current(wanted, bundle, Bundle.load(store.folder(project, wanted) / FOLDER), eyes=eyes)
+        return CurrentHead(wanted, bundle, Bundle.load(store.folder(project, wanted) / FOLDER), eyes=eyes)
     except BundleMismatch:
         why_not = "The current head cannot be compared: it has learnt from pictures of both sides."
-        return Current(wanted, bundle, why_not=why_not, eyes=eyes)
+        return CurrentHead(wanted, bundle, why_not=why_not, eyes=eyes)
 
 
-def settled(current: Current, candidate: Bundle, held_out: Samples, theirs: Samples, *, seed: int) -> tuple[Report, Report] | None:
+def previously_approved(
+    current: CurrentHead, candidate: Bundle, held_out: Samples, theirs: Samples, *, seed: int
+) -> tuple[EvaluationReport, EvaluationReport] | None:
     """Candidate and current on the held-out objects that the current head's people had approved already, under the name they have now.
 
     What came later may be wrong in both, what is learnt and what is measured: only here a spoilt batch of labels shows.
@@ -129,7 +131,7 @@ def settled(current: Current, candidate: Bundle, held_out: Samples, theirs: Samp
     return (mine, other) if mine is not None and other is not None else None
 
 
-def news(current: Current, everything: Samples, making: Making) -> News | None:
+def changes_since(current: CurrentHead, everything: Samples, making: FitContext) -> DataChanges | None:
     """What is new since the current head; None when there is none that could be compared."""
     if current.bundle is None:
         return None
@@ -140,7 +142,7 @@ def news(current: Current, everything: Samples, making: Making) -> News | None:
     eyes = current.bundle.embedder_digest == making.embedder.digest
     same = current.bundle.data_digest == making.data_digest and not changed and eyes
     added, removed = (tuple(sorted(each)) for each in (set(everything.names) - known, known - set(everything.names)))
-    return News(changed, len({name for name, _ in after}), added, removed, same, before=len({name for name, _ in before}))
+    return DataChanges(changed, len({name for name, _ in after}), added, removed, same, before=len({name for name, _ in before}))
 
 
 def _objects(ids: tuple[str, ...], labels: tuple[str, ...]) -> set[tuple[str, str]]:

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
 from dinolabel.training.errors import ManifestUnreadable
-from dinolabel.vision.split import Side, side
+from dinolabel.vision.split import Side, split_side
 from dinolabel.vision.types import Box, CropPolicy, image_key
 
 FORMAT = 1
@@ -22,7 +22,7 @@ SUMMARY = "report.json"  # the exporter's counts; optional, tells which labels h
 
 
 @dataclass(frozen=True)
-class Row:
+class CropRow:
     """One crop. crop: path relative to the folder. box: pixels of the upright picture. image: sha256 of its bytes.
 
     group: what must stay on one side of a split. view: the person's own box, or the detector's for the same object.
@@ -48,7 +48,7 @@ class Row:
     @property
     def side(self) -> Side:
         """Held out or trained on."""
-        return self.split or side(self.group)
+        return self.split or split_side(self.group)
 
     @property
     def object_id(self) -> str:
@@ -70,7 +70,7 @@ class Manifest:
     """rows: in file order. policy: how all of them were cut. wanted: labels people may give, also those without a crop."""
 
     folder: Path
-    rows: tuple[Row, ...]
+    rows: tuple[CropRow, ...]
     policy: CropPolicy
     wanted: tuple[str, ...] = ()
 
@@ -119,9 +119,9 @@ def _record(line: str, *, where: str) -> Mapping[str, Any]:
     return record
 
 
-def _row(record: Mapping[str, Any], *, where: str) -> Row:
+def _row(record: Mapping[str, Any], *, where: str) -> CropRow:
     try:
-        row = Row(
+        row = CropRow(
             crop=str(record["crop"]),
             task=int(record["task"]),
             annotation=int(record["annotation"]),

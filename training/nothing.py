@@ -14,59 +14,59 @@ import numpy.typing as npt
 
 from dinolabel.training.calibrate import codes
 from dinolabel.training.features import Features
-from dinolabel.training.manifest import Manifest, Row
+from dinolabel.training.manifest import CropRow, Manifest
 from dinolabel.vision.bundle import Bundle
-from dinolabel.vision.nothing import NEARER, PICTURES, Belief, Distances, nearest, to_pictures
+from dinolabel.vision.nothing import NEARER, PICTURES, Distances, SuppressionModel, distance_to_kth_image, nearest
 from dinolabel.vision.types import Box, CropPolicy, Unknown
 
-LOST = 0.005  # share of kept objects that may be hidden while the distance is chosen: half of what is promised
+MAX_LOST = 0.005  # share of kept objects that may be hidden while the distance is chosen: half of what is promised
 LOST_HELD_OUT = 0.01  # and on pictures that were not used for choosing: above it nothing is believed
 CAP = 0.5  # of all boxes decided so far, no more are hidden: whoever deletes most boxes should change the prompt
 DISTANCES = tuple(round(each * 0.01, 2) for each in range(2, 61))  # tried, cosine
 OVERLAP = 0.3  # of the smaller box: beyond it a deleted box is a second look at something that was kept
 MOST = 2000  # deleted boxes kept as references, the newest
 
-Embed = Callable[[Sequence[Row]], Features]
+Embed = Callable[[Sequence[CropRow]], Features]
 
 
 @dataclass(frozen=True)
-class Learnt:
+class SuppressionFit:
     """belief: None when there is none worth having. facts: for the receipt, with why."""
 
-    belief: Belief | None
+    belief: SuppressionModel | None
     facts: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Decided:
+class DecidedBoxes:
     """Deleted and kept boxes with their embeddings; kept are all approved ones, named or not."""
 
     rejected: Features
     kept: Features
 
-    def on(self, which: str) -> Decided:
+    def on(self, which: str) -> DecidedBoxes:
         """Those of one side of the split."""
-        return Decided(*(_taken(each, [row.side == which for row in each.rows]) for each in (self.rejected, self.kept)))
+        return DecidedBoxes(*(_take_rows(each, [row.side == which for row in each.rows]) for each in (self.rejected, self.kept)))
 
 
-def learn(read: Manifest, *, embed: Embed, judge: Bundle | None, head: Bundle) -> Learnt:
+def fit_suppression(read: Manifest, *, embed: Embed, judge: Bundle | None, head: Bundle) -> SuppressionFit:
     """What to believe beside this head. judge: the same head from the train side only, to measure on held-out pictures, if there is one."""
     rejected, left_out = candidates(read.rows, read.policy)
     facts: dict[str, Any] = {"deleted": len(rejected) + sum(left_out.values()), "left_out": left_out}
     if len({row.group for row in rejected}) < PICTURES:
-        return Learnt(None, facts | {"used": 0, "why": f"Boxes must be deleted in {PICTURES} pictures at least."})
+        return SuppressionFit(None, facts | {"used": 0, "why": f"Boxes must be deleted in {PICTURES} pictures at least."})
     approved = [row for row in read.rows if row.verdict == "approved"]
-    decided = Decided(embed(rejected), embed(approved))
-    held_out = _measured(decided, judge)
-    belief, chosen = believe(decided, head)
+    decided = DecidedBoxes(embed(rejected), embed(approved))
+    held_out = _measure(decided, judge)
+    belief, chosen = choose_threshold(decided, head)
     facts |= chosen | {"held_out": held_out}
     if belief is not None and held_out["kept"] and held_out["lost"] > LOST_HELD_OUT * held_out["kept"]:
         why = f"Of {held_out['kept']} kept objects held out it would hide {held_out['lost']}: too many."
-        return Learnt(None, facts | {"used": 0, "why": why})
-    return Learnt(belief, facts)
+        return SuppressionFit(None, facts | {"used": 0, "why": why})
+    return SuppressionFit(belief, facts)
 
 
-def candidates(rows: Sequence[Row], policy: CropPolicy) -> tuple[list[Row], dict[str, int]]:
+def candidates(rows: Sequence[CropRow], policy: CropPolicy) -> tuple[list[CropRow], dict[str, int]]:
     """Deleted boxes that may teach, newest first of many; and how many were left out, by reason."""
     there: dict[tuple[str, int | None], list[Box]] = {}
     for row in rows:
@@ -88,12 +88,12 @@ def candidates(rows: Sequence[Row], policy: CropPolicy) -> tuple[list[Row], dict
     return newest[:MOST], left_out
 
 
-def believe(decided: Decided, head: Bundle) -> tuple[Belief | None, dict[str, Any]]:
+def choose_threshold(decided: DecidedBoxes, head: Bundle) -> tuple[SuppressionModel | None, dict[str, Any]]:
     """The belief with the greatest distance that, each picture left out in turn, hides hardly any kept object; and its figures.
 
     Deleted boxes that are as near to kept ones as to each other teach nothing: they may be a name that somebody will want.
     """
-    rejected, kept = (replace(each, embeddings=head.looked_at(each.embeddings)) for each in (decided.rejected, decided.kept))
+    rejected, kept = (replace(each, embeddings=head.select_features(each.embeddings)) for each in (decided.rejected, decided.kept))
     groups = codes([*(row.group for row in rejected.rows), *(row.group for row in kept.rows)])
     own, others = groups[: len(rejected.rows)], groups[len(rejected.rows) :]
     far = nearest(rejected.embeddings, kept.embeddings, groups=(own, others))
@@ -106,55 +106,55 @@ def believe(decided: Decided, head: Bundle) -> tuple[Belief | None, dict[str, An
     gone = _reach(rejected.embeddings, own, vectors, pictures, far)
     to_kept = nearest(kept.embeddings, kept.embeddings, groups=(others, others))
     lost = _reach(kept.embeddings, others, vectors, pictures, to_kept)
-    distance = _widest(gone, lost)
+    distance = _largest_safe_threshold(gone, lost)
     if distance is None:
         return None, facts | {"used": 0, "why": "Any distance would hide what people kept, or nothing."}
     names = set(head.labels)
     unnamed = kept.embeddings[np.array([row.label not in names for row in kept.rows], dtype=bool)]
-    belief = Belief(vectors, pictures, unnamed, distance, tuple(rejected.rows[at].id for at in order))
+    belief = SuppressionModel(vectors, pictures, unnamed, distance, tuple(rejected.rows[at].id for at in order))
     share = {"distance": distance, "hides_deleted": _share(gone <= distance), "hides_kept": _share(lost <= distance)}
     return belief, facts | share
 
 
-def _measured(decided: Decided, judge: Bundle | None) -> dict[str, int]:
+def _measure(decided: DecidedBoxes, judge: Bundle | None) -> dict[str, int]:
     """On held-out pictures, with belief and head from the other side: deleted boxes and those suppressed, kept ones and those lost."""
     train, held_out = decided.on("train"), decided.on("held_out")
     counts = {"deleted": len(held_out.rejected.rows), "suppressed": 0, "kept": len(held_out.kept.rows), "lost": 0}
-    belief = believe(train, judge)[0] if judge is not None and len(train.rejected.rows) else None
+    belief = choose_threshold(train, judge)[0] if judge is not None and len(train.rejected.rows) else None
     if belief is None or judge is None:
         return counts
-    counts["suppressed"] = hidden(judge, belief, held_out.rejected)
-    counts["lost"] = hidden(judge, belief, held_out.kept)
+    counts["suppressed"] = count_hidden(judge, belief, held_out.rejected)
+    counts["lost"] = count_hidden(judge, belief, held_out.kept)
     return counts
 
 
-def hidden(head: Bundle, belief: Belief, asked: Features) -> int:
+def count_hidden(head: Bundle, belief: SuppressionModel, asked: Features) -> int:
     """How many of these a head with this belief would hide, before one in twenty is shown again."""
     if not len(asked.rows):
         return 0
     unnamed = [isinstance(each, Unknown) for each in head.answer(asked.embeddings, [row.box for row in asked.rows], reasons=False)]
-    looked = head.looked_at(asked.embeddings)
-    believed = belief.believes(looked, nearest(looked, head.references)) > 0
+    looked = head.select_features(asked.embeddings)
+    believed = belief.score(looked, nearest(looked, head.references)) > 0
     return int((believed & np.array(unnamed)).sum())
 
 
 def _near(asked: Any, rejected: Any, own: npt.NDArray[np.int64], pictures: npt.NDArray[np.int64]) -> Distances:
     order = np.argsort(pictures, kind="stable")
     # one picture fewer than in service: the asked one is itself the third
-    return to_pictures(asked, rejected[order], pictures[order], own=own, count=PICTURES - 1)
+    return distance_to_kth_image(asked, rejected[order], pictures[order], own=own, count=PICTURES - 1)
 
 
 def _reach(asked: Any, own: npt.NDArray[np.int64], rejected: Any, pictures: npt.NDArray[np.int64], to_kept: Distances) -> Distances:
     """(N,) the distance from which on each is hidden, its own picture left out; inf where what was kept is too near."""
-    near = to_pictures(asked, rejected, pictures, own=own)
+    near = distance_to_kth_image(asked, rejected, pictures, own=own)
     return np.where(near <= NEARER * to_kept, near, np.inf)
 
 
-def _widest(gone: Distances, lost: Distances) -> float | None:
+def _largest_safe_threshold(gone: Distances, lost: Distances) -> float | None:
     """The greatest distance within both limits that hides anything."""
     for distance in reversed(DISTANCES):
         hides, costs = int((gone <= distance).sum()), int((lost <= distance).sum())
-        if costs <= LOST * len(lost) and hides + costs <= CAP * (len(gone) + len(lost)):
+        if costs <= MAX_LOST * len(lost) and hides + costs <= CAP * (len(gone) + len(lost)):
             return distance if hides else None
     return None
 
@@ -166,7 +166,7 @@ def _shared(one: Box, other: Box) -> float:
     return max(width, 0.0) * max(height, 0.0) / min(one.area, other.area)
 
 
-def _taken(features: Features, which: Sequence[bool]) -> Features:
+def _take_rows(features: Features, which: Sequence[bool]) -> Features:
     mask = np.array(which, dtype=bool)
     return Features(tuple(row for row, yes in zip(features.rows, mask, strict=True) if yes), features.embeddings[mask], (), 0)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from dinolabel.training.gallery import Gallery
 from dinolabel.vision.bundle import UNKNOWN_LABEL
-from dinolabel.vision.figures import kept, measured
+from dinolabel.vision.figures import kept, measured_rows
 
 UNNAMED = UNKNOWN_LABEL
 NO_PICTURES = Gallery()
@@ -154,7 +154,7 @@ def _scores(candidate: Mapping[str, Any] | None, current: Mapping[str, Any] | No
     if candidate is None:
         return ""
     header = ("", "candidate", *(["current"] if current else []))
-    rows: list[tuple[str, ...]] = [(words, *values) for words, values in measured(candidate, *([current] if current else []))]
+    rows: list[tuple[str, ...]] = [(words, *values) for words, values in measured_rows(candidate, *([current] if current else []))]
     if candidate["unknown"]:
         rows.append(("unknown objects left unnamed", *(kept(each) for each in (candidate, current) if each)))
     return _rows(rows, header=header)
@@ -180,14 +180,14 @@ def _advice(receipt: Mapping[str, Any]) -> str:
 
 
 def _facts(facts: Mapping[str, Any]) -> str:
-    return _rows(((key.replace("_", " "), _told(value)) for key, value in facts.items()), style="facts")
+    return _rows(((key.replace("_", " "), _format_value(value)) for key, value in facts.items()), style="facts")
 
 
-def _told(value: Any) -> str:
+def _format_value(value: Any) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_told(each)}" for key, each in value.items()) or "none"
+        return ", ".join(f"{key} {_format_value(each)}" for key, each in value.items()) or "none"
     if isinstance(value, (list, tuple)):
-        return "; ".join(map(_told, value)) or "none"
+        return "; ".join(map(_format_value, value)) or "none"
     return "none" if value is None else str(value)
 
 

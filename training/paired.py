@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dinolabel.training import intervals
-from dinolabel.training.evaluate import Report, interval, macro_f1, resampled_f1
+from dinolabel.training.evaluate import EvaluationReport, interval, macro_f1, resample_f1
 
 ENOUGH_OBJECTS = 5  # held-out objects of a label before its own recall says anything
 MOST_NAMED = 3  # names that a reason lists
@@ -38,18 +38,18 @@ class Difference:
         return self.candidate - self.current
 
 
-def difference(candidate: Report, current: Report, *, seed: int) -> Difference:
+def difference(candidate: EvaluationReport, current: EvaluationReport, *, seed: int) -> Difference:
     """Raises ValueError when the two reports are not on the same groups."""
     if candidate.groups != current.groups:
         raise ValueError("expected two reports on the same groups")
     both = sorted(candidate.known & current.known)
     tables = [_narrowed(each, both) for each in (candidate, current)]
     first, second = (float(macro_f1(table.sum(axis=0)[None])[0]) for table in tables)
-    low, high = interval(resampled_f1(tables[0], seed=seed) - resampled_f1(tables[1], seed=seed))
+    low, high = interval(resample_f1(tables[0], seed=seed) - resample_f1(tables[1], seed=seed))
     return Difference(first, second, low, high, candidate.known == current.known, int(tables[0][:, :-1].sum()))
 
 
-def told(found: Difference, candidate: Report) -> tuple[float, float]:
+def told(found: Difference, candidate: EvaluationReport) -> tuple[float, float]:
     """The interval as people are told it: where the two answer alike on every object and no resample can differ, as wide as what so few
     objects cannot rule out, that they differ on some others."""
     if found.low < found.high:
@@ -59,7 +59,7 @@ def told(found: Difference, candidate: Report) -> tuple[float, float]:
     return max(-1.0, found.low - reach), min(1.0, found.high + reach)
 
 
-def lost_most(candidate: Report, current: Report) -> str:
+def lost_most(candidate: EvaluationReport, current: EvaluationReport) -> str:
     """The names that lose most recall, and what is said instead; empty when none loses much."""
     lines = []
     for label in sorted(candidate.known & current.known):
@@ -71,14 +71,14 @@ def lost_most(candidate: Report, current: Report) -> str:
     return f" Found less often: {', '.join(words for _, words in lines[:MOST_NAMED])}." if lines else ""
 
 
-def _instead(report: Report, label: str) -> str:
+def _instead(report: EvaluationReport, label: str) -> str:
     row = report.table[report.labels.index(label)].copy()
     row[report.labels.index(label)] = 0
     most = int(row.argmax())
     return f", now called {report.labels[most]}" if most < len(report.labels) and row[most] * 2 > row.sum() else ""
 
 
-def _narrowed(report: Report, labels: Sequence[str]) -> npt.NDArray[np.int64]:
+def _narrowed(report: EvaluationReport, labels: Sequence[str]) -> npt.NDArray[np.int64]:
     """Confusions over these labels only: rows of others dropped, answers of others counted as unknown."""
     at = [report.labels.index(label) for label in labels]
     rest = [column for column in range(len(report.labels) + 1) if column not in at]

@@ -13,11 +13,11 @@ from typing import Any
 
 from dinolabel.training import alike, fit, growth, page, pictures
 from dinolabel.training.compete import Choice
-from dinolabel.training.evaluate import Report
+from dinolabel.training.evaluate import EvaluationReport
 from dinolabel.training.features import Features
 from dinolabel.training.gallery import Gallery
-from dinolabel.training.gate import Decision, News
-from dinolabel.training.judge import Current, Trial
+from dinolabel.training.gate import DataChanges, Decision
+from dinolabel.training.judge import CurrentHead, Evaluation
 from dinolabel.training.manifest import Manifest
 from dinolabel.training.paired import Difference, difference, told
 from dinolabel.training.samples import Samples
@@ -33,7 +33,7 @@ NOTE = (
 APART = "What a person set apart to test on has taught neither the judged head nor the published one: both have learnt from the rest."
 
 
-def write(folder: Path, receipt: Mapping[str, Any], report: Report | None, shown: Gallery = page.NO_PICTURES) -> Path:
+def write(folder: Path, receipt: Mapping[str, Any], report: EvaluationReport | None, shown: Gallery = page.NO_PICTURES) -> Path:
     """Write the files (no picture when nothing could be judged) into a folder, made when missing; the JSON's path."""
     folder.mkdir(parents=True, exist_ok=True)
     plots: dict[str, bytes] = {}
@@ -64,7 +64,7 @@ def data(everything: Samples, read: Manifest, embedded: Features, *, small: tupl
         "pictures": len(set(everything.groups)),
         "near_duplicate_pictures": len({row.group for row in embedded.rows}) - len(set(everything.groups)),
         "names_alike": alike.pairs(everything.names),
-        "pictures_held_out": len(set(everything.on("held_out").groups)),
+        "pictures_held_out": len(set(everything.on_side("held_out").groups)),
         "labels_without_a_crop": sorted(set(read.wanted) - set(everything.names)),
         "too_small": list(small),
         "unreadable": [f"{crop}: {why}" for crop, why in embedded.quarantined],
@@ -73,12 +73,19 @@ def data(everything: Samples, read: Manifest, embedded: Features, *, small: tupl
 
 
 def account(
-    trial: Trial, decision: Decision, bundle: Bundle, *, news: News | None, current: Current, seed: int, set_apart: bool = False
+    trial: Evaluation,
+    decision: Decision,
+    bundle: Bundle,
+    *,
+    news: DataChanges | None,
+    current: CurrentHead,
+    seed: int,
+    set_apart: bool = False,
 ) -> dict[str, Any]:
     """How the candidate was judged, what the gate asked, what is new since the head that serves now, and what the head is."""
     return {
         "format": FORMAT,
-        "judged": _judged(trial, seed=seed),
+        "judged": _evaluation(trial, seed=seed),
         "checks": [asdict(check) for check in decision.checks],
         "changed": {"since": current.id, "why_not_compared": current.why_not or None, **(asdict(news) if news else {})},
         "learning": _learning(trial, bundle),
@@ -89,7 +96,7 @@ def account(
     }
 
 
-def _judged(trial: Trial, *, seed: int) -> dict[str, Any]:
+def _evaluation(trial: Evaluation, *, seed: int) -> dict[str, Any]:
     candidate, compared = trial.candidate, trial.compared
     found = difference(candidate, compared, seed=seed) if candidate is not None and compared is not None else None
     return {
@@ -101,12 +108,12 @@ def _judged(trial: Trial, *, seed: int) -> dict[str, Any]:
     }
 
 
-def _difference(found: Difference, candidate: Report) -> dict[str, float]:
+def _difference(found: Difference, candidate: EvaluationReport) -> dict[str, float]:
     low, high = told(found, candidate)
     return {key: round(value, 4) for key, value in (vars(found) | {"low": low, "high": high}).items()}
 
 
-def _learning(trial: Trial, bundle: Bundle) -> dict[str, Any]:
+def _learning(trial: Evaluation, bundle: Bundle) -> dict[str, Any]:
     scores = trial.candidate.per_label if trial.candidate else {}
     points = trial.grown.points
     told: dict[str, Any] = {"curve": [list(each) for each in points], "advice": growth.advice(points, scores, bundle.trained_on)}

@@ -13,14 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from dinolabel.training.calibrate import Codes, codes
-from dinolabel.training.clusters import Prints, clusters
+from dinolabel.training.clusters import Hashes, clusters
 from dinolabel.training.errors import NotEnoughLabels
 from dinolabel.training.features import Features
-from dinolabel.training.manifest import Manifest, Row
+from dinolabel.training.manifest import CropRow, Manifest
 from dinolabel.vision.bundle import UNKNOWN_LABEL
 from dinolabel.vision.narrowed import Feature
-from dinolabel.vision.neighbours import first_columns
-from dinolabel.vision.split import Side, side
+from dinolabel.vision.neighbours import truncate_features
+from dinolabel.vision.split import Side, split_side
 from dinolabel.vision.types import Box, Embeddings
 
 Mask = npt.NDArray[np.bool_]
@@ -43,23 +43,23 @@ class Samples:
     groups: tuple[str, ...]
     ids: tuple[str, ...]
     boxes: tuple[Box, ...]
-    served: Mask
+    primary_view: Mask
     splits: tuple[Side | None, ...] = ()
-    familiar: Mask | None = None
+    seen_in_finetuning: Mask | None = None
     features: tuple[Feature, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
 
     @property
-    def asked(self) -> Mask:
+    def measurable(self) -> Mask:
         """(N,) served views that something can be measured on."""
-        return self.served if self.familiar is None else self.served & ~self.familiar
+        return self.primary_view if self.seen_in_finetuning is None else self.primary_view & ~self.seen_in_finetuning
 
-    def known_to_eyes(self, objects: Collection[str]) -> Samples:
+    def mark_seen(self, objects: Collection[str]) -> Samples:
         """The same rows, `familiar` where an object (task/annotation/region) of the group is one of these."""
         theirs = {group for group, each in zip(self.groups, self.ids, strict=True) if each.rsplit("/", 1)[0] in objects}
-        return replace(self, familiar=np.array([group in theirs for group in self.groups], dtype=bool) if theirs else None)
+        return replace(self, seen_in_finetuning=np.array([group in theirs for group in self.groups], dtype=bool) if theirs else None)
 
     @property
     def labels_seen(self) -> tuple[str, ...]:
@@ -87,9 +87,9 @@ class Samples:
     @property
     def objects(self) -> dict[str, int]:
         """Objects, not views, of each label."""
-        return dict(sorted(Counter(label for label, served in zip(self.labels, self.served, strict=True) if served).items()))
+        return dict(sorted(Counter(label for label, served in zip(self.labels, self.primary_view, strict=True) if served).items()))
 
-    def clustered(self, prints: Prints | None = None) -> Samples:
+    def merge_duplicates(self, prints: Hashes | None = None) -> Samples:
         """The same rows, near-duplicates of different pictures in one group. prints: (N, 64), see dinolabel.training.clusters."""
         ages = [_age(each) for each in self.ids]
         first = self.of_feature(self.first_feature)  # groups come before anybody chooses what to look at
@@ -104,34 +104,34 @@ class Samples:
         """The same rows as one sees them who looks at this feature alone; None: at all there is."""
         if feature is None or feature.width == self.embeddings.shape[1]:
             return self
-        return replace(self, embeddings=first_columns(self.embeddings, feature.width), features=(feature,))
+        return replace(self, embeddings=truncate_features(self.embeddings, feature.width), features=(feature,))
 
     def take(self, mask: Mask) -> Samples:
         """The rows of a boolean mask."""
         at = np.flatnonzero(mask)
         labels, groups, ids = (tuple(column[row] for row in at) for column in (self.labels, self.groups, self.ids))
         boxes, splits = tuple(self.boxes[row] for row in at), tuple(self._splits[row] for row in at)
-        familiar = None if self.familiar is None else self.familiar[at]
-        return Samples(self.embeddings[at], labels, groups, ids, boxes, self.served[at], splits, familiar, self.features)
+        familiar = None if self.seen_in_finetuning is None else self.seen_in_finetuning[at]
+        return Samples(self.embeddings[at], labels, groups, ids, boxes, self.primary_view[at], splits, familiar, self.features)
 
     def of(self, labels: Collection[str]) -> Samples:
         """The rows with one of these labels."""
         return self.take(np.array([label in labels for label in self.labels], dtype=bool))
 
-    def on(self, which: Side) -> Samples:
+    def on_side(self, which: Side) -> Samples:
         """The rows of one side of the split."""
-        sides = [given or side(group) for given, group in zip(self._splits, self.groups, strict=True)]
+        sides = [given or split_side(group) for given, group in zip(self._splits, self.groups, strict=True)]
         return self.take(np.array([each == which for each in sides], dtype=bool))
 
     @property
-    def set_apart(self) -> bool:
+    def has_fixed_split(self) -> bool:
         """Whether a person chose what to test on."""
         return "held_out" in self.splits
 
     @property
-    def taught(self) -> Samples:
+    def trainable(self) -> Samples:
         """The rows that a published head may learn from: all but those a person set apart to test on."""
-        return self.take(np.array([each != "held_out" for each in self._splits], dtype=bool)) if self.set_apart else self
+        return self.take(np.array([each != "held_out" for each in self._splits], dtype=bool)) if self.has_fixed_split else self
 
     @property
     def _splits(self) -> tuple[Side | None, ...]:
@@ -143,13 +143,13 @@ def _age(row_id: str) -> int:
     return int(row_id.split("/")[1])
 
 
-def teaching_rows(manifest: Manifest, *, generic_is_unknown: bool) -> list[Row]:
+def teaching_rows(manifest: Manifest, *, generic_is_unknown: bool) -> list[CropRow]:
     """Approved rows that teach a name or what is none. Rejected and unverified boxes never do; a generic one may be a name forgotten."""
     kinds = {"named", "unknown", "generic"} if generic_is_unknown else {"named", "unknown"}
     return [row for row in manifest.rows if row.verdict == "approved" and row.kind in kinds]
 
 
-def gather(features: Features, manifest: Manifest, prints: Prints | None = None) -> tuple[Samples, tuple[str, ...]]:
+def gather(features: Features, manifest: Manifest, prints: Hashes | None = None) -> tuple[Samples, tuple[str, ...]]:
     """What is learnt from, and the crops of names left out because their boxes are too small to be named in service.
 
     prints: (N, 64) of the features' rows, see dinolabel.training.clusters: near-duplicates of different pictures become one group.
@@ -159,10 +159,10 @@ def gather(features: Features, manifest: Manifest, prints: Prints | None = None)
     small = tuple(row.crop for row, big in zip(features.rows, large, strict=True) if row.kind == "named" and not big)
     rows = [row for row, big in zip(features.rows, large, strict=True) if big]
     kept = np.array(large, dtype=bool)
-    samples = _samples(rows, features.embeddings[kept], features.features).clustered(None if prints is None else prints[kept])
+    samples = _samples(rows, features.embeddings[kept], features.features).merge_duplicates(None if prints is None else prints[kept])
     if not samples.names:
         raise _too_few(manifest, small=len(small), quarantined=len(features.quarantined))
-    if not samples.taught.names:
+    if not samples.trainable.names:
         message = f"All {len(samples)} named crops are set apart to test on: there is nothing left to learn from."
         raise NotEnoughLabels(message, missing=dict.fromkeys(samples.names, 1), hint="Add pictures or videos of them to learn from.")
     return samples, small
@@ -178,7 +178,7 @@ def _too_few(manifest: Manifest, *, small: int, quarantined: int) -> NotEnoughLa
     return NotEnoughLabels(f"No approved box has a name yet{': ' + needs if needs else ''}.{lost}", missing=missing)
 
 
-def _samples(rows: Sequence[Row], embeddings: Embeddings, features: tuple[Feature, ...]) -> Samples:
+def _samples(rows: Sequence[CropRow], embeddings: Embeddings, features: tuple[Feature, ...]) -> Samples:
     with_detector = {row.object_id for row in rows if row.view == "detector"}
     return Samples(
         embeddings=embeddings,
@@ -186,7 +186,7 @@ def _samples(rows: Sequence[Row], embeddings: Embeddings, features: tuple[Featur
         groups=tuple(row.group for row in rows),
         ids=tuple(row.id for row in rows),
         boxes=tuple(row.box for row in rows),
-        served=np.array([row.view == "detector" or row.object_id not in with_detector for row in rows], dtype=bool),
+        primary_view=np.array([row.view == "detector" or row.object_id not in with_detector for row in rows], dtype=bool),
         splits=tuple(row.split for row in rows) if any(row.split for row in rows) else (),
         features=features,
     )

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from dinolabel.training.evaluate import Report
+from dinolabel.training.evaluate import EvaluationReport
 from dinolabel.vision.figures import ends
 
 FEW = 20  # objects below which a share promises nothing: of 19 right ones the interval still begins at 0.83
 
 
-def opening(report: Report, *, sources: str) -> str:
+def opening(report: EvaluationReport, *, sources: str) -> str:
     """`8 of 8 right on pictures it had not seen: too few to promise more.` sources: what groups are, in a word."""
     few = ": too few to promise more" if report.objects < FEW else ""
     if len(report.known) == 1:
@@ -21,7 +21,7 @@ def opening(report: Report, *, sources: str) -> str:
     return f"{round(report.accuracy * report.objects)} of {report.objects} right on {sources} it had not seen{few}."
 
 
-def _one_name(report: Report, sources: str) -> str:
+def _one_name(report: EvaluationReport, sources: str) -> str:
     """What a head does that knows one name: it tells that one from all others."""
     (name,) = report.known
     score = report.per_label[name]
@@ -31,7 +31,7 @@ def _one_name(report: Report, sources: str) -> str:
     return f"{found}, {round(report.unknown.kept * report.unknown.objects)} of {report.unknown.objects} strangers left unnamed"
 
 
-def floor(report: Report, *, floor: float, counted: str) -> str:
+def floor(report: EvaluationReport, *, floor: float, counted: str) -> str:
     """What a first head is measured by, without a capital. counted: on what, in words."""
     bounds = f"(95 % interval {ends(report.macro_f1_interval)})"
     return f"{mean_name(report.seen)} {report.macro_f1:.2f} {bounds} on {counted}; the floor is {floor:.2f}."

@@ -11,12 +11,12 @@ import numpy as np
 
 from dinolabel.training import calibrate
 from dinolabel.training.calibrate import Floats
-from dinolabel.training.compete import choose, out_of_fold
+from dinolabel.training.compete import out_of_fold, select_head
 from dinolabel.training.samples import Samples
 
 
 @dataclass(frozen=True)
-class Suspect:
+class LabelIssue:
     """One approved object. doubt: 0..1, how little its label fits, by cleanlab; 1 is worst. guess: what a head that did not see its
     picture would say, with its calibrated confidence."""
 
@@ -30,36 +30,36 @@ class Suspect:
 
 
 @dataclass(frozen=True)
-class Suspects:
+class LabelIssues:
     """ranked: every object that could be judged, the most doubtful first. unjudged: objects whose label is in no other picture."""
 
-    ranked: tuple[Suspect, ...]
+    ranked: tuple[LabelIssue, ...]
     unjudged: int
 
-    def top(self, share: float) -> tuple[Suspect, ...]:
+    def top(self, share: float) -> tuple[LabelIssue, ...]:
         """This share of the judged ones, and never one whose label is what the head says too."""
         most = int(np.ceil(share * len(self.ranked)))
         return tuple(each for each in self.ranked[:most] if each.guess != each.label)
 
 
-def rank(samples: Samples, *, seed: int) -> Suspects:
+def find_label_issues(samples: Samples, *, seed: int) -> LabelIssues:
     """Rank the served view of each object by the normalised margin of its own label (Northcutt et al. 2021, cleanlab).
 
     The head is the one that wins on these very samples; its probabilities are out of fold by group, after temperature.
     """
     if len(samples.labels_seen) < 2:
-        return Suspects((), int(samples.served.sum()))
-    winner = choose(samples, seed=seed).winner
-    logits, truth = out_of_fold(winner.head, winner.sees(samples), seed=seed)[samples.served], samples.columns[samples.served]
+        return LabelIssues((), int(samples.primary_view.sum()))
+    winner = select_head(samples, seed=seed).winner
+    logits, truth = out_of_fold(winner.head, winner.sees(samples), seed=seed)[samples.primary_view], samples.columns[samples.primary_view]
     judged = np.isfinite(logits[np.arange(len(truth)), truth])
     shares = _shares(logits[judged], truth[judged])
     doubts = _doubts(shares, truth[judged])
-    asked = samples.take(samples.served).take(judged)
+    asked = samples.take(samples.primary_view).take(judged)
     found = [
         _suspect(asked.ids[at], asked.labels[at], samples.labels_seen[int(shares[at].argmax())], float(shares[at].max()), float(doubts[at]))
         for at in np.argsort(-doubts, kind="stable")
     ]
-    return Suspects(tuple(found), int((~judged).sum()))
+    return LabelIssues(tuple(found), int((~judged).sum()))
 
 
 def _shares(logits: Floats, truth: calibrate.Codes) -> Floats:
@@ -81,6 +81,6 @@ def _doubts(shares: Floats, truth: calibrate.Codes) -> Floats:
     return 1.0 - np.asarray(get_label_quality_scores(columns, kept, method="normalized_margin"), dtype=np.float64)
 
 
-def _suspect(identity: str, label: str, guess: str, confidence: float, doubt: float) -> Suspect:
+def _suspect(identity: str, label: str, guess: str, confidence: float, doubt: float) -> LabelIssue:
     task, annotation, rest = identity.split("/", 2)
-    return Suspect(int(task), int(annotation), rest.rsplit("/", 1)[0], label, guess, round(confidence, 4), round(doubt, 4))
+    return LabelIssue(int(task), int(annotation), rest.rsplit("/", 1)[0], label, guess, round(confidence, 4), round(doubt, 4))

@@ -28,24 +28,24 @@ import structlog
 
 from dinolabel.training import eyes, features, fit, gallery, gate, judge, manifest, nothing, receipt, samples, sentences
 from dinolabel.training.errors import NotEnoughLabels
-from dinolabel.training.eyes import Eyes
+from dinolabel.training.eyes import EmbedderChoice
 from dinolabel.training.features import Features
 from dinolabel.training.gallery import Gallery
-from dinolabel.training.judge import Current, Trial
-from dinolabel.training.manifest import Manifest, Row
+from dinolabel.training.judge import CurrentHead, Evaluation
+from dinolabel.training.manifest import CropRow, Manifest
 from dinolabel.training.samples import Samples
 from dinolabel.vision.bundle import Bundle
 from dinolabel.vision.cache import Cache
-from dinolabel.vision.own import Own
+from dinolabel.vision.own import TunedEmbedder
 from dinolabel.vision.protocols import Embedder
-from dinolabel.vision.store import ID_DIGITS, Store
+from dinolabel.vision.store import ID_DIGITS, BundleStore
 
 log = structlog.get_logger(__name__)
 Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class Verdict:
+class TrainingResult:
     """The outcome. reason: a sentence or two for a person. receipt: path of receipt.json, its page beside it. metrics: as judged."""
 
     published: bool
@@ -60,7 +60,7 @@ def train(
     *,
     project: str,
     embedder: Embedder,
-    store: Store,
+    store: BundleStore,
     cache: Cache | None,
     now: str,
     seed: int = 0,
@@ -69,7 +69,7 @@ def train(
     finetune: int | None = None,
     studio: str | None = None,
     progress: Progress = lambda what, done, total: None,
-) -> Verdict:
+) -> TrainingResult:
     """Train, judge and perhaps publish. now: ISO time that bundle and receipt carry. force: publish whatever the gate or a pin says.
 
     finetune: tune so many of the embedder's last blocks first; 0: none, and none tuned before; None: go on with what the current head has.
@@ -78,18 +78,18 @@ def train(
     created_at. Raises ManifestUnreadable and NotEnoughLabels; the store notes the latter as a verdict too.
     """
     with tempfile.TemporaryDirectory(prefix="dinolabel-tuned-") as made:
-        errand = _Errand(project, embedder, store, cache, now, seed, force, finetune, studio, Path(made), progress)
+        errand = _TrainingRun(project, embedder, store, cache, now, seed, force, finetune, studio, Path(made), progress)
         read = manifest.read(manifest_dir)
-        return _trained(errand, read, samples.teaching_rows(read, generic_is_unknown=generic_is_unknown))
+        return _train(errand, read, samples.teaching_rows(read, generic_is_unknown=generic_is_unknown))
 
 
 @dataclass(frozen=True)
-class _Errand:
+class _TrainingRun:
     """What train was asked. made: where a tuned embedder's weights lie until they are published."""
 
     project: str
     embedder: Embedder
-    store: Store
+    store: BundleStore
     cache: Cache | None
     now: str
     seed: int
@@ -100,21 +100,23 @@ class _Errand:
     progress: Progress
 
 
-def _trained(errand: _Errand, read: Manifest, rows: Sequence[Row]) -> Verdict:
+def _train(errand: _TrainingRun, read: Manifest, rows: Sequence[CropRow]) -> TrainingResult:
     started, project, store, seed = time.monotonic(), errand.project, errand.store, errand.seed
-    embedded, everything, small = _gathered(errand, read, rows)
+    embedded, everything, small = _load_samples(errand, read, rows)
     current = judge.current_head(store, project, errand.embedder, read.policy)
-    sight = _sight(errand, read, {row.id: row for row in embedded.rows}, everything, current)
-    making = fit.Making(sight.eyes.embedder, read.policy, seed, errand.now, read.digest(), read.trained_until, sight.eyes.own)
+    sight = _views(errand, read, {row.id: row for row in embedded.rows}, everything, current)
+    making = fit.FitContext(sight.eyes.embedder, read.policy, seed, errand.now, read.digest(), read.trained_until, sight.eyes.own)
 
     errand.progress("Judging", 0, 1)
-    trial = judge.try_out(sight.mine, current, making, theirs=sight.theirs)
+    trial = judge.evaluate_candidate(sight.mine, current, making, theirs=sight.theirs)
     metrics = {"basis": trial.basis, **(trial.candidate.metrics() if trial.candidate else {})}
-    bundle = fit.bundle(trial.choice.winner, sight.mine.taught, trial.calibrated, making, metrics=metrics)
-    deleted = nothing.learn(read, embed=lambda asked: _see(errand, read, asked, sight.eyes.embedder), judge=trial.judge, head=bundle)
+    bundle = fit.bundle(trial.choice.winner, sight.mine.trainable, trial.calibrated, making, metrics=metrics)
+    deleted = nothing.fit_suppression(
+        read, embed=lambda asked: _embed_rows(errand, read, asked, sight.eyes.embedder), judge=trial.judge, head=bundle
+    )
     bundle = replace(bundle, nothing=deleted.belief)
 
-    news = judge.news(current, sight.mine.taught, making)
+    news = judge.changes_since(current, sight.mine.trainable, making)
     decision = gate.decide(
         trial.candidate, trial.compared, basis=trial.basis, news=news, settled=trial.settled, seed=seed, sources=read.sources
     )
@@ -123,36 +125,36 @@ def _trained(errand: _Errand, read: Manifest, rows: Sequence[Row]) -> Verdict:
     outcome = {"at": errand.now, "published": published, "bundle": bundle_id, "forced": published and not decision.publish}
     facts = {**receipt.data(everything, read, embedded, small=small), "nothing": deleted.facts}
     written = {**outcome, "project": project, "verdict": reason, "seconds": round(time.monotonic() - started, 2), "data": facts}
-    written |= receipt.account(trial, decision, bundle, news=news, current=current, seed=seed, set_apart=everything.set_apart)
+    written |= receipt.account(trial, decision, bundle, news=news, current=current, seed=seed, set_apart=everything.has_fixed_split)
     written |= {"finetuning": dict(sight.eyes.facts)} if sight.eyes.facts else {}
     shown = gallery.collect(trial.candidate, embedded.rows, read.folder)
     written["opening"] = sentences.opening(trial.candidate, sources=read.sources) if trial.candidate else ""
     written["wrong"] = {"count": shown.count, "shown": list(shown.wrong)}
     written["studio"] = errand.studio if project.isdigit() else None  # what has no number lies in no Label Studio
-    path = _keep(written, bundle, trial, shown, store=store)
+    path = _publish_or_file(written, bundle, trial, shown, store=store)
     place = "/".join(path.parts[-2:] if published else path.parts[-3:])  # from the project's folder in the store
     store.add_verdict(project, {**outcome, "reason": reason, "trained_until": read.trained_until, "receipt": place, "metrics": metrics})
     log.info("trained", project=project, published=published, bundle=bundle_id, seconds=written["seconds"], reason=reason)
-    return Verdict(published, bundle_id, reason, path, metrics)
+    return TrainingResult(published, bundle_id, reason, path, metrics)
 
 
-def _gathered(errand: _Errand, read: Manifest, rows: Sequence[Row]) -> tuple[Features, Samples, tuple[str, ...]]:
+def _load_samples(errand: _TrainingRun, read: Manifest, rows: Sequence[CropRow]) -> tuple[Features, Samples, tuple[str, ...]]:
     """What there is to learn from, as the settings' embedder sees it: by that near-duplicates are told, whatever a head sees with."""
     try:
-        embedded = _see(errand, read, rows, errand.embedder)
+        embedded = _embed_rows(errand, read, rows, errand.embedder)
         prints = features.prints(embedded.rows, folder=read.folder, policy=read.policy, cache=errand.cache)
         return embedded, *samples.gather(embedded, read, prints)
     except NotEnoughLabels as error:
-        raise _noted(errand, error) from None
+        raise _record_refusal(errand, error) from None
 
 
-def _noted(errand: _Errand, error: NotEnoughLabels) -> NotEnoughLabels:
+def _record_refusal(errand: _TrainingRun, error: NotEnoughLabels) -> NotEnoughLabels:
     note = {"at": errand.now, "published": False, "bundle": None, "reason": str(error), "missing": error.missing}
     errand.store.add_verdict(errand.project, note)
     return error
 
 
-def _see(errand: _Errand, read: Manifest, rows: Sequence[Row], embedder: Embedder) -> Features:
+def _embed_rows(errand: _TrainingRun, read: Manifest, rows: Sequence[CropRow], embedder: Embedder) -> Features:
     return features.embed(
         rows, folder=read.folder, policy=read.policy, embedder=embedder, cache=errand.cache,
         progress=lambda *done: errand.progress("Embedding", *done),
@@ -160,37 +162,37 @@ def _see(errand: _Errand, read: Manifest, rows: Sequence[Row], embedder: Embedde
 
 
 @dataclass(frozen=True)
-class _Sight:
+class _Views:
     """mine: the samples as the candidate sees them; theirs: as the current head does, None when that is the same."""
 
-    eyes: Eyes
+    eyes: EmbedderChoice
     mine: Samples
     theirs: Samples | None
 
 
-def _sight(errand: _Errand, read: Manifest, rows: Mapping[str, Row], everything: Samples, current: Current) -> _Sight:
+def _views(errand: _TrainingRun, read: Manifest, rows: Mapping[str, CropRow], everything: Samples, current: CurrentHead) -> _Views:
     base, own = errand.embedder, current.bundle.own if current.bundle else None
 
-    def seen(embedder: Embedder, own: Own | None) -> Samples:
+    def seen(embedder: Embedder, own: TunedEmbedder | None) -> Samples:
         if (part := next((each for each in everything.features if each.digest == embedder.digest), None)) is not None:
             return everything.of_feature(part)
-        found = eyes.through(everything, rows, partial(_see, errand, read), embedder)
-        return found.known_to_eyes(own.objects) if own else found
+        found = eyes.reembed(everything, rows, partial(_embed_rows, errand, read), embedder)
+        return found.mark_seen(own.objects) if own else found
 
     if errand.finetune:
         try:
-            chosen = eyes.tuned(
-                base, everything, rows, partial(_see, errand, read), blocks=errand.finetune, folder=read.folder, out=errand.made,
+            chosen = eyes.fine_tune(
+                base, everything, rows, partial(_embed_rows, errand, read), blocks=errand.finetune, folder=read.folder, out=errand.made,
                 seed=errand.seed, progress=errand.progress,
             )  # fmt: skip
         except NotEnoughLabels as error:
-            raise _noted(errand, error) from None
+            raise _record_refusal(errand, error) from None
     else:
-        chosen = eyes.kept(base, current.eyes, own) if errand.finetune is None else Eyes(base)
+        chosen = eyes.keep_current(base, current.eyes, own) if errand.finetune is None else EmbedderChoice(base)
     mine = seen(chosen.embedder, chosen.own)
     if current.eyes is None or current.eyes.digest == chosen.embedder.digest:
-        return _Sight(chosen, mine, None)
-    return _Sight(chosen, *eyes.both(mine, seen(current.eyes, own)))
+        return _Views(chosen, mine, None)
+    return _Views(chosen, *eyes.intersect(mine, seen(current.eyes, own)))
 
 
 def _outcome(decision: gate.Decision, *, why_not: str, pinned: str | None, force: bool) -> tuple[bool, str]:
@@ -203,7 +205,7 @@ def _outcome(decision: gate.Decision, *, why_not: str, pinned: str | None, force
     return decision.publish, reason
 
 
-def _keep(written: Mapping[str, Any], bundle: Bundle, trial: Trial, shown: Gallery, *, store: Store) -> Path:
+def _publish_or_file(written: Mapping[str, Any], bundle: Bundle, trial: Evaluation, shown: Gallery, *, store: BundleStore) -> Path:
     """Publish with the receipt and the judge beside the bundle, or put the receipt among the refused; the receipt's path."""
 
     def beside(folder: Path) -> None:
@@ -214,4 +216,4 @@ def _keep(written: Mapping[str, Any], bundle: Bundle, trial: Trial, shown: Galle
     if written["published"]:
         bundle_id = store.publish(written["project"], bundle, written, beside=beside)
         return store.folder(written["project"], bundle_id) / receipt.JSON
-    return receipt.write(store.refused(written["project"], written["at"]), written, trial.candidate, shown)
+    return receipt.write(store.is_refused(written["project"], written["at"]), written, trial.candidate, shown)

@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from dinolabel import connect
-from dinolabel.backend.projects import Projects
-from dinolabel.local.backend import Backend
+from dinolabel.backend.projects import ProjectRegistry
+from dinolabel.local.backend import BackendProcess
 from dinolabel.settings import Settings
-from dinolabel.studio.client import Studio
+from dinolabel.studio.client import LabelStudio
 from dinolabel.studio.server import LocalStudio
-from dinolabel.vision.store import Store
+from dinolabel.vision.store import BundleStore
 from tests import studio_calls
 
 T = TypeVar("T")
@@ -43,8 +43,8 @@ class Stand:
 
     folder: Path
     local: LocalStudio
-    studio: Studio
-    backend: Backend | None = None
+    studio: LabelStudio
+    backend: BackendProcess | None = None
     made: list[int] = field(default_factory=list)
 
     @property
@@ -65,11 +65,11 @@ class Stand:
         }
         return Settings.load(**(given | more))
 
-    def projects(self, data: str = "data") -> Projects:
-        return Projects(self.folder / data / "projects.json")
+    def projects(self, data: str = "data") -> ProjectRegistry:
+        return ProjectRegistry(self.folder / data / "projects.json")
 
-    def store(self) -> Store:
-        return Store(self.folder / "data" / "bundles")
+    def store(self) -> BundleStore:
+        return BundleStore(self.folder / "data" / "bundles")
 
     def project(self, title: str, pictures: Sequence[Path], *, data: str = "data", **fields: Any) -> int:
         """A project with a task per picture, served by Label Studio from its document root, noted as attached."""
@@ -122,9 +122,9 @@ def stand(folder: Path) -> Iterator[Stand]:
         path = folder / stale
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     with LocalStudio(folder / "studio", documents=folder / "documents") as local:
-        made = Stand(folder, local, Studio(local.url, local.token, timeout=300))
+        made = Stand(folder, local, LabelStudio(local.url, local.token, timeout=300))
         try:
-            with Backend(made.settings(), folder / "serve.log") as backend:
+            with BackendProcess(made.settings(), folder / "serve.log") as backend:
                 made.backend = backend
                 until(backend.ready, "the backend", seconds=300)
                 yield made

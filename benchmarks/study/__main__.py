@@ -21,7 +21,7 @@ import structlog
 from benchmarks.study import ancestor, clock, curve, page, people, trials, world
 from benchmarks.study.parts import Parts
 from dinolabel.vision import plugs
-from dinolabel.vision.narrowed import narrowed
+from dinolabel.vision.narrowed import slice_for
 from dinolabel.vision.protocols import Embedder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,7 +38,7 @@ def study(embedder: Embedder, options: argparse.Namespace, parts: Parts) -> tupl
     """The figures of study.json, and more of them for the page."""
     demo, ten = world.demo(embedder), world.ten(embedder)
     curves = {name: curves_of(name, each, embedder, options, parts) for name, each in (("demo", demo), ("ten names", ten))}
-    found = gate_trials(ten.of_first_feature(), narrowed(embedder, ten.features[0].digest), options, parts)
+    found = gate_trials(ten.of_first_feature(), slice_for(embedder, ten.features[0].digest), options, parts)
     suppressed, lost = parts.done("deleted strangers", lambda: people.deleted_strangers(demo, embedder, draws=options.draws))
     at_fifty = next(row for row in curves["demo"] if row["head"] == curve.AUTO and row["crops"] == max(curve.SHOTS))
     times = clocks(options.many, parts)

@@ -12,9 +12,9 @@ import numpy as np
 
 from benchmarks.study.world import POLICY, World
 from dinolabel.training import compete, fit
-from dinolabel.training.compete import Contender
-from dinolabel.training.evaluate import Report
-from dinolabel.training.fit import Making
+from dinolabel.training.compete import HeadCandidate
+from dinolabel.training.evaluate import EvaluationReport
+from dinolabel.training.fit import FitContext
 from dinolabel.training.samples import Samples
 from dinolabel.vision.bundle import UNKNOWN_LABEL
 from dinolabel.vision.protocols import Embedder
@@ -29,7 +29,7 @@ def curve(world: World, embedder: Embedder, *, shots: Sequence[int] = SHOTS, dra
     """A row a head and number of crops: each figure as [mean, low, high] over the draws (normal 95 % interval of the mean, within 0..1)."""
     out = []
     for count in shots:
-        reports: dict[str, list[Report]] = {}
+        reports: dict[str, list[EvaluationReport]] = {}
         for draw in range(draws):
             learnt, asked = world.draw(np.random.default_rng((seed, count, draw)), count)
             asked = _some(asked)
@@ -39,21 +39,21 @@ def curve(world: World, embedder: Embedder, *, shots: Sequence[int] = SHOTS, dra
     return out
 
 
-def judged(head: Contender, learnt: Samples, asked: Samples, embedder: Embedder) -> Report:
+def judged(head: HeadCandidate, learnt: Samples, asked: Samples, embedder: Embedder) -> EvaluationReport:
     """What a head learnt from these does on those."""
-    making = Making(embedder, POLICY, 0, "2026-01-01T00:00:00+00:00", "0", "")
+    making = FitContext(embedder, POLICY, 0, "2026-01-01T00:00:00+00:00", "0", "")
     bundle = fit.bundle(head, learnt, fit.calibration(head, learnt, seed=0), making, metrics={})
     report = fit.held_out_report(bundle, asked, seed=0)
     assert report is not None
     return report
 
 
-def _heads(learnt: Samples) -> dict[str, Contender]:
+def _heads(learnt: Samples) -> dict[str, HeadCandidate]:
     """Alone: each over the first feature, and over more under a name that says so."""
     first, *more = learnt.features
-    alone = {each.words: each for each in compete.contenders(first)}
-    alone |= {f"{each.words} over {feature.words}": each for feature in more for each in compete.contenders(feature)}
-    return {AUTO: compete.choose(learnt, seed=0).winner, **alone}
+    alone = {each.words: each for each in compete.head_candidates(first)}
+    alone |= {f"{each.words} over {feature.words}": each for feature in more for each in compete.head_candidates(feature)}
+    return {AUTO: compete.select_head(learnt, seed=0).winner, **alone}
 
 
 def _some(asked: Samples) -> Samples:
@@ -66,11 +66,11 @@ def _some(asked: Samples) -> Samples:
     return asked.take(mask)
 
 
-def _summed(reports: Sequence[Report]) -> dict[str, list[float]]:
+def _summed(reports: Sequence[EvaluationReport]) -> dict[str, list[float]]:
     return {name: _interval([_figure(each, name) for each in reports]) for name in FIGURES}
 
 
-def _figure(report: Report, name: str) -> float:
+def _figure(report: EvaluationReport, name: str) -> float:
     if name.startswith(("unknown", "fpr")):
         assert report.unknown is not None
         return float(getattr(report.unknown, name.removeprefix("unknown_")) or 0.0)

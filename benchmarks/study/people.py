@@ -14,9 +14,9 @@ import numpy.typing as npt
 from benchmarks.study.world import BOX, POLICY, World
 from dinolabel.training import compete, fit, nothing, suspects
 from dinolabel.training.features import Features
-from dinolabel.training.fit import Making
-from dinolabel.training.manifest import Row
-from dinolabel.training.nothing import Decided
+from dinolabel.training.fit import FitContext
+from dinolabel.training.manifest import CropRow
+from dinolabel.training.nothing import DecidedBoxes
 from dinolabel.vision.bundle import UNKNOWN_LABEL
 from dinolabel.vision.protocols import Embedder
 from dinolabel.vision.types import Embeddings
@@ -38,7 +38,7 @@ def suspects_recall(world: World, *, draws: int, seed: int = 0) -> float:
         labels = list(samples.labels)
         for at in planted:
             labels[at] = str(rng.choice([name for name in samples.names if name != labels[at]]))
-        ranked = suspects.rank(replace(samples, labels=tuple(labels)), seed=0).ranked
+        ranked = suspects.find_label_issues(replace(samples, labels=tuple(labels)), seed=0).ranked
         top = {each.task for each in ranked[: round(TOP * len(ranked))]}
         found.append(len(top & set(planted.tolist())) / len(planted))
     return round(float(np.mean(found)), 4)
@@ -52,19 +52,19 @@ def deleted_strangers(world: World, embedder: Embedder, *, draws: int, seed: int
         learnt, asked = world.draw(rng, CROPS)
         strange = np.array([label == UNKNOWN_LABEL for label in asked.labels])
         gone = strange & (rng.random(len(strange)) < DELETED)
-        head = compete.choose(learnt, seed=0).winner
-        making = Making(embedder, POLICY, 0, "2026-01-01T00:00:00+00:00", "0", "")
+        head = compete.select_head(learnt, seed=0).winner
+        making = FitContext(embedder, POLICY, 0, "2026-01-01T00:00:00+00:00", "0", "")
         bundle = fit.bundle(head, learnt, fit.calibration(head, learnt, seed=0), making, metrics={})
         named = [str(label) for label in learnt.labels]
-        decided = Decided(
+        decided = DecidedBoxes(
             _features(asked.embeddings[gone], asked.groups, gone, ["rejected"] * int(gone.sum())),
             _features(learnt.embeddings, learnt.groups, np.ones(len(learnt), dtype=bool), named),
         )
-        belief, _ = nothing.believe(decided, bundle)
+        belief, _ = nothing.choose_threshold(decided, bundle)
         left = strange & ~gone
         for mask, shares in ((left, hidden), (~strange, lost)):
             rows = _features(asked.embeddings[mask], asked.groups, mask, ["asked"] * int(mask.sum()))
-            shares.append(nothing.hidden(bundle, belief, rows) / len(rows.rows) if belief is not None else 0.0)
+            shares.append(nothing.count_hidden(bundle, belief, rows) / len(rows.rows) if belief is not None else 0.0)
     return round(float(np.mean(hidden)), 4), round(float(np.mean(lost)), 4)
 
 
@@ -74,6 +74,6 @@ def _features(embeddings: Embeddings, groups: Sequence[str], mask: npt.NDArray[n
         verdict = "rejected" if label == "rejected" else "approved"
         group = groups[int(at)]
         rows.append(
-            Row(f"{number}.png", number, number, f"r{number}", BOX, group, None, verdict, "named", label, group, "person", "2026-01-01")
+            CropRow(f"{number}.png", number, number, f"r{number}", BOX, group, None, verdict, "named", label, group, "person", "2026-01-01")
         )
     return Features(tuple(rows), embeddings, (), 0)

@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from benchmarks.study.world import POLICY, World
 from dinolabel.training import evaluate, fit, gate, judge
-from dinolabel.training.compete import Contender
-from dinolabel.training.fit import Making
+from dinolabel.training.compete import HeadCandidate
+from dinolabel.training.fit import FitContext
 from dinolabel.training.samples import Samples
 from dinolabel.vision.bundle import UNKNOWN_LABEL, Bundle
 from dinolabel.vision.heads.linear import Linear
@@ -32,7 +32,7 @@ SAME = 0.01  # a true difference below this is none
 REAL = 0.05
 OBJECTS = (0, 50, 100, 200, 1000)  # held out: where the rows of the detail begin
 CLEAN = 1500  # crops by which the true worth of a head is measured
-HEADS = (Contender("prototype", "prototype", Prototype()), Contender("linear", "linear, C = 10", Linear(strength=10.0)))
+HEADS = (HeadCandidate("prototype", "prototype", Prototype()), HeadCandidate("linear", "linear, C = 10", Linear(strength=10.0)))
 LINEAR = 0.2  # share of the trials with the slower head: the gate does not know which it judges
 
 
@@ -100,7 +100,7 @@ def _with_one_current(world: World, embedder: Embedder, rng: Rng, count: int, ta
         ids=tuple(f"{at}/{at}/r/person" for at in range(len(everything))),
     )
     old = _first(everything, before, rng)
-    making = Making(embedder, POLICY, 0, "2026-01-01T00:00:00+00:00", "0", "2026-01-01T00:00:00+00:00")
+    making = FitContext(embedder, POLICY, 0, "2026-01-01T00:00:00+00:00", "0", "2026-01-01T00:00:00+00:00")
     poisoned = rng.random() < 0.4  # the current head may be the bad one
     learnt_before = everything.take(old)
     if poisoned:
@@ -114,29 +114,29 @@ def _with_one_current(world: World, embedder: Embedder, rng: Rng, count: int, ta
     return trials
 
 
-def _pair(head: Contender, samples: Samples, making: Making) -> tuple[Bundle, Bundle]:
+def _pair(head: HeadCandidate, samples: Samples, making: FitContext) -> tuple[Bundle, Bundle]:
     """What would be published, and its judge: with the same thresholds, as training has it."""
-    calibrated = fit.calibration(head, samples.on("train"), seed=0)
-    published, judged = (fit.bundle(head, part, calibrated, making, metrics={}) for part in (samples, samples.on("train")))
+    calibrated = fit.calibration(head, samples.on_side("train"), seed=0)
+    published, judged = (fit.bundle(head, part, calibrated, making, metrics={}) for part in (samples, samples.on_side("train")))
     return published, judged
 
 
 def _decided(
     kind: str,
-    head: Contender,
+    head: HeadCandidate,
     samples: Samples,
     current: tuple[Bundle, Bundle],
-    making: Making,
+    making: FitContext,
     clean: Samples,
     names: Sequence[str],
     worth: float,
 ) -> Trial:
     published, judged = _pair(head, samples, making)
-    standing = judge.Current("current", current[0], current[1])
-    held_out = samples.on("held_out")
+    standing = judge.CurrentHead("current", current[0], current[1])
+    held_out = samples.on_side("held_out")
     candidate, compared = (fit.held_out_report(each, held_out, seed=0) for each in (judged, current[1]))
-    settled = judge.settled(standing, judged, held_out, held_out, seed=0)
-    news = judge.news(standing, samples, making)
+    settled = judge.previously_approved(standing, judged, held_out, held_out, seed=0)
+    news = judge.changes_since(standing, samples, making)
     assert candidate is not None
     decision = gate.decide(candidate, compared, basis=gate.HELD_OUT, news=news, settled=settled, seed=0)
     return Trial(kind, len(names), candidate.objects, _worth(published, clean, names) - worth, decision.publish, decision.reason)
@@ -144,7 +144,7 @@ def _decided(
 
 def _worth(bundle: Bundle, clean: Samples, names: Sequence[str]) -> float:
     answers = bundle.answer(clean.embeddings, clean.boxes, reasons=False)
-    said = [evaluate.named(each) for each in answers]
+    said = [evaluate.name_of(each) for each in answers]
     table = evaluate.confusions(clean.truth, said, groups=["all"] * len(clean), labels=sorted(names))
     return float(evaluate.macro_f1(table)[0])
 
@@ -210,9 +210,9 @@ def _relabelled(samples: Samples, changed: npt.NDArray[np.bool_], labels: Sequen
 
 def _leaked(samples: Samples, where: npt.NDArray[np.bool_], rng: Rng) -> Samples:
     """Frames that follow each other: copies of held-out crops, hardly changed, under the names of other pictures."""
-    from dinolabel.vision.split import side
+    from dinolabel.vision.split import split_side
 
-    held = np.flatnonzero(where & np.array([side(group) == "held_out" for group in samples.groups]))
+    held = np.flatnonzero(where & np.array([split_side(group) == "held_out" for group in samples.groups]))
     noise = rng.normal(size=(len(held), samples.embeddings.shape[1])) * 0.003
     copies = samples.embeddings[held] + noise.astype(np.float32)
     copies /= np.linalg.norm(copies, axis=1, keepdims=True)
@@ -224,4 +224,4 @@ def _leaked(samples: Samples, where: npt.NDArray[np.bool_], rng: Rng) -> Samples
         samples.boxes + tuple(samples.boxes[at] for at in held),
         np.ones(len(samples) + len(held), dtype=bool),
     )
-    return grown.clustered()
+    return grown.merge_duplicates()

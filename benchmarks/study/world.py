@@ -18,7 +18,7 @@ from dinolabel.training.samples import Samples
 from dinolabel.vision.bundle import UNKNOWN_LABEL
 from dinolabel.vision.cropping import cut
 from dinolabel.vision.narrowed import Feature, features_of
-from dinolabel.vision.neighbours import first_columns
+from dinolabel.vision.neighbours import truncate_features
 from dinolabel.vision.protocols import Embedder
 from dinolabel.vision.types import Box, Crop, CropPolicy, Embeddings
 from recipes.nano.art import load_sprites
@@ -70,8 +70,8 @@ class World:
         if not self.features:
             return self
         width = self.features[0].width
-        names = {label: first_columns(rows, width) for label, rows in self.names.items()}
-        return World(names, first_columns(self.strangers, width), self.groups, self.features[:1])
+        names = {label: truncate_features(rows, width) for label, rows in self.names.items()}
+        return World(names, truncate_features(self.strangers, width), self.groups, self.features[:1])
 
 
 def _samples(rows: Sequence[tuple[str, str, npt.NDArray[np.float32]]], features: tuple[Feature, ...]) -> Samples:
@@ -147,7 +147,7 @@ def _scene(
     for thing in scene.objects:
         design = (thing.noun, thing.design)
         sides = np.array([thing.box[2] - thing.box[0], thing.box[3] - thing.box[1]] * 2)
-        box = Box(*map(float, np.array(thing.box) + rng.normal(0, NUDGE, 4) * sides)).clipped(SIZE[1], SIZE[0])
+        box = Box(*map(float, np.array(thing.box) + rng.normal(0, NUDGE, 4) * sides)).clip(SIZE[1], SIZE[0])
         if left[design] and box is not None and min(box.width, box.height) >= POLICY.min_side:
             left[design] -= 1
             yield design, number, cut(scene.pixels, box, POLICY)

@@ -15,12 +15,12 @@ from pathlib import Path
 import structlog
 
 from dinolabel.app.image import ImageTab
-from dinolabel.app.shelf import Shelf
-from dinolabel.app.sight import Sight
-from dinolabel.app.turns import Turns
+from dinolabel.app.shelf import DownloadFolder
+from dinolabel.app.sight import ModelHandle
+from dinolabel.app.turns import FairSemaphore
 from dinolabel.vision.errors import MediaUnavailable, RequestError
-from dinolabel.vision.films.film import Answer, Film, Progress
-from dinolabel.vision.films.watching import Errand
+from dinolabel.vision.films.film import AnnotatedVideo, VideoFiles, VideoProgress
+from dinolabel.vision.films.watching import VideoRequest
 from dinolabel.vision.types import Pixels, Prompt, Thresholds
 
 log = structlog.get_logger(__name__)
@@ -32,7 +32,7 @@ PREVIEW_SECONDS = 1.0  # of wall time between two previews: each costs about a h
 
 
 @dataclass(frozen=True)
-class Ask:
+class VideoTabRequest:
     """What a person set for a film; as for a picture, and every: frames between two looks of the detector."""
 
     prompt: str
@@ -44,26 +44,26 @@ class Ask:
 
 
 @dataclass(frozen=True)
-class News:
+class VideoUpdate:
     """One word from a film that is on. waiting: films before it, while it waits. progress, preview, answer: as far as there are any."""
 
     waiting: int = 0
-    progress: Progress | None = None
+    progress: VideoProgress | None = None
     preview: Pixels | None = None
-    answer: Answer | None = None
+    answer: VideoFiles | None = None
     stopped: bool = False
 
 
-class FilmTab:
+class VideoTab:
     """Passes of the models are taken in turn with everybody else's, so one long film holds nobody up for longer than one pass."""
 
-    def __init__(self, sight: Sight, images: ImageTab, shelf: Shelf) -> None:
+    def __init__(self, sight: ModelHandle, images: ImageTab, shelf: DownloadFolder) -> None:
         self._sight, self._images, self._shelf = sight, images, shelf
-        self._seats = Turns(SEATS)
+        self._seats = FairSemaphore(SEATS)
         self._on: dict[str, threading.Event] = {}
         self._lock = threading.Lock()
 
-    def run(self, path: str | None, ask: Ask, *, who: str) -> Iterator[News]:
+    def run(self, path: str | None, ask: VideoTabRequest, *, who: str) -> Iterator[VideoUpdate]:
         """Word by word. who: the person's session. Closing the iterator stops the film and leaves no file.
 
         Raises MediaError, PromptMissing, ModelError, RequestError.
@@ -74,15 +74,17 @@ class FilmTab:
         words = Prompt.parse(ask.prompt or "")
         pipeline.check_prompt(words)
         limits = Thresholds(ask.box, ask.text, pipeline.thresholds.nms_iou)
-        errand = Errand(words, limits, max(1, int(ask.every)), bundle, ask.smallest, self._images.names(ask.version))
-        with self._mine(who) as stop, self._seats.place() as waits:
+        errand = VideoRequest(words, limits, max(1, int(ask.every)), bundle, ask.smallest, self._images.names(ask.version))
+        with self._run_of(who) as stop, self._seats.position() as waits:
             while (before := waits(WAIT_SECONDS)) and not stop.is_set():
-                yield News(waiting=before)
+                yield VideoUpdate(waiting=before)
             if stop.is_set():
-                yield News(stopped=True)
+                yield VideoUpdate(stopped=True)
                 return
-            film = Film(Path(path), self._shelf.place() / "film", errand, pipeline, labels=self._sight.labels, turn=self._sight.passes.turn)
-            yield from _told(film, stop)
+            film = AnnotatedVideo(
+                Path(path), self._shelf.place() / "film", errand, pipeline, labels=self._sight.labels, turn=self._sight.passes.acquire
+            )
+            yield from _updates(film, stop)
 
     def stop(self, who: str) -> bool:
         """Stop this person's film, whether it runs or waits; whether there was one."""
@@ -99,7 +101,7 @@ class FilmTab:
                 each.set()
 
     @contextmanager
-    def _mine(self, who: str) -> Iterator[threading.Event]:
+    def _run_of(self, who: str) -> Iterator[threading.Event]:
         stop = threading.Event()
         with self._lock:
             if who in self._on:
@@ -112,7 +114,7 @@ class FilmTab:
                 del self._on[who]
 
 
-def _told(film: Film, stop: threading.Event) -> Iterator[News]:
+def _updates(film: AnnotatedVideo, stop: threading.Event) -> Iterator[VideoUpdate]:
     """Every frame is watched, not every frame is told. `stop` is looked at after each frame."""
     told = shown = 0.0
     steps = film.steps()
@@ -120,7 +122,7 @@ def _told(film: Film, stop: threading.Event) -> Iterator[News]:
         while not stop.is_set():
             progress = next(steps, None)
             if progress is None:
-                yield News(answer=film.answer)
+                yield VideoUpdate(answer=film.answer)
                 return
             now = time.monotonic()
             if now - told >= TELL_SECONDS:
@@ -128,8 +130,8 @@ def _told(film: Film, stop: threading.Event) -> Iterator[News]:
                 if now - shown >= PREVIEW_SECONDS:
                     shown, preview = now, progress.picture()
                 told = now
-                yield News(progress=progress, preview=preview)
+                yield VideoUpdate(progress=progress, preview=preview)
     finally:
         steps.close()  # type: ignore[attr-defined]
     log.info("film_stopped", film=film.path.name)
-    yield News(stopped=True)
+    yield VideoUpdate(stopped=True)

@@ -11,12 +11,12 @@ from typing import Any
 
 import gradio as gr
 
-from dinolabel.app.film import Ask, FilmTab, News
+from dinolabel.app.film import VideoTab, VideoTabRequest, VideoUpdate
 from dinolabel.app.image import ImageTab
 from dinolabel.app.image_page import thresholds, words
-from dinolabel.app.messages import telling, telling_each
+from dinolabel.app.messages import with_error_toast, with_error_toasts
 from dinolabel.vision.errors import DinolabelError
-from dinolabel.vision.films.people import Person
+from dinolabel.vision.films.people import TrackSummary
 from dinolabel.vision.types import Thresholds
 
 HEADERS = ["label", "from", "to", "confidence", "looks", "best guess"]
@@ -25,7 +25,7 @@ STOPPED = "Cancelled. Nothing was kept."
 EVERY = 15
 
 
-def film_page(blocks: gr.Blocks, tab: FilmTab, images: ImageTab, *, limits: Thresholds) -> gr.Dropdown:
+def video_page(blocks: gr.Blocks, tab: VideoTab, images: ImageTab, *, limits: Thresholds) -> gr.Dropdown:
     """Lay the tab out and wire it; the answer is its picker of heads."""
     with gr.Row(equal_height=False, elem_classes="sides"):
         with gr.Column(scale=4, min_width=320):
@@ -68,12 +68,12 @@ def _answers() -> list[Any]:
     return [status, bar, preview, video, line, table, files]
 
 
-def _wire(blocks: gr.Blocks, tab: FilmTab, asked: list[Any], told: list[Any], *, find: gr.Button, cancel: gr.Button) -> None:
+def _wire(blocks: gr.Blocks, tab: VideoTab, asked: list[Any], told: list[Any], *, find: gr.Button, cancel: gr.Button) -> None:
     def run(film: str | None, prompt: str, box: float, text: float, version: str | None, every: float, smallest: float,
             request: gr.Request) -> Iterator[tuple[Any, ...]]:  # fmt: skip
         still = (gr.skip(), gr.skip())
         try:
-            for news in tab.run(film, Ask(prompt, box, text, version, every, smallest), who=_who(request)):
+            for news in tab.run(film, VideoTabRequest(prompt, box, text, version, every, smallest), who=_session_id(request)):
                 status, *others = _parts(news)
                 yield status, *still, *others
         except DinolabelError as error:
@@ -82,7 +82,7 @@ def _wire(blocks: gr.Blocks, tab: FilmTab, asked: list[Any], told: list[Any], *,
             raise
 
     def stop(request: gr.Request) -> None:
-        tab.stop(_who(request))
+        tab.stop(_session_id(request))
 
     # Made when they are asked for: a button made here would stand on the page.
     def busy() -> tuple[Any, ...]:
@@ -93,20 +93,25 @@ def _wire(blocks: gr.Blocks, tab: FilmTab, asked: list[Any], told: list[Any], *,
 
     began = find.click(busy, None, [find, cancel], api_visibility="private", show_progress="hidden", queue=False)
     watched = began.then(
-        telling_each(run), asked, [told[0], find, cancel, *told[1:]], api_name="find_in_film", show_progress="hidden", concurrency_limit=16
+        with_error_toasts(run),
+        asked,
+        [told[0], find, cancel, *told[1:]],
+        api_name="find_in_film",
+        show_progress="hidden",
+        concurrency_limit=16,
     )
     watched.then(idle, None, [find, cancel], api_visibility="private", show_progress="hidden", queue=False)
     # First the word, then the deed: the other way round, "Cancelling…" could arrive after the film's last word.
     said = cancel.click(lambda: gr.Button("Cancelling…", interactive=False), None, cancel, api_visibility="private", queue=False)
-    said.then(telling(stop), None, None, api_name="cancel_film", show_progress="hidden", queue=False)
+    said.then(with_error_toast(stop), None, None, api_name="cancel_film", show_progress="hidden", queue=False)
     blocks.unload(stop)
 
 
-def _who(request: gr.Request) -> str:
+def _session_id(request: gr.Request) -> str:
     return str(request.session_hash)
 
 
-def _parts(news: News) -> tuple[Any, ...]:
+def _parts(news: VideoUpdate) -> tuple[Any, ...]:
     """status, bar, preview, video, timeline, table, files."""
     if news.answer is not None:
         answer = news.answer
@@ -135,7 +140,7 @@ def _parts(news: News) -> tuple[Any, ...]:
     return (status, _bar(share), preview, *(gr.skip() for _ in gone)) if step.done > 60 else (status, _bar(share), preview, *gone)
 
 
-def _summary(people: tuple[Person, ...], document: Any) -> str:
+def _summary(people: tuple[TrackSummary, ...], document: Any) -> str:
     if not people:
         return "Nobody was found. Try other words, or a lower box threshold."
     names = sorted({each.label for each in people if each.confidence is not None})
@@ -145,7 +150,7 @@ def _summary(people: tuple[Person, ...], document: Any) -> str:
     return f"**{len(people)} {tracks}**{named} · {document['passes']} looks at {document['film']['frames']:,} frames{short}"
 
 
-def _row(person: Person) -> list[str]:
+def _row(person: TrackSummary) -> list[str]:
     confidence = "–" if person.confidence is None else f"{person.confidence:.2f}"
     return [person.label, _clock(person.begins), _clock(person.ends), confidence, str(person.looks), person.guess or "–"]
 

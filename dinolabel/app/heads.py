@@ -12,7 +12,7 @@ from typing import Any
 
 from dinolabel.vision import figures
 from dinolabel.vision.errors import RequestError
-from dinolabel.vision.store import Entry, Store
+from dinolabel.vision.store import BundleStore, PublishedBundle
 
 SHOWN = ("accuracy", "coverage", "macro_f1")
 HEADERS = ["", "head", "made", "names", "boxes", *(figures.FIGURES[each] for each in SHOWN)]
@@ -21,7 +21,7 @@ WIDTH, HEIGHT, PAD = 640, 220, 44  # of the curve, SVG units
 
 
 @dataclass(frozen=True)
-class Heads:
+class HeadsView:
     """table: rows under HEADERS, newest first. curve: SVG. choices: (words, id), newest first. status: Markdown."""
 
     table: list[list[str]]
@@ -31,17 +31,17 @@ class Heads:
 
 
 class HeadsTab:
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: BundleStore) -> None:
         self._store = store
 
     def projects(self) -> list[tuple[str, str]]:
         return [(f"Project {each}", each) for each in self._store.projects()]
 
-    def show(self, project: str | None) -> Heads:
+    def show(self, project: str | None) -> HeadsView:
         """All of a project's heads."""
         entries = self._store.heads(project) if project else []
         if not project or not entries:
-            return Heads([], "", [], NONE_YET)
+            return HeadsView([], "", [], NONE_YET)
         newest_first = list(reversed(entries))
         current, pinned, wanted = (getattr(self._store, each)(project) for each in ("current", "pinned", "wanted"))
         marks = {
@@ -52,7 +52,7 @@ class HeadsTab:
         points = [(self._boxes(project, each), each) for each in entries]
         choices = [(f"{each.id[:6]} · {each.at[:16].replace('T', ' ')} · {', '.join(each.labels)}", each.id) for each in newest_first]
         state = f"Pinned to `{pinned}`: newer heads are proposed and not shown." if pinned else "Nothing is pinned: the newest head serves."
-        return Heads(table, curve(points), choices, state)
+        return HeadsView(table, curve(points), choices, state)
 
     def receipt(self, project: str | None, head: str | None) -> str:
         """The receipt's own page in a frame that may run nothing. Raises RequestError."""
@@ -82,32 +82,32 @@ class HeadsTab:
 
     def pin(self, project: str | None, head: str | None) -> None:
         """Hold the project at this head. Raises RequestError."""
-        self._store.pin(_chosen(project), _chosen(head))
+        self._store.pin(_selected(project), _selected(head))
 
     def unpin(self, project: str | None) -> None:
-        self._store.pin(_chosen(project), None)
+        self._store.pin(_selected(project), None)
 
     def roll_back(self, project: str | None) -> str:
         """Pin the head before the one that is wanted; its id. Raises RequestError when there is none."""
-        name = _chosen(project)
+        name = _selected(project)
         ids = [each.id for each in self._store.heads(name)]
-        wanted = self._store.wanted(name)
+        wanted = self._store.desired(name)
         at = ids.index(wanted) if wanted in ids else 0
         if at < 1:
             raise RequestError("There is no head before this one.", hint="The table shows what there is.")
         self._store.pin(name, ids[at - 1])
         return ids[at - 1]
 
-    def _boxes(self, project: str, entry: Entry) -> int:
+    def _boxes(self, project: str, entry: PublishedBundle) -> int:
         return sum(self._store.get(project, entry.id).trained_on.values())
 
-    def _line(self, project: str, entry: Entry, marks: str) -> list[str]:
+    def _line(self, project: str, entry: PublishedBundle, marks: str) -> list[str]:
         shares = [figures.percent(entry.metrics, key) for key in SHOWN]
         made = entry.at[:16].replace("T", " ")
         return [marks, entry.id, made, ", ".join(entry.labels), f"{self._boxes(project, entry):,}", *shares]
 
 
-def curve(points: Sequence[tuple[int, Entry]]) -> str:
+def curve(points: Sequence[tuple[int, PublishedBundle]]) -> str:
     """Macro-F1 (with its interval where it has one) against approved boxes, as SVG in the page's own colours; "" with nothing to draw."""
     measured = [(boxes, entry.metrics) for boxes, entry in points if isinstance(entry.metrics.get("macro_f1"), int | float)]
     if not measured:
@@ -145,7 +145,7 @@ def _new(one: Sequence[str], other: Sequence[str]) -> str:
     return ", ".join(changes) or "the same"
 
 
-def _chosen(value: str | None) -> str:
+def _selected(value: str | None) -> str:
     if not value:
         raise RequestError("Nothing is chosen.", hint="Choose a project and a head first.")
     return value

@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 from dinolabel.app.heads import HEADERS, NONE_YET, HeadsTab
-from dinolabel.app.messages import telling
+from dinolabel.app.messages import with_error_toast
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": 1}  # answers in the order of asking: the last one stays
 FIT = """() => document.addEventListener('load', ({ target: frame }) => {
@@ -60,10 +60,10 @@ def heads_page(blocks: gr.Blocks, tab: HeadsTab) -> None:
 
     blocks.load(None, js=FIT)
     shown = [status, table, curve, head, other]
-    gr.on([blocks.load, project.focus], telling(refresh), project, project, api_visibility="private", **QUIET)
-    project.change(telling(show), project, shown, api_name="heads", **QUIET)
-    head.change(telling(tab.receipt), [project, head], receipt, api_name="receipt", **QUIET)
-    gr.on([head.change, other.change], telling(compare), [project, head, other], compared, api_name="compare", **QUIET)
+    gr.on([blocks.load, project.focus], with_error_toast(refresh), project, project, api_visibility="private", **QUIET)
+    project.change(with_error_toast(show), project, shown, api_name="heads", **QUIET)
+    head.change(with_error_toast(tab.receipt), [project, head], receipt, api_name="receipt", **QUIET)
+    gr.on([head.change, other.change], with_error_toast(compare), [project, head, other], compared, api_name="compare", **QUIET)
     _wire_acts(tab, project, head, status, (pin, unpin, back), (show, shown))
 
 
@@ -82,6 +82,6 @@ def _wire_acts(tab: HeadsTab, project: Any, head: Any, status: Any, buttons: tup
     show, shown = after
     acts: tuple[Callable[..., str], ...] = (pin, unpin, back)
     for button, act, asked in zip(buttons, acts, ([project, head], [project], [project]), strict=True):
-        done = button.click(telling(act), asked, status, api_name=act.__name__, **QUIET)
+        done = button.click(with_error_toast(act), asked, status, api_name=act.__name__, **QUIET)
         # All but the status, which says what was done.
-        done.success(telling(lambda name: show(name)[1:]), project, shown[1:], api_visibility="private", **QUIET)
+        done.success(with_error_toast(lambda name: show(name)[1:]), project, shown[1:], api_visibility="private", **QUIET)

@@ -15,11 +15,11 @@ from typing import Any
 import PIL.Image
 
 from dinolabel.app import shown, told
-from dinolabel.app.sight import Sight
+from dinolabel.app.sight import ModelHandle
 from dinolabel.vision.bundle import Bundle
 from dinolabel.vision.errors import DinolabelError, MediaError, MediaUnavailable, RequestError
-from dinolabel.vision.found import shown as wanted
-from dinolabel.vision.store import Store
+from dinolabel.vision.found import without_suppressed as wanted
+from dinolabel.vision.store import BundleStore
 from dinolabel.vision.types import Detection, Image, Named, Pixels, Prompt, Thresholds, Unknown
 
 BOXES_ONLY = ""
@@ -31,7 +31,7 @@ NO_PROMPT = "Now say what to look for, for example `cat face. dog face`, and pre
 
 
 @dataclass(frozen=True)
-class Ask:
+class ImageRequest:
     """What a person set. prompt: phrases. box, text: thresholds, 0..1. version: BOXES_ONLY, OWN (the exported model's own head),
     `project/bundle id` or `project/latest`.
 
@@ -52,7 +52,7 @@ class Ask:
 
 
 @dataclass(frozen=True)
-class Look:
+class ImageResult:
     """picture: annotated, or None. table: rows under told.HEADERS. found: JSON. status: Markdown, what came out or what to do next."""
 
     picture: Pixels | None
@@ -64,65 +64,65 @@ class Look:
 class ImageTab:
     """Passes of the detector are taken in turn with all others; what a slider needs is in the cache and waits for nobody."""
 
-    def __init__(self, sight: Sight, store: Store) -> None:
+    def __init__(self, sight: ModelHandle, store: BundleStore) -> None:
         self._sight = sight
         self._store = store
 
-    def look(self, path: str | None, ask: Ask) -> Look:
+    def predict(self, path: str | None, ask: ImageRequest) -> ImageResult:
         """path: the picture's file. Raises MediaError, PromptMissing, ModelError, RequestError."""
         began = time.perf_counter()
         image, detections, bundle = self.detections(path, ask)
         pipeline = self._sight.pipeline(tiles=ask.tiles)
-        names = bundle.ranked(pipeline.embed(image, [each.box for each in detections], bundle)) if bundle else [[] for _ in detections]
+        names = bundle.rank(pipeline.embed(image, [each.box for each in detections], bundle)) if bundle else [[] for _ in detections]
         seconds = time.perf_counter() - began
         if detections:
-            status = told.counted(detections, seconds)
+            status = told.count_sentence(detections, seconds)
         else:
             (candidates,) = pipeline.candidates([image], ask.words)
-            status = told.nothing(candidates, ask.box, weights=pipeline.detector.weights)
+            status = told.nothing_sentence(candidates, ask.box, weights=pipeline.detector.weights)
         rows = list(zip(detections, names, strict=True))
         labels = self._sight.labels
-        picture = shown.annotated(str(path), detections, labels)
-        return Look(picture, [told.line(*each, labels) for each in rows], [told.row(*each, labels) for each in rows], status)
+        picture = shown.annotate(str(path), detections, labels)
+        return ImageResult(picture, [told.line(*each, labels) for each in rows], [told.row(*each, labels) for each in rows], status)
 
-    def again(self, path: str | None, ask: Ask) -> Look:
+    def refresh_from_cache(self, path: str | None, ask: ImageRequest) -> ImageResult:
         """As look, for a slider that was moved or a picture that was changed: never a forward pass of the detector.
 
         Where one would be needed, it says what to do next instead of complaining.
         """
         if not path:
-            return Look(None, [], [], WELCOME)
+            return ImageResult(None, [], [], WELCOME)
         if not (ask.prompt or "").strip(" .,;\n"):
-            return Look(shown.annotated(path, []), [], [], NO_PROMPT)
-        if self._sight.problem or not self._sight.pipeline(tiles=ask.tiles).knows(shown.opened(path), ask.prompt):
-            return Look(shown.annotated(path, []), [], [], READY)
-        return self.look(path, ask)
+            return ImageResult(shown.annotate(path, []), [], [], NO_PROMPT)
+        if self._sight.problem or not self._sight.pipeline(tiles=ask.tiles).is_cached(shown.open_preview(path), ask.prompt):
+            return ImageResult(shown.annotate(path, []), [], [], READY)
+        return self.predict(path, ask)
 
-    def look_all(self, paths: Sequence[str], ask: Ask) -> Iterator[tuple[str, Look | DinolabelError]]:
+    def predict_all(self, paths: Sequence[str], ask: ImageRequest) -> Iterator[tuple[str, ImageResult | DinolabelError]]:
         """Each picture in turn; one that fails is answered with its error. Raises what no picture is to blame for."""
         for path in paths:
             try:
-                yield path, self.look(path, ask)
+                yield path, self.predict(path, ask)
             except MediaError as error:
                 yield path, error
 
-    def detections(self, path: str | None, ask: Ask) -> tuple[Image, list[Detection], Bundle | None]:
+    def detections(self, path: str | None, ask: ImageRequest) -> tuple[Image, list[Detection], Bundle | None]:
         """The picture, what is on it with the answers that the page shows, and the head that gave them. Raises as look."""
         if not path:
             raise MediaUnavailable("There is no picture yet.", hint="Upload one, paste one, or use the camera.")
         words, pipeline = ask.words, self._sight.pipeline(tiles=ask.tiles)
         pipeline.check_prompt(words)
-        image, bundle = shown.opened(path), self.bundle(ask.version)
+        image, bundle = shown.open_preview(path), self.bundle(ask.version)
         limits = Thresholds(ask.box, ask.text, pipeline.thresholds.nms_iou)
-        with nullcontext() if pipeline.knows(image, words) else self._sight.passes.turn():
-            (detections,) = pipeline.run([image], words, bundle, limits, labels=self._sight.labels or None)
+        with nullcontext() if pipeline.is_cached(image, words) else self._sight.passes.acquire():
+            (detections,) = pipeline.predict([image], words, bundle, limits, labels=self._sight.labels or None)
         names = self.names(ask.version)
         return image, [_renamed(_unless_small(each, ask.smallest), names) for each in wanted(detections)], bundle
 
-    def whole(self, path: str | None, ask: Ask) -> tuple[str, PIL.Image.Image]:
+    def full_size(self, path: str | None, ask: ImageRequest) -> tuple[str, PIL.Image.Image]:
         """The picture's path, and the picture at its own size with what was found. Raises as look."""
         _, detections, _ = self.detections(path, ask)
-        return str(path), shown.whole(str(path), detections, self._sight.labels)
+        return str(path), shown.annotate_full_size(str(path), detections, self._sight.labels)
 
     def versions(self) -> list[tuple[str, str]]:
         """(words, version) for the picker: boxes only, then of each project the one that serves, and its heads, newest first."""
@@ -130,7 +130,7 @@ class ImageTab:
         if self._sight.own is not None:
             choices.insert(0, (f"This model · {', '.join(self._sight.own.labels)}", OWN))
         for project in self._store.projects():
-            wanted = self._store.wanted(project)
+            wanted = self._store.desired(project)
             choices.append((f"Project {project} · whichever serves", f"{project}/{LATEST}"))
             for entry in reversed(self._store.heads(project)):
                 serving = " · serving" if entry.id == wanted else ""
@@ -160,7 +160,7 @@ class ImageTab:
         project, slash, bundle_id = version.partition("/")
         if not slash:
             raise RequestError(f"There is no version {version!r}.", hint="Choose one from the list.")
-        chosen = self._store.wanted(project) if bundle_id == LATEST else bundle_id
+        chosen = self._store.desired(project) if bundle_id == LATEST else bundle_id
         return self._store.get(project, chosen or LATEST)
 
 

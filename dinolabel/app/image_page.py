@@ -14,10 +14,10 @@ from typing import Any
 import gradio as gr
 
 from dinolabel.app import shown, told
-from dinolabel.app.image import WELCOME, Ask, ImageTab, Look, names_of
-from dinolabel.app.messages import telling, telling_each
-from dinolabel.app.shelf import Shelf
-from dinolabel.app.why import Why
+from dinolabel.app.image import WELCOME, ImageRequest, ImageResult, ImageTab, names_of
+from dinolabel.app.messages import with_error_toast, with_error_toasts
+from dinolabel.app.shelf import DownloadFolder
+from dinolabel.app.why import Explanations
 from dinolabel.app.why import words as explained
 from dinolabel.vision.errors import DinolabelError
 from dinolabel.vision.types import Thresholds
@@ -33,7 +33,7 @@ class Album:
 
     def __init__(self, *paths: str) -> None:
         self.paths = list(paths)
-        self.looks: dict[str, Look] = {}
+        self.looks: dict[str, ImageResult] = {}
         self.failed: dict[str, str] = {}
 
 
@@ -46,14 +46,14 @@ class ImagePage:
     version: gr.Dropdown
 
 
-def image_page(tab: ImageTab, shelf: Shelf, why: Why, *, limits: Thresholds) -> ImagePage:
+def image_page(tab: ImageTab, shelf: DownloadFolder, why: Explanations, *, limits: Thresholds) -> ImagePage:
     """Lay the tab out and wire it."""
     with gr.Row(equal_height=False, elem_classes="sides"):
         with gr.Column(scale=4, min_width=320):
             asked, find, several, find_all = _questions(tab, limits)
         with gr.Column(scale=7, min_width=320):
             told_parts, gallery, because = _answers()
-            saves = _saves()
+            saves = _save_buttons()
     _wire(tab, asked, find, told_parts)
     _wire_album(tab, asked, told_parts, several=several, find_all=find_all, gallery=gallery)
     _wire_saves(tab, shelf, asked, saves)
@@ -113,7 +113,7 @@ def _answers() -> tuple[list[Any], gr.Gallery, list[Any]]:
     return [annotated, table, found, status], gallery, [lean, crops]
 
 
-def _saves() -> list[Any]:
+def _save_buttons() -> list[Any]:
     with gr.Row():
         picture, data = gr.Button("Save picture", size="sm"), gr.Button("Save JSON", size="sm")
     hidden = gr.DownloadButton("file", visible="hidden", elem_id="kept-image")
@@ -125,35 +125,35 @@ def _wire(tab: ImageTab, asked: list[Any], find: gr.Button, parts: list[Any]) ->
 
     asked_for = gr.State([])
 
-    def answered(see: Callable[[str | None, Ask], Look], picture: str | None, *asked: Any) -> tuple[Any, ...]:
-        return *parts_of(see(picture, Ask(*asked))), [picture, *asked]
+    def answered(see: Callable[[str | None, ImageRequest], ImageResult], picture: str | None, *asked: Any) -> tuple[Any, ...]:
+        return *parts_of(see(picture, ImageRequest(*asked))), [picture, *asked]
 
     # The names of these are the names that gradio_client knows them by: docs/app.md.
     def look(
         picture: str | None, prompt: str, box: float, text: float, version: str | None, smallest: float, tiles: bool
     ) -> tuple[Any, ...]:  # fmt: skip
-        return answered(tab.look, picture, prompt, box, text, version, smallest, tiles)
+        return answered(tab.predict, picture, prompt, box, text, version, smallest, tiles)
 
     def again(
         picture: str | None, prompt: str, box: float, text: float, version: str | None, smallest: float, tiles: bool
     ) -> tuple[Any, ...]:  # fmt: skip
-        return answered(tab.again, picture, prompt, box, text, version, smallest, tiles)
+        return answered(tab.refresh_from_cache, picture, prompt, box, text, version, smallest, tiles)
 
     def settle(shown_for: list[Any], *asked: Any) -> Any:
-        return gr.skip() if shown_for == list(asked) else answered(tab.again, *asked)
+        return gr.skip() if shown_for == list(asked) else answered(tab.refresh_from_cache, *asked)
 
     answers = [*parts, asked_for]
     found = gr.on(
-        [find.click, prompt.submit], telling(look), asked, answers, api_name="find", show_progress_on=parts[0], concurrency_limit=4
+        [find.click, prompt.submit], with_error_toast(look), asked, answers, api_name="find", show_progress_on=parts[0], concurrency_limit=4
     )  # fmt: skip
-    picture.upload(telling(shown.showable), picture, picture, api_visibility="private", show_progress="hidden")
+    picture.upload(with_error_toast(shown.is_browser_format), picture, picture, api_visibility="private", show_progress="hidden")
     # While a slider is dragged only its last place counts; what it needs is in the cache.
     live = [picture.change, box.change, text.change, smallest.change, version.input, tiles.input]
-    slid = gr.on(live, telling(again), asked, answers, api_name="again", concurrency_limit=4, **QUIET)
+    slid = gr.on(live, with_error_toast(again), asked, answers, api_name="again", concurrency_limit=4, **QUIET)
     # Answers come in any order (Gradio lets two of one event go at once, and a search takes long): the last one to come may be to
     # an older question. What is shown is made to fit what is asked.
     for each in (found, slid):
-        each.success(telling(settle), [asked_for, *asked], answers, api_visibility="private", concurrency_limit=4, **QUIET)
+        each.success(with_error_toast(settle), [asked_for, *asked], answers, api_visibility="private", concurrency_limit=4, **QUIET)
 
 
 def _wire_album(
@@ -162,40 +162,42 @@ def _wire_album(
     album = gr.State(Album())
 
     def take(files: list[str]) -> tuple[Any, ...]:
-        paths = [shown.showable(each) for each in files]
+        paths = [shown.is_browser_format(each) for each in files]
         thumbs = [(shown.thumbnail(shown.small(path)), name) for path, name in zip(paths, names_of(files), strict=True)]
         button = gr.Button(f"Find in all {len(paths)}", visible=True)
         return paths[0], Album(*paths), gr.Gallery(thumbs, visible=True), button
 
     def look_all(held: Album, _picture: str | None, *each: Any) -> Iterator[tuple[Any, ...]]:
         held.looks, held.failed = {}, {}
-        for path, found in tab.look_all(held.paths, Ask(*each)):
+        for path, found in tab.predict_all(held.paths, ImageRequest(*each)):
             if isinstance(found, DinolabelError):
                 held.failed[path] = str(found)
             else:
                 held.looks[path] = found
-            yield (*_shown(held, path), _thumbs(held))
+            yield (*_result_of(held, path), _thumbs(held))
 
     def choose(held: Album, event: gr.SelectData) -> str:
         return held.paths[int(event.index)]
 
-    several.upload(telling(take), several, [asked[0], album, gallery, find_all], api_visibility="private", show_progress_on=gallery)
+    several.upload(
+        with_error_toast(take), several, [asked[0], album, gallery, find_all], api_visibility="private", show_progress_on=gallery
+    )
     find_all.click(
-        telling_each(look_all), [album, *asked], [*parts, gallery], api_visibility="private", show_progress="hidden", concurrency_limit=4
+        with_error_toasts(look_all), [album, *asked], [*parts, gallery], api_visibility="private", show_progress="hidden", concurrency_limit=4
     )  # fmt: skip
     gallery.select(choose, album, asked[0], api_visibility="private", show_progress="hidden")
 
 
-def _wire_saves(tab: ImageTab, shelf: Shelf, asked: list[Any], saves: list[Any]) -> None:
+def _wire_saves(tab: ImageTab, shelf: DownloadFolder, asked: list[Any], saves: list[Any]) -> None:
     picture, data, hidden = saves
 
     def save_picture(path: str | None, *each: Any) -> str:
-        found, whole = tab.whole(path, Ask(*each))
+        found, whole = tab.full_size(path, ImageRequest(*each))
         return shelf.keep(f"{Path(found).stem}-found.png", lambda target: whole.save(target, compress_level=3))
 
     def save_data(path: str | None, *each: Any) -> str:
-        ask = Ask(*each)
-        look, head = tab.look(path, ask), tab.bundle(ask.version)
+        ask = ImageRequest(*each)
+        look, head = tab.predict(path, ask), tab.bundle(ask.version)
         name = Path(path or "").name
         document = told.document(
             {name: look.found}, {}, prompt=ask.prompt, box=ask.box, text=ask.text, head=head.digest[:12] if head else None
@@ -204,11 +206,11 @@ def _wire_saves(tab: ImageTab, shelf: Shelf, asked: list[Any], saves: list[Any])
         return shelf.keep(f"{Path(name).stem}.json", lambda target: target.write_text(words_of, encoding="utf-8"))
 
     for button, save, name in ((picture, save_picture, "picture"), (data, save_data, "json")):
-        made = button.click(telling(save), asked, hidden, api_name=name, show_progress="hidden", concurrency_limit=2)
+        made = button.click(with_error_toast(save), asked, hidden, api_name=name, show_progress="hidden", concurrency_limit=2)
         made.success(None, js=CLICK.replace("{0}", "kept-image"))
 
 
-def _wire_why(why: Why, version: gr.Dropdown, parts: list[Any], because: list[Any]) -> None:
+def _wire_why(why: Explanations, version: gr.Dropdown, parts: list[Any], because: list[Any]) -> None:
     _, table, found, _ = parts
 
     def lean(rows: list[dict[str, Any]], head: str | None, event: gr.SelectData) -> tuple[str, Any]:
@@ -221,11 +223,11 @@ def _wire_why(why: Why, version: gr.Dropdown, parts: list[Any], because: list[An
     table.select(lean, [found, version], because, api_visibility="private", show_progress="hidden")
 
 
-def parts_of(look: Look) -> tuple[Any, ...]:
+def parts_of(look: ImageResult) -> tuple[Any, ...]:
     return look.picture, look.table, look.found, look.status
 
 
-def _shown(held: Album, path: str) -> tuple[Any, ...]:
+def _result_of(held: Album, path: str) -> tuple[Any, ...]:
     done = len(held.looks) + len(held.failed)
     found = sum(len(each.found) for each in held.looks.values())
     failed = "".join(f"\n- {Path(name).name}: {why}" for name, why in held.failed.items())

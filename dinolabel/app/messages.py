@@ -51,7 +51,7 @@ def message(error: DinolabelError) -> gr.Error:
 
 
 @contextmanager
-def _told(doing: str) -> Iterator[None]:
+def _show(doing: str) -> Iterator[None]:
     """Our errors become messages, all others are logged and get a sentence without details."""
     try:
         yield
@@ -65,23 +65,23 @@ def _told(doing: str) -> Iterator[None]:
         raise gr.Error("See the log of `dinolabel app`.", title=UNFORESEEN, duration=SECONDS, print_exception=False) from error
 
 
-def telling(work: Callable[..., Any]) -> Callable[..., Any]:
+def with_error_toast(work: Callable[..., Any]) -> Callable[..., Any]:
     """Run an event's function, and tell a person what went wrong in it."""
 
     @wraps(work)
     def told(*arguments: Any) -> Any:
-        with _told(work.__name__):
+        with _show(work.__name__):
             return work(*arguments)
 
     return told
 
 
-def telling_each(work: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
+def with_error_toasts(work: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
     """As telling, for a function that answers bit by bit."""
 
     @wraps(work)
     def told(*arguments: Any) -> Iterator[Any]:
-        with _told(work.__name__):
+        with _show(work.__name__):
             yield from work(*arguments)
 
     return told

@@ -15,23 +15,23 @@ from typing import Any
 
 import gradio as gr
 
-from dinolabel.app.film import FilmTab
-from dinolabel.app.film_page import film_page
+from dinolabel.app.film import VideoTab
+from dinolabel.app.film_page import video_page
 from dinolabel.app.heads import HeadsTab
 from dinolabel.app.heads_page import heads_page
 from dinolabel.app.image import ImageTab
 from dinolabel.app.image_page import image_page
 from dinolabel.app.look import CSS, theme
-from dinolabel.app.messages import telling
+from dinolabel.app.messages import with_error_toast
 from dinolabel.app.send import Sender
 from dinolabel.app.send_page import send_page
-from dinolabel.app.shelf import Shelf
-from dinolabel.app.sight import Sight
-from dinolabel.app.why import Why
-from dinolabel.studio.client import Studio
+from dinolabel.app.shelf import DownloadFolder
+from dinolabel.app.sight import ModelHandle
+from dinolabel.app.why import Explanations
+from dinolabel.studio.client import LabelStudio
 from dinolabel.vision.errors import SettingsError
 from dinolabel.vision.pipeline import Pipeline
-from dinolabel.vision.store import Store
+from dinolabel.vision.store import BundleStore
 from dinolabel.vision.types import Thresholds
 from dinolabel.vision.weights import tell_limits
 
@@ -44,46 +44,46 @@ class Page:
     """blocks: the whole app. shelf: what it made for people to download. sight: the models behind it. films: those that are on."""
 
     blocks: gr.Blocks
-    shelf: Shelf
-    sight: Sight
-    films: FilmTab
+    shelf: DownloadFolder
+    sight: ModelHandle
+    films: VideoTab
 
 
 def page(
-    pipeline: Pipeline | Callable[[], Pipeline], store: Store, *, studio: Studio | None = None, exports: Path | None = None
+    pipeline: Pipeline | Callable[[], Pipeline], store: BundleStore, *, studio: LabelStudio | None = None, exports: Path | None = None
 ) -> Page:  # fmt: skip
     """The whole app. pipeline: ready, or a function that loads it, which is asked now and, when it raises, again by a button of the page.
 
     studio: where pictures can be sent to; None leaves that part out. exports: folder of a folder of crops per project, to show why.
     """
-    sight = Sight.of(pipeline) if isinstance(pipeline, Pipeline) else Sight(pipeline)
+    sight = ModelHandle.of(pipeline) if isinstance(pipeline, Pipeline) else ModelHandle(pipeline)
     sight.load()
-    shelf = Shelf()
+    shelf = DownloadFolder()
     tab = ImageTab(sight, store)
-    films = FilmTab(sight, tab, shelf)
+    films = VideoTab(sight, tab, shelf)
     with gr.Blocks(title="dinolabel", analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)) as blocks:
         head = gr.HTML(_header(sight), elem_id="header", padding=False)
         _without_models(blocks, sight, head)
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Image", id="image"):
-                image = image_page(tab, shelf, Why(exports), limits=_limits(sight))
+                image = image_page(tab, shelf, Explanations(exports), limits=_limits(sight))
                 if studio is not None:
                     send_page(Sender(studio), tab, sight, image.asked)
             with gr.Tab("Video", id="video"):
-                film_heads = film_page(blocks, films, tab, limits=_limits(sight))
+                film_heads = video_page(blocks, films, tab, limits=_limits(sight))
             with gr.Tab("Models", id="models"):
                 heads_page(blocks, HeadsTab(store))
-        refresh = telling(lambda: gr.update(choices=tab.versions()))
+        refresh = with_error_toast(lambda: gr.update(choices=tab.versions()))
         gr.on([blocks.load, image.version.focus], refresh, None, image.version, show_progress="hidden", api_name="versions")
         gr.on([blocks.load, film_heads.focus], refresh, None, film_heads, show_progress="hidden", api_visibility="private")
     return Page(blocks, shelf, sight, films)
 
 
-def _limits(sight: Sight) -> Thresholds:
+def _limits(sight: ModelHandle) -> Thresholds:
     return Thresholds() if sight.problem else sight.pipeline().thresholds
 
 
-def _without_models(blocks: gr.Blocks, sight: Sight, head: gr.HTML) -> None:
+def _without_models(blocks: gr.Blocks, sight: ModelHandle, head: gr.HTML) -> None:
     """What a person sees when there are no weights, with a button to try again once they are there."""
     with gr.Column(visible=sight.problem is not None, elem_id="problem") as problem:
         words = gr.HTML(_problem(sight), padding=False)
@@ -96,13 +96,13 @@ def _without_models(blocks: gr.Blocks, sight: Sight, head: gr.HTML) -> None:
         sight.load()
         return state()
 
-    again.click(telling(retry), None, [problem, words, head], api_name="load", concurrency_limit=1)
+    again.click(with_error_toast(retry), None, [problem, words, head], api_name="load", concurrency_limit=1)
     # Quietly: a spinner over the head would lie over the tabs, too.
     blocks.load(state, None, [problem, words, head], api_visibility="private", show_progress="hidden")
 
 
 @dataclass(frozen=True)
-class Served:
+class RunningPage:
     """A running page. url: where it is."""
 
     url: str
@@ -121,7 +121,7 @@ class Served:
         self._page.shelf.clear()
 
 
-def serve(page: Page, *, host: str, port: int, auth: tuple[str, str] | None = None, max_mb: int = MAX_MB) -> Served:
+def serve(page: Page, *, host: str, port: int, auth: tuple[str, str] | None = None, max_mb: int = MAX_MB) -> RunningPage:
     """Serve the page from a thread. port: 0 takes a free one. Raises SettingsError when the port is taken."""
     try:
         _, url, _ = page.blocks.queue(default_concurrency_limit=4).launch(
@@ -141,7 +141,7 @@ def serve(page: Page, *, host: str, port: int, auth: tuple[str, str] | None = No
         )
     except OSError as error:
         raise SettingsError(f"Port {port} of {host} cannot be used.", hint="Name another one with --port; 0 takes a free one.") from error
-    return Served(str(url), page)
+    return RunningPage(str(url), page)
 
 
 def _free_port(host: str) -> int:
@@ -150,7 +150,7 @@ def _free_port(host: str) -> int:
         return int(probe.getsockname()[1])
 
 
-def _header(sight: Sight) -> str:
+def _header(sight: ModelHandle) -> str:
     models: list[str] = []
     if sight.problem is None:
         pipeline = sight.pipeline()
@@ -161,7 +161,7 @@ def _header(sight: Sight) -> str:
     return f"<h1>dinolabel</h1><p>Boxes from words, names from your own corrections.</p><nav>{chips}</nav>"
 
 
-def _problem(sight: Sight) -> str:
+def _problem(sight: ModelHandle) -> str:
     if sight.problem is None:
         return ""
     return f"<b>{html.escape(str(sight.problem))}</b><p>{html.escape(sight.problem.hint)}</p>"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import structlog
 
-from dinolabel.studio.client import Studio
+from dinolabel.studio.client import LabelStudio
 from dinolabel.studio.label_config import LabelConfig
 from dinolabel.studio.results import to_prediction, to_result
 from dinolabel.vision.bundle import Bundle
@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 class Sender:
     """studio: where to; chosen by the settings, never by a request."""
 
-    def __init__(self, studio: Studio) -> None:
+    def __init__(self, studio: LabelStudio) -> None:
         self._studio = studio
 
     def projects(self) -> list[tuple[str, int]]:

@@ -10,17 +10,17 @@ from typing import Any
 
 import gradio as gr
 
-from dinolabel.app.image import Ask, ImageTab
-from dinolabel.app.messages import telling
+from dinolabel.app.image import ImageRequest, ImageTab
+from dinolabel.app.messages import with_error_toast
 from dinolabel.app.send import Sender
-from dinolabel.app.sight import Sight
+from dinolabel.app.sight import ModelHandle
 from dinolabel.vision.errors import RequestError
 from dinolabel.vision.types import Thresholds
 
 IDLE = "A new task with this picture, and these boxes as its prediction. Nothing that is there is changed."
 
 
-def send_page(sender: Sender, tab: ImageTab, sight: Sight, asked: list[Any]) -> None:
+def send_page(sender: Sender, tab: ImageTab, sight: ModelHandle, asked: list[Any]) -> None:
     """Lay it out and wire it. asked: the image tab's questions, picture first."""
     with gr.Accordion("Send to Label Studio", open=False, elem_id="send") as corner:
         project = gr.Dropdown([], label="Project", info="Of the Label Studio in the settings.", value=None)
@@ -30,13 +30,13 @@ def send_page(sender: Sender, tab: ImageTab, sight: Sight, asked: list[Any]) -> 
     def send(number: int | None, path: str | None, *each: Any) -> str:
         if number is None:
             raise RequestError("No project is chosen.", hint="Choose the project that shall get the picture.")
-        ask = Ask(*each)
+        ask = ImageRequest(*each)
         image, detections, bundle = tab.detections(path, ask)
         pipeline = sight.pipeline(tiles=ask.tiles)
         limits = Thresholds(ask.box, ask.text, pipeline.thresholds.nms_iou)
         url = sender.send(str(path), image, detections, project=int(number), pipeline=pipeline, thresholds=limits, bundle=bundle)
         return f'Sent: <a href="{html.escape(url)}" target="_blank" rel="noopener">open the task</a>.'
 
-    projects = telling(lambda: gr.update(choices=sender.projects()))
+    projects = with_error_toast(lambda: gr.update(choices=sender.projects()))
     gr.on([corner.expand, project.focus], projects, None, project, api_name="projects", show_progress="hidden")
-    button.click(telling(send), [project, *asked], said, api_name="send", concurrency_limit=1)
+    button.click(with_error_toast(send), [project, *asked], said, api_name="send", concurrency_limit=1)

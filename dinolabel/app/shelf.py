@@ -17,7 +17,7 @@ PREFIX = "dinolabel-app-"
 KEPT_SECONDS = 24 * 3600.0
 
 
-class Shelf:
+class DownloadFolder:
     """In the system's folder for temporary files. What an app that was killed left there longer than a day ago is swept at start."""
 
     def __init__(self, *, root: Path | None = None, now: Callable[[], float] = time.time) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import PIL.Image
 
 from dinolabel.vision.draw import draw
-from dinolabel.vision.found import Found
+from dinolabel.vision.found import LabelledBox
 from dinolabel.vision.media import open_image
 from dinolabel.vision.types import Box, Detection, Image, Pixels
 
@@ -24,7 +24,7 @@ BROWSERS_KNOW = frozenset({".jpg", ".jpeg", ".png", ".gif", ".webp", ".avif", ".
 
 
 @lru_cache(maxsize=32)
-def opened(path: str) -> Image:
+def open_preview(path: str) -> Image:
     """Raises MediaError. Gradio keeps each upload under a path of its own, so a path stays true."""
     return open_image(Path(path))
 
@@ -32,34 +32,34 @@ def opened(path: str) -> Image:
 @lru_cache(maxsize=4)
 def small(path: str) -> Pixels:
     """(H, W, 3) uint8 RGB, upright, longer side at most SHOWN_SIDE."""
-    return _within(opened(path).pixels, SHOWN_SIDE)
+    return _within(open_preview(path).pixels, SHOWN_SIDE)
 
 
-def annotated(path: str, detections: Sequence[Detection], labels: Mapping[str, str] | None = None) -> Pixels:
+def annotate(path: str, detections: Sequence[Detection], labels: Mapping[str, str] | None = None) -> Pixels:
     """The shown size with boxes, in their labels' colours. detections: in the picture's own pixels. labels: as Found.of takes them."""
-    pixels, image = small(path), opened(path)
+    pixels, image = small(path), open_preview(path)
     scale = pixels.shape[1] / image.width
     scaled = [replace(each, box=Box(*(corner * scale for corner in each.box.xyxy))) for each in detections]
-    return draw(pixels, scaled, lambda each: Found.of(each, labels).label)
+    return draw(pixels, scaled, lambda each: LabelledBox.of(each, labels).label)
 
 
-def whole(path: str, detections: Sequence[Detection], labels: Mapping[str, str] | None = None) -> PIL.Image.Image:
+def annotate_full_size(path: str, detections: Sequence[Detection], labels: Mapping[str, str] | None = None) -> PIL.Image.Image:
     """At the picture's own size, to download."""
-    return PIL.Image.fromarray(draw(opened(path).pixels, detections, lambda each: Found.of(each, labels).label))
+    return PIL.Image.fromarray(draw(open_preview(path).pixels, detections, lambda each: LabelledBox.of(each, labels).label))
 
 
 def thumbnail(pixels: Pixels) -> Pixels:
     return _within(pixels, THUMB_SIDE)
 
 
-def showable(path: str) -> str:
+def is_browser_format(path: str) -> str:
     """The path itself where browsers can show such a file; else that of a PNG beside it with the same pixels (HEIC, TIFF)."""
     source = Path(path)
     if source.suffix.lower() in BROWSERS_KNOW:
         return path
     copy = source.with_suffix(".png")
     if not copy.exists():
-        PIL.Image.fromarray(opened(path).pixels).save(copy, compress_level=1)
+        PIL.Image.fromarray(open_preview(path).pixels).save(copy, compress_level=1)
     return str(copy)
 
 

@@ -10,21 +10,21 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from dinolabel.app.turns import Turns
+from dinolabel.app.turns import FairSemaphore
 from dinolabel.vision.bundle import Bundle
 from dinolabel.vision.errors import DinolabelError, ModelError
-from dinolabel.vision.package import Package
+from dinolabel.vision.package import ExportedModel
 from dinolabel.vision.pipeline import Pipeline
-from dinolabel.vision.tiles import Tiled
+from dinolabel.vision.tiles import TiledDetector
 
 log = structlog.get_logger(__name__)
 
 
-class Sight:
+class ModelHandle:
     """load: gives the pipeline, or raises why there is none (WeightsMissing …); asked again by `load`, once a person mended it."""
 
     def __init__(self, load: Callable[[], Pipeline]) -> None:
-        self.passes = Turns()
+        self.passes = FairSemaphore()
         self._load = load
         self._pipeline: Pipeline | None = None
         self._tiled: Pipeline | None = None
@@ -32,7 +32,7 @@ class Sight:
         self.problem: DinolabelError | None = ModelError("The models are not loaded yet.", hint="Wait a moment.")
 
     @classmethod
-    def of(cls, pipeline: Pipeline) -> Sight:
+    def of(cls, pipeline: Pipeline) -> ModelHandle:
         """Of a pipeline that is ready."""
         sight = cls(lambda: pipeline)
         sight.load()
@@ -53,7 +53,7 @@ class Sight:
         return True
 
     @property
-    def package(self) -> Package | None:
+    def package(self) -> ExportedModel | None:
         """Words and names of an exported model, when it is one that answers."""
         return self._pipeline.package if self._pipeline else None
 
@@ -77,7 +77,7 @@ class Sight:
 
 def _with_tiles(pipeline: Pipeline) -> Pipeline:
     return Pipeline(
-        Tiled(pipeline.detector),
+        TiledDetector(pipeline.detector),
         pipeline.embedder,
         thresholds=pipeline.thresholds,
         policy=pipeline.policy,

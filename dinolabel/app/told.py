@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dinolabel.vision.candidates import Candidate
-from dinolabel.vision.found import Found
+from dinolabel.vision.found import LabelledBox
 from dinolabel.vision.types import Detection, Named
 from dinolabel.vision.weights import tell_limits
 
@@ -20,7 +20,7 @@ Names = Sequence[tuple[str, float]]
 
 def line(detection: Detection, names: Names = (), labels: Mapping[str, str] | None = None) -> list[str]:
     """A row under HEADERS. names: the likeliest with their confidence. labels: phrase -> label, where a phrase is not its own label."""
-    found = Found.of(detection, labels)
+    found = LabelledBox.of(detection, labels)
     confidence = "–" if found.confidence is None else f"{found.confidence:.2f}"
     likeliest = " · ".join(f"{name} {value:.2f}" for name, value in names) or "–"
     return [found.label, found.phrase, f"{found.score:.2f}", confidence, likeliest]
@@ -28,7 +28,7 @@ def line(detection: Detection, names: Names = (), labels: Mapping[str, str] | No
 
 def row(detection: Detection, names: Names = (), labels: Mapping[str, str] | None = None) -> dict[str, Any]:
     """As Found.row, and `top`: [{"label", "confidence"}], best first; empty without a head."""
-    return Found.of(detection, labels).row() | {"top": [{"label": name, "confidence": round(value, 4)} for name, value in names]}
+    return LabelledBox.of(detection, labels).row() | {"top": [{"label": name, "confidence": round(value, 4)} for name, value in names]}
 
 
 def document(
@@ -45,14 +45,14 @@ def document(
     }
 
 
-def counted(detections: Sequence[Detection], seconds: float) -> str:
+def count_sentence(detections: Sequence[Detection], seconds: float) -> str:
     named = sum(isinstance(each.answer, Named) for each in detections)
     names = f" · {named} named" if any(each.answer for each in detections) else ""
     took = f"{seconds:.1f} s" if seconds >= 0.1 else "at once"
     return f"**{len(detections)} found**{names} · {took}"
 
 
-def nothing(candidates: Sequence[Candidate], box: float, *, weights: str = "") -> str:
+def nothing_sentence(candidates: Sequence[Candidate], box: float, *, weights: str = "") -> str:
     """What to try, from what the detector proposed below the thresholds: it is in the cache, so it costs nothing.
 
     weights: what the detector calls its own; where they cannot do photos, that is said first.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
-class Turns:
+class FairSemaphore:
     """seats: how many may be at it at once. A pass of the models is short, so people who wait for each other's passes wait little."""
 
     def __init__(self, seats: int = 1) -> None:
@@ -20,15 +20,15 @@ class Turns:
         self._moved = threading.Condition()
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
+    def acquire(self) -> Iterator[None]:
         """Wait for one's turn, however long."""
-        with self.place() as waits:
+        with self.position() as waits:
             while waits(None):
                 pass
             yield
 
     @contextmanager
-    def place(self) -> Iterator[Callable[[float | None], int]]:
+    def position(self) -> Iterator[Callable[[float | None], int]]:
         """A place in the line, left with the block. Calling it waits up to so many seconds and says how many are before us; 0: go."""
         me = object()
         seated = False

@@ -1,4 +1,4 @@
-"""Why a box has its name: the approved crops that are most like it, as pictures.
+"""Explanations a box has its name: the approved crops that are most like it, as pictures.
 
 Where the crop of an id lies is dinolabel/vision/reasons.py's.
 """
@@ -18,7 +18,7 @@ from dinolabel.vision.store import PROJECT
 from dinolabel.vision.types import Pixels
 
 
-class Why:
+class Explanations:
     """exports: a folder per project, as the backend makes them before it trains; None where there are none on this machine."""
 
     def __init__(self, exports: Path | None) -> None:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dinolabel import accepting, build, choice, console, neighbour, options, words
-from dinolabel.plan import Plan, agreed
+from dinolabel.plan import Plan, confirm
 from dinolabel.settings import Settings
 from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:
-    from dinolabel.accepting import Accepted
-    from dinolabel.backend.projects import Entry
-    from dinolabel.studio.client import Studio
+    from dinolabel.accepting import AutoAccepted
+    from dinolabel.backend.projects import ProjectRecord
+    from dinolabel.studio.client import LabelStudio
 
 
 def command(
@@ -30,7 +30,7 @@ def command(
     Example: dinolabel accept --above 0.9 --project 1
     """
     settings = neighbour.settings()
-    number = choice.chosen(settings, project)
+    number = choice.resolve_number(settings, project)
     studio, entry = build.studio(settings), build.projects(settings).get(number)
     if undo == (above is not None):
         raise RequestError("Say how sure a box must be, or --undo.", hint="dinolabel accept --above 0.9")
@@ -42,37 +42,37 @@ def command(
         _accept(settings, studio, entry, above, yes=yes)
 
 
-def _accept(settings: Settings, studio: Studio, entry: Entry, above: float, *, yes: bool) -> None:
+def _accept(settings: Settings, studio: LabelStudio, entry: ProjectRecord, above: float, *, yes: bool) -> None:
     shown = studio.project(entry.project).model_version
     if not entry.owns(shown):
         raise RequestError(f"Label Studio shows {shown or 'no predictions'}, which is not ours: there is nothing of ours to accept.")
     tasks = accepting.candidates(list(studio.tasks(entry.project)), shown)
     Plan.of(
         f"Accept predictions of {shown} in project {entry.project}",
-        [("looks at", words.counted(len(tasks), "task") + " nobody has submitted or skipped")],
+        [("looks at", words.count_noun(len(tasks), "task") + " nobody has submitted or skipped")],
         [("accepts", f"those whose boxes all score {above:g} or more; they leave the label stream")],
         [("marks", f"each box: “{accepting.MARK}”; unverified: never taught, exported on demand")],
         [("undo", "`dinolabel accept --undo`, for what nobody has touched")],
     ).show()
-    if not agreed(yes=yes):
+    if not confirm(yes=yes):
         console.err.print("Nothing was done.")
         return
     journal = build.data_dir(settings, "accepted") / f"{entry.project}.jsonl"
-    done: list[Accepted] = []
+    done: list[AutoAccepted] = []
     with console.bar() as bar:
         line = bar.add_task("Accepting", total=len(tasks))
         for each in accepting.accept(studio, tasks, shown, above, journal):
             bar.advance(line)
             done += [each] if each else []
-    console.out.print(console.ok("Accepted"), f"{len(done)} of {words.counted(len(tasks), 'task')}; the others are left to people.")
+    console.out.print(console.ok("Accepted"), f"{len(done)} of {words.count_noun(len(tasks), 'task')}; the others are left to people.")
 
 
-def _undo(studio: Studio, number: int, *, yes: bool) -> None:
+def _undo(studio: LabelStudio, number: int, *, yes: bool) -> None:
     tasks = studio.export(number)
-    count = sum(accepting.ours(each) for task in tasks for each in task.get("annotations") or ())
-    title = f"Take back {words.counted(count, 'accepted annotation')} in project {number}"
+    count = sum(accepting.is_ours(each) for task in tasks for each in task.get("annotations") or ())
+    title = f"Take back {words.count_noun(count, 'accepted annotation')} in project {number}"
     Plan.of(title, [("deletes", "those that bear our mark and that nobody has changed; people's are left")]).show()
-    if not count or not agreed(yes=yes):
+    if not count or not confirm(yes=yes):
         console.err.print("Nothing was done.")
         return
-    console.out.print(console.ok("Taken back"), f"{words.counted(len(list(accepting.undo(studio, tasks))), 'annotation')}.")
+    console.out.print(console.ok("Taken back"), f"{words.count_noun(len(list(accepting.undo(studio, tasks))), 'annotation')}.")

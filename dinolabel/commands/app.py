@@ -52,18 +52,18 @@ def command(
     with console.step("Loading the models") as came_out:
         from dinolabel.app.page import page, serve
 
-        load = partial(build.packed_pipeline, settings, model) if model else partial(build.pipeline, settings)
+        load = partial(build.exported_pipeline, settings, model) if model else partial(build.pipeline, settings)
         shown = page(load, build.store(settings), studio=studio, exports=build.data_dir(settings, "exports"))
         came_out("No models yet" if shown.sight.problem else f"Loaded {shown.sight.pipeline().detector.name}")
     if shown.sight.problem:
-        console.complain(shown.sight.problem)  # the page says so too, and can try again
+        console.print_error(shown.sight.problem)  # the page says so too, and can try again
     with console.step("Starting the page"):
         served = serve(shown, host=host, port=port, auth=login)
     console.out.print(console.name(served.url))
     console.err.print(console.soft("Ctrl-C ends it."))
     if browser and console.err.is_terminal:
         webbrowser.open(served.url)
-    with stopping.stoppable():
+    with stopping.handle_signals():
         served.wait()
 
 

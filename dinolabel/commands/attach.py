@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dinolabel import build, connect, console, leaving, neighbour, options, picture_checks, running, trial, weights, words
-from dinolabel.plan import Plan, agreed
+from dinolabel.plan import Plan, confirm
 from dinolabel.settings import Settings
 from dinolabel.vision.errors import DinolabelError, MediaRefused
 
 if TYPE_CHECKING:
-    from dinolabel.backend.projects import Entry
-    from dinolabel.studio.client import Project, Studio, TaskRow
+    from dinolabel.backend.projects import ProjectRecord
+    from dinolabel.studio.client import LabelStudio, Project, TaskRow
     from dinolabel.studio.label_config import LabelConfig
-    from dinolabel.trial import Trial
+    from dinolabel.trial import PictureTrial
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ProjectFacts:
     """What Label Studio holds of a project before anything is done. rows: its tasks. versions: of stored predictions, with how many."""
 
     project: Project
@@ -49,12 +49,12 @@ def command(
     running.check_free(settings.data_dir, project)
     studio = build.studio(settings)
     if detach:
-        leaving.leave(settings, studio, project, yes=yes)
+        leaving.detach(settings, studio, project, yes=yes)
     else:
         _join(settings, studio, project, serve_url, yes=yes)
 
 
-def look(studio: Studio, number: int) -> Seen:
+def look(studio: LabelStudio, number: int) -> ProjectFacts:
     """Ask Label Studio about a project. Raises LabelConfigError when its config gives us nothing to do."""
     from dinolabel.studio.label_config import LabelConfig
 
@@ -62,14 +62,14 @@ def look(studio: Studio, number: int) -> Seen:
     rows = tuple(studio.tasks(number))
     unfinished = sum(1 for row in rows if not row.annotated)
     backends = tuple(each.title for each in studio.backends(number))
-    return Seen(project, LabelConfig.parse(project.label_config), rows, unfinished, studio.model_versions(number), backends)
+    return ProjectFacts(project, LabelConfig.parse(project.label_config), rows, unfinished, studio.model_versions(number), backends)
 
 
-def _join(settings: Settings, studio: Studio, number: int, serve_url: str | None, *, yes: bool) -> None:
+def _join(settings: Settings, studio: LabelStudio, number: int, serve_url: str | None, *, yes: bool) -> None:
     registry, seen = build.projects(settings), look(studio, number)
     before = registry.get(number)
     _join_plan(settings, seen, _tried(settings, seen), before, serve_url).show()
-    if not agreed(yes=yes):
+    if not confirm(yes=yes):
         console.err.print("Nothing was done.")
         return
     registry.add(number, weights=weights.pair(settings), title=seen.project.title, before={"model_version": seen.project.model_version})
@@ -82,31 +82,31 @@ def _join(settings: Settings, studio: Studio, number: int, serve_url: str | None
     console.out.print(console.soft(f"`dinolabel detach --project {number}` puts everything back."))
 
 
-def _tried(settings: Settings, seen: Seen) -> Trial:
+def _tried(settings: Settings, seen: ProjectFacts) -> PictureTrial:
     """Whether its pictures can be read. Raises the error of a project of which none can."""
     found = trial.judge(seen.rows, seen.config, build.media(settings))
-    if not found.hopeless:
+    if not found.nothing_readable:
         return found
     tried = found.tried[0] if found.tried else None
     error: DinolabelError = tried.error if tried and tried.error else MediaRefused(found.never[0].why, hint=found.never[0].hint)
     task = tried.task if tried else found.never[0].tasks[0]
     more = len(found.tried) + len(found.never) - 1
-    rest = f" {words.counted(more, 'other reason')} beside: see `dinolabel doctor --project {seen.project.id}`." if more else ""
-    of = f"any of {words.counted(found.total, 'task')}" if found.total > 1 else "the only task"
+    rest = f" {words.count_noun(more, 'other reason')} beside: see `dinolabel doctor --project {seen.project.id}`." if more else ""
+    of = f"any of {words.count_noun(found.total, 'task')}" if found.total > 1 else "the only task"
     raise type(error)(f"Nothing was done: the picture of {of} cannot be read; task {task}: {error}{rest}", hint=error.hint)
 
 
-def _join_plan(settings: Settings, seen: Seen, found: Trial, before: Entry | None, serve_url: str | None) -> Plan:
+def _join_plan(settings: Settings, seen: ProjectFacts, found: PictureTrial, before: ProjectRecord | None, serve_url: str | None) -> Plan:
     entry = before.versions if before else ()
     others = {version: count for version, count in seen.versions.items() if version not in entry}
-    unfinished = f"{words.counted(seen.unfinished, 'unfinished task')} of {len(seen.rows):,}"
+    unfinished = f"{words.count_noun(seen.unfinished, 'unfinished task')} of {len(seen.rows):,}"
     changes = [("adds", f"predictions of ours for {unfinished}, under a version of their own")]
     if serve_url:
         changes.append(("adds", f"the ML backend {serve_url} and one webhook"))
     kept = [("leaves alone", "the label config and every annotation")]
     if others:
         kept.append(("leaves alone", f"predictions that are not ours: {_counts(others)}"))
-    again = [("already", f"joined on {before.attached_at[:10]} with {words.listed(before.weights)}")] if before else []
+    again = [("already", f"joined on {before.attached_at[:10]} with {words.join_words(before.weights)}")] if before else []
     title = f"Join project {seen.project.id}, {seen.project.title}"
     return Plan.of(
         title,
@@ -124,7 +124,7 @@ def _join_plan(settings: Settings, seen: Seen, found: Trial, before: Entry | Non
 def reads(config: LabelConfig) -> list[tuple[str, str]]:
     """What the label config told us."""
     lines = [("looks for", f"“{phrase}” → {label}") for phrase, label in config.prompt_map.items()]
-    lines.append(("learns", words.listed(config.learnt) or "no names: every label is looked for"))
+    lines.append(("learns", words.join_words(config.learnt) or "no names: every label is looked for"))
     if config.learnt and not config.generic:
         lines.append(
             ("careful", "no label has predicted_values, so each label's own name is looked for; `dinolabel doctor` says what to write")
@@ -136,18 +136,18 @@ def reads(config: LabelConfig) -> list[tuple[str, str]]:
     return lines
 
 
-def _pictures(found: Trial) -> list[tuple[str, str]]:
+def _pictures(found: PictureTrial) -> list[tuple[str, str]]:
     """What trying them came to."""
     if not found.total:
         return [("pictures", "none yet, so none was tried")]
-    lines = [("pictures", picture_checks.told(each)) for each in found.tried if each.error is None]
-    lines += [("careful", f"{picture_checks.told(each)}. {each.error.hint}") for each in found.tried if each.error is not None]
+    lines = [("pictures", picture_checks.place_sentence(each)) for each in found.tried if each.error is None]
+    lines += [("careful", f"{picture_checks.place_sentence(each)}. {each.error.hint}") for each in found.tried if each.error is not None]
     for never in found.never[: picture_checks.REASONS]:
-        lines.append(("careful", f"{picture_checks.never_read(never, found.total)}. {never.hint}"))
+        lines.append(("careful", f"{picture_checks.unreadable_sentence(never, found.total)}. {never.hint}"))
     return lines
 
 
-def _shown(seen: Seen, ours: tuple[str, ...]) -> list[tuple[str, str]]:
+def _shown(seen: ProjectFacts, ours: tuple[str, ...]) -> list[tuple[str, str]]:
     """Which predictions people see now, and whether ours will take their place (design: only over nothing, our title or our own)."""
     now = seen.project.model_version
     if not now:
@@ -156,13 +156,13 @@ def _shown(seen: Seen, ours: tuple[str, ...]) -> list[tuple[str, str]]:
         return [("shown now", f"{now} (ours)"), ("then", "ours, once every unfinished task has them")]
     if now in seen.backends:
         return [("shown now", f"what the ML backend {now} answers"), ("then", _STAYS)]
-    return [("shown now", f"{now} ({words.counted(seen.versions.get(now, 0), 'prediction')}, not ours)"), ("then", _STAYS)]
+    return [("shown now", f"{now} ({words.count_noun(seen.versions.get(now, 0), 'prediction')}, not ours)"), ("then", _STAYS)]
 
 
 _STAYS = "the same: it is somebody's choice. To show ours, empty it in Label Studio: Settings, Annotation, Live Predictions"
 
 
-def _time(settings: Settings, seen: Seen) -> list[tuple[str, str]]:
+def _time(settings: Settings, seen: ProjectFacts) -> list[tuple[str, str]]:
     each = weights.seconds_a_picture(settings)
     if each is None or not seen.unfinished:
         return []
@@ -175,4 +175,4 @@ def _time(settings: Settings, seen: Seen) -> list[tuple[str, str]]:
 
 
 def _counts(versions: dict[str, int]) -> str:
-    return words.listed([f"{version} ({count:,})" for version, count in versions.items()])
+    return words.join_words([f"{version} ({count:,})" for version, count in versions.items()])

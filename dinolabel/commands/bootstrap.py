@@ -15,14 +15,14 @@ import typer
 from dinolabel import bootstrapped, build, console, neighbour, options, weights, words
 from dinolabel.bootstrapped import HELD_OUT
 from dinolabel.forgetting import crops
-from dinolabel.plan import Plan, agreed
+from dinolabel.plan import Plan, confirm
 from dinolabel.settings import Settings
 
 if TYPE_CHECKING:
-    from dinolabel.exporters.films import Films
-    from dinolabel.exporters.harvest import Harvest
-    from dinolabel.handover import Handed
-    from dinolabel.training.train import Verdict
+    from dinolabel.exporters.films import VideoList
+    from dinolabel.exporters.harvest import ExtractionResult
+    from dinolabel.handover import SentFrames
+    from dinolabel.training.train import TrainingResult
 
 SOURCE_HELP = "Folder with Class_0.mp4, …, Class_test.mp4, or with a folder per class; or a CSV with the columns video,class,split."
 BLUR_HELP = "Leave out crops less sharp than this share of their video's median. 0 keeps all."
@@ -58,15 +58,15 @@ def command(
     Example: dinolabel bootstrap videos/ --prompt "human face"
     """
     from dinolabel.exporters.films import find
-    from dinolabel.exporters.keeping import Rules
+    from dinolabel.exporters.keeping import CropFilters
     from dinolabel.vision.likeness import NEAR
 
     settings = neighbour.settings(box_threshold=box_threshold, text_threshold=text_threshold, device=device, **weights.flags(weights_name))
     films = find(source)
-    rules = Rules(every, per_frame, min_side, sharpness, -1 if copies else NEAR)
+    rules = CropFilters(every, per_frame, min_side, sharpness, -1 if copies else NEAR)
     name = project or _name(source)
     home = out or build.data_dir(settings, "exports") / name
-    errand = Errand(films, words.prompt_map(prompt), name, home, rules, settings, to_project)
+    errand = BootstrapRequest(films, words.prompt_map(prompt), name, home, rules, settings, to_project)
     weights.check_prompt(settings, errand.phrases)
     if not _begin(errand, train=train, yes=yes):
         return
@@ -84,14 +84,14 @@ def command(
 
 
 @dataclass(frozen=True)
-class Errand:
+class BootstrapRequest:
     """What to do, made out of the options. phrases: phrase -> generic label. name: the heads' project. rules:
-    dinolabel.exporters.keeping.Rules.
+    dinolabel.exporters.keeping.CropFilters.
 
     to_project: of Label Studio, where the frames go to be corrected, or None.
     """
 
-    films: Films
+    films: VideoList
     phrases: Mapping[str, str]
     name: str
     out: Path
@@ -101,7 +101,7 @@ class Errand:
 
     @property
     def tested(self) -> int:
-        return sum(film.split == HELD_OUT for film in self.films.films)
+        return sum(film.split == HELD_OUT for film in self.films.videos)
 
 
 def _name(source: Path) -> str:
@@ -110,71 +110,71 @@ def _name(source: Path) -> str:
     return f"videos-{plain}" if plain.isdigit() else plain
 
 
-def _begin(errand: Errand, *, train: bool, yes: bool) -> bool:
+def _begin(errand: BootstrapRequest, *, train: bool, yes: bool) -> bool:
     """Show the plan; ask only where something of others is changed. Raises StudioError before any work when the project is not there."""
     plan = _plan(errand, train=train)
     if errand.to_project is None:
         plan.show()
         return True
-    from dinolabel.handover import lacking
+    from dinolabel.handover import missing_labels
 
     project = build.studio(errand.settings).project(errand.to_project)
-    names = lacking(project.label_config, errand.films.labels)
+    names = missing_labels(project.label_config, errand.films.labels)
     lines = [("sends", f"frames and boxes to project {project.id}, {project.title}, as predictions to be corrected")]
-    lines += [("adds", f"the labels {words.listed(names)} to its label config")] if names else []
+    lines += [("adds", f"the labels {words.join_words(names)} to its label config")] if names else []
     Plan.of(plan.title, plan.lines, lines).show()
-    return not names or agreed(yes=yes)
+    return not names or confirm(yes=yes)
 
 
-def _hand_over(errand: Errand) -> Handed:
-    from dinolabel.handover import hand_over
+def _hand_over(errand: BootstrapRequest) -> SentFrames:
+    from dinolabel.handover import send_frames
 
     assert errand.to_project is not None
     studio = build.studio(errand.settings)
     with console.bar() as bar:
         line = bar.add_task("Sending", total=None)
-        handed = hand_over(
+        handed = send_frames(
             studio,
             errand.to_project,
             errand.out,
             root=errand.films.root,
             progress=lambda done, total: bar.update(line, completed=done, total=total),
         )
-    there = f"; {words.counted(handed.there, 'frame')} had been sent before" if handed.there else ""
-    told = f"{words.counted(handed.boxes, 'box', 'boxes')} on {words.counted(handed.tasks, 'frame')} as {handed.version}{there}."
+    there = f"; {words.count_noun(handed.there, 'frame')} had been sent before" if handed.there else ""
+    told = f"{words.count_noun(handed.boxes, 'box', 'boxes')} on {words.count_noun(handed.tasks, 'frame')} as {handed.version}{there}."
     console.err.print(console.ok("Sent"), f"{told} {studio.url}/projects/{errand.to_project}/data", soft_wrap=True)
     return handed
 
 
-def _plan(errand: Errand, *, train: bool) -> Plan:
+def _plan(errand: BootstrapRequest, *, train: bool) -> Plan:
     films = errand.films
     seconds = _seconds(films)
-    frames = int(seconds / errand.rules.every) + len(films.films)
+    frames = int(seconds / errand.rules.every) + len(films.videos)
     each = weights.seconds_a_picture(errand.settings)
-    untested = [label for label in films.labels if not any(film.label == label and film.split == HELD_OUT for film in films.films)]
-    nameless = [films.shown(path) for path in films.nameless]
+    untested = [label for label in films.labels if not any(film.label == label and film.split == HELD_OUT for film in films.videos)]
+    nameless = [films.relative_path(path) for path in films.nameless]
     return Plan.of(
-        f"Learn {words.listed(films.labels)} from {words.counted(len(films.films), 'video')}",
+        f"Learn {words.join_words(films.labels)} from {words.count_noun(len(films.videos), 'video')}",
         [("looks for", f"“{phrase}”") for phrase in errand.phrases],
         [("looks at", f"a frame every {errand.rules.every:g} s, about {frames:,} in {words.duration(seconds)} of video")],
-        [("tests on", words.counted(errand.tested, "video") + ", never learnt from")] if errand.tested else [],
-        [("careful", f"no video for testing shows {words.listed(untested)}")] if untested and errand.tested else [],
+        [("tests on", words.count_noun(errand.tested, "video") + ", never learnt from")] if errand.tested else [],
+        [("careful", f"no video for testing shows {words.join_words(untested)}")] if untested and errand.tested else [],
         [("careful", "no video is for testing (Class_test.mp4): each is left out in turn instead")] if not errand.tested else [],
-        [("left out", f"{words.listed(nameless)}: the name tells no class")] if nameless else [],
+        [("left out", f"{words.join_words(nameless)}: the name tells no class")] if nameless else [],
         weights.plan_lines(errand.settings, names=train),
         [("into", f"{errand.out}; the files of an earlier harvest there are replaced, what was dropped stays dropped")],
         [("takes", f"about {words.duration(each * frames)}; frames seen before cost nothing")] if each else [],
     )
 
 
-def _seconds(films: Films) -> float:
+def _seconds(films: VideoList) -> float:
     """Of all films that can be opened; the others are told later."""
     from dinolabel.vision.errors import MediaError
     from dinolabel.vision.frames import open_video
 
     total = 0.0
     with console.step("Reading the videos"):
-        for film in films.films:
+        for film in films.videos:
             try:
                 total += open_video(film.path).seconds
             except MediaError:
@@ -182,8 +182,8 @@ def _seconds(films: Films) -> float:
     return total
 
 
-def _harvest(errand: Errand) -> Harvest:
-    from dinolabel.exporters.harvest import Work, harvest
+def _harvest(errand: BootstrapRequest) -> ExtractionResult:
+    from dinolabel.exporters.harvest import ExtractionConfig, extract_crops
     from dinolabel.vision.types import Prompt
 
     with console.step("Loading the detector") as came_out:
@@ -192,7 +192,7 @@ def _harvest(errand: Errand) -> Harvest:
     prompt = Prompt.of(errand.phrases)
     with console.bar() as bar:
         line = bar.add_task("Looking", total=None)
-        work = Work(
+        work = ExtractionConfig(
             films=errand.films,
             detect=lambda images: pipeline.detect(images, prompt, labels=errand.phrases),
             rules=errand.rules,
@@ -202,7 +202,7 @@ def _harvest(errand: Errand) -> Harvest:
             at_once=pipeline.batch_size,
             progress=lambda video, done, total: bar.update(line, description=video, completed=round(done), total=round(total)),
         )
-        return harvest(work, errand.out)
+        return extract_crops(work, errand.out)
 
 
 def _sheets(out: Path) -> dict[str, list[Path]]:
@@ -214,14 +214,18 @@ def _sheets(out: Path) -> dict[str, list[Path]]:
         return sheets.write(out, rows_of(out / MANIFEST))
 
 
-def _learn(errand: Errand) -> Verdict:
+def _learn(errand: BootstrapRequest) -> TrainingResult:
     from dinolabel.commands.train import learn
 
     return learn(errand.settings, errand.name, errand.out)
 
 
 def _document(
-    errand: Errand, harvest: Harvest, sheets: Mapping[str, Sequence[Path]], verdict: Verdict | None, handed: Handed | None
+    errand: BootstrapRequest,
+    harvest: ExtractionResult,
+    sheets: Mapping[str, Sequence[Path]],
+    verdict: TrainingResult | None,
+    handed: SentFrames | None,
 ) -> dict[str, Any]:
     return {
         "format": 1,
@@ -230,6 +234,6 @@ def _document(
         **asdict(harvest),
         "sheets": {label: [str(path) for path in paths] for label, paths in sheets.items()},
         "verdict": {**asdict(verdict), "receipt": str(verdict.receipt)} if verdict else None,
-        "test": bootstrapped.tested(verdict.metrics) if verdict else None,
+        "test": bootstrapped.test_accuracy(verdict.metrics) if verdict else None,
         "sent": asdict(handed) if handed else None,
     }

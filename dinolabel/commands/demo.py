@@ -15,8 +15,8 @@ from dinolabel import console
 from dinolabel.plan import Plan
 
 if TYPE_CHECKING:
-    from dinolabel.demo.play import Played
-    from dinolabel.demo.stage import Stage
+    from dinolabel.demo.play import DemoResult
+    from dinolabel.demo.stage import DemoStage
     from dinolabel.demo.world import World
 
 SCENES = Path(__file__).resolve().parents[1] / "nano" / "demo"
@@ -73,13 +73,13 @@ def _fresh(out: Path) -> Path:
     return out
 
 
-def _pictures(played: Played, world: World, out: Path) -> list[Path]:
+def _pictures(played: DemoResult, world: World, out: Path) -> list[Path]:
     from dinolabel.demo import pictures
 
     return list(pictures.save(played, world, out / "pictures").values())
 
 
-def _camera(on_stage: Stage, world: World, out: Path) -> Callable[[str], None]:
+def _camera(on_stage: DemoStage, world: World, out: Path) -> Callable[[str], None]:
     """Takes a picture of Label Studio's editor, on a scene nobody reviews, where there is a browser."""
     from dinolabel.demo import screens
     from dinolabel.studio.server import LocalStudio
@@ -105,7 +105,7 @@ def _tell(result: dict[str, float | int | str], paths: list[Path]) -> None:
         console.out.print(console.soft(path), soft_wrap=True)
 
 
-def _stay(on_stage: Stage) -> None:
+def _stay(on_stage: DemoStage) -> None:
     from dinolabel.studio.server import LocalStudio
 
     server = LocalStudio(on_stage.data_dir / "studio")

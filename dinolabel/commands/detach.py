@@ -13,4 +13,4 @@ def command(project: options.Project = None, yes: options.Yes = False) -> None:
     Example: dinolabel detach --project 12
     """
     settings = neighbour.settings()
-    leaving.leave(settings, build.studio(settings), choice.chosen(settings, project), yes=yes)
+    leaving.detach(settings, build.studio(settings), choice.resolve_number(settings, project), yes=yes)

@@ -10,7 +10,7 @@ import typer
 from dinolabel import films, options
 
 if TYPE_CHECKING:
-    from dinolabel.detecting import Errand
+    from dinolabel.detecting import DetectRun
     from dinolabel.inputs import Inputs
 
 PATHS_HELP = "Pictures, folders of pictures, films, patterns such as '*.jpg', http(s) addresses of hosts in DINOLABEL_MEDIA_HOSTS."
@@ -56,13 +56,13 @@ def command(
     """
     from dinolabel import detect_model, detect_run, inputs
 
-    asked = detect_model.Options(prompt or (), project, bundle, model, weights_name, device, box_threshold, text_threshold)
-    chosen = detect_model.chosen(asked)
+    asked = detect_model.TypedOptions(prompt or (), project, bundle, model, weights_name, device, box_threshold, text_threshold)
+    chosen = detect_model.choose_model(asked)
     found = inputs.find(paths, out=out)
     _run(detect_run.errand(chosen, found.root, out), found, every=every, as_json=as_json)
 
 
-def _run(errand: Errand, found: Inputs, *, every: int, as_json: bool) -> None:
+def _run(errand: DetectRun, found: Inputs, *, every: int, as_json: bool) -> None:
     from dinolabel import detect_run
 
     alone = len(found.items) == 1 and bool(found.films)

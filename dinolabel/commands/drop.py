@@ -34,13 +34,13 @@ def command(
     from dinolabel.exporters.croplists import MANIFEST
 
     chosen = which(numbers or [])
-    moved = dropping.restore(folder, chosen) if back else dropping.drop(folder, chosen)
+    moved = dropping.include(folder, chosen) if back else dropping.exclude(folder, chosen)
     left = dropping.rows_of(folder / MANIFEST)
     sheets.write(folder, left)
     counts = ", ".join(f"{label} {sum(row['label'] == label for row in moved)}" for label in dict.fromkeys(row["label"] for row in moved))
     did = "Put back" if back else "Dropped"
-    told = words.counted(len(moved), "crop") + (f": {counts}" if moved else "")
-    console.out.print(console.ok(did), f"{told}; {words.counted(len(left), 'crop')} left.", soft_wrap=True)
+    told = words.count_noun(len(moved), "crop") + (f": {counts}" if moved else "")
+    console.out.print(console.ok(did), f"{told}; {words.count_noun(len(left), 'crop')} left.", soft_wrap=True)
     then = ["dinolabel", "train", "--manifest", str(folder), "--project", _project(folder)]
     console.out.print(console.soft(f"Then: {shlex.join(then)}"), soft_wrap=True)
 

@@ -17,9 +17,9 @@ from dinolabel.settings import Settings
 from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:
-    from dinolabel.exporters.report import Report
-    from dinolabel.exporters.wish import Wish
-    from dinolabel.sources import Source
+    from dinolabel.exporters.report import ExportReport
+    from dinolabel.exporters.wish import ExportOptions
+    from dinolabel.sources import TaskSource
     from dinolabel.studio.several import Annotators
 
 LISTED = 10  # conflicts shown by name; report.json has all
@@ -74,7 +74,7 @@ def command(
         source = sources.from_file(settings, from_file, media, label_config, wants=NEEDS.get(what, ("--media",)), control=control)
     else:
         sources.refuse_parts_of_a_file(media, label_config)
-        source = sources.from_project(settings, choice.chosen(settings, project), control=control)
+        source = sources.from_project(settings, choice.resolve_number(settings, project), control=control)
     counted, tasks = _counted(what, source, wish, settings)
     if dry_run:
         _tell(what, counted, None, as_json=as_json)
@@ -107,17 +107,17 @@ def command(
     _tell(what, report, folder, log, as_json=as_json)
 
 
-def _wish(annotators: str, pictures: str, **more: Any) -> Wish:
-    from dinolabel.exporters.wish import Pictures, Wish
+def _wish(annotators: str, pictures: str, **more: Any) -> ExportOptions:
+    from dinolabel.exporters.wish import ExportOptions, Pictures
     from dinolabel.studio.several import POLICIES
 
     for option, given, known in (("--annotators", annotators, POLICIES), ("--pictures", pictures, get_args(Pictures))):
         if given not in known:
             raise RequestError(f"{option} cannot be {given!r}.", hint=f"It is one of {', '.join(known)}.")
-    return Wish(annotators=cast("Annotators", annotators), pictures=cast("Pictures", pictures), **more)
+    return ExportOptions(annotators=cast("Annotators", annotators), pictures=cast("Pictures", pictures), **more)
 
 
-def _counted(what: str, source: Source, wish: Wish, settings: Settings) -> tuple[Report, int]:
+def _counted(what: str, source: TaskSource, wish: ExportOptions, settings: Settings) -> tuple[ExportReport, int]:
     """What will be exported, and how many tasks there are: one look at the JSON, none at pictures."""
     from dinolabel.exporters.report import INCOMPLETE, count
 
@@ -136,13 +136,13 @@ def _counted(what: str, source: Source, wish: Wish, settings: Settings) -> tuple
     return (replace(report, negatives=0) if what == "crops" else report), tasks
 
 
-def _plan(what: str, source: Source, counted: Report, folder: Path) -> Plan:
+def _plan(what: str, source: TaskSource, counted: ExportReport, folder: Path) -> Plan:
     decided = sum(counted.approved.values()) + counted.generic + counted.unknown + counted.unlabelled - counted.left_out_boxes
     if what == "crops":
         boxes = decided + counted.rejected + counted.unverified
-        title = f"Cut {words.counted(boxes, 'box', 'boxes')} out of {words.counted(counted.images, 'picture')}"
+        title = f"Cut {words.count_noun(boxes, 'box', 'boxes')} out of {words.count_noun(counted.images, 'picture')}"
     else:
-        title = f"Export {words.counted(decided, 'box', 'boxes')} as {what}"
+        title = f"Export {words.count_noun(decided, 'box', 'boxes')} as {what}"
     read_off = [] if source.xml else [("labels", f"read off the export, sorted: {', '.join(source.config.labels) or 'none'}")]
     return Plan.of(
         title,
@@ -155,24 +155,22 @@ def _plan(what: str, source: Source, counted: Report, folder: Path) -> Plan:
     )
 
 
-def _others(source: Source, counted: Report) -> list[tuple[str, str]]:
+def _others(source: TaskSource, counted: ExportReport) -> list[tuple[str, str]]:
     """What lies beside the boxes that are exported."""
     from dinolabel.studio.reading import OTHER_CONTROL
 
     others = counted.kinds.get(OTHER_CONTROL, 0)
-    named = f"{source.config.control}, without {words.counted(others, 'box', 'boxes')} of other controls (--control)"
+    named = f"{source.config.control}, without {words.count_noun(others, 'box', 'boxes')} of other controls (--control)"
     lines = [("boxes of", named)] if others else []
-    left = (
-        f"{words.counted(counted.left_out, 'picture')} with marks that are not used ({_kinds(counted)}): --undecided takes those with boxes"
-    )
+    left = f"{words.count_noun(counted.left_out, 'picture')} with marks that are not used ({_kinds(counted)}): --undecided takes those with boxes"
     return lines + ([("leaves out", left)] if counted.left_out else [])
 
 
-def _kinds(report: Report) -> str:
+def _kinds(report: ExportReport) -> str:
     return ", ".join(f"{kind} {number}" for kind, number in report.kinds.items())
 
 
-def _tell(what: str, report: Report, folder: Path | None, log: Path | None = None, *, as_json: bool) -> None:
+def _tell(what: str, report: ExportReport, folder: Path | None, log: Path | None = None, *, as_json: bool) -> None:
     if as_json:
         console.out.print_json(json.dumps({**asdict(report), "out": str(folder) if folder else None}))
         return
@@ -181,13 +179,13 @@ def _tell(what: str, report: Report, folder: Path | None, log: Path | None = Non
     names = ", ".join(f"{label} {count}" for label, count in report.approved.items()) or "none"
     kinds = {kind: getattr(report, kind) for kind in ("generic", "unknown", "unlabelled", "rejected", "unverified")}
     facts = [("approved", names), *((kind, f"{count:,}") for kind, count in kinds.items() if count)]
-    facts += [("negatives", words.counted(report.negatives, "picture"))] if report.negatives else []
-    facts += [(name, words.counted(number, "picture")) for name, number in sorted(report.sides.items())]
-    facts += [("skipped", words.counted(report.skipped, "annotation"))] if report.skipped else []
-    facts += [("turned", f"{words.counted(report.sideways, 'picture')}: {SWAPPED}")] if report.sideways else []
-    facts += [("undecided", f"{words.counted(report.undecided, 'picture')}: {_kinds(report)}")] if report.undecided else []
-    facts += [("left out", f"{words.counted(report.left_out, 'picture')}, as undecided")] if report.left_out else []
-    facts += [("outside", words.counted(report.outside, "box", "boxes"))] if report.outside else []
+    facts += [("negatives", words.count_noun(report.negatives, "picture"))] if report.negatives else []
+    facts += [(name, words.count_noun(number, "picture")) for name, number in sorted(report.sides.items())]
+    facts += [("skipped", words.count_noun(report.skipped, "annotation"))] if report.skipped else []
+    facts += [("turned", f"{words.count_noun(report.sideways, 'picture')}: {SWAPPED}")] if report.sideways else []
+    facts += [("undecided", f"{words.count_noun(report.undecided, 'picture')}: {_kinds(report)}")] if report.undecided else []
+    facts += [("left out", f"{words.count_noun(report.left_out, 'picture')}, as undecided")] if report.left_out else []
+    facts += [("outside", words.count_noun(report.outside, "box", "boxes"))] if report.outside else []
     console.out.print(console.rows(facts))
     disagree = [each for each in report.conflicts if "region" not in each]
     for title, entries in ((DISAGREE, disagree), ("not used", report.unread)):
@@ -197,12 +195,12 @@ def _tell(what: str, report: Report, folder: Path | None, log: Path | None = Non
             console.out.print(console.warn(title), f" {where}: {said}", soft_wrap=True)
         if len(entries) > LISTED:
             console.out.print(console.warn(title), f" and {len(entries) - LISTED} more")
-    failed = [failures.Failure(each["task"], each["error"], each["why"], each["hint"], each["boxes"]) for each in report.failed]
+    failed = [failures.TaskFailure(each["task"], each["error"], each["why"], each["hint"], each["boxes"]) for each in report.failed]
     for said, hint in failures.lines(failed):
         console.out.print(console.warn("failed"), f" {said}", soft_wrap=True)
         console.out.print(console.soft(f"        {hint}"), soft_wrap=True)
     if failed and log is not None:
         console.err.print(console.soft(f"All of them: {log}"), soft_wrap=True)
     if folder:
-        made = words.counted(report.rows, "crop") if what == "crops" else words.counted(report.rows, "box", "boxes")
+        made = words.count_noun(report.rows, "crop") if what == "crops" else words.count_noun(report.rows, "box", "boxes")
         console.out.print(console.ok("Wrote"), f"{made} to {folder}", soft_wrap=True)

@@ -10,15 +10,15 @@ import typer
 
 from dinolabel import build, choice, console, neighbour, options, tabs, waiting, words
 from dinolabel.forgetting import crops, exports, ours, there
-from dinolabel.forgetting.forgotten import Forgotten
+from dinolabel.forgetting.forgotten import ErasureRegistry
 from dinolabel.forgetting.mention import Mention
-from dinolabel.forgetting.shares import Share
-from dinolabel.plan import Plan, agreed
+from dinolabel.forgetting.shares import ExportShare
+from dinolabel.plan import Plan, confirm
 from dinolabel.settings import Settings
 from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:
-    from dinolabel.studio.client import Studio
+    from dinolabel.studio.client import LabelStudio
 
 UNREACHED = (
     "the pictures themselves, in Label Studio and wherever they came from",
@@ -41,7 +41,7 @@ def command(
     Example: dinolabel forget jason --project 3
     """
     settings = neighbour.settings()
-    kept = choice.named(settings, project)
+    kept = choice.resolve_name(settings, project)
     studio = build.studio(settings) if kept.isdigit() else None
     names = _names(studio, int(kept), name) if studio else [name]
     folders = crops.known(build.data_dir(settings), kept)
@@ -50,18 +50,18 @@ def command(
     with console.step("Looking into the exports"):
         shares = exports.survey(folders, Mention(names))
     _plan(kept, names, shares, build.data_dir(settings)).show()
-    if not agreed(yes=yes, question=f"Forget {name}? This cannot be undone."):
+    if not confirm(yes=yes, question=f"Forget {name}? This cannot be undone."):
         console.err.print("Nothing was done.")
         return
     if studio is None:
         _tell(_forget_here(settings, kept, names, folders))
         return
-    with waiting.writer(build.projects(settings), int(kept)):
+    with waiting.wait_for_write_lock(build.projects(settings), int(kept)):
         told = _forget(settings, studio, int(kept), names, folders)
     _tell(told)
 
 
-def _names(studio: Studio, project: int, name: str) -> list[str]:
+def _names(studio: LabelStudio, project: int, name: str) -> list[str]:
     """The name and what it was called before."""
     from dinolabel.studio.label_config import LabelConfig
     from dinolabel.studio.names import find_label
@@ -77,17 +77,17 @@ def _forget_here(settings: Settings, project: str, names: list[str], folders: li
     taken = ours.take_out(settings, project, mention, folders)
     files, copies, left = ours.sweep_out(settings, project, mention, [], folders)
     videos = sorted({str(row["video"]) for row in taken.rows if row.get("video")})
-    shown = [f"the videos ({words.listed(videos)}): the next `dinolabel bootstrap` learns from them again"] if videos else []
+    shown = [f"the videos ({words.join_words(videos)}): the next `dinolabel bootstrap` learns from them again"] if videos else []
     return {
-        **taken.told(),
+        **taken.rows_of_summary(),
         "files": f"{files} changed or removed, {copies} copies of pictures",
         "stays": "\n".join([*shown, *taken.kept, *_files(left), *UNREACHED]),
     }
 
 
-def _forget(settings: Settings, studio: Studio, number: int, names: list[str], folders: list[Path]) -> Mapping[str, str]:
+def _forget(settings: Settings, studio: LabelStudio, number: int, names: list[str], folders: list[Path]) -> Mapping[str, str]:
     data_dir, mention, project = build.data_dir(settings), Mention(names), str(number)
-    Forgotten(data_dir).add(number, names)  # first: whatever stops us, nobody is brought back
+    ErasureRegistry(data_dir).add(number, names)  # first: whatever stops us, nobody is brought back
     taken = ours.take_out(settings, project, mention, folders)
     reached = _there(studio, number, mention)
     tab = tabs.show_or_remove(studio, number, tabs.FORGOTTEN, reached.annotations)
@@ -98,16 +98,18 @@ def _forget(settings: Settings, studio: Studio, number: int, names: list[str], f
         build.projects(settings).update(number, title="")
     files, copies, left = ours.sweep_out(settings, project, mention, logs, folders)
     return {
-        **taken.told(),
+        **taken.rows_of_summary(),
         "predictions": f"{reached.predictions} rewritten under the generic label",
         "files": f"{files} changed or removed, {told} jobs, {copies} copies of pictures",
         "stays": "\n".join(_stays(reached, tab, taken, left)),
     }
 
 
-def _stays(reached: there.Reached, tab: str | None, taken: ours.Taken, left: list[Path]) -> list[str]:
+def _stays(reached: there.ErasedPredictions, tab: str | None, taken: ours.ErasureResult, left: list[Path]) -> list[str]:
     tasks = ", ".join(map(str, reached.annotations[:20])) + (" and more" if len(reached.annotations) > 20 else "")
-    people = [f"what people annotated in {words.counted(len(reached.annotations), 'task')} ({tasks}): {tab}"] if reached.annotations else []
+    people = (
+        [f"what people annotated in {words.count_noun(len(reached.annotations), 'task')} ({tasks}): {tab}"] if reached.annotations else []
+    )
     return [*people, *taken.kept, *_files(left), *UNREACHED]
 
 
@@ -115,9 +117,9 @@ def _files(left: list[Path]) -> list[str]:
     return [f"the file {each}: remove it by hand" for each in left]
 
 
-def _there(studio: Studio, number: int, mention: Mention) -> there.Reached:
+def _there(studio: LabelStudio, number: int, mention: Mention) -> there.ErasedPredictions:
     from dinolabel.studio.label_config import LabelConfig
-    from dinolabel.studio.renaming import without
+    from dinolabel.studio.renaming import remove_label
 
     xml = studio.project(number).label_config
     with console.bar() as bar:
@@ -127,21 +129,21 @@ def _there(studio: Studio, number: int, mention: Mention) -> there.Reached:
         )
     bare = xml
     for each in mention.names:
-        bare = without(bare, each)
+        bare = remove_label(bare, each)
     if bare != xml:
         studio.set_label_config(number, bare)
     return reached
 
 
-def _plan(project: str, names: list[str], shares: list[Share], data_dir: Path) -> Plan:
+def _plan(project: str, names: list[str], shares: list[ExportShare], data_dir: Path) -> Plan:
     there = [
         ("rewrites", "Label Studio's predictions that say the name, and the label config"),
         ("leaves", "what people annotated: it is listed, and not used any more"),
     ]
     return Plan.of(
-        f"Forget {words.listed(names)} in project {project}",
+        f"Forget {words.join_words(names)} in project {project}",
         [("removes", f"embeddings, heads that learnt them, receipts, log lines, copies of pictures, in {data_dir}")],
-        [("exports", f"{each.folder}: {each.told()}") for each in shares],
+        [("exports", f"{each.folder}: {each.sentence()}") for each in shares],
         there if project.isdigit() else [("leaves", "the videos")],
     )
 

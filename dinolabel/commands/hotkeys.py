@@ -13,7 +13,7 @@ from dinolabel.studio.errors import StudioDenied, StudioRefused
 from dinolabel.vision.errors import RequestError, StudioError
 
 if TYPE_CHECKING:
-    from dinolabel.studio.client import Person, Studio
+    from dinolabel.studio.client import LabelStudio, StudioUser
 
 NAMES = {keyboard.NEXT: "next box", keyboard.SUBMIT: "submit"}
 
@@ -38,13 +38,13 @@ def command(
     Example: dinolabel hotkeys --next n --submit space --user jo@example.org
     """
     settings = neighbour.settings()
-    keys = keyboard.checked({keyboard.NEXT: next_box, keyboard.SUBMIT: submit})
+    keys = keyboard.check_keys({keyboard.NEXT: next_box, keyboard.SUBMIT: submit})
     if undo and keys:
         raise RequestError("--undo puts back what was; it takes no new keys.", hint="Leave out --next and --submit.")
     if everybody and user:
         raise RequestError("--everybody names everybody already.", hint="Leave out --user.")
     studio, data_dir = build.studio(settings), build.data_dir(settings)
-    people = studio.people() if everybody else _people(studio, user or [])
+    people = studio.users() if everybody else _people(studio, user or [])
     if keys:
         _look_for_collisions(studio, keys, project)
     _go_through(studio, people, keys, data_dir, undo=undo)
@@ -53,7 +53,7 @@ def command(
         console.out.print(console.soft(f"They hold in all projects of these people, from the next page load on. Back: {back}"))
 
 
-def _go_through(studio: Studio, people: Sequence[Person], keys: dict[str, str], data_dir: Path, *, undo: bool) -> None:
+def _go_through(studio: LabelStudio, people: Sequence[StudioUser], keys: dict[str, str], data_dir: Path, *, undo: bool) -> None:
     """Set or put back, and show, the keys of each. Raises StudioError when it could be done for nobody."""
     refused: list[StudioError] = []
     for person in people:
@@ -70,16 +70,16 @@ def _go_through(studio: Studio, people: Sequence[Person], keys: dict[str, str], 
             console.err.print(console.warn(f"{person.email} is left as before:"), str(error), soft_wrap=True)
 
 
-def _people(studio: Studio, emails: list[str]) -> list[Person]:
+def _people(studio: LabelStudio, emails: list[str]) -> list[StudioUser]:
     """Those named, else the token's owner. Raises RequestError that lists whom there is."""
-    there = {each.email.lower(): each for each in studio.people()}
+    there = {each.email.lower(): each for each in studio.users()}
     wanted = emails or [str(studio.whoami()["email"])]
     if missing := [each for each in wanted if each.strip().lower() not in there]:
-        raise RequestError(f"Label Studio knows nobody called {missing[0]}.", hint=f"There are {words.listed(sorted(there))}.")
+        raise RequestError(f"Label Studio knows nobody called {missing[0]}.", hint=f"There are {words.join_words(sorted(there))}.")
     return [there[each.strip().lower()] for each in dict.fromkeys(wanted)]
 
 
-def _look_for_collisions(studio: Studio, keys: dict[str, str], number: int | None) -> None:
+def _look_for_collisions(studio: LabelStudio, keys: dict[str, str], number: int | None) -> None:
     """A label's key that is taken away: refused for the project that was named, told for the others."""
     from dinolabel.studio.label_config import hotkeys
     from dinolabel.vision.errors import LabelConfigError
@@ -95,16 +95,16 @@ def _look_for_collisions(studio: Studio, keys: dict[str, str], number: int | Non
             console.err.print(console.warn(f"In project {each.id}, {each.title}, {found[0]}: it will not name a box there any more."))
 
 
-def _tell_undone(person: Person, back: list[str], left: list[str]) -> None:
+def _tell_undone(person: StudioUser, back: list[str], left: list[str]) -> None:
     if not back and not left:
         console.err.print(console.soft(f"{person.email}: nothing of ours to put back."))
     if left:
         console.err.print(
-            console.soft(f"{person.email}: {words.listed([NAMES[each] for each in left])} was changed since and is left alone.")
+            console.soft(f"{person.email}: {words.join_words([NAMES[each] for each in left])} was changed since and is left alone.")
         )
 
 
-def _show(studio: Studio, person: Person) -> None:
-    used = keyboard.used(studio.hotkeys(person.id))
-    told = console.joined([console.line(console.key(used[element]), f" {name}") for element, name in NAMES.items()], ", ")
+def _show(studio: LabelStudio, person: StudioUser) -> None:
+    used = keyboard.keys_in_use(studio.hotkeys(person.id))
+    told = console.join([console.line(console.key(used[element]), f" {name}") for element, name in NAMES.items()], ", ")
     console.out.print(f"{person.email}:", told)

@@ -11,20 +11,20 @@ import typer
 
 from dinolabel import build, choice, console, importing, neighbour, options, words
 from dinolabel.exporters import incoming
-from dinolabel.plan import agreed
-from dinolabel.studio.names import find_label, normal
+from dinolabel.plan import confirm
+from dinolabel.studio.names import find_label, normalise_name
 from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:
-    from dinolabel.exporters.incoming.arriving import Arriving
-    from dinolabel.exporters.incoming.matching import Matching
-    from dinolabel.studio.client import Studio
+    from dinolabel.exporters.incoming.arriving import ImportedImage
+    from dinolabel.exporters.incoming.matching import TaskMatches
+    from dinolabel.studio.client import LabelStudio
     from dinolabel.studio.label_config import LabelConfig
     from dinolabel.vision.orientation import Choice
 
 UPLOADS = 20
 """Pictures sent before their annotations: what a stop in between leaves without any is found again by the next run."""
-FORMATS = words.listed(incoming.names(), last="or")
+FORMATS = words.join_words(incoming.names(), last="or")
 
 
 def command(
@@ -44,29 +44,29 @@ def command(
 
     Example: dinolabel import coco old-data/ --project 3
     """
-    from dinolabel.exporters.incoming.answers import silent
-    from dinolabel.exporters.incoming.matching import match
-    from dinolabel.exporters.incoming.reading import Reading
+    from dinolabel.exporters.incoming.answers import has_nothing_readable
+    from dinolabel.exporters.incoming.matching import match_tasks
+    from dinolabel.exporters.incoming.reading import ImportLog
     from dinolabel.studio.label_config import LabelConfig
 
-    reader, reading = incoming.load(what), Reading(_frame(frame))
+    reader, reading = incoming.load(what), ImportLog(_frame(frame))
     settings = neighbour.settings()
-    studio, number = build.studio(settings), choice.chosen(settings, project)
+    studio, number = build.studio(settings), choice.resolve_number(settings, project)
     there = studio.project(number)
     config = LabelConfig.parse(there.label_config)
     every = list(_renamed(reader.read(path, media, reading), _pairs(rename or ())))
     importing.check(every, reading, path)
-    arriving = [each for each in every if not silent(each)]
+    arriving = [each for each in every if not has_nothing_readable(each)]
     if len(arriving) < len(every):
-        reading.note(f"{words.counted(len(every) - len(arriving), 'picture')} without a box that nobody called empty: left out")
+        reading.note(f"{words.count_noun(len(every) - len(arriving), 'picture')} without a box that nobody called empty: left out")
     _check_labels(arriving, config, number)
     arriving = list(_spelled(arriving, config))
-    found = match(arriving, studio.tasks(number), data_key=config.data_key, resolve=build.media(settings).resolve)
+    found = match_tasks(arriving, studio.tasks(number), data_key=config.data_key, resolve=build.media(settings).resolve)
     importing.plan(what, path, f"{number}, {there.title}, on {studio.url}", found, reading).show()
     if dry_run or not (found.new or found.found):
         importing.tell(found, reading, None)
         return
-    agreed(yes=yes)
+    confirm(yes=yes)
     importing.tell(found, reading, _bring(studio, number, config, found, source=f"{what}: {path.resolve().name}"))
 
 
@@ -77,36 +77,38 @@ def _frame(word: str | None) -> Choice | None:
 
 
 def _pairs(texts: Iterable[str]) -> dict[str, str]:
-    pairs = {normal(old): new for old, new in (text.split("=", 1) for text in texts if "=" in text)}
+    pairs = {normalise_name(old): new for old, new in (text.split("=", 1) for text in texts if "=" in text)}
     if len(pairs) != len(list(texts)):
         raise RequestError("--rename wants old=new.", hint='For example --rename "human=face".')
     return pairs
 
 
-def _renamed(arriving: Iterable[Arriving], pairs: dict[str, str]) -> Iterator[Arriving]:
+def _renamed(arriving: Iterable[ImportedImage], pairs: dict[str, str]) -> Iterator[ImportedImage]:
     for each in arriving:
-        boxes = tuple(replace(box, label=pairs.get(normal(box.label), box.label)) if box.label is not None else box for box in each.boxes)
+        boxes = tuple(
+            replace(box, label=pairs.get(normalise_name(box.label), box.label)) if box.label is not None else box for box in each.boxes
+        )
         yield replace(each, boxes=boxes)
 
 
-def _spelled(arriving: Iterable[Arriving], config: LabelConfig) -> Iterator[Arriving]:
+def _spelled(arriving: Iterable[ImportedImage], config: LabelConfig) -> Iterator[ImportedImage]:
     """Labels as the label config spells them: Label Studio compares letter by letter."""
     for each in arriving:
         boxes = (replace(box, label=find_label(box.label, config.labels)) if box.label is not None else box for box in each.boxes)
         yield replace(each, boxes=tuple(boxes))
 
 
-def _check_labels(arriving: Iterable[Arriving], config: LabelConfig, number: int) -> None:
+def _check_labels(arriving: Iterable[ImportedImage], config: LabelConfig, number: int) -> None:
     given = {box.label for each in arriving for box in each.boxes if box.label is not None}
     labels = sorted(each for each in given if find_label(each, config.labels) is None)
     if labels:
         raise RequestError(
-            f"Project {number} has no label {words.listed([repr(each) for each in labels], last='or')}.",
+            f"Project {number} has no label {words.join_words([repr(each) for each in labels], last='or')}.",
             hint=f"Add it: dinolabel names add {labels[0]!r} --project {number}; or give it another name: --rename {labels[0]}=…",
         )
 
 
-def _bring(studio: Studio, number: int, config: LabelConfig, found: Matching, *, source: str) -> int:
+def _bring(studio: LabelStudio, number: int, config: LabelConfig, found: TaskMatches, *, source: str) -> int:
     """Annotations made. Pictures go up in small batches, each annotated before the next."""
     made, done = 0, 0
     with console.bar() as bar:
@@ -123,12 +125,12 @@ def _bring(studio: Studio, number: int, config: LabelConfig, found: Matching, *,
     return made
 
 
-def _annotate(studio: Studio, task: int, each: Arriving, config: LabelConfig, source: str) -> int:
+def _annotate(studio: LabelStudio, task: int, each: ImportedImage, config: LabelConfig, source: str) -> int:
     """How many annotations were made: none where something was marked and no box could be read, for that is not nothing."""
-    from dinolabel.exporters.incoming.answers import answers
+    from dinolabel.exporters.incoming.answers import annotation_results
 
     made = 0
-    for result in answers(each, config, source):
+    for result in annotation_results(each, config, source):
         # an empty answer of a button has no time, and nothing else that tells it: this one has a time of no seconds
         studio.create_annotation(task, result, lead_time=None if result else 0.0)
         made += 1

@@ -9,14 +9,14 @@ import typer
 
 from dinolabel import build, connect, console, keyboard, neighbour, options, tabs, weights, words
 from dinolabel.local import photos as folder
-from dinolabel.local.photos import Photos
+from dinolabel.local.photos import PhotoFolder
 from dinolabel.local.project import import_photos
 from dinolabel.plan import Plan
 from dinolabel.settings import Settings
 from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:
-    from dinolabel.studio.client import Studio
+    from dinolabel.studio.client import LabelStudio
 
 UPLOAD_BATCH = 50
 TITLE_LENGTH = range(3, 51)
@@ -45,7 +45,7 @@ def command(
     weights.check_prompt(settings, prompts)
     learnt = words.names(names or [], labels=prompts.values())
     if len(title) not in TITLE_LENGTH:
-        raise RequestError(f"The title has {words.counted(len(title), 'character')}.", hint="Label Studio wants 3 to 50.")
+        raise RequestError(f"The title has {words.count_noun(len(title), 'character')}.", hint="Label Studio wants 3 to 50.")
     found = folder.look(photos) if photos else None
     served = _served(settings, found, upload)
     studio = build.studio(settings)
@@ -57,7 +57,7 @@ def command(
     _done(studio, number, title)
 
 
-def _served(settings: Settings, photos: Photos | None, upload: bool | None) -> bool:
+def _served(settings: Settings, photos: PhotoFolder | None, upload: bool | None) -> bool:
     """Whether Label Studio serves the folder itself. Raises RequestError when that was asked for and cannot be."""
     root = settings.local_files_root.expanduser().resolve() if settings.local_files_root else None
     below = photos is not None and root is not None and root in photos.folder.parents
@@ -70,7 +70,7 @@ def _served(settings: Settings, photos: Photos | None, upload: bool | None) -> b
 
 
 def _make(
-    settings: Settings, studio: Studio, title: str, prompts: dict[str, str], names: list[str], photos: Photos | None, served: bool
+    settings: Settings, studio: LabelStudio, title: str, prompts: dict[str, str], names: list[str], photos: PhotoFolder | None, served: bool
 ) -> int:
     from dinolabel.studio.instructions import write_instructions
     from dinolabel.studio.label_config import build as label_config
@@ -83,13 +83,13 @@ def _make(
         with console.step("Importing the folder") as came_out:
             root = settings.local_files_root.expanduser().resolve() if settings.local_files_root else photos.root
             new = import_photos(studio, project.id, photos, root)
-            came_out(f"{words.counted(new, 'picture')} served from {photos.folder}")
+            came_out(f"{words.count_noun(new, 'picture')} served from {photos.folder}")
     elif photos is not None:
         _upload(studio, project.id, photos)
     return project.id
 
 
-def _upload(studio: Studio, project: int, photos: Photos) -> None:
+def _upload(studio: LabelStudio, project: int, photos: PhotoFolder) -> None:
     paths = photos.pictures()
     with console.bar() as bar:
         line = bar.add_task("Uploading", total=len(paths))
@@ -101,26 +101,26 @@ def _upload(studio: Studio, project: int, photos: Photos) -> None:
 
 def _plan(
     settings: Settings,
-    studio: Studio,
+    studio: LabelStudio,
     title: str,
     prompts: dict[str, str],
     names: list[str],
-    photos: Photos | None,
+    photos: PhotoFolder | None,
     served: bool,
     serve_url: str | None,
 ) -> Plan:
     how = "stay where they are: Label Studio serves the folder" if served else "are sent to Label Studio"
     pictures = (
-        [("pictures", f"{words.counted(photos.count, 'picture')}, which {how}")]
+        [("pictures", f"{words.count_noun(photos.count, 'picture')}, which {how}")]
         if photos
         else [("pictures", "none yet: import them in Label Studio")]
     )
-    left_out = photos.left_out() if photos else None
+    left_out = photos.skipped_sentence() if photos else None
     return Plan.of(
         f"Make the project {title} on {studio.url}",
         [("looks for", f"“{phrase}” → {label}") for phrase, label in prompts.items()],
         weights.prompt_lines(prompts),
-        [("learns", words.listed(names) or "no names yet: `dinolabel names add` adds them")],
+        [("learns", words.join_words(names) or "no names yet: `dinolabel names add` adds them")],
         pictures,
         [("left out", left_out)] if left_out else [],
         [("connects", f"the ML backend {serve_url} and one webhook")] if serve_url else [],
@@ -129,6 +129,6 @@ def _plan(
     )
 
 
-def _done(studio: Studio, number: int, title: str) -> None:
+def _done(studio: LabelStudio, number: int, title: str) -> None:
     console.out.print(console.ok("Made"), f"project {number}, {title}: {studio.url}/projects/{number}")
     console.out.print(console.soft("`dinolabel serve` fills it with boxes and keeps it in step."))

@@ -32,7 +32,7 @@ def list_jobs() -> None:
     table = console.table("job", "project", "state", "when", "took", "what it says", right=("project", "took"))
     for job in jobs[:SHOWN]:
         colour = COLOURS[job.state]
-        table.add_row(job.id, str(job.project), console.styled(job.state, colour), _when(job), _took(job), _told(job))
+        table.add_row(job.id, str(job.project), console.style(job.state, colour), _when(job), _took(job), _told(job))
     console.out.print(table)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from dinolabel.vision.bundle import Bundle
-    from dinolabel.vision.store import Entry, Store
+    from dinolabel.vision.store import BundleStore, PublishedBundle
 
 HELP = "Heads: list, show, diff, pin, unpin, rollback, export. Weights: fetch, convert.\n\nExample: dinolabel models list --project 1"
 app = typer.Typer(no_args_is_help=True, help=HELP)
@@ -26,9 +26,9 @@ app.command("export")(packing.export)
 HeadId = Annotated[str, typer.Argument(metavar="ID", help="As `models list` shows it; its first characters are enough.")]
 
 
-def _open(project: str | None) -> tuple[Settings, Store, str]:
+def _open(project: str | None) -> tuple[Settings, BundleStore, str]:
     settings = neighbour.settings()
-    return settings, build.store(settings), choice.named(settings, project)
+    return settings, build.store(settings), choice.resolve_name(settings, project)
 
 
 @app.command("list")
@@ -48,12 +48,12 @@ def list_heads(project: options.Heads = None) -> None:
         console.out.print(console.soft(verdict.get("at", "")), console.line(" ", _told(verdict)))
 
 
-def _table(store: Store, project: str) -> Any:
+def _table(store: BundleStore, project: str) -> Any:
     from dinolabel.vision.figures import FIGURES, percent
 
     right = ("trained on", FIGURES["accuracy"])
     table = console.table("", "head", "made", "names", *right, right=right)
-    current, pinned, wanted = store.current(project), store.pinned(project), store.wanted(project)
+    current, pinned, wanted = store.current(project), store.pinned(project), store.desired(project)
     for entry in reversed(store.heads(project)):
         bundle = store.get(project, entry.id)
         marks = [word for word, which in (("shown", current), ("pinned", pinned)) if which == entry.id]
@@ -85,7 +85,7 @@ def show(head: HeadId, project: options.Heads = None) -> None:
     Example: dinolabel models show 9f8e7d --project 1
     """
     _, store, name = _open(project)
-    entry = heads.found(store, name, head)
+    entry = heads.resolve_head(store, name, head)
     bundle = store.get(name, entry.id)
     console.out.print(console.name(f"head {entry.id}"))
     receipt = store.folder(name, entry.id) / "receipt.json"
@@ -95,7 +95,7 @@ def show(head: HeadId, project: options.Heads = None) -> None:
 def _facts(bundle: Bundle) -> list[tuple[str, str]]:
     from dinolabel import headdiff
 
-    counts = words.listed([f"{label} {count}" for label, count in bundle.trained_on.items()])
+    counts = words.join_words([f"{label} {count}" for label, count in bundle.trained_on.items()])
     policy = bundle.policy
     return [
         ("names", ", ".join(bundle.labels)),
@@ -110,14 +110,17 @@ def _facts(bundle: Bundle) -> list[tuple[str, str]]:
 
 def _measured(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """What the gate measured, on groups the judged head had not seen; each figure with its interval where it has one."""
-    from dinolabel.vision.figures import kept, measured
+    from dinolabel.vision.figures import kept, measured_rows
 
-    yield from ((figure, value) for figure, (value,) in measured(metrics))
+    yield from ((figure, value) for figure, (value,) in measured_rows(metrics))
     if metrics.get("unknown"):
         yield "strangers left unnamed", kept(metrics)
     if metrics.get("objects"):
         basis = metrics.get("basis", "held out")
-        yield "measured on", f"{words.counted(metrics['objects'], 'object')} of {words.counted(metrics.get('groups', 0), 'group')}, {basis}"
+        yield (
+            "measured on",
+            f"{words.count_noun(metrics['objects'], 'object')} of {words.count_noun(metrics.get('groups', 0), 'group')}, {basis}",
+        )
 
 
 @app.command("diff")
@@ -129,7 +132,7 @@ def diff(before: HeadId, after: HeadId, project: options.Heads = None) -> None:
     from dinolabel import headdiff
 
     _, store, name = _open(project)
-    ids = [heads.found(store, name, each).id for each in (before, after)]
+    ids = [heads.resolve_head(store, name, each).id for each in (before, after)]
     one, other = (store.get(name, each) for each in ids)
     parts = (headdiff.data(one, other), headdiff.making(one, other), headdiff.figures(one.metrics, other.metrics))
     for title, lines in zip(("learnt from", "answers by", "measured, each on its own held-out pictures"), parts, strict=True):
@@ -152,7 +155,7 @@ def pin(head: HeadId, project: options.Heads = None) -> None:
     Example: dinolabel models pin 9f8e7d --project 1
     """
     settings, store, name = _open(project)
-    entry = heads.found(store, name, head)
+    entry = heads.resolve_head(store, name, head)
     store.pin(name, entry.id)
     console.out.print(f"Pinned {entry.id} ({', '.join(entry.labels)}). {_when(settings, store, name)}")
 
@@ -166,7 +169,7 @@ def unpin(project: options.Heads = None) -> None:
     settings, store, name = _open(project)
     was = store.pinned(name)
     store.pin(name, None)
-    wanted = store.wanted(name)
+    wanted = store.desired(name)
     console.out.print(
         f"{'Unpinned ' + was if was else 'Nothing was pinned'}; the newest head is {wanted or 'none yet'}. {_when(settings, store, name)}"
     )
@@ -182,23 +185,23 @@ def rollback(
     Example: dinolabel models rollback --project 1
     """
     settings, store, name = _open(project)
-    before = heads.found(store, name, head) if head is not None else _before(store, name)
+    before = heads.resolve_head(store, name, head) if head is not None else _before(store, name)
     store.pin(name, before.id)
     console.out.print(f"Back to {before.id} ({', '.join(before.labels)}), pinned. {_when(settings, store, name)}")
     console.out.print(console.soft("`dinolabel models unpin` lets the newest serve again."))
 
 
-def _before(store: Store, project: str) -> Entry:
+def _before(store: BundleStore, project: str) -> PublishedBundle:
     entries = store.heads(project)
-    serving = store.wanted(project)
+    serving = store.desired(project)
     at = next((index for index, each in enumerate(entries) if each.id == serving), None)
     if not at:
-        gone = " Earlier ones went with somebody who was forgotten." if store.forgotten(project) else ""
+        gone = " Earlier ones went with somebody who was forgotten." if store.forgotten_ids(project) else ""
         raise RequestError(f"There is no head before this one.{gone}", hint="`dinolabel models list` shows what there is.")
     return entries[at - 1]
 
 
-def _when(settings: Settings, store: Store, project: str) -> str:
-    if store.current(project) == store.wanted(project):
+def _when(settings: Settings, store: BundleStore, project: str) -> str:
+    if store.current(project) == store.desired(project):
         return "It is shown already."
     return f"Label Studio shows it as soon as every task has its boxes (the backend looks every {settings.poll_seconds:g} s)."

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dinolabel import build, choice, console, neighbour, options, words
-from dinolabel.forgetting.forgotten import Forgotten
-from dinolabel.plan import agreed
+from dinolabel.forgetting.forgotten import ErasureRegistry
+from dinolabel.plan import confirm
 from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:
-    from dinolabel.studio.client import Studio
+    from dinolabel.studio.client import LabelStudio
 
 HELP = "Names a project learns: add, list, rename, alias, remove.\n\nExample: dinolabel names add maria --project 1"
 app = typer.Typer(no_args_is_help=True, help=HELP)
@@ -33,27 +33,29 @@ def add(
 
     Example: dinolabel names add maria --project 1
     """
-    from dinolabel.studio.label_config import LabelConfig, hotkeys, with_name
+    from dinolabel.studio.label_config import LabelConfig, add_name, hotkeys
     from dinolabel.studio.names import look_alikes
 
     settings = neighbour.settings()
-    studio, number = build.studio(settings), choice.chosen(settings, project)
+    studio, number = build.studio(settings), choice.resolve_number(settings, project)
     xml = studio.project(number).label_config
     wanted, config = words.names(names), LabelConfig.parse(xml)
     if not wanted:
         raise RequestError("No name was given.", hint="Example: dinolabel names add maria")
     if len(wanted) > len(names):
-        console.err.print(f"Adds {words.counted(len(wanted), 'name')}: {words.listed(wanted)}; a comma separates names.", soft_wrap=True)
+        console.err.print(
+            f"Adds {words.count_noun(len(wanted), 'name')}: {words.join_words(wanted)}; a comma separates names.", soft_wrap=True
+        )
     if hotkey is not None and len(wanted) > 1:
         raise RequestError("One --hotkey cannot serve several names.", hint="Add them one by one, or let the next free keys be taken.")
     for name in wanted:
-        xml = with_name(xml, name, hotkey)
+        xml = add_name(xml, name, hotkey)
     for name in wanted:
         if (alike := look_alikes(name, [*config.labels, *config.aliases])) and not _another(name, alike, yes=yes):
             console.err.print("Nothing was done.")
             return
     studio.set_label_config(number, xml)
-    back = [each for each in wanted if Forgotten(build.data_dir(settings)).lift(number, each)]
+    back = [each for each in wanted if ErasureRegistry(build.data_dir(settings)).lift(number, each)]
     keys = hotkeys(xml)
     for name in wanted:
         console.out.print(console.line(console.name(name), " is on key ", console.key(keys.get(name, "?")), "."))
@@ -73,7 +75,7 @@ def list_names(project: options.Project = None) -> None:
     from dinolabel.studio.label_config import LabelConfig, hotkeys
 
     settings = neighbour.settings()
-    number = choice.chosen(settings, project)
+    number = choice.resolve_number(settings, project)
     xml = build.studio(settings).project(number).label_config
     config, keys = LabelConfig.parse(xml), hotkeys(xml)
     table = console.table("key", "label", "what it is")
@@ -98,9 +100,9 @@ def rename(
 
     Example: dinolabel names rename jon john --project 1
     """
-    from dinolabel.studio.renaming import renamed
+    from dinolabel.studio.renaming import rename_label
 
-    _change(project, lambda xml: renamed(xml, old, new))
+    _change(project, lambda xml: rename_label(xml, old, new))
     console.out.print(console.name(old), "is", console.name(new), "now.", console.soft("The head that serves says so at once."))
 
 
@@ -114,9 +116,9 @@ def alias(
 
     Example: dinolabel names alias john Jon --project 1
     """
-    from dinolabel.studio.renaming import also
+    from dinolabel.studio.renaming import add_alias
 
-    _change(project, lambda xml: also(xml, name, other))
+    _change(project, lambda xml: add_alias(xml, name, other))
     console.out.print(console.line("Boxes named ", console.name(other), " count as ", console.name(name), "."))
 
 
@@ -133,10 +135,10 @@ def remove(
     """
     from dinolabel.studio.label_config import LabelConfig
     from dinolabel.studio.names import find_label
-    from dinolabel.studio.renaming import without
+    from dinolabel.studio.renaming import remove_label
 
     settings = neighbour.settings()
-    studio, number = build.studio(settings), choice.chosen(settings, project)
+    studio, number = build.studio(settings), choice.resolve_number(settings, project)
     xml = studio.project(number).label_config
     config = LabelConfig.parse(xml)
     label = find_label(name, config.labels) or find_label(name, config.aliases)
@@ -150,14 +152,14 @@ def remove(
     boxes, tasks = named_boxes(studio, number, spelt)
     if boxes:
         raise RequestError(
-            f"{words.counted(boxes, 'box', 'boxes')} in {words.counted(tasks, 'task')} {'is' if boxes == 1 else 'are'} named {label!r}.",
+            f"{words.count_noun(boxes, 'box', 'boxes')} in {words.count_noun(tasks, 'task')} {'is' if boxes == 1 else 'are'} named {label!r}.",
             hint=f"Give them another name: dinolabel names rename {label!r} NEW; or take the person out: dinolabel forget {label!r}.",
         )
-    studio.set_label_config(number, without(xml, label))
+    studio.set_label_config(number, remove_label(xml, label))
     console.out.print(console.line(console.name(label), " is removed; no box had it."))
 
 
-def named_boxes(studio: Studio, number: int, spelt: Sequence[str]) -> tuple[int, int]:
+def named_boxes(studio: LabelStudio, number: int, spelt: Sequence[str]) -> tuple[int, int]:
     """Boxes that people gave one of these names, skipped answers included, and in how many tasks."""
     from dinolabel.sources import CHUNK
     from dinolabel.studio.names import find_label
@@ -174,9 +176,9 @@ def named_boxes(studio: Studio, number: int, spelt: Sequence[str]) -> tuple[int,
 
 def _another(name: str, alike: Sequence[str], *, yes: bool) -> bool:
     """Whether a name that can be mistaken for labels that are there is meant to be one of its own."""
-    there = words.listed([repr(each) for each in alike])
+    there = words.join_words([repr(each) for each in alike])
     try:
-        return agreed(yes=yes, question=f"{name!r} differs from {there} only in how it is written. Is it somebody else?")
+        return confirm(yes=yes, question=f"{name!r} differs from {there} only in how it is written. Is it somebody else?")
     except RequestError as error:
         message = f"{name!r} differs from {there} only in how it is written."
         raise RequestError(
@@ -186,11 +188,11 @@ def _another(name: str, alike: Sequence[str], *, yes: bool) -> bool:
 
 def _change(project: int | None, edit: Callable[[str], str]) -> None:
     settings = neighbour.settings()
-    studio, number = build.studio(settings), choice.chosen(settings, project)
+    studio, number = build.studio(settings), choice.resolve_number(settings, project)
     studio.set_label_config(number, edit(studio.project(number).label_config))
 
 
 def _what(kind: str, phrases: list[str]) -> str:
-    looked_for = f"looked for as {words.listed([f'“{each}”' for each in phrases])}" if phrases else ""
+    looked_for = f"looked for as {words.join_words([f'“{each}”' for each in phrases])}" if phrases else ""
     learnt = {"named": "learnt from approved boxes", "unknown": "teaches what is none of the names"}.get(kind, "")
     return ", ".join(filter(None, (looked_for, learnt)))

@@ -19,7 +19,7 @@ def command(
     Example: dinolabel pause --project 1
     """
     settings = neighbour.settings()
-    number = choice.chosen(settings, project)
+    number = choice.resolve_number(settings, project)
     registry = build.projects(settings)
     if registry.get(number) is None:
         raise RequestError(f"Project {number} is not attached.", hint=f"Join it first: dinolabel attach --project {number}")

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dinolabel import build, choice, console, failures, logs, neighbour, options, weights, words
-from dinolabel.failures import Failure
-from dinolabel.plan import Plan, agreed
+from dinolabel.failures import TaskFailure
+from dinolabel.plan import Plan, confirm
 from dinolabel.settings import Settings
 from dinolabel.vision.errors import DinolabelError, RequestError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from dinolabel.backend.board import Board
-    from dinolabel.backend.projects import Entry
-    from dinolabel.backend.reconcile import Outcome, Reconciler
-    from dinolabel.studio.client import Studio
+    from dinolabel.backend.board import StatusBoard
+    from dinolabel.backend.projects import ProjectRecord
+    from dinolabel.backend.reconcile import Reconciler, ReconcileResult
+    from dinolabel.studio.client import LabelStudio
     from dinolabel.vision.pipeline import Pipeline
 
 VISIT_SECONDS = 20.0
@@ -51,34 +51,34 @@ def command(
 
     Example: dinolabel preannotate --project 1
     """
-    from dinolabel.backend.board import Board
+    from dinolabel.backend.board import StatusBoard
 
     settings = neighbour.settings(**weights.flags(weights_name))
     log = logs.into(build.data_dir(settings, "logs"), "preannotate")
-    number = choice.chosen(settings, project)
+    number = choice.resolve_number(settings, project)
     entry = _entry(settings, number)
     settings = settings.model_copy(update={"detector_weights": entry.weights[0], "embedder_weights": entry.weights[1]})
     studio = build.studio(settings)
     _plan(settings, studio, entry).show()
-    with console.step(f"Loading {words.listed(entry.weights)}") as came_out:
+    with console.step(f"Loading {words.join_words(entry.weights)}") as came_out:
         pipeline = build.pipeline(settings, deferred=True)
-        came_out(f"{words.listed(entry.weights)} on {pipeline.detector.device}")
+        came_out(f"{words.join_words(entry.weights)} on {pipeline.detector.device}")
     if preview or (preview is None and not yes):
         _look(settings, studio, pipeline, number)
-    if not agreed(yes=yes):
+    if not confirm(yes=yes):
         console.err.print("Nothing was sent.")
         return
-    board = Board()
+    board = StatusBoard()
     try:
         outcome = fill(build.reconciler(settings, pipeline, board), board, number, patience=patience)
     except KeyboardInterrupt:
         status = board.get(number)
-        console.err.print(console.warn("Paused"), f"at {status.done} of {words.counted(status.total, 'task')}. Run it again to go on.")
+        console.err.print(console.warn("Paused"), f"at {status.done} of {words.count_noun(status.total, 'task')}. Run it again to go on.")
         raise typer.Exit(130) from None
     _told(board, number, outcome, log)
 
 
-def fill(reconciler: Reconciler, board: Board, project: int, *, patience: float) -> Outcome:
+def fill(reconciler: Reconciler, board: StatusBoard, project: int, *, patience: float) -> ReconcileResult:
     """Visit the project until it is in step, or until `patience` seconds went by without progress. Raises StudioError."""
     over, pushed_at = threading.Event(), time.monotonic()
     with console.bar() as bar, console.said_now_and_then(lambda: _sentence(board, project)):
@@ -90,20 +90,20 @@ def fill(reconciler: Reconciler, board: Board, project: int, *, patience: float)
                 now = time.monotonic()
                 pushed_at = now if outcome.pushed else pushed_at
                 left = pushed_at + patience - now
-                if outcome.again_in is None or left <= 0 or (outcome.complete and not board.get(project).failed):
+                if outcome.requeue_after is None or left <= 0 or (outcome.complete and not board.get(project).failed):
                     return outcome
-                time.sleep(min(outcome.again_in, left))
+                time.sleep(min(outcome.requeue_after, left))
         finally:
             over.set()
             watcher.join()
 
 
-def _sentence(board: Board, project: int) -> str:
+def _sentence(board: StatusBoard, project: int) -> str:
     status = board.get(project)
-    return f"{status.note or 'Boxes'}: {status.done:,} of {words.counted(status.total, 'task')}" if status.total else status.note
+    return f"{status.note or 'Boxes'}: {status.done:,} of {words.count_noun(status.total, 'task')}" if status.total else status.note
 
 
-def _watch(board: Board, project: int, bar: Progress, over: threading.Event) -> None:
+def _watch(board: StatusBoard, project: int, bar: Progress, over: threading.Event) -> None:
     """Keep the bar at what the board says."""
     line, last = bar.add_task("Boxes", total=None), False
     while not last:
@@ -112,43 +112,43 @@ def _watch(board: Board, project: int, bar: Progress, over: threading.Event) -> 
         bar.update(line, completed=status.done, total=status.total or None, description=status.note or "Boxes")
 
 
-def _look(settings: Settings, studio: Studio, pipeline: Pipeline, number: int) -> None:
+def _look(settings: Settings, studio: LabelStudio, pipeline: Pipeline, number: int) -> None:
     """Twenty pictures on one sheet, and what the rest would take."""
-    from dinolabel.backend.recipe import Recipes
-    from dinolabel.preview import look
+    from dinolabel.backend.recipe import ServingConfigs
+    from dinolabel.preview import preview_project
 
     store, project = build.store(settings), studio.project(number)
-    recipe = Recipes(pipeline, store).of(number, project.label_config, store.wanted(str(number)))
+    recipe = ServingConfigs(pipeline, store).build(number, project.label_config, store.desired(str(number)))
     caches = [build.data_dir(settings) / "cache.sqlite", build.data_dir(settings, "media")]
     with console.step("Looking at some pictures") as came_out:
-        seen = look(studio, build.media(settings), pipeline, recipe, caches)
-        came_out(f"{words.counted(seen.boxes, 'box', 'boxes')} in {words.counted(len(seen.shown), 'picture')}")
+        seen = preview_project(studio, build.media(settings), pipeline, recipe, caches)
+        came_out(f"{words.count_noun(seen.boxes, 'box', 'boxes')} in {words.count_noun(len(seen.images), 'picture')}")
     page = seen.save(
         build.data_dir(settings, "previews", str(number)),
-        title=f"{project.title}: {len(seen.shown)} of {seen.lacking} pictures, as {recipe.version} sees them",
+        title=f"{project.title}: {len(seen.images)} of {seen.missing} pictures, as {recipe.version} sees them",
         link=f"{studio.url}/projects/{number}/data?task={{task}}",
     )
-    errors = [f"task {each.task}: {each.error}" for each in seen.shown if each.error]
-    rows = [("preview", str(page)), ("to fill", words.counted(seen.lacking, "task")), ("takes", f"about {words.duration(seen.seconds)}")]
+    errors = [f"task {each.task}: {each.error}" for each in seen.images if each.error]
+    rows = [("preview", str(page)), ("to fill", words.count_noun(seen.missing, "task")), ("takes", f"about {words.duration(seen.seconds)}")]
     rows += [("disk", f"about {words.size(seen.disk)} of cache")] + [("cannot", each) for each in errors[:3]]
     console.out.print(console.rows([(left, right) for left, right in rows]))
 
 
-def _told(board: Board, number: int, outcome: Outcome, log: Path) -> None:
+def _told(board: StatusBoard, number: int, outcome: ReconcileResult, log: Path) -> None:
     status = board.get(number)
     if outcome.failed:
-        raise _failed(outcome, f"{words.counted(len(outcome.failed), 'task')} of {status.total:,} got no boxes", log)
+        raise _failed(outcome, f"{words.count_noun(len(outcome.failed), 'task')} of {status.total:,} got no boxes", log)
     if not outcome.complete or status.failed:
         raise NotFilled(outcome.note or f"Only {status.done} of {status.total} tasks have boxes.", hint=outcome.hint or AGAIN)
-    console.out.print(console.ok("Filled"), f"project {number}: {words.counted(status.done, 'task')} under {status.wanted}.")
+    console.out.print(console.ok("Filled"), f"project {number}: {words.count_noun(status.done, 'task')} under {status.wanted}.")
     for line in filter(None, (outcome.note, outcome.hint)):
         console.out.print(console.soft(line))
     console.out.print(f"Shown now: {status.shown or 'no predictions'}.")
 
 
-def _failed(outcome: Outcome, told: str, log: Path) -> NotFilled:
+def _failed(outcome: ReconcileResult, told: str, log: Path) -> NotFilled:
     """Say the reasons one by one; the error says whether trying again can help."""
-    found = [Failure(task, each.kind, each.reason, each.hint, passing=each.passing) for task, each in outcome.failed]
+    found = [TaskFailure(task, each.kind, each.reason, each.hint, passing=each.passing) for task, each in outcome.failed]
     for said, hint in failures.lines(found):
         console.err.print(console.bad("failed"), f" {said}", soft_wrap=True)
         console.err.print(console.soft(f"        {hint}"), soft_wrap=True)
@@ -161,25 +161,25 @@ def _failed(outcome: Outcome, told: str, log: Path) -> NotFilled:
     return NotFilled(f"{told}, and will get none until that is mended.")
 
 
-def _entry(settings: Settings, number: int) -> Entry:
+def _entry(settings: Settings, number: int) -> ProjectRecord:
     entry = build.projects(settings).get(number)
     if entry is None:
         raise RequestError(f"Project {number} is not attached.", hint=f"Join it first: dinolabel attach --project {number}")
     return entry
 
 
-def _plan(settings: Settings, studio: Studio, entry: Entry) -> Plan:
+def _plan(settings: Settings, studio: LabelStudio, entry: ProjectRecord) -> Plan:
     from dinolabel.studio.label_config import LabelConfig
-    from dinolabel.vision.vocabulary import refuse
+    from dinolabel.vision.vocabulary import refuse_unknown
 
     project = studio.project(entry.project)
     phrases = LabelConfig.parse(project.label_config).prompt.phrases
     unknown = weights.unknown_phrases(settings, phrases)
     if len(unknown) == len(phrases):
-        refuse(unknown)
+        refuse_unknown(unknown)
     return Plan.of(
         f"Fill project {entry.project}, {project.title}",
-        [("predicts", f"the unfinished of {words.counted(project.tasks, 'task')} that lack boxes of this version")],
+        [("predicts", f"the unfinished of {words.count_noun(project.tasks, 'task')} that lack boxes of this version")],
         [("then", "shows them, if nothing or something of ours is shown now")],
         [("leaves alone", "every annotation, others' predictions")],
         [("careful", f"the detector knows no word of “{each}”: it will find nothing by that") for each in unknown],

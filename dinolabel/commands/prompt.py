@@ -11,7 +11,7 @@ from dinolabel.settings import Settings
 from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:
-    from dinolabel.studio.client import Studio
+    from dinolabel.studio.client import LabelStudio
 
 HELP = "What a project looks for: add, threshold, typing.\n\nExample: dinolabel prompt add dog --project 1"
 app = typer.Typer(no_args_is_help=True, help=HELP)
@@ -28,12 +28,12 @@ def add(
 
     Example: dinolabel prompt add "dog=dog face, puppy" --project 1
     """
-    from dinolabel.studio.adopting import with_prompt
+    from dinolabel.studio.adopting import add_prompt
     from dinolabel.studio.label_config import LabelConfig
 
     studio, number = _where(project)
     before = studio.project(number).label_config
-    xml = with_prompt(before, words)
+    xml = add_prompt(before, words)
     new = [each for each in LabelConfig.parse(xml).prompt_map if each not in LabelConfig.parse(before).prompt_map]
     weights.check_prompt(_settings(number), new)
     studio.set_label_config(number, xml)
@@ -53,13 +53,13 @@ def threshold(
 
     Example: dinolabel prompt threshold --box 0.4 --project 1
     """
-    from dinolabel.studio.adopting import with_thresholds
+    from dinolabel.studio.adopting import set_thresholds
     from dinolabel.studio.label_config import LabelConfig
 
     if box is None and text is None:
         raise RequestError("No threshold was given.", hint="Add --box 0.4 or --text 0.25.")
     studio, number = _where(project)
-    xml = with_thresholds(studio.project(number).label_config, box=box, text=text)
+    xml = set_thresholds(studio.project(number).label_config, box=box, text=text)
     studio.set_label_config(number, xml)
     config = LabelConfig.parse(xml)
     console.out.print(f"box threshold {_told(config.box_threshold)}, text threshold {_told(config.text_threshold)}")
@@ -74,12 +74,12 @@ def typing(project: options.Project = None) -> None:
 
     Example: dinolabel prompt typing --project 1
     """
-    from dinolabel.studio.adopting import lets_type, with_typing
+    from dinolabel.studio.adopting import add_prompt_field, has_prompt_field
 
     studio, number = _where(project)
     xml = studio.project(number).label_config
-    if not lets_type(xml):
-        studio.set_label_config(number, with_typing(xml))
+    if not has_prompt_field(xml):
+        studio.set_label_config(number, add_prompt_field(xml))
     ours = [each for each in studio.backends(number) if each.title == connect.TITLE]
     for each in ours:
         studio.set_interactive(each.id)
@@ -88,9 +88,9 @@ def typing(project: options.Project = None) -> None:
         console.err.print(console.warn("No backend of ours is connected there, so nobody answers: add --serve-url to `dinolabel attach`."))
 
 
-def _where(project: int | None) -> tuple[Studio, int]:
+def _where(project: int | None) -> tuple[LabelStudio, int]:
     settings = neighbour.settings()
-    return build.studio(settings), choice.chosen(settings, project)
+    return build.studio(settings), choice.resolve_number(settings, project)
 
 
 def _settings(number: int) -> Settings:

@@ -32,13 +32,13 @@ def command(
     from dinolabel.backend import wishes
 
     settings = neighbour.settings()
-    number = choice.chosen(settings, project)
+    number = choice.resolve_number(settings, project)
     registry, store = build.projects(settings), build.store(settings)
     entry = registry.get(number)
     if entry is None:
         raise RequestError(f"Project {number} is not attached.", hint=f"Join it first: dinolabel attach --project {number}")
     if mode is None and describe is None:
-        waiting = wishes.waiting(entry, store)
+        waiting = wishes.awaiting_approval(entry, store)
         if waiting is None:
             console.out.print("No head waits for a yes.", console.soft("`dinolabel models list` shows what there is."))
             return

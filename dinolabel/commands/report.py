@@ -15,7 +15,7 @@ from dinolabel.vision.errors import MediaError
 
 if TYPE_CHECKING:
     from dinolabel.exporters.effort_page import Thumbnail
-    from dinolabel.sources import Source
+    from dinolabel.sources import TaskSource
 
 SIDE = 480  # pixels of a picture in the page
 
@@ -32,18 +32,18 @@ def command(
 
     Example: dinolabel report --project 3
     """
-    from dinolabel.exporters.effort import Effort
+    from dinolabel.exporters.effort import EffortCounts
     from dinolabel.exporters.effort_page import page
-    from dinolabel.exporters.malformed import readable
+    from dinolabel.exporters.malformed import readable_tasks
 
     settings = neighbour.settings()
     if from_file:
         source = sources.from_file(settings, from_file, media, label_config, wants=())
     else:
         sources.refuse_parts_of_a_file(media, label_config)
-        source = sources.from_project(settings, choice.chosen(settings, project))
-    effort, failed = Effort(), list[Mapping[str, Any]]()
-    for task in readable(source.tasks, failed):
+        source = sources.from_project(settings, choice.resolve_number(settings, project))
+    effort, failed = EffortCounts(), list[Mapping[str, Any]]()
+    for task in readable_tasks(source.tasks, failed):
         effort.add(task, source.config)
     summary = effort.summary() | {"failed": failed}
     file = out or build.data_dir(settings, "reports") / f"{source.name}.html"
@@ -56,11 +56,11 @@ def command(
     _tell(summary, file)
 
 
-def _title(source: Source, from_file: Path | None) -> str:
+def _title(source: TaskSource, from_file: Path | None) -> str:
     return from_file.name if from_file else f"project {source.name}"
 
 
-def _thumbnails(source: Source) -> Thumbnail:
+def _thumbnails(source: TaskSource) -> Thumbnail:
     import PIL.Image
 
     def small(address: Any) -> bytes | None:

@@ -44,9 +44,9 @@ def command(
         log.warning("setting_ignored", reason=each)
     secret = settings.secret.get_secret_value() if settings.secret else None
     guard.check_address(settings.host, secret)
-    logs.know(secret, settings.studio_token.get_secret_value() if settings.studio_token else None)
+    logs.register_secret(secret, settings.studio_token.get_secret_value() if settings.studio_token else None)
     (_plan_of_model(settings, model) if model else _plan(settings)).show()
-    with stopping.stoppable(), _service(settings, model) as service:
+    with stopping.handle_signals(), _service(settings, model) as service:
         server = serve(create_app(service, secret=secret), settings.host, settings.port, secret=secret)
         service.start()
         console.out.print(console.ok("Serving"), f"at {server.url} ", console.soft("Stop with Ctrl-C."))
@@ -74,7 +74,7 @@ def _service(settings: Settings, model: Path | None) -> Iterator[Service]:
     with ExitStack() as stack:
         alone = Path(stack.enter_context(TemporaryDirectory(prefix="dinolabel-"))) if model else None
         with console.err.status("Loading weights"):
-            service = build.service(settings, models=build.packed_pipeline(settings, model) if model else None, alone=alone)
+            service = build.service(settings, models=build.exported_pipeline(settings, model) if model else None, alone=alone)
         yield service
 
 
@@ -88,10 +88,10 @@ def _plan(settings: Settings) -> Plan:
     names = [f"{each.project} ({each.title})" if each.title else str(each.project) for each in attached]
     client = build.studio_if_set(settings)
     pushes = client.url if client else "not set: boxes are given when Label Studio asks, nothing is pushed (DINOLABEL_STUDIO_URL, _TOKEN)"
-    trains = f"after {words.counted(settings.train_after, 'new approved name')}, or when asked" if settings.train_after else "when asked"
+    trains = f"after {words.count_noun(settings.train_after, 'new approved name')}, or when asked" if settings.train_after else "when asked"
     lines = [
         ("Label Studio", pushes),
-        ("projects", words.listed(names) or "none yet: `dinolabel attach --project N` adds one while this runs"),
+        ("projects", words.join_words(names) or "none yet: `dinolabel attach --project N` adds one while this runs"),
         ("trains", trains),
         ("keeps", str(settings.data_dir)),
     ]

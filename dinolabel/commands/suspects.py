@@ -14,7 +14,7 @@ from dinolabel import build, choice, console, neighbour, options, tabs, words
 from dinolabel.settings import Settings
 
 if TYPE_CHECKING:
-    from dinolabel.training.suspects import Suspect, Suspects
+    from dinolabel.training.suspects import LabelIssue, LabelIssues
 
 PRINTED = 40
 
@@ -35,8 +35,8 @@ def command(
     Example: dinolabel suspects --project 3
     """
     settings = neighbour.settings()
-    number = choice.chosen(settings, project)
-    settings = build.as_attached(settings, number)
+    number = choice.resolve_number(settings, project)
+    settings = build.with_project_weights(settings, number)
     folder = manifest or build.data_dir(settings, "exports") / str(number)
     found, disagreed = _ranked(settings, folder), _disagreements(folder)
     studio = build.studio_if_set(settings)
@@ -55,7 +55,7 @@ def command(
         _tell_disagreements(disagreed, address, other)
 
 
-def _ranked(settings: Settings, folder: Path) -> Suspects:
+def _ranked(settings: Settings, folder: Path) -> LabelIssues:
     from dinolabel.training import features, manifest, samples, suspects
 
     read = manifest.read(folder)
@@ -67,7 +67,7 @@ def _ranked(settings: Settings, folder: Path) -> Suspects:
             progress=lambda done, total: bar.update(line, completed=done, total=total),
         )  # fmt: skip
     everything, _ = samples.gather(embedded, read)
-    return suspects.rank(everything, seed=settings.seed)
+    return suspects.find_label_issues(everything, seed=settings.seed)
 
 
 def _disagreements(folder: Path) -> list[int]:
@@ -82,8 +82,8 @@ def _disagreements(folder: Path) -> list[int]:
     return [int(each["task"]) for each in listed or () if "region" not in each]
 
 
-def _tell(found: Suspects, chosen: Sequence[Suspect], address: str, tab: str | None) -> None:
-    judged = words.counted(len(found.ranked), "approved box", "approved boxes")
+def _tell(found: LabelIssues, chosen: Sequence[LabelIssue], address: str, tab: str | None) -> None:
+    judged = words.count_noun(len(found.ranked), "approved box", "approved boxes")
     rest = f" {found.unjudged} could not be judged: their name is in one picture only." if found.unjudged else ""
     if not chosen:
         console.out.print(f"No name looks wrong among {judged}.{rest}")
@@ -93,13 +93,13 @@ def _tell(found: Suspects, chosen: Sequence[Suspect], address: str, tab: str | N
         table.add_row(f"{address}{each.task}", each.label, each.guess, f"{each.confidence:.2f}")
     console.out.print(table)
     more = f"{len(chosen) - PRINTED} more are in the JSON. " if len(chosen) > PRINTED else ""
-    console.out.print(console.soft(f"{more}{words.counted(len(chosen), 'name')} of {judged} to look at.{rest}"), soft_wrap=True)
+    console.out.print(console.soft(f"{more}{words.count_noun(len(chosen), 'name')} of {judged} to look at.{rest}"), soft_wrap=True)
     if tab:
         console.out.print(console.soft(f"All of them in Label Studio: {tab}"), soft_wrap=True)
 
 
 def _tell_disagreements(tasks: Sequence[int], address: str, tab: str | None) -> None:
     if tasks:
-        count = words.counted(len(tasks), "object")
-        where = tab or words.listed([f"{address}{each}" for each in list(dict.fromkeys(tasks))[:PRINTED]])
+        count = words.count_noun(len(tasks), "object")
+        where = tab or words.join_words([f"{address}{each}" for each in list(dict.fromkeys(tasks))[:PRINTED]])
         console.out.print(f"People disagree about {count}, which {'is' if len(tasks) == 1 else 'are'} left out: {where}", soft_wrap=True)

@@ -15,7 +15,7 @@ from dinolabel.plan import Plan
 from dinolabel.settings import Settings
 
 if TYPE_CHECKING:
-    from dinolabel.training.train import Verdict
+    from dinolabel.training.train import TrainingResult
 
 
 def command(
@@ -42,9 +42,9 @@ def command(
     Example: dinolabel train --project 3
     """
     settings = neighbour.settings(embedder_weights=weights_name)
-    name = choice.named(settings, project)
+    name = choice.resolve_name(settings, project)
     if weights_name is None and name.isdigit():
-        settings = build.as_attached(settings, int(name))
+        settings = build.with_project_weights(settings, int(name))
     folder = manifest or build.data_dir(settings, "exports") / name
     _plan(settings, name, folder, force=force, finetune=finetune).show()
     verdict = learn(settings, name, folder, force=force, finetune=finetune)
@@ -54,7 +54,7 @@ def command(
         tell(verdict)
 
 
-def learn(settings: Settings, project: str, folder: Path, *, force: bool = False, finetune: int | None = None) -> Verdict:
+def learn(settings: Settings, project: str, folder: Path, *, force: bool = False, finetune: int | None = None) -> TrainingResult:
     """Train from a folder of crops, with a progress bar. Raises TrainingError, WeightsMissing."""
     from dinolabel.training.train import train
 
@@ -81,9 +81,9 @@ def _plan(settings: Settings, project: str, folder: Path, *, force: bool, finetu
     embedder = weights.find(settings)[1]
     return Plan.of(
         f"Train a head for project {project}",
-        [("from", f"{folder}" + (f" ({words.counted(crops, 'crop')})" if crops is not None else ""))],
+        [("from", f"{folder}" + (f" ({words.count_noun(crops, 'crop')})" if crops is not None else ""))],
         [("embedder", weights.described(embedder))],
-        [("tunes", f"its last {words.counted(finetune, 'block')}, on the crops that are not held out")] if finetune else [],
+        [("tunes", f"its last {words.count_noun(finetune, 'block')}, on the crops that are not held out")] if finetune else [],
         [("then", "publish it whatever the gate says" if force else "publish it if it is no worse than the head that serves now")],
         [("takes", "minutes" if finetune else "seconds; a tenth of a second more for each crop that has no embedding yet")],
     )
@@ -97,7 +97,7 @@ def _crops(folder: Path) -> int | None:
         return None  # train says in its own words what is wrong with the folder
 
 
-def tell(verdict: Verdict) -> None:
+def tell(verdict: TrainingResult) -> None:
     """The verdict, and what it rests on, on stdout."""
     console.out.print(*([console.ok("Published"), f"as {verdict.bundle_id}"] if verdict.published else [console.warn("Not published")]))
     console.out.print(verdict.reason, soft_wrap=True)

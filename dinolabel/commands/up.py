@@ -9,7 +9,7 @@ import typer
 
 from dinolabel import build, console, options, weights, words
 from dinolabel.local import photos as folder
-from dinolabel.local.session import Wishes, serve
+from dinolabel.local.session import UpOptions, serve
 from dinolabel.settings import Settings
 
 
@@ -32,7 +32,7 @@ def command(
     found = folder.look(photos)
     prompts = words.prompt_map(prompt) if prompt else None
     weights.check_prompt(settings, prompts or ())
-    wishes = Wishes(
+    wishes = UpOptions(
         photos=found,
         prompts=prompts,
         names=tuple(words.names(names or [], labels=(prompts or {}).values())),

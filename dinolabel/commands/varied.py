@@ -11,9 +11,9 @@ from dinolabel import build, choice, console, neighbour, options, tabs, words
 from dinolabel.vision.errors import DinolabelError, RequestError
 
 if TYPE_CHECKING:
-    from dinolabel.backend.recipe import Recipe
+    from dinolabel.backend.recipe import ServingConfig
     from dinolabel.studio.client import TaskRow
-    from dinolabel.studio.media import Media
+    from dinolabel.studio.media import MediaResolver
     from dinolabel.vision.pipeline import Pipeline
     from dinolabel.vision.types import Embeddings
 
@@ -28,17 +28,17 @@ def command(
 
     Example: dinolabel varied --project 1
     """
-    from dinolabel.backend.recipe import Recipes
+    from dinolabel.backend.recipe import ServingConfigs
     from dinolabel.vision.varied import farthest_first
 
     settings = neighbour.settings()
-    number = choice.chosen(settings, project)
+    number = choice.resolve_number(settings, project)
     entry = build.projects(settings).get(number)
     if entry is None:
         raise RequestError(f"Project {number} is not attached.", hint=f"Join it first: dinolabel attach --project {number}")
     settings = settings.model_copy(update={"detector_weights": entry.weights[0], "embedder_weights": entry.weights[1]})
     studio, store, pipeline = build.studio(settings), build.store(settings), build.pipeline(settings, deferred=True)
-    recipe = Recipes(pipeline, store).of(number, studio.project(number).label_config, store.wanted(str(number)))
+    recipe = ServingConfigs(pipeline, store).build(number, studio.project(number).label_config, store.desired(str(number)))
     rows = [each for each in studio.tasks(number) if not each.annotated and not each.cancelled]
     media, found = build.media(settings), []
     with console.bar() as bar:
@@ -51,10 +51,10 @@ def command(
         raise RequestError("No open task has a box to go by.", hint=f"Fill the project first: dinolabel preannotate --project {number}")
     chosen = [found[at][0] for at in farthest_first(np.stack([vector for _, vector in found]), count)]
     address = tabs.show_varied(studio, number, chosen)
-    console.out.print(console.line(console.ok(words.counted(len(chosen), "task")), f", the most varied of {len(found)}: {address}"))
+    console.out.print(console.line(console.ok(words.count_noun(len(chosen), "task")), f", the most varied of {len(found)}: {address}"))
 
 
-def _vector(row: TaskRow, media: Media, pipeline: Pipeline, recipe: Recipe) -> Embeddings | None:
+def _vector(row: TaskRow, media: MediaResolver, pipeline: Pipeline, recipe: ServingConfig) -> Embeddings | None:
     """What its boxes show, on average; None when there is none or its picture cannot be had."""
     from dinolabel.vision.media import open_image
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from PIL import Image as Picture
 
-from dinolabel.demo.play import Played
-from dinolabel.demo.score import Labelled
+from dinolabel.demo.play import DemoResult
+from dinolabel.demo.score import LabelledPrediction
 from dinolabel.demo.world import Scene, World
 from dinolabel.sheet import sheet
 from dinolabel.vision.draw import draw
@@ -16,7 +16,7 @@ from dinolabel.vision.media import open_image
 from dinolabel.vision.types import Detection, Pixels
 
 
-def save(played: Played, world: World, out: Path) -> dict[str, Path]:
+def save(played: DemoResult, world: World, out: Path) -> dict[str, Path]:
     """Write before.jpg, after.jpg and loop.png; returns name -> path."""
     out.mkdir(parents=True, exist_ok=True)
     chosen = _telling(world)
@@ -38,10 +38,12 @@ def _telling(world: World) -> list[Scene]:
     return sorted(world.unseen, key=lambda scene: (-kinds(scene), scene.file))
 
 
-def _loop(played: Played, world: World, chosen: Sequence[Scene]) -> Picture.Image:
+def _loop(played: DemoResult, world: World, chosen: Sequence[Scene]) -> Picture.Image:
     """Three columns: boxes from words and names by a person (on reviewed scenes), names by the head (on unseen ones)."""
     reviewed = sorted(world.reviewed, key=lambda scene: (-len({thing.identity for thing in world.wanted(scene)}), scene.file))[:2]
-    truth = {scene.file: [Labelled(thing.box, thing.identity or world.prompt) for thing in world.wanted(scene)] for scene in reviewed}
+    truth = {
+        scene.file: [LabelledPrediction(thing.box, thing.identity or world.prompt) for thing in world.wanted(scene)] for scene in reviewed
+    }
     cells: list[Pixels] = []
     for seen, fresh in zip(reviewed, chosen[:2], strict=True):
         cells += [
@@ -52,6 +54,6 @@ def _loop(played: Played, world: World, chosen: Sequence[Scene]) -> Picture.Imag
     return sheet(cells, columns=3, headings=(f"1  “{world.prompt}” finds", "2  a person names", "3  new pictures, named"))
 
 
-def _drawn(world: World, scene: Scene, labelled: Sequence[Labelled]) -> Pixels:
+def _drawn(world: World, scene: Scene, labelled: Sequence[LabelledPrediction]) -> Pixels:
     pixels = open_image(world.folder / scene.file).pixels
     return draw(pixels, [Detection(each.box, each.label, 1.0) for each in labelled], lambda detection: detection.phrase, scores=False)

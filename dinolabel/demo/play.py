@@ -10,47 +10,47 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dinolabel import connect, console
-from dinolabel.demo.review import Effort, review
-from dinolabel.demo.score import Labelled, Score, score
-from dinolabel.demo.stage import DemoFailed, Stage
+from dinolabel.demo.review import ReviewerEffort, review
+from dinolabel.demo.score import DemoScore, LabelledPrediction, score
+from dinolabel.demo.stage import DemoFailed, DemoStage
 from dinolabel.demo.world import World
 
 FILL_SECONDS = 420.0
 TRAIN_SECONDS = 240.0
 SWITCH_SECONDS = 120.0
 
-Shown = Mapping[str, Sequence[Labelled]]
+Shown = Mapping[str, Sequence[LabelledPrediction]]
 
 
 @dataclass(slots=True)
-class Played:
+class DemoResult:
     """What came out. before: labelled boxes of every scene under the first model_version; after: of the unseen ones under the last."""
 
     before: Shown
     after: Shown
     version_before: str
     version_after: str
-    effort: Effort
+    effort: ReviewerEffort
     train_seconds: float
     switch_seconds: float
     tasks_without_boxes: int
-    score_before: Score
-    score_after: Score
+    score_before: DemoScore
+    score_after: DemoScore
     reason: str
 
 
 @dataclass(slots=True)
-class Watch:
+class SwitchWatcher:
     """Looks, while a switch goes on, for tasks that would open without boxes. worst: the most such tasks seen at once; looks: how often."""
 
-    stage: Stage
+    stage: DemoStage
     worst: int = 0
     looks: int = 0
     _done: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
     _error: Exception | None = None
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> SwitchWatcher:
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
         self._thread.start()
         return self
@@ -84,7 +84,7 @@ def lay_out(world: World, photos: Path) -> None:
         shutil.copyfile(world.folder / scene.file, photos / scene.file)
 
 
-def play(stage: Stage, world: World, photograph: Callable[[str], object]) -> Played:
+def play(stage: DemoStage, world: World, photograph: Callable[[str], object]) -> DemoResult:
     """Raises DemoFailed at the first step that does not come out. photograph: called with `before` and `after` the switch."""
     with console.step("Proposing boxes from the words") as came_out:
         before_version = fill(stage, len(world.scenes))
@@ -93,8 +93,8 @@ def play(stage: Stage, world: World, photograph: Callable[[str], object]) -> Pla
     photograph("before")
     with console.step("Reviewing every other picture") as came_out:
         effort = _review(stage, world, before_version)
-        came_out(f"Reviewed {effort.submits} pictures: {effort.told}")
-    with Watch(stage) as watch:
+        came_out(f"Reviewed {effort.submits} pictures: {effort.sentence}")
+    with SwitchWatcher(stage) as watch:
         with console.step("Training, started by Label Studio's button") as came_out:
             train_seconds, reason = train(stage)
             came_out(f"Published: {reason}")
@@ -104,7 +104,7 @@ def play(stage: Stage, world: World, photograph: Callable[[str], object]) -> Pla
     after_version = stage.shown()
     after = stage.labelled(after_version, world.unseen)  # finished tasks need no more predictions
     photograph("after")
-    return Played(
+    return DemoResult(
         before=before,
         after=after,
         version_before=before_version,
@@ -119,7 +119,7 @@ def play(stage: Stage, world: World, photograph: Callable[[str], object]) -> Pla
     )
 
 
-def fill(stage: Stage, count: int) -> str:
+def fill(stage: DemoStage, count: int) -> str:
     """Wait until every task has a prediction of the version that is shown; returns that version."""
 
     def filled() -> bool:
@@ -131,8 +131,8 @@ def fill(stage: Stage, count: int) -> str:
     return stage.shown()
 
 
-def _review(stage: Stage, world: World, version: str) -> Effort:
-    effort, config, tasks = Effort(), stage.config(), stage.tasks()
+def _review(stage: DemoStage, world: World, version: str) -> ReviewerEffort:
+    effort, config, tasks = ReviewerEffort(), stage.config(), stage.tasks()
     for scene in world.reviewed:
         task = tasks[scene.file].id
         prediction, result = stage.result(task, version)
@@ -141,7 +141,7 @@ def _review(stage: Stage, world: World, version: str) -> Effort:
     return effort
 
 
-def train(stage: Stage) -> tuple[float, str]:
+def train(stage: DemoStage) -> tuple[float, str]:
     """Press *Start training*; seconds until a head is published, and the verdict in words."""
     project = str(stage.project)
     backends = [each for each in stage.studio.backends(stage.project) if each.title == connect.TITLE]
@@ -158,13 +158,13 @@ def train(stage: Stage) -> tuple[float, str]:
     return seconds, str(verdict["reason"])
 
 
-def switch(stage: Stage, before: str) -> float:
+def switch(stage: DemoStage, before: str) -> float:
     """Wait until another version than `before` is shown; seconds."""
     began = time.monotonic()
     stage.wait("the switch", lambda: stage.shown() != before, seconds=SWITCH_SECONDS, poll=0.05)
     return time.monotonic() - began
 
 
-def _score(world: World, shown: Shown) -> Score:
+def _score(world: World, shown: Shown) -> DemoScore:
     """On the scenes that nobody reviewed."""
     return score([(shown[scene.file], world.wanted(scene)) for scene in world.unseen], world.names)

@@ -14,7 +14,7 @@ from typing import Any
 from dinolabel.demo.score import match
 from dinolabel.demo.world import Scene, Thing
 from dinolabel.studio.label_config import LabelConfig
-from dinolabel.studio.results import drawn, regions, to_percent
+from dinolabel.studio.results import draw_region, regions, to_percent
 from dinolabel.vision.types import Box
 
 # Below this overlap a careful person drags the box into place.
@@ -22,7 +22,7 @@ GOOD_ENOUGH_IOU = 0.7
 
 
 @dataclass(slots=True)
-class Effort:
+class ReviewerEffort:
     """What the reviewer did. keys: key presses, and each mouse drag counted as one; submits are counted apart."""
 
     boxes: int = 0
@@ -40,12 +40,12 @@ class Effort:
         return self.keys / self.boxes if self.boxes else 0.0
 
     @property
-    def told(self) -> str:
+    def sentence(self) -> str:
         return f"{self.named} named, {self.accepted} left as they were, {self.deleted} deleted, {self.moved} moved, {self.drawn} drawn"
 
 
 def review(
-    result: Sequence[Mapping[str, Any]], scene: Scene, things: Sequence[Thing], *, config: LabelConfig, effort: Effort
+    result: Sequence[Mapping[str, Any]], scene: Scene, things: Sequence[Thing], *, config: LabelConfig, effort: ReviewerEffort
 ) -> list[dict[str, Any]]:
     """The annotation's result for one task: every true object boxed and, when it has an identity, named. Counts into effort."""
     found = regions(result, config)
@@ -62,7 +62,9 @@ def review(
     return kept + drawn
 
 
-def _correct(region: Mapping[str, Any], box: Box, scene: Scene, thing: Thing, config: LabelConfig, effort: Effort) -> dict[str, Any]:
+def _correct(
+    region: Mapping[str, Any], box: Box, scene: Scene, thing: Thing, config: LabelConfig, effort: ReviewerEffort
+) -> dict[str, Any]:
     value = dict(region["value"])
     changed = False
     if thing.identity is not None and value["rectanglelabels"] != [thing.identity]:
@@ -83,8 +85,8 @@ def _correct(region: Mapping[str, Any], box: Box, scene: Scene, thing: Thing, co
     return {**region, "value": value, "origin": "prediction-changed" if changed else "prediction"}
 
 
-def _draw(scene: Scene, thing: Thing, config: LabelConfig, effort: Effort) -> dict[str, Any]:
+def _draw(scene: Scene, thing: Thing, config: LabelConfig, effort: ReviewerEffort) -> dict[str, Any]:
     effort.drawn += 1
     effort.keys += 2  # label key, one drag
     label = thing.identity or config.generic[0]
-    return drawn(uuid.uuid4().hex[:10], label, thing.box, config, width=scene.width, height=scene.height)
+    return draw_region(uuid.uuid4().hex[:10], label, thing.box, config, width=scene.width, height=scene.height)

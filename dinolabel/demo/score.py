@@ -12,7 +12,7 @@ MATCH_IOU = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
+class LabelledPrediction:
     """A predicted box (pixels, xyxy) with the label it is shown under."""
 
     box: Box
@@ -20,7 +20,7 @@ class Labelled:
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
+class DemoScore:
     """Counts over a set of images, and the shares made of them."""
 
     objects: int
@@ -71,16 +71,16 @@ def match(boxes: Sequence[Box], things: Sequence[Thing]) -> dict[int, int]:
     return matched
 
 
-def score(images: Iterable[tuple[Sequence[Labelled], Sequence[Thing]]], names: Sequence[str]) -> Score:
+def score(images: Iterable[tuple[Sequence[LabelledPrediction], Sequence[Thing]]], names: Sequence[str]) -> DemoScore:
     """Each image: what was predicted, what is really there (only objects the prompt asks for)."""
     totals = [0] * 8
     for labelled, things in images:
         for index, count in enumerate(_count(labelled, things, frozenset(names))):
             totals[index] += count
-    return Score(*totals)
+    return DemoScore(*totals)
 
 
-def _count(labelled: Sequence[Labelled], things: Sequence[Thing], names: frozenset[str]) -> tuple[int, ...]:
+def _count(labelled: Sequence[LabelledPrediction], things: Sequence[Thing], names: frozenset[str]) -> tuple[int, ...]:
     pairs = [(labelled[i].label, things[j].identity) for i, j in match([each.box for each in labelled], things).items()]
     named = [(label, identity) for label, identity in pairs if identity is not None]
     strangers = [label for label, identity in pairs if identity is None]

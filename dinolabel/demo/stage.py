@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dinolabel import build, running
-from dinolabel.demo.score import Labelled
+from dinolabel.demo.score import LabelledPrediction
 from dinolabel.demo.world import Scene, World
 from dinolabel.settings import Settings
 from dinolabel.vision.errors import DinolabelError
 
 if TYPE_CHECKING:
     from dinolabel.studio.calls.tasks import TaskRow
-    from dinolabel.studio.client import Studio
+    from dinolabel.studio.client import LabelStudio
     from dinolabel.studio.label_config import LabelConfig
-    from dinolabel.vision.store import Store
+    from dinolabel.vision.store import BundleStore
 
 START_SECONDS = 900.0
 STOP_SECONDS = 60.0
@@ -35,11 +35,11 @@ class DemoFailed(DinolabelError):
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class DemoStage:
     """What a step needs. data_dir: of the running product; project: its number in Label Studio."""
 
-    studio: Studio
-    store: Store
+    studio: LabelStudio
+    store: BundleStore
     project: int
     data_dir: Path
     process: subprocess.Popen[bytes]
@@ -64,14 +64,15 @@ class Stage:
                 return each["id"], each["result"]
         raise DemoFailed(f"Task {task} has no prediction of {version}.")
 
-    def labelled(self, version: str, scenes: Iterable[Scene]) -> dict[str, list[Labelled]]:
+    def labelled(self, version: str, scenes: Iterable[Scene]) -> dict[str, list[LabelledPrediction]]:
         """File name -> what is shown there under that version. Raises DemoFailed for a scene without a prediction of it."""
         from dinolabel.studio.results import regions
 
         config, tasks = self.config(), self.tasks()
         return {
             scene.file: [
-                Labelled(region.box, region.label or "") for region in regions(self.result(tasks[scene.file].id, version)[1], config)
+                LabelledPrediction(region.box, region.label or "")
+                for region in regions(self.result(tasks[scene.file].id, version)[1], config)
             ]
             for scene in scenes
         }
@@ -88,7 +89,7 @@ class Stage:
 
 
 @contextmanager
-def stage(out: Path, photos: Path, world: World, *, weights: str) -> Iterator[Stage]:
+def stage(out: Path, photos: Path, world: World, *, weights: str) -> Iterator[DemoStage]:
     """Start the product on the photos; stop every process of it at the end."""
     data_dir = out / "data"
     command = [*build.PROGRAM, "up", str(photos), "--prompt", world.prompt, "--names", ",".join(world.names)]
@@ -100,12 +101,12 @@ def stage(out: Path, photos: Path, world: World, *, weights: str) -> Iterator[St
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment, start_new_session=True
         )
     try:
-        yield _joined(process, data_dir, out / "up.log")
+        yield _wait_until_up(process, data_dir, out / "up.log")
     finally:
         _stop(process)
 
 
-def _joined(process: subprocess.Popen[bytes], data_dir: Path, log: Path) -> Stage:
+def _wait_until_up(process: subprocess.Popen[bytes], data_dir: Path, log: Path) -> DemoStage:
     end = time.monotonic() + START_SECONDS
     while (found := running.find(data_dir)) is None:
         if process.poll() is not None or time.monotonic() > end:
@@ -113,7 +114,7 @@ def _joined(process: subprocess.Popen[bytes], data_dir: Path, log: Path) -> Stag
             raise DemoFailed(f"`dinolabel up` did not start: {words}")
         time.sleep(0.25)
     settings = Settings.load(data_dir=data_dir, studio_url=found.url, studio_token=found.token)
-    return Stage(build.studio(settings), build.store(settings), found.project, data_dir, process)
+    return DemoStage(build.studio(settings), build.store(settings), found.project, data_dir, process)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 from rich.table import Table
 
 from dinolabel import console
-from dinolabel.demo.play import Played
+from dinolabel.demo.play import DemoResult
 from dinolabel.demo.world import World
 
 GOALS = {"detect_recall": 0.85, "named_accuracy": 0.80, "unknown_kept_generic": 0.80}
 
 
-def figures(played: Played, world: World, *, wall_seconds: float) -> dict[str, float | int | str]:
+def figures(played: DemoResult, world: World, *, wall_seconds: float) -> dict[str, float | int | str]:
     """Shares are 0..1, rounded to three places; all but the keys are about the scenes nobody reviewed."""
     after = played.score_after
     return {
@@ -49,7 +49,7 @@ def write(result: dict[str, float | int | str], out: Path) -> Path:
     return path
 
 
-def table(played: Played, result: dict[str, float | int | str]) -> Table:
+def table(played: DemoResult, result: dict[str, float | int | str]) -> Table:
     """Before and after, side by side."""
     before, after, effort = played.score_before, played.score_after, played.effort
     made = console.table(f"on {result['images']} unseen pictures", "from words", "after naming", right=("from words", "after naming"))

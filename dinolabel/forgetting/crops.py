@@ -15,20 +15,20 @@ from typing import Any
 
 from dinolabel.exporters import filelist
 from dinolabel.exporters.croplists import MANIFEST, METADATA
-from dinolabel.exporters.dropping import DROPPED_ROWS
+from dinolabel.exporters.dropping import EXCLUDED_ROWS
 from dinolabel.exporters.foldernames import folder_names
-from dinolabel.exporters.place import stopped
+from dinolabel.exporters.place import stopped_places
 from dinolabel.exporters.unlisted import CROPS, FILMS, REPORT, rows
 from dinolabel.forgetting import holding
 from dinolabel.forgetting.mention import Mention
-from dinolabel.forgetting.shares import CHANGED, Share
+from dinolabel.forgetting.shares import CHANGED, ExportShare
 from dinolabel.studio.tasks import SAME_OBJECT
-from dinolabel.vision.durable import whole
+from dinolabel.vision.durable import atomic_file
 from dinolabel.vision.types import Box
 
 NOTES = "exports.jsonl"  # in the data folder: where else exports were written
 KINDS = (CROPS, FILMS)
-PLACES = {MANIFEST: "crop", DROPPED_ROWS: "dropped"}
+PLACES = {MANIFEST: "crop", EXCLUDED_ROWS: "dropped"}
 """Lists of rows, and the key under which each says where the crop lies."""
 
 Row = dict[str, Any]
@@ -41,7 +41,7 @@ def note(data_dir: Path, project: str, folder: Path, what: str) -> None:
     path = data_dir / NOTES
     before = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
     if not before or before[-1] != line:
-        with whole(path) as half:
+        with atomic_file(path) as half:
             half.write_text("".join([*(each for each in before if each != line), line]), encoding="utf-8")
 
 
@@ -51,16 +51,16 @@ def known(data_dir: Path, project: str) -> list[Path]:
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     last = {Path(each["folder"]): each["project"] for each in map(json.loads, filter(None, lines))}
     folders = dict.fromkeys([data_dir / "exports" / project, *(folder for folder, own in last.items() if own == project)])
-    return [folder for folder in folders if folder.is_dir() or any(True for _ in stopped(folder))]
+    return [folder for folder in folders if folder.is_dir() or any(True for _ in stopped_places(folder))]
 
 
-def survey(folder: Path, export: str, mention: Mention) -> Share:
+def survey(folder: Path, export: str, mention: Mention) -> ExportShare:
     """What a folder of crops has of somebody: their rows, and whatever lies on one of their boxes without a name."""
-    share, theirs = Share(folder, export), _faces(folder, mention)
+    share, theirs = ExportShare(folder, export), _faces(folder, mention)
     named = {row["label"] for path in PLACES for row in rows(folder / path) if _is(row, mention)}
     gone: list[str] = []
     for path, key in PLACES.items():
-        going = [row for row in rows(folder / path) if goes(row, mention, theirs, dropped=path == DROPPED_ROWS)]
+        going = [row for row in rows(folder / path) if goes(row, mention, theirs, dropped=path == EXCLUDED_ROWS)]
         share.rows += going
         share.objects |= {f"{row.get('task')}/{row.get('annotation')}/{row.get('region')}" for row in going}
         gone += [str(row[key]) for row in going if key in row]
@@ -76,20 +76,20 @@ def survey(folder: Path, export: str, mention: Mention) -> Share:
     return share
 
 
-def rewrite(share: Share, mention: Mention) -> None:
+def rewrite(share: ExportShare, mention: Mention) -> None:
     """Take their rows out of the lists; every other line stays letter by letter."""
     folder, theirs, veil = share.folder, _faces(share.folder, mention), Veil(mention)
     crops = {str(row["crop"]) for row in share.rows if "crop" in row}
     for path in share.rewrite:
         if path in PLACES:
-            _filter(folder / path, veil, lambda row, path=path: not goes(row, mention, theirs, dropped=path == DROPPED_ROWS))  # type: ignore[misc]
+            _filter(folder / path, veil, lambda row, path=path: not goes(row, mention, theirs, dropped=path == EXCLUDED_ROWS))  # type: ignore[misc]
         elif path == METADATA:
             _filter(folder / path, veil, lambda row: f"crops/{row.get('file_name', '')}" not in crops)
             if not (folder / path).read_bytes().strip():
                 (folder / path).unlink()  # imagefolder refuses an empty one
         elif path == REPORT:
             report = holding.report_without(_report(folder), mention)
-            with whole(folder / path) as half:
+            with atomic_file(folder / path) as half:
                 half.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -129,12 +129,12 @@ def _faces(folder: Path, mention: Mention) -> Faces:
     return found
 
 
-def _sort(share: Share, paths: list[str], *, rewrite: bool = False) -> None:
+def _sort(share: ExportShare, paths: list[str], *, rewrite: bool = False) -> None:
     """Ours and unchanged: removed or rewritten. Changed since: kept. In an export without a list the rows say what is ours."""
     listed = {each.path: each for each in filelist.entries(share.folder) if each.path in set(paths)}
     has_list = filelist.export_of(share.folder) is not None
     for path in paths:
-        if has_list and (path not in listed or not filelist.unchanged(share.folder, listed[path])):
+        if has_list and (path not in listed or not filelist.is_unchanged(share.folder, listed[path])):
             share.kept.append((path, CHANGED if path in listed else "is not on the export's list"))
         else:
             (share.rewrite if rewrite else share.remove).append(path)
@@ -158,7 +158,7 @@ def _report(folder: Path) -> Any:
 
 def _filter(path: Path, veil: Veil, keep: Callable[[Row], bool]) -> None:
     """Leave out lines of JSON; one that cannot be read stays, and so does every one without the name, letter by letter."""
-    with path.open(encoding="utf-8", newline="") as lines, whole(path) as half, half.open("w", encoding="utf-8", newline="") as left:
+    with path.open(encoding="utf-8", newline="") as lines, atomic_file(path) as half, half.open("w", encoding="utf-8", newline="") as left:
         for line in lines:
             try:
                 row = json.loads(line)

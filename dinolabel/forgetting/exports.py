@@ -11,31 +11,31 @@ from pathlib import Path
 
 from dinolabel.exporters import filelist, unlisted
 from dinolabel.exporters.filelist import FileListUnreadable
-from dinolabel.exporters.place import JOURNAL, OURS, PARTIAL, PATHS, WHOLE, Asked, Place, stopped
+from dinolabel.exporters.place import JOURNAL, OURS, PARTIAL, PATHS, WHOLE, RequestedPaths, StagingFolder, stopped_places
 from dinolabel.forgetting import crops, holding
 from dinolabel.forgetting.mention import Mention
-from dinolabel.forgetting.shares import CHANGED, RUNNING, UNKNOWN, Share
-from dinolabel.vision.durable import whole
+from dinolabel.forgetting.shares import CHANGED, RUNNING, UNKNOWN, ExportShare
+from dinolabel.vision.durable import atomic_file
 
 NOTHING_KNOWN = "no export is recognised there any more"
 
 
-def survey(folders: Iterable[Path], mention: Mention) -> list[Share]:
+def survey(folders: Iterable[Path], mention: Mention) -> list[ExportShare]:
     """What each folder, and each stopped export beside it, has of somebody; nothing is changed."""
-    shares: list[Share] = []
+    shares: list[ExportShare] = []
     for folder in folders:
-        halfway = [_stopped(place, mention) for place in stopped(folder)]  # first: a stopped exchange is ended by it
+        halfway = [_stopped_share(place, mention) for place in stopped_places(folder)]  # first: a stopped exchange is ended by it
         shares += [*_of_folder(folder, mention), *halfway]
     return shares
 
 
-def take_out(share: Share, mention: Mention) -> None:
+def take_out(share: ExportShare, mention: Mention) -> None:
     """Remove and rewrite what the survey found."""
     if share.export in crops.KINDS:
         crops.rewrite(share, mention)
     else:
         for path in share.rewrite:
-            with whole(share.folder / path) as half:
+            with atomic_file(share.folder / path) as half:
                 holding.without(share.folder, share.export, path, mention, half)
     for path in share.remove:
         filelist.remove(share.folder, path)
@@ -59,26 +59,26 @@ def holding_files(folders: Iterable[Path], mention: Mention) -> list[Path]:
     return found
 
 
-def _of_folder(folder: Path, mention: Mention) -> Iterator[Share]:
+def _of_folder(folder: Path, mention: Mention) -> Iterator[ExportShare]:
     if not folder.is_dir() or not any(folder.iterdir()):
         return
     try:
         export = filelist.export_of(folder) or unlisted.export_of(folder)
     except FileListUnreadable as error:
-        yield Share(folder, "", kept=[(filelist.FILE, str(error).rstrip("."))])
+        yield ExportShare(folder, "", kept=[(filelist.FILE, str(error).rstrip("."))])
         return
     if export is None:
-        yield Share(folder, "", kept=[(".", NOTHING_KNOWN)])
+        yield ExportShare(folder, "", kept=[(".", NOTHING_KNOWN)])
     elif export in crops.KINDS:
         yield crops.survey(folder, export, mention)
     else:
         yield _share(folder, export, mention)
 
 
-def _share(folder: Path, export: str, mention: Mention) -> Share:
-    share = Share(folder, export)
+def _share(folder: Path, export: str, mention: Mention) -> ExportShare:
+    share = ExportShare(folder, export)
     listed = filelist.export_of(folder) is not None
-    known = [each.path for each in filelist.entries(folder)] if listed else list(unlisted.recognised(folder, export))
+    known = [each.path for each in filelist.entries(folder)] if listed else list(unlisted.recognise_files(folder, export))
     unread: list[str] = []
     inside = holding.in_boxes(folder, export, known, mention, unread)
     wanted = known if inside else holding.in_lists(folder, export, known, mention)
@@ -108,13 +108,13 @@ def _split(folder: Path, wanted: list[str], *, listed: bool) -> tuple[list[str],
     changed: list[str] = []
     for each in filelist.entries(folder):
         if each.path in asked and filelist.inside(folder, each.path) is not None:
-            (ours if filelist.unchanged(folder, each) else changed).append(each.path)
+            (ours if filelist.is_unchanged(folder, each) else changed).append(each.path)
     return ours, changed
 
 
-def _stopped(place: Place, mention: Mention) -> Share:
+def _stopped_share(place: StagingFolder, mention: Mention) -> ExportShare:
     """A stopped export is made again from nothing: where it holds the name, what it wrote goes."""
-    share = Share(place.folder, "")
+    share = ExportShare(place.folder, "")
     lock = place.lock()
     if lock is None:
         share.kept = [("lock", RUNNING)]
@@ -125,7 +125,9 @@ def _stopped(place: Place, mention: Mention) -> Share:
     texts = (place.folder / each for each in paths if not each.endswith("/") and filelist.inside(place.folder, each) is not None)
     if not any(mention.within(each) for each in paths) and not any(map(mention.inside, texts)) and PARTIAL not in place.folder.name:
         return share
-    noted: Asked | set[str] = Asked(place.folder / PATHS) if (place.folder / PATHS).is_file() else _journalled(place.folder / JOURNAL)
+    noted: RequestedPaths | set[str] = (
+        RequestedPaths(place.folder / PATHS) if (place.folder / PATHS).is_file() else _checkpoint_paths(place.folder / JOURNAL)
+    )
     for path in paths:
         if path.endswith("/"):
             continue
@@ -137,7 +139,7 @@ def _stopped(place: Place, mention: Mention) -> Share:
     return share
 
 
-def _journalled(path: Path) -> set[str]:
+def _checkpoint_paths(path: Path) -> set[str]:
     """Files that a stopped run of an earlier version noted: copies of pictures, and crops."""
     found: set[str] = set()
     for entry in unlisted.rows(path):

@@ -12,17 +12,17 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from dinolabel.studio.names import normal
+from dinolabel.studio.names import normalise_name
 from dinolabel.studio.results import names_of, overlap
 from dinolabel.studio.tasks import SAME_OBJECT
-from dinolabel.vision.durable import whole
+from dinolabel.vision.durable import atomic_file
 
 FILE = "forgotten.json"
 ROUNDS = 20_000  # of PBKDF2: a name is short, and a digest of it should not be guessed at leisure
 Task = dict[str, Any]
 
 
-class Forgotten:
+class ErasureRegistry:
     """Digests of names by project. folder: the data folder."""
 
     def __init__(self, folder: Path) -> None:
@@ -34,7 +34,7 @@ class Forgotten:
 
     def add(self, project: int, names: Iterable[str]) -> None:
         before = set(self._digests.get(str(project), ()))
-        self._digests[str(project)] = sorted(before | {self._digest(normal(each)) for each in names})
+        self._digests[str(project)] = sorted(before | {self._digest(normalise_name(each)) for each in names})
         self._write()
 
     def lift(self, project: int, name: str) -> bool:
@@ -82,14 +82,14 @@ class Forgotten:
 
     def _spelt(self, name: str) -> list[str]:
         """Digests of a name as names are made, and as earlier versions took it: letter by letter."""
-        return [self._digest(each) for each in dict.fromkeys((normal(name), name))]
+        return [self._digest(each) for each in dict.fromkeys((normalise_name(name), name))]
 
     def _digest(self, name: str) -> str:
         return hashlib.pbkdf2_hmac("sha256", name.encode("utf-8", "surrogatepass"), bytes.fromhex(self._salt), ROUNDS).hex()
 
     def _write(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        with whole(self._path) as half:
+        with atomic_file(self._path) as half:
             half.write_text(json.dumps({"format": 1, "salt": self._salt, "projects": self._digests}), encoding="utf-8")
 
 

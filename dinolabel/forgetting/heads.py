@@ -9,14 +9,14 @@ import numpy as np
 from dinolabel.forgetting.mention import Mention
 from dinolabel.vision.bundle import Bundle
 from dinolabel.vision.errors import BundleMismatch
-from dinolabel.vision.neighbours import first_columns
-from dinolabel.vision.store import Store
+from dinolabel.vision.neighbours import truncate_features
+from dinolabel.vision.store import BundleStore
 from dinolabel.vision.types import Embeddings
 
 SAME = 1e-4  # cosine distance below which two embeddings are of one crop
 
 
-def vectors(store: Store, project: str, mention: Mention) -> tuple[Embeddings, float]:
+def vectors(store: BundleStore, project: str, mention: Mention) -> tuple[Embeddings, float]:
     """(N, D) embeddings that any head keeps under the name, and the greatest distance at which one of those heads would say it."""
     found, distance = [], 0.0
     for bundle in _all(store, project).values():
@@ -24,17 +24,17 @@ def vectors(store: Store, project: str, mention: Mention) -> tuple[Embeddings, f
         if mine.any():
             found.append(bundle.references[mine])
             distance = max(distance, bundle.distance_threshold)
-    return stacked(found), distance
+    return stack(found), distance
 
 
-def stacked(parts: Sequence[Embeddings]) -> Embeddings:
+def stack(parts: Sequence[Embeddings]) -> Embeddings:
     """(N, D) all rows of these, over the columns that all have: a head or an earlier embedder may know the first ones only."""
     some = [each for each in parts if len(each)]
     width = min((each.shape[1] for each in some), default=0)
-    return np.concatenate([first_columns(each, width) for each in some]) if some else np.zeros((0, 0), np.float32)
+    return np.concatenate([truncate_features(each, width) for each in some]) if some else np.zeros((0, 0), np.float32)
 
 
-def holding(store: Store, project: str, mention: Mention, objects: Iterable[str], theirs: Embeddings) -> list[str]:
+def holding(store: BundleStore, project: str, mention: Mention, objects: Iterable[str], theirs: Embeddings) -> list[str]:
     """Ids of the project's bundles that know the name, a crop of these objects, or one of these embeddings."""
     known = set(objects)
     return [identity for identity, bundle in _all(store, project).items() if _holds(bundle, mention, known, theirs)]
@@ -52,11 +52,11 @@ def _holds(bundle: Bundle, mention: Mention, objects: set[str], theirs: Embeddin
     if not len(theirs):
         return False
     width = min(theirs.shape[1], bundle.references.shape[1])  # who knows the first columns only is compared over those
-    mine = first_columns(theirs, width)
-    return any(float((first_columns(each, width) @ mine.T).max()) > 1 - SAME for each in kept if len(each))
+    mine = truncate_features(theirs, width)
+    return any(float((truncate_features(each, width) @ mine.T).max()) > 1 - SAME for each in kept if len(each))
 
 
-def _all(store: Store, project: str) -> dict[str, Bundle]:
+def _all(store: BundleStore, project: str) -> dict[str, Bundle]:
     """Every head that opens, and its judge, by id. One that is damaged opens for nobody, and its files are swept like any others."""
     found: dict[str, Bundle] = {}
     for entry in store.history(project):

@@ -249,13 +249,13 @@ def _lists_it(file: Path, export: str, path: str, mention: Mention) -> bool:
     return mention.within(text) and clean(text, mention) != text
 
 
-def _replaced(names: Iterable[Any], mention: Mention) -> list[Any]:
+def _replace_names(names: Iterable[Any], mention: Mention) -> list[Any]:
     return [f"forgotten-{at}" if mention.within(str(each)) else each for at, each in enumerate(names)]
 
 
 def _card(text: str, mention: Mention) -> str:
     card = json.loads(text)
-    cleaned = {**card, "classes": _replaced(card.get("classes", ()), mention), "report": report_without(card.get("report"), mention)}
+    cleaned = {**card, "classes": _replace_names(card.get("classes", ()), mention), "report": report_without(card.get("report"), mention)}
     return json.dumps(cleaned, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -280,7 +280,7 @@ def _lines(text: str, mention: Mention) -> str:
 
 
 def _label_config(text: str, mention: Mention) -> str:
-    from dinolabel.studio.renaming import without as without_label
+    from dinolabel.studio.renaming import remove_label as without_label
     from dinolabel.vision.errors import LabelConfigError
 
     try:
@@ -292,15 +292,15 @@ def _label_config(text: str, mention: Mention) -> str:
 
 
 def _features(text: str, mention: Mention) -> str:
-    return json.dumps(_renamed(json.loads(text), mention), indent=2)
+    return json.dumps(_rename_classes(json.loads(text), mention), indent=2)
 
 
-def _renamed(value: Any, mention: Mention) -> Any:
+def _rename_classes(value: Any, mention: Mention) -> Any:
     """Features as `datasets` writes them, without the name among the `names` of a ClassLabel."""
     if isinstance(value, dict):
-        lists = {key: _replaced(each, mention) for key, each in value.items() if key == "names" and isinstance(each, list)}
-        return {key: lists.get(key) or _renamed(each, mention) for key, each in value.items()}
-    return [_renamed(each, mention) for each in value] if isinstance(value, list) else value
+        lists = {key: _replace_names(each, mention) for key, each in value.items() if key == "names" and isinstance(each, list)}
+        return {key: lists.get(key) or _rename_classes(each, mention) for key, each in value.items()}
+    return [_rename_classes(each, mention) for each in value] if isinstance(value, list) else value
 
 
 def _class_names(path: Path) -> tuple[str, ...]:
@@ -325,7 +325,7 @@ def _table_without(path: Path, mention: Mention, to: Path) -> None:
 
     with pa.ipc.open_stream(path) as table:
         metadata = dict(table.schema.metadata)
-        metadata[b"huggingface"] = json.dumps(_renamed(json.loads(metadata[b"huggingface"]), mention)).encode()
+        metadata[b"huggingface"] = json.dumps(_rename_classes(json.loads(metadata[b"huggingface"]), mention)).encode()
         schema = table.schema.with_metadata(metadata)
         with pa.OSFile(str(to), "wb") as sink, pa.ipc.new_stream(sink, schema) as written:
             for batch in table:

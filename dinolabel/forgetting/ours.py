@@ -13,15 +13,15 @@ from typing import Any
 from dinolabel import build
 from dinolabel.forgetting import exports, heads, sweep
 from dinolabel.forgetting.mention import Mention
-from dinolabel.forgetting.shares import Share
+from dinolabel.forgetting.shares import ExportShare
 from dinolabel.settings import Settings
 from dinolabel.vision.cache import embedding_key
-from dinolabel.vision.store import Store
+from dinolabel.vision.store import BundleStore
 from dinolabel.vision.types import Box, CropPolicy, Embeddings, image_key
 
 
 @dataclass(frozen=True)
-class Taken:
+class ErasureResult:
     """heads: ids of those that are gone. serving: the id of the one that is left, or None. shares: what exports had of them.
 
     embeddings: how many the cache lost.
@@ -29,12 +29,12 @@ class Taken:
 
     heads: list[str]
     serving: str | None
-    shares: list[Share]
+    shares: list[ExportShare]
     embeddings: int
 
-    def told(self) -> dict[str, str]:
+    def rows_of_summary(self) -> dict[str, str]:
         now = f"; now serving: {self.serving or 'none, boxes only'}" if self.heads else ""
-        touched = [f"{each.folder} {each.told()}" for each in self.shares if each.touched]
+        touched = [f"{each.folder} {each.sentence()}" for each in self.shares if each.is_touched]
         return {
             "heads": f"{', '.join(self.heads) or 'none'}{now}",
             "crops": f"{len(self.rows)} removed",
@@ -52,7 +52,7 @@ class Taken:
         return [f"{each.folder / path}: {why}; it may still show them" for each in self.shares for path, why in each.kept]
 
 
-def take_out(settings: Settings, project: str, mention: Mention, folders: list[Path]) -> Taken:
+def take_out(settings: Settings, project: str, mention: Mention, folders: list[Path]) -> ErasureResult:
     """Heads that learnt them, their crops in `folders`, and their embeddings, near copies too."""
     store = build.store(settings)
     theirs, distance = heads.vectors(store, project, mention)
@@ -63,10 +63,10 @@ def take_out(settings: Settings, project: str, mention: Mention, folders: list[P
     objects = {known for each in shares for known in each.objects}
     keys = _keys(store, project, rows)
     exact = _cached(settings, keys)
-    gone = heads.holding(store, project, mention, objects, heads.stacked([theirs, exact]))
+    gone = heads.holding(store, project, mention, objects, heads.stack([theirs, exact]))
     store.forget(project, gone)
     embeddings = build.cache(settings).forget(keys, exact if len(exact) else theirs, distance=distance)
-    return Taken(gone, store.wanted(project), shares, embeddings)
+    return ErasureResult(gone, store.desired(project), shares, embeddings)
 
 
 def sweep_out(settings: Settings, project: str, mention: Mention, logs: Iterable[Path], folders: list[Path]) -> tuple[int, int, list[Path]]:
@@ -78,7 +78,7 @@ def sweep_out(settings: Settings, project: str, mention: Mention, logs: Iterable
     return swept, copies, [*sweep.left(data_dir, project, mention), *exports.holding_files(outside, mention)]
 
 
-def _keys(store: Store, project: str, rows: list[dict[str, Any]]) -> list[str]:
+def _keys(store: BundleStore, project: str, rows: list[dict[str, Any]]) -> list[str]:
     """Cache keys of the removed crops, for every embedder that a head of the project was trained with."""
     kept = [store.get(project, entry.id) for entry in store.history(project)]
     digests = {each.embedder_digest for each in kept} | {each.own.began_as for each in kept if each.own}
@@ -91,4 +91,4 @@ def _keys(store: Store, project: str, rows: list[dict[str, Any]]) -> list[str]:
 
 def _cached(settings: Settings, keys: list[str]) -> Embeddings:
     """(N, D) what the cache has under these keys."""
-    return heads.stacked([each[None] for each in build.cache(settings).get_embeddings(keys).values()])
+    return heads.stack([each[None] for each in build.cache(settings).get_embeddings(keys).values()])

@@ -16,7 +16,7 @@ RUNNING = "an export is being written there: forget again when it has ended"
 
 
 @dataclass
-class Share:
+class ExportShare:
     """folder: of an export, or the hidden place of a stopped one. remove, rewrite: relative paths of our files.
 
     kept: (relative path, why) of files that may still show the person. rows, objects: of crops that go, `task/annotation/region`.
@@ -32,14 +32,14 @@ class Share:
     others: int = 0
 
     @property
-    def touched(self) -> bool:
+    def is_touched(self) -> bool:
         return bool(self.remove or self.rewrite)
 
-    def told(self) -> str:
+    def sentence(self) -> str:
         """One line for a plan: `removes 12 files, rewrites 2, keeps 3 files that are not the export's`."""
         counts = [f"removes {_files(len(self.remove))}"] if self.remove else []
         counts += [f"rewrites {_files(len(self.rewrite))}"] if self.rewrite else []
-        counts += [f"keeps {_files(self.others)} of others"] if self.others and self.touched else []
+        counts += [f"keeps {_files(self.others)} of others"] if self.others and self.is_touched else []
         counts += [
             f"keeps {_files(number)} that may still show them ({why})" for why, number in Counter(why for _, why in self.kept).items()
         ]

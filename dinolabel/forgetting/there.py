@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from dinolabel.forgetting.mention import Mention
 
 if TYPE_CHECKING:
-    from dinolabel.studio.client import Studio
+    from dinolabel.studio.client import LabelStudio
     from dinolabel.studio.label_config import LabelConfig
 
 
 @dataclass(frozen=True)
-class Reached:
+class ErasedPredictions:
     """predictions: rewritten. annotations: of people, by task, that hold the name and stay."""
 
     predictions: int
@@ -25,8 +25,13 @@ class Reached:
 
 
 def clean(
-    studio: Studio, project: int, config: LabelConfig, mention: Mention, *, progress: Callable[[int, int], None] = lambda done, total: None
-) -> Reached:
+    studio: LabelStudio,
+    project: int,
+    config: LabelConfig,
+    mention: Mention,
+    *,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> ErasedPredictions:
     """Rewrite every prediction of the project that says the name: the box stays, under the generic label."""
     rows = list(studio.tasks(project))
     rewritten, people = 0, []
@@ -39,7 +44,7 @@ def clean(
                 rewritten += 1
         if (row.annotated or row.cancelled) and any(holds(each, mention) for each in studio.task(row.id).get("annotations") or []):
             people.append(row.id)
-    return Reached(rewritten, tuple(people))
+    return ErasedPredictions(rewritten, tuple(people))
 
 
 def _without(region: Mapping[str, Any], config: LabelConfig, mention: Mention) -> dict[str, Any] | None:

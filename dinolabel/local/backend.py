@@ -39,7 +39,7 @@ class BackendSilent(DinolabelError):
     hint = "It may be busy; it is asked again."
 
 
-class Backend:
+class BackendProcess:
     """settings: with the Label Studio it talks to, its port and its secret in them. log_path: where its words go."""
 
     def __init__(self, settings: Settings, log_path: Path) -> None:
@@ -127,7 +127,7 @@ class Backend:
         return ""
 
 
-def wait(backend: Backend, *, poll: float = 0.3) -> None:
+def wait(backend: BackendProcess, *, poll: float = 0.3) -> None:
     """Until it answers, however long weights take to come and load. Raises BackendEnded."""
     while not backend.ready():
         time.sleep(poll)

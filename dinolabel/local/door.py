@@ -19,7 +19,7 @@ SCRIPTS_READ = frozenset({"csrftoken"})
 """Cookies that Label Studio's own page has to read; all others are kept from scripts."""
 
 
-class Door:
+class RedirectPage:
     """Serves ``link`` on loopback until it was used or is too old. target: where it leads. cookies: the session there."""
 
     def __init__(

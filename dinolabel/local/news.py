@@ -27,7 +27,7 @@ class Training:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """One look. state, note, hint: the project's (dinolabel.backend.board.Status). trainings: newest first."""
+    """One look. state, note, hint: the project's (dinolabel.backend.board.ProjectStatus). trainings: newest first."""
 
     state: str = ""
     note: str = ""

@@ -22,7 +22,7 @@ NOT_FOR_BROWSERS = {"heic", "heif", "tif", "tiff", "avif"}
 
 
 @dataclass(frozen=True, slots=True)
-class Photos:
+class PhotoFolder:
     """folder: absolute, resolved. count: pictures in it and in its sub-folders. others: ending -> how many files are left out.
 
     hidden: how many files that look like pictures are hidden (dinolabel.vision.walk): neither counted nor told.
@@ -46,23 +46,23 @@ class Photos:
         """What Label Studio gets as its document root: a storage must lie strictly below it."""
         return self.folder.parent
 
-    def left_out(self) -> str | None:
+    def skipped_sentence(self) -> str | None:
         """One sentence about the files that will not appear, None when there are none."""
         if not self.others:
             return None
-        kinds = words.listed(
+        kinds = words.join_words(
             [
                 f"{count:,} {ending or 'without an ending'}"
                 for ending, count in sorted(self.others.items(), key=lambda each: (-each[1], each[0]))[:4]
             ]
         )
-        sentence = f"{words.counted(sum(self.others.values()), 'other file')} ({kinds}{', …' if len(self.others) > 4 else ''})"
+        sentence = f"{words.count_noun(sum(self.others.values()), 'other file')} ({kinds}{', …' if len(self.others) > 4 else ''})"
         if any(ending.lstrip(".") in NOT_FOR_BROWSERS for ending in self.others):
             sentence += "; browsers do not show HEIC and TIFF: save those as JPEG"
         return sentence
 
 
-def look(folder: Path) -> Photos:
+def look(folder: Path) -> PhotoFolder:
     """Count what is there. Raises MediaUnavailable for no folder, RequestError for one without pictures or that cannot be served."""
     path = folder.expanduser().resolve()
     if path.is_file():
@@ -78,9 +78,9 @@ def look(folder: Path) -> Photos:
     hidden = sum(_shown(each) and walk.in_hidden(each.relative_to(path).parts) and each.is_file() for each in path.rglob("*"))
     count = sum(number for ending, number in endings.items() if ending.lstrip(".") in SHOWN)
     others = Counter({ending: number for ending, number in endings.items() if ending.lstrip(".") not in SHOWN})
-    photos = Photos(path, count, others, hidden)
+    photos = PhotoFolder(path, count, others, hidden)
     if not count:
-        there = photos.left_out()
+        there = photos.skipped_sentence()
         raise RequestError(
             f"There is no picture in {path}{f', only {there}' if there else ': it is empty'}.", hint=f"Pictures end in {', '.join(SHOWN)}."
         )

@@ -13,17 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dinolabel import keyboard, running, tabs
-from dinolabel.local.photos import PATTERN, Photos
+from dinolabel.local.photos import PATTERN, PhotoFolder
 from dinolabel.vision.errors import PromptMissing, RequestError
 
 if TYPE_CHECKING:
-    from dinolabel.studio.client import Project, Studio
+    from dinolabel.studio.client import LabelStudio, Project
 
 MEMORY = "up.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class LocalProject:
     """A project made for a folder and its prompt (phrase -> label)."""
 
     folder: str
@@ -32,24 +32,24 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class UpMemory:
     """root: the document root of this data folder's Label Studio, fixed by the first folder; tasks' addresses are relative to it."""
 
     root: str | None = None
-    made: tuple[Made, ...] = ()
+    made: tuple[LocalProject, ...] = ()
 
     @classmethod
-    def read(cls, data_dir: Path) -> Memory:
+    def read(cls, data_dir: Path) -> UpMemory:
         """Empty when there is none yet or it cannot be read: the projects themselves are safe in Label Studio."""
         with suppress(FileNotFoundError, ValueError, TypeError, KeyError):
             stored = json.loads((data_dir / MEMORY).read_text(encoding="utf-8"))
-            return cls(stored["root"], tuple(Made(**each) for each in stored["made"]))
+            return cls(stored["root"], tuple(LocalProject(**each) for each in stored["made"]))
         return cls()
 
     def write(self, data_dir: Path) -> None:
         running.write_private(data_dir / MEMORY, json.dumps(asdict(self), indent=1, ensure_ascii=False))
 
-    def root_for(self, photos: Photos) -> Path:
+    def root_for(self, photos: PhotoFolder) -> Path:
         """The document root under which the folder can be served. Raises RequestError when this data folder serves another place."""
         root = Path(self.root) if self.root else photos.root
         if root not in photos.folder.parents:
@@ -59,20 +59,20 @@ class Memory:
             )
         return root
 
-    def find(self, photos: Photos, prompts: Mapping[str, str] | None) -> Made | None:
+    def find(self, photos: PhotoFolder, prompts: Mapping[str, str] | None) -> LocalProject | None:
         """The newest project of the folder, with this prompt when one is given."""
         of_folder = [each for each in self.made if each.folder == str(photos.folder)]
         matching = [each for each in of_folder if prompts is None or dict(each.prompts) == dict(prompts)]
         return matching[-1] if matching else None
 
-    def with_project(self, made: Made, root: Path) -> Memory:
+    def with_project(self, made: LocalProject, root: Path) -> UpMemory:
         kept = tuple(each for each in self.made if each.project != made.project)
-        return Memory(str(root), (*kept, made))
+        return UpMemory(str(root), (*kept, made))
 
 
 def find_or_make(
-    studio: Studio, memory: Memory, photos: Photos, prompts: Mapping[str, str] | None, names: Sequence[str]
-) -> tuple[Project, Made]:
+    studio: LabelStudio, memory: UpMemory, photos: PhotoFolder, prompts: Mapping[str, str] | None, names: Sequence[str]
+) -> tuple[Project, LocalProject]:
     """The project, with every name as a label. Raises PromptMissing for a new one without words."""
     known = memory.find(photos, prompts)
     project = _still_there(studio, known) if known else None
@@ -80,13 +80,13 @@ def find_or_make(
         if not prompts:
             raise PromptMissing(f"{photos.folder.name} is new here, and there is nothing to look for.")
         project = _make(studio, photos, prompts, names)
-        known = Made(str(photos.folder), dict(prompts), project.id)
+        known = LocalProject(str(photos.folder), dict(prompts), project.id)
     else:
         project = _with_names(studio, project, names)
     return project, known
 
 
-def _still_there(studio: Studio, made: Made) -> Project | None:
+def _still_there(studio: LabelStudio, made: LocalProject) -> Project | None:
     from dinolabel.studio.errors import StudioRefused
 
     try:
@@ -97,7 +97,7 @@ def _still_there(studio: Studio, made: Made) -> Project | None:
         raise
 
 
-def _make(studio: Studio, photos: Photos, prompts: Mapping[str, str], names: Sequence[str]) -> Project:
+def _make(studio: LabelStudio, photos: PhotoFolder, prompts: Mapping[str, str], names: Sequence[str]) -> Project:
     from dinolabel.studio.instructions import write_instructions
     from dinolabel.studio.label_config import build
 
@@ -109,21 +109,21 @@ def _make(studio: Studio, photos: Photos, prompts: Mapping[str, str], names: Seq
     return project
 
 
-def _with_names(studio: Studio, project: Project, names: Sequence[str]) -> Project:
+def _with_names(studio: LabelStudio, project: Project, names: Sequence[str]) -> Project:
     """The project with the names it lacks; nothing else of its label config changes."""
-    from dinolabel.studio.label_config import LabelConfig, with_name
+    from dinolabel.studio.label_config import LabelConfig, add_name
 
     xml = project.label_config
     for name in names:
         if name not in LabelConfig.parse(xml).labels:
-            xml = with_name(xml, name)
+            xml = add_name(xml, name)
     if xml != project.label_config:
         studio.set_label_config(project.id, xml)
         return studio.project(project.id)
     return project
 
 
-def import_photos(studio: Studio, project: int, photos: Photos, root: Path) -> int:
+def import_photos(studio: LabelStudio, project: int, photos: PhotoFolder, root: Path) -> int:
     """Let Label Studio serve the folder and make a task of every picture that has none yet; how many are new. Safe to repeat.
 
     root: Label Studio's document root.
@@ -136,7 +136,7 @@ def import_photos(studio: Studio, project: int, photos: Photos, root: Path) -> i
     return new - drop_hidden(studio, project, photos, root)
 
 
-def drop_hidden(studio: Studio, project: int, photos: Photos, root: Path) -> int:
+def drop_hidden(studio: LabelStudio, project: int, photos: PhotoFolder, root: Path) -> int:
     """Take away the tasks that Label Studio made of hidden files, and nobody has begun; how many.
 
     Its storage can be told which names to take, but not which folders (measured), so a sync takes thumbnails in hidden folders along.
@@ -150,7 +150,7 @@ def drop_hidden(studio: Studio, project: int, photos: Photos, root: Path) -> int
     return len(gone)
 
 
-def _served_hidden(data: Mapping[str, Any], photos: Photos, root: Path) -> bool:
+def _served_hidden(data: Mapping[str, Any], photos: PhotoFolder, root: Path) -> bool:
     from dinolabel.studio.address import local_file
 
     named = [local_file(each) for each in data.values() if isinstance(each, str)]

@@ -36,8 +36,8 @@ def show(project: Project, used: Mapping[str, str], ways: Ways, username: str, p
         grid.add_row(key, meaning)
     console.out.print()
     console.out.print(Panel(grid, title="keys", title_align="left", border_style="soft", expand=False, padding=(0, 2)))
-    label = [("open", console.linked(ways.page_link)), ("", console.soft("label here; logs you in; works once, for ten minutes"))]
-    watch = [("watch", console.linked(ways.board_link)), ("", console.soft("how far it is, what it has learnt; logs you in, once, too"))]
+    label = [("open", console.link(ways.page_link)), ("", console.soft("label here; logs you in; works once, for ten minutes"))]
+    watch = [("watch", console.link(ways.board_link)), ("", console.soft("how far it is, what it has learnt; logs you in, once, too"))]
     console.out.print(console.rows([*label, *watch]), soft_wrap=True)
     console.out.print(console.rows([("later", ways.page), ("user", username), ("password", password)]), soft_wrap=True)
     console.out.print()

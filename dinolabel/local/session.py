@@ -18,14 +18,14 @@ from dinolabel import build, connect, console, keyboard, logs, neighbour, runnin
 from dinolabel.local import backend as backends
 from dinolabel.local import project as projects
 from dinolabel.local import screen, watch
-from dinolabel.local.door import Door
-from dinolabel.local.photos import Photos
+from dinolabel.local.door import RedirectPage
+from dinolabel.local.photos import PhotoFolder
 from dinolabel.plan import Plan
 from dinolabel.settings import Settings
 from dinolabel.vision.errors import PromptMissing, StudioError
 
 if TYPE_CHECKING:
-    from dinolabel.studio.client import Person, Project, Studio
+    from dinolabel.studio.client import LabelStudio, Project, StudioUser
     from dinolabel.studio.server import LocalStudio
 
 PATIENCE_SECONDS = 900.0  # a first start takes half a minute; on a busy old laptop many
@@ -39,10 +39,10 @@ class StudioEnded(StudioError):
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class UpOptions:
     """What the command line asked for. prompts: phrase -> label, None to go on with the folder's last ones."""
 
-    photos: Photos
+    photos: PhotoFolder
     prompts: Mapping[str, str] | None
     names: tuple[str, ...]
     weights_named: bool
@@ -50,11 +50,11 @@ class Wishes:
     browser: bool
 
 
-def serve(settings: Settings, wishes: Wishes) -> None:
+def serve(settings: Settings, wishes: UpOptions) -> None:
     """Run until Ctrl-C, SIGTERM or a closed terminal, then end every process. Raises BackendEnded, StudioUnreachable and the like."""
     data_dir = build.data_dir(settings)
-    with running.claim(data_dir), stopping.stoppable(stopping.TOLD_OR_LEFT), ExitStack() as stack:
-        memory = projects.Memory.read(data_dir)
+    with running.claim(data_dir), stopping.handle_signals(stopping.STOP_OR_HANGUP_SIGNALS), ExitStack() as stack:
+        memory = projects.UpMemory.read(data_dir)
         root = memory.root_for(wishes.photos)
         settings = _same_weights(settings, wishes, memory)
         _plan(settings, wishes, memory).show()
@@ -62,13 +62,13 @@ def serve(settings: Settings, wishes: Wishes) -> None:
             weights.fetch(settings)
             _run(settings, wishes, memory, root, stack)
         except KeyboardInterrupt:
-            _deaf()
+            _ignore_signals()
             with console.step("Stopping Label Studio and the backend") as came_out:
                 stack.close()
                 came_out("Label Studio and the backend are stopped")
 
 
-def _run(settings: Settings, wishes: Wishes, memory: projects.Memory, root: Path, stack: ExitStack) -> None:
+def _run(settings: Settings, wishes: UpOptions, memory: projects.UpMemory, root: Path, stack: ExitStack) -> None:
     from dinolabel.backend import guard
 
     data_dir = build.data_dir(settings)
@@ -76,12 +76,12 @@ def _run(settings: Settings, wishes: Wishes, memory: projects.Memory, root: Path
     project = _project(studio, data_dir, wishes, memory, root)
     registry, store = build.projects(settings), build.store(settings)
     registry.add(project.id, weights=weights.pair(settings), title=project.title, before={"model_version": ""})
-    running.announce(data_dir, running.Running(server.url, server.token, project.id, os.getpid(), neighbour.note(settings)))
+    running.announce(data_dir, running.UpState(server.url, server.token, project.id, os.getpid(), neighbour.note(settings)))
     backend = _start_backend(settings, server, root, stack)
     connect.connect(studio, project.id, backend.url, secret=backends.secret(data_dir))
     keys = keyboard.give_ours(studio, _me(studio), data_dir)
 
-    def look() -> watch.Progress:
+    def look() -> watch.ProjectProgress:
         return watch.look(studio, registry, store, project.id)
 
     def check() -> None:
@@ -91,43 +91,45 @@ def _run(settings: Settings, wishes: Wishes, memory: projects.Memory, root: Path
 
     _first_boxes(look, check)
     page = f"{server.url}/projects/{project.id}/data?labeling=1"
-    door = stack.enter_context(Door(page, studio.session_cookies(server.username, server.password)))
-    board = stack.enter_context(Door(f"{backend.url}/", {guard.COOKIE: guard.cookie(backends.secret(data_dir))}))
+    door = stack.enter_context(RedirectPage(page, studio.session_cookies(server.username, server.password)))
+    board = stack.enter_context(RedirectPage(f"{backend.url}/", {guard.COOKIE: guard.cookie(backends.secret(data_dir))}))
     screen.show(project, keys, screen.Ways(page, door.link, f"{backend.url}/", board.link), server.username, server.password)
     if wishes.browser:
         webbrowser.open(door.link)
     watch.Watch(look, lambda: backend.news(project.id), check).until_stopped()
 
 
-def _me(studio: Studio) -> Person:
+def _me(studio: LabelStudio) -> StudioUser:
     mine = studio.whoami()["id"]
-    return next(each for each in studio.people() if each.id == mine)
+    return next(each for each in studio.users() if each.id == mine)
 
 
-def _start_studio(data_dir: Path, port: int | None, root: Path, stack: ExitStack) -> tuple[LocalStudio, Studio]:
-    from dinolabel.studio.client import Studio
+def _start_studio(data_dir: Path, port: int | None, root: Path, stack: ExitStack) -> tuple[LocalStudio, LabelStudio]:
+    from dinolabel.studio.client import LabelStudio
     from dinolabel.studio.server import LocalStudio
 
     server = LocalStudio(data_dir / "studio", port=port, documents=root)
-    logs.know(server.token, server.password)
+    logs.register_secret(server.token, server.password)
     with console.step("Starting Label Studio (half a minute the first time)") as came_out:
         stack.callback(server.stop)
         server.start(timeout=PATIENCE_SECONDS)
         came_out(f"Label Studio at {server.url}")
-    return server, Studio(server.url, server.token)
+    return server, LabelStudio(server.url, server.token)
 
 
-def _project(studio: Studio, data_dir: Path, wishes: Wishes, memory: projects.Memory, root: Path) -> Project:
+def _project(studio: LabelStudio, data_dir: Path, wishes: UpOptions, memory: projects.UpMemory, root: Path) -> Project:
     with console.step("Making the project") as came_out:
         project, made = projects.find_or_make(studio, memory, wishes.photos, wishes.prompts, wishes.names)
         memory.with_project(made, root).write(data_dir)
         new = projects.import_photos(studio, project.id, wishes.photos, root)
         old = wishes.photos.count - new
-        came_out(f"Project {project.id}, {project.title}: {words.counted(new, 'new picture')}{f', {old:,} from before' if old > 0 else ''}")
+        came_out(
+            f"Project {project.id}, {project.title}: {words.count_noun(new, 'new picture')}{f', {old:,} from before' if old > 0 else ''}"
+        )
     return project
 
 
-def _start_backend(settings: Settings, server: LocalStudio, root: Path, stack: ExitStack) -> backends.Backend:
+def _start_backend(settings: Settings, server: LocalStudio, root: Path, stack: ExitStack) -> backends.BackendProcess:
     """`dinolabel serve` for this Label Studio; returns once it answers, which is when its weights are loaded."""
     data_dir = build.data_dir(settings)
     own = {
@@ -140,8 +142,8 @@ def _start_backend(settings: Settings, server: LocalStudio, root: Path, stack: E
         "poll_seconds": min(settings.poll_seconds, POLL_SECONDS),
         "data_dir": data_dir,
     }
-    logs.know(backends.secret(data_dir))
-    backend = backends.Backend(settings.model_copy(update=own), data_dir / "jobs" / "serve.log")
+    logs.register_secret(backends.secret(data_dir))
+    backend = backends.BackendProcess(settings.model_copy(update=own), data_dir / "jobs" / "serve.log")
     with console.step("Loading the weights") as came_out:
         backends.wait(stack.enter_context(backend))
         came_out(f"Backend at {backend.url}, log in {backend.log_path}")
@@ -155,7 +157,7 @@ def _last_port(data_dir: Path) -> int | None:
     return None
 
 
-def _first_boxes(look: Callable[[], watch.Progress], check: Callable[[], None]) -> None:
+def _first_boxes(look: Callable[[], watch.ProjectProgress], check: Callable[[], None]) -> None:
     """Wait until the first pictures have boxes, so that the page that opens has some; not for ever."""
     end = time.monotonic() + FIRST_BOXES_SECONDS
     with console.step("Looking at the first pictures") as came_out:
@@ -166,10 +168,10 @@ def _first_boxes(look: Callable[[], watch.Progress], check: Callable[[], None]) 
                 break
             time.sleep(0.5)
         more = "" if progress.boxed == progress.pictures else "; more come in while you work"
-        came_out(f"Boxes on {progress.boxed:,} of {words.counted(progress.pictures, 'picture')}{more}")
+        came_out(f"Boxes on {progress.boxed:,} of {words.count_noun(progress.pictures, 'picture')}{more}")
 
 
-def _same_weights(settings: Settings, wishes: Wishes, memory: projects.Memory) -> Settings:
+def _same_weights(settings: Settings, wishes: UpOptions, memory: projects.UpMemory) -> Settings:
     """Going on with a project means going on with its weights, unless others were named."""
     made = memory.find(wishes.photos, wishes.prompts)
     entry = build.projects(settings).get(made.project) if made else None
@@ -178,20 +180,20 @@ def _same_weights(settings: Settings, wishes: Wishes, memory: projects.Memory) -
     return settings.model_copy(update={"detector_weights": entry.weights[0], "embedder_weights": entry.weights[1]})
 
 
-def _plan(settings: Settings, wishes: Wishes, memory: projects.Memory) -> Plan:
+def _plan(settings: Settings, wishes: UpOptions, memory: projects.UpMemory) -> Plan:
     """Raises PromptMissing for a new folder without words, WeightsMissing when embedded weights are not there."""
     photos, made = wishes.photos, memory.find(wishes.photos, wishes.prompts)
     prompts = wishes.prompts or (made.prompts if made else None)
     if not prompts:
         raise PromptMissing(f"{photos.folder} is new here, and there is nothing to look for.")
-    left_out = photos.left_out()
+    left_out = photos.skipped_sentence()
     each = weights.seconds_a_picture(settings)
     return Plan.of(
         f"{'Go on with' if made else 'Label'} {photos.folder}",
         [("pictures", f"{photos.count:,}")],
         [("left out", left_out)] if left_out else [],
-        [("looks for", words.listed([f"“{phrase}”" for phrase in prompts]))],
-        [("learns", words.listed(wishes.names))] if wishes.names else [],
+        [("looks for", words.join_words([f"“{phrase}”" for phrase in prompts]))],
+        [("learns", words.join_words(wishes.names))] if wishes.names else [],
         weights.plan_lines(settings),
         [("takes", f"about {words.duration(each * photos.count)} for all boxes; you can begin with the first ones")]
         if each and not made
@@ -200,7 +202,7 @@ def _plan(settings: Settings, wishes: Wishes, memory: projects.Memory) -> Plan:
     )
 
 
-def _deaf() -> None:
+def _ignore_signals() -> None:
     """Stopping takes some seconds: another Ctrl-C must not leave processes behind."""
-    for number in stopping.TOLD_OR_LEFT:
+    for number in stopping.STOP_OR_HANGUP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)

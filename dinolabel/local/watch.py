@@ -18,16 +18,16 @@ from dinolabel.local.news import News, Reader
 from dinolabel.vision.errors import DinolabelError
 
 if TYPE_CHECKING:
-    from dinolabel.backend.projects import Projects
-    from dinolabel.studio.client import Studio
-    from dinolabel.vision.store import Store
+    from dinolabel.backend.projects import ProjectRegistry
+    from dinolabel.studio.client import LabelStudio
+    from dinolabel.vision.store import BundleStore
 
 LOOK_SECONDS = 2.0
 CALM_SECONDS = 8.0
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class ProjectProgress:
     """pictures: tasks. boxed: how many have predictions of ours. done: how many a person submitted. names: what the head knows now."""
 
     pictures: int
@@ -36,13 +36,13 @@ class Progress:
     names: tuple[str, ...] = ()
 
 
-def look(studio: Studio, projects: Projects, store: Store, project: int) -> Progress:
+def look(studio: LabelStudio, projects: ProjectRegistry, store: BundleStore, project: int) -> ProjectProgress:
     entry = projects.get(project)
     ours = frozenset(entry.versions) if entry else frozenset()
     rows = list(studio.tasks(project))
     current = store.current(str(project))
     names = next((each.labels for each in store.history(str(project)) if each.id == current), ())
-    return Progress(
+    return ProjectProgress(
         len(rows), sum(1 for row in rows if row.versions & ours or row.annotated), sum(1 for row in rows if row.annotated), names
     )
 
@@ -54,7 +54,7 @@ class Rate:
     began: float = field(default_factory=time.monotonic)
     first: int | None = None
 
-    def left(self, progress: Progress, now: float) -> float | None:
+    def left(self, progress: ProjectProgress, now: float) -> float | None:
         """Seconds, or None as long as nothing can be said."""
         if self.first is None:
             self.first, self.began = progress.boxed, now
@@ -64,13 +64,13 @@ class Rate:
         return (now - self.began) / made * (progress.pictures - progress.boxed)
 
 
-def told(progress: Progress, left: float | None, training: float | None = None) -> str:
+def progress_line(progress: ProjectProgress, left: float | None, training: float | None = None) -> str:
     """The line. left: seconds until all have boxes. training: for how many seconds a training runs already; None for none."""
-    parts = [f"{progress.done:,} of {words.counted(progress.pictures, 'picture')} done"]
+    parts = [f"{progress.done:,} of {words.count_noun(progress.pictures, 'picture')} done"]
     if progress.boxed < progress.pictures:
         rest = f", {words.duration(left)} left" if left else ""
         parts.append(f"boxes on {progress.boxed:,}{rest}")
-    parts.append(f"knows {words.listed(progress.names)}" if progress.names else "no names learnt yet")
+    parts.append(f"knows {words.join_words(progress.names)}" if progress.names else "no names learnt yet")
     if training is not None:
         parts.append(f"training for {words.duration(training)}")
     return "   ".join(parts)
@@ -84,7 +84,7 @@ class Watch:
 
     def __init__(
         self,
-        look: Callable[[], Progress],
+        look: Callable[[], ProjectProgress],
         news: Callable[[], News],
         check: Callable[[], None],
         *,
@@ -109,19 +109,19 @@ class Watch:
                 self.tell(progress, news, live)
                 time.sleep(LOOK_SECONDS if progress.boxed < progress.pictures or news.training else CALM_SECONDS)
 
-    def tell(self, progress: Progress, news: News, live: Live) -> None:
+    def tell(self, progress: ProjectProgress, news: News, live: Live) -> None:
         """What is new on lines of its own, then the line that stays true."""
         now = self._clock()
         for tone, sentence in self._reader.lines(news):
             console.err.print(TONES[tone](sentence), soft_wrap=True)
-        line = told(progress, self._rate.left(progress, now), self._training_seconds(news, now))
+        line = progress_line(progress, self._rate.left(progress, now), self._training_seconds(news, now))
         if console.err.is_terminal:
             live.update(Text(f"  {line}", style="soft"), refresh=True)
         elif self._due(progress, news, line, now):
             console.err.print(line, soft_wrap=True)
             self._line, self._said_at = line, now
 
-    def _due(self, progress: Progress, news: News, line: str, now: float) -> bool:
+    def _due(self, progress: ProjectProgress, news: News, line: str, now: float) -> bool:
         """In a pipe: the first, then every SAY_SECONDS while something goes on; a log that runs for days is not filled."""
         going_on = progress.boxed < progress.pictures or news.training is not None or line != self._line
         return going_on and now - self._said_at >= console.SAY_SECONDS

@@ -96,17 +96,17 @@ def split(url: str) -> SplitResult:
         if parts.scheme.lower() in WEB:
             _ = parts.port
     except ValueError as error:
-        raise senseless(error) from error
+        raise senseless_address(error) from error
     return parts
 
 
-def senseless(error: ValueError) -> MediaRefused:
+def senseless_address(error: ValueError) -> MediaRefused:
     """What to say of a task's address that no library makes anything of."""
     why = first_line(error).rstrip(".")
     return MediaRefused(f"The task's address makes no sense: {why}.", hint=MEND)
 
 
-def served(path: str, bases: Sequence[str]) -> str | None:
+def label_studio_path(path: str, bases: Sequence[str]) -> str | None:
     """The part of a path-with-query that Label Studio serves, without the prefix it has behind a proxy; None when it is no such path.
 
     bases: Label Studio's known addresses, whose own paths are prefixes (`https://host/ls` -> `/ls`).
@@ -119,14 +119,14 @@ def served(path: str, bases: Sequence[str]) -> str | None:
     return elsewhere[1] if elsewhere else None
 
 
-def served_anywhere(url: str) -> str | None:
+def path_at_any_host(url: str) -> str | None:
     """The same for an absolute address on a host we do not know: Label Studio under the name it has for others (measured)."""
     parts = split(url)
     found = _ANYWHERE.fullmatch(parts.path + (f"?{parts.query}" if parts.query else ""))
     return found[1] if found else None
 
 
-def in_cloud(path: str) -> tuple[str, str] | None:
+def parse_cloud(path: str) -> tuple[str, str] | None:
     """(`s3://…`, `tasks/7`) of `/tasks/7/resolve/?fileuri=…`, which is what Label Studio's task listing says for s3://… (measured)."""
     found = _CLOUD.match(path)
     code = parse_qs(split(path).query).get("fileuri", [""])[0] if found else ""
@@ -162,8 +162,8 @@ def parts(url: str) -> list[str]:
     if is_inline(url):
         return []
     found = split(url)
-    served_by_studio = served_anywhere(url)
-    cloud = in_cloud(served_by_studio) if served_by_studio else None
+    served_by_studio = path_at_any_host(url)
+    cloud = parse_cloud(served_by_studio) if served_by_studio else None
     if cloud is not None:
         return parts(cloud[0])
     path = local_file(url) or unquote(found.path)

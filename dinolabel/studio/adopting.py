@@ -6,8 +6,8 @@ Knows the text of label configs; who asked for the change is somebody else's.
 from __future__ import annotations
 
 from dinolabel.studio import label_text, label_xml
-from dinolabel.studio.label_config import LabelConfig, with_name
-from dinolabel.studio.names import find_label, normal
+from dinolabel.studio.label_config import LabelConfig, add_name
+from dinolabel.studio.names import find_label, normalise_name
 from dinolabel.studio.typed import NUMBERS
 from dinolabel.vision.errors import LabelConfigError
 from dinolabel.vision.types import Prompt
@@ -17,19 +17,19 @@ SMALL = "font-size: 14px; font-weight: 400; line-height: 38px; margin: 0"
 """As the field beside it: Label Studio's smallest heading is larger than all else on the page (seen)."""
 
 
-def with_prompt(xml: str, words: str) -> str:
+def add_prompt(xml: str, words: str) -> str:
     """``xml`` that looks for `dog, puppy`, or for `label=dog, puppy`. A label that is not there is made, on the next free key.
 
     Raises PromptMissing without words; LabelConfigError for words that are looked for already and for labels that are learnt.
     """
     label, _, phrases = words.rpartition("=")
-    label = normal(label)
+    label = normalise_name(label)
     for phrase in Prompt.parse(phrases).phrases:
-        xml = _with_phrase(xml, phrase, label or phrase)
+        xml = _add_phrase(xml, phrase, label or phrase)
     return xml
 
 
-def with_thresholds(xml: str, *, box: float | None = None, text: float | None = None) -> str:
+def set_thresholds(xml: str, *, box: float | None = None, text: float | None = None) -> str:
     """``xml`` with the project's own thresholds, 0 to 1; None leaves one as it is. Raises LabelConfigError."""
     control = LabelConfig.parse(xml).control
     for name, value in (("model_box_threshold", box), ("model_text_threshold", text)):
@@ -39,7 +39,7 @@ def with_thresholds(xml: str, *, box: float | None = None, text: float | None = 
     return xml
 
 
-def with_typing(xml: str) -> str:
+def add_prompt_field(xml: str) -> str:
     """``xml`` with a text area to look for something else on one picture, and a number for its box threshold, above the picture.
 
     Above, because what we say back appears under the text area, where a tall picture would hide it. Raises LabelConfigError when one of
@@ -66,13 +66,13 @@ def with_typing(xml: str) -> str:
     return changed
 
 
-def lets_type(xml: str) -> bool:
+def has_prompt_field(xml: str) -> bool:
     """Whether people can type a prompt: Label Studio asks the backend then only when it is connected as interactive."""
     tags = (tag.attrib for tag in label_xml.read(xml).iter("TextArea"))
     return any(value == "true" for each in tags for name, value in each.items() if name.lower() in ("smart", "smartonly"))
 
 
-def _with_phrase(xml: str, phrase: str, label: str) -> str:
+def _add_phrase(xml: str, phrase: str, label: str) -> str:
     config = LabelConfig.parse(xml)
     if phrase in config.prompt_map:
         raise LabelConfigError(f"The project looks for {phrase!r} already, as {config.prompt_map[phrase]!r}.", hint="Nothing is to do.")
@@ -89,4 +89,4 @@ def _with_phrase(xml: str, phrase: str, label: str) -> str:
     if not config.generic and phrase != label:
         hint = f"Add {phrase!r} by itself, or give the labels predicted_values."
         raise LabelConfigError("In this project every label is looked for by its own name.", hint=hint)
-    return with_name(xml, label, predicted_values=phrase if config.generic else None)
+    return add_name(xml, label, predicted_values=phrase if config.generic else None)

@@ -81,7 +81,7 @@ class Annotation:
             who=_who(annotation.get("completed_by")),
             at=str(annotation.get("updated_at") or annotation.get("created_at") or ""),
             cancelled=bool(annotation.get("was_cancelled")),
-            made_by_button=by_button(annotation, task),
+            made_by_button=is_made_by_button(annotation, task),
             model_version=prediction.get("model_version") if prediction else None,
             predicted=None if prediction is None else tuple(regions(prediction.get("result"), config, size=shown)),
             entries=tuple(entry for _, entry in reading.boxes),
@@ -104,8 +104,8 @@ def from_webhook(payload: Json) -> list[dict[str, Any]]:
 
     Deleted annotations come without their task, and so give none.
     """
-    named = [each for each in _listed(payload.get("annotation")) if isinstance(each, Mapping)]
-    tasks = [each for each in _listed(payload.get("task")) + _listed(payload.get("tasks")) if isinstance(each, Mapping)]
+    named = [each for each in _as_list(payload.get("annotation")) if isinstance(each, Mapping)]
+    tasks = [each for each in _as_list(payload.get("task")) + _as_list(payload.get("tasks")) if isinstance(each, Mapping)]
     return [{**task, "annotations": [dict(each) for each in named if each.get("task") == task.get("id")]} for task in tasks]
 
 
@@ -122,7 +122,7 @@ def _prediction(annotation: Json, task: Json) -> Json | None:
     return next((each for each in listed if isinstance(each, Mapping) and identity is not None and each.get("id") == identity), None)
 
 
-def by_button(annotation: Json, task: Json | None = None) -> bool:
+def is_made_by_button(annotation: Json, task: Json | None = None) -> bool:
     """Whether nobody drew or looked: *Create annotations from predictions*, our own `accept`, or such a one that was exported and imported.
 
     No time was spent, no region has an origin, and one of these tells: the parent prediction (Label Studio forgets it when duplicates are
@@ -138,7 +138,7 @@ def by_button(annotation: Json, task: Json | None = None) -> bool:
         return True
     places = {str(each.get("id")) for each in result if kind_of(each)}
     if places:
-        told = (each for each in result if number(each.get("score")) is not None or accepted(each) or unverified(each))
+        told = (each for each in result if number(each.get("score")) is not None or is_auto_accepted(each) or unverified(each))
         return places <= {str(each.get("id")) for each in told}
     return task is not None and any(_is_empty(each) for each in task.get("predictions") or [])
 
@@ -160,7 +160,7 @@ def _is_empty(prediction: Any) -> bool:
     return isinstance(result, list) and not any(isinstance(each, Mapping) and kind_of(each) for each in result)
 
 
-def accepted(region: Json) -> bool:
+def is_auto_accepted(region: Json) -> bool:
     """Whether a region bears the mark of our `accept`."""
     return find_note(region, ACCEPTED) is not None
 
@@ -180,7 +180,7 @@ def unseen(region: Json, score: float | None = None) -> dict[str, Any]:
     texts = list(text) if isinstance(text, list) else [text] if text else []
     marked = {
         **region,
-        "meta": {**(meta or {}), "text": texts if accepted(region) or unverified(region) else [*texts, *write_notes([UNVERIFIED])]},
+        "meta": {**(meta or {}), "text": texts if is_auto_accepted(region) or unverified(region) else [*texts, *write_notes([UNVERIFIED])]},
     }
     marked.pop("origin", None)
     known = region.get("score") if score is None else score
@@ -197,5 +197,5 @@ def _id(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _listed(value: Any) -> list[Any]:
+def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]

@@ -1,4 +1,4 @@
-"""The client of one Label Studio: documented calls only, either kind of token, named errors.
+"""The client of one Label LabelStudio: documented calls only, either kind of token, named errors.
 
 Plain HTTP and not the SDK: one place for tokens, time-outs and error words; the SDK has no bulk listing and hides what was refused.
 """
@@ -9,29 +9,31 @@ from collections.abc import Sequence
 
 import requests
 
-from dinolabel.studio.calls.backends import Backend, Backends, Webhook
-from dinolabel.studio.calls.leases import Leases
-from dinolabel.studio.calls.people import People, Person
-from dinolabel.studio.calls.predictions import Predictions
-from dinolabel.studio.calls.probes import Probes
-from dinolabel.studio.calls.projects import Project, Projects
-from dinolabel.studio.calls.tabs import Tabs
+from dinolabel.studio.calls.backends import BackendCalls, MLBackend, Webhook
+from dinolabel.studio.calls.leases import LeaseCalls
+from dinolabel.studio.calls.people import StudioUser, UserCalls
+from dinolabel.studio.calls.predictions import PredictionCalls
+from dinolabel.studio.calls.probes import ProbeCalls
+from dinolabel.studio.calls.projects import Project, ProjectCalls
+from dinolabel.studio.calls.tabs import TabCalls
 from dinolabel.studio.calls.tasks import TaskRow
 from dinolabel.studio.errors import StudioDenied, StudioUnreachable
-from dinolabel.studio.network import USUAL, Network
-from dinolabel.studio.wire import Wire
+from dinolabel.studio.network import USUAL, NetworkSettings
+from dinolabel.studio.wire import ApiClient
 
-__all__ = ["Backend", "Person", "Project", "Studio", "TaskRow", "Webhook"]
+__all__ = ["LabelStudio", "MLBackend", "Project", "StudioUser", "TaskRow", "Webhook"]
 
 
-class Studio(Projects, Predictions, Backends, Probes, People, Tabs, Leases):
+class LabelStudio(ProjectCalls, PredictionCalls, BackendCalls, ProbeCalls, UserCalls, TabCalls, LeaseCalls):
     """url: as this machine reaches it. token: personal or legacy. aliases: other base URLs under which it appears in tasks.
 
     Safe to share between threads. Raises StudioUnreachable, StudioDenied or StudioRefused from every call.
     """
 
-    def __init__(self, url: str, token: str, *, aliases: Sequence[str] = (), timeout: float = 30.0, network: Network = USUAL) -> None:
-        self.wire = Wire(url, token, timeout=timeout, network=network)
+    def __init__(
+        self, url: str, token: str, *, aliases: Sequence[str] = (), timeout: float = 30.0, network: NetworkSettings = USUAL
+    ) -> None:
+        self.wire = ApiClient(url, token, timeout=timeout, network=network)
         self.aliases = tuple(each.rstrip("/") for each in aliases)
 
     @property
@@ -39,7 +41,7 @@ class Studio(Projects, Predictions, Backends, Probes, People, Tabs, Leases):
         return self.wire.url
 
     def version(self) -> str:
-        """Label Studio's release, such as 1.23.2."""
+        """Label LabelStudio's release, such as 1.23.2."""
         return str(self.wire.json("GET", "/api/version").get("release", ""))
 
     def session_cookies(self, username: str, password: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from dinolabel.studio.wire import CONNECT_SECONDS, TRUST, Header
+from dinolabel.studio.wire import CONNECT_SECONDS, TRUST, AuthorizationHeader
 from dinolabel.vision.errors import MediaLate, MediaRefused, MediaUnavailable
 
 HOPS = 5
@@ -23,7 +23,7 @@ PASSING = frozenset({408, 425, 429})
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class DownloadLimits:
     """max_bytes: of one file. silence: seconds without a byte. total: seconds for all of it."""
 
     max_bytes: int
@@ -31,7 +31,7 @@ class Limits:
     total: float = 120.0
 
 
-class Denied(Exception):
+class DownloadDenied(Exception):
     """The server said 401 to the Authorization header we sent."""
 
     def __init__(self, header: str) -> None:
@@ -39,7 +39,7 @@ class Denied(Exception):
         self.header = header
 
 
-class Trip(Protocol):
+class DownloadPolicy(Protocol):
     """What is decided about each address of a download: whether it may be asked, what it is shown, and by which connections."""
 
     def allowed(self, hop: str) -> bool: ...
@@ -51,15 +51,15 @@ class Trip(Protocol):
     def options(self, hop: str) -> dict[str, Any]: ...
 
 
-def download(url: str, into: IO[bytes], *, limits: Limits, trip: Trip) -> None:
+def download(url: str, into: IO[bytes], *, limits: DownloadLimits, trip: DownloadPolicy) -> None:
     """Follow redirects by hand, each hop as the trip decides.
 
-    Raises MediaRefused (host or size), MediaUnavailable (status), MediaLate (time, a busy server), Denied (401 to our header).
+    Raises MediaRefused (host or size), MediaUnavailable (status), MediaLate (time, a busy server), DownloadDenied (401 to our header).
     """
     end = time.monotonic() + limits.total
     for _ in range(HOPS):
         if not trip.allowed(url):
-            raise not_listed(url)
+            raise host_not_listed(url)
         header = trip.authorization(url)
         try:
             with _get(url, header, limits, trip) as answer:
@@ -78,20 +78,20 @@ def download(url: str, into: IO[bytes], *, limits: Limits, trip: Trip) -> None:
     raise MediaUnavailable(f"{_host(url)} redirects without end.")
 
 
-def _get(url: str, header: str | None, limits: Limits, trip: Trip) -> requests.Response:
-    auth, waits = Header(header) if header else None, (CONNECT_SECONDS, limits.silence)
+def _get(url: str, header: str | None, limits: DownloadLimits, trip: DownloadPolicy) -> requests.Response:
+    auth, waits = AuthorizationHeader(header) if header else None, (CONNECT_SECONDS, limits.silence)
     return trip.session(url).get(url, auth=auth, stream=True, allow_redirects=False, timeout=waits, **trip.options(url))
 
 
 def _check(answer: requests.Response, url: str, header: str | None) -> None:
     if answer.status_code == 401 and header:
-        raise Denied(header)
+        raise DownloadDenied(header)
     if answer.status_code != 200:
         kind = MediaLate if answer.status_code in PASSING or answer.status_code >= 500 else MediaUnavailable
         raise kind(f"{_host(url)} answers {answer.status_code} {answer.reason or ''} for the picture.".replace("  ", " "))
 
 
-def _copy(answer: requests.Response, into: IO[bytes], url: str, limits: Limits, end: float) -> None:
+def _copy(answer: requests.Response, into: IO[bytes], url: str, limits: DownloadLimits, end: float) -> None:
     too_large = MediaRefused(
         f"The picture is larger than {limits.max_bytes / 2**20:.0f} MB.", hint="Raise DINOLABEL_MEDIA_MAX_MB, or make the file smaller."
     )
@@ -109,7 +109,7 @@ def _copy(answer: requests.Response, into: IO[bytes], url: str, limits: Limits, 
         into.write(piece)
 
 
-def not_listed(url: str) -> MediaRefused:
+def host_not_listed(url: str) -> MediaRefused:
     host = _host(url)
     return MediaRefused(f"Pictures are not fetched from {host}.", hint=f"If you trust it: DINOLABEL_MEDIA_HOSTS={host}")
 

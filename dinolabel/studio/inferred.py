@@ -12,14 +12,14 @@ from typing import Any
 from dinolabel.studio import address
 from dinolabel.studio.label_config import LabelConfig, is_unknown
 from dinolabel.studio.shapes import kind_of, names_of
-from dinolabel.studio.taskjson import fault
+from dinolabel.studio.taskjson import find_fault
 from dinolabel.vision.errors import LabelConfigError, MediaRefused
 
 PICTURES = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2")
 ASK = "Name the label config with --label-config."
 
 
-def inferred(tasks: Iterable[Mapping[str, Any]], control: str | None = None) -> LabelConfig:
+def infer_config(tasks: Iterable[Mapping[str, Any]], control: str | None = None) -> LabelConfig:
     """The control that most boxes belong to, or the one named, its labels sorted, and the one data key that holds pictures.
 
     Raises LabelConfigError where there is none, or where several keys hold pictures: only the label config says which one people saw.
@@ -28,7 +28,7 @@ def inferred(tasks: Iterable[Mapping[str, Any]], control: str | None = None) -> 
     labels: Counter[tuple[tuple[str, str], str]] = Counter()
     keys: dict[int, Counter[str]] = defaultdict(Counter)
     for task in tasks:
-        if fault(task) is not None:  # whoever reads the decisions says so
+        if find_fault(task) is not None:  # whoever reads the decisions says so
             continue
         for name, value in _texts(task.get("data") or {}):
             if (rank := _rank(value)) is not None:

@@ -15,7 +15,7 @@ from dinolabel.studio import label_text, label_xml, renaming
 from dinolabel.studio.names import find_label
 from dinolabel.studio.picture_key import address_at
 from dinolabel.vision.errors import LabelConfigError, PromptMissing
-from dinolabel.vision.types import Detection, Named, Nothing, Prompt
+from dinolabel.vision.types import Detection, Named, Prompt, Suppressed
 
 Kind = Literal["named", "generic", "unknown", "unlabelled"]
 
@@ -73,7 +73,7 @@ class LabelConfig:
             text_threshold=label_xml.threshold(boxes, label_xml.TEXT_THRESHOLD),
             aliases=renaming.aliases(tags),
             elsewhere=label_xml.elsewhere(root, image),
-            unheeded=tuple(label_xml.unheeded(root, boxes)),
+            unheeded=tuple(label_xml.unheeded_attributes(root, boxes)),
         )
 
     @property
@@ -93,13 +93,13 @@ class LabelConfig:
     def label_for(self, detection: Detection) -> str | None:
         """The label a detection is sent under, always one of `labels`; None: it is not sent."""
         answer = detection.answer
-        if isinstance(answer, Nothing):
+        if isinstance(answer, Suppressed):
             return None
-        if isinstance(answer, Named) and (name := self.today(answer.label)) in self.labels and not is_unknown(name):
+        if isinstance(answer, Named) and (name := self.current_name(answer.label)) in self.labels and not is_unknown(name):
             return name
         return self.prompt_map.get(detection.phrase)
 
-    def today(self, label: str) -> str:
+    def current_name(self, label: str) -> str:
         """The label that a name stands for now, whenever it was given and however its letters are stored; the name where there is none."""
         if label in self.aliases:
             return self.aliases[label]
@@ -165,7 +165,7 @@ def build(prompt_map: Mapping[str, str], names: Sequence[str], *, title: str | N
     return xml
 
 
-def with_name(xml: str, name: str, hotkey: str | None = None, *, predicted_values: str | None = None) -> str:
+def add_name(xml: str, name: str, hotkey: str | None = None, *, predicted_values: str | None = None) -> str:
     """``xml`` with one more label, on the next free hotkey; every other byte as it was. Raises LabelConfigError.
 
     Without predicted_values it is a name to learn, with them something to look for.

@@ -18,12 +18,12 @@ NOBODY = frozenset({"none", "nobody", "nothing", "other", "background", "na", "n
 _SCRIPTS = ("LATIN", "CYRILLIC", "GREEK")
 
 
-def doubts(config: LabelConfig) -> list[tuple[str, str]]:
+def lint_config(config: LabelConfig) -> list[tuple[str, str]]:
     """(what is doubtful, what to do), in the order of the labels."""
-    return [*_alike(config), *_prompts(config), *_nobody(config), *_scripts(config)]
+    return [*_lint_similar(config), *_lint_prompts(config), *_lint_placeholders(config), *_lint_scripts(config)]
 
 
-def _alike(config: LabelConfig) -> Iterator[tuple[str, str]]:
+def _lint_similar(config: LabelConfig) -> Iterator[tuple[str, str]]:
     for one, other in itertools.combinations(config.labels, 2):
         if _bare(one) == _bare(other):
             yield f"{one!r} and {other!r} differ only in how they are written", "If they are one, remove the one without boxes."
@@ -31,7 +31,7 @@ def _alike(config: LabelConfig) -> Iterator[tuple[str, str]]:
             yield f"{one!r} and {other!r} are one letter apart", "If one is a typing error, rename its boxes and remove it."
 
 
-def _prompts(config: LabelConfig) -> Iterator[tuple[str, str]]:
+def _lint_prompts(config: LabelConfig) -> Iterator[tuple[str, str]]:
     if not config.generic:
         return  # every label is its own prompt then, and said to be so
     for name in config.learnt:
@@ -44,13 +44,13 @@ def _prompts(config: LabelConfig) -> Iterator[tuple[str, str]]:
                 break
 
 
-def _nobody(config: LabelConfig) -> Iterator[tuple[str, str]]:
+def _lint_placeholders(config: LabelConfig) -> Iterator[tuple[str, str]]:
     for name in config.learnt:
         if " ".join(_words(name)) in NOBODY:
             yield f"the name {name!r} would be learnt like a person's", "For what is none of the names, call the label `unknown`."
 
 
-def _scripts(config: LabelConfig) -> Iterator[tuple[str, str]]:
+def _lint_scripts(config: LabelConfig) -> Iterator[tuple[str, str]]:
     for label in config.labels:
         found = {script for letter in label for script in _SCRIPTS if unicodedata.name(letter, "").startswith(script)}
         if len(found) > 1:

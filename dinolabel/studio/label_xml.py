@@ -52,13 +52,13 @@ def choose(root: Element, name: str | None = None) -> tuple[Element, Element]:
     if not over:
         found = ", ".join(f"{tag.get('name')!r} to {tag.get('toName')!r}" for tag in controls)
         raise LabelConfigError(f"No <RectangleLabels> points at an <Image>: {found}; images: {', '.join(map(repr, images))}.")
-    chosen = _chosen(over) if name is None else _named(over, name)
+    chosen = _choose_control(over) if name is None else _find_control(over, name)
     if not chosen.get("name"):
         raise LabelConfigError("The <RectangleLabels> has no name.")
     return chosen, images[chosen.get("toName")]
 
 
-def _named(over: Sequence[Element], name: str) -> Element:
+def _find_control(over: Sequence[Element], name: str) -> Element:
     """The control that somebody asked for."""
     for tag in over:
         if tag.get("name") == name:
@@ -66,9 +66,9 @@ def _named(over: Sequence[Element], name: str) -> Element:
     raise LabelConfigError(f"There is no <RectangleLabels name={name!r}> over an image.", hint=f"There are: {_names(over)}.")
 
 
-def _chosen(over: Sequence[Element]) -> Element:
+def _choose_control(over: Sequence[Element]) -> Element:
     """The one control that is not to be skipped; of several the one that our thresholds mark, else the one that other attributes mark."""
-    open_ = [tag for tag in over if not skipped(tag)]
+    open_ = [tag for tag in over if not is_skipped(tag)]
     if not open_:
         raise LabelConfigError(
             f'Every <RectangleLabels> has model_skip="true": {_names(over)}.',
@@ -86,17 +86,17 @@ def _chosen(over: Sequence[Element]) -> Element:
     return chosen[0]
 
 
-def skipped(tag: Element) -> bool:
+def is_skipped(tag: Element) -> bool:
     """Whether a control says that no model may write into it, as Label Studio's own backends read it."""
     return (tag.get(SKIP) or "").strip().lower() in {"1", "true", "yes"}
 
 
-def unheeded(root: Element, control: Element) -> list[str]:
+def unheeded_attributes(root: Element, control: Element) -> list[str]:
     """What the label config says to a backend and this one does not heed, one sentence each."""
     said = []
     for tag in root.iter():
         heeded = {SKIP, TEXT_THRESHOLD, *BOX_THRESHOLDS} if tag is control else {SKIP}
-        for key in () if skipped(tag) else tag.attrib:
+        for key in () if is_skipped(tag) else tag.attrib:
             if key.startswith(FOR_MODELS) and key not in heeded:
                 said.append(f'{key}="{tag.get(key)}" of <{tag.tag} name={tag.get("name")!r}> is of another backend and is not heeded.')
     if (value := control.get("value") or "").startswith("$"):

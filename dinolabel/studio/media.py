@@ -18,21 +18,21 @@ from urllib.parse import parse_qs, unquote
 import requests
 
 from dinolabel.studio import address, inline
-from dinolabel.studio.client import Studio
-from dinolabel.studio.download import Denied, Limits, download, not_listed
+from dinolabel.studio.client import LabelStudio
+from dinolabel.studio.download import DownloadDenied, DownloadLimits, download, host_not_listed
 from dinolabel.studio.media_cache import MediaCache
-from dinolabel.studio.network import USUAL, Network, is_literal
-from dinolabel.studio.tokens import denied
+from dinolabel.studio.network import USUAL, NetworkSettings, is_literal
+from dinolabel.studio.tokens import token_denied
 from dinolabel.vision.errors import MediaError, MediaRefused, MediaUnavailable, MediaUnreadable
 from dinolabel.vision.media import open_image
 
 
-def decodes(path: Path) -> None:
+def check_decodes(path: Path) -> None:
     """Raises MediaUnreadable when the file is no whole picture."""
     _ = open_image(path).pixels
 
 
-class Media:
+class MediaResolver:
     """Finds files for task addresses; downloads once, into ``cache_dir``.
 
     client: for what Label Studio serves; None when there is none. hosts: `host` or `host:port` that files may be fetched from, without any
@@ -43,23 +43,23 @@ class Media:
 
     def __init__(
         self,
-        client: Studio | None,
+        client: LabelStudio | None,
         *,
         cache_dir: Path,
         hosts: Sequence[str] = (),
         local_root: Path | None = None,
         max_mb: int = 100,
         cache_max_mb: int = 10_240,
-        network: Network = USUAL,
-        limits: Limits | None = None,
-        verify: Callable[[Path], None] = decodes,
+        network: NetworkSettings = USUAL,
+        limits: DownloadLimits | None = None,
+        verify: Callable[[Path], None] = check_decodes,
     ) -> None:
         self.client = client
         self.network = network
         self._cache = MediaCache(cache_dir, max_mb=cache_max_mb)
         self.local_root = local_root.resolve() if local_root else None
         self._hosts = {each.lower() for each in hosts}
-        self._limits = limits or Limits(max_mb * 2**20)
+        self._limits = limits or DownloadLimits(max_mb * 2**20)
         self._verify = verify
 
     def resolve(self, url: str, *, task: int | None = None) -> Path:
@@ -71,7 +71,7 @@ class Media:
         try:
             return self._way(url, task)()
         except ValueError as error:  # of the libraries that it went through: letters that no file or host name can have
-            raise address.senseless(error) from error
+            raise address.senseless_address(error) from error
 
     def refusal(self, url: str, *, task: int | None = None) -> MediaError | None:
         """Why an address can never be read with these settings; None when it has a chance. Asks nobody, decodes nothing."""
@@ -80,10 +80,10 @@ class Media:
         except MediaError as error:
             return error
         except ValueError as error:
-            return address.senseless(error)
+            return address.senseless_address(error)
         return None
 
-    def hurried(self, seconds: float) -> Media:
+    def with_time_limit(self, seconds: float) -> MediaResolver:
         """The same, which gives up on a download after that long: for trying whether an address works at all."""
         made = copy.copy(self)
         made._limits = replace(self._limits, silence=min(seconds, self._limits.silence), total=min(seconds, self._limits.total))
@@ -109,8 +109,8 @@ class Media:
         path = self._studio_path(url)
         if path is not None:
             return self._relative(path)
-        if not (self.ours(url) or self.listed(url)) and self._cache.get(url) is None:
-            raise not_listed(url)
+        if not (self.is_ours(url) or self.is_listed(url)) and self._cache.get(url) is None:
+            raise host_not_listed(url)
         return partial(self._fetch, url)
 
     def _inline(self, url: str) -> Path:
@@ -125,10 +125,10 @@ class Media:
 
     def _relative(self, url: str) -> Callable[[], Path]:
         """`/data/local-files/?d=…` from the mount if it is there, else from Label Studio, like all it serves; the rest from the mount."""
-        path = address.served(url, self._bases)
+        path = address.label_studio_path(url, self._bases)
         if path is None:
             return _found(self._mounted(url))
-        if cloud := address.in_cloud(path):
+        if cloud := address.parse_cloud(path):
             return self._cloud(*cloud)
         if ".." in re.split(r"[/\\?&=]", unquote(unquote(path))):
             raise MediaRefused("The address leads out of its folder.", hint="Remove `..` from the task's address.")
@@ -181,10 +181,10 @@ class Media:
         An unknown host in front of what only Label Studio serves is Label Studio under the name it has elsewhere (measured).
         """
         for base in self._bases:
-            path = address.served(url[len(base) :], ()) if url.startswith(base + "/") else None
+            path = address.label_studio_path(url[len(base) :], ()) if url.startswith(base + "/") else None
             if path is not None:
                 return path
-        return None if self.listed(url) else address.served_anywhere(url)
+        return None if self.is_listed(url) else address.path_at_any_host(url)
 
     def _fetch(self, url: str, *, key: str | None = None, signed: bool = False) -> Path:
         """The cached file of an address, downloaded when it is not there. signed: Label Studio's redirect may lead to any host."""
@@ -210,21 +210,21 @@ class Media:
 
     def _download(self, url: str, file: IO[bytes], *, signed: bool) -> None:
         for last in (False, True):
-            trip = _Trip(self, signed=signed)
+            trip = _MediaDownloadPolicy(self, signed=signed)
             try:
                 download(url, file, limits=self._limits, trip=trip)
                 return
-            except Denied as refusal:
+            except DownloadDenied as refusal:
                 assert self.client is not None
                 token = self.client.wire.token
-                if not token.refused(refusal.header) or last:
-                    raise denied(token.kind, self.client.url, "401 for a file") from None
+                if not token.retry_after_refusal(refusal.header) or last:
+                    raise token_denied(token.kind, self.client.url, "401 for a file") from None
 
-    def ours(self, url: str) -> bool:
+    def is_ours(self, url: str) -> bool:
         """Whether an address is at our Label Studio's own origin."""
         return self.client is not None and address.origin(url) == address.origin(self.client.url)
 
-    def listed(self, url: str) -> bool:
+    def is_listed(self, url: str) -> bool:
         """Whether an address is at a host from the settings."""
         scheme, host, port = address.origin(url)
         return scheme in {"http", "https"} and (host in self._hosts or f"{host}:{port}" in self._hosts)
@@ -238,33 +238,33 @@ def _found(path: Path) -> Callable[[], Path]:
     return lambda: path
 
 
-class _Trip:
+class _MediaDownloadPolicy:
     """One download with its redirects. signed: Label Studio's own redirect may lead anywhere public, once."""
 
-    def __init__(self, media: Media, *, signed: bool) -> None:
+    def __init__(self, media: MediaResolver, *, signed: bool) -> None:
         self._media = media
         self._signed = signed
         self._hops: list[str] = []
 
     def allowed(self, hop: str) -> bool:
         self._hops.append(hop)
-        return self._media.ours(hop) or self._media.listed(hop) or (self._signed and len(self._hops) == 2)
+        return self._media.is_ours(hop) or self._media.is_listed(hop) or (self._signed and len(self._hops) == 2)
 
     def authorization(self, hop: str) -> str | None:
         """Our token for files that our Label Studio serves, and never after another host sent us there."""
         client = self._media.client
-        if client is None or not all(map(self._media.ours, self._hops)) or not hop.startswith(client.url + "/"):
+        if client is None or not all(map(self._media.is_ours, self._hops)) or not hop.startswith(client.url + "/"):
             return None
-        return client.wire.authorization() if address.served(hop[len(client.url) :], ()) is not None else None
+        return client.wire.authorization() if address.label_studio_path(hop[len(client.url) :], ()) is not None else None
 
     def session(self, hop: str) -> requests.Session:
         """Our Label Studio may be at any address: settings name it. Other hosts may not stand for private ones."""
         network = self._media.network
-        if self._media.client is not None and self._media.ours(hop):
+        if self._media.client is not None and self._media.is_ours(hop):
             return self._media.client.wire.session()
-        return network.guarded(hop, named=lambda host: is_literal(host) and self._media.listed(hop))
+        return network.guarded_session(hop, named=lambda host: is_literal(host) and self._media.is_listed(hop))
 
     def options(self, hop: str) -> dict[str, Any]:
         client = self._media.client
-        network = client.wire.network if client is not None and self._media.ours(hop) else self._media.network
+        network = client.wire.network if client is not None and self._media.is_ours(hop) else self._media.network
         return network.options(hop)

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterable
 
 
-def normal(name: str) -> str:
+def normalise_name(name: str) -> str:
     """The form in which a new name is made: composed, without outer and double blanks."""
     return " ".join(unicodedata.normalize("NFC", name).split())
 
@@ -19,14 +19,14 @@ def find_label(name: str, labels: Iterable[str]) -> str | None:
     known = list(labels)
     if name in known:
         return name
-    wanted = normal(name)
-    return next((each for each in known if normal(each) == wanted), None)
+    wanted = normalise_name(name)
+    return next((each for each in known if normalise_name(each) == wanted), None)
 
 
 def look_alikes(name: str, labels: Iterable[str]) -> list[str]:
     """Labels that are other names and yet differ only in case, in blanks, or in how their letters are written (wide, ligatures)."""
     wanted = _bare(name)
-    return [each for each in labels if normal(each) != normal(name) and _bare(each) == wanted]
+    return [each for each in labels if normalise_name(each) != normalise_name(name) and _bare(each) == wanted]
 
 
 def _bare(name: str) -> str:

@@ -27,7 +27,7 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052
 
 
 @dataclass(frozen=True, slots=True)
-class Network:
+class NetworkSettings:
     """ca_bundle: PEM file of the authorities to trust instead of the usual ones. proxy: its URL, "" for what the environment says.
 
     no_proxy: hosts reached without it. private: networks (`10.0.0.0/8`) that pictures may come from; other private addresses are refused.
@@ -65,7 +65,7 @@ class Network:
             options["proxies"] = {"http": chosen, "https": chosen}
         return options
 
-    def guarded(self, url: str, *, named: Callable[[str], bool]) -> requests.Session:
+    def guarded_session(self, url: str, *, named: Callable[[str], bool]) -> requests.Session:
         """A session that connects to no private address but those in `private`. named: whether an address literal was named by settings.
 
         The very address that was judged is connected to, so a name that changes its address between two look-ups gains nothing. Behind a
@@ -77,13 +77,13 @@ class Network:
             return _is_public(address) or any(address in ipaddress.ip_network(each) for each in self.private) or named(host)
 
         if is_literal(host):  # no look-up will happen, and a proxy would be asked for it as it stands
-            _permitted(host, addresses(host, 0), judged)
-        session.mount("http://", _Guarded(judged))
-        session.mount("https://", _Guarded(judged))
+            _check_addresses(host, addresses(host, 0), judged)
+        session.mount("http://", _GuardedAdapter(judged))
+        session.mount("https://", _GuardedAdapter(judged))
         return session
 
 
-USUAL = Network()
+USUAL = NetworkSettings()
 """As the environment says."""
 
 
@@ -99,10 +99,10 @@ def is_literal(host: str) -> bool:
 def addresses(host: str, port: int) -> list[Address]:
     """What a host name stands for, in the order the system would try. Raises OSError."""
     found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(_plain(ipaddress.ip_address(str(each[4][0]).partition("%")[0])) for each in found))
+    return list(dict.fromkeys(_unmap(ipaddress.ip_address(str(each[4][0]).partition("%")[0])) for each in found))
 
 
-class _Guarded(HTTPAdapter):
+class _GuardedAdapter(HTTPAdapter):
     def __init__(self, judged: Callable[[str, Address], bool]) -> None:
         self._judged = judged
         super().__init__()
@@ -115,7 +115,7 @@ class _Guarded(HTTPAdapter):
 def _pools(judged: Callable[[str, Address], bool]) -> dict[str, type[HTTPConnectionPool]]:
     def connect(connection: HTTPConnection, plain: Callable[[], socket.socket]) -> socket.socket:
         host, last = connection._dns_host, OSError("no address")
-        for address in _permitted(host, addresses(host, connection.port or 0), judged):
+        for address in _check_addresses(host, addresses(host, connection.port or 0), judged):
             connection._dns_host = str(address)
             try:
                 return plain()
@@ -142,7 +142,7 @@ def _pools(judged: Callable[[str, Address], bool]) -> dict[str, type[HTTPConnect
     return {"http": PlainPool, "https": TlsPool}
 
 
-def _permitted(host: str, found: Sequence[Address], judged: Callable[[str, Address], bool]) -> Sequence[Address]:
+def _check_addresses(host: str, found: Sequence[Address], judged: Callable[[str, Address], bool]) -> Sequence[Address]:
     """All of them, or MediaRefused: a name with one private address among public ones is somebody's trick or mistake."""
     for each in found:
         if not judged(host, each):
@@ -153,7 +153,7 @@ def _permitted(host: str, found: Sequence[Address], judged: Callable[[str, Addre
     return found
 
 
-def _plain(address: Address) -> Address:
+def _unmap(address: Address) -> Address:
     """An IPv4 address in the clothes of IPv6 is that IPv4 address."""
     if isinstance(address, ipaddress.IPv4Address):
         return address

@@ -11,7 +11,7 @@ from typing import Any
 
 from dinolabel.studio.label_config import LabelConfig
 from dinolabel.studio.regions import NOMINAL, Percent, Quad, Region
-from dinolabel.studio.shapes import Entry, hull, kind_of, names_of, number, tag
+from dinolabel.studio.shapes import Entry, hull, kind_of, label_tag_of, names_of, number
 from dinolabel.studio.unread import Unread
 from dinolabel.vision.types import Box
 
@@ -23,7 +23,7 @@ SMALL = ("outside", "under a pixel")
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ResultReading:
     """What a result says. boxes: regions of our control, each beside the entry it was read from. unread: marks that were not used.
 
     others: the entries of those marks, as far as they are of this picture. names: of unread regions with several names, by id.
@@ -35,7 +35,7 @@ class Reading:
     names: Mapping[str, tuple[str, ...]] | None = None
 
 
-class _Useless(Exception):
+class _UnusableMark(Exception):
     """Why a box cannot be used: kind and reason."""
 
     def __init__(self, kind: str, why: str) -> None:
@@ -43,10 +43,10 @@ class _Useless(Exception):
         self.kind, self.why = kind, why
 
 
-def read(result: Any, config: LabelConfig, *, size: tuple[int, int] | None = None) -> Reading:
+def read(result: Any, config: LabelConfig, *, size: tuple[int, int] | None = None) -> ResultReading:
     """Every mark of a result, used or not. size: width and height of the upright image, where known; else each region's own, else that of
     another region of the result, else NOMINAL."""
-    reader = _Reader(result, config, size)
+    reader = _ResultReader(result, config, size)
     boxes: list[tuple[Region, Entry]] = []
     unread = [Unread("", "damaged", "an entry that is no region")] * reader.damaged
     others: list[Entry] = []
@@ -62,12 +62,12 @@ def read(result: Any, config: LabelConfig, *, size: tuple[int, int] | None = Non
             unread.append(Unread(identity, "two names", f"a conflict: one box with the names {' and '.join(several)}"))
         else:
             unread.append(Unread(identity, found.kind, found.why))
-    return Reading(tuple(boxes), tuple(unread), tuple(others), names)
+    return ResultReading(tuple(boxes), tuple(unread), tuple(others), names)
 
 
 def regions(result: Any, config: LabelConfig, *, size: tuple[int, int] | None = None) -> list[Region]:
     """The rectangles of our control in a result, without a label where they have several; `read` says what else marks a place."""
-    return [found for _, _, found in _Reader(result, config, size) if isinstance(found, Region)]
+    return [found for _, _, found in _ResultReader(result, config, size) if isinstance(found, Region)]
 
 
 def size_of(result: Any) -> tuple[int, int] | None:
@@ -83,7 +83,7 @@ def overlap(one: Entry, other: Entry) -> float:
     return boxes[0].iou(boxes[1]) if boxes[0] is not None and boxes[1] is not None else 0.0
 
 
-class _Reader:
+class _ResultReader:
     """The entries of one result, those of `Labels` apart that only name a shape beside them: Label Studio writes two entries then."""
 
     def __init__(self, result: Any, config: LabelConfig, size: tuple[int, int] | None) -> None:
@@ -92,14 +92,14 @@ class _Reader:
         self.config, self.size = config, size
         self.damaged = sum(not isinstance(each, Mapping) for each in listed)
         marks = [each for each in entries if kind_of(each)]
-        drawn = {str(each.get("id")) for each in marks if tag(each)}
+        drawn = {str(each.get("id")) for each in marks if label_tag_of(each)}
         self.naming = [each for each in entries if each.get("type") == "labels" and str(each.get("id")) in drawn]
         alone = [each for each in marks if not any(each is one for one in self.naming)]
         self.shapes = list(self._without_echoes(alone))
-        own = [each for each in self.shapes if self._ours(each)]
+        own = [each for each in self.shapes if self._is_ours(each)]
         self.fallback = size_of(own) or size_of(self.shapes)
 
-    def __iter__(self) -> Iterator[tuple[str, Entry, Region | _Useless]]:
+    def __iter__(self) -> Iterator[tuple[str, Entry, Region | _UnusableMark]]:
         """Each mark with an id that no box before it has, and what it is."""
         counts: dict[str, int] = {}
         for entry in self.shapes:
@@ -107,7 +107,7 @@ class _Reader:
             identity = f"{plain}~{counts[plain] + 1}" if plain in counts else plain
             try:
                 found = self.region(entry, identity)
-            except _Useless as error:
+            except _UnusableMark as error:
                 yield plain, entry, error
                 continue
             counts[plain] = counts.get(plain, 0) + 1
@@ -115,29 +115,29 @@ class _Reader:
 
     def several_names(self, entry: Entry) -> tuple[str, ...]:
         """All that were given, where they are more than one: a generic one says nothing beside another."""
-        said = list(dict.fromkeys(map(self.config.today, self._names(entry))))
+        said = list(dict.fromkeys(map(self.config.current_name, self._names(entry))))
         others = [each for each in said if each not in self.config.generic]
         meant = others or said
         return tuple(meant) if len(meant) > 1 else ()
 
     def region(self, entry: Entry, identity: str) -> Region:
-        """Raises _Useless."""
+        """Raises _UnusableMark."""
         kind, value = kind_of(entry), entry.get("value")
         if kind != "box":
-            raise _Useless(str(kind), f"{_article(str(kind))} of {entry.get('from_name')!r}: only boxes are read")
-        if not self._ours(entry):
-            raise _Useless(OTHER_CONTROL, f"a box of {entry.get('from_name')!r}, where boxes of {self.config.control!r} are read")
+            raise _UnusableMark(str(kind), f"{_article(str(kind))} of {entry.get('from_name')!r}: only boxes are read")
+        if not self._is_ours(entry):
+            raise _UnusableMark(OTHER_CONTROL, f"a box of {entry.get('from_name')!r}, where boxes of {self.config.control!r} are read")
         if not isinstance(value, Mapping):
-            raise _Useless("damaged", "a box without a value")
+            raise _UnusableMark("damaged", "a box without a value")
         known = self.size or _size(entry) or self.fallback
         percent = _percent(value)
-        box, quad = _placed(percent, known or NOMINAL)
+        box, quad = _to_pixels(percent, known or NOMINAL)
         label = _label(self._names(entry), self.config)
         origin, score = entry.get("origin"), number(entry.get("score"))
         frame = known or NOMINAL
         return Region(identity, label, box, percent.rotation, origin and str(origin), score, *frame, quad, None if known else percent)
 
-    def _ours(self, entry: Entry) -> bool:
+    def _is_ours(self, entry: Entry) -> bool:
         return entry.get("from_name") == self.config.control or any(
             each.get("id") == entry.get("id") and each.get("from_name") == self.config.control for each in self.naming
         )
@@ -149,9 +149,9 @@ class _Reader:
 
     def _without_echoes(self, marks: Sequence[Entry]) -> Iterator[Entry]:
         """All but rectangles that say once more, under another control, where a box of ours is."""
-        ours = [each for each in marks if self._ours(each) and kind_of(each) == "box"]
+        ours = [each for each in marks if self._is_ours(each) and kind_of(each) == "box"]
         for each in marks:
-            if self._ours(each) or kind_of(each) != "box" or not any(_same_mark(each, own) for own in ours):
+            if self._is_ours(each) or kind_of(each) != "box" or not any(_same_mark(each, own) for own in ours):
                 yield each
 
 
@@ -171,30 +171,30 @@ def _percent(value: Entry) -> Percent:
     numbers = [number(value.get(name)) for name in ("x", "y", "width", "height")]
     turn = 0.0 if value.get("rotation") in (None, "") else number(value["rotation"])
     if turn is None or any(each is None for each in numbers):
-        raise _Useless("no numbers", "a box whose place is no four numbers")
+        raise _UnusableMark("no numbers", "a box whose place is no four numbers")
     x, y, width, height = (float(each or 0) for each in numbers)
     if max(map(abs, (x, y, width, height))) > FAR:
-        raise _Useless("outside", "a box far outside the picture")
+        raise _UnusableMark("outside", "a box far outside the picture")
     return Percent(x, y, width, height, turn)
 
 
-def _placed(percent: Percent, frame: tuple[int, int]) -> tuple[Box, Quad | None]:
-    """Pixels of the upright hull, clipped, and the corners when turned. Raises _Useless for what has no place in the picture."""
+def _to_pixels(percent: Percent, frame: tuple[int, int]) -> tuple[Box, Quad | None]:
+    """Pixels of the upright hull, clipped, and the corners when turned. Raises _UnusableMark for what has no place in the picture."""
     (x1, y1, x2, y2), quad = percent.on(*frame)
     backwards = percent.width < 0 or percent.height < 0
     if x2 - x1 < 1 or y2 - y1 < 1:
-        raise _Useless("under a pixel", "a box under a pixel wide or high")
-    box = Box(x1, y1, x2, y2).clipped(*frame)
+        raise _UnusableMark("under a pixel", "a box under a pixel wide or high")
+    box = Box(x1, y1, x2, y2).clip(*frame)
     if backwards and (box is None or box.area < 0.99 * (x2 - x1) * (y2 - y1)):
-        raise _Useless("backwards", "a box of negative width or height that does not lie in the picture when it is turned over")
+        raise _UnusableMark("backwards", "a box of negative width or height that does not lie in the picture when it is turned over")
     if box is None:
-        raise _Useless("outside", "a box with less than a pixel inside the picture")
+        raise _UnusableMark("outside", "a box with less than a pixel inside the picture")
     return box, quad
 
 
 def _label(names: Iterable[str], config: LabelConfig) -> str | None:
     """The one label that is meant: a learnt one beats generic ones; two names, or none that the config has, mean nothing."""
-    live = [name for name in dict.fromkeys(map(config.today, names)) if name in config.labels]
+    live = [name for name in dict.fromkeys(map(config.current_name, names)) if name in config.labels]
     others = [name for name in live if name not in config.generic]
     chosen = others or live
     return chosen[0] if len(chosen) == 1 else None

@@ -39,7 +39,7 @@ def aliases(tags: Mapping[str, Element]) -> dict[str, str]:
     return found
 
 
-def renamed(xml: str, old: str, new: str) -> str:
+def rename_label(xml: str, old: str, new: str) -> str:
     """``xml`` with a label under another name, or, when the new one is there already, with the two as one.
 
     The old name stays beside the new one as `formerly`; every other byte is as it was. Raises LabelConfigError for names that cannot be.
@@ -52,37 +52,37 @@ def renamed(xml: str, old: str, new: str) -> str:
         raise LabelConfigError(f"{old!r} cannot become {new!r}.", hint=f"Choose another name, without {BETWEEN!r} and outer spaces.")
     if tags[old].get("predicted_values"):
         raise LabelConfigError(f"{old!r} is what boxes without a name are called.", hint="Only names that are learnt can change.")
-    past = _past(tags[old])
+    past = _former_names(tags[old])
     if new not in tags:
         which = "alias" if tags[old].get("alias") else "value"
-        return _edited(xml, control, old, {which: new, FORMERLY: _joined([old, *past], new)})
+        return _edit(xml, control, old, {which: new, FORMERLY: _join_names([old, *past], new)})
     if tags[new].get("predicted_values"):
         raise LabelConfigError(f"{new!r} is what boxes without a name are called.", hint="Choose a name that is learnt.")
-    kept = _edited(xml, control, new, {FORMERLY: _joined([*_past(tags[new]), old, *past], new)})
-    return _removed(kept, old)
+    kept = _edit(xml, control, new, {FORMERLY: _join_names([*_former_names(tags[new]), old, *past], new)})
+    return _remove(kept, old)
 
 
-def also(xml: str, name: str, alias: str) -> str:
+def add_alias(xml: str, name: str, alias: str) -> str:
     """``xml`` where boxes named `alias` count as `name`. Where alias is a label itself, the two become one."""
     control, tags = _labels(xml)
     name, alias = find_label(name, tags) or name, find_label(alias, tags) or unicodedata.normalize("NFC", alias)
     if alias in tags:
-        return renamed(xml, alias, name)
+        return rename_label(xml, alias, name)
     if name not in tags or BETWEEN in alias or not alias.strip():
         raise LabelConfigError(f"{alias!r} cannot stand for {name!r}.", hint=f"There are: {', '.join(tags)}.")
-    return _edited(xml, control, name, {FORMERLY: _joined([*_past(tags[name]), alias.strip()], name)})
+    return _edit(xml, control, name, {FORMERLY: _join_names([*_former_names(tags[name]), alias.strip()], name)})
 
 
-def without(xml: str, name: str) -> str:
+def remove_label(xml: str, name: str) -> str:
     """``xml`` without this label, and without this name among the earlier names of others."""
     control, tags = _labels(xml)
     for other, tag in tags.items():
-        if other != name and name in _past(tag):
-            xml = _edited(xml, control, other, {FORMERLY: _joined([each for each in _past(tag) if each != name], other) or None})
-    return _removed(xml, name) if name in tags else xml
+        if other != name and name in _former_names(tag):
+            xml = _edit(xml, control, other, {FORMERLY: _join_names([each for each in _former_names(tag) if each != name], other) or None})
+    return _remove(xml, name) if name in tags else xml
 
 
-def _removed(xml: str, name: str) -> str:
+def _remove(xml: str, name: str) -> str:
     control, tags = _labels(xml)
     if len(tags) == 1:
         raise LabelConfigError(f"{name!r} is the only label.", hint="Add another one first.")
@@ -96,15 +96,15 @@ def _labels(xml: str) -> tuple[str, dict[str, Element]]:
     return control.get("name", ""), label_xml.labels(control)
 
 
-def _past(tag: Element) -> list[str]:
+def _former_names(tag: Element) -> list[str]:
     return [each.strip() for each in (tag.get(FORMERLY) or "").split(BETWEEN) if each.strip()]
 
 
-def _joined(names: list[str], present: str) -> str:
+def _join_names(names: list[str], present: str) -> str:
     return BETWEEN.join(each for each in dict.fromkeys(names) if each != present)
 
 
-def _edited(xml: str, control: str, name: str, attributes: Mapping[str, str | None]) -> str:
+def _edit(xml: str, control: str, name: str, attributes: Mapping[str, str | None]) -> str:
     """``xml`` with these attributes of one label's tag set, or taken away where None or empty."""
     raw, span = xml.encode(), _span(xml, control, name)
     tag = raw[span.start : span.tag_end].decode()

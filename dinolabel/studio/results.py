@@ -11,7 +11,7 @@ from typing import Any
 
 from dinolabel.studio.label_config import LabelConfig
 from dinolabel.studio.notes import write_notes
-from dinolabel.studio.reading import Reading, overlap, read, regions
+from dinolabel.studio.reading import ResultReading, overlap, read, regions
 from dinolabel.studio.regions import Quad, Region
 from dinolabel.studio.shapes import names_of
 from dinolabel.vision.types import QUARTER, Box, Detection, Named, Unknown
@@ -20,10 +20,10 @@ __all__ = [
     "NOTHING",
     "SUREST",
     "Quad",
-    "Reading",
     "Region",
     "RegionDict",
-    "drawn",
+    "ResultReading",
+    "draw_region",
     "names_of",
     "overlap",
     "read",
@@ -49,7 +49,7 @@ def to_result(
     """
     result: list[RegionDict] = []
     used: set[str] = set()
-    placed = [(box, each) for each in detections if (box := each.box.clipped(width, height))]
+    placed = [(box, each) for each in detections if (box := each.box.clip(width, height))]
     for box, detection in _reading_order(placed):
         label = config.label_for(detection)
         if label is None:
@@ -71,7 +71,7 @@ def to_percent(box: Box, width: int, height: int) -> dict[str, float]:
     return {"x": 100 * box.x1 / width, "y": 100 * box.y1 / height, "width": 100 * box.width / width, "height": 100 * box.height / height}
 
 
-def drawn(
+def draw_region(
     identity: str, label: str | None, box: Box, config: LabelConfig, *, width: int, height: int, quad: Quad | None = None, note: str = ""
 ) -> RegionDict:
     """A region as a person draws it. box: pixels. quad: corners when rotated, clockwise from the turned top-left one. note: for people."""
@@ -94,7 +94,7 @@ def _region(identity: str, label: str, box: Box, detection: Detection, config: L
     answer = detection.answer
     return {
         **_rectangle(identity, config, width, height),
-        "score": answer.confidence if isinstance(answer, Named) and config.today(answer.label) == label else detection.score,
+        "score": answer.confidence if isinstance(answer, Named) and config.current_name(answer.label) == label else detection.score,
         "value": {
             **to_percent(box, width, height),
             "rotation": 0,
@@ -122,7 +122,7 @@ def _notes(detection: Detection, config: LabelConfig) -> list[str]:
     the answer leans on, by their task and cosine similarity."""
     lines = [f"{detection.phrase} {detection.score:.2f}"]
     if isinstance(detection.answer, Unknown) and detection.answer.nearest is not None:
-        lines.append(f"perhaps {config.today(detection.answer.nearest)} {detection.answer.confidence:.2f}")
+        lines.append(f"perhaps {config.current_name(detection.answer.nearest)} {detection.answer.confidence:.2f}")
     if isinstance(detection.answer, Named | Unknown) and detection.answer.because:
         alike = ", ".join(f"task {each.task} ({1 - each.distance:.2f})" for each in detection.answer.because)
         lines.append(f"most like {alike}")

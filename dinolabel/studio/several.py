@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 from dinolabel.studio.annotations import Annotation, Json, annotations_of
 from dinolabel.studio.label_config import LabelConfig
-from dinolabel.studio.tasks import Review, review
+from dinolabel.studio.tasks import Review, review_task
 
 Annotators = Literal["agreed", "latest", "majority", "all"]
 """agreed: an object counts once, those that people name differently are left out. latest: the newest annotation alone.
@@ -20,23 +20,23 @@ majority: objects that more than half drew, under their most frequent label. all
 POLICIES: tuple[Annotators, ...] = get_args(Annotators)
 
 
-def reviewed(task: Json, config: LabelConfig, *, annotators: Annotators = "agreed", generic_is_unknown: bool = False) -> Review:
-    """Like dinolabel.studio.tasks.review, by one of the policies. Annotations made by a button stay beside the person's: they are
+def review_by_policy(task: Json, config: LabelConfig, *, annotators: Annotators = "agreed", generic_is_unknown: bool = False) -> Review:
+    """Like dinolabel.studio.tasks.review_task, by one of the policies. Annotations made by a button stay beside the person's: they are
     unverified."""
     if annotators in ("agreed", "majority"):
-        return review(task, config, generic_is_unknown=generic_is_unknown, majority=annotators == "majority")
+        return review_task(task, config, generic_is_unknown=generic_is_unknown, majority=annotators == "majority")
     every = annotations_of(task, config)
     live = [each for each in every if not each.cancelled]
     if annotators == "latest":
-        return review(_only_latest(task, every), config, generic_is_unknown=generic_is_unknown, beside=live)
-    found = [review(_only(task, {one.id}), config, generic_is_unknown=generic_is_unknown, beside=live) for one in every]
+        return review_task(_only_latest(task, every), config, generic_is_unknown=generic_is_unknown, beside=live)
+    found = [review_task(_only(task, {one.id}), config, generic_is_unknown=generic_is_unknown, beside=live) for one in every]
     return _joined(found)
 
 
 def _joined(found: Sequence[Review]) -> Review:
     """Annotations that each count by themselves: of one picture all the same, so that one undecided leaves no rejected box of another."""
     whole = Review(
-        judged=tuple(judged for one in found for judged in one.judged),
+        boxes=tuple(judged for one in found for judged in one.boxes),
         conflicts=tuple(conflict for one in found for conflict in one.conflicts),
         skipped=sum(one.skipped for one in found),
         unread=tuple(mark for one in found for mark in one.unread),
@@ -45,7 +45,7 @@ def _joined(found: Sequence[Review]) -> Review:
     )
     if whole.state() != "undecided":
         return whole
-    return replace(whole, judged=tuple(each for each in whole.judged if each.verdict != "rejected"))
+    return replace(whole, boxes=tuple(each for each in whole.boxes if each.verdict != "rejected"))
 
 
 def _only_latest(task: Json, every: Sequence[Annotation]) -> Mapping[str, Any]:

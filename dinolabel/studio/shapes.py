@@ -58,7 +58,7 @@ def number(value: Any) -> float | None:
     return found if math.isfinite(found) else None
 
 
-def tag(entry: Entry) -> str:
+def label_tag_of(entry: Entry) -> str:
     """The entry's type without `labels`: `rectangle`, `polygon`, …; empty for a bare `labels`."""
     return str(entry.get("type") or "").lower().removesuffix("labels")
 
@@ -68,7 +68,7 @@ def kind_of(entry: Entry) -> str | None:
 
     A type that we do not know marks a place when its value says where.
     """
-    name, value = tag(entry), entry.get("value")
+    name, value = label_tag_of(entry), entry.get("value")
     if name in KINDS:
         return KINDS[name]
     if name.startswith("video") or str(entry.get("type")).lower() in PLACELESS or not isinstance(value, Mapping):
@@ -151,7 +151,7 @@ def _around_mask(entry: Entry, value: Entry) -> Hull | None:
     import numpy as np
 
     try:
-        alpha = _run_lengths(entry, value["rle"]) if isinstance(value.get("rle"), list) else _drawn(value)
+        alpha = _run_lengths(entry, value["rle"]) if isinstance(value.get("rle"), list) else _mask_bounds(value)
     except (ValueError, TypeError, IndexError, OSError):
         return None
     if alpha is None:
@@ -173,7 +173,7 @@ def _run_lengths(entry: Entry, rle: list[int]) -> Any:
     return brush_values(rle).reshape(int(high), int(wide), 4)[:, :, 3]
 
 
-def _drawn(value: Entry) -> Any:
+def _mask_bounds(value: Entry) -> Any:
     address = next((str(value[each]) for each in MASKS if isinstance(value.get(each), str)), "")
     if not address.startswith("data:"):
         return None

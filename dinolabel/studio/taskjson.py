@@ -15,7 +15,7 @@ def number_of(task: Any) -> int | None:
     return found if isinstance(found, int) and not isinstance(found, bool) else None
 
 
-def fault(task: Any) -> str | None:
+def find_fault(task: Any) -> str | None:
     """What keeps a task from being read, as the end of a sentence; None when nothing does."""
     if not isinstance(task, Mapping):
         return "it is no object"

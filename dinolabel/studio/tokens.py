@@ -54,7 +54,7 @@ class Token:
                 self._ends = _claims(self._access).get("exp") or time.time() + 240.0
             return f"Bearer {self._access}"
 
-    def refused(self, header: str) -> bool:
+    def retry_after_refusal(self, header: str) -> bool:
         """Label Studio said 401 to this header. True: it was an access token, which is dropped, so trying once more makes sense."""
         with self._lock:
             if header == f"Bearer {self._access}":
@@ -62,7 +62,7 @@ class Token:
         return self.kind == "personal"
 
 
-def denied(kind: TokenKind, url: str, words: str) -> StudioDenied:
+def token_denied(kind: TokenKind, url: str, words: str) -> StudioDenied:
     """The error for a 401, with the way out that fits."""
     if LEGACY_OFF in words.lower():
         return StudioDenied(f"Label Studio at {url} does not accept legacy tokens any more, and DINOLABEL_STUDIO_TOKEN is one.")

@@ -23,7 +23,7 @@ NUMBERS = {"box_threshold": "box", "text_threshold": "text"}
 
 
 @dataclass(frozen=True, slots=True)
-class Typed:
+class TypedPrompt:
     """control, object_name: of the TextArea. words: the line entered last, "" when all were removed. box, text: thresholds, or None."""
 
     control: str
@@ -33,7 +33,7 @@ class Typed:
     text: float | None = None
 
     @classmethod
-    def of(cls, context: Iterable[Mapping[str, Any]] | None) -> Typed | None:
+    def of(cls, context: Iterable[Mapping[str, Any]] | None) -> TypedPrompt | None:
         """None when no text area is among the regions of a request's context. A box drawn to ask with is none."""
         regions = list(context or ())
         areas = [each for each in regions if each.get("type") == "textarea" and isinstance(each.get("value"), Mapping)]

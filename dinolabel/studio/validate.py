@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 
-def faults(label_config: str, prediction: Mapping[str, Any]) -> list[str]:
+def validate_prediction(label_config: str, prediction: Mapping[str, Any]) -> list[str]:
     """What Label Studio would drop the prediction for, in its words; empty when it would store it.
 
     label_config: XML. prediction: with `result`, `score` and `model_version`, as the bulk import takes it.
@@ -25,7 +25,7 @@ def faults(label_config: str, prediction: Mapping[str, Any]) -> list[str]:
 
 def brush_values(rle: Sequence[int]) -> Any:
     """(N,) uint8: the run lengths of a brush, written out; four values a pixel, row by row, of which the last is what was painted."""
-    with _importing, _samples_later():
+    with _importing, _defer_samples():
         from label_studio_sdk.converter.brush import decode_rle
 
     return decode_rle(rle)
@@ -42,14 +42,14 @@ _importing = threading.Lock()
 
 @lru_cache(maxsize=16)
 def _interface(label_config: str) -> Any:
-    with _importing, _samples_later():
+    with _importing, _defer_samples():
         from label_studio_sdk.label_interface import LabelInterface
 
     return LabelInterface(config=label_config)
 
 
 @contextmanager
-def _samples_later() -> Iterator[None]:
+def _defer_samples() -> Iterator[None]:
     """Let the SDK be imported without jsf, which it needs only to invent sample tasks: with it come faker and boto3, and its import
     takes 0.9 instead of 0.3 CPU seconds and 40 MB more (measured). Whoever asks for a sample all the same gets the real one."""
     if "jsf" in sys.modules:

@@ -20,7 +20,7 @@ answered, and some of that was not. untouched: nobody answered."""
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class ReviewedBox:
     """A box and what a person decided about it.
 
     task, annotation: their ids; for a rejected box the annotation that lacks it. region: its id in the result, or in the prediction
@@ -52,14 +52,14 @@ class Judged:
         picture, whatever size was written beside them."""
         if self.percent is not None:
             (x1, y1, x2, y2), quad = self.percent.on(width, height)
-            return (Box(x1, y1, x2, y2).clipped(width, height) if x1 < x2 and y1 < y2 else None), quad
+            return (Box(x1, y1, x2, y2).clip(width, height) if x1 < x2 and y1 < y2 else None), quad
         across, down = width / self.width, height / self.height
         moved = self.quad and tuple((x * across, y * down) for x, y in self.quad)
-        return scaled(self.box, across, down).clipped(width, height), moved  # type: ignore[return-value]  # four in, four out
+        return scale_box(self.box, across, down).clip(width, height), moved  # type: ignore[return-value]  # four in, four out
 
     def predicted_on(self, width: int, height: int) -> Box | None:
         """The detector's own box, likewise."""
-        return self.predicted and scaled(self.predicted, width / self.width, height / self.height).clipped(width, height)
+        return self.predicted and scale_box(self.predicted, width / self.width, height / self.height).clip(width, height)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class Review:
     unread: marks of theirs that were not used.
     """
 
-    judged: tuple[Judged, ...]
+    boxes: tuple[ReviewedBox, ...]
     conflicts: tuple[Conflict, ...]
     skipped: int
     unread: tuple[UnreadMark, ...] = ()
@@ -131,6 +131,6 @@ class Review:
         return [each for each in self.unread if each.verified or unverified]
 
 
-def scaled(box: Box, across: float, down: float) -> Box:
+def scale_box(box: Box, across: float, down: float) -> Box:
     """The box in a picture of another size."""
     return box if across == down == 1.0 else Box(box.x1 * across, box.y1 * down, box.x2 * across, box.y2 * down)

@@ -18,8 +18,8 @@ import structlog
 from requests.auth import AuthBase
 
 from dinolabel.studio.errors import StudioCutShort, StudioDenied, StudioRefused, StudioUnreachable
-from dinolabel.studio.network import USUAL, Network
-from dinolabel.studio.tokens import Token, denied
+from dinolabel.studio.network import USUAL, NetworkSettings
+from dinolabel.studio.tokens import Token, token_denied
 from dinolabel.vision.errors import StudioError
 
 log = structlog.get_logger(__name__)
@@ -32,7 +32,7 @@ GONE_AWAY = {502, 503, 504}
 WORDS_SHOWN = 400
 
 
-class Header(AuthBase):
+class AuthorizationHeader(AuthBase):
     """As an auth object and not a header, because requests would let ~/.netrc overrule a header."""
 
     def __init__(self, value: str) -> None:
@@ -43,10 +43,10 @@ class Header(AuthBase):
         return request
 
 
-class Wire:
+class ApiClient:
     """Calls to one Label Studio. Safe to share between threads: each has its own connections. Keeps no cookies: they bring CSRF checks."""
 
-    def __init__(self, url: str, token: str, *, timeout: float = 30.0, network: Network = USUAL) -> None:
+    def __init__(self, url: str, token: str, *, timeout: float = 30.0, network: NetworkSettings = USUAL) -> None:
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise StudioUnreachable(f"{url!r} is no address of a Label Studio.", hint="Write it like http://localhost:8080.")
@@ -72,7 +72,7 @@ class Wire:
 
     def request(self, method: str, path: str, *, timeout: float | None = None, **request: Any) -> requests.Response:
         """Like `json`, but the response itself."""
-        answer = self._authorized(method, path, timeout or self.timeout, request)
+        answer = self._authorize(method, path, timeout or self.timeout, request)
         if answer.status_code < 300:
             return answer
         raise self._error(method, path, answer)
@@ -81,11 +81,11 @@ class Wire:
         """The Authorization header's value, for downloads from this very address."""
         return self.token.header(self._exchange)
 
-    def _authorized(self, method: str, path: str, timeout: float, request: Mapping[str, Any]) -> requests.Response:
+    def _authorize(self, method: str, path: str, timeout: float, request: Mapping[str, Any]) -> requests.Response:
         header = self.authorization()
-        answer = self._send(method, path, timeout, auth=Header(header), **request)
-        if answer.status_code == 401 and self.token.refused(header):
-            answer = self._send(method, path, timeout, auth=Header(self.authorization()), **request)
+        answer = self._send(method, path, timeout, auth=AuthorizationHeader(header), **request)
+        if answer.status_code == 401 and self.token.retry_after_refusal(header):
+            answer = self._send(method, path, timeout, auth=AuthorizationHeader(self.authorization()), **request)
         return answer
 
     def _exchange(self, personal: str) -> str:
@@ -129,7 +129,7 @@ class Wire:
     def _error(self, method: str, path: str, answer: requests.Response) -> StudioError:
         status, words = answer.status_code, _words(answer)
         if status == 401:
-            return denied(self.token.kind, self.url, words)
+            return token_denied(self.token.kind, self.url, words)
         if "reserved network address" in words:
             return StudioRefused(
                 f"Label Studio refuses addresses in private networks: “{words}”",

@@ -21,13 +21,13 @@ from safetensors.numpy import save as bytes_of
 
 from dinolabel.vision import plugs
 from dinolabel.vision.errors import BundleMismatch, UnknownPlug
-from dinolabel.vision.neighbours import label_distances, looked_at
-from dinolabel.vision.nothing import Belief, nearest, shown_again
-from dinolabel.vision.own import Own
+from dinolabel.vision.neighbours import label_distances, select_features
+from dinolabel.vision.nothing import SuppressionModel, is_probe, nearest
+from dinolabel.vision.own import TunedEmbedder
 from dinolabel.vision.protocols import Head
 from dinolabel.vision.reasons import most_alike
 from dinolabel.vision.softmax import softmax
-from dinolabel.vision.types import Alike, Answer, Box, CropPolicy, Embeddings, Named, Nothing, Unknown
+from dinolabel.vision.types import Answer, Box, CropPolicy, Embeddings, Named, Reference, Suppressed, Unknown
 
 FORMAT = 4  # 2 may hold a belief about what people delete; 3 may ask several references and some columns; 4 may bring its own embedder
 READS = (1, 2, 3, 4)
@@ -35,7 +35,7 @@ OPTIONAL = {"neighbours": 1, "width": 0}  # since 3: written, and in the digest,
 CARD, ARRAYS = "bundle.json", "arrays.safetensors"
 NOTHING = "nothing."  # the belief's arrays
 UNKNOWN_LABEL = "unknown"  # a label of this name teaches rejection: it is never given as a name
-SILENT = ("created_at", "metrics", "data_digest", "trained_on", "trained_until", "reference_ids", "nothing_ids", "own")
+UNPRINTED_FIELDS = ("created_at", "metrics", "data_digest", "trained_on", "trained_until", "reference_ids", "nothing_ids", "own")
 """Fields that decide no answer and so do not count in the digest."""
 
 
@@ -68,10 +68,10 @@ class Bundle:
     data_digest: str = ""
     trained_on: Mapping[str, int] = field(default_factory=dict)
     trained_until: str = ""
-    nothing: Belief | None = field(default=None, repr=False)
+    nothing: SuppressionModel | None = field(default=None, repr=False)
     neighbours: int = 1
     width: int = 0
-    own: Own | None = None
+    own: TunedEmbedder | None = None
     format: int = FORMAT
 
     def __post_init__(self) -> None:
@@ -88,7 +88,7 @@ class Bundle:
     @cached_property
     def digest(self) -> str:
         """Hex digest of all that decides an answer. The same training gives the same digest, whenever it ran."""
-        card = {name: value for name, value in self._card().items() if name not in SILENT}
+        card = {name: value for name, value in self._card().items() if name not in UNPRINTED_FIELDS}
         digest = hashlib.sha256(json.dumps(card, sort_keys=True).encode())
         for name, each in sorted(self._tensors().items()):
             digest.update(f"{name} {each.dtype.str} {each.shape} ".encode() + each.tobytes())
@@ -97,7 +97,7 @@ class Bundle:
     @cached_property
     def head(self) -> Head:
         """The fitted head. Raises BundleMismatch when this installation has no head of that name."""
-        return restored(self.head_name, self.arrays, self.labels)
+        return restore_head(self.head_name, self.arrays, self.labels)
 
     def check(self, embedder_digest: str, policy: CropPolicy) -> None:
         """Raises BundleMismatch unless the embedder and crop policy at hand are those the head was trained with."""
@@ -116,7 +116,7 @@ class Bundle:
         reasons: name the approved crops behind each answer; takes longer than the answer.
         What has no name and is like what people keep deleting is Nothing, but for one in twenty (by image, its Image.key, and box).
         """
-        looked = looked_at(embeddings, self.width, expected=(len(boxes), self.references.shape[1]))
+        looked = select_features(embeddings, self.width, expected=(len(boxes), self.references.shape[1]))
         if not boxes:
             return []
         confidences = softmax(self.head.logits(looked) / self.temperature)
@@ -126,39 +126,41 @@ class Bundle:
             answers = [replace(each, because=why) for each, why in zip(answers, self._reasons(looked, answers), strict=True)]
         return self._suppressed(answers, looked, boxes, image)
 
-    def ranked(self, embeddings: Embeddings, *, most: int = 3) -> list[list[tuple[str, float]]]:
+    def rank(self, embeddings: Embeddings, *, most: int = 3) -> list[list[tuple[str, float]]]:
         """For people: the `most` likeliest names of each row with their calibrated confidence (0..1), best first; accepted or not."""
         if not len(embeddings):
             return []
-        confidences = softmax(self.head.logits(self.looked_at(embeddings)) / self.temperature)
+        confidences = softmax(self.head.logits(self.select_features(embeddings)) / self.temperature)
         orders = np.argsort(-confidences, axis=1, kind="stable")[:, :most]
         return [[(self.labels[at], float(row[at])) for at in order] for row, order in zip(confidences, orders, strict=True)]
 
-    def looked_at(self, embeddings: Embeddings) -> Embeddings:
+    def select_features(self, embeddings: Embeddings) -> Embeddings:
         """The columns of (N, D) rows of the embedder that the head knows, unit again. Raises BundleMismatch for too few or too many."""
-        return looked_at(embeddings, self.width, expected=(len(embeddings), self.references.shape[1]))
+        return select_features(embeddings, self.width, expected=(len(embeddings), self.references.shape[1]))
 
     def distances(self, embeddings: Embeddings) -> npt.NDArray[np.float64]:
         """(N, len(labels)) cosine distance (0..2) to the references of each label: mean of the nearest `neighbours`, or of all it has."""
         columns = np.array([self.labels.index(label) for label in self.reference_labels])
-        return label_distances(self.looked_at(embeddings), self.references, columns, count=len(self.labels), neighbours=self.neighbours)
+        return label_distances(
+            self.select_features(embeddings), self.references, columns, count=len(self.labels), neighbours=self.neighbours
+        )
 
-    def _reasons(self, looked: Embeddings, answers: Sequence[Named | Unknown]) -> list[tuple[Alike, ...]]:
+    def _reasons(self, looked: Embeddings, answers: Sequence[Named | Unknown]) -> list[tuple[Reference, ...]]:
         wanted = [each.label if isinstance(each, Named) else each.nearest for each in answers]
         return most_alike(looked, wanted, self.references, self.reference_labels, self.reference_ids)
 
     def _suppressed(self, answers: Sequence[Answer], looked: Embeddings, boxes: Sequence[Box], image: str) -> list[Answer]:
         if self.nothing is None:
             return list(answers)
-        believed = self.nothing.believes(looked, nearest(looked, self.references))
+        believed = self.nothing.score(looked, nearest(looked, self.references))
         return [
-            Nothing(float(share)) if share > 0 and self._hides(answer, box, image) else answer
+            Suppressed(float(share)) if share > 0 and self._hides(answer, box, image) else answer
             for answer, share, box in zip(answers, believed, boxes, strict=True)
         ]
 
     def _hides(self, answer: Answer, box: Box, image: str) -> bool:
         large = min(box.width, box.height) >= self.policy.min_side  # a smaller crop looks like anything
-        return isinstance(answer, Unknown) and large and not shown_again(image, box)
+        return isinstance(answer, Unknown) and large and not is_probe(image, box)
 
     def _answer(self, confidences: npt.NDArray[np.float64], distances: npt.NDArray[np.float64], box: Box) -> Named | Unknown:
         best = int(np.argmax(confidences))
@@ -191,7 +193,7 @@ class Bundle:
                 known = " or ".join(map(str, READS))
                 raise BundleMismatch(f"{folder.name} is no bundle of format {known}, those this version reads.", hint="Update dinolabel.")
             arrays = arrays_from((folder / ARRAYS).read_bytes())
-            bundle = cls(**_revived(card, arrays, folder))
+            bundle = cls(**_from_card(card, arrays, folder))
         except FileNotFoundError as error:
             raise BundleMismatch(f"{folder.name} holds no bundle: {Path(error.filename).name} is missing.") from error
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
@@ -214,7 +216,7 @@ class Bundle:
         return {name: np.ascontiguousarray(each) for name, each in named.items()}
 
 
-def restored(name: str, arrays: Mapping[str, npt.NDArray[Any]], labels: Sequence[str]) -> Head:
+def restore_head(name: str, arrays: Mapping[str, npt.NDArray[Any]], labels: Sequence[str]) -> Head:
     """The head of that name with these arrays. Raises BundleMismatch when there is no such file in dinolabel/vision/heads."""
     try:
         module = plugs.head(name)
@@ -224,17 +226,17 @@ def restored(name: str, arrays: Mapping[str, npt.NDArray[Any]], labels: Sequence
     return head
 
 
-def _revived(card: Mapping[str, Any], arrays: dict[str, npt.NDArray[Any]], folder: Path) -> dict[str, Any]:
+def _from_card(card: Mapping[str, Any], arrays: dict[str, npt.NDArray[Any]], folder: Path) -> dict[str, Any]:
     """Keyword arguments of Bundle from its two files. Fields this version does not know are left out."""
     known = {each.name for each in fields(Bundle)}
     values: dict[str, Any] = {name: value for name, value in card.items() if name in known}
     values |= {name: tuple(values[name]) for name in ("labels", "reference_labels", "reference_ids")}
     values["policy"] = CropPolicy(**values["policy"])
-    values["own"] = Own.of(values["own"], folder) if values.get("own") else None
+    values["own"] = TunedEmbedder.of(values["own"], folder) if values.get("own") else None
     values["references"] = arrays.pop("references")
     belief = {name.removeprefix(NOTHING): arrays.pop(name) for name in list(arrays) if name.startswith(NOTHING)}
     if belief:
-        values["nothing"] = Belief(**belief, distance=card["nothing_distance"], ids=tuple(card["nothing_ids"]))
+        values["nothing"] = SuppressionModel(**belief, distance=card["nothing_distance"], ids=tuple(card["nothing_ids"]))
     values["arrays"] = {name.removeprefix("head."): each for name, each in arrays.items()}
     return values
 

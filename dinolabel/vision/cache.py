@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from dinolabel.vision.candidates import Candidate
-from dinolabel.vision.entries import Entries
+from dinolabel.vision.entries import SqliteKV
 from dinolabel.vision.errors import ModelError
 from dinolabel.vision.media import DECODING
-from dinolabel.vision.neighbours import first_columns
+from dinolabel.vision.neighbours import truncate_features
 from dinolabel.vision.types import QUARTER, Box, CropPolicy, Image, Prompt
 
 
@@ -30,7 +30,7 @@ def detection_key(image: Image, detector_digest: str, prompt: Prompt) -> str:
 
 def embedding_key(image_key: str, box: Box, policy: CropPolicy, embedder_digest: str) -> str:
     """Everything that decides an embedding. image_key: Image.key. The box counts in quarter pixels; min_side does not count."""
-    corners = [round(each / QUARTER) for each in box.quantised().xyxy]
+    corners = [round(each / QUARTER) for each in box.quantise().xyxy]
     return _key("embedding", image_key, DECODING, corners, float(policy.margin), int(policy.max_side), embedder_digest)
 
 
@@ -45,7 +45,7 @@ class Cache:
     """
 
     def __init__(self, path: Path, *, max_mb: int, clock: Callable[[], float] = time.time) -> None:
-        self._entries = Entries(path, max_bytes=max_mb * 1_000_000, clock=clock)
+        self._entries = SqliteKV(path, max_bytes=max_mb * 1_000_000, clock=clock)
 
     def get_detections(self, key: str) -> list[Candidate] | None:
         """What put_detections stored, exactly, or None."""
@@ -76,8 +76,8 @@ class Cache:
         def nearest(row: npt.NDArray[np.float32]) -> float:
             width = min(len(row), like.shape[1])
             if width not in narrow:
-                narrow[width] = first_columns(like, width)
-            return 1.0 - float((narrow[width] @ first_columns(row[None], width)[0]).max())
+                narrow[width] = truncate_features(like, width)
+            return 1.0 - float((narrow[width] @ truncate_features(row[None], width)[0]).max())
 
         def wanted(key: str, value: bytes) -> bool:
             if not key.startswith("embedding:"):

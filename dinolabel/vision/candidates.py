@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from dinolabel.vision.suppress import suppress
+from dinolabel.vision.suppress import filter_boxes
 from dinolabel.vision.types import Box, Detection, Image, Thresholds
 
-FLOOR = 0.05
-MOST = 100
+MIN_SCORE = 0.05
+MAX_CANDIDATES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Candidate:
             raise ValueError(f"expected 0 <= text_score <= score <= 1, got text_score {self.text_score}, score {self.score}")
 
 
-def placed(
+def to_candidates(
     boxes: Any, phrases: Sequence[str], scores: Any, text_scores: Any | None = None, *, image: Image, floor: float
 ) -> Iterator[Candidate]:
     """Candidates of one image from a model's arrays, clipped to the image; what is not a box, outside or below the floor is left out.
@@ -45,18 +45,18 @@ def placed(
     texts = scores if text_scores is None else text_scores
     for index in np.flatnonzero(scores >= floor):
         x1, y1, x2, y2 = (float(each) for each in boxes[index])
-        box = Box(x1, y1, x2, y2).clipped(image.width, image.height) if x2 > x1 and y2 > y1 else None
+        box = Box(x1, y1, x2, y2).clip(image.width, image.height) if x2 > x1 and y2 > y1 else None
         if box is not None:
             yield Candidate(box, phrases[index], float(scores[index]), float(texts[index]))
 
 
-def best(candidates: Iterable[Candidate], *, floor: float = FLOOR, most: int = MOST) -> list[Candidate]:
+def top_k(candidates: Iterable[Candidate], *, floor: float = MIN_SCORE, most: int = MAX_CANDIDATES) -> list[Candidate]:
     """The `most` best candidates with a score of at least `floor`, best first; ties by position."""
     kept = (each for each in candidates if each.score >= floor)
     return sorted(kept, key=lambda each: (-each.score, each.box.xyxy, each.phrase))[:most]
 
 
-def select(
+def apply_thresholds(
     candidates: Iterable[Candidate],
     thresholds: Thresholds,
     *,
@@ -74,7 +74,7 @@ def select(
         return []
     names = [(labels or {}).get(each.phrase, each.phrase) for each in passed]
     numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
-    kept = suppress(
+    kept = filter_boxes(
         np.array([each.box.xyxy for each in passed]),
         np.array([each.score for each in passed]),
         np.array([numbers[name] for name in names], dtype=np.intp),

@@ -24,7 +24,7 @@ def cut(pixels: Pixels, box: Box, policy: CropPolicy) -> Crop:
     The side is the box's longer side plus the policy's margin, at most max_side (shrunk by averaging areas, never enlarged).
     Raises MediaError when the box lies outside the image.
     """
-    window = _window(pixels, box.quantised(), policy)
+    window = _window(pixels, box.quantise(), policy)
     side = window.shape[0]
     if side > policy.max_side:
         small = PIL.Image.fromarray(window).resize((policy.max_side, policy.max_side), PIL.Image.Resampling.BOX)

@@ -19,8 +19,8 @@ from typing import Any
 
 import structlog
 
-from dinolabel.vision.candidates import FLOOR, MOST, Candidate
-from dinolabel.vision.durable import whole
+from dinolabel.vision.candidates import MAX_CANDIDATES, MIN_SCORE, Candidate
+from dinolabel.vision.durable import atomic_file
 from dinolabel.vision.errors import ModelError
 from dinolabel.vision.narrowed import Feature
 from dinolabel.vision.protocols import Detector, Embedder, unknown_phrases
@@ -35,7 +35,7 @@ FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class ModelInfo:
     """What a loaded model said of itself; dim and features of embedders only."""
 
     name: str
@@ -47,25 +47,25 @@ class Card:
     features: tuple[Feature, ...] = ()
 
 
-class Cards:
+class ModelInfoCache:
     """Notes in one small JSON file. A lost or damaged file costs one loading."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def get(self, key: str) -> Card | None:
+    def get(self, key: str) -> ModelInfo | None:
         with suppress(OSError, ValueError, TypeError, KeyError):
             fields = self._all()[key]
-            return Card(**fields | {"features": tuple(Feature(**each) for each in fields["features"])})
+            return ModelInfo(**fields | {"features": tuple(Feature(**each) for each in fields["features"])})
         return None
 
-    def put(self, key: str, card: Card | None) -> None:
+    def put(self, key: str, card: ModelInfo | None) -> None:
         """Note it; None forgets it."""
         known = {}
         with suppress(OSError, ValueError, TypeError):
             known = self._all()
         known = {each: fields for each, fields in known.items() if each != key} | ({key: asdict(card)} if card else {})
-        with whole(self._path) as half:
+        with atomic_file(self._path) as half:
             half.write_text(json.dumps({"format": FORMAT, "cards": known}, indent=1), encoding="utf-8")
 
     def _all(self) -> dict[str, dict[str, Any]]:
@@ -73,7 +73,7 @@ class Cards:
         return dict(stored["cards"]) if stored.get("format") == FORMAT else {}
 
 
-def card_key(location: WeightsLocation, *asked: object) -> str:
+def cache_key(location: WeightsLocation, *asked: object) -> str:
     """Of everything that may change what a model says of itself: its files, what was asked for, our code, the libraries, the GPU."""
     files = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files_of(location.path)] if location.path else []
     code = [(path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in sorted(HERE.rglob("*.py"))]
@@ -82,13 +82,13 @@ def card_key(location: WeightsLocation, *asked: object) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
 
 
-class Deferred:
+class LazyModel:
     """A `Detector` and an `Embedder` by its card; `load` makes the real one at the first call that needs it.
 
     Raises ModelError from that call when the real one says something else than the card, which then is forgotten.
     """
 
-    def __init__(self, card: Card, load: Callable[[], Detector | Embedder], *, forget: Callable[[], object]) -> None:
+    def __init__(self, card: ModelInfo, load: Callable[[], Detector | Embedder], *, forget: Callable[[], object]) -> None:
         self._card, self._load, self._forget = card, load, forget
         self._lock = threading.Lock()
 
@@ -120,22 +120,24 @@ class Deferred:
     def features(self) -> tuple[Feature, ...]:
         return self._card.features
 
-    def candidates(self, images: Sequence[Image], prompt: Prompt, *, floor: float = FLOOR, most: int = MOST) -> list[list[Candidate]]:
-        return self._ready.candidates(images, prompt, floor=floor, most=most)  # type: ignore[union-attr,no-any-return]
+    def candidates(
+        self, images: Sequence[Image], prompt: Prompt, *, floor: float = MIN_SCORE, most: int = MAX_CANDIDATES
+    ) -> list[list[Candidate]]:
+        return self._loaded.candidates(images, prompt, floor=floor, most=most)  # type: ignore[union-attr,no-any-return]
 
     def unknown_phrases(self, prompt: Prompt) -> tuple[str, ...]:
-        return unknown_phrases(self._ready, prompt)
+        return unknown_phrases(self._loaded, prompt)
 
     def embed(self, crops: Sequence[Crop]) -> Embeddings:
-        return self._ready.embed(crops)  # type: ignore[union-attr,no-any-return]
+        return self._loaded.embed(crops)  # type: ignore[union-attr,no-any-return]
 
     @property
-    def _ready(self) -> Detector | Embedder:
+    def _loaded(self) -> Detector | Embedder:
         with self._lock:
-            return self._real
+            return self._model
 
     @cached_property
-    def _real(self) -> Detector | Embedder:
+    def _model(self) -> Detector | Embedder:
         real = self._load()
         if real.digest != self._card.digest:
             self._forget()
@@ -143,17 +145,17 @@ class Deferred:
         return real
 
 
-def deferred(cards: Cards, key: str, load: Callable[[], Detector | Embedder]) -> Deferred | Detector | Embedder:
+def lazy_model(cards: ModelInfoCache, key: str, load: Callable[[], Detector | Embedder]) -> LazyModel | Detector | Embedder:
     """By its card where there is one; else loaded now, and noted for the next time."""
     card = cards.get(key)
-    return noted(cards, key, load) if card is None else Deferred(card, load, forget=lambda: cards.put(key, None))
+    return load_and_record(cards, key, load) if card is None else LazyModel(card, load, forget=lambda: cards.put(key, None))
 
 
-def noted(cards: Cards, key: str, load: Callable[[], Detector | Embedder]) -> Detector | Embedder:
+def load_and_record(cards: ModelInfoCache, key: str, load: Callable[[], Detector | Embedder]) -> Detector | Embedder:
     """Loaded now, and noted for the next time."""
     real = load()
     dim, features = int(getattr(real, "dim", 0)), tuple(getattr(real, "features", ()))
-    card = Card(real.name, real.digest, real.weights, real.device, real.precision, dim, features)
+    card = ModelInfo(real.name, real.digest, real.weights, real.device, real.precision, dim, features)
     with suppress(OSError):
         if cards.get(key) != card:
             cards.put(key, card)

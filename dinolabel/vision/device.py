@@ -30,7 +30,7 @@ def pick(device: str = "auto", precision: str = "auto") -> tuple[str, torch.dtyp
     device: auto takes CUDA, then MPS, then the CPU. precision: auto is float16 on CUDA and float32 elsewhere.
     Raises DeviceUnavailable when the device is not here or cannot compute like that.
     """
-    chosen = _available() if device == "auto" else _checked(device)
+    chosen = _available() if device == "auto" else _check(device)
     kind = torch.device(chosen).type
     wanted = BEST_PRECISION[kind] if precision == "auto" else precision
     if wanted not in PRECISIONS:
@@ -95,7 +95,7 @@ def _available() -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
-def _checked(device: str) -> str:
+def _check(device: str) -> str:
     try:
         asked = torch.device(device)
     except RuntimeError as error:

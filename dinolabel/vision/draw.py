@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import PIL.ImageFont
 
-from dinolabel.vision.found import Found
+from dinolabel.vision.found import LabelledBox
 from dinolabel.vision.types import Detection, Named, Pixels
 
 if TYPE_CHECKING:
@@ -41,10 +41,10 @@ def draw(pixels: Pixels, detections: Sequence[Detection], label_of: Callable[[De
         return canvas
     # Best last, so that it lies on top of what it overlaps.
     labelled.reverse()
-    return np.asarray(_annotated(canvas, [each for each, _ in labelled], [label for _, label in labelled], scores))
+    return np.asarray(_annotate(canvas, [each for each, _ in labelled], [label for _, label in labelled], scores))
 
 
-def to_supervision(found: Sequence[Found], *, classes: Sequence[str] | None = None) -> sv.Detections:
+def to_supervision(found: Sequence[LabelledBox], *, classes: Sequence[str] | None = None) -> sv.Detections:
     """What was found in one picture as supervision's Detections, in the same order; confidence is the detector's score.
 
     classes: class_id is a label's place among them; None: among the labels that were found, in alphabetical order. data: `class_name`, the
@@ -102,7 +102,7 @@ def font_file(text: str) -> str | None:
     return next((str(path) for each in folders if (path := Path(each, "mpl-data/fonts/ttf/DejaVuSans.ttf")).is_file()), None)
 
 
-def _annotated(canvas: Pixels, detections: Sequence[Detection], labels: Sequence[str], scores: bool) -> Any:
+def _annotate(canvas: Pixels, detections: Sequence[Detection], labels: Sequence[str], scores: bool) -> Any:
     import supervision as sv
 
     boxes = sv.Detections(xyxy=np.array([each.box.xyxy for each in detections]), class_id=np.arange(len(detections)))

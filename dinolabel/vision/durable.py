@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def atomic_file(path: Path) -> Iterator[Path]:
     """Where to write instead of `path`: it takes that place when the block ends well, so nobody ever reads half of a file."""
     half = path.with_name(f".{path.name}.{os.getpid()}.half")
     try:

@@ -39,7 +39,7 @@ CREATE TRIGGER IF NOT EXISTS entry_gone AFTER DELETE ON entries
 Answer = TypeVar("Answer")
 
 
-class Entries:
+class SqliteKV:
     """path: the SQLite file (its folder is made). max_bytes: above it the least recently used go. clock: seconds, for `used`."""
 
     def __init__(self, path: Path, *, max_bytes: int, clock: Callable[[], float]) -> None:
@@ -48,13 +48,13 @@ class Entries:
         self._clock = clock
         self._lock = threading.Lock()
         self._complained = False
-        self._connection = self._opened()
+        self._connection = self._open()
 
     def get(self, keys: Sequence[str]) -> dict[str, bytes]:
         """The values that are there and whole."""
         now = self._clock()
         nothing: list[tuple[str, bytes, bytes, float]] = []
-        rows = self._ask(lambda connection: _read(connection, keys), nothing)
+        rows = self._query(lambda connection: _read(connection, keys), nothing)
         whole = [(key, value, used) for key, value, checksum, used in rows if checksum == _checksum(key, value)]
         if len(whole) < len(rows):
             log.warning("cache_entries_damaged", path=str(self._path), entries=len(rows) - len(whole))
@@ -96,24 +96,24 @@ class Entries:
             self._connection = None
 
     def _write(self, work: Callable[[sqlite3.Connection], object]) -> None:
-        self._ask(lambda connection: _transaction(connection, work), None)
+        self._query(lambda connection: _transaction(connection, work), None)
 
-    def _ask(self, work: Callable[[sqlite3.Connection], Answer], otherwise: Answer) -> Answer:
+    def _query(self, work: Callable[[sqlite3.Connection], Answer], otherwise: Answer) -> Answer:
         with self._lock:
             if self._connection is None:
                 return otherwise
             try:
                 return work(self._connection)
             except (sqlite3.Error, OSError) as error:
-                self._complain(error)
+                self._log_failure(error)
                 return otherwise
 
-    def _complain(self, error: Exception) -> None:
+    def _log_failure(self, error: Exception) -> None:
         if not self._complained:
             log.warning("cache_out_of_order", path=str(self._path), error=str(error), hint="Work goes on without it, slower.")
         self._complained = True
 
-    def _opened(self) -> sqlite3.Connection | None:
+    def _open(self) -> sqlite3.Connection | None:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -125,7 +125,7 @@ class Entries:
                 set_aside(self._path)
                 return _connect(self._path)
         except (sqlite3.Error, OSError) as error:
-            self._complain(error)
+            self._log_failure(error)
             return None
 
 

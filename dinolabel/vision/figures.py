@@ -58,7 +58,7 @@ def points(before: Metrics, after: Metrics, key: str) -> str:
     return f"{100 * (other - one):+.0f} points" if _is_number(one) and _is_number(other) else NONE
 
 
-def measured(*heads: Metrics) -> Iterator[tuple[str, list[str]]]:
+def measured_rows(*heads: Metrics) -> Iterator[tuple[str, list[str]]]:
     """(words, a decimal for each head) of every figure that one of them has."""
     for key, words in FIGURES.items():
         if any(key in each for each in heads):

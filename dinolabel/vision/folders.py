@@ -12,7 +12,7 @@ from dinolabel.vision.errors import ModelError
 
 
 @contextmanager
-def made_whole(out: Path) -> Iterator[Path]:
+def atomic_folder(out: Path) -> Iterator[Path]:
     """A folder beside `out` to fill; it becomes `out` when that went well, and is gone otherwise. Raises ModelError when out is there."""
     if out.exists():
         raise ModelError(f"{out} is there already.", hint="Name a folder that does not exist yet.")

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dinolabel.vision.types import Alike, Box, Detection, Named, Nothing, Unknown
+from dinolabel.vision.types import Box, Detection, Named, Reference, Suppressed, Unknown
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class LabelledBox:
     """label: the name when the head knows it, else the generic label. phrase: what the words matched. score: the detector's, 0..1.
 
     confidence: of the name, calibrated, 0..1; None when there is none. guess: the head's best guess when it does not know.
@@ -26,10 +26,10 @@ class Found:
     confidence: float | None
     guess: str | None
     box: Box
-    because: tuple[Alike, ...] = ()
+    because: tuple[Reference, ...] = ()
 
     @classmethod
-    def of(cls, detection: Detection, labels: Mapping[str, str] | None = None, names: Mapping[str, str] | None = None) -> Found:
+    def of(cls, detection: Detection, labels: Mapping[str, str] | None = None, names: Mapping[str, str] | None = None) -> LabelledBox:
         """labels: phrase -> label, where a phrase is not its own label. names: what the head says -> label; None: as it says.
 
         With `names`, a name that is not in it is not given.
@@ -65,6 +65,6 @@ class Found:
         }
 
 
-def shown(detections: Iterable[Detection]) -> list[Detection]:
+def without_suppressed(detections: Iterable[Detection]) -> list[Detection]:
     """Without those whose like people keep deleting."""
-    return [each for each in detections if not isinstance(each.answer, Nothing)]
+    return [each for each in detections if not isinstance(each.answer, Suppressed)]

@@ -64,7 +64,7 @@ def open_video(path: Path) -> Video:
     """
     try:
         facts = path.stat()
-        return _opened_video(path, facts.st_mtime_ns, facts.st_size)
+        return _open_video(path, facts.st_mtime_ns, facts.st_size)
     except OSError as error:
         raise MediaUnavailable(f"{path.name} cannot be read: {error.strerror}.") from error
 
@@ -82,7 +82,7 @@ def open_frame(path: Path, frame: int) -> Image:
     return Image(video.sha256, video.width, video.height, lambda: _decode(video, frame), frame)
 
 
-def sampled(video: Video, every: float) -> Iterator[tuple[float, Image]]:
+def sample_frames(video: Video, every: float) -> Iterator[tuple[float, Image]]:
     """(seconds, frame) every so many seconds: what is on the screen at 0, every, 2 * every, …
 
     One pass that leaps over what it does not need; where a frame cannot be decoded, the next one that can is taken. Frames hold their
@@ -108,14 +108,14 @@ def _decode(video: Video, wanted: int) -> Pixels:
 
 def _walk(video: Video, wanted: Sequence[int], *, leap: bool = True) -> Iterator[tuple[int, Pixels]]:
     """The frames of these numbers (rising), each the first at or after its number that can be decoded. leap: seek between them."""
-    with opened_stream(video.path) as (container, stream):
-        frames, at, stamps = decoded(container, stream), -1, video.stamps
+    with open_stream(video.path) as (container, stream):
+        frames, at, stamps = decode_packets(container, stream), -1, video.stamps
         for number in wanted:
             if at >= number:
                 continue
             if leap and (key := _key_before(video, number)) > max(at, 0):
                 container.seek(stamps[key], stream=stream)
-                frames = decoded(container, stream)
+                frames = decode_packets(container, stream)
             for frame in frames:
                 at = bisect_left(stamps, frame.pts) if video.keys else at + 1
                 if at >= number:
@@ -129,7 +129,7 @@ def _key_before(video: Video, number: int) -> int:
     return video.keys[before] if before >= 0 else 0
 
 
-def decoded(container: Any, stream: Any) -> Iterator[Any]:
+def decode_packets(container: Any, stream: Any) -> Iterator[Any]:
     """Decoded frames, in order; a damaged packet costs its own frames and no others."""
     import av
 
@@ -148,16 +148,16 @@ def upright(frame: Any) -> Pixels:
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _opened_video(path: Path, modified: int, size: int) -> Video:
+def _open_video(path: Path, modified: int, size: int) -> Video:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    with opened_stream(path) as (container, stream):
-        declared = _declared(container, stream)
+    with open_stream(path) as (container, stream):
+        declared = _declared_count(container, stream)
         base = float(stream.time_base)
         found = _stamps(container, stream)
     stamps, keys = found if found is not None else (_by_decoding(path), ())
-    with opened_stream(path) as (container, stream):
-        first = next(decoded(container, stream), None)
+    with open_stream(path) as (container, stream):
+        first = next(decode_packets(container, stream), None)
         if first is None or not stamps:
             raise MediaUnreadable(f"{path.name} holds no picture that can be decoded.", hint="The file is damaged or was cut short.")
         height, width = upright(first).shape[:2]
@@ -188,21 +188,21 @@ def _stamps(container: Any, stream: Any) -> tuple[tuple[int, ...], tuple[int, ..
 
 def _by_decoding(path: Path) -> tuple[int, ...]:
     """Time stamps of the frames as the decoder gives them, evenly spaced where it gives none that rise."""
-    with opened_stream(path) as (container, stream):
-        given = [frame.pts for frame in decoded(container, stream)]
+    with open_stream(path) as (container, stream):
+        given = [frame.pts for frame in decode_packets(container, stream)]
         even = 1 / (float(stream.average_rate or 25) * float(stream.time_base))
     rising = all(each is not None for each in given) and all(a < b for a, b in pairwise(given))
     return tuple(given) if rising else tuple(round(number * even) for number in range(len(given)))
 
 
-def _declared(container: Any, stream: Any) -> float | None:
+def _declared_count(container: Any, stream: Any) -> float | None:
     if stream.duration:
         return float(stream.duration * stream.time_base)
     return container.duration / 1_000_000 if container.duration else None  # AV_TIME_BASE
 
 
 @contextmanager
-def opened_stream(path: Path) -> Iterator[tuple[Any, Any]]:
+def open_stream(path: Path) -> Iterator[tuple[Any, Any]]:
     """The container and its first stream of moving pictures: the cover of a song is none."""
     import av
 

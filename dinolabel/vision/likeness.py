@@ -23,7 +23,7 @@ quality 40 moves up to 4; two crops of one drawing on other backgrounds differ b
 16 or more."""
 
 
-def fingerprint(pixels: Pixels) -> int:
+def perceptual_hash(pixels: Pixels) -> int:
     """63 bits: which of the lowest frequencies are above their median (pHash: Zauner 2010, Implementation and Benchmarking of Perceptual
     Image Hash Functions). pixels: (H, W, 3) uint8 RGB. Blind to size, colour and small changes of light; not to turning or mirroring.
     """
@@ -35,14 +35,14 @@ def fingerprint(pixels: Pixels) -> int:
     return int.from_bytes(np.packbits(np.append(False, bits)).tobytes(), "big")
 
 
-def distance(one: int, other: int) -> int:
+def hamming_distance(one: int, other: int) -> int:
     """Bits in which two fingerprints differ, 0..63."""
     return (one ^ other).bit_count()
 
 
 def nearest(one: int, others: Iterable[int]) -> int:
     """Bits to the closest of the others; 64, more than there are, when there is none."""
-    return min((distance(one, each) for each in others), default=64)
+    return min((hamming_distance(one, each) for each in others), default=64)
 
 
 def clusters(fingerprints: Sequence[int], *, near: int = NEAR) -> list[int]:

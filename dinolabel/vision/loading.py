@@ -19,7 +19,7 @@ from transformers.utils import logging as noise
 
 from dinolabel.vision.device import inference, tune_allocator
 from dinolabel.vision.errors import ModelError, first_line
-from dinolabel.vision.weights import described
+from dinolabel.vision.weights import describe
 
 log = structlog.get_logger(__name__)
 
@@ -29,20 +29,20 @@ MISSING_SHARE = 0.05  # above this share of absent tensors a checkpoint is of an
 def load(model_class: Any, folder: Path, *, device: str) -> Any:
     """The folder's model on `device`, float32, in evaluation mode. Raises ModelError when it is damaged or not all there."""
     tune_allocator()
-    with quiet():
+    with silence_transformers():
         try:
             model, report = model_class.from_pretrained(
                 folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
             )
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             first = first_line(error)
-            raise ModelError(f"The weights {described(folder)} cannot be loaded: {first}", hint="Copy or download them again.") from error
-    _judge(report, folder, total=len(model.state_dict()))
+            raise ModelError(f"The weights {describe(folder)} cannot be loaded: {first}", hint="Copy or download them again.") from error
+    _check_missing(report, folder, total=len(model.state_dict()))
     return model.to(device).eval()
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def silence_transformers() -> Iterator[None]:
     """transformers' progress bars and advice off, and back to what they were."""
     level, bars = noise.get_verbosity(), noise.is_progress_bar_enabled()
     noise.set_verbosity_error()
@@ -56,7 +56,7 @@ def quiet() -> Iterator[None]:
 
 
 @contextmanager
-def computing(weights: str, device: str, dtype: torch.dtype) -> Iterator[None]:
+def inference_errors(weights: str, device: str, dtype: torch.dtype) -> Iterator[None]:
     """As dinolabel.vision.device.computing, and what torch cannot do becomes a ModelError."""
     try:
         with inference(device, dtype):
@@ -69,7 +69,7 @@ def computing(weights: str, device: str, dtype: torch.dtype) -> Iterator[None]:
         raise ModelError(f"{weights} failed on {device}: {first}", hint="Try device=cpu and precision=float32.") from error
 
 
-def read_out(logits: Any, boxes: Any, *, weights: str, precision: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+def to_numpy_boxes(logits: Any, boxes: Any, *, weights: str, precision: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Tensors (B, N, K) and (B, N, 4) cxcywh as float32 arrays: probabilities, and xyxy boxes in the unit they had.
 
     Raises ModelError when some are no numbers.
@@ -82,13 +82,13 @@ def read_out(logits: Any, boxes: Any, *, weights: str, precision: str) -> tuple[
     return probabilities, corners
 
 
-def _judge(report: dict[str, Any], folder: Path, *, total: int) -> None:
+def _check_missing(report: dict[str, Any], folder: Path, *, total: int) -> None:
     """transformers fills absent tensors with random numbers and only warns: many of them are an error, few are told."""
     missing = sorted(report["missing_keys"])
     if len(missing) > MISSING_SHARE * total:
         raise ModelError(
-            f"The weights {described(folder)} lack {len(missing)} of {total} tensors, {missing[0]} among them.",
+            f"The weights {describe(folder)} lack {len(missing)} of {total} tensors, {missing[0]} among them.",
             hint="Copy or download them again; config.json may belong to other weights.",
         )
     if missing:
-        log.warning("weights_incomplete", weights=described(folder), missing=missing)
+        log.warning("weights_incomplete", weights=describe(folder), missing=missing)

@@ -22,9 +22,9 @@ import structlog
 
 from dinolabel.vision import budget, walk
 from dinolabel.vision.errors import MediaRefused, MediaUnavailable, MediaUnreadable
-from dinolabel.vision.pages import Page, page_of
+from dinolabel.vision.pages import TiffPage, page_of
 from dinolabel.vision.rgb import is_deep_colour, is_deep_grey, upright_rgb
-from dinolabel.vision.turns import SIDEWAYS, Stored, made_by_pillow, told_by, turn_of
+from dinolabel.vision.turns import SIDEWAYS, StoredOrientation, pillow_turn, tag_turn, turn_of
 from dinolabel.vision.types import Image, Pixels
 
 log = structlog.get_logger(__name__)
@@ -102,18 +102,18 @@ def _measured(name: str, data: bytes) -> _Head:
     with _translated(name, data), _opened(data) as picture:
         page = _paged(picture, data, name)
         _check_size(picture, name)
-        turn, told = turn_of(picture), told_by(picture, data)
+        turn, told = turn_of(picture), tag_turn(picture, data)
         budget.check(picture, name, len(data), turned=told != 1, deep=is_deep_colour(picture))
         width, height = picture.size
         decoding = _rules(picture, data, page, heeded=turn == told)
     if turn in SIDEWAYS:
         width, height = height, width
     remarks: list[str] = []
-    _remark(remarks, name, page.told() if page else None)
+    _remark(remarks, name, page.remark() if page else None)
     return _Head(hashlib.sha256(data).hexdigest(), width, height, decoding, remarks)
 
 
-def _rules(picture: PIL.Image.Image, data: bytes, page: Page | None, *, heeded: bool) -> str:
+def _rules(picture: PIL.Image.Image, data: bytes, page: TiffPage | None, *, heeded: bool) -> str:
     """RULES for a picture that earlier versions decoded to other pixels, or may have. heeded: whether its turn is the one that it tells."""
     others = (
         not heeded,  # they followed XMP, the EXIF of WebP, and turned a TIFF twice
@@ -138,13 +138,13 @@ def _remark(remarks: list[str], name: str, said: str | None) -> None:
         log.info("picture_remark", file=name, remark=said)
 
 
-def stored(path: Path) -> Stored:
+def stored(path: Path) -> StoredOrientation:
     """How a picture lies in its file. Raises MediaError."""
     data = _read(path)
     with _translated(path.name, data), _opened(data) as picture:
         _paged(picture, data, path.name)
-        turn, told = made_by_pillow(picture) or turn_of(picture), told_by(picture, data)
-        return Stored(picture.format or "", turn, told)
+        turn, told = pillow_turn(picture) or turn_of(picture), tag_turn(picture, data)
+        return StoredOrientation(picture.format or "", turn, told)
 
 
 def from_pillow(picture: PIL.Image.Image) -> Image:
@@ -152,7 +152,7 @@ def from_pillow(picture: PIL.Image.Image) -> Image:
     with _translated("the picture", b""):
         pixels, span = upright_rgb(picture, turn_of(picture))
     image = Image.from_array(pixels)
-    _remark(image.remarks, "the picture", span.told() if span else None)
+    _remark(image.remarks, "the picture", span.remark() if span else None)
     return image
 
 
@@ -220,7 +220,7 @@ def _decode(path: Path, head: _Head) -> Pixels:
 def _pixels(name: str, data: bytes, remarks: list[str]) -> Pixels:
     with _translated(name, data), _picture(name, data) as picture:
         pixels, span = upright_rgb(picture, turn_of(picture), lambda: _picture(name, data))
-    _remark(remarks, name, span.told() if span else None)
+    _remark(remarks, name, span.remark() if span else None)
     pixels.flags.writeable = False
     return pixels
 
@@ -235,7 +235,7 @@ def _picture(name: str, data: bytes) -> PIL.Image.Image:
     return picture
 
 
-def _paged(picture: PIL.Image.Image, data: bytes, name: str) -> Page | None:
+def _paged(picture: PIL.Image.Image, data: bytes, name: str) -> TiffPage | None:
     """Go to the page of a TIFF that is its picture."""
     if picture.format != "TIFF":
         return None

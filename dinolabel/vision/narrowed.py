@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dinolabel.vision.neighbours import first_columns
+from dinolabel.vision.neighbours import truncate_features
 from dinolabel.vision.protocols import Embedder
 from dinolabel.vision.types import Crop, Embeddings
 
@@ -29,13 +29,13 @@ def features_of(embedder: Embedder) -> tuple[Feature, ...]:
     return named or (Feature("the whole embedding", embedder.dim, embedder.digest),)
 
 
-def narrowed(embedder: Embedder, digest: str) -> Embedder:
+def slice_for(embedder: Embedder, digest: str) -> Embedder:
     """The embedder of that digest where it is this one or among its features, else this one as it is."""
     found = next((each for each in features_of(embedder) if each.digest == digest), None)
-    return embedder if found is None or found.digest == embedder.digest else Narrowed(embedder, found)
+    return embedder if found is None or found.digest == embedder.digest else SlicedEmbedder(embedder, found)
 
 
-class Narrowed:
+class SlicedEmbedder:
     """An `Embedder` (dinolabel/vision/protocols.py): one feature of another's rows, equal up to rounding to what the embedder of its
     digest gives."""
 
@@ -65,4 +65,4 @@ class Narrowed:
 
     def of(self, rows: Embeddings) -> Embeddings:
         """(N, dim) from (N, D) rows of the whole."""
-        return first_columns(rows, self.dim)
+        return truncate_features(rows, self.dim)

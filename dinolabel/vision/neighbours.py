@@ -54,15 +54,15 @@ def _same(one: Codes, other: Codes) -> Pair:
     return mine, order[np.repeat(first, last - first) + within]
 
 
-def looked_at(embeddings: Embeddings, width: int, *, expected: tuple[int, int]) -> Embeddings:
+def select_features(embeddings: Embeddings, width: int, *, expected: tuple[int, int]) -> Embeddings:
     """The first `width` columns of unit rows, made unit again; 0 for all. Raises BundleMismatch unless that leaves what is expected."""
     narrowed = embeddings.ndim == 2 and 0 < width <= embeddings.shape[1]
     if (len(embeddings), width) != expected if narrowed else embeddings.shape != expected:
         raise BundleMismatch(f"The head expects embeddings of shape {expected}, got {embeddings.shape}.")
-    return first_columns(embeddings, width) if width else embeddings
+    return truncate_features(embeddings, width) if width else embeddings
 
 
-def first_columns(embeddings: Embeddings, width: int) -> Embeddings:
+def truncate_features(embeddings: Embeddings, width: int) -> Embeddings:
     """(N, width) of (N, D) unit rows, made unit again; as they are where that is all of them."""
     if width == embeddings.shape[1]:
         return embeddings

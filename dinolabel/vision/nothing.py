@@ -15,7 +15,7 @@ from dinolabel.vision.types import QUARTER, Box, Embeddings
 
 PICTURES = 3  # so many pictures in which a like box was deleted make a belief; one deletion is a mood
 NEARER = 0.8  # of the distance to what was kept: in between, nothing is believed
-SHOWN_AGAIN = 20  # one in so many is shown all the same, so that a wrong belief can be corrected
+PROBE_SHARE = 20  # one in so many is shown all the same, so that a wrong belief can be corrected
 BLOCK = 2048  # rows of a distance table held at once
 
 Distances = npt.NDArray[np.float64]
@@ -23,7 +23,7 @@ Codes = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class Belief:
+class SuppressionModel:
     """rejected: (K, D) float32 unit rows of deleted boxes' crops, those of one picture together; pictures: (K,) which picture each is from.
 
     kept: (M, D) crops that people approved and that are no reference of a name. distance: greatest cosine distance to the deleted
@@ -42,24 +42,26 @@ class Belief:
         if len(self.ids) != len(self.rejected) or (np.diff(self.pictures) < 0).any():
             raise ValueError("expected an id for each row, and the rows of one picture together")
 
-    def believes(self, embeddings: Embeddings, to_names: Distances) -> Distances:
+    def score(self, embeddings: Embeddings, to_names: Distances) -> Distances:
         """(N,) how like what people delete each crop is, 0..1; 0 where it is not believed to be that.
 
         embeddings: (N, D) unit rows. to_names: (N,) cosine distance of each to the nearest reference of any label.
         """
-        near = to_pictures(embeddings, self.rejected, self.pictures)
+        near = distance_to_kth_image(embeddings, self.rejected, self.pictures)
         far = np.minimum(to_names, nearest(embeddings, self.kept))
         believed = (near <= self.distance) & (near <= NEARER * far)
         return np.where(believed, np.clip(1.0 - near, 0.0, 1.0), 0.0)
 
 
-def shown_again(image: str, box: Box) -> bool:
+def is_probe(image: str, box: Box) -> bool:
     """Whether this box is one of the one in twenty, by a hash of its picture (Image.key) and place: the same on every machine."""
     place = ",".join(str(round(each / QUARTER)) for each in box.xyxy)
-    return int.from_bytes(hashlib.sha256(f"{image} {place}".encode()).digest()[:8], "big") % SHOWN_AGAIN == 0
+    return int.from_bytes(hashlib.sha256(f"{image} {place}".encode()).digest()[:8], "big") % PROBE_SHARE == 0
 
 
-def to_pictures(asked: Embeddings, rejected: Embeddings, pictures: Codes, *, own: Codes | None = None, count: int = PICTURES) -> Distances:
+def distance_to_kth_image(
+    asked: Embeddings, rejected: Embeddings, pictures: Codes, *, own: Codes | None = None, count: int = PICTURES
+) -> Distances:
     """(N,) cosine distance at which each row has met rejected crops of `count` different pictures; inf when there are not so many.
 
     pictures: (K,) rising. own: (N,) each row's own picture, which is left out.

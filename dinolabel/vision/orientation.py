@@ -44,7 +44,7 @@ _TURN: dict[int, Callable[[float, float, float, float], Point]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class CoordinateFrame:
     """What coordinates of a file are in. size: of that frame. turn: the EXIF turn still to be made, 1 for none.
     upright: the picture's size. said: what a person should know about the choice, or None.
     """
@@ -70,36 +70,36 @@ def frame_of(
     *,
     seen_upright: bool = False,
     choice: Choice | None = None,
-) -> Frame:
+) -> CoordinateFrame:
     """The frame of a file's points, in which `stated` is the picture's size (None: the file says none, so the points are the picture's).
 
     upright: the picture's size as we decode it. turn: its EXIF turn, 1 to 8, asked for only when it matters. points: corners of what is
     marked, in the file's pixels: one that leaves a frame was not drawn in it. seen_upright: the file's author is known to show pictures
     upright. choice: a person's word for where nothing tells. Raises SizeMismatch when the sizes are of another shape, or nothing tells.
     """
-    if stated is None or _alike(stated, upright):
-        return _unswapped(stated, upright, 1 if seen_upright else turn(), choice)
+    if stated is None or _same_ratio(stated, upright):
+        return _unswap(stated, upright, 1 if seen_upright else turn(), choice)
     swapped = stated[::-1]
-    if not (_alike(swapped, upright) and turn() in SIDEWAYS):
+    if not (_same_ratio(swapped, upright) and turn() in SIDEWAYS):
         raise SizeMismatch(f"The file says {_words(stated)}, the picture is {_words(upright)}.")
-    drawn = "upright" if seen_upright else _drawn(tuple(points), stated, swapped) or choice
+    drawn = "upright" if seen_upright else _frame_of_points(tuple(points), stated, swapped) or choice
     if drawn is None:
         raise SizeMismatch(f"The file says {_words(stated)}, the picture is {_words(upright)} once it is turned.", hint=HINT)
-    return Frame(swapped, 1, upright, SWAPPED) if drawn == "upright" else Frame(stated, turn(), upright, TURNED)
+    return CoordinateFrame(swapped, 1, upright, SWAPPED) if drawn == "upright" else CoordinateFrame(stated, turn(), upright, TURNED)
 
 
-def _unswapped(stated: Size | None, upright: Size, turn: int, choice: Choice | None) -> Frame:
+def _unswap(stated: Size | None, upright: Size, turn: int, choice: Choice | None) -> CoordinateFrame:
     """No size, or the upright picture's, which proves that it was turned where the stored one would be another."""
     size = stated or upright
-    proven = stated is not None and turn in SIDEWAYS and not _alike(size[::-1], upright)
+    proven = stated is not None and turn in SIDEWAYS and not _same_ratio(size[::-1], upright)
     if turn == 1 or proven or choice == "upright":
-        return Frame(size, 1, upright)
+        return CoordinateFrame(size, 1, upright)
     if choice == "stored":
-        return Frame(size[::-1] if turn in SIDEWAYS else size, turn, upright, TURNED)
-    return Frame(size, 1, upright, CANNOT_TELL)
+        return CoordinateFrame(size[::-1] if turn in SIDEWAYS else size, turn, upright, TURNED)
+    return CoordinateFrame(size, 1, upright, CANNOT_TELL)
 
 
-def _drawn(points: Sequence[Point], stated: Size, swapped: Size) -> Choice | None:
+def _frame_of_points(points: Sequence[Point], stated: Size, swapped: Size) -> Choice | None:
     out_of_stated, out_of_upright = (any(_leaves(each, size) for each in points) for size in (stated, swapped))
     if out_of_stated == out_of_upright:
         return None
@@ -110,7 +110,7 @@ def _leaves(point: Point, size: Size) -> bool:
     return any(at < -LEAVES * side or at > (1 + LEAVES) * side for at, side in zip(point, size, strict=True))
 
 
-def _alike(one: Size, other: Size) -> bool:
+def _same_ratio(one: Size, other: Size) -> bool:
     """Whether one is a smaller or larger copy of the other, sides rounded to whole pixels; of a speck nobody can tell."""
     (width, height), (across, down) = sorted((one, other))
     scales = width / across, height / down

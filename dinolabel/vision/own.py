@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dinolabel.vision import plugs
-from dinolabel.vision.deferred import Card, Deferred
+from dinolabel.vision.deferred import LazyModel, ModelInfo
 from dinolabel.vision.errors import BundleMismatch
-from dinolabel.vision.narrowed import narrowed
+from dinolabel.vision.narrowed import slice_for
 
 if TYPE_CHECKING:
     from dinolabel.vision.protocols import Embedder
@@ -28,7 +28,7 @@ PRECISION = "float32"  # whatever the settings say: so its digest, and with it t
 
 
 @dataclass(frozen=True)
-class Own:
+class TunedEmbedder:
     """plug: the file of dinolabel/vision/embedders that reads the folder. name, digest, weights, dim: the embedder's. began_as: digest
     of the one
     it was tuned from, in so many of its last blocks. learnt: label -> objects (task/annotation/region) it was tuned on.
@@ -47,7 +47,7 @@ class Own:
     folder: Path | None = field(default=None, compare=False)
 
     @classmethod
-    def of(cls, card: Mapping[str, Any], bundle: Path) -> Own:
+    def of(cls, card: Mapping[str, Any], bundle: Path) -> TunedEmbedder:
         """From a bundle's card and folder."""
         learnt = {label: tuple(objects) for label, objects in card["learnt"].items()}
         return cls(**{**card, "learnt": learnt}, folder=bundle / FOLDER)
@@ -66,7 +66,7 @@ class Own:
         """Into another bundle's folder. The files are never changed, so they are shared where the disk can."""
         if self.folder is None or not self.folder.is_dir():
             raise BundleMismatch(f"The head's own embedder {self.weights} is missing.", hint="Train again with --finetune.")
-        shutil.copytree(self.folder, bundle / FOLDER, copy_function=_shared, dirs_exist_ok=True)
+        shutil.copytree(self.folder, bundle / FOLDER, copy_function=_link_or_copy, dirs_exist_ok=True)
 
     def embedder(self, device: str) -> Embedder:
         """Loaded at the first crop. That call raises ModelError when the files are not what the card says."""
@@ -75,20 +75,20 @@ class Own:
             raise BundleMismatch(f"The head's own embedder {self.weights} is missing.", hint="Train again with --finetune.")
 
         def load() -> Embedder:  # of one feature, however many the plug gives: what was tuned
-            return narrowed(plugs.load_embedder(self.plug, str(folder), device=device, precision=PRECISION), self.digest)
+            return slice_for(plugs.load_embedder(self.plug, str(folder), device=device, precision=PRECISION), self.digest)
 
-        card = Card(self.name, self.digest, self.weights, device, PRECISION, self.dim)
-        return Deferred(card, load, forget=lambda: None)
+        card = ModelInfo(self.name, self.digest, self.weights, device, PRECISION, self.dim)
+        return LazyModel(card, load, forget=lambda: None)
 
 
-class Owned:
+class TunedEmbedderCache:
     """The tuned embedders that were asked last, so that each is loaded once. Safe for several threads."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, Embedder] = OrderedDict()
         self._lock = threading.Lock()
 
-    def of(self, own: Own, device: str) -> Embedder:
+    def get(self, own: TunedEmbedder, device: str) -> Embedder:
         """Raises BundleMismatch when its folder is gone."""
         with self._lock:
             if own.digest not in self._known:
@@ -99,7 +99,7 @@ class Owned:
             return self._known[own.digest]
 
 
-def _shared(source: str, target: str) -> None:
+def _link_or_copy(source: str, target: str) -> None:
     try:
         os.link(source, target)
     except OSError:  # another disk, or one without links

@@ -15,8 +15,8 @@ from typing import Any
 from dinolabel.vision import plugs
 from dinolabel.vision.bundle import Bundle
 from dinolabel.vision.errors import ModelError
-from dinolabel.vision.folders import made_whole
-from dinolabel.vision.narrowed import narrowed
+from dinolabel.vision.folders import atomic_folder
+from dinolabel.vision.narrowed import slice_for
 from dinolabel.vision.types import CropPolicy, Thresholds
 from dinolabel.vision.weights import CARD, files_of
 
@@ -25,7 +25,7 @@ LEFT_OUT = shutil.ignore_patterns(".cache", "*.bin", "*.pt", "*.pth", "*.onnx", 
 
 
 @dataclass(frozen=True, slots=True)
-class Package:
+class ExportedModel:
     """What answers, besides the models. labels: phrase -> generic label, in the prompt's order. names: what the head says -> label.
 
     A name that is not in `names` is not given: its box keeps the generic label. version: the model_version that Label Studio shows.
@@ -44,7 +44,7 @@ class Package:
     about: Mapping[str, Any] = field(default_factory=dict)
     weights: Mapping[str, str] = field(default_factory=dict)
 
-    def written(self) -> str:
+    def to_json(self) -> str:
         card = {
             "format": FORMAT, "model_version": self.version, "labels": dict(self.labels), "names": dict(self.names),
             "thresholds": asdict(self.thresholds), "detector": self.detector, "embedder": self.embedder, "input_size": self.input_size,
@@ -53,18 +53,18 @@ class Package:
         return json.dumps(card, indent=1, ensure_ascii=False) + "\n"
 
 
-def is_package(folder: Path) -> bool:
+def is_exported_model(folder: Path) -> bool:
     return (folder / CARD).is_file()
 
 
-def save(out: Path, package: Package, *, detector: Path | None, embedder: Path | None, bundle: Bundle | None, readme: str) -> Path:
+def save(out: Path, package: ExportedModel, *, detector: Path | None, embedder: Path | None, bundle: Bundle | None, readme: str) -> Path:
     """Writes `out` (it must not exist): detector/, embedder/, bundle/, dinolabel.json, README.md. Half done is never seen.
 
     detector, embedder: their weights, a folder or a file; None where there are none.
     Raises ModelError when out is there, or cannot be written.
     """
     try:
-        with made_whole(out) as half:
+        with atomic_folder(out) as half:
             parts = {"detector": detector, "embedder": None if bundle and bundle.own else embedder}  # its own lies in bundle/
             files = {kind: path.name for kind, path in parts.items() if path is not None and path.is_file()}
             package = replace(package, weights={**package.weights, **files})
@@ -72,7 +72,7 @@ def save(out: Path, package: Package, *, detector: Path | None, embedder: Path |
                 _copy_weights(path, half / kind)
             if bundle is not None:
                 bundle.save(half / "bundle")
-            (half / CARD).write_text(package.written(), encoding="utf-8")
+            (half / CARD).write_text(package.to_json(), encoding="utf-8")
             (half / "README.md").write_text(readme, encoding="utf-8")
     except OSError as error:
         raise ModelError(f"{out} cannot be written: {error.strerror}.", hint="Look at the disk's room and rights.") from error
@@ -90,13 +90,13 @@ def _copy_weights(path: Path | None, folder: Path) -> None:
         shutil.copyfile(each, folder / each.name)
 
 
-def read(folder: Path) -> tuple[Package, Bundle | None]:
+def read(folder: Path) -> tuple[ExportedModel, Bundle | None]:
     """Raises ModelError for a card that is damaged or of a later version; what Bundle.load raises."""
     try:
         card = json.loads((folder / CARD).read_text(encoding="utf-8"))
         if card["format"] != FORMAT:
             raise ModelError(f"{folder.name} has format {card['format']}; this dinolabel reads {FORMAT}.", hint="Use a newer dinolabel.")
-        package = Package(
+        package = ExportedModel(
             card["labels"], Thresholds(**card["thresholds"]), card["names"], card["detector"], card["embedder"], card["input_size"],
             card["model_version"], card["about"], card.get("weights", {}),
         )  # fmt: skip
@@ -105,7 +105,7 @@ def read(folder: Path) -> tuple[Package, Bundle | None]:
     return package, Bundle.load(folder / "bundle") if (folder / "bundle").is_dir() else None
 
 
-def unpacked(folder: Path, *, device: str, precision: str) -> dict[str, Any]:
+def load_parts(folder: Path, *, device: str, precision: str) -> dict[str, Any]:
     """What a Pipeline is made of, from a package's folder: detector, embedder, thresholds, policy, package, bundle.
 
     Raises ModelError, WeightsMissing, DeviceUnavailable; BundleMismatch when the parts are not of one training.
@@ -116,13 +116,13 @@ def unpacked(folder: Path, *, device: str, precision: str) -> dict[str, Any]:
     embedder = None
     if bundle is not None and bundle.own is None:
         embedder = plugs.load_embedder(package.embedder, _weights(folder, package, "embedder"), **where)
-        bundle.check(narrowed(embedder, bundle.embedder_digest).digest, bundle.policy)
+        bundle.check(slice_for(embedder, bundle.embedder_digest).digest, bundle.policy)
     policy = bundle.policy if bundle else CropPolicy()
     parts = {"detector": detector, "embedder": embedder, "thresholds": package.thresholds, "policy": policy}
     return {**parts, "package": package, "bundle": bundle}
 
 
-def _weights(folder: Path, package: Package, kind: str) -> str:
+def _weights(folder: Path, package: ExportedModel, kind: str) -> str:
     """As the setting would name them."""
     said = package.weights.get(kind, "")
     return str(folder / kind / said) if (folder / kind).is_dir() else said

@@ -23,21 +23,21 @@ DAMAGED = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, Ov
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class TiffPage:
     """number: which page is the picture, counted from 0. count: how many full ones the file has. skipped: reduced copies before it."""
 
     number: int
     count: int
     skipped: bool
 
-    def told(self) -> str | None:
+    def remark(self) -> str | None:
         """A word where a person may have expected another one, or more."""
         if self.skipped:
             return f"begins with a reduced copy: its page {self.number + 1} was used"
         return f"has {self.count} pages: page 1 was used" if self.count > 1 else None
 
 
-def page_of(data: bytes, name: str) -> Page:
+def page_of(data: bytes, name: str) -> TiffPage:
     """The page of a TIFF that is its picture. Raises MediaUnreadable for a camera's RAW, of which only a preview could be shown."""
     pages = list(_directories(data))
     if data[8:10] == b"CR" or any(DNG in each or each.get(PHOTOMETRIC) in SENSOR for page in pages for each in (page, *_inner(data, page))):
@@ -46,8 +46,8 @@ def page_of(data: bytes, name: str) -> Page:
     if not full:
         if pages and INNER in pages[0]:
             raise _raw(name)
-        return Page(0, 1, skipped=False)
-    return Page(full[0], len(full), skipped=full[0] > 0)
+        return TiffPage(0, 1, skipped=False)
+    return TiffPage(full[0], len(full), skipped=full[0] > 0)
 
 
 def _raw(name: str) -> MediaUnreadable:

@@ -18,17 +18,17 @@ import PIL.Image
 from dinolabel.vision import plugs
 from dinolabel.vision.bundle import Bundle
 from dinolabel.vision.cache import Cache, detection_key, embedding_key
-from dinolabel.vision.candidates import Candidate, select
+from dinolabel.vision.candidates import Candidate, apply_thresholds
 from dinolabel.vision.cropping import cut
 from dinolabel.vision.errors import ModelError, PromptMissing
-from dinolabel.vision.found import Found, shown
+from dinolabel.vision.found import LabelledBox, without_suppressed
 from dinolabel.vision.media import Picture, as_image
-from dinolabel.vision.narrowed import Narrowed, narrowed
-from dinolabel.vision.own import Owned
-from dinolabel.vision.package import Package, is_package, unpacked
+from dinolabel.vision.narrowed import SlicedEmbedder, slice_for
+from dinolabel.vision.own import TunedEmbedderCache
+from dinolabel.vision.package import ExportedModel, is_exported_model, load_parts
 from dinolabel.vision.protocols import Detector, Embedder, unknown_phrases
 from dinolabel.vision.types import Box, CropPolicy, Detection, Embeddings, Image, Prompt, Thresholds
-from dinolabel.vision.vocabulary import refuse
+from dinolabel.vision.vocabulary import refuse_unknown
 
 CROPS_AT_ONCE = 32
 NANO = "nano"
@@ -60,7 +60,7 @@ class Pipeline:
         policy: CropPolicy = CropPolicy(),  # noqa: B008 - frozen
         cache: Cache | None = None,
         batch_size: int = 4,
-        package: Package | None = None,
+        package: ExportedModel | None = None,
         bundle: Bundle | None = None,
     ) -> None:
         self.detector = detector
@@ -71,7 +71,7 @@ class Pipeline:
         self.batch_size = batch_size
         self.package = package
         self.bundle = bundle
-        self._owned = Owned()
+        self._owned = TunedEmbedderCache()
 
     @classmethod
     def load(
@@ -95,8 +95,8 @@ class Pipeline:
         detector, embedder: the files of dinolabel/vision/detectors and dinolabel/vision/embedders that read them, such as `owlv2`.
         Raises WeightsMissing, DeviceUnavailable.
         """
-        if detector_weights and is_package(Path(detector_weights).expanduser()):
-            return cls(**unpacked(Path(detector_weights).expanduser(), device=device, precision=precision), cache=cache)
+        if detector_weights and is_exported_model(Path(detector_weights).expanduser()):
+            return cls(**load_parts(Path(detector_weights).expanduser(), device=device, precision=precision), cache=cache)
         if embedder_weights == "as the detector":
             embedder_weights = NANO if detector_weights == NANO else HUB_EMBEDDER
         where: dict[str, Any] = {"device": device, "precision": precision, "models_dir": models_dir}
@@ -112,7 +112,7 @@ class Pipeline:
         bundle: Bundle | str | Path | None = None,
         *,
         thresholds: Thresholds | None = None,
-    ) -> list[Found]: ...
+    ) -> list[LabelledBox]: ...
 
     @overload
     def __call__(
@@ -122,7 +122,7 @@ class Pipeline:
         bundle: Bundle | str | Path | None = None,
         *,
         thresholds: Thresholds | None = None,
-    ) -> list[list[Found]]: ...
+    ) -> list[list[LabelledBox]]: ...
 
     def __call__(
         self,
@@ -131,7 +131,7 @@ class Pipeline:
         bundle: Bundle | str | Path | None = None,
         *,
         thresholds: Thresholds | None = None,
-    ) -> list[Found] | list[list[Found]]:
+    ) -> list[LabelledBox] | list[list[LabelledBox]]:
         """What is in a picture, best first; of several pictures a list of that for each, in their order.
 
         picture: a path, a file's bytes or the open file, (H, W, 3) uint8 RGB, a Pillow image; or a list or any other iterable of these,
@@ -144,11 +144,11 @@ class Pipeline:
             self.check_prompt(words)
         head = Bundle.load(Path(bundle)) if isinstance(bundle, str | Path) else bundle
         if not _is_several(picture):
-            return self.find([as_image(cast(Picture, picture))], words, head, thresholds)[0]
+            return self.predict_labelled([as_image(cast(Picture, picture))], words, head, thresholds)[0]
         parts = _batches(picture, self.batch_size)
-        return [each for part in parts for each in self.find([as_image(one) for one in part], words, head, thresholds)]
+        return [each for part in parts for each in self.predict_labelled([as_image(one) for one in part], words, head, thresholds)]
 
-    def find(
+    def predict_labelled(
         self,
         images: Sequence[Image],
         prompt: str | Prompt | None = None,
@@ -157,7 +157,7 @@ class Pipeline:
         *,
         labels: Mapping[str, str] | None = None,
         names: Mapping[str, str] | None = None,
-    ) -> list[list[Found]]:
+    ) -> list[list[LabelledBox]]:
         """What is in each image under its label, best first. labels, names: as Found.of takes them.
 
         Without a prompt, those of the exported folder; its head is used where no bundle is given. Raises PromptMissing.
@@ -166,10 +166,10 @@ class Pipeline:
             if self.package is None:
                 raise PromptMissing("There is nothing to look for: no prompt was given.", hint=PROMPT_HINT)
             prompt, labels, names = Prompt.of(list(self.package.labels)), self.package.labels, self.package.names
-        answered = self.run(images, prompt, bundle or self.bundle, thresholds, labels=labels)
-        return [[Found.of(each, labels, names) for each in shown(found)] for found in answered]
+        answered = self.predict(images, prompt, bundle or self.bundle, thresholds, labels=labels)
+        return [[LabelledBox.of(each, labels, names) for each in without_suppressed(found)] for found in answered]
 
-    def run(
+    def predict(
         self,
         images: Sequence[Image],
         prompt: str | Prompt,
@@ -187,7 +187,7 @@ class Pipeline:
         found = self.detect(images, prompt, thresholds, labels=labels)
         if bundle is None:
             return found
-        return [self._answered(image, each, bundle) for image, each in zip(images, found, strict=True)]
+        return [self._classify(image, each, bundle) for image, each in zip(images, found, strict=True)]
 
     def detect(
         self,
@@ -200,7 +200,7 @@ class Pipeline:
         """As run, without answers. Another threshold costs no forward pass."""
         limits = thresholds or self.thresholds
         return [
-            select(each, limits, width=image.width, height=image.height, labels=labels)
+            apply_thresholds(each, limits, width=image.width, height=image.height, labels=labels)
             for image, each in zip(images, self.candidates(images, prompt), strict=True)
         ]
 
@@ -216,12 +216,12 @@ class Pipeline:
         for part in _parts(list(missing), self.batch_size):
             proposed = self.detector.candidates([missing[key] for key in part], words)
             for key, each in zip(part, proposed, strict=True):
-                known[key] = [tidy for candidate in each if (tidy := _tidy(candidate, missing[key]))]
+                known[key] = [tidy for candidate in each if (tidy := _normalise_box(candidate, missing[key]))]
                 if self.cache:
                     self.cache.put_detections(key, known[key] or [])
         return [known[key] or [] for key in keys]
 
-    def knows(self, image: Image, prompt: str | Prompt) -> bool:
+    def is_cached(self, image: Image, prompt: str | Prompt) -> bool:
         """Whether the candidates of this image are in the cache, so that looking again costs no forward pass."""
         key = detection_key(image, self.detector.digest, _prompt(prompt))
         return self.cache is not None and self.cache.get_detections(key) is not None
@@ -236,7 +236,7 @@ class Pipeline:
         keys = [embedding_key(image.key, box, self.policy, embedder.digest) for box in boxes]
         known = self.cache.get_embeddings(set(keys)) if self.cache and keys else {}
         missing = {key: box for key, box in zip(keys, boxes, strict=True) if key not in known}
-        if missing and isinstance(embedder, Narrowed):
+        if missing and isinstance(embedder, SlicedEmbedder):
             known |= dict(zip(missing, embedder.of(self.embed(image, list(missing.values()))), strict=True))
         elif missing:
             pixels = image.pixels
@@ -251,29 +251,29 @@ class Pipeline:
     def embedder_for(self, bundle: Bundle | None) -> Embedder:
         """The bundle's own, else the pipeline's, narrowed to what the bundle was trained on. Raises ModelError when there is none."""
         if bundle is not None and bundle.own is not None:
-            return self._owned.of(bundle.own, self.detector.device)
+            return self._owned.get(bundle.own, self.detector.device)
         if self.embedder is None:
             raise ModelError("This pipeline has no embedder, so it cannot name what it finds.", hint="Load one: embedder_weights=…")
-        return self.embedder if bundle is None else narrowed(self.embedder, bundle.embedder_digest)
+        return self.embedder if bundle is None else slice_for(self.embedder, bundle.embedder_digest)
 
     def check_prompt(self, prompt: str | Prompt) -> None:
         """Raises PromptUnknown for a phrase of which the detector knows no word: it would find nothing, whatever is in the picture."""
-        refuse(unknown_phrases(self.detector, _prompt(prompt)))
+        refuse_unknown(unknown_phrases(self.detector, _prompt(prompt)))
 
     def check(self, bundle: Bundle) -> None:
         """Raises BundleMismatch unless the bundle was trained for its embedder and this crop policy, ModelError without an embedder."""
         bundle.check(self.embedder_for(bundle).digest, self.policy)
 
-    def warm(self, found: Iterable[tuple[Image, Sequence[Detection]]]) -> None:
+    def precompute_embeddings(self, found: Iterable[tuple[Image, Sequence[Detection]]]) -> None:
         """Embed these detections now, so that a head trained later names them without a forward pass. Nothing to do without a cache."""
         if self.cache is not None:
             for image, detections in found:
                 self.embed(image, [each.box for each in detections])
 
-    def _answered(self, image: Image, detections: Sequence[Detection], bundle: Bundle) -> list[Detection]:
+    def _classify(self, image: Image, detections: Sequence[Detection], bundle: Bundle) -> list[Detection]:
         boxes = [each.box for each in detections]
         answers = bundle.answer(self.embed(image, boxes, bundle), boxes, image=image.key)
-        return [each.answered(answer) for each, answer in zip(detections, answers, strict=True)]
+        return [each.with_answer(answer) for each, answer in zip(detections, answers, strict=True)]
 
 
 def _prompt(prompt: str | Sequence[str] | Prompt) -> Prompt:
@@ -300,6 +300,6 @@ def _parts(keys: Sequence[str], size: int) -> Iterator[Sequence[str]]:
     return (keys[start : start + size] for start in range(0, len(keys), size))
 
 
-def _tidy(candidate: Candidate, image: Image) -> Candidate | None:
-    box = candidate.box.clipped(image.width, image.height)
-    return None if box is None else replace(candidate, box=box.quantised())
+def _normalise_box(candidate: Candidate, image: Image) -> Candidate | None:
+    box = candidate.box.clip(image.width, image.height)
+    return None if box is None else replace(candidate, box=box.quantise())

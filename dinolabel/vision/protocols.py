@@ -23,7 +23,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from dinolabel.vision.candidates import FLOOR, MOST, Candidate
+from dinolabel.vision.candidates import MAX_CANDIDATES, MIN_SCORE, Candidate
 from dinolabel.vision.types import Crop, Embeddings, Image, Prompt
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -56,7 +56,9 @@ class Detector(Protocol):
     def precision(self) -> str:
         """`float32`, `bfloat16`, `float16`: found, not asked for."""
 
-    def candidates(self, images: Sequence[Image], prompt: Prompt, *, floor: float = FLOOR, most: int = MOST) -> list[list[Candidate]]:
+    def candidates(
+        self, images: Sequence[Image], prompt: Prompt, *, floor: float = MIN_SCORE, most: int = MAX_CANDIDATES
+    ) -> list[list[Candidate]]:
         """The `most` best boxes of each image with a score of at least `floor`, best first, before thresholds and suppression."""
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dinolabel.vision.types import Alike, Embeddings
+from dinolabel.vision.types import Embeddings, Reference
 
 MANIFEST = "manifest.jsonl"
 MOST = 3  # crops named as the reason of an answer
@@ -21,7 +21,7 @@ MOST = 3  # crops named as the reason of an answer
 
 def most_alike(
     asked: Embeddings, labels: Sequence[str | None], references: Embeddings, reference_labels: Sequence[str], ids: Sequence[str]
-) -> list[tuple[Alike, ...]]:
+) -> list[tuple[Reference, ...]]:
     """For each row the references of its label that are most like it, nearest first; a person's box and the detector's for one object
     are one reason. asked: (N, D), references: (M, D), unit rows. labels: N, reference_labels, ids: M."""
     distances = 1.0 - asked.astype(np.float64) @ references.T.astype(np.float64)
@@ -32,7 +32,7 @@ def most_alike(
         nearest = at[np.argsort(row[at], kind="stable")]
         objects = {ids[each].rsplit("/", 1)[0]: each for each in reversed(nearest)}
         chosen = sorted(objects.values(), key=lambda each: float(row[each]))[:MOST]
-        because.append(tuple(Alike(ids[each], str(own[each]), round(float(row[each]), 4)) for each in chosen))
+        because.append(tuple(Reference(ids[each], str(own[each]), round(float(row[each]), 4)) for each in chosen))
     return because
 
 

@@ -28,18 +28,20 @@ Grey = npt.NDArray[np.generic]
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
+class ValueRange:
     """The values that become 0 and 255. stretched: whether the picture's own lowest and highest, instead of all that its depth can hold."""
 
     low: float
     high: float
     stretched: bool = False
 
-    def told(self) -> str:
+    def remark(self) -> str:
         return f"uses only {self.low:g} to {self.high:g} of its range and was stretched to be seen"
 
 
-def upright_rgb(picture: PIL.Image.Image, turn: int, again: Callable[[], PIL.Image.Image] | None = None) -> tuple[Pixels, Range | None]:
+def upright_rgb(
+    picture: PIL.Image.Image, turn: int, again: Callable[[], PIL.Image.Image] | None = None
+) -> tuple[Pixels, ValueRange | None]:
     """The pixels, and the range when they were stretched. turn: what turns.turn_of said.
 
     again: opens the same picture anew, for 16-bit colour: Pillow hands out the upper eight bits, and the lower ones only when asked twice.
@@ -49,14 +51,14 @@ def upright_rgb(picture: PIL.Image.Image, turn: int, again: Callable[[], PIL.Ima
     picture.load()
     if is_deep_grey(picture):
         span = _range(picture)
-        pixels = _joined(picture, turn, lambda strip: _grey(strip, span))
+        pixels = _assemble_strips(picture, turn, lambda strip: _grey(strip, span))
         return pixels, span if span.stretched else None
-    pixels = _joined(picture, turn, _converter(picture))
+    pixels = _assemble_strips(picture, turn, _converter(picture))
     if extent is not None:  # what a GIF's first frame leaves free is transparent
         left, top, right, bottom = extent
         pixels[:top], pixels[bottom:], pixels[:, :left], pixels[:, right:] = 255, 255, 255, 255
     if deep and again is not None and int(pixels.max()) - int(pixels.min()) <= LEVELS:
-        return _deepened(picture, again(), turn, pixels)
+        return _combine_bytes(picture, again(), turn, pixels)
     return pixels, None
 
 
@@ -86,7 +88,7 @@ def _strips(picture: PIL.Image.Image) -> Iterator[tuple[int, int, PIL.Image.Imag
         yield top, bottom, picture.crop((0, top, width, bottom))
 
 
-def _joined(picture: PIL.Image.Image, turn: int, convert: Callable[[PIL.Image.Image], PIL.Image.Image]) -> Pixels:
+def _assemble_strips(picture: PIL.Image.Image, turn: int, convert: Callable[[PIL.Image.Image], PIL.Image.Image]) -> Pixels:
     width, height = picture.size
     pixels = np.empty((width, height, 3) if turn > 4 else (height, width, 3), np.uint8)
     for top, bottom, strip in _strips(picture):
@@ -114,20 +116,20 @@ def _over_white(strip: PIL.Image.Image) -> PIL.Image.Image:
     return over.convert("RGB")
 
 
-def _grey(strip: PIL.Image.Image, span: Range) -> PIL.Image.Image:
+def _grey(strip: PIL.Image.Image, span: ValueRange) -> PIL.Image.Image:
     values = np.asarray(strip)
     if values.dtype.itemsize == 2 and values.dtype.kind == "u":
-        return PIL.Image.fromarray(_scaled(np.arange(65536), span)[values]).convert("RGB")
-    return PIL.Image.fromarray(_scaled(values, span)).convert("RGB")
+        return PIL.Image.fromarray(_scale(np.arange(65536), span)[values]).convert("RGB")
+    return PIL.Image.fromarray(_scale(values, span)).convert("RGB")
 
 
-def _scaled(values: Grey, span: Range) -> npt.NDArray[np.uint8]:
+def _scale(values: Grey, span: ValueRange) -> npt.NDArray[np.uint8]:
     """Into 0..255. Pillow's own convert would clip everything above 255. What is no number counts as 0."""
     finite = np.clip(np.nan_to_num(values.astype(np.float64)), span.low, span.high)
     return np.floor((finite - span.low) * (255.0 / max(span.high - span.low, 1e-12)) + 0.5).astype(np.uint8)
 
 
-def _range(picture: PIL.Image.Image) -> Range:
+def _range(picture: PIL.Image.Image) -> ValueRange:
     low, high, floating = np.inf, -np.inf, False
     for _, _, strip in _strips(picture):
         values = np.asarray(strip)
@@ -136,23 +138,23 @@ def _range(picture: PIL.Image.Image) -> Range:
         if known.size:
             low, high = min(low, float(known.min())), max(high, float(known.max()))
     if low > high:  # not one number in it
-        return Range(0.0, 1.0)
+        return ValueRange(0.0, 1.0)
     return range_of(low, high, floating=floating)
 
 
-def range_of(low: float, high: float, *, floating: bool) -> Range:
+def range_of(low: float, high: float, *, floating: bool) -> ValueRange:
     """What a picture of these lowest and highest values is shown by.
 
     The whole range of its depth: 0 to 1 for fractions, 0 to 65535 for counts. Its own lowest and highest where they lie outside of that, or
     where they are less than a quarter of it apart, too dark or flat to see: 12 bits in 16, counts of a thermal camera, degrees.
     """
     if low < 0 or high > FULL:
-        return Range(low, high)
+        return ValueRange(low, high)
     top = 1.0 if floating and high <= 1 else FULL
-    return Range(low, high, stretched=True) if low < high and (high - low) * DARK < top else Range(0.0, top)
+    return ValueRange(low, high, stretched=True) if low < high and (high - low) * DARK < top else ValueRange(0.0, top)
 
 
-def _deepened(upper: PIL.Image.Image, lower: PIL.Image.Image, turn: int, pixels: Pixels) -> tuple[Pixels, Range | None]:
+def _combine_bytes(upper: PIL.Image.Image, lower: PIL.Image.Image, turn: int, pixels: Pixels) -> tuple[Pixels, ValueRange | None]:
     """Colour of 16 bits again, with all its bits, where the upper eight hold too little to see."""
     assert isinstance(lower, ImageFile)
     if lower.mode != "RGB":  # whatever is transparent has white behind it already
@@ -163,7 +165,7 @@ def _deepened(upper: PIL.Image.Image, lower: PIL.Image.Image, turn: int, pixels:
     span = range_of(float(min(low for low, _ in ends)), float(max(high for _, high in ends)), floating=False)
     if not span.stretched:
         return pixels, None
-    table = _scaled(np.arange(65536), span)
+    table = _scale(np.arange(65536), span)
     for top, bottom, values in _wide(upper, lower):
         rgb = PIL.Image.fromarray(table[values])
         _place(pixels, turn, top, bottom, upper.height)[...] = np.asarray(rgb.transpose(TURNS[turn]) if turn in TURNS else rgb)

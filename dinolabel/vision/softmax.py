@@ -19,7 +19,7 @@ def softmax(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.asarray(shifted / shifted.sum(axis=1, keepdims=True)) if logits.size else logits
 
 
-def numbered(embeddings: Embeddings, labels: Sequence[str]) -> tuple[tuple[str, ...], npt.NDArray[np.intp]]:
+def encode_labels(embeddings: Embeddings, labels: Sequence[str]) -> tuple[tuple[str, ...], npt.NDArray[np.intp]]:
     """The sorted label names, and per row the number of its own. Raises ValueError unless both are (N, D) and N long, N > 0."""
     if embeddings.ndim != 2 or len(embeddings) != len(labels) or not len(labels):
         raise ValueError(f"expected (N, D) embeddings with N > 0 labels, got {embeddings.shape} and {len(labels)}")

@@ -20,7 +20,7 @@ Indices = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
+class SpecialTokens:
     """Token ids with a meaning of their own. others: what else parts phrases in the model, and so cannot be inside one (`?`)."""
 
     begin: int
@@ -30,7 +30,7 @@ class Marks:
 
 
 @dataclass(frozen=True, slots=True)
-class Pass:
+class PromptChunk:
     """One prompt as the model reads it: `[CLS] a . b . [SEP]`. spans: (start, stop) of each phrase's tokens in `ids`."""
 
     ids: tuple[int, ...]
@@ -38,7 +38,7 @@ class Pass:
     spans: tuple[tuple[int, int], ...]
 
 
-def passes(prompt: Prompt, encode: Callable[[str], Sequence[int]], marks: Marks, *, room: int) -> list[Pass]:
+def chunk_prompt(prompt: Prompt, encode: Callable[[str], Sequence[int]], marks: SpecialTokens, *, room: int) -> list[PromptChunk]:
     """The prompt in as few passes of at most `room` tokens as keep the phrases whole and in order.
 
     encode: token ids of a phrase without [CLS] and [SEP]. A model cuts a longer prompt silently, and the phrases behind the
@@ -58,18 +58,18 @@ def passes(prompt: Prompt, encode: Callable[[str], Sequence[int]], marks: Marks,
             used += len(ids) + 1
     if not groups[0]:
         raise PromptMissing(f"There is nothing to look for in {str(prompt)!r}.")
-    return [_joined(group, marks) for group in groups]
+    return [_join_phrases(group, marks) for group in groups]
 
 
-def _joined(group: list[tuple[str, list[int]]], marks: Marks) -> Pass:
+def _join_phrases(group: list[tuple[str, list[int]]], marks: SpecialTokens) -> PromptChunk:
     ids, spans = [marks.begin], []
     for _, tokens in group:
         spans.append((len(ids), len(ids) + len(tokens)))
         ids += [*tokens, marks.stop]
-    return Pass((*ids, marks.end), tuple(phrase for phrase, _ in group), tuple(spans))
+    return PromptChunk((*ids, marks.end), tuple(phrase for phrase, _ in group), tuple(spans))
 
 
-def suited(probabilities: Scores, spans: Sequence[tuple[int, int]]) -> tuple[Indices, Scores, Scores]:
+def phrase_scores(probabilities: Scores, spans: Sequence[tuple[int, int]]) -> tuple[Indices, Scores, Scores]:
     """For each query its phrase's index, the score (best token of the phrase) and the text score (mean over the phrase).
 
     probabilities: (Q, T), the sigmoid of the token logits. The phrase with the largest sum of both wins: by the best token

@@ -12,7 +12,7 @@ Side = Literal["train", "held_out"]
 HELD_OUT = 0.25
 
 
-def side(group: str) -> Side:
+def split_side(group: str) -> Side:
     """The side of a group, from a stable hash of its name; about a quarter of all groups are held out."""
     share = int.from_bytes(hashlib.sha256(group.encode()).digest()[:8], "big") / 2**64
     return "held_out" if share < HELD_OUT else "train"

@@ -33,7 +33,7 @@ FORGOTTEN = "forgotten"  # ids of bundles that were removed with somebody in the
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class PublishedBundle:
     """One publish. id: bundle id. at: ISO time of the training. labels, metrics: the bundle's."""
 
     id: str
@@ -42,7 +42,7 @@ class Entry:
     metrics: Mapping[str, Any] = field(repr=False)
 
 
-class Store:
+class BundleStore:
     """root: a folder of one folder per project; made when first written to."""
 
     def __init__(self, root: Path) -> None:
@@ -86,13 +86,13 @@ class Store:
         sync(home)
         return bundle_id
 
-    def history(self, project: str) -> list[Entry]:
+    def history(self, project: str) -> list[PublishedBundle]:
         """Every publish, oldest first. One whose card is damaged is left out and logged."""
         return [each for each in map(_entry, self._folders(project)) if each is not None]
 
-    def heads(self, project: str) -> list[Entry]:
+    def heads(self, project: str) -> list[PublishedBundle]:
         """Each head once, where it was published last; oldest first."""
-        newest_first: dict[str, Entry] = {}
+        newest_first: dict[str, PublishedBundle] = {}
         for entry in reversed(self.history(project)):
             newest_first.setdefault(entry.id, entry)
         return list(reversed(newest_first.values()))
@@ -106,7 +106,7 @@ class Store:
         for folder in reversed(self._folders(project)):
             if _id(folder) == bundle_id:
                 return folder
-        if bundle_id in self.forgotten(project):
+        if bundle_id in self.forgotten_ids(project):
             raise RequestError(f"Bundle {bundle_id} is gone: somebody in it was forgotten.", hint="Choose a newer one, or train again.")
         there = ", ".join(dict.fromkeys(map(_id, self._folders(project)))) or "none"
         raise RequestError(f"Project {project} has no bundle {bundle_id}.", hint=f"It has: {there}.")
@@ -117,21 +117,21 @@ class Store:
 
     def pin(self, project: str, bundle_id: str | None) -> None:
         """Hold the project at one bundle; None lets go. Raises RequestError when the project has no such bundle."""
-        self._point(project, "pinned", bundle_id)
+        self._write_pointer(project, "pinned", bundle_id)
 
     def pinned(self, project: str) -> str | None:
-        return self._pointed(project, "pinned")
+        return self._read_pointer(project, "pinned")
 
-    def wanted(self, project: str) -> str | None:
+    def desired(self, project: str) -> str | None:
         """What the project should show: the pinned bundle, else the newest, else None."""
         return self.pinned(project) or self.newest(project)
 
     def set_current(self, project: str, bundle_id: str | None) -> None:
         """Note what the switch has shown. Raises RequestError when the project has no such bundle."""
-        self._point(project, "current", bundle_id)
+        self._write_pointer(project, "current", bundle_id)
 
     def current(self, project: str) -> str | None:
-        return self._pointed(project, "current")
+        return self._read_pointer(project, "current")
 
     def forget(self, project: str, bundle_ids: Iterable[str]) -> None:
         """Remove bundles for good, wherever they are in the history; pins on them are let go, and asking for one says why it is gone."""
@@ -139,20 +139,20 @@ class Store:
         if not ids:
             return
         for name in ("current", "pinned"):
-            if self._pointed(project, name) in ids:
-                self._point(project, name, None)
+            if self._read_pointer(project, name) in ids:
+                self._write_pointer(project, name, None)
         with (self._home(project) / FORGOTTEN).open("a", encoding="ascii") as notes:
-            notes.writelines(f"{each}\n" for each in sorted(ids - self.forgotten(project)))
+            notes.writelines(f"{each}\n" for each in sorted(ids - self.forgotten_ids(project)))
         for folder in self._folders(project):
             if _id(folder) in ids:
                 shutil.rmtree(folder)
 
-    def forgotten(self, project: str) -> set[str]:
+    def forgotten_ids(self, project: str) -> set[str]:
         """Bundles that were removed because somebody in them was forgotten."""
         path = self._home(project) / FORGOTTEN
         return set(path.read_text(encoding="ascii").split()) if path.is_file() else set()
 
-    def refused(self, project: str, at: str) -> Path:
+    def is_refused(self, project: str, at: str) -> Path:
         """A new folder for the receipt of a training that was not published. at: ISO time of it."""
         home = self._home(project) / "refused"
         name = re.sub(r"[^0-9A-Za-z]+", "-", at).strip("-")
@@ -184,7 +184,7 @@ class Store:
             lines = (self._home(project) / "verdicts.jsonl").read_text(encoding="utf-8", errors="replace").splitlines()
         except FileNotFoundError:
             return []
-        return [each for each in map(_parsed, lines) if each is not None]
+        return [each for each in map(_parse_line, lines) if each is not None]
 
     def _home(self, project: str) -> Path:
         if not PROJECT.fullmatch(project):
@@ -199,7 +199,7 @@ class Store:
             return []
         return [self._home(project) / name for name in sorted(filter(ENTRY.fullmatch, names), key=_order)]
 
-    def _point(self, project: str, name: str, bundle_id: str | None) -> None:
+    def _write_pointer(self, project: str, name: str, bundle_id: str | None) -> None:
         if bundle_id is not None:
             self.folder(project, bundle_id)
         home = self._home(project)
@@ -210,7 +210,7 @@ class Store:
         os.replace(unfinished, home / name)
         sync(home)
 
-    def _pointed(self, project: str, name: str) -> str | None:
+    def _read_pointer(self, project: str, name: str) -> str | None:
         try:
             return (self._home(project) / name).read_text(encoding="ascii").strip() or None
         except FileNotFoundError:
@@ -239,16 +239,16 @@ def _id(folder: Path) -> str:
     return folder.name.split("-")[1]
 
 
-def _entry(folder: Path) -> Entry | None:
+def _entry(folder: Path) -> PublishedBundle | None:
     try:
         card = json.loads((folder / CARD).read_text(encoding="utf-8"))
-        return Entry(_id(folder), card["created_at"], tuple(card["labels"]), card["metrics"])
+        return PublishedBundle(_id(folder), card["created_at"], tuple(card["labels"]), card["metrics"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         log.warning("bundle_damaged", project=folder.parent.name, bundle=folder.name, error=str(error))
         return None
 
 
-def _parsed(line: str) -> dict[str, Any] | None:
+def _parse_line(line: str) -> dict[str, Any] | None:
     try:
         value = json.loads(line)
     except ValueError:

@@ -28,7 +28,7 @@ RIVAL_SCORE = 0.5  # a smaller box with this share of a whole-image box's score 
 WHOLE_IMAGE_BAR = 1.5  # alone, a whole-image box needs this many times the threshold: portraits reach it, absent objects do not
 
 
-def suppress(boxes: Floats, scores: Floats, classes: Indices, *, iou: float, size: tuple[int, int], threshold: float) -> Indices:
+def filter_boxes(boxes: Floats, scores: Floats, classes: Indices, *, iou: float, size: tuple[int, int], threshold: float) -> Indices:
     """Indices of the boxes to keep, best first.
 
     boxes: (N, 4) xyxy pixels inside the image. scores: (N,). classes: (N,) numbers; all rules but SAME_OBJECT_IOU act within one.

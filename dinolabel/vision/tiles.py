@@ -9,11 +9,11 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from dinolabel.vision.candidates import FLOOR, MOST, Candidate, best
+from dinolabel.vision.candidates import MAX_CANDIDATES, MIN_SCORE, Candidate, top_k
 from dinolabel.vision.protocols import Detector, unknown_phrases
 from dinolabel.vision.types import Box, Image, Pixels, Prompt
 
-MOST_IN_TILES = 3 * MOST
+MOST_IN_TILES = 3 * MAX_CANDIDATES
 """A picture that is worth tiling has more to show than one pass proposes."""
 
 
@@ -33,7 +33,7 @@ class Tiling:
             raise ValueError(f"expected a side of 64 or more and an overlap in 0..0.9, got {self}")
 
 
-class Tiled:
+class TiledDetector:
     """The detector inside, asked once for the whole picture and once for each tile of a larger one."""
 
     def __init__(self, inside: Detector, tiling: Tiling = Tiling()) -> None:
@@ -57,10 +57,12 @@ class Tiled:
     def unknown_phrases(self, prompt: Prompt) -> tuple[str, ...]:
         return unknown_phrases(self.inside, prompt)
 
-    def candidates(self, images: Sequence[Image], prompt: Prompt, *, floor: float = FLOOR, most: int = MOST) -> list[list[Candidate]]:
+    def candidates(
+        self, images: Sequence[Image], prompt: Prompt, *, floor: float = MIN_SCORE, most: int = MAX_CANDIDATES
+    ) -> list[list[Candidate]]:
         """Of the whole and of each tile, in the whole picture's pixels; tiles are looked at one after the other, so memory stays flat."""
         wholes = self.inside.candidates(images, prompt, floor=floor, most=most)
-        return [best([*whole, *self._in_tiles(image, prompt, floor)], floor=floor, most=max(most, MOST_IN_TILES))
+        return [top_k([*whole, *self._in_tiles(image, prompt, floor)], floor=floor, most=max(most, MOST_IN_TILES))
                 for image, whole in zip(images, wholes, strict=True)]  # fmt: skip
 
     def _in_tiles(self, image: Image, prompt: Prompt, floor: float) -> Iterator[Candidate]:
@@ -69,7 +71,7 @@ class Tiled:
             return
         pixels = image.pixels
         for tile in corners:
-            (found,) = self.inside.candidates([_cut(pixels, tile)], prompt, floor=floor, most=MOST)
+            (found,) = self.inside.candidates([_cut(pixels, tile)], prompt, floor=floor, most=MAX_CANDIDATES)
             for each in found:
                 moved = Box(each.box.x1 + tile[0], each.box.y1 + tile[1], each.box.x2 + tile[0], each.box.y2 + tile[1])
                 if not _cut_by(moved, tile, image, self.tiling.touching):

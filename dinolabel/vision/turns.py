@@ -36,7 +36,7 @@ UNREADABLE = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError,
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredOrientation:
     """How a picture lies in its file. kind: Pillow's name of the format (`JPEG`, …).
 
     turn: the EXIF turn, 1 (upright) to 8, from there to the picture that we and Label Studio's editor show.
@@ -54,19 +54,19 @@ def turn_of(picture: PIL.Image.Image) -> int:
     TIFF and HEIC are turned by their decoders already; WebP, GIF, BMP and JPEG 2000 are not turned by anybody; XMP turns nothing.
     """
     if picture.format == "AVIF":  # Pillow writes `irot` and `imir` into the EXIF that it hands out, and leaves the pixels
-        return _known(_by_pillow(picture.info.get("exif")))
+        return _valid_turn(_pillow_exif_turn(picture.info.get("exif")))
     if picture.format in BY_EXIF:
-        return _known(_by_exif(picture.info.get("exif") or b""))
+        return _valid_turn(_exif_turn(picture.info.get("exif") or b""))
     return 1
 
 
-def made_by_pillow(picture: PIL.Image.Image) -> int | None:
+def pillow_turn(picture: PIL.Image.Image) -> int | None:
     """The turn, 1 to 8, that Pillow makes itself as it loads a TIFF; None for other formats."""
     tags = getattr(picture, "tag_v2", None)
-    return None if tags is None else _known(tags.get(ORIENTATION_TAG))
+    return None if tags is None else _valid_turn(tags.get(ORIENTATION_TAG))
 
 
-def told_by(picture: PIL.Image.Image, data: bytes) -> int:
+def tag_turn(picture: PIL.Image.Image, data: bytes) -> int:
     """The turn, 1 to 8, that any of its metadata tell: what readers go by that heed XMP, or EXIF where a browser does not.
 
     data: the file's bytes.
@@ -74,17 +74,17 @@ def told_by(picture: PIL.Image.Image, data: bytes) -> int:
     if picture.format == "PNG" and "exif" not in picture.info and not any(each in data for each in IN_PNG):
         return 1
     try:
-        return _known(picture.getexif().get(ORIENTATION_TAG, 1))
+        return _valid_turn(picture.getexif().get(ORIENTATION_TAG, 1))
     except UNREADABLE as error:
         log.debug("exif_unreadable", error=type(error).__name__)
         return 1
 
 
-def _known(turn: object) -> int:
+def _valid_turn(turn: object) -> int:
     return turn if isinstance(turn, int) and turn in TURNS else 1
 
 
-def _by_pillow(exif: bytes | None) -> object:
+def _pillow_exif_turn(exif: bytes | None) -> object:
     found = PIL.Image.Exif()
     try:
         found.load(exif or b"")
@@ -94,7 +94,7 @@ def _by_pillow(exif: bytes | None) -> object:
         return None
 
 
-def _by_exif(exif: bytes) -> int | None:
+def _exif_turn(exif: bytes) -> int | None:
     """As Chromium reads it: the first orientation of the first block that is one SHORT, in IFD0 or the Exif IFD that it points at."""
     block = exif.removeprefix(b"Exif\0\0")
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])

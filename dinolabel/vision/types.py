@@ -101,13 +101,13 @@ class Box:
     def area(self) -> float:
         return self.width * self.height
 
-    def clipped(self, width: int, height: int) -> Box | None:
+    def clip(self, width: int, height: int) -> Box | None:
         """The part inside a width x height image, or None when less than one pixel of a side is left."""
         x1, x2 = (min(max(x, 0.0), float(width)) for x in (self.x1, self.x2))
         y1, y2 = (min(max(y, 0.0), float(height)) for y in (self.y1, self.y2))
         return Box(x1, y1, x2, y2) if x2 - x1 >= PIXEL and y2 - y1 >= PIXEL else None
 
-    def quantised(self) -> Box:
+    def quantise(self) -> Box:
         """On the quarter-pixel grid, so that a trip through percent and back hits the same cache key."""
         x1, y1, x2, y2 = (round(each / QUARTER) * QUARTER for each in self.xyxy)
         return Box(x1, y1, max(x2, x1 + QUARTER), max(y2, y1 + QUARTER))
@@ -148,7 +148,7 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
-class Alike:
+class Reference:
     """An approved crop that an answer leans on. id: as the bundle keeps it, `task/annotation/region/view`. distance: cosine, 0..2."""
 
     id: str
@@ -167,7 +167,7 @@ class Named:
 
     label: str
     confidence: float
-    because: tuple[Alike, ...] = field(default=(), compare=False)
+    because: tuple[Reference, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,17 +176,17 @@ class Unknown:
 
     nearest: str | None = None
     confidence: float = 0.0
-    because: tuple[Alike, ...] = field(default=(), compare=False)
+    because: tuple[Reference, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Nothing:
+class Suppressed:
     """People keep deleting such boxes."""
 
     confidence: float = 0.0
 
 
-Answer = Named | Unknown | Nothing
+Answer = Named | Unknown | Suppressed
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +202,7 @@ class Detection:
         if not 0.0 <= self.score <= 1.0:
             raise ValueError(f"expected a score in 0..1, got {self.score}")
 
-    def answered(self, answer: Answer) -> Detection:
+    def with_answer(self, answer: Answer) -> Detection:
         return replace(self, answer=answer)
 
 

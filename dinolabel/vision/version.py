@@ -47,7 +47,7 @@ def model_version(
         decides += [embedder, bundle.digest, sorted(set(live_labels) & set(bundle.labels))]
         decides += [[policy.margin, policy.max_side, policy.min_side]]
         decides += [renamed] if (renamed := sorted((old, new) for old, new in (aliases or {}).items() if old in bundle.labels)) else []
-        parts += [_unlike_a_digest(_slug(SIZES.sub(lambda size: f"-{size[1][0]}", embedder))), f"{len(bundle.labels)}c"]
+        parts += [_escape_digest(_slug(SIZES.sub(lambda size: f"-{size[1][0]}", embedder))), f"{len(bundle.labels)}c"]
     digest = hashlib.sha256(json.dumps(decides).encode()).hexdigest()
     return ".".join([*parts, digest[:DIGITS]])
 
@@ -56,6 +56,6 @@ def _slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "model"
 
 
-def _unlike_a_digest(slug: str) -> str:
+def _escape_digest(slug: str) -> str:
     """`gdino.deadbeef` must not be the beginning of `gdino.deadbeef-net.3c.…`."""
     return f"e-{slug}" if re.match(rf"[0-9a-f]{{{DIGITS}}}", slug) else slug

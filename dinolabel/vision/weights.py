@@ -29,7 +29,7 @@ HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 HUB_FILES = ["*.json", "*.txt", "model*.safetensors"]
 TOKENIZER = "google-bert/bert-base-uncased"  # GroundingDINO's; its own files do not bring it along
 CARD = "dinolabel.json"  # in a folder that `dinolabel models export` made
-CALLED = "called.json"  # in a folder whose own name says nothing: {"weights": "nano, 2 blocks tuned"}
+NAME_FILE = "called.json"  # in a folder whose own name says nothing: {"weights": "nano, 2 blocks tuned"}
 HUB_WAIT = WAIT
 Needs = Literal["folder", "file", "none"]
 Where = Literal["embedded", "folder", "file", "cache", "hub", "nowhere", "none"]
@@ -142,12 +142,12 @@ def _is_hub_id(weights: str) -> bool:
     return HUB_ID.fullmatch(weights) is not None and not weights.startswith(".")
 
 
-def described(folder: Path) -> str:
+def describe(folder: Path) -> str:
     """What to call the weights of a folder that `find` gave: `nano`, `org/name`, what a fine-tuned one calls itself, or the folder's own
     name. Never a path."""
     if folder.parent == NANO_FOLDER:
         return NANO
-    if called := read_json(folder / CALLED).get("weights"):
+    if called := read_json(folder / NAME_FILE).get("weights"):
         return str(called)
     cached = folder.parent.parent.name if folder.parent.name == "snapshots" else folder.name
     return cached.removeprefix("models--").replace("--", "/", 1)
@@ -173,7 +173,7 @@ def config(folder: Path, *, allowed: Iterable[str]) -> dict[str, Any]:
     if found.get("model_type") not in set(allowed):
         kind = found.get("model_type")
         hint = "DINOLABEL_DETECTOR and DINOLABEL_EMBEDDER name the file that reads a kind of weights; docs/production.md lists them."
-        raise WeightsMissing(f"{described(folder)} holds {kind!r} weights; needed is one of: {', '.join(sorted(allowed))}.", hint=hint)
+        raise WeightsMissing(f"{describe(folder)} holds {kind!r} weights; needed is one of: {', '.join(sorted(allowed))}.", hint=hint)
     return found
 
 
@@ -184,7 +184,7 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ModelError(f"{path.name} of {described(path.parent)} is no JSON.", hint="Copy or download the weights again.") from error
+        raise ModelError(f"{path.name} of {describe(path.parent)} is no JSON.", hint="Copy or download the weights again.") from error
     return dict(content)
 
 
@@ -212,7 +212,7 @@ def _complete(folder: Path) -> Path:
     ]
     if lacks:
         hint = "They come with the repository, in dinolabel/nano: clone it whole." if folder.parent == NANO_FOLDER else None
-        raise WeightsMissing(f"The weights {described(folder)} are not here: their folder has no {' and no '.join(lacks)}.", hint=hint)
+        raise WeightsMissing(f"The weights {describe(folder)} are not here: their folder has no {' and no '.join(lacks)}.", hint=hint)
     return folder
 
 

@@ -10,13 +10,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from dinolabel.exporters.incoming.arriving import Arriving, ArrivingBox
+from dinolabel.exporters.incoming.arriving import ImportedBox, ImportedImage
 from dinolabel.studio.annotations import PARTLY, unseen
 from dinolabel.studio.label_config import LabelConfig
-from dinolabel.studio.results import RegionDict, drawn
+from dinolabel.studio.results import RegionDict, draw_region
 
 
-def answers(each: Arriving, config: LabelConfig, source: str) -> Iterator[list[RegionDict]]:
+def annotation_results(each: ImportedImage, config: LabelConfig, source: str) -> Iterator[list[RegionDict]]:
     """One annotation of what people approved, then one of what nobody looked at; source: said in each region's note.
 
     Without any box there is one that says "nothing here", unless that is not known: none then.
@@ -29,20 +29,20 @@ def answers(each: Arriving, config: LabelConfig, source: str) -> Iterator[list[R
         yield unverified
 
 
-def silent(each: Arriving) -> bool:
+def has_nothing_readable(each: ImportedImage) -> bool:
     """Whether an export of ours says that nobody answered, and has no box that a button made either."""
     return not (each.boxes or each.unread or each.looked_at)
 
 
-def kinds(undecided: Iterable[Arriving]) -> str:
+def kinds(undecided: Iterable[ImportedImage]) -> str:
     """Counts of marks that could not be used: `crowd 2, outline 1`."""
     counts = Counter(mark.kind for each in undecided for mark in each.unread)
     return ", ".join(f"{kind} {count}" for kind, count in sorted(counts.items()))
 
 
-def _region(each: Arriving, box: ArrivingBox, at: int, config: LabelConfig, source: str) -> RegionDict:
+def _region(each: ImportedImage, box: ImportedBox, at: int, config: LabelConfig, source: str) -> RegionDict:
     note = f"imported from {source}, {box.source}"
-    found: dict[str, Any] = drawn(
+    found: dict[str, Any] = draw_region(
         _identity(source, each, box.source, at), box.label, box.box, config, width=each.width, height=each.height, quad=box.quad, note=note
     )
     if each.unread and box.verified:
@@ -50,6 +50,6 @@ def _region(each: Arriving, box: ArrivingBox, at: int, config: LabelConfig, sour
     return found
 
 
-def _identity(source: str, each: Arriving, box: str, at: int) -> str:
+def _identity(source: str, each: ImportedImage, box: str, at: int) -> str:
     """The same import gives the same ids, which differ within a picture."""
     return hashlib.sha1(f"{source}|{each.name}|{box}|{at}".encode(), usedforsecurity=False).hexdigest()[:10]

@@ -27,7 +27,7 @@ class ImportUnreadable(RequestError):
 
 
 @dataclass(frozen=True, slots=True)
-class ArrivingBox:
+class ImportedBox:
     """label: None for a box without one. quad: corners when rotated, clockwise from its own top-left. source: its id in the file.
 
     verified: False for a box that nobody looked at (`--unverified`), which has the score it was proposed with.
@@ -42,7 +42,7 @@ class ArrivingBox:
 
 
 @dataclass(frozen=True, slots=True)
-class Arriving:
+class ImportedImage:
     """file: the picture here, None when it is nowhere. task, address, sha256: as an export of ours remembers them, else None.
 
     unread: marks of the picture that could not be used; with any of them the picture is undecided, whatever boxes it has.
@@ -53,7 +53,7 @@ class Arriving:
     file: Path | None
     width: int
     height: int
-    boxes: tuple[ArrivingBox, ...]
+    boxes: tuple[ImportedBox, ...]
     task: int | None = None
     address: str | None = None
     sha256: str | None = None
@@ -72,10 +72,10 @@ def label_of(name: Any) -> str | None:
     return None if name is None or name == UNLABELLED else unicodedata.normalize("NFC", str(name))
 
 
-def placed(x1: float, y1: float, x2: float, y2: float, width: int, height: int) -> Box | None:
+def clip_box(x1: float, y1: float, x2: float, y2: float, width: int, height: int) -> Box | None:
     """The box inside its picture, None when less than a pixel is left or a number is none."""
     try:
-        return Box(x1, y1, x2, y2).clipped(width, height)
+        return Box(x1, y1, x2, y2).clip(width, height)
     except ValueError:
         return None
 

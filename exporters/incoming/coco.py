@@ -11,38 +11,38 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from dinolabel.exporters.incoming.arriving import Arriving, ImportUnreadable
+from dinolabel.exporters.incoming.arriving import ImportedImage, ImportUnreadable
 from dinolabel.exporters.incoming.coco_files import CocoFile, Json, detection_files
 from dinolabel.exporters.incoming.coco_marks import mark_of
-from dinolabel.exporters.incoming.inside import Inside, there
-from dinolabel.exporters.incoming.marks import Mark, boxes_of, said
-from dinolabel.exporters.incoming.nearby import Nearby
-from dinolabel.exporters.incoming.reading import Reading
-from dinolabel.exporters.incoming.tables import remembered
+from dinolabel.exporters.incoming.inside import DatasetFolder, is_file_here
+from dinolabel.exporters.incoming.marks import ImportedMark, box_words, boxes_of
+from dinolabel.exporters.incoming.nearby import PictureFinder
+from dinolabel.exporters.incoming.reading import ImportLog
+from dinolabel.exporters.incoming.tables import restore_unread
 from dinolabel.exporters.offline import fits, pieces
 from dinolabel.vision.orientation import Size
 
 
-def read(path: Path, media: Path | None, reading: Reading | None = None) -> Iterator[Arriving]:
+def read(path: Path, media: Path | None, reading: ImportLog | None = None) -> Iterator[ImportedImage]:
     """media: folder with the pictures; by default they are looked for in the data set's own folder. Raises ImportUnreadable."""
-    reading = reading or Reading()
+    reading = reading or ImportLog()
     files = detection_files(path, reading)
     if media is not None and not media.is_dir():
         raise ImportUnreadable(f"There is no folder {media}.", hint="Name the folder that holds the pictures with --media.")
     root = path if path.is_dir() else path.parent.parent if path.parent.name == "annotations" else path.parent
-    reader = _Reader(Inside(root, media), reading)
+    reader = _CocoReader(DatasetFolder(root, media), reading)
     for file in files:
         reader.file(file)
     yield from (each for key, each in reader.pictures.items() if key not in reader.refused)
 
 
 @dataclass
-class _Reader:
+class _CocoReader:
     """pictures: by file, or by where it should be; what a later file says of one is added to what is there."""
 
-    inside: Inside
-    reading: Reading
-    pictures: dict[Any, Arriving] = field(default_factory=dict)
+    inside: DatasetFolder
+    reading: ImportLog
+    pictures: dict[Any, ImportedImage] = field(default_factory=dict)
     refused: set[Any] = field(default_factory=set)
 
     def file(self, file: CocoFile) -> None:
@@ -67,13 +67,13 @@ class _Reader:
         if arriving is None:
             self.refused.add(key)
         elif key in self.pictures:
-            self.pictures[key] = _together(self.pictures[key], arriving)
+            self.pictures[key] = _merge(self.pictures[key], arriving)
         else:
             self.pictures[key] = arriving
 
-    def arriving(self, file: CocoFile, image: Json, entries: list[Json], name: str, place: Path | None) -> Arriving | None:
+    def arriving(self, file: CocoFile, image: Json, entries: list[Json], name: str, place: Path | None) -> ImportedImage | None:
         marks = [each for entry in entries if (each := mark_of(entry, file.labels)) is not None]
-        points = [point for each in marks if isinstance(each, Mark) for point in each.points]
+        points = [point for each in marks if isinstance(each, ImportedMark) for point in each.points]
         frame = self.reading.frame_of(name, place, _size(image), points, seen_upright=file.upright)
         if frame is None:
             return None
@@ -81,8 +81,8 @@ class _Reader:
         ours = _ours(image)
         task = image["id"] if ours and isinstance(image.get("id"), int) else None
         width, height = frame.upright
-        marked, looked_at = (*remembered(ours.get("unread")), *unread), ours.get("state") != "untouched"
-        return Arriving(name, place, width, height, boxes, task, ours.get("address"), ours.get("sha256"), marked, looked_at)
+        marked, looked_at = (*restore_unread(ours.get("unread")), *unread), ours.get("state") != "untouched"
+        return ImportedImage(name, place, width, height, boxes, task, ours.get("address"), ours.get("sha256"), marked, looked_at)
 
     def own(self, file: CocoFile, image: Json) -> list[Path]:
         """Of an export of ours: beside it, else by the address and content that it remembers; it may be nowhere, for its task is known."""
@@ -100,13 +100,13 @@ class _Reader:
         path, side = file.path.parent, file.path.stem.partition("_")[2]
         own = path.parent if path.name == "annotations" else path
         for folder in (path, *([own / "images" / side, own / side] if side else []), own / "images", own / "data", own):
-            if there(folder / name) and (folder / name).is_file() and self.inside.holds(folder / name):
+            if is_file_here(folder / name) and (folder / name).is_file() and self.inside.holds(folder / name):
                 return [folder / name]
         return [each for each in self.below_root(pieces(name)) if self.inside.holds(each)]
 
     @cached_property
-    def near(self) -> Nearby:
-        return Nearby(self.inside.media)
+    def near(self) -> PictureFinder:
+        return PictureFinder(self.inside.media)
 
     @cached_property
     def below_media(self) -> Callable[[list[str]], list[Path]]:
@@ -132,7 +132,7 @@ def _size(image: Json) -> Size | None:
     return (width, height) if width > 0 and height > 0 else None
 
 
-def _together(one: Arriving, other: Arriving) -> Arriving:
-    known = {said(each) for each in one.boxes}
-    more = tuple(each for each in other.boxes if said(each) not in known)
+def _merge(one: ImportedImage, other: ImportedImage) -> ImportedImage:
+    known = {box_words(each) for each in one.boxes}
+    more = tuple(each for each in other.boxes if box_words(each) not in known)
     return replace(one, boxes=(*one.boxes, *more), unread=(*one.unread, *(each for each in other.unread if each not in one.unread)))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dinolabel.exporters.incoming.arriving import ImportUnreadable, label_of, read_json, read_text
-from dinolabel.exporters.incoming.reading import Reading
+from dinolabel.exporters.incoming.reading import ImportLog
 
 Json = Mapping[str, Any]
 HINT = "Name the JSON file, or the folder that holds annotations/."
@@ -44,11 +44,11 @@ class CocoFile:
         return sum(not isinstance(each, Mapping) or str(each.get("image_id")) not in known for each in self.annotations)
 
 
-def detection_files(path: Path, reading: Reading) -> list[CocoFile]:
+def detection_files(path: Path, reading: ImportLog) -> list[CocoFile]:
     """Of a folder, or the file itself. Others that look like COCO are noted. Raises ImportUnreadable when none is left."""
     if not path.exists():
         raise ImportUnreadable(f"There is no file or folder {path}.")
-    found, others = _sorted([path] if path.is_file() else _candidates(path), alone=path.is_file())
+    found, others = _sort_files([path] if path.is_file() else _candidates(path), alone=path.is_file())
     whole = [each for each in found if not each.keypoints]
     if any(each.annotations for each in whole):
         others |= {each.path: "key points of boxes that lie in another file" for each in found if each.keypoints}
@@ -75,7 +75,7 @@ def _candidates(folder: Path) -> list[Path]:
     return [each for each in every if each.parent.name == "annotations"] or every
 
 
-def _sorted(files: list[Path], *, alone: bool) -> tuple[list[CocoFile], dict[Path, str]]:
+def _sort_files(files: list[Path], *, alone: bool) -> tuple[list[CocoFile], dict[Path, str]]:
     """Detection files, and why others that look like COCO are none. A file that is cut short ends it: what it held would be missing."""
     found: list[CocoFile] = []
     others: dict[Path, str] = {}

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dinolabel.exporters.incoming.marks import Mark, corners
+from dinolabel.exporters.incoming.marks import ImportedMark, corners
 from dinolabel.studio.unread import Unread
 from dinolabel.vision.media import MAX_PIXELS
 from dinolabel.vision.orientation import Point
@@ -20,7 +20,7 @@ from dinolabel.vision.orientation import Point
 Json = Mapping[str, Any]
 
 
-def mark_of(entry: Json, labels: Mapping[str, str | None]) -> Mark | Unread | None:
+def mark_of(entry: Json, labels: Mapping[str, str | None]) -> ImportedMark | Unread | None:
     """None for an annotation that marks no place, such as a caption."""
     source = f"annotation {entry.get('id')}"
     if "category_id" not in entry and not entry.get("bbox") and not entry.get("segmentation"):
@@ -34,7 +34,7 @@ def mark_of(entry: Json, labels: Mapping[str, str | None]) -> Mark | Unread | No
         return Unread(source, _kind(entry), found)
     points, turned = found
     verified, score = _attributes(entry).get("verdict") != "unverified", _numbers([_attributes(entry).get("score")])
-    return Mark(label, points, source, turned, verified, score[0] if score else None)
+    return ImportedMark(label, points, source, turned, verified, score[0] if score else None)
 
 
 def _label(entry: Json, labels: Mapping[str, str | None]) -> str | None:
@@ -102,7 +102,7 @@ def _mask(shape: Json) -> tuple[tuple[Point, ...], bool] | str:
     if size is None or len(size) != 2 or not 0 < size[0] * size[1] <= MAX_PIXELS:
         return "its mask has no size"
     height, width = (int(each) for each in size)
-    runs = _unpacked(counts) if isinstance(counts, str) else _numbers(counts)
+    runs = _unpack(counts) if isinstance(counts, str) else _numbers(counts)
     if not runs or min(runs) < 0 or sum(runs) != height * width:
         return "the runs of its mask do not fill its size"
     mask = np.repeat(np.arange(len(runs)) % 2 == 1, np.asarray(runs, dtype=np.int64)).reshape(width, height)
@@ -112,7 +112,7 @@ def _mask(shape: Json) -> tuple[tuple[Point, ...], bool] | str:
     return corners(float(across[0]), float(down[0]), float(across[-1] + 1 - across[0]), float(down[-1] + 1 - down[0])), False
 
 
-def _unpacked(text: str) -> list[float]:
+def _unpack(text: str) -> list[float]:
     """Run lengths that COCO's tools pack as text: five bits a character, the lowest first, from `0` on; a sixth says that more follow and
     the last one's fifth is the sign. From the fourth run on each is the difference to the one before the last. Nothing for other text."""
     runs: list[float] = []

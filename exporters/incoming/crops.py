@@ -12,24 +12,24 @@ from pathlib import Path
 from typing import Any
 
 from dinolabel.exporters.crops import FORMAT
-from dinolabel.exporters.incoming.arriving import Arriving, ArrivingBox, ImportUnreadable, label_of, placed, size_of
+from dinolabel.exporters.incoming.arriving import ImportedBox, ImportedImage, ImportUnreadable, clip_box, label_of, size_of
 from dinolabel.exporters.incoming.marks import rectangle
-from dinolabel.exporters.incoming.reading import Reading
-from dinolabel.exporters.incoming.tables import points_of, remembered
+from dinolabel.exporters.incoming.reading import ImportLog
+from dinolabel.exporters.incoming.tables import points_of, restore_unread
 from dinolabel.vision.errors import MediaError
 from dinolabel.vision.media import image_paths
 from dinolabel.vision.types import Box
 from dinolabel.vision.walk import is_hidden
 
 
-def read(path: Path, media: Path | None, reading: Reading | None = None) -> Iterator[Arriving]:
+def read(path: Path, media: Path | None, reading: ImportLog | None = None) -> Iterator[ImportedImage]:
     """media: folder with the pictures that an export was cut from, found by their content. Raises ImportUnreadable."""
-    reading = reading or Reading()
+    reading = reading or ImportLog()
     if not path.is_dir():
         raise ImportUnreadable(f"There is no folder {path}.")
     manifest = path / "manifest.jsonl"
     if manifest.is_file():
-        yield from _exported(manifest, media)
+        yield from _from_manifest(manifest, media)
         return
     folders = [each for each in sorted(path.iterdir()) if each.is_dir() and not is_hidden(each.name)]
     if not folders:
@@ -41,11 +41,11 @@ def read(path: Path, media: Path | None, reading: Reading | None = None) -> Iter
             except MediaError as error:
                 reading.refuse(f"{folder.name}/{file.name}", str(error), error.hint)
                 continue
-            whole = ArrivingBox(label_of(folder.name), Box(0, 0, width, height), None, f"{folder.name}/{file.name}")
-            yield Arriving(file.name, file, width, height, (whole,))
+            whole = ImportedBox(label_of(folder.name), Box(0, 0, width, height), None, f"{folder.name}/{file.name}")
+            yield ImportedImage(file.name, file, width, height, (whole,))
 
 
-def _exported(manifest: Path, media: Path | None) -> Iterator[Arriving]:
+def _from_manifest(manifest: Path, media: Path | None) -> Iterator[ImportedImage]:
     files = {hashlib.sha256(each.read_bytes()).hexdigest(): each for each in image_paths(media)} if media else {}
     tasks: dict[int, list[dict[str, Any]]] = {}
     try:
@@ -57,17 +57,19 @@ def _exported(manifest: Path, media: Path | None) -> Iterator[Arriving]:
                 tasks.setdefault(row["task"], []).append(row)
         for task, rows in tasks.items():
             file = files.get(rows[0]["image"])
-            read = [(row, _placed(row)) for row in rows]
+            read = [(row, _box(row)) for row in rows]
             boxes = [
-                ArrivingBox(row["label"], box, rectangle(points_of(row.get("quad"))), row["crop"]) for row, box in read if box is not None
+                ImportedBox(row["label"], box, rectangle(points_of(row.get("quad"))), row["crop"]) for row, box in read if box is not None
             ]
             name = file.name if file else rows[0]["image"]
-            unread = tuple(remembered(rows[0].get("unread")))
-            yield Arriving(name, file, rows[0]["width"], rows[0]["height"], tuple(boxes), task=task, sha256=rows[0]["image"], unread=unread)
+            unread = tuple(restore_unread(rows[0].get("unread")))
+            yield ImportedImage(
+                name, file, rows[0]["width"], rows[0]["height"], tuple(boxes), task=task, sha256=rows[0]["image"], unread=unread
+            )
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise ImportUnreadable(f"{manifest} is no manifest of ours: {type(error).__name__} {error}.") from error
 
 
-def _placed(row: dict[str, Any]) -> Box | None:
+def _box(row: dict[str, Any]) -> Box | None:
     x1, y1, x2, y2 = (float(each) for each in row["box"])
-    return placed(x1, y1, x2, y2, int(row["width"]), int(row["height"]))
+    return clip_box(x1, y1, x2, y2, int(row["width"]), int(row["height"]))

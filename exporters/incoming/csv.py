@@ -12,24 +12,24 @@ from pathlib import Path
 from typing import Any
 
 from dinolabel.exporters.incoming import tables
-from dinolabel.exporters.incoming.arriving import Arriving, ImportUnreadable
-from dinolabel.exporters.incoming.nearby import Nearby, still_there
-from dinolabel.exporters.incoming.reading import Reading
+from dinolabel.exporters.incoming.arriving import ImportedImage, ImportUnreadable
+from dinolabel.exporters.incoming.nearby import PictureFinder, find_unmoved
+from dinolabel.exporters.incoming.reading import ImportLog
 from dinolabel.exporters.pictures import original_name
 
 NEEDED = ("task", "image", "sha256", "width", "height", "label", "x1", "y1", "x2", "y2")
 Row = dict[str, Any]
 
 
-def read(path: Path, media: Path | None, reading: Reading | None = None) -> Iterator[Arriving]:
+def read(path: Path, media: Path | None, reading: ImportLog | None = None) -> Iterator[ImportedImage]:
     """path: the folder of boxes.csv, or the file. media: folder with the pictures, found by name or content. Raises ImportUnreadable."""
     file = path if path.is_file() else path / "boxes.csv"
     pictures: dict[tuple[str, ...], list[Row]] = {}
     for row in _rows(file):
         pictures.setdefault((row["task"], row["image"], row["sha256"]), []).append(row)
-    near, reading = Nearby(media), reading or Reading()
+    near, reading = PictureFinder(media), reading or ImportLog()
     for rows in pictures.values():
-        if (arriving := _arriving(rows, near, file, reading)) is not None:
+        if (arriving := _image(rows, near, file, reading)) is not None:
             yield arriving
 
 
@@ -49,11 +49,11 @@ def _rows(file: Path) -> Iterator[Row]:
         raise ImportUnreadable(f"{file} cannot be read: {error}.") from error
 
 
-def _arriving(rows: list[Row], near: Nearby, file: Path, reading: Reading) -> Arriving | None:
+def _image(rows: list[Row], near: PictureFinder, file: Path, reading: ImportLog) -> ImportedImage | None:
     first = rows[0]
     facts = {**first, "address": first["image"], "task": first["task"] or None}
     said, digest = first.get("file", ""), first["sha256"] or None
-    here = near.find(first["image"], digest) or still_there(said, digest, original_name(first["image"]))
+    here = near.find(first["image"], digest) or find_unmoved(said, digest, original_name(first["image"]))
     full = [each for each in rows if any(each[name] for name in ("label", "x1", "y1", "x2", "y2"))]
     boxes = [{**each, "quad": each.get("quad", "").split()} for each in full]
     try:

@@ -10,14 +10,14 @@ from typing import Any
 
 import datasets
 
-from dinolabel.exporters.incoming.arriving import Arriving, ImportUnreadable
-from dinolabel.exporters.incoming.parquet import checked, pictures
-from dinolabel.exporters.incoming.reading import Reading
+from dinolabel.exporters.incoming.arriving import ImportedImage, ImportUnreadable
+from dinolabel.exporters.incoming.parquet import check_columns, pictures
+from dinolabel.exporters.incoming.reading import ImportLog
 
 SIDES = "dataset_dict.json"
 
 
-def read(path: Path, media: Path | None, reading: Reading | None = None) -> Iterator[Arriving]:
+def read(path: Path, media: Path | None, reading: ImportLog | None = None) -> Iterator[ImportedImage]:
     """path: the folder that was saved. media: folder with the pictures, for an export without them. Raises ImportUnreadable."""
     try:
         sides = json.loads((path / SIDES).read_text(encoding="utf-8"))["splits"] if (path / SIDES).is_file() else ["."]
@@ -25,8 +25,8 @@ def read(path: Path, media: Path | None, reading: Reading | None = None) -> Iter
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ImportUnreadable(f"{path} is no folder of load_from_disk: {error}.") from error
     for table in tables:
-        checked(table.column_names, path)
-    yield from pictures((row for table in tables for row in _rows(table)), media, reading or Reading())
+        check_columns(table.column_names, path)
+    yield from pictures((row for table in tables for row in _rows(table)), media, reading or ImportLog())
 
 
 def _table(folder: Path) -> Any:

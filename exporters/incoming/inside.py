@@ -18,7 +18,7 @@ MEANT = frozenset({"images", "labels", "train", "val", "valid", "validation", "t
 
 
 @dataclass(frozen=True)
-class Inside:
+class DatasetFolder:
     """root: the data set's folder. media: a folder with pictures that a person named, which is looked into first."""
 
     root: Path
@@ -35,7 +35,7 @@ class Inside:
         for base in (*([self.media] if self.media else []), *bases, self.root):
             for tail in _tails(text):
                 path = base / tail
-                if there(path) and self.holds(path):
+                if is_file_here(path) and self.holds(path):
                     return path
         return None
 
@@ -47,7 +47,7 @@ class Inside:
             return []
 
 
-def there(path: Path) -> bool:
+def is_file_here(path: Path) -> bool:
     """Whether there is such a file or folder; not where the name itself is impossible here, as text from elsewhere may be."""
     try:
         return path.exists()

@@ -9,15 +9,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from dinolabel.exporters.incoming.arriving import Arriving, ArrivingBox, ImportUnreadable, read_json, size_of
-from dinolabel.exporters.incoming.nearby import Nearby
-from dinolabel.exporters.incoming.reading import Reading
+from dinolabel.exporters.incoming.arriving import ImportedBox, ImportedImage, ImportUnreadable, read_json, size_of
+from dinolabel.exporters.incoming.nearby import PictureFinder
+from dinolabel.exporters.incoming.reading import ImportLog
 from dinolabel.exporters.pictures import original_name
 from dinolabel.exporters.report import unread_of
-from dinolabel.studio.inferred import inferred
+from dinolabel.studio.inferred import infer_config
 from dinolabel.studio.label_config import LabelConfig
-from dinolabel.studio.several import reviewed
-from dinolabel.studio.tasks import Judged
+from dinolabel.studio.several import review_by_policy
+from dinolabel.studio.tasks import ReviewedBox
 from dinolabel.studio.unread import Unread
 from dinolabel.vision.errors import MediaError
 
@@ -25,7 +25,7 @@ CONFIG = "label_config.xml"
 Json = Mapping[str, Any]
 
 
-def read(path: Path, media: Path | None, reading: Reading | None = None) -> Iterator[Arriving]:
+def read(path: Path, media: Path | None, reading: ImportLog | None = None) -> Iterator[ImportedImage]:
     """path: the JSON file, or a folder of such; labels are read by `label_config.xml` beside, else off the regions.
 
     media: folder with the pictures, found by their addresses. Raises ImportUnreadable, LabelConfigError.
@@ -35,10 +35,10 @@ def read(path: Path, media: Path | None, reading: Reading | None = None) -> Iter
     if not tasks:
         raise ImportUnreadable(f"There is no task in {path}.", hint="Name the file that Label Studio's Export button gives as JSON.")
     config_file = (path.parent if path.is_file() else path) / CONFIG
-    config = LabelConfig.parse(config_file.read_text(encoding="utf-8")) if config_file.is_file() else inferred(tasks)
-    near = Nearby(media)
+    config = LabelConfig.parse(config_file.read_text(encoding="utf-8")) if config_file.is_file() else infer_config(tasks)
+    near = PictureFinder(media)
     for task in tasks:
-        arriving = _arriving(task, config, near)
+        arriving = _image(task, config, near)
         if arriving is not None:
             yield arriving
 
@@ -60,27 +60,27 @@ def _number(task: Json) -> int | None:
     return number if isinstance(number, int) else None
 
 
-def _arriving(task: Json, config: LabelConfig, near: Nearby) -> Arriving | None:
+def _image(task: Json, config: LabelConfig, near: PictureFinder) -> ImportedImage | None:
     address = task["data"].get(config.data_key)
     if not isinstance(address, str):
         return None
     file = near.find(address)
-    size = _measured(file)
-    sized = task if size is None else _resized(task, size)
-    review = reviewed(sized, config)
+    size = _measure(file)
+    sized = task if size is None else _resize(task, size)
+    review = review_by_policy(sized, config)
     looked_at = review.answers > 0
-    chosen = [each for each in review.judged if each.verdict in ("approved", "unverified")]
+    chosen = [each for each in review.boxes if each.verdict in ("approved", "unverified")]
     unread = unread_of(review, unverified=True)
     if not chosen and not unread and not looked_at:
         return None
     width, height = size or next(((each.width, each.height) for each in chosen), (0, 0))
     boxes = [_box(each, width, height) for each in chosen]
-    return Arriving(
+    return ImportedImage(
         name=original_name(address),
         file=file,
         width=width,
         height=height,
-        boxes=tuple(each for each in boxes if isinstance(each, ArrivingBox)),
+        boxes=tuple(each for each in boxes if isinstance(each, ImportedBox)),
         task=task["id"] or None,
         address=address,
         unread=(*unread, *(each for each in boxes if isinstance(each, Unread))),
@@ -88,14 +88,14 @@ def _arriving(task: Json, config: LabelConfig, near: Nearby) -> Arriving | None:
     )
 
 
-def _measured(file: Path | None) -> tuple[int, int] | None:
+def _measure(file: Path | None) -> tuple[int, int] | None:
     try:
         return None if file is None else size_of(file)
     except MediaError:
         return None
 
 
-def _resized(task: Json, size: tuple[int, int]) -> Json:
+def _resize(task: Json, size: tuple[int, int]) -> Json:
     """Regions are shares of the picture as it was shown; the size beside them may be one from before its turn."""
     own = {"original_width": size[0], "original_height": size[1]}
     answers = [each for each in task.get("annotations") or [] if isinstance(each, Mapping)]
@@ -108,8 +108,8 @@ def _resized(task: Json, size: tuple[int, int]) -> Json:
     }
 
 
-def _box(judged: Judged, width: int, height: int) -> ArrivingBox | Unread:
+def _box(judged: ReviewedBox, width: int, height: int) -> ImportedBox | Unread:
     box, quad = judged.on(width, height)
     if box is None:
         return Unread(judged.region, "outside", "less than a pixel of it lies in the picture")
-    return ArrivingBox(judged.label, box, quad, f"region {judged.region}", judged.verdict == "approved", judged.score)
+    return ImportedBox(judged.label, box, quad, f"region {judged.region}", judged.verdict == "approved", judged.score)

@@ -9,10 +9,10 @@ import math
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
-from dinolabel.exporters.incoming.arriving import ArrivingBox
+from dinolabel.exporters.incoming.arriving import ImportedBox
 from dinolabel.studio.results import Quad
 from dinolabel.studio.unread import Unread
-from dinolabel.vision.orientation import Frame, Point
+from dinolabel.vision.orientation import CoordinateFrame, Point
 from dinolabel.vision.types import Box
 
 SQUARE = 0.02
@@ -20,10 +20,10 @@ SQUARE = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class ImportedMark:
     """points: corners of the box, or the outline whose hull is the box, in the file's frame. turned: the four are a rotated box's own.
 
-    verified, score: see ArrivingBox.
+    verified, score: see ImportedBox.
     """
 
     label: str | None
@@ -42,34 +42,34 @@ def corners(x: float, y: float, width: float, height: float, *, degrees: float =
     return tuple((across + dx * cos - dy * sin, down + dx * sin + dy * cos) for dx, dy in own)
 
 
-def boxes_of(marks: Iterable[Mark | Unread], frame: Frame) -> tuple[tuple[ArrivingBox, ...], tuple[Unread, ...]]:
+def boxes_of(marks: Iterable[ImportedMark | Unread], frame: CoordinateFrame) -> tuple[tuple[ImportedBox, ...], tuple[Unread, ...]]:
     """Boxes of the upright picture, exact copies once, and the marks that give none."""
-    boxes: dict[Hashable, ArrivingBox] = {}
+    boxes: dict[Hashable, ImportedBox] = {}
     unread: list[Unread] = []
     for each in marks:
         found = each if isinstance(each, Unread) else _box(each, frame)
         if isinstance(found, Unread):
             unread.append(found)
         else:
-            boxes.setdefault(said(found), found)
+            boxes.setdefault(box_words(found), found)
     return tuple(boxes.values()), tuple(unread)
 
 
-def said(box: ArrivingBox) -> Hashable:
+def box_words(box: ImportedBox) -> Hashable:
     """What a box says, equal for copies of it: label and place, to a hundredth of a pixel, and whether somebody looked at it."""
     return box.label, box.verified, box.quad is None, tuple(round(each, 2) for each in box.box.xyxy)
 
 
-def _box(mark: Mark, frame: Frame) -> ArrivingBox | Unread:
+def _box(mark: ImportedMark, frame: CoordinateFrame) -> ImportedBox | Unread:
     points = [frame.point(x, y) for x, y in mark.points]
     xs, ys = [x for x, _ in points], [y for _, y in points]
     try:
         hull = Box(min(xs), min(ys), max(xs), max(ys))
     except ValueError:
         return Unread(mark.source, "no size", "it has no width or no height")
-    inside = hull.clipped(*frame.upright)
+    inside = hull.clip(*frame.upright)
     if inside is not None:
-        return ArrivingBox(mark.label, inside, rectangle(points) if mark.turned else None, mark.source, mark.verified, mark.score)
+        return ImportedBox(mark.label, inside, rectangle(points) if mark.turned else None, mark.source, mark.verified, mark.score)
     if min(hull.width, hull.height) < 1:
         return Unread(mark.source, "under a pixel", f"it is {hull.width:.2f} x {hull.height:.2f} pixels")
     return Unread(mark.source, "outside", f"it lies outside of the picture of {frame.upright[0]} x {frame.upright[1]}")

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from dinolabel.exporters.incoming.arriving import Arriving
+from dinolabel.exporters.incoming.arriving import ImportedImage
 from dinolabel.exporters.pictures import original_name
 from dinolabel.studio.address import brief
 from dinolabel.studio.picture_key import address_at, value_at
@@ -24,7 +24,7 @@ from dinolabel.vision.errors import MediaError
 log = structlog.get_logger(__name__)
 
 
-class Row(Protocol):
+class TaskListing(Protocol):
     """What is asked of a task's row in the project's listing."""
 
     @property
@@ -38,23 +38,25 @@ class Row(Protocol):
 
 
 @dataclass
-class Matching:
+class TaskMatches:
     """done: in a task that somebody answered already; left alone. found: a task that waits. new: no task yet. lost: no task and no file."""
 
-    done: list[tuple[Arriving, int]] = field(default_factory=list)
-    found: list[tuple[Arriving, int]] = field(default_factory=list)
-    new: list[Arriving] = field(default_factory=list)
-    lost: list[Arriving] = field(default_factory=list)
-    twice: list[Arriving] = field(default_factory=list)
+    done: list[tuple[ImportedImage, int]] = field(default_factory=list)
+    found: list[tuple[ImportedImage, int]] = field(default_factory=list)
+    new: list[ImportedImage] = field(default_factory=list)
+    lost: list[ImportedImage] = field(default_factory=list)
+    twice: list[ImportedImage] = field(default_factory=list)
 
 
-def match(arriving: Iterable[Arriving], rows: Iterable[Row], *, data_key: str, resolve: Callable[[str], Path]) -> Matching:
+def match_tasks(
+    arriving: Iterable[ImportedImage], rows: Iterable[TaskListing], *, data_key: str, resolve: Callable[[str], Path]
+) -> TaskMatches:
     """resolve: from a task's picture address to its file; raises MediaError. A picture that arrives twice is taken once."""
-    every, tasks, found = list(arriving), _Tasks(rows, data_key, resolve), Matching()
-    own = [tasks.own(each) for each in every]  # all of these first: another picture of equal content takes none of them
+    every, tasks, found = list(arriving), _TaskIndex(rows, data_key, resolve), TaskMatches()
+    own = [tasks.by_number(each) for each in every]  # all of these first: another picture of equal content takes none of them
     seen: set[tuple[str, int | None]] = set()
     for each, numbered in zip(every, own, strict=True):
-        task = numbered or tasks.alike(each)
+        task = numbered or tasks.by_content(each)
         # what an export of ours calls two tasks are two, though their pictures are equal
         names = {(digest, each.task) for digest in tasks.digests(each)} if task is None and each.file is not None else set()
         if task is not None:
@@ -69,13 +71,13 @@ def match(arriving: Iterable[Arriving], rows: Iterable[Row], *, data_key: str, r
     return found
 
 
-class _Tasks:
+class _TaskIndex:
     """The project's tasks, each to be taken once."""
 
-    def __init__(self, rows: Iterable[Row], data_key: str, resolve: Callable[[str], Path]) -> None:
+    def __init__(self, rows: Iterable[TaskListing], data_key: str, resolve: Callable[[str], Path]) -> None:
         self._key, self._resolve = data_key, resolve
         self._rows = {row.id: row for row in rows}
-        self._by_name: dict[str, list[Row]] = {}
+        self._by_name: dict[str, list[TaskListing]] = {}
         self._digests: dict[int, str | None] = {}
         self._known: dict[int, frozenset[str]] = {}
         self._taken: set[int] = set()
@@ -83,7 +85,7 @@ class _Tasks:
             if isinstance(address := value_at(row.data, data_key), str):
                 self._by_name.setdefault(_key(original_name(address)), []).append(row)
 
-    def own(self, each: Arriving) -> Row | None:
+    def by_number(self, each: ImportedImage) -> TaskListing | None:
         """The task of its number, where the content agrees that the export remembers; without one, the address decides."""
         row = self._rows.get(each.task) if each.task is not None else None
         if row is None or row.id in self._taken or not isinstance(value_at(row.data, self._key), str):
@@ -92,7 +94,7 @@ class _Tasks:
         same = there == each.sha256 if there is not None else each.address == brief(value_at(row.data, self._key))
         return self._take(row) if same else None
 
-    def alike(self, each: Arriving) -> Row | None:
+    def by_content(self, each: ImportedImage) -> TaskListing | None:
         """One of equal content, among those whose name may be its own. A name without a letter or digit may be anybody's."""
         names = {_key(each.name), *([_key(original_name(each.address))] if each.address else []), ""}
         candidates = [row for name in sorted(names, reverse=True) for row in self._by_name.get(name, []) if row.id not in self._taken]
@@ -100,17 +102,17 @@ class _Tasks:
         found = next((row for row in candidates if self._digest(row) in digests), None)
         return None if found is None else self._take(found)
 
-    def digests(self, each: Arriving) -> frozenset[str]:
+    def digests(self, each: ImportedImage) -> frozenset[str]:
         """Each picture is read once."""
         if id(each) not in self._known:
             self._known[id(each)] = each.digests
         return self._known[id(each)]
 
-    def _take(self, row: Row) -> Row:
+    def _take(self, row: TaskListing) -> TaskListing:
         self._taken.add(row.id)
         return row
 
-    def _digest(self, row: Row) -> str | None:
+    def _digest(self, row: TaskListing) -> str | None:
         if row.id not in self._digests:
             try:
                 self._digests[row.id] = hashlib.sha256(self._resolve(address_at(row.data, self._key)).read_bytes()).hexdigest()

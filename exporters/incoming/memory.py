@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from dinolabel.exporters.incoming.arriving import Arriving, ImportUnreadable, read_json
-from dinolabel.exporters.incoming.marks import Mark
-from dinolabel.exporters.incoming.nearby import Nearby
-from dinolabel.exporters.incoming.tables import points_of, remembered
+from dinolabel.exporters.incoming.arriving import ImportedImage, ImportUnreadable, read_json
+from dinolabel.exporters.incoming.marks import ImportedMark
+from dinolabel.exporters.incoming.nearby import PictureFinder
+from dinolabel.exporters.incoming.tables import points_of, restore_unread
 from dinolabel.exporters.yolo import PICTURES
 from dinolabel.studio.unread import Unread
 from dinolabel.vision.orientation import Size
@@ -23,7 +23,7 @@ Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Elsewhere:
+class PictureElsewhere:
     """A picture that is not in the export's folder. file: where else it is, or None. text: its lines. size: of the upright picture."""
 
     name: str
@@ -33,14 +33,14 @@ class Elsewhere:
 
 
 @dataclass
-class Memory:
+class YoloMemory:
     """pictures: by the name of the picture's copy. met: those that were completed."""
 
     pictures: dict[str, Json]
-    met: set[str] = field(default_factory=set)
+    completed_names: set[str] = field(default_factory=set)
 
     @classmethod
-    def of(cls, folder: Path) -> Memory:
+    def of(cls, folder: Path) -> YoloMemory:
         """Empty for a folder that we did not write. Raises ImportUnreadable."""
         file = folder / PICTURES
         if not file.is_file():
@@ -51,43 +51,43 @@ class Memory:
             hint = "Delete it to read the folder as any other YOLO data set."
             raise ImportUnreadable(f"{file} is no list of pictures of ours: {type(error).__name__} {error}.", hint=hint) from error
 
-    def exact(self, name: str, marks: Sequence[Mark | Unread]) -> list[Mark | Unread]:
+    def exact(self, name: str, marks: Sequence[ImportedMark | Unread]) -> list[ImportedMark | Unread]:
         """The marks of a picture's lines, in their order and in pixels, with what is remembered of those that nobody changed."""
         said = (self.pictures.get(name) or {}).get("boxes") or []
         if len(said) != len(marks):
             return list(marks)
-        return [_exact(mark, fact) if isinstance(mark, Mark) else mark for mark, fact in zip(marks, said, strict=True)]
+        return [_exact(mark, fact) if isinstance(mark, ImportedMark) else mark for mark, fact in zip(marks, said, strict=True)]
 
-    def completed(self, each: Arriving) -> Arriving:
+    def complete(self, each: ImportedImage) -> ImportedImage:
         """The picture with what is remembered of it."""
         facts = self.pictures.get(each.name)
         if facts is None:
             return each
-        self.met.add(each.name)
+        self.completed_names.add(each.name)
         return replace(
             each,
             task=facts.get("task"),
             address=facts.get("address"),
             sha256=facts.get("sha256"),
-            unread=(*remembered(facts.get("unread")), *each.unread),
+            unread=(*restore_unread(facts.get("unread")), *each.unread),
             looked_at=facts.get("state") != "untouched",
         )
 
-    def others(self, folder: Path, media: Path | None) -> Iterator[Elsewhere]:
+    def others(self, folder: Path, media: Path | None) -> Iterator[PictureElsewhere]:
         """Pictures not met yet whose lines are there: one without was taken out of the data set."""
-        near = Nearby(media)
-        for name in [each for each in self.pictures if each not in self.met]:
+        near = PictureFinder(media)
+        for name in [each for each in self.pictures if each not in self.completed_names]:
             facts = self.pictures[name]
             text = folder / "labels" / PurePosixPath(str(facts.get("side"))).name / f"{Path(name).stem}.txt"
             if text.is_file():
-                yield Elsewhere(name, near.find(str(facts.get("address")), facts.get("sha256")), text, facts["size"])
+                yield PictureElsewhere(name, near.find(str(facts.get("address")), facts.get("sha256")), text, facts["size"])
 
 
 def _size(facts: Json) -> Size:
     return int(facts["width"]), int(facts["height"])
 
 
-def _exact(mark: Mark, fact: Any) -> Mark:
+def _exact(mark: ImportedMark, fact: Any) -> ImportedMark:
     box, quad = points_of(fact.get("box")), points_of(fact.get("quad"))
     if len(box) != 2 or not _near(mark, *box[0], *box[1]):
         return mark
@@ -102,6 +102,6 @@ def _exact(mark: Mark, fact: Any) -> Mark:
     )
 
 
-def _near(mark: Mark, *corners: float) -> bool:
+def _near(mark: ImportedMark, *corners: float) -> bool:
     xs, ys = zip(*mark.points, strict=True)
     return all(abs(one - other) <= SAME for one, other in zip((min(xs), min(ys), max(xs), max(ys)), corners, strict=True))

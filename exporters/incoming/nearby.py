@@ -16,7 +16,7 @@ from dinolabel.vision.errors import MediaUnavailable
 from dinolabel.vision.media import SUFFIXES, image_paths
 
 
-class Nearby:
+class PictureFinder:
     """folder: where to look; None: nowhere."""
 
     def __init__(self, folder: Path | None) -> None:
@@ -44,7 +44,7 @@ class Nearby:
         return {_digest(each): each for each in image_paths(self._folder)} if self._folder else {}
 
 
-def still_there(path: str, sha256: str | None, name: str) -> Path | None:
+def find_unmoved(path: str, sha256: str | None, name: str) -> Path | None:
     """The file that a data set names by an absolute path, when it holds exactly what the data set says that it held.
 
     Any other file of this machine is none of its business, so without a digest there is none. name: what the picture is called where its

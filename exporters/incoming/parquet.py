@@ -11,35 +11,35 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dinolabel.exporters.incoming import scratch, tables
-from dinolabel.exporters.incoming.arriving import Arriving, ImportUnreadable
-from dinolabel.exporters.incoming.nearby import Nearby, still_there
-from dinolabel.exporters.incoming.reading import Reading
+from dinolabel.exporters.incoming.arriving import ImportedImage, ImportUnreadable
+from dinolabel.exporters.incoming.nearby import PictureFinder, find_unmoved
+from dinolabel.exporters.incoming.reading import ImportLog
 from dinolabel.exporters.pictures import original_name
 
 COLUMNS = ("image", "task", "address", "sha256", "width", "height", "objects")
 ROWS = 32  # pictures in memory at once
 
 
-def read(path: Path, media: Path | None, reading: Reading | None = None) -> Iterator[Arriving]:
+def read(path: Path, media: Path | None, reading: ImportLog | None = None) -> Iterator[ImportedImage]:
     """path: the folder, or one shard. media: folder with the pictures, for an export without them. Raises ImportUnreadable."""
     files = [path] if path.is_file() else sorted(path.glob("data/*.parquet")) or sorted(path.glob("*.parquet"))
     if not files:
         raise ImportUnreadable(f"There is no Parquet file in {path}.", hint="Name the folder that holds data/, or one file.")
-    yield from pictures((row for file in files for row in _rows(file)), media, reading or Reading())
+    yield from pictures((row for file in files for row in _rows(file)), media, reading or ImportLog())
 
 
-def pictures(rows: Iterable[dict[str, Any]], media: Path | None, reading: Reading) -> Iterator[Arriving]:
+def pictures(rows: Iterable[dict[str, Any]], media: Path | None, reading: ImportLog) -> Iterator[ImportedImage]:
     """From rows with the columns of dinolabel.exporters.parquet. Raises ImportUnreadable that names the row."""
-    near, folder = Nearby(media), scratch.new_folder()
+    near, folder = PictureFinder(media), scratch.new_folder()
     for number, row in enumerate(rows, 1):
         try:
-            if (arriving := _arriving(row, near, folder, reading)) is not None:
+            if (arriving := _image(row, near, folder, reading)) is not None:
                 yield arriving
         except (KeyError, TypeError, ValueError) as error:
             raise ImportUnreadable(f"Row {number} is no picture of ours: {type(error).__name__} {error}.") from error
 
 
-def checked(columns: Iterable[str], where: object) -> None:
+def check_columns(columns: Iterable[str], where: object) -> None:
     """Raises ImportUnreadable that names the column that is missing."""
     missing = [name for name in COLUMNS if name not in set(columns)]
     if missing:
@@ -49,20 +49,20 @@ def checked(columns: Iterable[str], where: object) -> None:
 def _rows(file: Path) -> Iterator[dict[str, Any]]:
     try:
         with pq.ParquetFile(file) as table:
-            checked(table.schema_arrow.names, file)
+            check_columns(table.schema_arrow.names, file)
             for batch in table.iter_batches(batch_size=ROWS):
                 yield from batch.to_pylist()
     except (OSError, pa.ArrowException) as error:
         raise ImportUnreadable(f"{file} cannot be read: {error}.") from error
 
 
-def _arriving(row: dict[str, Any], near: Nearby, folder: Path, reading: Reading) -> Arriving | None:
+def _image(row: dict[str, Any], near: PictureFinder, folder: Path, reading: ImportLog) -> ImportedImage | None:
     image = row["image"] or {}
     name, data, digest = str(image.get("path") or row["address"]), image.get("bytes"), row["sha256"]
     if data is not None:
         file: Path | None = scratch.write(folder, name, data)
     else:
-        file = near.find(str(row["address"]), digest) or still_there(name, digest, original_name(str(row["address"])))
+        file = near.find(str(row["address"]), digest) or find_unmoved(name, digest, original_name(str(row["address"])))
     boxes = [_box(each, f"row {at}") for at, each in enumerate(row["objects"] or (), 1)]
     return tables.picture(row, boxes, reading, name=Path(name).name, file=file)
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from dinolabel.vision.errors import MediaError
 from dinolabel.vision.media import open_image, stored
-from dinolabel.vision.orientation import Choice, Frame, Point, Size, frame_of
+from dinolabel.vision.orientation import Choice, CoordinateFrame, Point, Size, frame_of
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedImage:
     """A picture that does not come. why: a sentence; hint: what to do, or nothing."""
 
     name: str
@@ -23,16 +23,16 @@ class Refused:
 
 
 @dataclass
-class Reading:
+class ImportLog:
     """frame: a person's word for how boxes were drawn, where nothing tells. notes: what was noticed -> the pictures it is of, or none."""
 
     frame: Choice | None = None
-    refused: list[Refused] = field(default_factory=list)
+    refused: list[RefusedImage] = field(default_factory=list)
     notes: dict[str, list[str]] = field(default_factory=dict)
 
     def refuse(self, name: str, why: str, hint: str = "") -> None:
         """One picture does not come; the others do."""
-        self.refused.append(Refused(name, why, hint))
+        self.refused.append(RefusedImage(name, why, hint))
 
     def note(self, text: str, name: str | None = None) -> None:
         """Something to say once, of the picture `name` or of the data set."""
@@ -42,14 +42,14 @@ class Reading:
 
     def frame_of(
         self, name: str, file: Path | None, stated: Size | None, points: list[Point], *, seen_upright: bool = False
-    ) -> Frame | None:
+    ) -> CoordinateFrame | None:
         """The frame of a picture's points (dinolabel.vision.orientation), None for a picture that is refused; both are noted here.
 
         file: None where the picture is not on this machine, and what the data set states must be believed.
         """
         if file is None:
             if stated is not None:
-                return Frame(stated, 1, stated)
+                return CoordinateFrame(stated, 1, stated)
             self.refuse(name, "The picture is not here, and the file does not say its size.")
             return None
         try:

@@ -10,16 +10,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from dinolabel.exporters.incoming.arriving import Arriving, label_of
-from dinolabel.exporters.incoming.marks import Mark, boxes_of
-from dinolabel.exporters.incoming.reading import Reading
+from dinolabel.exporters.incoming.arriving import ImportedImage, label_of
+from dinolabel.exporters.incoming.marks import ImportedMark, boxes_of
+from dinolabel.exporters.incoming.reading import ImportLog
 from dinolabel.studio.unread import Unread
 from dinolabel.vision.orientation import Point
 
 Row = Mapping[str, Any]
 
 
-def picture(facts: Row, boxes: Iterable[Row], reading: Reading, *, name: str, file: Path | None) -> Arriving | None:
+def picture(facts: Row, boxes: Iterable[Row], reading: ImportLog, *, name: str, file: Path | None) -> ImportedImage | None:
     """None for a picture that is refused. facts: task, address, sha256, width, height, state, unread. boxes: label, corners, quad,
     verdict, score, source of each; one that cannot be used is a mark that could not be read. Raises KeyError, TypeError, ValueError
     for what is no picture of ours."""
@@ -29,7 +29,7 @@ def picture(facts: Row, boxes: Iterable[Row], reading: Reading, *, name: str, fi
     if frame is None:
         return None
     found, unread = boxes_of(map(mark, boxes), frame)
-    return Arriving(
+    return ImportedImage(
         name=name,
         file=file,
         width=frame.upright[0],
@@ -38,12 +38,12 @@ def picture(facts: Row, boxes: Iterable[Row], reading: Reading, *, name: str, fi
         task=number,
         address=facts.get("address") or None,
         sha256=facts.get("sha256") or None,
-        unread=(*remembered(facts.get("unread")), *unread),
+        unread=(*restore_unread(facts.get("unread")), *unread),
         looked_at=facts.get("state") != "untouched",
     )
 
 
-def mark(facts: Row) -> Mark | Unread:
+def mark(facts: Row) -> ImportedMark | Unread:
     """Corners x1 … y2, or the four of `quad`, in pixels of the upright picture."""
     source, quad = str(facts["source"]), points_of(facts.get("quad"))
     try:
@@ -54,7 +54,7 @@ def mark(facts: Row) -> Mark | Unread:
     if not all(map(math.isfinite, (x1, y1, x2, y2))) or x1 >= x2 or y1 >= y2:
         return Unread(source, "box", "its corners enclose nothing")
     points = quad if len(quad) == 4 else ((x1, y1), (x2, y1), (x2, y2), (x1, y2))
-    return Mark(label(facts), points, source, len(quad) == 4, facts.get("verdict") != "unverified", score)
+    return ImportedMark(label(facts), points, source, len(quad) == 4, facts.get("verdict") != "unverified", score)
 
 
 def label(facts: Row) -> str | None:
@@ -76,7 +76,7 @@ def points_of(numbers: Any) -> tuple[Point, ...]:
     return tuple(zip(values[0::2], values[1::2], strict=True))
 
 
-def remembered(entries: Any) -> Iterator[Unread]:
+def restore_unread(entries: Any) -> Iterator[Unread]:
     """Marks that an export of ours remembers as not used. One that says nothing of itself is one all the same."""
     for each in entries or ():
         said = each if isinstance(each, Mapping) else {}

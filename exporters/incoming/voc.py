@@ -15,10 +15,10 @@ import defusedxml.ElementTree
 from defusedxml import DefusedXmlException
 
 from dinolabel.exporters.incoming import tables
-from dinolabel.exporters.incoming.arriving import Arriving, ImportUnreadable
-from dinolabel.exporters.incoming.marks import Mark, boxes_of, corners
-from dinolabel.exporters.incoming.nearby import Nearby
-from dinolabel.exporters.incoming.reading import Reading
+from dinolabel.exporters.incoming.arriving import ImportedImage, ImportUnreadable
+from dinolabel.exporters.incoming.marks import ImportedMark, boxes_of, corners
+from dinolabel.exporters.incoming.nearby import PictureFinder
+from dinolabel.exporters.incoming.reading import ImportLog
 from dinolabel.studio.unread import Unread
 from dinolabel.vision.media import SUFFIXES
 from dinolabel.vision.orientation import Point, Size
@@ -27,22 +27,22 @@ CORNERS = ("xmin", "ymin", "xmax", "ymax")
 FOLDERS = ("JPEGImages", "images", "Images")
 
 
-def read(path: Path, media: Path | None, reading: Reading | None = None) -> Iterator[Arriving]:
+def read(path: Path, media: Path | None, reading: ImportLog | None = None) -> Iterator[ImportedImage]:
     """path: the data set's folder, its Annotations, or one file. media: folder with the pictures. Raises ImportUnreadable."""
     files = [path] if path.is_file() else sorted(path.glob("Annotations/*.xml")) or sorted(each for each in path.rglob("*.xml"))
     files = [each for each in files if not each.name.startswith(".")]
-    roots = [(file, _parsed(file)) for file in files]
+    roots = [(file, _parse(file)) for file in files]
     if not any(isinstance(root, Element) and root.tag == "annotation" for _, root in roots):
         raise ImportUnreadable(f"There is no PASCAL VOC file in {path}.", hint="Name the folder that holds Annotations/, or its XML files.")
-    near, reading = Nearby(media), reading or Reading()
+    near, reading = PictureFinder(media), reading or ImportLog()
     for file, root in roots:
         if isinstance(root, str):
             reading.refuse(file.name, root, "Mend the file, or save it again with the tool that wrote it.")
-        elif root.tag == "annotation" and (arriving := _arriving(file, root, near, reading)) is not None:
+        elif root.tag == "annotation" and (arriving := _image(file, root, near, reading)) is not None:
             yield arriving
 
 
-def _parsed(file: Path) -> Element | str:
+def _parse(file: Path) -> Element | str:
     """The root, or why there is none: one file that cannot be read costs its picture only."""
     try:
         root: Element = defusedxml.ElementTree.parse(file).getroot()
@@ -51,20 +51,20 @@ def _parsed(file: Path) -> Element | str:
     return root
 
 
-def _arriving(file: Path, root: Element, near: Nearby, reading: Reading) -> Arriving | None:
+def _image(file: Path, root: Element, near: PictureFinder, reading: ImportLog) -> ImportedImage | None:
     said, digest = _text(root, "filename"), _text(root, "source/sha256") or None
     ours = _text(root, "source/database") == "dinolabel"
     picture = _picture(file, said, digest, near)
     first, objects = _first(root), root.findall("object")
     marks = [_object(each, f"{file.name} object {at}", first) for at, each in enumerate(objects, 1)]
-    points = [point for each in marks if isinstance(each, Mark) for point in each.points]
+    points = [point for each in marks if isinstance(each, ImportedMark) for point in each.points]
     name = PurePosixPath(said.replace("\\", "/")).name or (picture.name if picture else file.stem)
     frame = reading.frame_of(name, picture, _size(root), points, seen_upright=ours)
     if frame is None:
         return None
     boxes, unread = boxes_of(marks, frame)
     before = [{name: _text(each, name) for name in ("region", "kind", "why")} for each in root.findall("unread")]
-    return Arriving(
+    return ImportedImage(
         name=name,
         file=picture,
         width=frame.upright[0],
@@ -73,22 +73,22 @@ def _arriving(file: Path, root: Element, near: Nearby, reading: Reading) -> Arri
         task=_task(_text(root, "source/annotation")) if ours else None,
         address=(_text(root, "source/image") or None) if ours else None,
         sha256=digest if ours else None,
-        unread=(*tables.remembered(before), *unread),
+        unread=(*tables.restore_unread(before), *unread),
         looked_at=_text(root, "state") != "untouched",
     )
 
 
-def _picture(file: Path, said: str, digest: str | None, near: Nearby) -> Path | None:
+def _picture(file: Path, said: str, digest: str | None, near: PictureFinder) -> Path | None:
     """By the XML file's own name, which stays beside its picture when both are renamed; else by the name that it says."""
     name = PurePosixPath(said.replace("\\", "/")).name
     folders = [file.parent, *(file.parent.parent / each for each in FOLDERS if file.parent.name == "Annotations")]
     named = [each / name for each in folders if name and (each / name).is_file()]
-    paired = [each for folder in folders for suffix in SUFFIXES for each in _cased(folder / file.stem, suffix) if each.is_file()]
+    paired = [each for folder in folders for suffix in SUFFIXES for each in _case_variants(folder / file.stem, suffix) if each.is_file()]
     here = [each for each in named if each.stem == file.stem] or paired or named
     return here[0] if here else near.find(name or f"{file.stem}.jpg", digest) or (near.find(name) if name and not digest else None)
 
 
-def _cased(stem: Path, suffix: str) -> list[Path]:
+def _case_variants(stem: Path, suffix: str) -> list[Path]:
     """Cameras write .JPG."""
     return [stem.parent / f"{stem.name}{each}" for each in (suffix, suffix.upper())]
 
@@ -99,12 +99,12 @@ def _size(root: Element) -> Size | None:
     return (width, height) if width > 0 and height > 0 else None
 
 
-def _object(entry: Element, source: str, first: int) -> Mark | Unread:
+def _object(entry: Element, source: str, first: int) -> ImportedMark | Unread:
     facts: dict[str, Any] = {name: _text(entry, name) for name in ("verdict", "score")}
     facts["label"] = (entry.findtext("name") or "").strip() or None
     given = {"given_label": entry.findtext("given_label")} if entry.find("exact") is not None else {}
     turned, placed = entry.find("robndbox"), _corners(entry, first=first)
-    quad = tables.points_of(_text(entry, "quad").split()) or (() if turned is None else _turned(turned))
+    quad = tables.points_of(_text(entry, "quad").split()) or (() if turned is None else _rotation_quad(turned))
     if placed is None and len(quad) == 4:
         xs, ys = zip(*quad, strict=True)
         placed = [min(xs), min(ys), max(xs), max(ys)]
@@ -133,7 +133,7 @@ def _first(root: Element) -> int:
     return 0 if any(each is not None and each < 1 for each in corners) else 1
 
 
-def _turned(entry: Element) -> tuple[Point, ...]:
+def _rotation_quad(entry: Element) -> tuple[Point, ...]:
     """roLabelImg's box: middle, size, and an angle in radians, clockwise."""
     values = [_number(_text(entry, name)) for name in ("cx", "cy", "w", "h", "angle")]
     if any(each is None for each in values):

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from dinolabel.exporters.incoming.arriving import Arriving, ImportUnreadable, read_text
-from dinolabel.exporters.incoming.inside import Inside
-from dinolabel.exporters.incoming.marks import Mark, boxes_of
-from dinolabel.exporters.incoming.memory import Memory
-from dinolabel.exporters.incoming.reading import Reading
+from dinolabel.exporters.incoming.arriving import ImportedImage, ImportUnreadable, read_text
+from dinolabel.exporters.incoming.inside import DatasetFolder
+from dinolabel.exporters.incoming.marks import ImportedMark, boxes_of
+from dinolabel.exporters.incoming.memory import YoloMemory
+from dinolabel.exporters.incoming.reading import ImportLog
 from dinolabel.exporters.incoming.yolo_lines import mark_of
-from dinolabel.exporters.incoming.yolo_set import YoloSet, yolo_set
+from dinolabel.exporters.incoming.yolo_set import YoloDataset, read_dataset
 from dinolabel.studio.unread import Unread
 from dinolabel.vision.orientation import Size
 
@@ -24,67 +24,67 @@ WITHOUT = "no label file, so nothing is in it, as YOLO trainers take it"
 LEFT = "No picture of its folder has a label file, so nobody can tell whether anybody looked at it."
 
 
-def read(path: Path, media: Path | None, reading: Reading | None = None) -> Iterator[Arriving]:
+def read(path: Path, media: Path | None, reading: ImportLog | None = None) -> Iterator[ImportedImage]:
     """path: the folder, or its data.yaml, obj.data or classes.txt. media: where pictures lie when they are not in it.
 
     A data set names nothing outside its folder. Raises ImportUnreadable, also when not one line or label file can be used.
     """
-    reading = reading or Reading()
-    memory = Memory.of(path if path.is_dir() else path.parent)
-    found = yolo_set(path, None if memory.pictures else media)
+    reading = reading or ImportLog()
+    memory = YoloMemory.of(path if path.is_dir() else path.parent)
+    found = read_dataset(path, None if memory.pictures else media)
     texts = _label_files(found)
     if not memory.pictures:
         _check(found, texts)
         for each in found.missing:
             reading.note(f"{each}, so that side does not come")
-    yield from _arriving(found, texts, reading, memory)
-    yield from _elsewhere(found, reading, memory, media)
+    yield from _images(found, texts, reading, memory)
+    yield from _images_elsewhere(found, reading, memory, media)
 
 
-def _check(found: YoloSet, texts: dict[Path, Path]) -> None:
+def _check(found: YoloDataset, texts: dict[Path, Path]) -> None:
     root = found.inside.root
     if not found.pictures and not found.gone:
         why = "; ".join(found.missing) or f"there is no picture in {found.inside.media or root}"
         raise ImportUnreadable(f"0 pictures: {why}.", hint="Name the folder that holds the pictures with --media.")
     if found.pictures and not texts:
         first = found.pictures[0]
-        sought = next(_beside(first, found.inside))
+        sought = next(_label_file(first, found.inside))
         raise ImportUnreadable(
             f"No label file found: not one of {len(found.pictures)} pictures in {root} has any; for {first.name}, {sought} is not there.",
             hint="Put the label files into `labels` beside `images`, or next to the pictures.",
         )
 
 
-def _elsewhere(found: YoloSet, reading: Reading, memory: Memory, media: Path | None) -> Iterator[Arriving]:
+def _images_elsewhere(found: YoloDataset, reading: ImportLog, memory: YoloMemory, media: Path | None) -> Iterator[ImportedImage]:
     """Pictures that an export of ours left out (`--pictures none`)."""
-    read = _Read(found, reading, memory)
+    read = _YoloReader(found, reading, memory)
     for each in memory.others(found.inside.root, media):
         if (arriving := read.one(each.name, each.file, each.text, each.size)) is not None:
             yield arriving
 
 
-def _arriving(found: YoloSet, texts: dict[Path, Path], reading: Reading, memory: Memory) -> Iterator[Arriving]:
+def _images(found: YoloDataset, texts: dict[Path, Path], reading: ImportLog, memory: YoloMemory) -> Iterator[ImportedImage]:
     labelled = {each.parent for each in texts}
-    read = _Read(found, reading, memory)
+    read = _YoloReader(found, reading, memory)
     pictures = [each for picture in found.pictures if (each := read.picture(picture, texts.get(picture), labelled)) is not None]
     if read.bad and not read.good:
         first = "; ".join(f"{each.region}: {each.why}" for each in read.bad[:SHOWN])
         raise ImportUnreadable(f"Not one of {len(read.bad)} lines can be read: {first}.", hint="See docs/exports.md for what is read.")
     yield from pictures
-    yield from (Arriving(each, None, 0, 0, ()) for each in found.gone)
+    yield from (ImportedImage(each, None, 0, 0, ()) for each in found.gone)
 
 
 @dataclass
-class _Read:
+class _YoloReader:
     """good, bad: boxes that were read, and lines that give none, of all label files."""
 
-    found: YoloSet
-    reading: Reading
-    memory: Memory
+    found: YoloDataset
+    reading: ImportLog
+    memory: YoloMemory
     good: int = 0
     bad: list[Unread] = field(default_factory=list)
 
-    def picture(self, picture: Path, text: Path | None, labelled: set[Path]) -> Arriving | None:
+    def picture(self, picture: Path, text: Path | None, labelled: set[Path]) -> ImportedImage | None:
         if text is None and self.found.beside:
             return None
         if text is None and picture.parent not in labelled:
@@ -92,7 +92,7 @@ class _Read:
             return None
         return self.one(picture.name, picture, text, None)
 
-    def one(self, name: str, picture: Path | None, text: Path | None, size: Size | None) -> Arriving | None:
+    def one(self, name: str, picture: Path | None, text: Path | None, size: Size | None) -> ImportedImage | None:
         """size: as far as it is known without the picture."""
         marks = self.marks(text) if text is not None else []
         upright = self.found.upright or not marks or name in self.memory.pictures
@@ -102,13 +102,13 @@ class _Read:
         if text is None:
             self.reading.note(WITHOUT, name)
         width, height = frame.size
-        scaled = self.memory.exact(name, [_scaled(each, width, height) for each in marks])
+        scaled = self.memory.exact(name, [_scale(each, width, height) for each in marks])
         boxes, unread = boxes_of(scaled, frame)
         self.good += len(boxes)
         self.bad += unread
-        return self.memory.completed(Arriving(name, picture, *frame.upright, boxes, unread=unread))
+        return self.memory.complete(ImportedImage(name, picture, *frame.upright, boxes, unread=unread))
 
-    def marks(self, text: Path) -> list[Mark | Unread]:
+    def marks(self, text: Path) -> list[ImportedMark | Unread]:
         try:
             lines = read_text(text).splitlines()
         except ImportUnreadable as error:
@@ -120,16 +120,16 @@ class _Read:
         ]
 
 
-def _scaled(mark: Mark | Unread, width: int, height: int) -> Mark | Unread:
-    return replace(mark, points=tuple((x * width, y * height) for x, y in mark.points)) if isinstance(mark, Mark) else mark
+def _scale(mark: ImportedMark | Unread, width: int, height: int) -> ImportedMark | Unread:
+    return replace(mark, points=tuple((x * width, y * height) for x, y in mark.points)) if isinstance(mark, ImportedMark) else mark
 
 
-def _label_files(found: YoloSet) -> dict[Path, Path]:
+def _label_files(found: YoloDataset) -> dict[Path, Path]:
     """The label file of each picture that has one: where it belongs, else the only one of its name that belongs to no other picture."""
     texts: dict[Path, Path] = {}
     for picture in found.pictures:
         if (
-            text := next((each for each in _beside(picture, found.inside) if each.is_file() and found.inside.holds(each)), None)
+            text := next((each for each in _label_file(picture, found.inside) if each.is_file() and found.inside.holds(each)), None)
         ) is not None:
             texts[picture] = text
     left = [each for each in found.pictures if each not in texts]
@@ -143,7 +143,7 @@ def _label_files(found: YoloSet) -> dict[Path, Path]:
     return texts
 
 
-def _beside(picture: Path, inside: Inside) -> Iterator[Path]:
+def _label_file(picture: Path, inside: DatasetFolder) -> Iterator[Path]:
     """Where a picture's label file may be: `labels` for each `images` of its path below the data set, the last first; then next to it."""
     root = inside.media if inside.media is not None and picture.is_relative_to(inside.media) else inside.root
     parts = picture.relative_to(root).parts if picture.is_relative_to(root) else (picture.name,)

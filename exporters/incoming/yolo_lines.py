@@ -8,14 +8,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from dinolabel.exporters.incoming.marks import Mark, corners
+from dinolabel.exporters.incoming.marks import ImportedMark, corners
 from dinolabel.studio.unread import Unread
 
 ROUNDING = 0.01
 """How far outside 0 to 1 a share may be; trainers allow as much."""
 
 
-def mark_of(line: str, labels: Mapping[int, str | None], source: str, *, keypoints: int = 0) -> Mark | Unread:
+def mark_of(line: str, labels: Mapping[int, str | None], source: str, *, keypoints: int = 0) -> ImportedMark | Unread:
     """keypoints: how many numbers for key points follow each box. Points of the mark are shares."""
     first, *rest = line.split()
     try:
@@ -37,11 +37,11 @@ def mark_of(line: str, labels: Mapping[int, str | None], source: str, *, keypoin
         return Unread(source, "negative", f"{min(shares):g} is negative")
     if not upright:
         points = tuple(zip(shares[0::2], shares[1::2], strict=True))
-        return Mark(label, points, source, turned=len(points) == 4)
+        return ImportedMark(label, points, source, turned=len(points) == 4)
     x, y, width, height = shares
     if width <= 0 or height <= 0:
         return Unread(source, "no size", "its width or height is 0")
-    return Mark(label, corners(x - width / 2, y - height / 2, width, height), source)
+    return ImportedMark(label, corners(x - width / 2, y - height / 2, width, height), source)
 
 
 def _shape(values: list[float], texts: list[str], keypoints: int) -> tuple[list[float], bool] | str:

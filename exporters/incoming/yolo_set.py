@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from dinolabel.exporters.incoming.arriving import ImportUnreadable, label_of, read_json, read_text
-from dinolabel.exporters.incoming.inside import Inside
+from dinolabel.exporters.incoming.inside import DatasetFolder
 from dinolabel.vision.errors import first_line
 from dinolabel.vision.media import SUFFIXES
 
@@ -24,11 +24,11 @@ LISTED_AT_MOST = 3
 
 
 @dataclass(frozen=True)
-class YoloSet:
+class YoloDataset:
     """labels: by class number. pictures: those that are here. gone: named and not here. beside: pictures come from the --media folder as a
     whole, so that one without a label file says nothing. keypoints: numbers after a box. upright: its author shows pictures upright."""
 
-    inside: Inside
+    inside: DatasetFolder
     labels: dict[int, str | None]
     pictures: list[Path]
     gone: list[str]
@@ -38,12 +38,12 @@ class YoloSet:
     upright: bool
 
 
-def yolo_set(path: Path, media: Path | None) -> YoloSet:
+def read_dataset(path: Path, media: Path | None) -> YoloDataset:
     """path: the folder, or its data.yaml, obj.data or class list. Raises ImportUnreadable."""
     if media is not None and not media.is_dir():
         raise ImportUnreadable(f"There is no folder {media}.", hint="Name the folder that holds the pictures with --media.")
-    file = path if path.is_file() else _described_by(path)
-    inside = Inside(path if path.is_dir() else file.parent, media)
+    file = path if path.is_file() else _description_file(path)
+    inside = DatasetFolder(path if path.is_dir() else file.parent, media)
     if file.suffix in (".yaml", ".yml"):
         content = _yaml(file)
         shape = content.get("kpt_shape")
@@ -56,12 +56,12 @@ def yolo_set(path: Path, media: Path | None) -> YoloSet:
         names = inside.find(pairs.get("names", "obj.names"), file.parent)
         if names is None:
             raise ImportUnreadable(f"{file} names its classes in {pairs.get('names', 'obj.names')}, which is not in {inside.root}.")
-        return _with_sides(inside, file, _listed(names), _sides(pairs), "", 0)
+        return _with_sides(inside, file, _list_entries(names), _sides(pairs), "", 0)
     labels, upright = _class_list(file)
-    return _whole(inside, labels, upright=upright)
+    return _undivided(inside, labels, upright=upright)
 
 
-def _described_by(folder: Path) -> Path:
+def _description_file(folder: Path) -> Path:
     """The file that says what the folder holds: in it, else in a folder of it."""
     if not folder.is_dir():
         raise ImportUnreadable(f"There is no file or folder {folder}.")
@@ -118,7 +118,7 @@ def _product(shape: list[Any]) -> int:
     return points * numbers
 
 
-def _listed(file: Path) -> dict[int, str | None]:
+def _list_entries(file: Path) -> dict[int, str | None]:
     lines = [line.strip() for line in read_text(file).splitlines()]
     while lines and not lines[-1]:
         lines.pop()
@@ -132,7 +132,7 @@ def _class_list(file: Path) -> tuple[dict[int, str | None], bool]:
     info = content.get("info") if isinstance(content, Mapping) else None
     upright = isinstance(info, Mapping) and str(info.get("contributor") or "").strip().casefold() == "label studio"
     if file.suffix != ".json":
-        return _listed(file), upright
+        return _list_entries(file), upright
     try:
         return {int(each["id"]): label_of(each["name"]) for each in content["categories"]}, upright
     except (KeyError, TypeError, ValueError) as error:
@@ -140,11 +140,11 @@ def _class_list(file: Path) -> tuple[dict[int, str | None], bool]:
 
 
 def _with_sides(
-    inside: Inside, file: Path, labels: dict[int, str | None], sides: dict[str, list[str]], base: str, keypoints: int
-) -> YoloSet:
+    inside: DatasetFolder, file: Path, labels: dict[int, str | None], sides: dict[str, list[str]], base: str, keypoints: int
+) -> YoloDataset:
     """The pictures that the sides name, folders and lists; the whole data set when there are no sides."""
     if not sides:
-        return _whole(inside, labels, keypoints=keypoints)
+        return _undivided(inside, labels, keypoints=keypoints)
     own = file.parent / base
     bases = [own, file.parent] if inside.holds(own) else [file.parent, *([found] if (found := inside.find(base)) else [])]
     pictures, gone, missing = list[Path](), list[str](), list[str]()
@@ -159,11 +159,11 @@ def _with_sides(
             pictures += here
             gone += away
     if not pictures and inside.media is not None:
-        return _whole(inside, labels, keypoints=keypoints)
-    return YoloSet(inside, labels, list(dict.fromkeys(pictures)), gone, missing, False, keypoints, False)
+        return _undivided(inside, labels, keypoints=keypoints)
+    return YoloDataset(inside, labels, list(dict.fromkeys(pictures)), gone, missing, False, keypoints, False)
 
 
-def _pictures(place: Path, inside: Inside, bases: Iterable[Path]) -> tuple[list[Path], list[str]]:
+def _pictures(place: Path, inside: DatasetFolder, bases: Iterable[Path]) -> tuple[list[Path], list[str]]:
     """Of a folder, of a list of paths, or the one picture."""
     if place.is_dir():
         return inside.pictures(place), []
@@ -183,6 +183,6 @@ def _lines(file: Path) -> Iterator[str]:
     yield from (line.strip() for line in read_text(file).splitlines() if line.strip())
 
 
-def _whole(inside: Inside, labels: dict[int, str | None], *, keypoints: int = 0, upright: bool = False) -> YoloSet:
+def _undivided(inside: DatasetFolder, labels: dict[int, str | None], *, keypoints: int = 0, upright: bool = False) -> YoloDataset:
     beside = inside.media is not None
-    return YoloSet(inside, labels, inside.pictures(inside.media or inside.root), [], [], beside, keypoints, upright)
+    return YoloDataset(inside, labels, inside.pictures(inside.media or inside.root), [], [], beside, keypoints, upright)

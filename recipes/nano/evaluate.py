@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from transformers import AutoModel, AutoModelForZeroShotObjectDetection
 
-from dinolabel.vision.candidates import select
+from dinolabel.vision.candidates import apply_thresholds
 from dinolabel.vision.detectors.grounding_dino import GroundingDino, build
 from dinolabel.vision.types import Box, Detection, Image, Prompt, Thresholds
 from dinolabel.vision.weights import NANO_FOLDER
@@ -68,7 +68,7 @@ def one_phrase(detector: GroundingDino, asked: Sequence[tuple[str, Scene]]) -> d
         image, truth = Image.from_array(scene.pixels), boxes_of(scene, noun)
         proposed = detector.candidates([image], Prompt.of([noun]))[0]
         for kept, thresholds in ((ranked, FLOOR), (shipped, SHIPPED)):
-            kept.append(judge(select(proposed, thresholds, width=image.width, height=image.height), truth))
+            kept.append(judge(apply_thresholds(proposed, thresholds, width=image.width, height=image.height), truth))
         by_noun.setdefault(noun, []).append(shipped[-1])
     return {
         "ap50": with_interval(ranked, average_precision),
@@ -138,7 +138,7 @@ def speed(detector: GroundingDino, repeats: int = 30) -> float:
 def _detected(detector: GroundingDino, image: Image, prompt: Prompt) -> list[Detection]:
     """At the thresholds that are shipped."""
     (found,) = detector.candidates([image], prompt)
-    return select(found, SHIPPED, width=image.width, height=image.height)
+    return apply_thresholds(found, SHIPPED, width=image.width, height=image.height)
 
 
 def parameters(folder: Path) -> dict[str, int]:

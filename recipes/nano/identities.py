@@ -95,7 +95,7 @@ def nudge(rng: Rng, box: tuple[float, float, float, float]) -> Box:
     """A box as a detector would give it: each side off by a few percent."""
     x0, y0, x1, y1 = box
     off = rng.normal(0, 0.03, 4) * np.array([x1 - x0, y1 - y0, x1 - x0, y1 - y0])
-    moved = Box(*(float(v) for v in np.array(box) + off)).clipped(SIZE[1], SIZE[0])
+    moved = Box(*(float(v) for v in np.array(box) + off)).clip(SIZE[1], SIZE[0])
     return moved or Box(*box)
 
 

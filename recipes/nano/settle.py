@@ -16,7 +16,7 @@ from pathlib import Path
 
 from safetensors.torch import load_file, save_file
 
-from dinolabel.vision.candidates import Candidate, select
+from dinolabel.vision.candidates import Candidate, apply_thresholds
 from dinolabel.vision.detectors.grounding_dino import build
 from dinolabel.vision.types import Image, Prompt, Thresholds
 from recipes.nano.art import TRAIN_VENDORS, load_sprites
@@ -46,7 +46,7 @@ def figures(asked: Sequence[tuple[str, Scene]], proposed: Sequence[list[Candidat
     judged: list[Judged] = []
     for (noun, scene), each in zip(asked, proposed, strict=True):
         height, width = scene.pixels.shape[:2]
-        judged.append(judge(select(each, limits, width=width, height=height), boxes_of(scene, noun)))
+        judged.append(judge(apply_thresholds(each, limits, width=width, height=height), boxes_of(scene, noun)))
     return recall(judged, at=limits.box), precision(judged, at=limits.box)
 
 

@@ -15,14 +15,14 @@ import pytest
 
 from dinolabel import build
 from dinolabel.__main__ import run
-from dinolabel.app.image import Ask, ImageTab
-from dinolabel.app.sight import Sight
-from dinolabel.app.why import Why
+from dinolabel.app.image import ImageRequest, ImageTab
+from dinolabel.app.sight import ModelHandle
+from dinolabel.app.why import Explanations
 from dinolabel.settings import Settings
 from dinolabel.vision.bundle import Bundle
-from dinolabel.vision.frames import open_video, sampled
+from dinolabel.vision.frames import open_video, sample_frames
 from dinolabel.vision.pipeline import Pipeline
-from dinolabel.vision.store import Store
+from dinolabel.vision.store import BundleStore
 from dinolabel.vision.types import Named
 from tests.drawn_world import part, pictures, shots, world
 from tests.films import cut_short, film, sound_only, turned
@@ -82,7 +82,7 @@ def learnt(place: Path) -> dict[str, Any]:
 def test_it_ends_in_a_published_head_that_names_people_it_has_not_seen(learnt: dict[str, Any], place: Path) -> None:
     assert learnt["verdict"]["published"], learnt["verdict"]["reason"]
     assert learnt["test"]["accuracy"] >= 0.9 and learnt["test"]["groups"] == 2
-    bundle = Store(place / "data" / "bundles").get("videos", learnt["verdict"]["bundle_id"])
+    bundle = BundleStore(place / "data" / "bundles").get("videos", learnt["verdict"]["bundle_id"])
     assert bundle.labels == ("felix", "tom")
     tested = {open_video(place / "videos" / name).sha256[:12] for name in ("tom_test.webm", "felix_test.mp4")}
     taught = {f"{int(each.split('/')[0]):012x}" for each in bundle.reference_ids}
@@ -109,10 +109,10 @@ def new_video(place: Path) -> Path:
 
 def test_the_head_names_people_in_a_new_video(learnt: dict[str, Any], place: Path, new_video: Path) -> None:
     pipeline = Pipeline.load("nano")
-    head = Bundle.load(Store(place / "data" / "bundles").folder("videos", learnt["verdict"]["bundle_id"]))
-    looks = [image for _, image in sampled(open_video(new_video), 1.5)]
+    head = Bundle.load(BundleStore(place / "data" / "bundles").folder("videos", learnt["verdict"]["bundle_id"]))
+    looks = [image for _, image in sample_frames(open_video(new_video), 1.5)]
     truth = ["tom" if number < len(looks) / 2 else "felix" for number in range(len(looks))]
-    best = [found[0].answer if found else None for found in pipeline.run(looks, "cat face", head)]
+    best = [found[0].answer if found else None for found in pipeline.predict(looks, "cat face", head)]
     right = sum(isinstance(answer, Named) and answer.label == name for answer, name in zip(best, truth, strict=True))
     assert right / len(looks) >= 0.8
     wrong = sum(isinstance(answer, Named) and answer.label != name for answer, name in zip(best, truth, strict=True))
@@ -121,18 +121,18 @@ def test_the_head_names_people_in_a_new_video(learnt: dict[str, Any], place: Pat
 
 def test_detect_and_the_app_have_it(learnt: dict[str, Any], place: Path, new_video: Path, capsys: pytest.CaptureFixture[str]) -> None:
     photo = place / "photo.png"
-    PIL.Image.fromarray(next(iter(sampled(open_video(new_video), 9)))[1].pixels).save(photo)
+    PIL.Image.fromarray(next(iter(sample_frames(open_video(new_video), 9)))[1].pixels).save(photo)
     with home(place):
         capsys.readouterr()
         assert run(["detect", str(photo), "--prompt", "cat face", "--project", "videos", "--weights", "nano", "--json"]) == 0
         (entry,) = json.loads(capsys.readouterr().out)["images"]
         assert entry["found"][0]["label"] == "tom" and entry["found"][0]["confidence"] is not None
         settings = Settings.load(detector_weights="nano", embedder_weights="nano")
-        tab = ImageTab(Sight.of(build.pipeline(settings)), build.store(settings))
+        tab = ImageTab(ModelHandle.of(build.pipeline(settings)), build.store(settings))
         (version,) = (version for words, version in tab.versions() if "videos" in words and "felix, tom" in words)
-        row = tab.look(str(photo), Ask("cat face", 0.3, 0.25, version)).found[0]
+        row = tab.predict(str(photo), ImageRequest("cat face", 0.3, 0.25, version)).found[0]
     assert row["label"] == "tom"
-    assert Why(place / "data" / "exports").crops(version, row), "the crops it leans on are shown"
+    assert Explanations(place / "data" / "exports").crops(version, row), "the crops it leans on are shown"
 
 
 def test_wrong_crops_go_and_training_again_honours_it(learnt: dict[str, Any], place: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -179,7 +179,7 @@ def test_somebody_learnt_from_videos_can_be_forgotten(learnt: dict[str, Any], pl
         assert run(["drop", str(harvest), str(number)]) == 0  # a crop put aside shows him all the same
         assert run(["forget", "tom", "--project", "vidoes", "--yes"]) != 0  # nothing is kept under that name, and nothing is claimed
         assert run(["forget", "tom", "--project", "videos", "--yes"]) == 0
-        assert Store(tmp_path / "data" / "bundles").history("videos") == []
+        assert BundleStore(tmp_path / "data" / "bundles").history("videos") == []
     for path in (each for each in (tmp_path / "data").rglob("*") if each.is_file()):
         assert "tom" not in path.name and path.read_bytes() not in pixels, path
         assert path.suffix in {".png", ".jpg", ".sqlite", ".sqlite-wal", ".sqlite-shm"} or "tom" not in path.read_text(), path

@@ -11,18 +11,18 @@ import PIL.Image
 import pytest
 
 from dinolabel import looking
-from dinolabel.backend.predict import Errand, Prediction, Predictor
-from dinolabel.backend.recipe import Recipes
-from dinolabel.backend.wire import TaskAsked
+from dinolabel.backend.predict import Prediction, PredictionJob, Predictor
+from dinolabel.backend.recipe import ServingConfigs
+from dinolabel.backend.wire import TaskPayload
 from dinolabel.exporters.crops import export
 from dinolabel.inputs import Input
 from dinolabel.studio.label_config import LabelConfig
 from dinolabel.training.train import train
 from dinolabel.vision.cache import Cache
 from dinolabel.vision.media import open_image
-from dinolabel.vision.nothing import shown_again
+from dinolabel.vision.nothing import is_probe
 from dinolabel.vision.pipeline import Pipeline
-from dinolabel.vision.store import Store
+from dinolabel.vision.store import BundleStore
 from dinolabel.vision.types import Box
 from tests.doubles.coloured_things import BLUE, GREEN, RED, ColourSense, FolderMedia, ThingDetector, picture
 from tests.doubles.scripted_studio import CONFIG
@@ -54,13 +54,13 @@ class Loop:
         self.photos.mkdir()
         self.cache = Cache(root / "cache.sqlite", max_mb=16)
         self.pipeline = Pipeline(ThingDetector(), ColourSense(), cache=self.cache)
-        self.store = Store(root / "bundles")
+        self.store = BundleStore(root / "bundles")
         self.config = LabelConfig.parse(CONFIG)
 
     def ask(self, numbers: range, bundle_id: str | None = None) -> list[Prediction]:
-        recipe = Recipes(self.pipeline, self.store).of(1, CONFIG, bundle_id)
-        tasks = [TaskAsked(number + 1, {"image": f"/{photo(self.photos, number).name}"}) for number in numbers]
-        made = list(Predictor(FolderMedia(self.photos), self.pipeline).predictions(Errand(recipe), tasks))
+        recipe = ServingConfigs(self.pipeline, self.store).build(1, CONFIG, bundle_id)
+        tasks = [TaskPayload(number + 1, {"image": f"/{photo(self.photos, number).name}"}) for number in numbers]
+        made = list(Predictor(FolderMedia(self.photos), self.pipeline).predictions(PredictionJob(recipe), tasks))
         return [each for each in made if isinstance(each, Prediction)]
 
     def review(self, prediction: Prediction) -> dict[str, Any]:
@@ -104,9 +104,9 @@ def test_strangers_are_not_sent_once_they_were_deleted_often_enough(loop: Loop) 
 
 def test_detect_counts_them_and_shows_the_others(loop: Loop) -> None:
     bundle = loop.store.get("1", loop.learn(loop.ask(range(16))))
-    numbers = [each for each in range(200, 240) if not shown_again(_key(loop, each), _stranger(each))][:5]
+    numbers = [each for each in range(200, 240) if not is_probe(_key(loop, each), _stranger(each))][:5]
     pictures = [Input(path.name, path) for path in (photo(loop.photos, each) for each in numbers)]
-    seen = list(looking.look(pictures, lambda images: loop.pipeline.run(images, "coloured thing", bundle), at_once=2))
+    seen = list(looking.detect_images(pictures, lambda images: loop.pipeline.predict(images, "coloured thing", bundle), at_once=2))
     assert [each.suppressed for each in seen] == [1] * 5
     rows = [looking.entry(each, {})["found"] for each in seen]
     assert all({each["label"] for each in row} == {"jason", "lacy"} for row in rows)

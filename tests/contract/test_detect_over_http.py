@@ -113,7 +113,7 @@ def test_a_project_answers_as_label_studio_shows_it(world: World) -> None:
     finally:
         door.close()
     assert answer.json()["model_version"] == shown
-    theirs = {(each.label, each.box.quantised().xyxy) for each in regions(stored["result"], LabelConfig.parse(CONFIG))}
+    theirs = {(each.label, each.box.quantise().xyxy) for each in regions(stored["result"], LabelConfig.parse(CONFIG))}
     assert {(each["label"], tuple(each["box"])) for each in found(answer)[0]} == theirs
     assert {label for label, _ in theirs} == {"jason", "lacy"}
 

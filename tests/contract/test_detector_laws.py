@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-from dinolabel.vision.candidates import Candidate, select
+from dinolabel.vision.candidates import Candidate, apply_thresholds
 from dinolabel.vision.errors import PromptMissing
 from dinolabel.vision.plugs import load_detector, names
 from dinolabel.vision.protocols import Detector
@@ -46,7 +46,7 @@ IMAGES = [picture(height, width, seed) for seed, (height, width) in enumerate(SI
 
 def detected(detector: Detector, images: list[Image], prompt: Prompt, thresholds: Thresholds) -> list[list[Detection]]:
     found = zip(images, detector.candidates(images, prompt), strict=True)
-    return [select(each, thresholds, width=image.width, height=image.height) for image, each in found]
+    return [apply_thresholds(each, thresholds, width=image.width, height=image.height) for image, each in found]
 
 
 @pytest.fixture(scope="module", params=list(weights()), ids="-".join)
@@ -74,7 +74,7 @@ def test_boxes_inside_scores_sorted_phrases_asked_for(detectors: list[Detector])
     for detector in detectors:
         for image, found in zip(IMAGES, detected(detector, IMAGES, PROMPT, LOW), strict=True):
             for each in found:
-                assert each.box.clipped(image.width, image.height) == each.box
+                assert each.box.clip(image.width, image.height) == each.box
                 assert each.phrase in PROMPT.phrases
                 assert each.answer is None
                 assert LOW.box <= each.score <= 1

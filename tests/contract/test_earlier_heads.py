@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dinolabel.training.train import Verdict, train
+from dinolabel.training.train import TrainingResult, train
 from dinolabel.vision import plugs
 from dinolabel.vision.bundle import Bundle
 from dinolabel.vision.cache import Cache
 from dinolabel.vision.embedders.dinov2 import build
 from dinolabel.vision.media import from_pillow
-from dinolabel.vision.package import Package, save
+from dinolabel.vision.package import ExportedModel, save
 from dinolabel.vision.pipeline import Pipeline
-from dinolabel.vision.store import Store
+from dinolabel.vision.store import BundleStore
 from dinolabel.vision.types import Box, Thresholds
 from dinolabel.vision.weights import NANO_FOLDER
 from tests import handed
@@ -36,33 +36,33 @@ def crops(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def earlier(folder: Path, crops: Path) -> Verdict:
-    given = {"project": "1", "store": Store(folder / "bundles"), "cache": Cache(folder / "cache.sqlite", max_mb=50), "now": NOW}
+def earlier(folder: Path, crops: Path) -> TrainingResult:
+    given = {"project": "1", "store": BundleStore(folder / "bundles"), "cache": Cache(folder / "cache.sqlite", max_mb=50), "now": NOW}
     return train(crops, embedder=build(str(NANO_FOLDER / "embedder"), device="cpu", feature="cls"), force=True, **given)  # type: ignore[arg-type]
 
 
-def head(folder: Path, verdict: Verdict) -> Bundle:
-    return Store(folder / "bundles").get("1", str(verdict.bundle_id))
+def head(folder: Path, verdict: TrainingResult) -> Bundle:
+    return BundleStore(folder / "bundles").get("1", str(verdict.bundle_id))
 
 
 def shown() -> list[tuple[np.ndarray, Box]]:
     return [next(handed.pictures(name, seed=9)) for name in handed.names()]
 
 
-def test_its_digest_is_the_one_in_use(folder: Path, earlier: Verdict) -> None:
+def test_its_digest_is_the_one_in_use(folder: Path, earlier: TrainingResult) -> None:
     today = plugs.load_embedder("dinov2", "nano", device="cpu")
     assert head(folder, earlier).embedder_digest == CLASS_TOKEN == today.features[0].digest  # type: ignore[attr-defined]
     assert today.digest != CLASS_TOKEN
 
 
-def test_it_answers_as_it_did(folder: Path, earlier: Verdict, tmp_path: Path) -> None:
+def test_it_answers_as_it_did(folder: Path, earlier: TrainingResult, tmp_path: Path) -> None:
     import PIL.Image
 
     bundle = head(folder, earlier)
     then = Pipeline(ThingDetector(), build(str(NANO_FOLDER / "embedder"), device="cpu", feature="cls"))
     now = Pipeline(ThingDetector(), plugs.load_embedder("dinov2", "nano", device="cpu"), cache=Cache(tmp_path / "new.sqlite", max_mb=8))
     now.check(bundle)
-    package = Package({"car": "thing"}, Thresholds(0.25, 0.2, 0.6), {name: name for name in handed.names()})
+    package = ExportedModel({"car": "thing"}, Thresholds(0.25, 0.2, 0.6), {name: name for name in handed.names()})
     made = save(tmp_path / "model", package, detector=NANO_FOLDER / "detector", embedder=NANO_FOLDER / "embedder", bundle=bundle, readme="")
     packed = Pipeline.load(str(made), device="cpu")
     for pixels, box in shown():
@@ -77,8 +77,8 @@ def test_it_answers_as_it_did(folder: Path, earlier: Verdict, tmp_path: Path) ->
             assert found.confidence == pytest.approx(answer.confidence, abs=1e-4)
 
 
-def test_the_next_training_compares_with_it_on_the_same_pictures(folder: Path, crops: Path, earlier: Verdict) -> None:
-    cache, store = Cache(folder / "cache.sqlite", max_mb=50), Store(folder / "bundles")
+def test_the_next_training_compares_with_it_on_the_same_pictures(folder: Path, crops: Path, earlier: TrainingResult) -> None:
+    cache, store = Cache(folder / "cache.sqlite", max_mb=50), BundleStore(folder / "bundles")
     today = plugs.load_embedder("dinov2", "nano", device="cpu")
     told = receipt(train(crops, project="1", embedder=today, store=store, cache=cache, now=LATER))
     assert told["changed"]["why_not_compared"] is None

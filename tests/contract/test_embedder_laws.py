@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dinolabel.vision.narrowed import features_of, narrowed
+from dinolabel.vision.narrowed import features_of, slice_for
 from dinolabel.vision.plugs import load_embedder, names
 from dinolabel.vision.protocols import Embedder
 from dinolabel.vision.types import Crop
@@ -59,7 +59,7 @@ def test_features_are_first_columns_and_the_last_one_is_the_whole_row(embedders:
         assert len({each.digest for each in features}) == len({each.words for each in features}) == len(widths)
         assert (features[-1].width, features[-1].digest) == (embedder.dim, embedder.digest)
         for each in features:
-            part = narrowed(embedder, each.digest)
+            part = slice_for(embedder, each.digest)
             rows = part.embed(crops(3))
             assert (part.digest, part.dim) == (each.digest, each.width) and rows.shape == (3, each.width)
             assert np.linalg.norm(rows, axis=1) == pytest.approx(1, abs=1e-5)

@@ -73,7 +73,7 @@ def test_training_embeds_only_what_a_person_moved(tmp_path: Path, move: float, f
         boxes = []
         for cell in range(6):  # apart from each other, so that a moved box is still its own
             left, top = width * (0.05 + 0.3 * (cell % 3)), height * (0.05 + 0.45 * (cell // 3))
-            boxes.append(Box(left + rng.random(), top + rng.random(), left + width * 0.2, top + height * 0.3).quantised())
+            boxes.append(Box(left + rng.random(), top + rng.random(), left + width * 0.2, top + height * 0.3).quantise())
         pipeline.embed(image, boxes)
         boxes_of_all += len(boxes)
         detections = [Detection(box, "human face", 0.8) for box in boxes]

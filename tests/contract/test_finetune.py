@@ -15,7 +15,7 @@ from dinolabel.forgetting import heads
 from dinolabel.forgetting.mention import Mention
 from dinolabel.training.errors import NotEnoughLabels
 from dinolabel.training.finetune import tuning
-from dinolabel.training.train import Verdict, train
+from dinolabel.training.train import TrainingResult, train
 from dinolabel.vision import plugs
 from dinolabel.vision.bundle import Bundle
 from dinolabel.vision.cache import Cache
@@ -24,10 +24,10 @@ from dinolabel.vision.embedders.dinov2 import Dinov2
 from dinolabel.vision.errors import BundleMismatch, ModelError
 from dinolabel.vision.media import from_pillow
 from dinolabel.vision.narrowed import features_of
-from dinolabel.vision.package import Package, save
+from dinolabel.vision.package import ExportedModel, save
 from dinolabel.vision.pipeline import Pipeline
 from dinolabel.vision.protocols import Embedder
-from dinolabel.vision.store import Store
+from dinolabel.vision.store import BundleStore
 from dinolabel.vision.types import Crop, Named, Thresholds
 from dinolabel.vision.weights import NANO_FOLDER
 from tests import handed
@@ -42,17 +42,17 @@ LATEST = "2026-11-22T15:00:00+00:00"
 class Place:
     folder: Path
     base: Embedder
-    store: Store
+    store: BundleStore
     cache: Cache
-    frozen: Verdict
-    tuned: Verdict
+    frozen: TrainingResult
+    tuned: TrainingResult
 
     @property
     def bundle(self) -> Bundle:
         assert self.tuned.bundle_id is not None
         return self.store.get("1", self.tuned.bundle_id)
 
-    def train(self, folder: Path, now: str, **options: object) -> Verdict:
+    def train(self, folder: Path, now: str, **options: object) -> TrainingResult:
         given = {"project": "1", "embedder": self.base, "store": self.store, "cache": self.cache, "now": now}
         return train(folder, **given | options)  # type: ignore[arg-type]
 
@@ -62,7 +62,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     """A frozen head, published by force, and then one on a tuned embedder."""
     folder = tmp_path_factory.mktemp("handed")
     base = plugs.load_embedder("dinov2", "nano", device="cpu")
-    store, cache = Store(folder / "bundles"), Cache(folder / "cache.sqlite", max_mb=50)
+    store, cache = BundleStore(folder / "bundles"), Cache(folder / "cache.sqlite", max_mb=50)
     crops = handed.export(folder / "crops", EACH, seed=1)
     given = {"project": "1", "embedder": base, "store": store, "cache": cache}
     frozen = train(crops, now=NOW, force=True, **given)  # type: ignore[arg-type]
@@ -126,7 +126,7 @@ def test_weights_that_were_changed_are_refused(place: Place, tmp_path: Path) -> 
 
 
 def test_an_exported_model_takes_it_along(place: Place, tmp_path: Path) -> None:
-    package = Package({"car": "thing"}, Thresholds(0.25, 0.2, 0.6), {name: name for name in handed.names()})
+    package = ExportedModel({"car": "thing"}, Thresholds(0.25, 0.2, 0.6), {name: name for name in handed.names()})
     made = save(
         tmp_path / "model", package, detector=NANO_FOLDER / "detector", embedder=NANO_FOLDER / "embedder", bundle=place.bundle, readme=""
     )
@@ -173,5 +173,5 @@ def test_same_seed_same_weights_and_only_the_last_blocks(place: Place, tmp_path:
 def test_it_says_what_is_missing(place: Place, tmp_path: Path) -> None:
     few = handed.export(tmp_path / "few", 4, seed=3)
     with pytest.raises(NotEnoughLabels, match="Fine-tuning needs two names") as caught:
-        place.train(few, NOW, finetune=2, store=Store(tmp_path / "bundles"))
+        place.train(few, NOW, finetune=2, store=BundleStore(tmp_path / "bundles"))
     assert set(caught.value.missing) == set(handed.names())

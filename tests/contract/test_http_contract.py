@@ -15,7 +15,7 @@ import requests
 
 from dinolabel.backend import guard
 from dinolabel.backend.server import create_app, serve
-from dinolabel.studio.typed import Typed
+from dinolabel.studio.typed import TypedPrompt
 from dinolabel.vision.errors import SettingsError
 from tests.doubles.coloured_things import GREEN, RED, bundle
 from tests.doubles.door import Door
@@ -414,7 +414,7 @@ def test_the_page_counts_names_answers_and_disagreements(world: World) -> None:
 def test_only_words_that_found_something_have_a_button(door: Door) -> None:
     project = door.world.project(1)
     for words, boxes in (("cat", 3), ("zebra", 0)):
-        door.service.typing._note(project, Typed("words", "image", words), 1, boxes)
+        door.service.typing._note(project, TypedPrompt("words", "image", words), 1, boxes)
     page = door("GET", "/", headers={"Accept": "text/html"}).text
     assert page.count("Look for this on all pictures") == 1 and 'value="cat"' in page
     assert "zebra" in page and 'value="zebra"' not in page

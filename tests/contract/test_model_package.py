@@ -13,10 +13,10 @@ from dinolabel import Pipeline
 from dinolabel.vision import package as packages
 from dinolabel.vision.bundle import Bundle
 from dinolabel.vision.errors import BundleMismatch, ModelError, PromptMissing
-from dinolabel.vision.found import Found
+from dinolabel.vision.found import LabelledBox
 from dinolabel.vision.heads import prototype
 from dinolabel.vision.media import from_pillow
-from dinolabel.vision.package import Package, save
+from dinolabel.vision.package import ExportedModel, save
 from dinolabel.vision.types import Box, CropPolicy, Image, Thresholds
 from dinolabel.vision.weights import NANO_FOLDER
 from tests.contract.test_nano_models import scenes as pictures
@@ -54,13 +54,13 @@ def head(live: Pipeline) -> Bundle:
 def folder(tmp_path_factory: pytest.TempPathFactory, head: Bundle) -> Path:
     made = save(
         tmp_path_factory.mktemp("here") / "model",
-        Package(LABELS, Thresholds(0.25, 0.2, 0.6), {"felix": "felix the cat"}, version="gdino-nano.abc"),
+        ExportedModel(LABELS, Thresholds(0.25, 0.2, 0.6), {"felix": "felix the cat"}, version="gdino-nano.abc"),
         detector=NANO_FOLDER / "detector", embedder=NANO_FOLDER / "embedder", bundle=head, readme="Hello\n",
     )  # fmt: skip
     return made.rename(tmp_path_factory.mktemp("there") / "moved")
 
 
-def read(found: Found) -> tuple[object, ...]:
+def read(found: LabelledBox) -> tuple[object, ...]:
     """All of it; numbers to four digits, because two loads of one model differ in the seventh."""
     confidence = None if found.confidence is None else round(found.confidence, 4)
     return found.label, found.phrase, round(found.score, 4), confidence, found.guess, found.box
@@ -69,8 +69,10 @@ def read(found: Found) -> tuple[object, ...]:
 def test_answers_as_what_it_was_made_of(folder: Path, live: Pipeline, head: Bundle) -> None:
     packed = Pipeline.load(str(folder), device="cpu")
     images: list[Image] = [image for image, _ in scenes(3)]
-    ours = packed.find(images)
-    theirs = live.find(images, "cat face . kitty", head, Thresholds(0.25, 0.2, 0.6), labels=LABELS, names={"felix": "felix the cat"})
+    ours = packed.predict_labelled(images)
+    theirs = live.predict_labelled(
+        images, "cat face . kitty", head, Thresholds(0.25, 0.2, 0.6), labels=LABELS, names={"felix": "felix the cat"}
+    )
     assert [list(map(read, found)) for found in ours] == [list(map(read, found)) for found in theirs] and any(ours)
     assert {each.label for found in ours for each in found} <= {"felix the cat", "cat"}
     assert list(map(read, packed(images[0].pixels))) == list(map(read, ours[0]))
@@ -107,7 +109,7 @@ def test_parts_of_two_trainings_are_not_mixed(folder: Path, tmp_path: Path) -> N
 
 def test_what_is_there_is_never_overwritten(folder: Path) -> None:
     with pytest.raises(ModelError, match="is there already"):
-        save(folder, Package(LABELS, Thresholds()), detector=NANO_FOLDER / "detector", embedder=None, bundle=None, readme="")
+        save(folder, ExportedModel(LABELS, Thresholds()), detector=NANO_FOLDER / "detector", embedder=None, bundle=None, readme="")
 
 
 def test_without_a_prompt_only_a_package_knows_what_to_look_for(live: Pipeline) -> None:

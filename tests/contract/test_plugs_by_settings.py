@@ -22,7 +22,7 @@ from dinolabel.settings import Settings
 from dinolabel.vision import detectors
 from dinolabel.vision.errors import ModelError
 from dinolabel.vision.heads import prototype
-from dinolabel.vision.package import Package, save
+from dinolabel.vision.package import ExportedModel, save
 from dinolabel.vision.pipeline import Pipeline
 from dinolabel.vision.plugs import load_embedder, names
 from dinolabel.vision.types import Box, Crop, Image, Thresholds
@@ -104,7 +104,7 @@ def test_a_detector_that_is_no_folder_runs_in_a_command(
 def test_an_exported_model_of_weights_in_a_file_or_of_none(blobs: str, tmp_path: Path) -> None:
     path = Path(blobs) if blobs.endswith(".pt") else None
     weights = {} if path else {"detector": blobs}
-    package = Package({"thing": "thing"}, Thresholds(), detector="blobs", weights=weights)
+    package = ExportedModel({"thing": "thing"}, Thresholds(), detector="blobs", weights=weights)
     made = save(tmp_path / "out", package, detector=path, embedder=None, bundle=None, readme="")
     packed = Pipeline.load(str(made))
     assert (made / "detector").exists() == (path is not None)
@@ -118,7 +118,7 @@ def test_an_exported_model_with_an_embedder_in_one_file(tmp_path: Path) -> None:
     fitted = prototype.build().fit(rows, ["red", "blue"])
     learnt = {"arrays": fitted.arrays(), "references": rows, "embedder_name": embedder.name, "embedder_digest": embedder.digest}
     head = replace(bundle({"red": RED, "blue": BLUE}), labels=fitted.labels, **learnt)
-    package = Package({"cat": "cat"}, Thresholds(0.0, 0.0), embedder="onnx")
+    package = ExportedModel({"cat": "cat"}, Thresholds(0.0, 0.0), embedder="onnx")
     made = save(tmp_path / "out", package, detector=detector, embedder=file, bundle=head, readme="")
     file.unlink()
     packed = Pipeline.load(str(made), device="cpu")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from dinolabel.studio.label_config import LabelConfig, build
-from dinolabel.studio.tasks import Judged, Task, annotations_of, from_webhook, judge, review
+from dinolabel.studio.tasks import ReviewedBox, Task, annotations_of, from_webhook, review_task, reviewed_boxes
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 CONFIG = LabelConfig.parse(build({"object": "object"}, ["cat", "dog", "bird"]))
@@ -32,11 +32,11 @@ def task(name: str, identity: int) -> dict[str, Any]:
 Rows = list[tuple[str, tuple[float, ...]]]
 
 
-def row(judged: Judged) -> str:
+def row(judged: ReviewedBox) -> str:
     return f"{judged.region} {judged.verdict} {judged.kind} {judged.label or '-'}"
 
 
-def same(found: list[Judged], expected: Rows) -> None:
+def same(found: list[ReviewedBox], expected: Rows) -> None:
     assert [row(each) for each in found] == [each for each, _ in expected]
     for one, (_, box) in zip(found, expected, strict=True):
         assert one.box.xyxy == pytest.approx(box, abs=1e-3)
@@ -64,7 +64,7 @@ EXPORT = [
 
 @pytest.mark.parametrize(("identity", "expected"), EXPORT)
 def test_what_people_did_to_boxes_with_a_generic_label(identity: int, expected: Rows) -> None:
-    same(judge(task("ls_export", identity), CONFIG), expected)
+    same(reviewed_boxes(task("ls_export", identity), CONFIG), expected)
 
 
 UNLABELLED = [
@@ -78,19 +78,19 @@ UNLABELLED = [
 
 @pytest.mark.parametrize(("identity", "expected"), UNLABELLED)
 def test_what_people_did_to_boxes_without_a_label_key(identity: int, expected: Rows) -> None:
-    same(judge(task("ls_export_unlabelled", identity), CONFIG), expected)
+    same(reviewed_boxes(task("ls_export_unlabelled", identity), CONFIG), expected)
 
 
 @pytest.mark.parametrize(("identity", "labels"), [(36, [None, None, None]), (38, ["cat", None, None]), (35, [None, None, None, "dog"])])
 def test_names_given_to_boxes_without_a_label_key(identity: int, labels: list[str | None]) -> None:
-    found = judge(task("ls_export_unlabelled", identity), CONFIG)
+    found = reviewed_boxes(task("ls_export_unlabelled", identity), CONFIG)
     assert [each.label for each in found] == labels
     assert {each.kind for each in found} <= {"named", "unlabelled"}
 
 
 def test_a_skipped_task_says_nothing_but_is_counted() -> None:
-    skipped = review(task("ls_export", 29), CONFIG)
-    assert (skipped.judged, skipped.conflicts, skipped.skipped) == ((), (), 1)
+    skipped = review_task(task("ls_export", 29), CONFIG)
+    assert (skipped.boxes, skipped.conflicts, skipped.skipped) == ((), (), 1)
 
 
 GEOMETRY = [
@@ -113,7 +113,7 @@ GEOMETRY = [
 
 @pytest.mark.parametrize(("identity", "expected"), GEOMETRY)
 def test_geometry(identity: int, expected: Rows) -> None:
-    same(judge(task("ls_export_geometry", identity), CONFIG), expected)
+    same(reviewed_boxes(task("ls_export_geometry", identity), CONFIG), expected)
 
 
 @pytest.mark.parametrize(
@@ -129,22 +129,22 @@ def test_geometry(identity: int, expected: Rows) -> None:
     ],
 )
 def test_the_detectors_own_box_for_the_same_object(name: str, identity: int, region: str, predicted: tuple[int, ...] | None) -> None:
-    found = next(each for each in judge(task(name, identity), CONFIG) if each.region == region)
+    found = next(each for each in reviewed_boxes(task(name, identity), CONFIG) if each.region == region)
     assert (found.predicted.xyxy if found.predicted else None) == predicted
 
 
 def test_where_a_judgement_comes_from() -> None:
-    found = judge(task("ls_export", 25), CONFIG)[0]
+    found = reviewed_boxes(task("ls_export", 25), CONFIG)[0]
     assert (found.task, found.annotation, found.width, found.height) == (25, 10, 640, 480)
     assert (found.who, found.at, found.model_version) == ("1", "2026-11-22T11:38:59.230364Z", "gd-1")
 
 
 def test_video_regions_are_no_boxes_of_an_image() -> None:
-    assert [judge(each, CONFIG) for each in recorded("ls_export_video")] == [[]] * len(recorded("ls_export_video"))
+    assert [reviewed_boxes(each, CONFIG) for each in recorded("ls_export_video")] == [[]] * len(recorded("ls_export_video"))
 
 
 def test_generic_may_count_as_unknown() -> None:
-    found = judge(task("ls_export", 30), CONFIG, generic_is_unknown=True)
+    found = reviewed_boxes(task("ls_export", 30), CONFIG, generic_is_unknown=True)
     assert [each.kind for each in found] == ["named", "unknown", "unknown"]
 
 
@@ -161,8 +161,8 @@ def test_generic_may_count_as_unknown() -> None:
     ],
 )
 def test_webhooks(name: str, rows: dict[int, list[str]], skipped: int) -> None:
-    reviews = {each["id"]: review(each, CONFIG) for each in from_webhook(recorded(f"webhook_{name}"))}
-    assert {task: [row(each) for each in one.judged] for task, one in reviews.items()} == rows
+    reviews = {each["id"]: review_task(each, CONFIG) for each in from_webhook(recorded(f"webhook_{name}"))}
+    assert {task: [row(each) for each in one.boxes] for task, one in reviews.items()} == rows
     assert sum(each.skipped for each in reviews.values()) == skipped
 
 
@@ -183,7 +183,7 @@ def test_tasks_of_a_predict_request() -> None:
     config = LabelConfig.parse(request["label_config"])
     assert config.labels == ("object", "cat", "dog")
     assert Task.of(request["tasks"][0]).data[config.data_key] == "/data/upload/1/f7d6079b-im00.jpg"
-    assert [judge(each, config) for each in request["tasks"]] == [[]] * 5
+    assert [reviewed_boxes(each, config) for each in request["tasks"]] == [[]] * 5
 
 
 def test_no_recorded_payload_holds_a_token() -> None:
@@ -198,7 +198,7 @@ def test_several_people_on_one_task() -> None:
     exported = {each["id"]: each for each in recorded("ls_export_overlap")}
     assert [(each["completed_by"], each["was_cancelled"]) for each in exported[1]["annotations"]] == [(2, False), (3, False), (4, False)]
     assert [each["result"][0]["id"] for each in exported[1]["annotations"]] == ["r1", "r1", "r9"]
-    found = {number: judge(each, config) for number, each in exported.items()}
+    found = {number: reviewed_boxes(each, config) for number, each in exported.items()}
     assert sorted(row(each) for each in found[1]) == ["r1 approved generic thing", "r9 approved generic thing"]
     assert [row(each) for each in found[2]] == ["r1 approved generic thing"]
     assert found[3] == []

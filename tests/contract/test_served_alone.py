@@ -15,7 +15,7 @@ from dinolabel import build
 from dinolabel.backend.job_table import RUNNING, Job
 from dinolabel.demo import screens
 from dinolabel.settings import Settings
-from dinolabel.vision.package import Package, save
+from dinolabel.vision.package import ExportedModel, save
 from dinolabel.vision.types import Thresholds
 from dinolabel.vision.weights import NANO_FOLDER
 from tests.e2e.started import ROOT, SCENES, environment, until
@@ -23,7 +23,7 @@ from tests.e2e.started import ROOT, SCENES, environment, until
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    packed = Package({"cat face": "cat"}, Thresholds(0.25, 0.2, 0.6), {}, version="gdino-nano.abc")
+    packed = ExportedModel({"cat face": "cat"}, Thresholds(0.25, 0.2, 0.6), {}, version="gdino-nano.abc")
     folder = tmp_path_factory.mktemp("model") / "model"
     return save(folder, packed, detector=NANO_FOLDER / "detector", embedder=NANO_FOLDER / "embedder", bundle=None, readme="Hello\n")
 

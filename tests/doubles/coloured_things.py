@@ -14,7 +14,7 @@ import numpy as np
 import PIL.Image
 
 from dinolabel.vision.bundle import Bundle
-from dinolabel.vision.candidates import FLOOR, MOST, Candidate
+from dinolabel.vision.candidates import MAX_CANDIDATES, MIN_SCORE, Candidate
 from dinolabel.vision.errors import MediaUnavailable
 from dinolabel.vision.heads.prototype import build
 from dinolabel.vision.types import Box, Crop, CropPolicy, Embeddings, Image, Prompt
@@ -49,7 +49,9 @@ class ThingDetector:
         self.digest, self.seconds, self.passes = digest, seconds, 0
         self.looking: Callable[[], None] = lambda: None
 
-    def candidates(self, images: Sequence[Image], prompt: Prompt, *, floor: float = FLOOR, most: int = MOST) -> list[list[Candidate]]:
+    def candidates(
+        self, images: Sequence[Image], prompt: Prompt, *, floor: float = MIN_SCORE, most: int = MAX_CANDIDATES
+    ) -> list[list[Candidate]]:
         self.looking()
         self.passes += len(images)
         time.sleep(self.seconds * len(images))

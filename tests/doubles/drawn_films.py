@@ -12,7 +12,7 @@ import numpy as np
 import PIL.Image
 import PIL.ImageDraw
 
-from dinolabel.vision.candidates import FLOOR, MOST, Candidate
+from dinolabel.vision.candidates import MAX_CANDIDATES, MIN_SCORE, Candidate
 from dinolabel.vision.types import Box, Image, Prompt
 
 Colour = tuple[int, int, int]
@@ -92,7 +92,9 @@ class DiscDetector:
         self.asked: list[int | None] = []
         self.before = before
 
-    def candidates(self, images: Sequence[Image], prompt: Prompt, *, floor: float = FLOOR, most: int = MOST) -> list[list[Candidate]]:
+    def candidates(
+        self, images: Sequence[Image], prompt: Prompt, *, floor: float = MIN_SCORE, most: int = MAX_CANDIDATES
+    ) -> list[list[Candidate]]:
         found = []
         for image in images:
             self.before()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from dinolabel.vision.bundle import Bundle
-from dinolabel.vision.candidates import FLOOR, MOST, Candidate, best
+from dinolabel.vision.candidates import MAX_CANDIDATES, MIN_SCORE, Candidate, top_k
 from dinolabel.vision.heads import prototype
 from dinolabel.vision.types import Crop, CropPolicy, Embeddings, Image, Prompt
 
@@ -24,9 +24,11 @@ class ScriptedDetector:
         self.found = list(found)
         self.asked: list[list[str]] = []
 
-    def candidates(self, images: Sequence[Image], prompt: Prompt, *, floor: float = FLOOR, most: int = MOST) -> list[list[Candidate]]:
+    def candidates(
+        self, images: Sequence[Image], prompt: Prompt, *, floor: float = MIN_SCORE, most: int = MAX_CANDIDATES
+    ) -> list[list[Candidate]]:
         self.asked.append([image.sha256 for image in images])
-        return [best((each for each in self.found if each.phrase in prompt.phrases), floor=floor, most=most) for _ in images]
+        return [top_k((each for each in self.found if each.phrase in prompt.phrases), floor=floor, most=most) for _ in images]
 
 
 class ColourEmbedder:

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from dinolabel.studio.client import Studio
+from dinolabel.studio.client import LabelStudio
 from dinolabel.studio.server import LocalStudio
 from tests import studio_calls
 
@@ -80,13 +80,13 @@ def studio_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-def studio(studio_server: Server) -> Studio:
+def studio(studio_server: Server) -> LabelStudio:
     """A client with the legacy token."""
-    return Studio(studio_server.url, studio_server.token)
+    return LabelStudio(studio_server.url, studio_server.token)
 
 
 @pytest.fixture
-def project_of(studio: Studio, request: pytest.FixtureRequest) -> Iterator[Callable[[str], int]]:
+def project_of(studio: LabelStudio, request: pytest.FixtureRequest) -> Iterator[Callable[[str], int]]:
     """Makes projects from a label config, named after the test, and deletes them afterwards."""
     made: list[int] = []
 

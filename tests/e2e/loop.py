@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from dinolabel.backend import filling
-from dinolabel.backend.jobs import Jobs
-from dinolabel.backend.projects import Projects
+from dinolabel.backend.jobs import JobRunner
+from dinolabel.backend.projects import ProjectRegistry
 from dinolabel.backend.service import Service
-from dinolabel.studio.client import Studio
-from dinolabel.studio.media import Media
-from dinolabel.studio.network import USUAL, Network
+from dinolabel.studio.client import LabelStudio
+from dinolabel.studio.media import MediaResolver
+from dinolabel.studio.network import USUAL, NetworkSettings
 from dinolabel.vision.cache import Cache
 from dinolabel.vision.pipeline import Pipeline
-from dinolabel.vision.store import Store
+from dinolabel.vision.store import BundleStore
 from tests.doubles.coloured_things import ColourSense, ThingDetector
 from tests.waiting import until_in_step
 
@@ -33,16 +33,16 @@ SLOW_SECONDS = 0.05
 
 def service(
     folder: Path,
-    studio: Studio | None,
+    studio: LabelStudio | None,
     *,
     program: list[str] | None = None,
     seconds: float = 0.0,
-    network: Network = USUAL,
+    network: NetworkSettings = USUAL,
     **options: Any,
 ) -> Service:
     """Everything on disk under folder, so that another process goes on where this one ended. seconds: a detector pass takes per picture."""
-    store = Store(folder / "bundles")
-    jobs = Jobs(
+    store = BundleStore(folder / "bundles")
+    jobs = JobRunner(
         folder / "jobs",
         program=program or [sys.executable, "-c", "print('Trained.')"],
         environment=dict(os.environ),
@@ -50,12 +50,12 @@ def service(
         verdicts=lambda project: store.verdicts(str(project)),
     )
     pipeline = Pipeline(ThingDetector(seconds=seconds), ColourSense(), cache=Cache(folder / "cache.sqlite", max_mb=64))
-    media = Media(studio, cache_dir=folder / "media", network=network)
+    media = MediaResolver(studio, cache_dir=folder / "media", network=network)
     given = {"weights": WEIGHTS, "poll_seconds": 1.0, "quiet_seconds": 0.0} | options
-    return Service(studio, media, pipeline, store, Projects(folder / "projects.json"), jobs, **given)
+    return Service(studio, media, pipeline, store, ProjectRegistry(folder / "projects.json"), jobs, **given)
 
 
-def without_boxes(studio: Studio, project: int) -> list[int]:
+def without_boxes(studio: LabelStudio, project: int) -> list[int]:
     """Unfinished tasks without a prediction of the version on show. Asked in this order, a switch in between cannot look like a gap:
     the version is read before the listing, and what it had then it has still."""
     shown = studio.project(project).model_version
@@ -65,7 +65,7 @@ def without_boxes(studio: Studio, project: int) -> list[int]:
 class Watcher:
     """Looks again and again, while something else happens, whether every unfinished task has boxes of the version on show."""
 
-    def __init__(self, studio: Studio, project: int) -> None:
+    def __init__(self, studio: LabelStudio, project: int) -> None:
         self.looks, self.bare, self.shown = 0, [], []
         self._studio, self._project = studio, project
         self._over = threading.Event()
@@ -100,7 +100,7 @@ def main() -> None:
         if reached == step:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    until_in_step(service(folder, Studio(url, os.environ[TOKEN]), checkpoint=checkpoint), project)
+    until_in_step(service(folder, LabelStudio(url, os.environ[TOKEN]), checkpoint=checkpoint), project)
 
 
 if __name__ == "__main__":

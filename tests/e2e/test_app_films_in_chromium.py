@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from dinolabel.app.page import Served, serve
+from dinolabel.app.page import RunningPage, serve
 from dinolabel.app.page import page as app_page
 from dinolabel.demo.screens import FLAGS, chromium
 from dinolabel.vision.cache import Cache
 from dinolabel.vision.errors import WeightsMissing
 from dinolabel.vision.pipeline import Pipeline
-from dinolabel.vision.store import Store
+from dinolabel.vision.store import BundleStore
 from tests import waiting
 from tests.doubles.drawn_films import Disc, DiscDetector, film
 from tests.doubles.scripted_models import BLUE, RED, ColourEmbedder, colour_bundle
@@ -31,8 +31,8 @@ LONG = 180_000
 class App:
     """gate: closed, the detector waits before each pass. passes: how many it was asked for."""
 
-    served: Served
-    store: Store
+    served: RunningPage
+    store: BundleStore
     detector: DiscDetector
     gate: threading.Event = field(default_factory=threading.Event)
 
@@ -66,7 +66,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., App]]:
         gate = threading.Event()
         gate.set()
         detector = DiscDetector(RED, BLUE, before=lambda: gate.wait(120) and None)
-        store = Store(tmp_path / "bundles")
+        store = BundleStore(tmp_path / "bundles")
         if not store.projects():
             store.publish("3", colour_bundle(tom=RED))
         pipeline = Pipeline(detector, ColourEmbedder(), cache=Cache(tmp_path / f"cache-{len(running)}.sqlite", max_mb=16))

@@ -13,14 +13,14 @@ import PIL.ImageDraw
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
-from dinolabel.app.image import Ask, ImageTab, Look
+from dinolabel.app.image import ImageRequest, ImageResult, ImageTab
 from dinolabel.app.page import page as app_page
 from dinolabel.app.page import serve
 from dinolabel.demo.screens import FLAGS, chromium
 from dinolabel.vision.cache import Cache
 from dinolabel.vision.candidates import Candidate
 from dinolabel.vision.pipeline import Pipeline
-from dinolabel.vision.store import Store
+from dinolabel.vision.store import BundleStore
 from dinolabel.vision.types import Box
 from tests.doubles.scripted_models import BLUE, RED, ColourEmbedder, ScriptedDetector, colour_bundle
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.e2e
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("app")
     detector = ScriptedDetector(Candidate(Box(20, 20, 60, 60), "cat", 0.9, 0.5), Candidate(Box(100, 20, 140, 60), "cat", 0.4, 0.3))
-    store = Store(folder / "bundles")
+    store = BundleStore(folder / "bundles")
     store.publish("3", colour_bundle(tom=RED))
     running = serve(
         app_page(Pipeline(detector, ColourEmbedder(), cache=Cache(folder / "cache.sqlite", max_mb=16)), store), host="127.0.0.1", port=0
@@ -90,7 +90,7 @@ def test_a_person_tries_it(browser_page: Page, url: str, photo: Path) -> None:
     assert complaints == []
 
 
-AGAIN = ImageTab.again
+AGAIN = ImageTab.refresh_from_cache
 SLIDE = """async (slider, places) => {
   for (const place of places) {
     slider.value = place; slider.dispatchEvent(new Event('input', { bubbles: true }));
@@ -108,7 +108,7 @@ class Held:
     asked: list[float] = field(default_factory=list)
     raced: bool = False
 
-    def answer(self, tab: ImageTab, path: str | None, ask: Ask) -> Look:
+    def answer(self, tab: ImageTab, path: str | None, ask: ImageRequest) -> ImageResult:
         self.asked.append(ask.box)
         held = ask.box == 0.35 and self.asked.count(0.35) == 1
         if held:

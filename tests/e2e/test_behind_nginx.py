@@ -16,9 +16,9 @@ import pytest
 
 from dinolabel import connect
 from dinolabel.backend.server import create_app, serve
-from dinolabel.studio.client import Studio
-from dinolabel.studio.media import Media
-from dinolabel.studio.network import Network
+from dinolabel.studio.client import LabelStudio
+from dinolabel.studio.media import MediaResolver
+from dinolabel.studio.network import NetworkSettings
 from tests import studio_calls, waiting
 from tests.doubles.coloured_things import scene
 from tests.e2e import services
@@ -49,8 +49,8 @@ class Office:
     documents: Path
 
     @property
-    def studio(self) -> Studio:
-        return Studio(self.url, self.token, network=Network(ca_bundle=self.ca))
+    def studio(self) -> LabelStudio:
+        return LabelStudio(self.url, self.token, network=NetworkSettings(ca_bundle=self.ca))
 
 
 @pytest.fixture(scope="module")
@@ -129,5 +129,5 @@ def test_every_form_of_address_is_found(office: Office, tmp_path: Path) -> None:
     urls = [row.data["image"] for row in studio.tasks(project)]
     path = "/" + office.url.split("/", 3)[3]
     assert urls[0].startswith(f"{path}/data/upload/") and urls[1].startswith(f"{office.url}/data/local-files/?d="), "as measured"
-    inner = Media(studio, cache_dir=tmp_path / "media")
+    inner = MediaResolver(studio, cache_dir=tmp_path / "media")
     assert [inner.resolve(each).read_bytes() for each in urls] == [photo.read_bytes()] * 2

@@ -18,7 +18,7 @@ import requests
 
 from dinolabel import running
 from dinolabel.demo import screens
-from dinolabel.studio.client import Studio
+from dinolabel.studio.client import LabelStudio
 from tests.e2e import started
 from tests.e2e.watched import Watch
 
@@ -134,7 +134,7 @@ def test_up_its_label_studio_and_the_pages_stay_at_home(watch: Watch, environmen
         link = started.until(lambda: linked(log), seconds=400, what=log.read_text)
         found = running.find(data)
         assert found is not None
-        studio = Studio(found.url, found.token)
+        studio = LabelStudio(found.url, found.token)
         (project,) = studio.projects()
         tasks = started.until(lambda: [each for each in studio.tasks(project.id) if each.versions], seconds=240, what=log.read_text)
         with screens.editor(found.url, {}) as page:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from dinolabel.studio.client import Studio
+from dinolabel.studio.client import LabelStudio
 from tests import composed, studio_calls
 from tests.e2e import boxed, services
 from tests.e2e.boxed import Stage
@@ -126,7 +126,7 @@ def test_all_services_get_healthy_and_a_project_gets_its_first_boxes(stack: Stac
     words = ["--title", "Party", "--prompt", "cat face", "--names", "tom,felix", "--photos", "/files/photos"]
     done = stack.exec("backend", "dinolabel", "init", *words, "--serve-url", f"http://backend.internal:{stack.ports[9090]}")
     assert done.returncode == 0, done.stdout + done.stderr
-    studio = Studio(f"http://127.0.0.1:{stack.ports[8080]}", stack.given["DINOLABEL_STUDIO_TOKEN"])
+    studio = LabelStudio(f"http://127.0.0.1:{stack.ports[8080]}", stack.given["DINOLABEL_STUDIO_TOKEN"])
     (project,) = studio.projects()
     (connected,) = studio.backends(project.id)
     assert connected.state == "CO", "Label Studio reaches the backend by its name"

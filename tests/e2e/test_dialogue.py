@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from dinolabel import accepting, tabs
-from dinolabel.backend.projects import Projects
-from dinolabel.studio.client import Studio
+from dinolabel.backend.projects import ProjectRegistry
+from dinolabel.studio.client import LabelStudio
 from dinolabel.studio.label_config import LabelConfig
 from dinolabel.studio.results import to_prediction, to_result
-from dinolabel.studio.tasks import judge
+from dinolabel.studio.tasks import reviewed_boxes
 from dinolabel.vision.types import Box, Detection
 from tests import studio_calls
 from tests.doubles.coloured_things import scene
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture
-def filled(studio: Studio, project_of: Callable[[str], int]) -> tuple[int, dict[int, float]]:
+def filled(studio: LabelStudio, project_of: Callable[[str], int]) -> tuple[int, dict[int, float]]:
     """A project whose tasks have one prediction each; task -> its score, 0 for the one without a box."""
     project = project_of(CONFIG)
     config = LabelConfig.parse(CONFIG)
@@ -47,14 +47,14 @@ def filled(studio: Studio, project_of: Callable[[str], int]) -> tuple[int, dict[
 
 
 def test_the_second_backend_says_who_writes_and_takes_over_afterwards(
-    studio: Studio, project_of: Callable[[str], int], tmp_path: Path
+    studio: LabelStudio, project_of: Callable[[str], int], tmp_path: Path
 ) -> None:
     project = project_of(CONFIG)
     (tmp_path / "photos").mkdir()
     studio.upload_images(project, [scene(tmp_path / "photos", each) for each in range(2)])
     backends = []
     for name in ("one", "two"):
-        Projects(tmp_path / name / "projects.json").add(project, weights=WEIGHTS)
+        ProjectRegistry(tmp_path / name / "projects.json").add(project, weights=WEIGHTS)
         backends.append(service(tmp_path / name, studio))
     until_in_step(backends[0], project)
     outcome = backends[1].reconcile(project)
@@ -65,7 +65,7 @@ def test_the_second_backend_says_who_writes_and_takes_over_afterwards(
     assert list(studio.model_versions(project).values()) == [2]
 
 
-def test_accepted_is_unverified_and_taken_back(studio: Studio, filled: tuple[int, dict[int, float]], tmp_path: Path) -> None:
+def test_accepted_is_unverified_and_taken_back(studio: LabelStudio, filled: tuple[int, dict[int, float]], tmp_path: Path) -> None:
     project, scores = filled
     sure, begun, *_ = scores
     studio.create_annotation(begun, [], lead_time=2.0)
@@ -74,15 +74,17 @@ def test_accepted_is_unverified_and_taken_back(studio: Studio, filled: tuple[int
     done = [each for each in accepting.accept(studio, tasks, "v.1", 0.5, tmp_path / "a.jsonl") if each]
     assert {each.task for each in done} == {task for task, score in scores.items() if score >= 0.5 and task != begun}
     exported = {each["id"]: each for each in studio.export(project)}
-    assert {each.verdict for each in judge(exported[sure], LabelConfig.parse(CONFIG))} == {"unverified"}
+    assert {each.verdict for each in reviewed_boxes(exported[sure], LabelConfig.parse(CONFIG))} == {"unverified"}
     studio.delete_version(project, "v.1")
     (task,) = [each for each in studio.export(project) if each["id"] == sure]
-    assert {each.verdict for each in judge(task, LabelConfig.parse(CONFIG))} == {"unverified"}, "also when Label Studio forgot the parent"
+    assert {each.verdict for each in reviewed_boxes(task, LabelConfig.parse(CONFIG))} == {"unverified"}, (
+        "also when Label Studio forgot the parent"
+    )
     assert len(list(accepting.undo(studio, studio.export(project)))) == len(done)
     assert {each["id"] for each in studio.export(project)} == {begun}
 
 
-def test_tabs_show_what_is_worth_looking_at_least_sure_first(studio: Studio, filled: tuple[int, dict[int, float]]) -> None:
+def test_tabs_show_what_is_worth_looking_at_least_sure_first(studio: LabelStudio, filled: tuple[int, dict[int, float]]) -> None:
     """Pictures without a box come last, and have a tab of their own."""
     project, scores = filled
     for _ in range(2):
@@ -107,7 +109,7 @@ def test_tabs_show_what_is_worth_looking_at_least_sure_first(studio: Studio, fil
     assert scores[following["id"]] == 0.3, "what a person is shown first"
 
 
-def test_a_task_deleted_in_the_middle_of_a_chunk_costs_only_itself(studio: Studio, filled: tuple[int, dict[int, float]]) -> None:
+def test_a_task_deleted_in_the_middle_of_a_chunk_costs_only_itself(studio: LabelStudio, filled: tuple[int, dict[int, float]]) -> None:
     project, scores = filled
     gone, *left = scores
     studio.delete_task(gone)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from dinolabel import running
-from dinolabel.demo.review import Effort, review
+from dinolabel.demo.review import ReviewerEffort, review
 from dinolabel.demo.world import World
-from dinolabel.studio.client import Studio
+from dinolabel.studio.client import LabelStudio
 from dinolabel.studio.label_config import LabelConfig, build
 from tests import docs, docs_table
 from tests.docs import Block
@@ -59,10 +59,10 @@ class Person:
         film(self.made / "film.mp4", list(pictures(shots("tom", part(1, 8)), rate=4)), rate=4)
 
     @property
-    def studio(self) -> Studio:
+    def studio(self) -> LabelStudio:
         found = running.find(self.made / "data")
         assert found is not None
-        return Studio(found.url, found.token)
+        return LabelStudio(found.url, found.token)
 
     def name(self) -> None:
         """Correct and name picture after picture, as Label Studio stores it."""
@@ -84,7 +84,7 @@ class Person:
                 continue
             scene = scenes[str(row.data["image"]).rsplit("/", 1)[-1]]
             newest = max(studio.predictions(row.id), key=lambda each: each["id"])
-            result = review(newest["result"], scene, self.world.wanted(scene), config=config, effort=Effort())
+            result = review(newest["result"], scene, self.world.wanted(scene), config=config, effort=ReviewerEffort())
             studio.create_annotation(row.id, result, lead_time=4.0, parent_prediction=newest["id"])
             named += sum(each["value"]["rectanglelabels"][0] in self.world.names for each in result)
         assert named >= enough

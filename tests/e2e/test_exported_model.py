@@ -18,7 +18,7 @@ import requests
 from dinolabel import __main__ as main
 from dinolabel import build
 from dinolabel.settings import Settings
-from dinolabel.studio.client import Studio
+from dinolabel.studio.client import LabelStudio
 from dinolabel.vision.bundle import Bundle
 from dinolabel.vision.heads import linear
 from dinolabel.vision.media import open_image
@@ -96,7 +96,7 @@ def answered(row: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.skipif(not started.NANO_HERE, reason="the embedded weights are not here")
 def test_the_exported_folder_answers_what_label_studio_shows(
-    studio: Studio, studio_server: Server, project_of: Callable[[str], int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    studio: LabelStudio, studio_server: Server, project_of: Callable[[str], int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weights = {"DINOLABEL_DETECTOR_WEIGHTS": "nano", "DINOLABEL_EMBEDDER_WEIGHTS": "nano", "DINOLABEL_DEVICE": "cpu"}
     joined = {"DINOLABEL_STUDIO_URL": studio_server.url, "DINOLABEL_STUDIO_TOKEN": studio_server.token}

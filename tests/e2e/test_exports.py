@@ -11,7 +11,7 @@ import pytest
 
 from dinolabel.__main__ import run
 from dinolabel.exporters.pictures import original_name
-from dinolabel.studio.client import Studio
+from dinolabel.studio.client import LabelStudio
 from dinolabel.studio.label_config import LabelConfig
 from dinolabel.studio.results import regions
 from tests.doubles.annotated import Annotated, mixed, region
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.e2e
 Make = Callable[[str], int]
 
 
-def boxes(studio: Studio, project: int, config: LabelConfig) -> dict[str, list[tuple[Any, ...]]]:
+def boxes(studio: LabelStudio, project: int, config: LabelConfig) -> dict[str, list[tuple[Any, ...]]]:
     """label, corners and turn of each box of each answered task, by the picture's name without the number that an export puts before it."""
     found = {}
     for task in studio.export(project):
@@ -43,7 +43,9 @@ def same(after: dict[str, list[tuple[Any, ...]]], before: dict[str, list[tuple[A
             assert turn == pytest.approx(true_turn, abs=0.1)
 
 
-def test_there_and_back(studio: Studio, studio_server: Server, project_of: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_there_and_back(
+    studio: LabelStudio, studio_server: Server, project_of: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DINOLABEL_STUDIO_URL", studio_server.url)
     monkeypatch.setenv("DINOLABEL_STUDIO_TOKEN", studio_server.token)
     monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path / "data"))
@@ -76,7 +78,7 @@ def test_there_and_back(studio: Studio, studio_server: Server, project_of: Make,
 
 
 def test_what_nobody_drew_stays_so(
-    studio: Studio, studio_server: Server, project_of: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    studio: LabelStudio, studio_server: Server, project_of: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Label Studio's button, over a scored box, one without a score, and none; then a trip, and the predictions deleted."""
     monkeypatch.setenv("DINOLABEL_STUDIO_URL", studio_server.url)

@@ -9,10 +9,10 @@ import pytest
 
 from dinolabel.exporters.crops import OUR_GROUP, OUR_SPLIT
 from dinolabel.exporters.films import find
-from dinolabel.exporters.harvest import Work, harvest
-from dinolabel.exporters.keeping import Rules
-from dinolabel.handover import hand_over
-from dinolabel.studio.client import Studio
+from dinolabel.exporters.harvest import ExtractionConfig, extract_crops
+from dinolabel.exporters.keeping import CropFilters
+from dinolabel.handover import send_frames
+from dinolabel.studio.client import LabelStudio
 from dinolabel.studio.label_config import LabelConfig
 from dinolabel.vision.types import Box, CropPolicy, Detection, Image
 from tests.films import film, numbered
@@ -24,7 +24,7 @@ CONFIG = (
 )
 
 
-def test_frames_arrive_with_their_class_and_their_side(tmp_path: Path, studio: Studio, project_of: Callable[[str], int]) -> None:
+def test_frames_arrive_with_their_class_and_their_side(tmp_path: Path, studio: LabelStudio, project_of: Callable[[str], int]) -> None:
     def detect(images: Sequence[Image]) -> list[list[Detection]]:
         return [[Detection(Box(10, 10, 70, 60), "human face", 0.8)] for _ in images]
 
@@ -32,12 +32,15 @@ def test_frames_arrive_with_their_class_and_their_side(tmp_path: Path, studio: S
     pictures = list(numbered(30))
     film(tmp_path / "videos" / "jason_0.mp4", pictures[:15], rate=5)
     film(tmp_path / "videos" / "maria_test.mp4", pictures[15:], rate=5)
-    rules = Rules(every=1.5, sharpness=0.0, near=-1)
-    harvest(Work(find(tmp_path / "videos"), detect, rules, CropPolicy(), "bootstrap.x", "2026-11-22T12:00:00+00:00"), tmp_path / "out")
+    rules = CropFilters(every=1.5, sharpness=0.0, near=-1)
+    extract_crops(
+        ExtractionConfig(find(tmp_path / "videos"), detect, rules, CropPolicy(), "bootstrap.x", "2026-11-22T12:00:00+00:00"),
+        tmp_path / "out",
+    )
     project = project_of(CONFIG)
-    first = hand_over(studio, project, tmp_path / "out", root=tmp_path / "videos")
+    first = send_frames(studio, project, tmp_path / "out", root=tmp_path / "videos")
     assert (first.tasks, first.boxes, first.labels) == (4, 4, ("maria",))
-    assert hand_over(studio, project, tmp_path / "out", root=tmp_path / "videos").there == 4
+    assert send_frames(studio, project, tmp_path / "out", root=tmp_path / "videos").there == 4
     config = LabelConfig.parse(studio.project(project).label_config)
     assert "maria" in config.learnt and studio.project(project).model_version == first.version
     for row in studio.tasks(project):

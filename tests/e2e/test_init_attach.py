@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from dinolabel import __main__ as main
-from dinolabel.backend.projects import Projects
-from dinolabel.studio.client import Studio
+from dinolabel.backend.projects import ProjectRegistry
+from dinolabel.studio.client import LabelStudio
 from dinolabel.studio.label_config import LabelConfig
 from tests import studio_calls
 from tests.e2e import started
@@ -87,7 +87,7 @@ def made(ended: Ended) -> int:
 
 
 @pytest.fixture
-def theirs(studio: Studio, tmp_path: Path, weights: dict[str, str]) -> Iterator[int]:
+def theirs(studio: LabelStudio, tmp_path: Path, weights: dict[str, str]) -> Iterator[int]:
     """A project that somebody else made: three pictures, predictions of their own on show, one annotation."""
     xml = THEIRS.format(box=weights.get("DINOLABEL_BOX_THRESHOLD", "0.3"))
     project = studio.create_project("Their cats", xml).id
@@ -104,7 +104,7 @@ def theirs(studio: Studio, tmp_path: Path, weights: dict[str, str]) -> Iterator[
     studio_calls.delete_project(studio, uploads)
 
 
-def state(studio: Studio, project: int) -> dict[str, object]:
+def state(studio: LabelStudio, project: int) -> dict[str, object]:
     """Everything of a project that is not ours to change."""
     found = studio.project(project)
     return {
@@ -117,11 +117,13 @@ def state(studio: Studio, project: int) -> dict[str, object]:
     }
 
 
-def registry(tmp_path: Path) -> Projects:
-    return Projects(tmp_path / "data" / "projects.json")
+def registry(tmp_path: Path) -> ProjectRegistry:
+    return ProjectRegistry(tmp_path / "data" / "projects.json")
 
 
-def test_init_makes_a_project_and_preannotate_fills_it(studio: Studio, studio_server: object, tmp_path: Path, dinolabel: Dinolabel) -> None:
+def test_init_makes_a_project_and_preannotate_fills_it(
+    studio: LabelStudio, studio_server: object, tmp_path: Path, dinolabel: Dinolabel
+) -> None:
     photos = studio_server.documents / f"{tmp_path.name} ü"  # type: ignore[attr-defined]
     first, *_ = started.pictures(photos, 5)
     for name in (f"._{first.name}", f".thumbnails/{first.name}", f"@eaDir/{first.name}/SYNOPHOTO_THUMB_M.jpg"):
@@ -161,7 +163,7 @@ def test_init_makes_a_project_and_preannotate_fills_it(studio: Studio, studio_se
     studio_calls.delete_project(studio, number)
 
 
-def test_a_broken_picture_costs_only_itself(studio: Studio, studio_server: object, tmp_path: Path, dinolabel: Dinolabel) -> None:
+def test_a_broken_picture_costs_only_itself(studio: LabelStudio, studio_server: object, tmp_path: Path, dinolabel: Dinolabel) -> None:
     photos = studio_server.documents / tmp_path.name  # type: ignore[attr-defined]
     started.pictures(photos, 2)
     (photos / "broken.jpg").write_bytes(b"no picture at all")
@@ -172,7 +174,7 @@ def test_a_broken_picture_costs_only_itself(studio: Studio, studio_server: objec
     studio_calls.delete_project(studio, number)
 
 
-def test_init_uploads_what_label_studio_cannot_serve(studio: Studio, tmp_path: Path, dinolabel: Dinolabel) -> None:
+def test_init_uploads_what_label_studio_cannot_serve(studio: LabelStudio, tmp_path: Path, dinolabel: Dinolabel) -> None:
     started.pictures(tmp_path / "elsewhere", 2)
     number = made(dinolabel("init", "--title", "Far away", "--prompt", "cat face", "--photos", str(tmp_path / "elsewhere")))
     assert all("/data/upload/" in str(row.data["image"]) for row in studio.tasks(number))
@@ -194,14 +196,14 @@ def test_init_uploads_what_label_studio_cannot_serve(studio: Studio, tmp_path: P
         (["names", "add", "tom", "--project", "999999"], 5, "404"),
     ],
 )
-def test_what_cannot_work_is_said(studio: Studio, dinolabel: Dinolabel, arguments: list[str], code: int, said: str) -> None:
+def test_what_cannot_work_is_said(studio: LabelStudio, dinolabel: Dinolabel, arguments: list[str], code: int, said: str) -> None:
     before = [each.id for each in studio.projects()]
     ended = dinolabel(*arguments, code=code)
     assert said in ended.stderr, ended.stderr
     assert [each.id for each in studio.projects()] == before
 
 
-def test_attach_says_its_plan_and_changes_nothing_of_theirs(studio: Studio, theirs: int, tmp_path: Path, dinolabel: Dinolabel) -> None:
+def test_attach_says_its_plan_and_changes_nothing_of_theirs(studio: LabelStudio, theirs: int, tmp_path: Path, dinolabel: Dinolabel) -> None:
     before = state(studio, theirs)
     ended = dinolabel("attach", "--project", str(theirs), "--yes")
     plan = " ".join(ended.stderr.split())
@@ -234,7 +236,7 @@ def test_attach_says_its_plan_and_changes_nothing_of_theirs(studio: Studio, thei
     assert registry(tmp_path).get(theirs) is None
 
 
-def test_detach_after_a_switch_shows_again_what_was_shown(studio: Studio, theirs: int, dinolabel: Dinolabel) -> None:
+def test_detach_after_a_switch_shows_again_what_was_shown(studio: LabelStudio, theirs: int, dinolabel: Dinolabel) -> None:
     studio.set_model_version(theirs, "")
     before = state(studio, theirs)
     dinolabel("attach", "--project", str(theirs), "--yes")
@@ -245,7 +247,7 @@ def test_detach_after_a_switch_shows_again_what_was_shown(studio: Studio, theirs
     assert state(studio, theirs) == before
 
 
-def test_detach_leaves_what_people_chose_meanwhile(studio: Studio, theirs: int, dinolabel: Dinolabel) -> None:
+def test_detach_leaves_what_people_chose_meanwhile(studio: LabelStudio, theirs: int, dinolabel: Dinolabel) -> None:
     studio.set_model_version(theirs, "")
     dinolabel("attach", "--project", str(theirs), "--yes")
     dinolabel("preannotate", "--yes")
@@ -254,7 +256,7 @@ def test_detach_leaves_what_people_chose_meanwhile(studio: Studio, theirs: int, 
     assert (studio.project(theirs).model_version, studio.model_versions(theirs)) == ("yolo-7", {"yolo-7": 3})
 
 
-def test_nothing_happens_unasked(studio: Studio, theirs: int, tmp_path: Path, dinolabel: Dinolabel) -> None:
+def test_nothing_happens_unasked(studio: LabelStudio, theirs: int, tmp_path: Path, dinolabel: Dinolabel) -> None:
     before = state(studio, theirs)
     assert "--yes" in dinolabel("attach", "--project", str(theirs), code=2).stderr
     assert state(studio, theirs) == before and registry(tmp_path).all() == []
@@ -275,7 +277,7 @@ def test_a_person_is_asked(theirs: int, tmp_path: Path, environment: dict[str, s
     os.close(ours)
 
 
-def test_names_are_added_and_every_other_byte_stays(studio: Studio, theirs: int, dinolabel: Dinolabel) -> None:
+def test_names_are_added_and_every_other_byte_stays(studio: LabelStudio, theirs: int, dinolabel: Dinolabel) -> None:
     before = studio.project(theirs).label_config
     dinolabel("names", "add", "maria", "josé & co", "--project", str(theirs))
     after = studio.project(theirs).label_config
@@ -289,7 +291,7 @@ def test_names_are_added_and_every_other_byte_stays(studio: Studio, theirs: int,
 
 
 def test_a_server_is_connected_by_one_webhook_and_taken_away(
-    studio: Studio, theirs: int, environment: dict[str, str], tmp_path: Path, dinolabel: Dinolabel
+    studio: LabelStudio, theirs: int, environment: dict[str, str], tmp_path: Path, dinolabel: Dinolabel
 ) -> None:
     before = state(studio, theirs)
     environment["DINOLABEL_SECRET"] = "a-secret-of-ours"
@@ -328,7 +330,7 @@ def _address(log: Path) -> str | None:
         ('<View><Image name="i" value="$image"/><RectangleLabels name="r" toName="i"><Label value="jason"/></RectangleLabels></View>', ""),
     ],
 )
-def test_doctor_explains_a_label_config(studio: Studio, dinolabel: Dinolabel, xml: str, said: str) -> None:
+def test_doctor_explains_a_label_config(studio: LabelStudio, dinolabel: Dinolabel, xml: str, said: str) -> None:
     project = studio.create_project("Odd", xml).id
     ended = dinolabel("doctor", "--project", str(project), code=1 if said else 0)
     told = " ".join(ended.stdout.split())
@@ -336,7 +338,7 @@ def test_doctor_explains_a_label_config(studio: Studio, dinolabel: Dinolabel, xm
     studio_calls.delete_project(studio, project)
 
 
-def test_doctor_names_what_is_broken(studio: Studio, theirs: int, dinolabel: Dinolabel) -> None:
+def test_doctor_names_what_is_broken(studio: LabelStudio, theirs: int, dinolabel: Dinolabel) -> None:
     studio.wire.json("PATCH", f"/api/projects/{theirs}/", json={"show_collab_predictions": False})
     for row in list(studio.tasks(theirs)):
         studio.delete_task(row.id)

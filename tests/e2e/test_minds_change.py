@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from dinolabel.__main__ import run
-from dinolabel.studio.client import Studio
+from dinolabel.studio.client import LabelStudio
 from dinolabel.studio.label_config import LabelConfig, build
-from dinolabel.studio.renaming import renamed
+from dinolabel.studio.renaming import rename_label
 from dinolabel.studio.results import to_prediction, to_result
-from dinolabel.studio.tasks import judge
-from dinolabel.vision.types import Alike, Box, Detection, Named
+from dinolabel.studio.tasks import reviewed_boxes
+from dinolabel.vision.types import Box, Detection, Named, Reference
 from tests import studio_calls
 
 pytestmark = pytest.mark.e2e
@@ -24,11 +24,11 @@ XML = build({"human face": "face"}, ["jason", "lacy"])
 
 
 @pytest.fixture
-def reviewed(studio: Studio, project_of: Callable[[str], int]) -> tuple[int, list[int]]:
+def reviewed(studio: LabelStudio, project_of: Callable[[str], int]) -> tuple[int, list[int]]:
     """Two tasks with a prediction that says jason; a person has submitted the first as it was."""
     project = project_of(XML)
     tasks = studio_calls.import_tasks(studio, project, [{"image": f"/data/upload/{each}.png"} for each in range(2)])
-    because = (Alike("7/1/r/person", "jason", 0.1),)
+    because = (Reference("7/1/r/person", "jason", 0.1),)
     first, second = Box(10, 10, 60, 60), Box(100, 10, 150, 60)
     found = [Detection(first, "human face", 0.8, Named("jason", 0.9, because)), Detection(second, "human face", 0.5)]
     size = {"width": 200, "height": 100}
@@ -41,23 +41,23 @@ def reviewed(studio: Studio, project_of: Callable[[str], int]) -> tuple[int, lis
     return project, tasks
 
 
-def annotations(studio: Studio, task: int) -> list[dict[str, Any]]:
+def annotations(studio: LabelStudio, task: int) -> list[dict[str, Any]]:
     return list(studio.task(task)["annotations"])
 
 
-def test_a_renamed_label_reads_what_was_annotated_before(studio: Studio, reviewed: tuple[int, list[int]]) -> None:
+def test_a_renamed_label_reads_what_was_annotated_before(studio: LabelStudio, reviewed: tuple[int, list[int]]) -> None:
     project, tasks = reviewed
     before = json.dumps(annotations(studio, tasks[0])[0]["result"])
-    studio.set_label_config(project, renamed(XML, "jason", "maria"))
+    studio.set_label_config(project, rename_label(XML, "jason", "maria"))
     config = LabelConfig.parse(studio.project(project).label_config)
     assert config.aliases == {"jason": "maria"}
     (task,) = studio.export(project)
-    assert {(each.label, each.verdict) for each in judge(task, config)} == {("maria", "approved"), ("face", "approved")}
+    assert {(each.label, each.verdict) for each in reviewed_boxes(task, config)} == {("maria", "approved"), ("face", "approved")}
     assert json.dumps(annotations(studio, tasks[0])[0]["result"]) == before
 
 
 def test_forget_takes_our_word_back_and_leaves_the_persons(
-    studio: Studio, studio_server: Any, reviewed: tuple[int, list[int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    studio: LabelStudio, studio_server: Any, reviewed: tuple[int, list[int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project, tasks = reviewed
     monkeypatch.chdir(tmp_path)

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from dinolabel.backend.server import Server, create_app, serve
 from dinolabel.backend.service import Service
-from dinolabel.studio.client import Studio
+from dinolabel.studio.client import LabelStudio
 from dinolabel.studio.label_config import LabelConfig
 from dinolabel.studio.results import to_prediction, to_result
 from dinolabel.vision.types import Box, Detection
@@ -39,7 +39,7 @@ eventually = partial(waiting.eventually, seconds=60.0, every=0.1)
 class Loop:
     """A project of scenes on the real server, and services on one disk."""
 
-    studio: Studio
+    studio: LabelStudio
     token: str
     folder: Path
     project: int
@@ -84,7 +84,7 @@ class Loop:
 
 
 @pytest.fixture
-def loop(studio: Studio, studio_server: Any, project_of: Callable[[str], int], tmp_path: Path) -> Iterator[Loop]:
+def loop(studio: LabelStudio, studio_server: Any, project_of: Callable[[str], int], tmp_path: Path) -> Iterator[Loop]:
     made = Loop(studio, studio_server.token, tmp_path, project_of(CONFIG))
     made.add(6)
     yield made

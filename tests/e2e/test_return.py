@@ -13,9 +13,9 @@ import pytest
 
 from dinolabel.__main__ import run
 from dinolabel.exporters import incoming
-from dinolabel.studio.client import Studio
+from dinolabel.studio.client import LabelStudio
 from dinolabel.studio.label_config import LabelConfig
-from dinolabel.studio.tasks import judge
+from dinolabel.studio.tasks import reviewed_boxes
 from tests.doubles.annotated import HEIGHT, WIDTH, region, xml
 
 if TYPE_CHECKING:
@@ -49,17 +49,17 @@ def answers() -> list[list[dict[str, Any]]]:
     ]
 
 
-def boxes(studio: Studio, project: int) -> Counter[Any]:
+def boxes(studio: LabelStudio, project: int) -> Counter[Any]:
     """What is approved, picture by picture, corners to the half pixel."""
     config, found = LabelConfig.parse(CONFIG), []
     for task in studio.export(project):
-        places = [(each, tuple(round(2 * at) for at in each.box.xyxy)) for each in judge(task, config)]
+        places = [(each, tuple(round(2 * at) for at in each.box.xyxy)) for each in reviewed_boxes(task, config)]
         found.append(frozenset((each.label, each.verdict, place, bool(each.quad)) for each, place in places))
     return Counter(found)
 
 
 def test_every_export_comes_back(
-    studio: Studio,
+    studio: LabelStudio,
     studio_server: Server,
     project_of: Callable[[str], int],
     tmp_path: Path,

@@ -11,7 +11,7 @@ import pytest
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from dinolabel.backend.model import DinolabelModel
-from dinolabel.studio.client import Studio
+from dinolabel.studio.client import LabelStudio
 from dinolabel.vision.errors import SettingsError
 from tests import studio_calls
 from tests.doubles.coloured_things import scene
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture
-def stock(studio: Studio, tmp_path: Path) -> Iterator[BaseWSGIServer]:
+def stock(studio: LabelStudio, tmp_path: Path) -> Iterator[BaseWSGIServer]:
     from label_studio_ml.api import init_app
 
     app = init_app(DinolabelModel, model_dir=str(tmp_path / "stock"), service=service(tmp_path / "data", studio))
@@ -33,7 +33,7 @@ def stock(studio: Studio, tmp_path: Path) -> Iterator[BaseWSGIServer]:
 
 
 def test_label_studio_shows_boxes_of_the_stock_server(
-    stock: BaseWSGIServer, studio: Studio, project_of: Callable[[str], int], tmp_path: Path
+    stock: BaseWSGIServer, studio: LabelStudio, project_of: Callable[[str], int], tmp_path: Path
 ) -> None:
     project = project_of(CONFIG)
     (tmp_path / "photos").mkdir()

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from dinolabel.studio.client import Studio
-from dinolabel.studio.media import Media
-from dinolabel.studio.network import Network
+from dinolabel.studio.client import LabelStudio
+from dinolabel.studio.media import MediaResolver
+from dinolabel.studio.network import NetworkSettings
 from dinolabel.vision.errors import MediaRefused
 from tests.doubles.coloured_things import scene
 from tests.doubles.scripted_studio import CONFIG
@@ -22,7 +22,7 @@ from tests.e2e.loop import WEIGHTS, service, without_boxes
 from tests.waiting import until_in_step
 
 pytestmark = pytest.mark.e2e
-HERE = Network(private=("127.0.0.0/8",))
+HERE = NetworkSettings(private=("127.0.0.0/8",))
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def heard() -> Iterator[tuple[str, list[dict[str, Any]]]]:
     server.server_close()
 
 
-def sync(studio: Studio, project: int, bucket: services.Bucket, prefix: str, *, presign: bool) -> None:
+def sync(studio: LabelStudio, project: int, bucket: services.Bucket, prefix: str, *, presign: bool) -> None:
     storage = {"project": project, "bucket": bucket.name, "prefix": prefix, "regex_filter": ".*", "use_blob_urls": True, "presign": presign}
     made = studio.wire.json("POST", "/api/storages/s3/", json=storage | {"s3_endpoint": bucket.endpoint} | bucket.keys)
     studio.wire.json("POST", f"/api/storages/s3/{made['id']}/sync", json={}, timeout=120)
@@ -63,7 +63,7 @@ def sync(studio: Studio, project: int, bucket: services.Bucket, prefix: str, *, 
 
 @pytest.mark.parametrize("presign", [True, False], ids=["presign", "proxy"])
 def test_a_project_on_s3_gets_boxes(
-    studio: Studio,
+    studio: LabelStudio,
     project_of: Callable[[str], int],
     bucket: services.Bucket,
     heard: tuple[str, list[dict[str, Any]]],
@@ -85,16 +85,16 @@ def test_a_project_on_s3_gets_boxes(
     until_in_step(made, project)
     assert without_boxes(studio, project) == [] and len(list(studio.predictions(rows[0].id))) == 1
 
-    media = Media(studio, cache_dir=tmp_path / "media", network=HERE)
+    media = MediaResolver(studio, cache_dir=tmp_path / "media", network=HERE)
     assert media.resolve(rows[0].data["image"]) == media.resolve(uris[0]), "asked and pushed share one file"
 
 
 def test_a_storage_in_the_private_network_is_not_fetched_from_unasked(
-    studio: Studio, project_of: Callable[[str], int], bucket: services.Bucket, tmp_path: Path
+    studio: LabelStudio, project_of: Callable[[str], int], bucket: services.Bucket, tmp_path: Path
 ) -> None:
     bucket.put("private/a.png", scene(tmp_path, 0).read_bytes())
     project = project_of(CONFIG)
     sync(studio, project, bucket, "private", presign=True)
     (row,) = studio.tasks(project)
     with pytest.raises(MediaRefused, match="private address"):
-        Media(studio, cache_dir=tmp_path / "media").resolve(row.data["image"])
+        MediaResolver(studio, cache_dir=tmp_path / "media").resolve(row.data["image"])

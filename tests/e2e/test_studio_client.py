@@ -20,13 +20,13 @@ import PIL.Image
 import pytest
 
 from dinolabel import keyboard
-from dinolabel.studio.client import Studio
+from dinolabel.studio.client import LabelStudio
 from dinolabel.studio.errors import StudioDenied, StudioRefused, StudioUnreachable
-from dinolabel.studio.label_config import LabelConfig, build, with_name
-from dinolabel.studio.media import Media
+from dinolabel.studio.label_config import LabelConfig, add_name, build
+from dinolabel.studio.media import MediaResolver
 from dinolabel.studio.results import to_prediction, to_result
 from dinolabel.studio.server import LocalStudio
-from dinolabel.studio.tasks import review
+from dinolabel.studio.tasks import review_task
 from dinolabel.vision.errors import MediaRefused, MediaUnavailable
 from dinolabel.vision.media import open_image
 from dinolabel.vision.types import Box, Detection, Named
@@ -61,22 +61,22 @@ def prediction(task: int, version: str, *, label: str | None = None) -> dict[str
     return to_prediction(task, result, version)
 
 
-def test_who_and_what_it_is(studio: Studio, studio_server: Any) -> None:
+def test_who_and_what_it_is(studio: LabelStudio, studio_server: Any) -> None:
     assert studio.whoami()["email"] == studio_server.username
     assert studio.version() == "1.23.2"
 
 
-def test_a_label_config_is_kept_as_written_and_grows_by_a_name(studio: Studio, project_of: Make) -> None:
+def test_a_label_config_is_kept_as_written_and_grows_by_a_name(studio: LabelStudio, project_of: Make) -> None:
     hard = build({"human face": "face"}, ["<b> & 'c'", 'quote "x"', "🦊", "comma, name", "x" * 300])
     project = project_of(hard)
     assert studio.project(project).label_config == hard
-    grown = with_name(hard, "maria")
+    grown = add_name(hard, "maria")
     assert studio.set_label_config(project, grown).label_config == grown
     assert LabelConfig.parse(grown).learnt[-1] == "maria"
     assert project in {each.id for each in studio.projects()}
 
 
-def test_the_whole_way_of_a_prediction(studio: Studio, project_of: Make, tmp_path: Path) -> None:
+def test_the_whole_way_of_a_prediction(studio: LabelStudio, project_of: Make, tmp_path: Path) -> None:
     project = project_of(XML)
     tasks = studio.upload_images(project, [photo(tmp_path / f"p {at}.png") for at in range(3)])
     assert [each.id for each in studio.tasks(project)] == tasks
@@ -91,7 +91,7 @@ def test_the_whole_way_of_a_prediction(studio: Studio, project_of: Make, tmp_pat
     regions = [each | {"origin": "prediction"} for each in stored["result"]]
     studio.create_annotation(shown["id"], regions[:1], lead_time=3.5, parent_prediction=stored["id"])
     for found in (studio.export(project)[0], studio.task(shown["id"])):
-        judged = review(found, CONFIG).judged
+        judged = review_task(found, CONFIG).boxes
         assert [(each.verdict, each.label, each.box.xyxy) for each in judged] == [
             ("approved", "jason", (10, 10, 60.25, 60)),
             ("rejected", "face", (100, 10, 150, 60.75)),
@@ -102,17 +102,17 @@ def test_the_whole_way_of_a_prediction(studio: Studio, project_of: Make, tmp_pat
     assert rows[tasks[0]].versions == {"v1"}
 
 
-def test_a_skipped_task_is_neither_done_nor_judged(studio: Studio, project_of: Make) -> None:
+def test_a_skipped_task_is_neither_done_nor_judged(studio: LabelStudio, project_of: Make) -> None:
     project = project_of(XML)
     (task,) = studio_calls.import_tasks(studio, project, [{"image": "x"}])
     studio.create_annotation(task, prediction(task, "v1")["result"], lead_time=1.0, was_cancelled=True)
     (row,) = studio.tasks(project)
     assert (row.annotated, row.cancelled) == (False, True)
-    found = review(studio.export(project)[0], CONFIG)
-    assert (found.judged, found.skipped) == ((), 1)
+    found = review_task(studio.export(project)[0], CONFIG)
+    assert (found.boxes, found.skipped) == ((), 1)
 
 
-def test_what_is_dropped_is_named_and_what_is_gone_is_passed_over(studio: Studio, project_of: Make) -> None:
+def test_what_is_dropped_is_named_and_what_is_gone_is_passed_over(studio: LabelStudio, project_of: Make) -> None:
     project = project_of(XML)
     tasks = studio_calls.import_tasks(studio, project, [{"image": "x", "n": at} for at in range(6)])
     studio.delete_task(tasks[1])
@@ -124,7 +124,7 @@ def test_what_is_dropped_is_named_and_what_is_gone_is_passed_over(studio: Studio
     assert [each.id for each in studio.tasks(project, only=[tasks[0], tasks[1], tasks[2]])] == [tasks[0], tasks[2]]
 
 
-def test_versions_come_and_go(studio: Studio, project_of: Make) -> None:
+def test_versions_come_and_go(studio: LabelStudio, project_of: Make) -> None:
     project = project_of(XML)
     tasks = studio_calls.import_tasks(studio, project, [{"image": "x"}] * 2)
     for version in ("v1", "v2"):
@@ -142,7 +142,7 @@ def test_versions_come_and_go(studio: Studio, project_of: Make) -> None:
     assert [each["id"] for each in studio.predictions(tasks[0])] == [one["id"]]
 
 
-def test_exports_may_name_their_tasks(studio: Studio, project_of: Make) -> None:
+def test_exports_may_name_their_tasks(studio: LabelStudio, project_of: Make) -> None:
     project = project_of(XML)
     tasks = studio_calls.import_tasks(studio, project, [{"image": "x"}] * 3)
     for each in tasks:
@@ -152,7 +152,7 @@ def test_exports_may_name_their_tasks(studio: Studio, project_of: Make) -> None:
     assert len(studio.export(project)) == 3
 
 
-def test_more_tasks_than_one_page(studio: Studio, project_of: Make) -> None:
+def test_more_tasks_than_one_page(studio: LabelStudio, project_of: Make) -> None:
     project = project_of(XML)
     tasks = studio_calls.import_tasks(studio, project, [{"image": "x", "n": at} for at in range(1001)])
     assert [each.id for each in studio.tasks(project)] == tasks
@@ -163,7 +163,7 @@ def test_more_tasks_than_one_page(studio: Studio, project_of: Make) -> None:
 # media
 
 
-def test_uploaded_and_local_files_come_back_as_they_were(studio: Studio, studio_server: Any, project_of: Make, tmp_path: Path) -> None:
+def test_uploaded_and_local_files_come_back_as_they_were(studio: LabelStudio, studio_server: Any, project_of: Make, tmp_path: Path) -> None:
     project = project_of(XML)
     folder = studio_server.documents / f"photos {project}"
     original = photo(folder / "ä & b.jpg", orientation=6)
@@ -171,14 +171,14 @@ def test_uploaded_and_local_files_come_back_as_they_were(studio: Studio, studio_
     storage = studio.add_local_storage(project, folder)
     assert studio.sync_local_storage(storage) == 1
     assert studio.sync_local_storage(storage) == 0
-    media = Media(studio, cache_dir=tmp_path / "cache")
+    media = MediaResolver(studio, cache_dir=tmp_path / "cache")
     uploaded, local = (each.data["image"] for each in studio.tasks(project))
     assert media.resolve(uploaded).read_bytes() == (tmp_path / "up.png").read_bytes()
     found = media.resolve(local)
     assert found.read_bytes() == original.read_bytes()
     assert (open_image(found).width, open_image(found).height) == (100, 200)
     assert media.resolve(f"http://labels.example:8080{local}") == found
-    assert Media(None, cache_dir=tmp_path / "none", local_root=studio_server.documents).resolve(local) == original
+    assert MediaResolver(None, cache_dir=tmp_path / "none", local_root=studio_server.documents).resolve(local) == original
     with pytest.raises(MediaUnavailable):
         media.resolve(f"/data/upload/{project}/gone.png")
     with pytest.raises(MediaUnavailable):
@@ -187,7 +187,7 @@ def test_uploaded_and_local_files_come_back_as_they_were(studio: Studio, studio_
         media.resolve("/data/local-files/?d=../secret.png")
 
 
-def test_the_document_root_itself_is_refused_as_a_storage(studio: Studio, studio_server: Any, project_of: Make) -> None:
+def test_the_document_root_itself_is_refused_as_a_storage(studio: LabelStudio, studio_server: Any, project_of: Make) -> None:
     with pytest.raises(StudioRefused):
         studio.add_local_storage(project_of(XML), studio_server.documents)
 
@@ -213,12 +213,12 @@ def alone(studio_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture
-def legacy(alone: LocalStudio) -> Studio:
-    return Studio(alone.url, alone.token)
+def legacy(alone: LocalStudio) -> LabelStudio:
+    return LabelStudio(alone.url, alone.token)
 
 
 @pytest.fixture
-def personal(legacy: Studio) -> Iterator[str]:
+def personal(legacy: LabelStudio) -> Iterator[str]:
     token = legacy.wire.json("POST", "/api/token/", json={})["token"]
     yield token
     with suppress(StudioRefused):  # withdrawn by the test
@@ -226,55 +226,55 @@ def personal(legacy: Studio) -> Iterator[str]:
 
 
 def test_a_personal_token_does_what_a_legacy_one_does(personal: str, alone: LocalStudio, tmp_path: Path) -> None:
-    studio = Studio(alone.url, personal)
+    studio = LabelStudio(alone.url, personal)
     assert studio.whoami()["email"] == alone.username
     project = studio.create_project("personal", XML).id
     studio.upload_images(project, [photo(tmp_path / "a.png")])
     (row,) = studio.tasks(project)
-    assert open_image(Media(studio, cache_dir=tmp_path / "cache").resolve(row.data["image"])).width == 200
+    assert open_image(MediaResolver(studio, cache_dir=tmp_path / "cache").resolve(row.data["image"])).width == 200
 
 
-def test_a_withdrawn_personal_token_is_named(legacy: Studio, personal: str) -> None:
+def test_a_withdrawn_personal_token_is_named(legacy: LabelStudio, personal: str) -> None:
     legacy.wire.json("POST", "/api/token/blacklist/", json={"refresh": personal})
     with pytest.raises(StudioDenied, match="personal token"):
-        Studio(legacy.url, personal).whoami()
+        LabelStudio(legacy.url, personal).whoami()
 
 
-def test_an_organization_that_switched_legacy_tokens_off_is_named(legacy: Studio, personal: str) -> None:
+def test_an_organization_that_switched_legacy_tokens_off_is_named(legacy: LabelStudio, personal: str) -> None:
     settings = {"legacy_api_tokens_enabled": False, "api_tokens_enabled": True}
     legacy.wire.json("POST", "/api/jwt/settings", json=settings)
     try:
         with pytest.raises(StudioDenied, match="does not accept legacy tokens any more"):
             legacy.whoami()
-        assert Studio(legacy.url, personal).whoami()["id"]
+        assert LabelStudio(legacy.url, personal).whoami()["id"]
     finally:
-        Studio(legacy.url, personal).wire.json("POST", "/api/jwt/settings", json=settings | {"legacy_api_tokens_enabled": True})
+        LabelStudio(legacy.url, personal).wire.json("POST", "/api/jwt/settings", json=settings | {"legacy_api_tokens_enabled": True})
     assert legacy.whoami()["id"]
 
 
 def test_a_wrong_token_is_named(studio_server: Any) -> None:
     with pytest.raises(StudioDenied, match="legacy token"):
-        Studio(studio_server.url, "f" * 40).whoami()
+        LabelStudio(studio_server.url, "f" * 40).whoami()
 
 
-def test_logging_in_gives_cookies_and_a_wrong_password_does_not(studio: Studio, studio_server: Any) -> None:
+def test_logging_in_gives_cookies_and_a_wrong_password_does_not(studio: LabelStudio, studio_server: Any) -> None:
     cookies = studio.session_cookies(studio_server.username, studio_server.password)
     assert {"sessionid", "csrftoken"} <= set(cookies)
     with pytest.raises(StudioDenied, match="login"):
         studio.session_cookies(studio_server.username, "wrong")
 
 
-def test_a_persons_keys_are_set_and_put_back_and_nobody_elses(studio: Studio, studio_server: Any, tmp_path: Path) -> None:
+def test_a_persons_keys_are_set_and_put_back_and_nobody_elses(studio: LabelStudio, studio_server: Any, tmp_path: Path) -> None:
     me = studio.whoami()["id"]
     studio.wire.json("POST", "/api/users/", json={"email": "jo@example.org", "username": "jo", "first_name": "Jo", "last_name": "Li"})
-    people = {each.id: each for each in studio.people()}
+    people = {each.id: each for each in studio.users()}
     jo = next(each for each in people.values() if each.email == "jo@example.org")
     theirs = {"regions:region:cycle": {"key": "tab", "active": True}, "regions:region:lock": {"key": "alt+j", "active": True}}
     studio.set_hotkeys(jo.id, theirs)
     keyboard.give(studio, jo, keyboard.OURS, tmp_path)
-    assert keyboard.used(studio.hotkeys(jo.id)) == {keyboard.NEXT: "n", keyboard.SUBMIT: "space"}
+    assert keyboard.keys_in_use(studio.hotkeys(jo.id)) == {keyboard.NEXT: "n", keyboard.SUBMIT: "space"}
     assert studio.hotkeys(jo.id)["regions:region:lock"] == theirs["regions:region:lock"]
-    assert keyboard.used(studio.hotkeys(me)) == keyboard.USUAL
+    assert keyboard.keys_in_use(studio.hotkeys(me)) == keyboard.USUAL
     keyboard.undo(studio, jo, tmp_path)
     assert studio.hotkeys(jo.id) == theirs
 
@@ -313,7 +313,7 @@ def backend() -> Iterator[tuple[str, list[tuple[str, bytes, str | None]]]]:
     server.server_close()
 
 
-def test_a_backend_is_connected_asked_trained_and_removed(studio: Studio, project_of: Make, backend: Any) -> None:
+def test_a_backend_is_connected_asked_trained_and_removed(studio: LabelStudio, project_of: Make, backend: Any) -> None:
     url, asked = backend
     project = project_of(XML)
     made = studio.add_backend(project, url, "dinolabel", username="dinolabel", password="secret")
@@ -348,7 +348,7 @@ def test_a_backend_is_connected_asked_trained_and_removed(studio: Studio, projec
     assert studio.webhooks(project) == []
 
 
-def test_a_backend_that_is_not_there_is_refused_in_label_studios_words(studio: Studio, project_of: Make) -> None:
+def test_a_backend_that_is_not_there_is_refused_in_label_studios_words(studio: LabelStudio, project_of: Make) -> None:
     with pytest.raises(StudioRefused, match="health check failed"):
         studio.add_backend(project_of(XML), "http://127.0.0.1:9", "dinolabel")
 
@@ -383,7 +383,7 @@ def test_it_ends_with_us_however_we_end_and_starts_again_on_its_folder(studio_se
     assert owner.stdout is not None
     url = next(line for line in owner.stdout if line.startswith("http")).strip()
     token = (folder / "token").read_text()
-    assert Studio(url, token).whoami()["id"]
+    assert LabelStudio(url, token).whoami()["id"]
     assert (folder / "token").stat().st_mode & 0o777 == 0o600
     assert len(token) == 40
     with pytest.raises(StudioUnreachable, match="Another Label Studio"):
@@ -393,7 +393,7 @@ def test_it_ends_with_us_however_we_end_and_starts_again_on_its_folder(studio_se
     assert wait_until_gone(folder, 15) == []
     with LocalStudio(folder) as again:
         assert again.url == url
-        assert Studio(again.url, again.token).whoami()["id"]
+        assert LabelStudio(again.url, again.token).whoami()["id"]
         assert again.token == token
     assert wait_until_gone(folder, 1) == []
 

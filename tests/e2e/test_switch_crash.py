@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from dinolabel.backend.projects import Projects
-from dinolabel.studio.client import Studio
-from dinolabel.vision.store import Store
+from dinolabel.backend.projects import ProjectRegistry
+from dinolabel.studio.client import LabelStudio
+from dinolabel.vision.store import BundleStore
 from tests.doubles.coloured_things import GREEN, RED, bundle, scene
 from tests.doubles.scripted_studio import CONFIG
 from tests.e2e.loop import TOKEN, WEIGHTS, Watcher, service
@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 STEPS = ["wanted", "noted", "pushed", "filled", "shown", "current"]
 
 
-def child(folder: Path, studio: Studio, token: str, project: int, step: str) -> subprocess.CompletedProcess[str]:
+def child(folder: Path, studio: LabelStudio, token: str, project: int, step: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "tests.e2e.loop", str(folder), studio.url, str(project), step]
     environment = {**os.environ, TOKEN: token}
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
@@ -34,16 +34,16 @@ def child(folder: Path, studio: Studio, token: str, project: int, step: str) -> 
 
 @pytest.mark.parametrize("step", STEPS)
 def test_killed_at_a_step_it_goes_on_and_no_task_is_ever_without_boxes(
-    studio: Studio, studio_server, project_of: Callable[[str], int], tmp_path: Path, step: str
+    studio: LabelStudio, studio_server, project_of: Callable[[str], int], tmp_path: Path, step: str
 ) -> None:
     project = project_of(CONFIG)
     (tmp_path / "photos").mkdir()
     tasks = studio.upload_images(project, [scene(tmp_path / "photos", each) for each in range(10)])
     folder = tmp_path / "data"
-    Projects(folder / "projects.json").add(project, weights=WEIGHTS)
+    ProjectRegistry(folder / "projects.json").add(project, weights=WEIGHTS)
     until_in_step(service(folder, studio), project)
     before = studio.project(project).model_version
-    bundle_id = Store(folder / "bundles").publish(str(project), bundle({"jason": RED, "lacy": GREEN}))
+    bundle_id = BundleStore(folder / "bundles").publish(str(project), bundle({"jason": RED, "lacy": GREEN}))
 
     with Watcher(studio, project) as watcher:
         killed = child(folder, studio, studio_server.token, project, step)
@@ -58,7 +58,7 @@ def test_killed_at_a_step_it_goes_on_and_no_task_is_ever_without_boxes(
     rows = {each.id: each.versions for each in studio.tasks(project)}
     assert all(after in rows[each] for each in [*tasks, late])
     assert studio.model_versions(project)[after] == len(rows), "each has it once"
-    assert Store(folder / "bundles").current(str(project)) == bundle_id
+    assert BundleStore(folder / "bundles").current(str(project)) == bundle_id
     assert watcher.shown == [before, after]
     assert watcher.looks > 10
     assert set(watcher.bare) <= {late}, "a picture that has just come has no boxes for a moment; every other always has"

@@ -8,19 +8,19 @@ from typing import Any
 
 import pytest
 
-from dinolabel.studio.client import Studio
+from dinolabel.studio.client import LabelStudio
 from dinolabel.studio.label_config import build
 from tests import studio_calls
 
 pytestmark = pytest.mark.e2e
 
 
-def shown(studio: Studio, tab: dict[str, Any], project: int) -> list[int]:
+def shown(studio: LabelStudio, tab: dict[str, Any], project: int) -> list[int]:
     query = {"project": project, "view": tab["id"]}
     return sorted(int(each["id"]) for each in studio.wire.json("GET", "/api/tasks", params=query)["tasks"])
 
 
-def test_a_tab_holds_the_tasks_it_is_given_and_leaves_everything_else(studio: Studio, project_of: Callable[[str], int]) -> None:
+def test_a_tab_holds_the_tasks_it_is_given_and_leaves_everything_else(studio: LabelStudio, project_of: Callable[[str], int]) -> None:
     project = project_of(build({"human face": "face"}, ["jason"]))
     tasks = studio_calls.import_tasks(studio, project, [{"image": f"/data/upload/{each}.png"} for each in range(5)])
     theirs = {"project": project, "data": {"title": "Suspects", "filters": {"conjunction": "and", "items": []}}}

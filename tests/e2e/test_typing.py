@@ -12,8 +12,8 @@ import pytest
 from dinolabel import connect
 from dinolabel.backend.server import Server, create_app
 from dinolabel.demo import screens
-from dinolabel.studio.adopting import with_typing
-from dinolabel.studio.client import Studio
+from dinolabel.studio.adopting import add_prompt_field
+from dinolabel.studio.client import LabelStudio
 from dinolabel.studio.label_config import build
 from tests.doubles.coloured_things import GREEN, RED, picture
 from tests.e2e import loop
@@ -24,7 +24,7 @@ SECRET = "typed-secret"
 
 
 @pytest.fixture
-def served(studio: Studio, tmp_path: Path) -> Iterator[tuple[Any, str]]:
+def served(studio: LabelStudio, tmp_path: Path) -> Iterator[tuple[Any, str]]:
     """A backend on real HTTP with a secret, as `serve` runs it."""
     service = loop.service(tmp_path / "data", studio)
     server = Server(create_app(service, secret=SECRET), "127.0.0.1", 0, secret=SECRET)
@@ -36,8 +36,8 @@ def served(studio: Studio, tmp_path: Path) -> Iterator[tuple[Any, str]]:
 
 
 @pytest.fixture
-def project(studio: Studio, served: tuple[Any, str], project_of: Callable[[str], int], tmp_path: Path) -> int:
-    number = project_of(with_typing(build({"coloured thing": "thing"}, ["jason"])))
+def project(studio: LabelStudio, served: tuple[Any, str], project_of: Callable[[str], int], tmp_path: Path) -> int:
+    number = project_of(add_prompt_field(build({"coloured thing": "thing"}, ["jason"])))
     studio.upload_images(number, [picture(tmp_path / "one.png", (RED, (8, 8, 32, 36)), (GREEN, (8, 52, 36, 84)))])
     studio.add_backend(number, served[1], connect.TITLE, username=connect.TITLE, password=SECRET)  # as before people could type
     connect.connect(studio, number, served[1], secret=SECRET)
@@ -45,7 +45,7 @@ def project(studio: Studio, served: tuple[Any, str], project_of: Callable[[str],
 
 
 @pytest.fixture
-def page(studio: Studio, studio_server: Any, project: int) -> Iterator[Any]:
+def page(studio: LabelStudio, studio_server: Any, project: int) -> Iterator[Any]:
     (task,) = studio.tasks(project)
     cookies = studio.session_cookies(studio_server.username, studio_server.password)
     with screens.editor(studio.url, cookies) as made:
@@ -77,7 +77,7 @@ def lines(page: Any) -> list[str]:
 
 
 def test_words_typed_are_boxes_on_this_picture_and_errors_are_read(
-    page: Any, served: tuple[Any, str], studio: Studio, project: int, tmp_path: Path
+    page: Any, served: tuple[Any, str], studio: LabelStudio, project: int, tmp_path: Path
 ) -> None:
     service, _ = served
     assert [each.interactive for each in studio.backends(project)] == [True]

@@ -18,7 +18,7 @@ import pytest
 from dinolabel import running
 from dinolabel.backend import guard
 from dinolabel.demo import screens
-from dinolabel.studio.client import Studio
+from dinolabel.studio.client import LabelStudio
 from tests.e2e import started
 from tests.e2e.started import Up, alive, until
 
@@ -71,14 +71,14 @@ def ended(up: Up, link: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def studio(home: Home, link: str) -> Studio:
+def studio(home: Home, link: str) -> LabelStudio:
     found = running.find(home.data)
     assert found is not None
-    return Studio(found.url, found.token)
+    return LabelStudio(found.url, found.token)
 
 
 @pytest.fixture(scope="module")
-def page(link: str, studio: Studio) -> Iterator[Any]:
+def page(link: str, studio: LabelStudio) -> Iterator[Any]:
     with screens.editor(studio.url, {}) as made:
         yield made
 
@@ -132,7 +132,7 @@ def test_the_link_opens_the_labelling_screen_with_boxes(page: Any, link: str, ho
     assert all(each["labels"] == [PROMPT] and 0 <= each["score"] <= 1 for each in regions(page))
 
 
-def test_n_digit_space_name_every_box_and_submit(page: Any, studio: Studio, home: Home) -> None:
+def test_n_digit_space_name_every_box_and_submit(page: Any, studio: LabelStudio, home: Home) -> None:
     task = page.evaluate("() => Htx.task.id")
     count = len(regions(page))
     keys(page, *["n", "1"] * count)
@@ -153,7 +153,7 @@ def test_the_next_picture_has_boxes_too(page: Any, home: Home) -> None:
     page.screenshot(path=str(home.shots / "next.png"))
 
 
-def test_every_picture_is_a_task_and_nothing_else_is(studio: Studio, home: Home) -> None:
+def test_every_picture_is_a_task_and_nothing_else_is(studio: LabelStudio, home: Home) -> None:
     found = running.find(home.data)
     assert found is not None
     rows = until(lambda: [row for row in studio.tasks(found.project) if row.versions], seconds=120)
@@ -162,7 +162,7 @@ def test_every_picture_is_a_task_and_nothing_else_is(studio: Studio, home: Home)
     assert all("/data/local-files/?d=" in str(row.data["image"]) for row in rows)
 
 
-def test_backend_and_one_webhook_with_our_secret_are_connected(studio: Studio, home: Home) -> None:
+def test_backend_and_one_webhook_with_our_secret_are_connected(studio: LabelStudio, home: Home) -> None:
     found = running.find(home.data)
     assert found is not None
     (backend,) = studio.backends(found.project)
@@ -172,7 +172,7 @@ def test_backend_and_one_webhook_with_our_secret_are_connected(studio: Studio, h
     assert list(hook.headers.values()) == [(home.data / "secret").read_text().strip()]
 
 
-def test_a_name_is_added_while_people_work(page: Any, studio: Studio, home: Home) -> None:
+def test_a_name_is_added_while_people_work(page: Any, studio: LabelStudio, home: Home) -> None:
     found = running.find(home.data)
     assert found is not None
     before = studio.project(found.project).label_config
@@ -214,7 +214,7 @@ def test_the_board_link_lets_the_browser_in_once_and_its_buttons_work(page: Any,
 
 
 @pytest.mark.parametrize("arguments", [["attach", "--project", "{project}", "--yes"], ["detach", "--project", "{project}", "--yes"]])
-def test_another_terminal_does_not_take_its_project_away(home: Home, studio: Studio, arguments: list[str]) -> None:
+def test_another_terminal_does_not_take_its_project_away(home: Home, studio: LabelStudio, arguments: list[str]) -> None:
     found = running.find(home.data)
     assert found is not None
     ended = started.run(home.environment, *(each.replace("{project}", str(found.project)) for each in arguments))
@@ -230,7 +230,7 @@ def test_another_terminal_takes_its_weights(home: Home, link: str) -> None:
     assert "`dinolabel up` with this data folder" in said and "the settings name" not in said, said
 
 
-def test_doctor_finds_all_well(home: Home, studio: Studio) -> None:
+def test_doctor_finds_all_well(home: Home, studio: LabelStudio) -> None:
     ended = started.run(home.environment, "doctor")
     assert ended.returncode == 0, ended.stdout
     said = " ".join(ended.stdout.split())
@@ -254,7 +254,7 @@ def test_no_secret_is_in_a_log(home: Home, up: Up) -> None:
         assert not [each for each in secrets if each in log.read_text(encoding="utf-8")]
 
 
-def test_ctrl_c_ends_every_process(home: Home, up: Up, studio: Studio) -> None:
+def test_ctrl_c_ends_every_process(home: Home, up: Up, studio: LabelStudio) -> None:
     family = up.family()
     assert len(family) >= 5, family  # up, two keepers, Label Studio, the backend
     assert up.end(signal.SIGINT) == 0, up.said()
@@ -265,7 +265,7 @@ def test_ctrl_c_ends_every_process(home: Home, up: Up, studio: Studio) -> None:
     assert "Stopped." in up.said() and "Traceback" not in up.said()
 
 
-def test_again_goes_on_where_it_was(home: Home, studio: Studio, ended: None) -> None:
+def test_again_goes_on_where_it_was(home: Home, studio: LabelStudio, ended: None) -> None:
     (home.photos / "zz new.jpg").write_bytes(sorted(home.photos.glob("*.jpg"))[0].read_bytes())
     again = home.up("again.log")
     try:

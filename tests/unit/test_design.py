@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from dinolabel import reference_errors
-from dinolabel.studio.media import Media
+from dinolabel.studio.media import MediaResolver
 from dinolabel.vision.protocols import Detector, Embedder, Head
-from dinolabel.vision.store import Store
+from dinolabel.vision.store import BundleStore
 from tests import docs
 
 DESIGN = (docs.ROOT / "docs" / "design.md").read_text(encoding="utf-8")
-SEAMS = {kind.__name__: kind for kind in (Detector, Embedder, Head, Store, Media)}
+SEAMS = {kind.__name__: kind for kind in (Detector, Embedder, Head, BundleStore, MediaResolver)}
 PROTOCOLS = (Detector, Embedder, Head)
 OTHERS = {"TextArea", "RectangleLabels", "LabelStudioMLBase", "SqliteHuey", "GroundingDINO"}
 """Names of Label Studio's, huey's and the models' makers."""

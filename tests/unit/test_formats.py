@@ -13,9 +13,9 @@ import pytest
 from dinolabel import __main__ as main
 from dinolabel import datafolder
 from dinolabel.backend.job_table import JobTable
-from dinolabel.backend.projects import Projects
+from dinolabel.backend.projects import ProjectRegistry
 from dinolabel.exporters.crops import FORMAT as CROPS
-from dinolabel.forgetting.forgotten import Forgotten
+from dinolabel.forgetting.forgotten import ErasureRegistry
 from dinolabel.training import manifest
 from dinolabel.vision import package
 from dinolabel.vision.bundle import FORMAT as BUNDLE
@@ -23,7 +23,7 @@ from dinolabel.vision.cache import Cache
 from dinolabel.vision.entries import FORMAT as ENTRIES
 from dinolabel.vision.errors import BundleMismatch, DinolabelError, ModelError, SettingsError
 from dinolabel.vision.pipeline import Pipeline
-from dinolabel.vision.store import Store
+from dinolabel.vision.store import BundleStore
 from dinolabel.vision.types import Thresholds
 from tests.doubles.scripted_models import ColourEmbedder, ScriptedDetector
 from tests.fixtures.make_data_folder import PROJECT, detector
@@ -57,7 +57,7 @@ def test_the_first_version_is_recorded() -> None:
 
 def test_every_head_answers_as_it_did_from_the_same_cache(kept: Path) -> None:
     """Detections and embeddings are found in the cache, so neither model is asked."""
-    answers, store = json.loads((kept / "answers.json").read_text()), Store(kept / "kept" / "bundles")
+    answers, store = json.loads((kept / "answers.json").read_text()), BundleStore(kept / "kept" / "bundles")
     cache = Cache(kept / "kept" / "cache.sqlite", max_mb=8)
     asked, embedder = detector(), ColourEmbedder()
     assert [each.id for each in store.history(str(PROJECT))] == list(answers)
@@ -72,15 +72,15 @@ def test_every_head_answers_as_it_did_from_the_same_cache(kept: Path) -> None:
 
 def test_what_was_decided_is_still_known(kept: Path) -> None:
     data = kept / "kept"
-    store = Store(data / "bundles")
+    store = BundleStore(data / "bundles")
     assert store.current(str(PROJECT)) == store.newest(str(PROJECT)) == list(json.loads((kept / "answers.json").read_text()))[-1]
     assert [each["published"] for each in store.verdicts(str(PROJECT))] == [True, True, True]
-    (entry,) = Projects(data / "projects.json").all()
+    (entry,) = ProjectRegistry(data / "projects.json").all()
     assert (entry.title, entry.weights, entry.before) == ("party", ("nano", "nano"), {"model_version": ""})
     assert entry.versions == ("gdino-nano.colour.3.abcdef12",)
     (job,) = JobTable(data / "jobs" / "jobs.sqlite").all()
     assert (job.kind, job.state, job.commands, job.verdict) == ("train", "done", (("dinolabel", "train", "1"),), {"published": True})
-    assert Forgotten(data).has(PROJECT, "somebody")
+    assert ErasureRegistry(data).has(PROJECT, "somebody")
 
 
 def test_its_export_can_be_learnt_from(kept: Path) -> None:
@@ -112,7 +112,7 @@ def test_a_later_folder_is_refused(kept: Path, run) -> None:  # type: ignore[no-
 def test_a_damaged_mark_is_said(tmp_path: Path, text: str) -> None:
     (tmp_path / datafolder.MARK).write_text(text)
     with pytest.raises(SettingsError, match="cannot be read"):
-        datafolder.opened(tmp_path)
+        datafolder.open_folder(tmp_path)
 
 
 def change(path: Path, **fields: object) -> None:
@@ -120,7 +120,7 @@ def change(path: Path, **fields: object) -> None:
 
 
 def test_a_later_head_is_refused(kept: Path) -> None:
-    store = Store(kept / "kept" / "bundles")
+    store = BundleStore(kept / "kept" / "bundles")
     newest = store.newest(str(PROJECT))
     assert newest
     change(store.folder(str(PROJECT), newest) / "bundle.json", format=BUNDLE + 1)

@@ -25,9 +25,9 @@ from torch import Tensor, nn
 from transformers import AutoModel
 
 from dinolabel.vision.embedders.dinov2 import Dinov2
-from dinolabel.vision.loading import load, quiet
+from dinolabel.vision.loading import load, silence_transformers
 from dinolabel.vision.types import Crop
-from dinolabel.vision.weights import CALLED
+from dinolabel.vision.weights import NAME_FILE
 
 EPOCHS, PATIENCE = 20, 4  # at most; and so many without a better one end it
 BATCH = 16
@@ -66,7 +66,7 @@ def tune(
     """Tune the last `blocks` of base's network on crops (N) with truth (N,) columns, but for those left out (N,); write it to the folder
     `out`, which `dinolabel.vision.embedders.dinov2` reads. blocks: as many as there are means all. Same seed and machine: the same weights.
     """
-    with _seeded(seed):
+    with _seed(seed):
         network = _Network(base, blocks)
         tokens = network.frozen(crops)
         course = _run(network, tokens, torch.from_numpy(truth), torch.from_numpy(left_out), seed=seed, progress=progress)
@@ -94,12 +94,12 @@ class _Network:
         parts = []
         for start in range(0, len(crops), AT_ONCE):
             hidden = self.model.embeddings(self.base.pixels(crops[start : start + AT_ONCE]).to(self.device))
-            parts.append(_through(self.below, hidden).half().cpu())
+            parts.append(_forward_layers(self.below, hidden).half().cpu())
         return torch.cat(parts)
 
     def __call__(self, tokens: Tensor) -> Tensor:
         """(B, width) unit rows: the class token."""
-        hidden = _through(self.above, tokens.to(self.device).float())
+        hidden = _forward_layers(self.above, tokens.to(self.device).float())
         return F.normalize(self.model.layernorm(hidden)[:, 0], dim=-1)
 
     @torch.no_grad()
@@ -107,12 +107,12 @@ class _Network:
         return torch.cat([self(part) for part in tokens.split(4 * BATCH)])
 
     def save(self, out: Path, *, called: str) -> None:
-        with quiet():
+        with silence_transformers():
             self.model.save_pretrained(out)
         for name in ("preprocessor_config.json", "processor_config.json"):
             if (self.base.folder / name).is_file():
                 shutil.copy2(self.base.folder / name, out / name)
-        (out / CALLED).write_text(json.dumps({"weights": called}) + "\n", encoding="utf-8")
+        (out / NAME_FILE).write_text(json.dumps({"weights": called}) + "\n", encoding="utf-8")
 
 
 def _run(network: _Network, tokens: Tensor, truth: Tensor, left_out: Tensor, *, seed: int, progress: Callable[[int, int], None]) -> Course:
@@ -126,7 +126,7 @@ def _run(network: _Network, tokens: Tensor, truth: Tensor, left_out: Tensor, *, 
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _share(step, steps))
     weigh = _balance(truth[learn])
     order = torch.Generator().manual_seed(seed)
-    found, best, kept = [_surprise(network, tokens[judge], truth[judge], centres)], 0, _copied(network.tuned)
+    found, best, kept = [_surprise(network, tokens[judge], truth[judge], centres)], 0, _copy_parameters(network.tuned)
     for epoch in range(1, EPOCHS + 1):
         for part in torch.randperm(len(learn), generator=order).split(BATCH):
             rows = learn[part]
@@ -140,10 +140,10 @@ def _run(network: _Network, tokens: Tensor, truth: Tensor, left_out: Tensor, *, 
         progress(epoch, EPOCHS)
         found.append(_surprise(network, tokens[judge], truth[judge], centres))
         if found[-1] < found[best]:
-            best, kept = epoch, _copied(network.tuned)
+            best, kept = epoch, _copy_parameters(network.tuned)
         elif epoch - best >= PATIENCE:
             break
-    _put_back(network.tuned, kept)
+    _restore_parameters(network.tuned, kept)
     return Course(tuple(round(each, 4) for each in found), best, network.device)
 
 
@@ -167,19 +167,19 @@ def _share(step: int, steps: int) -> float:
     return min(1.0, (step + 1) / WARM_UP) * (1 + math.cos(math.pi * min(step, steps) / steps)) / 2
 
 
-def _through(layers: Sequence[nn.Module], hidden: Tensor) -> Tensor:
+def _forward_layers(layers: Sequence[nn.Module], hidden: Tensor) -> Tensor:
     for layer in layers:
         given = layer(hidden)
         hidden = given[0] if isinstance(given, tuple) else given
     return hidden
 
 
-def _copied(parameters: Sequence[Tensor]) -> list[Tensor]:
+def _copy_parameters(parameters: Sequence[Tensor]) -> list[Tensor]:
     return [each.detach().clone() for each in parameters]
 
 
 @torch.no_grad()
-def _put_back(parameters: Sequence[Tensor], kept: Sequence[Tensor]) -> None:
+def _restore_parameters(parameters: Sequence[Tensor], kept: Sequence[Tensor]) -> None:
     for each, value in zip(parameters, kept, strict=True):
         each.copy_(value)
 
@@ -192,7 +192,7 @@ def _device(wanted: str) -> str:
 
 
 @contextmanager
-def _seeded(seed: int) -> Iterator[None]:
+def _seed(seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         torch.manual_seed(seed)
         yield

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dinolabel.studio.calls import leases
-from dinolabel.studio.wire import Wire
+from dinolabel.studio.wire import ApiClient
 
 ASKING_SECONDS = 130.0
 """Label Studio itself waits up to 100 s for a backend before it answers us."""
 
 
 @dataclass(frozen=True, slots=True)
-class Backend:
+class MLBackend:
     """state: CO connected, DI disconnected, ER error, TR training, PR predicting. model_version: as its /setup said last."""
 
     id: int
@@ -30,7 +30,7 @@ class Backend:
     interactive: bool
 
     @classmethod
-    def of(cls, reply: Mapping[str, Any]) -> Backend:
+    def of(cls, reply: Mapping[str, Any]) -> MLBackend:
         return cls(
             id=int(reply["id"]),
             project=int(reply["project"]),
@@ -66,22 +66,22 @@ class Webhook:
         )
 
 
-class Backends:
-    wire: Wire
+class BackendCalls:
+    wire: ApiClient
 
     def add_backend(
         self, project: int, url: str, title: str, *, interactive: bool = False, username: str | None = None, password: str | None = None
-    ) -> Backend:
+    ) -> MLBackend:
         """Connect a running backend. Label Studio asks its /health and /setup first, and as a side effect creates a webhook to url/webhook
         and shows the backend's live predictions (project.model_version becomes the title)."""
         body: dict[str, Any] = {"project": project, "url": url, "title": title, "is_interactive": interactive}
         if password is not None:
             body |= {"auth_method": "BASIC_AUTH", "basic_auth_user": username or "", "basic_auth_pass": password}
-        return Backend.of(self.wire.json("POST", "/api/ml/", json=body, timeout=ASKING_SECONDS))
+        return MLBackend.of(self.wire.json("POST", "/api/ml/", json=body, timeout=ASKING_SECONDS))
 
-    def backends(self, project: int) -> list[Backend]:
+    def backends(self, project: int) -> list[MLBackend]:
         """Label Studio asks each for its health meanwhile."""
-        return [Backend.of(each) for each in self.wire.json("GET", "/api/ml/", params={"project": project}, timeout=ASKING_SECONDS)]
+        return [MLBackend.of(each) for each in self.wire.json("GET", "/api/ml/", params={"project": project}, timeout=ASKING_SECONDS)]
 
     def set_interactive(self, backend: int) -> None:
         """From the next page load on, Label Studio asks this backend while people draw or type.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from dinolabel.studio.wire import Wire
+from dinolabel.studio.wire import ApiClient
 
 PLACE = "http://192.175.48.1/dinolabel-lease"
 """Never called: the webhook is off, and AS112's address (RFC 7535) is nobody's. A name would have to be resolved by Label Studio."""
@@ -33,8 +33,8 @@ class Lease:
         return cls(int(hook["id"]), str((hook.get("headers") or {}).get(HEADER) or ""), datetime.fromisoformat(str(hook["updated_at"])))
 
 
-class Leases:
-    wire: Wire
+class LeaseCalls:
+    wire: ApiClient
 
     def renew_lease(self, project: int, owner: str) -> list[Lease]:
         """Say that owner is alive; every live lease of the project, the one who may write first."""

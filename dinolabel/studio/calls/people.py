@@ -1,4 +1,4 @@
-"""People: who they are and which keys they press. Knows the calls; not why keys change."""
+"""UserCalls: who they are and which keys they press. Knows the calls; not why keys change."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dinolabel.studio.wire import Wire
+from dinolabel.studio.wire import ApiClient
 
 Keys = Mapping[str, Mapping[str, Any]]
 """Element such as "regions:region:cycle" -> {"key": "n", "active": true}, as Label Studio stores it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class StudioUser:
     """Somebody with a login."""
 
     id: int
     email: str
 
 
-class People:
-    wire: Wire
+class UserCalls:
+    wire: ApiClient
 
     def whoami(self) -> dict[str, Any]:
         """The token's owner: id, email, …"""
         return dict(self.wire.json("GET", "/api/current-user/whoami"))
 
-    def people(self) -> list[Person]:
+    def users(self) -> list[StudioUser]:
         """Everybody of our organization."""
-        return [Person(int(each["id"]), str(each["email"])) for each in self.wire.json("GET", "/api/users/")]
+        return [StudioUser(int(each["id"]), str(each["email"])) for each in self.wire.json("GET", "/api/users/")]
 
     def hotkeys(self, person: int) -> dict[str, dict[str, Any]]:
         """Only the keys this person has of their own; Label Studio's own are not listed."""

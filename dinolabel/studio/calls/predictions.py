@@ -1,4 +1,4 @@
-"""Predictions: the bulk import that loses nothing silently, those of a task, deleting one.
+"""PredictionCalls: the bulk import that loses nothing silently, those of a task, deleting one.
 
 Knows the calls; which predictions should be there is reconcile's.
 """
@@ -11,13 +11,13 @@ from typing import Any
 import structlog
 
 from dinolabel.studio.calls.projects import LONG_SECONDS
-from dinolabel.studio.calls.tasks import TaskRow, Tasks
+from dinolabel.studio.calls.tasks import TaskCalls, TaskRow
 from dinolabel.studio.errors import StudioRefused
 
 log = structlog.get_logger(__name__)
 
 CHUNK = 1000
-"""Predictions per request. On a slow disk Label Studio takes about a second per request whatever it holds (measured: 1,000 in chunks of
+"""PredictionCalls per request. On a slow disk Label Studio takes about a second per request whatever it holds (measured: 1,000 in chunks of
 100, 200, 500 and 1,000 took 9.5, 4.6, 2.1 and 1.2 s); on a fast one 1.8 ms of CPU per prediction and next to nothing per request."""
 
 ATTEMPTS = 3
@@ -26,7 +26,7 @@ ATTEMPTS = 3
 Prediction = Mapping[str, Any]
 
 
-class Predictions(Tasks):
+class PredictionCalls(TaskCalls):
     def import_predictions(self, project: int, predictions: Sequence[Prediction]) -> int:
         """Store predictions ({"task", "result", "score", "model_version"}); returns how many were stored.
 
@@ -40,7 +40,7 @@ class Predictions(Tasks):
             created, present = self._import_chunk(project, chunk)
             stored, expected = stored + created, expected + len(present)
             if created < len(present):
-                dropped += self._dropped(project, present)
+                dropped += self._missing(project, present)
         if stored < expected:
             raise StudioRefused(
                 f"Label Studio stored {stored} of {expected} predictions and dropped the others (tasks {', '.join(map(str, dropped))}).",
@@ -84,7 +84,7 @@ class Predictions(Tasks):
         reply = self.wire.json("POST", f"/api/projects/{project}/import/predictions", json=list(chunk), timeout=LONG_SECONDS)
         return int(reply["created"])
 
-    def _dropped(self, project: int, sent: Sequence[Prediction]) -> list[int]:
+    def _missing(self, project: int, sent: Sequence[Prediction]) -> list[int]:
         """Tasks of a chunk that do not have the version sent to them. Sending again to find out would store the good ones twice."""
         versions = {row.id: row.versions for row in self._rows(project, sent)}
         return [int(each["task"]) for each in sent if each["model_version"] not in versions.get(int(each["task"]), frozenset())]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from dinolabel.studio.errors import StudioRefused
-from dinolabel.studio.wire import Wire
+from dinolabel.studio.wire import ApiClient
 
 Caller = Literal["backends", "webhooks"]
 _REQUESTS: dict[Caller, tuple[str, dict[str, Any]]] = {
@@ -18,8 +18,8 @@ _REQUESTS: dict[Caller, tuple[str, dict[str, Any]]] = {
 }
 
 
-class Probes:
-    wire: Wire
+class ProbeCalls:
+    wire: ApiClient
 
     def may_call(self, caller: Caller, url: str) -> bool | None:
         """Whether Label Studio would accept a backend or webhook at url; None when its answer says neither. Makes neither.

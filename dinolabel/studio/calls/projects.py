@@ -1,4 +1,4 @@
-"""Projects: label config, the version shown, versions stored, local storage, approved work.
+"""ProjectCalls: label config, the version shown, versions stored, local storage, approved work.
 
 Knows the calls; not when they are made.
 """
@@ -13,7 +13,7 @@ from typing import Any
 
 from dinolabel.studio.errors import ProjectMissing, StudioCutShort, StudioRefused
 from dinolabel.studio.instructions import renew_instructions
-from dinolabel.studio.wire import Wire
+from dinolabel.studio.wire import ApiClient
 from dinolabel.vision.errors import StudioError
 
 LONG_SECONDS = 300.0
@@ -64,8 +64,8 @@ class Project:
         )
 
 
-class Projects:
-    wire: Wire
+class ProjectCalls:
+    wire: ApiClient
 
     def projects(self) -> list[Project]:
         """All we may see, oldest first."""
@@ -133,12 +133,12 @@ class Projects:
             deleted = int(self.wire.json("DELETE", path, json=body, timeout=LONG_SECONDS)["deleted_predictions"])
         except StudioCutShort:
             # Asked again, Label Studio would delete the same ones a second time beside the first; so we wait for the first to end.
-            deleted = self._until_gone(project, version)
+            deleted = self._wait_for_deletion(project, version)
         if shown not in ("", version) and self.project(project).model_version == "":
             self.set_model_version(project, shown)
         return deleted
 
-    def _until_gone(self, project: int, version: str) -> int:
+    def _wait_for_deletion(self, project: int, version: str) -> int:
         """How many there were when the waiting began: all, because Label Studio deletes them in one transaction."""
         begun = time.monotonic()
         count = left = self.model_versions(project).get(version, 0)

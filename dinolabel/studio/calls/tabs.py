@@ -1,4 +1,4 @@
-"""Tabs of the Data Manager: ours are marked, and only those are ever changed.
+"""TabCalls of the Data Manager: ours are marked, and only those are ever changed.
 
 Knows the calls; not what a tab is for.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dinolabel.studio.wire import Wire
+from dinolabel.studio.wire import ApiClient
 
 MARK = "dinolabel"  # a key of the tab's own data, which Label Studio keeps as it is
 MOST = 200  # tasks in one tab: each is a filter line in Label Studio's page
@@ -22,8 +22,8 @@ UPLOADED, STORED = "file_upload", "storage_filename"
 """Where the file's name is: of a picture that was uploaded, and of one in a storage. The other column stays empty."""
 
 
-class Tabs:
-    wire: Wire
+class TabCalls:
+    wire: ApiClient
 
     def tabs(self, project: int) -> list[dict[str, Any]]:
         """Every tab of a project, as Label Studio describes it: {"id", "data": {"title", "filters", …}, …}."""

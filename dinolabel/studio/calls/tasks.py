@@ -1,4 +1,4 @@
-"""Tasks and annotations: the cheap listing, uploads, one task, a person's answer.
+"""TaskCalls and annotations: the cheap listing, uploads, one task, a person's answer.
 
 Knows the calls; not when they are made.
 """
@@ -15,7 +15,7 @@ from typing import Any
 
 from dinolabel.studio.calls.projects import LONG_SECONDS
 from dinolabel.studio.errors import StudioRefused
-from dinolabel.studio.wire import Wire
+from dinolabel.studio.wire import ApiClient
 
 PAGE = 1000
 IDS = 200
@@ -64,8 +64,8 @@ class TaskRow:
         )
 
 
-class Tasks:
-    wire: Wire
+class TaskCalls:
+    wire: ApiClient
 
     def tasks(self, project: int, *, only: Sequence[int] | None = None) -> Iterator[TaskRow]:
         """Every task of a project, or those of `only` that exist, by pages (0.2 to 0.7 s per 1,000, measured).
@@ -73,7 +73,7 @@ class Tasks:
         A task deleted between two pages may hide another until the next listing.
         """
         for start in range(0, 1 if only is None else len(only), IDS):
-            chosen = {} if only is None else {"query": _chosen(only[start : start + IDS])}
+            chosen = {} if only is None else {"query": _only_ids(only[start : start + IDS])}
             yield from self._pages({"project": project, "page_size": PAGE, "fields": "all", "include": _FIELDS, **chosen})
 
     def _pages(self, params: Mapping[str, Any]) -> Iterator[TaskRow]:
@@ -134,7 +134,7 @@ class Tasks:
         return [int(each) for each in reply["task_ids"]]
 
 
-def _chosen(ids: Sequence[int]) -> str:
+def _only_ids(ids: Sequence[int]) -> str:
     return json.dumps({"selectedItems": {"all": False, "included": list(ids)}}, separators=(",", ":"))
 
 

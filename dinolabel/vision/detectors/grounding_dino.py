@@ -16,13 +16,13 @@ from transformers import AutoModelForZeroShotObjectDetection, AutoTokenizer, Gro
 from transformers.image_transforms import get_size_with_aspect_ratio
 
 from dinolabel.vision import weights as files
-from dinolabel.vision.candidates import FLOOR, MOST, Candidate, best, placed
+from dinolabel.vision.candidates import MAX_CANDIDATES, MIN_SCORE, Candidate, to_candidates, top_k
 from dinolabel.vision.device import pick, precision_name
 from dinolabel.vision.errors import SettingsError
-from dinolabel.vision.loading import computing, load, quiet, read_out
-from dinolabel.vision.spans import Marks, Pass, passes, suited
+from dinolabel.vision.loading import inference_errors, load, silence_transformers, to_numpy_boxes
+from dinolabel.vision.spans import PromptChunk, SpecialTokens, chunk_prompt, phrase_scores
 from dinolabel.vision.types import Image, Prompt
-from dinolabel.vision.vocabulary import unknown
+from dinolabel.vision.vocabulary import find_unknown_phrases
 
 WEIGHTS = "folder"
 KINDS = frozenset({"grounding-dino", "mm-grounding-dino"})
@@ -45,10 +45,10 @@ class GroundingDino:
         if input_size is not None and input_size < SMALLEST:
             raise SettingsError(f"The input size {input_size} is too small: at least {SMALLEST} pixels.")
         settings = files.config(folder, allowed=KINDS)
-        self.weights = files.described(folder)
+        self.weights = files.describe(folder)
         self.device, self._dtype = pick(device, precision)
         self.precision = precision_name(self._dtype)
-        with quiet():
+        with silence_transformers():
             self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
             self._processor = GroundingDinoImageProcessorPil.from_pretrained(folder, local_files_only=True)
         self._model = load(AutoModelForZeroShotObjectDetection, folder, device=self.device)
@@ -67,12 +67,14 @@ class GroundingDino:
     def digest(self) -> str:
         return self._digest
 
-    def candidates(self, images: Sequence[Image], prompt: Prompt, *, floor: float = FLOOR, most: int = MOST) -> list[list[Candidate]]:
+    def candidates(
+        self, images: Sequence[Image], prompt: Prompt, *, floor: float = MIN_SCORE, most: int = MAX_CANDIDATES
+    ) -> list[list[Candidate]]:
         """Of each image, best first, before thresholds and suppression. Raises PromptMissing, RequestError, MediaUnreadable, ModelError.
 
         A prompt of more tokens than the model reads takes several passes.
         """
-        runs = passes(prompt, self._encode, self._marks, room=self._model.config.max_text_len)
+        runs = chunk_prompt(prompt, self._encode, self._marks, room=self._model.config.max_text_len)
         found: list[list[Candidate]] = [[] for _ in images]
         for indices, size in self._batches(images):
             batch = [images[index] for index in indices]
@@ -81,16 +83,16 @@ class GroundingDino:
                 probabilities, boxes = self._forward(pixels, mask, run)
                 for index, image, scores, xyxy in zip(indices, batch, probabilities, boxes, strict=True):
                     found[index] += _read(run, scores, xyxy, image, floor=floor)
-        return [best(each, floor=floor, most=most) for each in found]
+        return [top_k(each, floor=floor, most=most) for each in found]
 
     def unknown_phrases(self, prompt: Prompt) -> tuple[str, ...]:
         """Those whose every token is [UNK]."""
-        return unknown(prompt.phrases, self._encode, self._tokenizer.unk_token_id)
+        return find_unknown_phrases(prompt.phrases, self._encode, self._tokenizer.unk_token_id)
 
     @property
-    def _marks(self) -> Marks:
+    def _marks(self) -> SpecialTokens:
         stop, question = self._tokenizer.convert_tokens_to_ids([".", "?"])
-        return Marks(self._tokenizer.cls_token_id, self._tokenizer.sep_token_id, stop, frozenset({question}))
+        return SpecialTokens(self._tokenizer.cls_token_id, self._tokenizer.sep_token_id, stop, frozenset({question}))
 
     def _encode(self, phrase: str) -> list[int]:
         return list(self._tokenizer(phrase, add_special_tokens=False, verbose=False)["input_ids"])
@@ -120,12 +122,12 @@ class GroundingDino:
         padded = [torch.nn.functional.pad(each, (0, beside, 0, below)).to(self.device) for each in (ready, mask)]
         return padded[0], padded[1]
 
-    def _forward(self, pixels: torch.Tensor, mask: torch.Tensor, run: Pass) -> tuple[Any, Any]:
+    def _forward(self, pixels: torch.Tensor, mask: torch.Tensor, run: PromptChunk) -> tuple[Any, Any]:
         """(B, Q, T) token probabilities and (B, Q, 4) xyxy boxes as shares of the image, both float32 arrays."""
-        with computing(self.weights, self.device, self._dtype):
+        with inference_errors(self.weights, self.device, self._dtype):
             ids = torch.tensor([run.ids], device=self.device).expand(len(pixels), -1)
             out = self._model(pixel_values=pixels, pixel_mask=mask, input_ids=ids)
-            return read_out(out.logits[..., : len(run.ids)], out.pred_boxes, weights=self.weights, precision=self.precision)
+            return to_numpy_boxes(out.logits[..., : len(run.ids)], out.pred_boxes, weights=self.weights, precision=self.precision)
 
 
 def build(weights: str, *, device: str = "auto", precision: str = "auto", input_size: int | None = None) -> GroundingDino:
@@ -136,10 +138,10 @@ def build(weights: str, *, device: str = "auto", precision: str = "auto", input_
     return GroundingDino(Path(weights), device=device, precision=precision, input_size=input_size)
 
 
-def _read(run: Pass, probabilities: Any, boxes: Any, image: Image, *, floor: float) -> Iterator[Candidate]:
-    winner, score, text_score = suited(probabilities, run.spans)
+def _read(run: PromptChunk, probabilities: Any, boxes: Any, image: Image, *, floor: float) -> Iterator[Candidate]:
+    winner, score, text_score = phrase_scores(probabilities, run.spans)
     pixels = boxes * np.array([image.width, image.height] * 2)
-    return placed(pixels, [run.phrases[each] for each in winner], score, text_score, image=image, floor=floor)
+    return to_candidates(pixels, [run.phrases[each] for each in winner], score, text_score, image=image, floor=floor)
 
 
 def _sides(processor: Any, input_size: int | None) -> tuple[int, int]:

@@ -17,10 +17,10 @@ import torch
 from transformers import AutoTokenizer, Owlv2ForObjectDetection, Owlv2ImageProcessorPil
 
 from dinolabel.vision import weights as files
-from dinolabel.vision.candidates import FLOOR, MOST, Candidate, best, placed
+from dinolabel.vision.candidates import MAX_CANDIDATES, MIN_SCORE, Candidate, to_candidates, top_k
 from dinolabel.vision.device import pick, precision_name
 from dinolabel.vision.errors import PromptMissing, RequestError, SettingsError
-from dinolabel.vision.loading import computing, load, quiet, read_out
+from dinolabel.vision.loading import inference_errors, load, silence_transformers, to_numpy_boxes
 from dinolabel.vision.types import Image, Prompt
 
 WEIGHTS = "folder"
@@ -41,10 +41,10 @@ class Owlv2:
 
     def __init__(self, folder: Path, *, device: str, precision: str, input_size: int | None) -> None:
         settings = files.config(folder, allowed=KINDS)
-        self.weights = files.described(folder)
+        self.weights = files.describe(folder)
         self.device, self._dtype = pick(device, precision)
         self.precision = precision_name(self._dtype)
-        with quiet():
+        with silence_transformers():
             self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
             processor = Owlv2ImageProcessorPil.from_pretrained(folder, local_files_only=True)
         self._mean, self._std = (np.asarray(each, np.float32) for each in (processor.image_mean, processor.image_std))
@@ -65,7 +65,9 @@ class Owlv2:
     def digest(self) -> str:
         return self._digest
 
-    def candidates(self, images: Sequence[Image], prompt: Prompt, *, floor: float = FLOOR, most: int = MOST) -> list[list[Candidate]]:
+    def candidates(
+        self, images: Sequence[Image], prompt: Prompt, *, floor: float = MIN_SCORE, most: int = MAX_CANDIDATES
+    ) -> list[list[Candidate]]:
         """Of each image, best first, before thresholds and suppression. Raises PromptMissing, RequestError, MediaUnreadable, ModelError."""
         phrases, ids = self._words(prompt)
         found: list[list[Candidate]] = []
@@ -76,8 +78,8 @@ class Owlv2:
             for image, small, score, box in zip(batch, fitted, scores, boxes, strict=True):
                 scale = np.array([image.width / small.width, image.height / small.height] * 2) * self.side
                 winner = score.argmax(axis=1)
-                proposed = placed(box * scale, [phrases[each] for each in winner], score.max(axis=1), image=image, floor=floor)
-                found.append(best(proposed, floor=floor, most=most))
+                proposed = to_candidates(box * scale, [phrases[each] for each in winner], score.max(axis=1), image=image, floor=floor)
+                found.append(top_k(proposed, floor=floor, most=most))
         return found
 
     def _words(self, prompt: Prompt) -> tuple[list[str], torch.Tensor]:
@@ -111,13 +113,13 @@ class Owlv2:
 
     def _forward(self, pixels: npt.NDArray[np.float32], ids: torch.Tensor) -> tuple[Any, Any]:
         """(B, N, P) probabilities and (B, N, 4) xyxy boxes as shares of the square, both float32 arrays."""
-        with computing(self.weights, self.device, self._dtype):
+        with inference_errors(self.weights, self.device, self._dtype):
             out = self._model(
                 pixel_values=torch.from_numpy(pixels).to(self.device),
                 input_ids=ids.repeat(len(pixels), 1),
                 interpolate_pos_encoding=self.side != self._own_side,
             )
-            return read_out(out.logits, out.pred_boxes, weights=self.weights, precision=self.precision)
+            return to_numpy_boxes(out.logits, out.pred_boxes, weights=self.weights, precision=self.precision)
 
 
 def build(weights: str, *, device: str = "auto", precision: str = "auto", input_size: int | None = None) -> Owlv2:

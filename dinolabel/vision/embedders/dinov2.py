@@ -18,7 +18,7 @@ from transformers import AutoModel
 from dinolabel.vision import weights as files
 from dinolabel.vision.device import pick, precision_name
 from dinolabel.vision.errors import ModelError, RequestError
-from dinolabel.vision.loading import computing, load
+from dinolabel.vision.loading import inference_errors, load
 from dinolabel.vision.narrowed import Feature
 from dinolabel.vision.types import Crop, Embeddings
 
@@ -47,7 +47,7 @@ class Dinov2:
             raise RequestError(f"There is no feature {feature!r}.", hint=f"Choose one of {', '.join(FEATURES)}.")
         settings = files.config(folder, allowed=KINDS)
         self.folder = folder
-        self.weights = files.described(folder)
+        self.weights = files.describe(folder)
         self.device, self._dtype = pick(device, precision)
         self.precision = precision_name(self._dtype)
         self.preprocessing = _preprocessing(_processor(folder), settings, feature)
@@ -88,7 +88,7 @@ class Dinov2:
 
     def _forward(self, crops: Sequence[Crop]) -> npt.NDArray[np.float32]:
         pixels = self.pixels(crops).to(self.device)
-        with computing(self.weights, self.device, self._dtype):
+        with inference_errors(self.weights, self.device, self._dtype):
             tokens = self._model(pixel_values=pixels).last_hidden_state.float()
         return np.asarray(self.feature(tokens).cpu().numpy())
 

@@ -17,9 +17,9 @@ import numpy as np
 
 from dinolabel.vision.films import people as who_is
 from dinolabel.vision.films.painting import paint
-from dinolabel.vision.films.people import Person
-from dinolabel.vision.films.spill import Spill
-from dinolabel.vision.films.watching import Errand, Moment, Watch
+from dinolabel.vision.films.people import TrackSummary
+from dinolabel.vision.films.spill import SpillBuffer
+from dinolabel.vision.films.watching import FrameResult, VideoRequest, VideoRun
 from dinolabel.vision.films.writing import rewrite
 from dinolabel.vision.pipeline import Pipeline
 from dinolabel.vision.types import Pixels
@@ -31,7 +31,7 @@ Stage = Literal["watching", "writing"]
 
 
 @dataclass(frozen=True)
-class Progress:
+class VideoProgress:
     """stage: watching, then writing. done, of: frames of this stage. rate: frames a second of it. left: seconds to the very end.
 
     picture: makes the frame that was just done, with boxes, for a preview; costs something, so ask now and then.
@@ -46,18 +46,18 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Answer:
+class VideoFiles:
     """video, data, table, timeline: the files. people: who is in it. document: what the JSON holds."""
 
     video: Path
     data: Path
     table: Path
     timeline: Path
-    people: tuple[Person, ...]
+    people: tuple[TrackSummary, ...]
     document: dict[str, Any]
 
 
-class Film:
+class AnnotatedVideo:
     """path: any container PyAV reads. out: folder for the four files, made if need be. labels: phrase -> label.
 
     written: without, nothing is written, and the answer's document is all. name: how the document calls it; None: as its file is called.
@@ -67,42 +67,42 @@ class Film:
     """
 
     def __init__(
-        self, path: Path, out: Path, errand: Errand, pipeline: Pipeline, *, labels: Mapping[str, str] | None = None,
+        self, path: Path, out: Path, errand: VideoRequest, pipeline: Pipeline, *, labels: Mapping[str, str] | None = None,
         turn: Callable[[], AbstractContextManager[Any]] = nullcontext, written: bool = True,
         name: str | None = None, stem: str | None = None,
     ) -> None:  # fmt: skip
         self.path, self.out, self.errand = path, out, errand
         self._pipeline, self._labels, self._turn = pipeline, labels or {}, turn
         self._written, self._name, self._stem = written, name or path.name, stem or path.stem
-        self.answer: Answer | None = None
+        self.answer: VideoFiles | None = None
 
-    def steps(self) -> Iterator[Progress]:
-        """Progress after each frame of each stage."""
+    def steps(self) -> Iterator[VideoProgress]:
+        """VideoProgress after each frame of each stage."""
         made = not self.out.exists()
         self.out.mkdir(parents=True, exist_ok=True)
         try:
-            with Spill() as spill:
-                watch = Watch(self.path, self.errand, self._pipeline, spill, turn=self._turn)
+            with SpillBuffer() as spill:
+                watch = VideoRun(self.path, self.errand, self._pipeline, spill, turn=self._turn)
                 yield from self._watch(watch)
-                who = who_is.people(watch, self._labels)
+                who = who_is.summarise_tracks(watch, self._labels)
                 files = [self.out / f"{self._stem}{end}" for end in ENDINGS]
                 if self._written:
                     yield from self._write(watch, who, files)
-                document = who_is.document(watch, who, labels=self._labels, name=self._name)
-                self.answer = Answer(files[0], files[1], files[2], files[3], tuple(who.values()), document)
+                document = who_is.to_json(watch, who, labels=self._labels, name=self._name)
+                self.answer = VideoFiles(files[0], files[1], files[2], files[3], tuple(who.values()), document)
         finally:
             if made and self.answer is None:
                 shutil.rmtree(self.out, ignore_errors=True)
 
-    def _watch(self, watch: Watch) -> Iterator[Progress]:
+    def _watch(self, watch: VideoRun) -> Iterator[VideoProgress]:
         began = time.perf_counter()
         writing = len(watch.video.times) * _guess(watch)
         for moment in watch:
             rate = (moment.frame + 1) / (time.perf_counter() - began)
             left = max(0, moment.of - moment.frame - 1) / rate + writing
-            yield Progress("watching", moment.frame + 1, moment.of, rate, left, lambda moment=moment: self._preview(moment))  # type: ignore[misc]
+            yield VideoProgress("watching", moment.frame + 1, moment.of, rate, left, lambda moment=moment: self._preview(moment))  # type: ignore[misc]
 
-    def _write(self, watch: Watch, who: Mapping[int, Person], files: Sequence[Path]) -> Iterator[Progress]:
+    def _write(self, watch: VideoRun, who: Mapping[int, TrackSummary], files: Sequence[Path]) -> Iterator[VideoProgress]:
         video, data, table, line = files
         rows = watch.rows()
         last: list[Pixels] = [np.zeros((2, 2, 3), np.uint8)]
@@ -115,12 +115,12 @@ class Film:
         began, of = time.perf_counter(), watch.spill.frames
         for number in rewrite(self.path, video, painted):
             rate = (number + 1) / (time.perf_counter() - began)
-            yield Progress("writing", number + 1, of, rate, max(0, of - number - 1) / rate, lambda: _small(last[0]))
+            yield VideoProgress("writing", number + 1, of, rate, max(0, of - number - 1) / rate, lambda: _small(last[0]))
         who_is.write_json(watch, who, data, labels=self._labels, name=self._name)
         who_is.write_csv(watch, who, table)
         who_is.timeline(list(who.values()), watch.video.seconds, line)
 
-    def _preview(self, moment: Moment) -> Pixels:
+    def _preview(self, moment: FrameResult) -> Pixels:
         """Who each is so far: a vote that is not finished shows the generic label."""
         boxes = []
         for box, seen in moment.boxes:
@@ -129,7 +129,7 @@ class Film:
         return _small(paint(moment.picture(), boxes))
 
 
-def _guess(watch: Watch) -> float:
+def _guess(watch: VideoRun) -> float:
     return WRITE_SECONDS * watch.video.width * watch.video.height / 1e6
 
 

@@ -30,23 +30,23 @@ LEAST_PAIRS = 4
 
 
 @dataclass(frozen=True)
-class Followed:
+class FlowResult:
     """boxes: (N, 4) where they are now. sure: (N,) whether enough points agree; where not, the box stands as it was."""
 
     boxes: Boxes
     sure: npt.NDArray[np.bool_]
 
 
-def follow(before: Grey, now: Grey, boxes: Boxes) -> Followed:
+def track_flow(before: Grey, now: Grey, boxes: Boxes) -> FlowResult:
     """Move (N, 4) boxes of one grey frame to the next one of the same size."""
     if not len(boxes):
-        return Followed(boxes, np.zeros(0, bool))
+        return FlowResult(boxes, np.zeros(0, bool))
     points = _grid(boxes)
     moved, good = _flow(before, now, points.reshape(-1, 2))
-    there, sure = _moved(boxes, points, moved.reshape(points.shape), good.reshape(points.shape[:2]))
+    there, sure = _move_box(boxes, points, moved.reshape(points.shape), good.reshape(points.shape[:2]))
     for at in np.flatnonzero(sure):
-        sure[at] = _alike(before, boxes[at], now, there[at])
-    return Followed(there, sure)
+        sure[at] = _similarity(before, boxes[at], now, there[at])
+    return FlowResult(there, sure)
 
 
 def _ellipses() -> npt.NDArray[np.float64]:
@@ -67,7 +67,7 @@ def _grid(boxes: Boxes) -> npt.NDArray[np.float32]:
     return np.asarray(middle[:, None] + ELLIPSES * half[:, None], np.float32)
 
 
-def _alike(before: Grey, box: npt.NDArray[np.float64], now: Grey, moved: npt.NDArray[np.float64]) -> bool:
+def _similarity(before: Grey, box: npt.NDArray[np.float64], now: Grey, moved: npt.NDArray[np.float64]) -> bool:
     """Whether both boxes show the same thing: flow also finds an answer where the thing has gone behind another."""
     old, new = _patch(before, box), _patch(now, moved)
     if old is None or new is None:
@@ -98,7 +98,7 @@ def _flow(before: Grey, now: Grey, points: npt.NDArray[np.float32]) -> tuple[npt
     return there[:, 0], (found[:, 0] == 1) & (again[:, 0] == 1) & (error < FB_ERROR)
 
 
-def _moved(
+def _move_box(
     boxes: Boxes, old: npt.NDArray[np.float32], new: npt.NDArray[np.float32], good: npt.NDArray[np.bool_]
 ) -> tuple[Boxes, npt.NDArray[np.bool_]]:
     """By the median of what each box's points did: shift, and growth from how their distances changed. And which boxes had enough points.

@@ -17,7 +17,7 @@ import PIL.ImageDraw
 import PIL.ImageFont
 
 from dinolabel.vision.draw import colour, font_file
-from dinolabel.vision.films.watching import Seen, Watch
+from dinolabel.vision.films.watching import ObservedTrack, VideoRun
 from dinolabel.vision.types import Named
 
 FORMAT = 1
@@ -28,7 +28,7 @@ PAPER, INK, SOFT, LINE = "#ffffff", "#16181d", "#5b6472", "#e2e6ec"
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class TrackSummary:
     """A track that counts. label: the voted name, else the generic label. confidence: of the name, None without one.
 
     guess: the best name when the vote was not sure. first, last: frames, inclusive; begins, ends: their seconds.
@@ -64,14 +64,14 @@ class Person:
         }  # fmt: skip
 
 
-def people(watch: Watch, labels: Mapping[str, str] | None = None) -> dict[int, Person]:
+def summarise_tracks(watch: VideoRun, labels: Mapping[str, str] | None = None) -> dict[int, TrackSummary]:
     """Track -> who, in the order of their first frame. labels: phrase -> label, where a phrase is not its own label."""
-    found = sorted(watch.confirmed().items(), key=lambda pair: (pair[1].first, pair[0]))
+    found = sorted(watch.confirmed_tracks().items(), key=lambda pair: (pair[1].first, pair[0]))
     return {number: _person(number, seen, watch, labels or {}) for number, seen in found}
 
 
-def document(
-    watch: Watch, who: Mapping[int, Person], *, labels: Mapping[str, str] | None = None, name: str | None = None
+def to_json(
+    watch: VideoRun, who: Mapping[int, TrackSummary], *, labels: Mapping[str, str] | None = None, name: str | None = None
 ) -> dict[str, Any]:
     """What is in the JSON beside the film. name: how it calls the film; None: as the file is called."""
     video, errand = watch.video, watch.errand
@@ -79,7 +79,7 @@ def document(
     return {
         "format": FORMAT,
         "film": {"file": name or video.path.name, "width": video.width, "height": video.height, "frames": watch.spill.frames,
-                 "seconds": round(video.seconds, 3), "cut_short": cut_short(watch)},
+                 "seconds": round(video.seconds, 3), "cut_short": is_truncated(watch)},
         "prompt": {phrase: (labels or {}).get(phrase, phrase) for phrase in errand.prompt.phrases},
         "head": errand.bundle.digest[:12] if errand.bundle else None,
         "thresholds": {"box": asked.box, "text": asked.text, "nms_iou": asked.nms_iou},
@@ -89,19 +89,19 @@ def document(
     }  # fmt: skip
 
 
-def cut_short(watch: Watch) -> bool:
+def is_truncated(watch: VideoRun) -> bool:
     """Whether the file says of itself that it lasts clearly longer than it does."""
     return watch.video.declared is not None and watch.video.declared > watch.video.seconds + max(1.0, 0.02 * watch.video.declared)
 
 
 def write_json(
-    watch: Watch, who: Mapping[int, Person], target: Path, *, labels: Mapping[str, str] | None = None, name: str | None = None
+    watch: VideoRun, who: Mapping[int, TrackSummary], target: Path, *, labels: Mapping[str, str] | None = None, name: str | None = None
 ) -> None:
     """As document says it."""
-    target.write_text(json.dumps(document(watch, who, labels=labels, name=name), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    target.write_text(json.dumps(to_json(watch, who, labels=labels, name=name), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def write_csv(watch: Watch, who: Mapping[int, Person], target: Path) -> None:
+def write_csv(watch: VideoRun, who: Mapping[int, TrackSummary], target: Path) -> None:
     """COLUMNS, a line per track and frame it is in; seconds from the first frame, corners in pixels."""
     with target.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -109,9 +109,9 @@ def write_csv(watch: Watch, who: Mapping[int, Person], target: Path) -> None:
         writer.writerows(_lines(watch, who))
 
 
-def timeline(who: Sequence[Person], seconds: float, target: Path) -> None:
+def timeline(who: Sequence[TrackSummary], seconds: float, target: Path) -> None:
     """Write a PNG: a row per label, those who are seen longest first, a bar wherever one of its tracks is on the screen."""
-    rows: dict[str, list[Person]] = {}
+    rows: dict[str, list[TrackSummary]] = {}
     for each in who:
         rows.setdefault(each.label, []).append(each)
     longest = sorted(rows.items(), key=lambda pair: (-sum(end - begin for each in pair[1] for begin, end in each.spans), pair[0]))[
@@ -129,12 +129,12 @@ def timeline(who: Sequence[Person], seconds: float, target: Path) -> None:
     sheet.save(target)
 
 
-def _person(number: int, seen: Seen, watch: Watch, labels: Mapping[str, str]) -> Person:
+def _person(number: int, seen: ObservedTrack, watch: VideoRun, labels: Mapping[str, str]) -> TrackSummary:
     answer, phrase, times = seen.vote.answer, seen.track.phrase, watch.video.times
     names = watch.errand.names
     named = answer if isinstance(answer, Named) and (names is None or answer.label in names) else None
     end = len(times) - 1
-    return Person(
+    return TrackSummary(
         track=number,
         label=(names or {}).get(named.label, named.label) if named else labels.get(phrase, phrase),
         phrase=phrase,
@@ -151,7 +151,7 @@ def _person(number: int, seen: Seen, watch: Watch, labels: Mapping[str, str]) ->
     )
 
 
-def _lines(watch: Watch, who: Mapping[int, Person]) -> Iterator[tuple[Any, ...]]:
+def _lines(watch: VideoRun, who: Mapping[int, TrackSummary]) -> Iterator[tuple[Any, ...]]:
     times = watch.video.times
     for number, rows in enumerate(watch.rows()):
         for track, box in sorted(rows, key=lambda pair: pair[0]):
@@ -169,7 +169,7 @@ def _axis(pen: PIL.ImageDraw.ImageDraw, seconds: float, scale: float, bottom: in
         pen.text((x, bottom + 6), f"{tick // 60}:{tick % 60:02d}", fill=SOFT, font=_font("0"), anchor="ma")
 
 
-def _bars(pen: PIL.ImageDraw.ImageDraw, label: str, tracks: Sequence[Person], scale: float, top: int) -> None:
+def _bars(pen: PIL.ImageDraw.ImageDraw, label: str, tracks: Sequence[TrackSummary], scale: float, top: int) -> None:
     words = label if len(label) <= 20 else f"{label[:19]}…"
     pen.text((LEFT - 12, top + BAR / 2), words, fill=INK, font=_font(words), anchor="rm")
     for begins, ends in (span for each in tracks for span in each.spans):

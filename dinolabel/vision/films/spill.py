@@ -16,7 +16,7 @@ ROW = struct.Struct("<I4f")
 COUNT = struct.Struct("<I")
 
 
-class Spill:
+class SpillBuffer:
     """Frames in order, each with its rows (track, box in pixels). Gone when closed."""
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Spill:
     def close(self) -> None:
         self._file.close()
 
-    def __enter__(self) -> Spill:
+    def __enter__(self) -> SpillBuffer:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
-from dinolabel.vision.films.following import Boxes, Grey, follow
+from dinolabel.vision.films.following import Boxes, Grey, track_flow
 from dinolabel.vision.types import Detection
 
 LEAST_IOU = 0.3
@@ -26,7 +26,7 @@ Row = tuple[int, npt.NDArray[np.float64]]
 
 
 @dataclass
-class _Kept:
+class _PendingFrame:
     """A frame whose rows may still change. passed: over, so far without rows."""
 
     grey: Grey
@@ -70,26 +70,26 @@ class Tracker:
         self._patience = patience
         self._next = 1
         self._before: Grey | None = None
-        self._kept: list[_Kept] = []
+        self._kept: list[_PendingFrame] = []
         self._ended: list[Row] = []
         self.tracks: list[Track] = []
 
     def skip(self, grey: Grey) -> None:
         """Pass over the next frame: its boxes will be between those of the frames around it."""
-        self._kept.append(_Kept(grey, [], passed=True))
+        self._kept.append(_PendingFrame(grey, [], passed=True))
 
     def follow(self, grey: Grey) -> None:
         """Move on to the next frame, by optical flow. grey: (h, w) of the frame, at any size that stays the same."""
         if self._before is not None and self.tracks:
             scale = self._size[0] / grey.shape[1]
-            there = follow(self._before, grey, np.array([each.box for each in self.tracks]) / scale)
-            frames = 1 + self._passed()
+            there = track_flow(self._before, grey, np.array([each.box for each in self.tracks]) / scale)
+            frames = 1 + self._mark_over()
             for track, box, sure in zip(self.tracks, there.boxes * scale, there.sure, strict=True):
                 track.pace = float(np.abs(box - track.box).max()) / scale / frames if sure else float("inf")
                 self._move(track, box if sure else None)
         self._before = grey
         self.tracks = [each for each in self.tracks if self._inside(each.box) and each.lost_for <= self._patience]
-        self._kept.append(_Kept(grey, [(each.id, each.box.copy()) for each in self.tracks if self._shown(each)]))
+        self._kept.append(_PendingFrame(grey, [(each.id, each.box.copy()) for each in self.tracks if self._is_visible(each)]))
 
     @property
     def calm(self) -> bool:
@@ -99,23 +99,23 @@ class Tracker:
     def match(self, detections: Sequence[Detection], *, least_score: float) -> list[tuple[Track, Detection]]:
         """Give each detection of this frame its track; those under least_score may keep a track alive and begin none.
 
-        Call it after `follow` of the same frame. The answer: who was seen, and as what.
+        Call it after `track_flow` of the same frame. The answer: who was seen, and as what.
         """
         sure = [each for each in detections if each.score >= least_score]
         weak = [each for each in detections if each.score < least_score]
-        pairs = self._matched(self.tracks, sure)
+        pairs = self._match_pairs(self.tracks, sure)
         seen = {id(track) for track, _ in pairs}
-        pairs += self._matched([each for each in self.tracks if id(each) not in seen and each.hits > 1], weak)
+        pairs += self._match_pairs([each for each in self.tracks if id(each) not in seen and each.hits > 1], weak)
         taken = {id(detection) for _, detection in pairs}
         for track, detection in pairs:
             self._correct(track, detection)
         unseen = {id(track) for track, _ in pairs}
         for track in self.tracks:
             track.missed = 0 if id(track) in unseen else track.missed + 1
-        born = [(self._born(each), each) for each in sure if id(each) not in taken]
+        born = [(self._new_track(each), each) for each in sure if id(each) not in taken]
         return pairs + born
 
-    def settled(self) -> list[list[Row]]:
+    def pop_settled(self) -> list[list[Row]]:
         """The rows of the frames since the last call, oldest first: call it after `match`, when they will not change any more."""
         _fill(self._ended, self._kept)
         rows = [each.rows for each in self._kept]
@@ -138,11 +138,11 @@ class Tracker:
             # Flow alone would hold on to the background where a thing stood: a pass that misses it counts.
             track.lost_for = 0 if not track.missed else track.lost_for + 1
 
-    def _passed(self) -> int:
+    def _mark_over(self) -> int:
         """Frames passed over since the last one that was followed."""
         return next((at for at, each in enumerate(reversed(self._kept)) if not each.passed), len(self._kept))
 
-    def _shown(self, track: Track) -> bool:
+    def _is_visible(self, track: Track) -> bool:
         return track.missed <= SHOWN_MISSES and track.lost_for <= self._patience // 2
 
     def _inside(self, box: npt.NDArray[np.float64]) -> bool:
@@ -151,7 +151,7 @@ class Tracker:
         area = (box[2] - box[0]) * (box[3] - box[1])
         return bool(wide > 1 and high > 1 and wide * high >= LEAST_VISIBLE * area)
 
-    def _matched(self, tracks: Sequence[Track], detections: Sequence[Detection]) -> list[tuple[Track, Detection]]:
+    def _match_pairs(self, tracks: Sequence[Track], detections: Sequence[Detection]) -> list[tuple[Track, Detection]]:
         """The pairing with the largest sum of overlaps, of pairs that overlap enough (Kuhn-Munkres, by SciPy)."""
         if not tracks or not detections:
             return []
@@ -173,7 +173,7 @@ class Tracker:
         if self._kept and track.id not in {number for number, _ in self._kept[-1].rows}:
             self._kept[-1].rows.append((track.id, box.copy()))
 
-    def _born(self, detection: Detection) -> Track:
+    def _new_track(self, detection: Detection) -> Track:
         """A new track, and where it must have been in the frames since the last pass: followed backwards."""
         track = Track(self._next, np.array(detection.box.xyxy), phrases=Counter({detection.phrase: 1}), best=detection.score, hits=1)
         self._next += 1
@@ -184,15 +184,15 @@ class Tracker:
         self._kept[-1].rows.append((track.id, box.copy()))
         scale = self._size[0] / self._kept[-1].grey.shape[1]
         for later, kept in pairwise(reversed(self._kept)):
-            there = follow(later.grey, kept.grey, box[None] / scale)
+            there = track_flow(later.grey, kept.grey, box[None] / scale)
             box = there.boxes[0] * scale
-            if not there.sure[0] or not self._inside(box) or _covered(box, kept.rows):
+            if not there.sure[0] or not self._inside(box) or _is_covered(box, kept.rows):
                 break
             kept.rows.append((track.id, box.copy()))
         return track
 
 
-def _fill(ended: list[Row], kept: Sequence[_Kept]) -> None:
+def _fill(ended: list[Row], kept: Sequence[_PendingFrame]) -> None:
     """Give the frames that were passed over their rows, on straight lines. ended: rows of the frame before these."""
     looked = [at for at, each in enumerate(kept) if not each.passed]
     for start, end in pairwise([-1, *looked]):
@@ -215,7 +215,7 @@ def overlaps(ones: Boxes, others: Boxes) -> npt.NDArray[np.float64]:
     return np.asarray(inter / np.maximum(areas[0][:, None] + areas[1][None] - inter, 1e-9))
 
 
-def _covered(box: npt.NDArray[np.float64], rows: Sequence[Row]) -> bool:
+def _is_covered(box: npt.NDArray[np.float64], rows: Sequence[Row]) -> bool:
     """Whether another track stands there already."""
     return bool(rows) and bool(overlaps(box[None], np.array([each for _, each in rows])).max() > 0.5)
 

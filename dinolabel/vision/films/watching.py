@@ -17,13 +17,13 @@ import numpy as np
 
 from dinolabel.vision.bundle import Bundle
 from dinolabel.vision.films.following import Grey
-from dinolabel.vision.films.rejoining import rejoin
-from dinolabel.vision.films.spill import Spill
+from dinolabel.vision.films.rejoining import reidentify
+from dinolabel.vision.films.spill import SpillBuffer
 from dinolabel.vision.films.tracking import Track, Tracker
 from dinolabel.vision.films.voting import LEAST_LOOKS, Vote
-from dinolabel.vision.frames import Video, decoded, open_video, opened_stream, upright
+from dinolabel.vision.frames import Video, decode_packets, open_stream, open_video, upright
 from dinolabel.vision.pipeline import Pipeline
-from dinolabel.vision.types import Box, Detection, Embeddings, Image, Nothing, Pixels, Prompt, Thresholds, Unknown
+from dinolabel.vision.types import Box, Detection, Embeddings, Image, Pixels, Prompt, Suppressed, Thresholds, Unknown
 
 SMALLEST, LARGEST = 320, 640  # pixels of the longer side of what optical flow sees: at half size boxes are followed nearly as well
 LUMA_FIRST = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12"})
@@ -36,7 +36,7 @@ CUT = 40.0  # mean change of a grey level (0..255) between two frames beyond whi
 
 
 @dataclass(frozen=True)
-class Errand:
+class VideoRequest:
     """What to look for in a film. every: frames between two passes of the detector; smallest: pixels, below which nobody is named.
 
     names: what the head says -> label, as Found.of takes it.
@@ -51,7 +51,7 @@ class Errand:
 
 
 @dataclass
-class Seen:
+class ObservedTrack:
     """A track with its vote. first, last: frames it is shown in, inclusive. embedding: sum of its looks', to know it again.
 
     away: (last, first) frames around each time it was off the screen.
@@ -61,7 +61,7 @@ class Seen:
     vote: Vote = field(default_factory=Vote)
     first: int = 0
     last: int = 0
-    looked: float = float("-inf")
+    last_look: float = float("-inf")
     embedding: Embeddings | None = None
     away: list[tuple[int, int]] = field(default_factory=list)
 
@@ -71,7 +71,7 @@ class Seen:
         edges = [self.first, *(each for pair in self.away for each in pair), self.last]
         return list(zip(edges[::2], edges[1::2], strict=True))
 
-    def go_on(self, later: Seen) -> None:
+    def go_on(self, later: ObservedTrack) -> None:
         """Take in a later track of the same thing."""
         self.track.join(later.track)
         self.vote.join(later.vote)
@@ -80,17 +80,17 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Moment:
+class FrameResult:
     """How far it is. frame: just done, counted from 0; of: frames in all; passes: of the detector. picture: makes this frame, RGB."""
 
     frame: int
     of: int
     passes: int
     picture: Callable[[], Pixels] = field(repr=False)
-    boxes: list[tuple[Box, Seen]] = field(repr=False)
+    boxes: list[tuple[Box, ObservedTrack]] = field(repr=False)
 
 
-class Watch:
+class VideoRun:
     """One film being watched. Iterate it to the end; `seen` and `spill` then hold everybody. Closing the iterator stops at once.
 
     turn: entered around each pass of a model, so that others who use the same models get theirs in between.
@@ -98,13 +98,13 @@ class Watch:
     """
 
     def __init__(
-        self, path: Path, errand: Errand, pipeline: Pipeline, spill: Spill,
+        self, path: Path, errand: VideoRequest, pipeline: Pipeline, spill: SpillBuffer,
         *, turn: Callable[[], AbstractContextManager[Any]] = nullcontext,
     ) -> None:  # fmt: skip
         self.video: Video = open_video(path)
         self.errand = errand
         self.spill = spill
-        self.seen: dict[int, Seen] = {}
+        self.seen: dict[int, ObservedTrack] = {}
         self.passes = 0
         self.seconds = 0.0
         self._pipeline, self._turn = pipeline, turn
@@ -117,10 +117,10 @@ class Watch:
         self._settled = 0
         self._same: dict[int, int] = {}
 
-    def __iter__(self) -> Iterator[Moment]:
+    def __iter__(self) -> Iterator[FrameResult]:
         began, before, since = time.perf_counter(), None, self.every - 1
-        with opened_stream(self.video.path) as (container, stream):
-            for number, frame in enumerate(decoded(container, stream)):
+        with open_stream(self.video.path) as (container, stream):
+            for number, frame in enumerate(decode_packets(container, stream)):
                 grey = _grey(frame)
                 changed = before is not None and _change(before, grey) > CUT
                 if changed:
@@ -145,13 +145,13 @@ class Watch:
         for each in self.spill:
             yield [(self._same.get(number, number), box) for number, box in each]
 
-    def confirmed(self) -> dict[int, Seen]:
+    def confirmed_tracks(self) -> dict[int, ObservedTrack]:
         """The tracks that count: seen by two passes or more, or by the only pass there was in their time."""
         return {number: each for number, each in self.seen.items() if each.track.hits > 1 or self.passes == 1}
 
-    def _moment(self, number: int, frame: Any) -> Moment:
-        boxes = [(box, self.seen[each.id]) for each in self._tracker.tracks if each.missed == 0 and (box := self._clipped(each.box))]
-        return Moment(number, len(self.video.times), self.passes, lambda: upright(frame), boxes)
+    def _moment(self, number: int, frame: Any) -> FrameResult:
+        boxes = [(box, self.seen[each.id]) for each in self._tracker.tracks if each.missed == 0 and (box := self._clip(each.box))]
+        return FrameResult(number, len(self.video.times), self.passes, lambda: upright(frame), boxes)
 
     def _pass(self, number: int, pixels: Pixels) -> None:
         """Ask the detector, give the boxes to the tracks, look at who is due."""
@@ -168,7 +168,7 @@ class Watch:
     def _look(self, image: Image, number: int, pairs: list[tuple[Track, Detection]]) -> None:
         now, bundle = self.video.times[min(number, len(self.video.times) - 1)], self.errand.bundle
         for track, _ in pairs:
-            self.seen.setdefault(track.id, Seen(track, first=number, last=number))
+            self.seen.setdefault(track.id, ObservedTrack(track, first=number, last=number))
         if bundle is None:
             return
         due = [(self.seen[track.id], detection) for track, detection in pairs if self._due(self.seen[track.id], now)]
@@ -177,15 +177,15 @@ class Watch:
         answers = bundle.answer(rows, boxes, image=image.key, reasons=False)
         for (seen, _), box, row, answer in zip(due, boxes, rows, answers, strict=True):
             small = min(box.width, box.height) < self.errand.smallest
-            seen.vote.add(Unknown() if small or isinstance(answer, Nothing) else answer)
-            seen.looked, seen.embedding = now, row if seen.embedding is None else seen.embedding + row
+            seen.vote.add(Unknown() if small or isinstance(answer, Suppressed) else answer)
+            seen.last_look, seen.embedding = now, row if seen.embedding is None else seen.embedding + row
 
-    def _due(self, seen: Seen, now: float) -> bool:
-        return seen.vote.looks < LEAST_LOOKS or now - seen.looked >= REFRESH
+    def _due(self, seen: ObservedTrack, now: float) -> bool:
+        return seen.vote.looks < LEAST_LOOKS or now - seen.last_look >= REFRESH
 
     def _settle(self) -> None:
-        for rows in self._tracker.settled():
-            kept = [(number, box) for number, each in rows if (box := self._clipped(each)) is not None]
+        for rows in self._tracker.pop_settled():
+            kept = [(number, box) for number, each in rows if (box := self._clip(each)) is not None]
             self.spill.add(kept)
             for number, _ in kept:
                 seen = self.seen[number]
@@ -196,14 +196,14 @@ class Watch:
         """Whoever came back is the one who left."""
         if self.errand.bundle is None:
             return
-        self._same = rejoin(self.seen, self.errand.bundle)
+        self._same = reidentify(self.seen, self.errand.bundle)
         for later, earlier in self._same.items():
             self.seen[earlier].go_on(self.seen.pop(later))
 
-    def _clipped(self, box: Any) -> Box | None:
+    def _clip(self, box: Any) -> Box | None:
         if box[2] <= box[0] or box[3] <= box[1]:
             return None
-        return Box(*map(float, box)).clipped(self.video.width, self.video.height)
+        return Box(*map(float, box)).clip(self.video.width, self.video.height)
 
 
 def _grey(frame: Any) -> Grey:

@@ -16,7 +16,7 @@ import numpy as np
 import structlog
 
 from dinolabel.vision.errors import MediaError, MediaUnreadable
-from dinolabel.vision.frames import opened_stream, upright
+from dinolabel.vision.frames import open_stream, upright
 from dinolabel.vision.types import Pixels
 
 log = structlog.get_logger(__name__)
@@ -38,9 +38,9 @@ def rewrite(source: Path, target: Path, paint: Paint) -> Iterator[int]:
     """
     unfinished = target.with_name(f".{target.name}.part")
     try:
-        with opened_stream(source) as (container, stream), av.open(str(unfinished), "w", format="mp4", options=FASTSTART) as out:
+        with open_stream(source) as (container, stream), av.open(str(unfinished), "w", format="mp4", options=FASTSTART) as out:
             try:
-                yield from _Writer(container, stream, out, paint).run()
+                yield from _VideoWriter(container, stream, out, paint).run()
             except av.error.FFmpegError as error:  # here, or it would be taken for the source's
                 raise MediaError(f"{source.name} cannot be written again: {error.strerror}.", hint="Is the disk full?") from error
         os.replace(unfinished, target)
@@ -48,7 +48,7 @@ def rewrite(source: Path, target: Path, paint: Paint) -> Iterator[int]:
         unfinished.unlink(missing_ok=True)
 
 
-class _Writer:
+class _VideoWriter:
     def __init__(self, container: Any, stream: Any, out: Any, paint: Paint) -> None:
         self._container, self._stream, self._out, self._paint = container, stream, out, paint
         self._video: Any = None
@@ -67,7 +67,7 @@ class _Writer:
         streams = [self._stream, *([self._sound_from] if self._sound_to is not None else [])]
         for packet in self._container.demux(streams):
             if packet.stream is self._stream or packet.stream.index == self._stream.index:
-                for frame in _decoded(packet):
+                for frame in _decode(packet):
                     self._show(number, frame)
                     yield number
                     number += 1
@@ -118,7 +118,7 @@ class _Writer:
             packet.stream = self._sound_to
             self._out.mux(packet)
             return
-        for frame in _decoded(packet):
+        for frame in _decode(packet):
             begins = 0 if frame.pts is None else round((frame.pts * frame.time_base - shift) * SOUND_RATE)
             if begins - self._heard > GAP:
                 self._heard = begins
@@ -141,7 +141,7 @@ class _Writer:
             self._out.mux(self._sound_to.encode(None))
 
 
-def _decoded(packet: Any) -> list[Any]:
+def _decode(packet: Any) -> list[Any]:
     """A damaged packet costs its own frames and no others."""
     try:
         return list(packet.decode())

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from dinolabel.vision.neighbours import label_distances
 from dinolabel.vision.protocols import Arrays
-from dinolabel.vision.softmax import numbered, softmax
+from dinolabel.vision.softmax import encode_labels, softmax
 from dinolabel.vision.types import Embeddings
 
 NEIGHBOURS = 3  # of each label, or all it has
@@ -32,7 +32,7 @@ class Knn:
 
     def fit(self, embeddings: Embeddings, labels: Sequence[str], *, seed: int = 0) -> Knn:
         """embeddings: (N, D) unit rows. labels: N of them. seed: not used, nothing here is random. Raises ValueError for N = 0."""
-        names, numbers = numbered(embeddings, labels)
+        names, numbers = encode_labels(embeddings, labels)
         crops = np.asarray(embeddings[np.argsort(numbers, kind="stable")], np.float32)
         return Knn(names, crops, np.bincount(numbers).astype(np.float64))
 

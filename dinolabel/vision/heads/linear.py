@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dinolabel.vision.protocols import Arrays
-from dinolabel.vision.softmax import numbered, softmax
+from dinolabel.vision.softmax import encode_labels, softmax
 from dinolabel.vision.types import Embeddings
 
 STRENGTH = 10.0  # scikit-learn's C. Unit rows keep logits small: its default of 1 leaves a dozen crops per label underfitted.
@@ -33,7 +33,7 @@ class Linear:
 
     def fit(self, embeddings: Embeddings, labels: Sequence[str], *, seed: int = 0) -> Linear:
         """embeddings: (N, D) unit rows. labels: N of them; rare ones weigh as much as frequent ones. Raises ValueError for N = 0."""
-        names, numbers = numbered(embeddings, labels)
+        names, numbers = encode_labels(embeddings, labels)
         if len(names) == 1:
             return Linear(names, np.zeros((1, embeddings.shape[1])), np.zeros(1), self.strength)
         from sklearn.linear_model import LogisticRegression

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dinolabel.vision.protocols import Arrays
-from dinolabel.vision.softmax import numbered, softmax
+from dinolabel.vision.softmax import encode_labels, softmax
 from dinolabel.vision.types import Embeddings
 
 TEMPERATURE = 0.07  # of cosines; the usual value of contrastive image features (Radford et al. 2021). Calibration refines it.
@@ -27,7 +27,7 @@ class Prototype:
 
     def fit(self, embeddings: Embeddings, labels: Sequence[str], *, seed: int = 0) -> Prototype:
         """embeddings: (N, D) unit rows. labels: N of them. seed: not used, nothing here is random. Raises ValueError for N = 0."""
-        names, numbers = numbered(embeddings, labels)
+        names, numbers = encode_labels(embeddings, labels)
         means = np.stack([embeddings[numbers == index].astype(np.float64).mean(axis=0) for index in range(len(names))])
         lengths = np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
         return Prototype(names, (means / lengths).astype(np.float32))

@@ -17,8 +17,8 @@ from transformers import (
 )
 
 from dinolabel.vision.errors import ModelError, WeightsMissing
-from dinolabel.vision.folders import made_whole
-from dinolabel.vision.loading import quiet
+from dinolabel.vision.folders import atomic_folder
+from dinolabel.vision.loading import silence_transformers
 from dinolabel.vision.originals import tensors as original
 from dinolabel.vision.weights import TOKENIZER
 
@@ -28,11 +28,11 @@ def convert(source: Path, out: Path, *, tokenizer: str = TOKENIZER) -> Path:
 
     `tokenizer`: a folder with BERT's vocab.txt, or a hub id; the `.pth` file has none. Raises ModelError, WeightsMissing.
     """
-    with made_whole(out) as half:
+    with atomic_folder(out) as half:
         model = _model(source, original.read(source))
         words = _words(tokenizer, at_most=model.config.text_config.vocab_size)
         processor = GroundingDinoProcessor(image_processor=GroundingDinoImageProcessorPil(), tokenizer=words)
-        with quiet():
+        with silence_transformers():
             model.save_pretrained(half)
             processor.save_pretrained(half)
     return out
@@ -50,7 +50,7 @@ def _model(source: Path, tensors: dict[str, Any]) -> GroundingDinoForObjectDetec
 
 def _words(tokenizer: str, *, at_most: int) -> Any:
     try:
-        with quiet():
+        with silence_transformers():
             listed = Path(tokenizer).expanduser() / "vocab.txt"
             words = BertTokenizer(vocab=str(listed)) if listed.is_file() else AutoTokenizer.from_pretrained(tokenizer)
     except (OSError, ValueError) as error:

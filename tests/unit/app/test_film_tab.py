@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from dinolabel.app.film import Ask, FilmTab, News
+from dinolabel.app.film import VideoTab, VideoTabRequest, VideoUpdate
 from dinolabel.app.image import ImageTab
-from dinolabel.app.shelf import Shelf
-from dinolabel.app.sight import Sight
+from dinolabel.app.shelf import DownloadFolder
+from dinolabel.app.sight import ModelHandle
 from dinolabel.vision.errors import MediaUnavailable, MediaUnreadable, RequestError
 from dinolabel.vision.pipeline import Pipeline
-from dinolabel.vision.store import Store
+from dinolabel.vision.store import BundleStore
 from tests.doubles.drawn_films import Disc, DiscDetector, film
 from tests.doubles.scripted_models import RED, ColourEmbedder
 
-ASK = Ask("cat", 0.3, 0.1)
+ASK = VideoTabRequest("cat", 0.3, 0.1)
 
 
 @pytest.fixture
@@ -26,18 +26,18 @@ def detector() -> DiscDetector:
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> Iterator[Shelf]:
-    made = Shelf(root=tmp_path)
+def shelf(tmp_path: Path) -> Iterator[DownloadFolder]:
+    made = DownloadFolder(root=tmp_path)
     yield made
     made.clear()
 
 
 @pytest.fixture
-def tab(detector: DiscDetector, shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FilmTab:
+def tab(detector: DiscDetector, shelf: DownloadFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VideoTab:
     monkeypatch.setattr("dinolabel.app.film.WAIT_SECONDS", 0.01)
     monkeypatch.setattr("dinolabel.app.film.TELL_SECONDS", 0.0)
-    sight = Sight.of(Pipeline(detector, ColourEmbedder()))
-    return FilmTab(sight, ImageTab(sight, Store(tmp_path / "bundles")), shelf)
+    sight = ModelHandle.of(Pipeline(detector, ColourEmbedder()))
+    return VideoTab(sight, ImageTab(sight, BundleStore(tmp_path / "bundles")), shelf)
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def walk(tmp_path: Path) -> str:
     return str(film(tmp_path / "walk.mp4", [Disc(RED, lambda n: (40 + n, 60))], frames=40, size=(160, 120)))
 
 
-def test_progress_then_the_answer(tab: FilmTab, walk: str) -> None:
+def test_progress_then_the_answer(tab: VideoTab, walk: str) -> None:
     news = list(tab.run(walk, ASK, who="one"))
     stages = [each.progress.stage for each in news if each.progress]
     assert stages == ["watching"] * 40 + ["writing"] * 40
@@ -56,17 +56,17 @@ def test_progress_then_the_answer(tab: FilmTab, walk: str) -> None:
     assert (last.done, last.of, last.left) == (40, 40, 0)
 
 
-def test_stop_keeps_nothing_and_asks_the_detector_no_more(tab: FilmTab, walk: str, detector: DiscDetector, shelf: Shelf) -> None:
+def test_stop_keeps_nothing_and_asks_the_detector_no_more(tab: VideoTab, walk: str, detector: DiscDetector, shelf: DownloadFolder) -> None:
     running = tab.run(walk, ASK, who="one")
     next(running)
     assert tab.stop("one")
-    assert list(running) == [News(stopped=True)]
+    assert list(running) == [VideoUpdate(stopped=True)]
     assert len(detector.asked) == 1
     assert [each for each in shelf.folder.rglob("*") if each.is_file()] == []
     assert not tab.stop("one"), "there is none any more"
 
 
-def test_two_run_and_the_third_waits_until_one_is_done(tab: FilmTab, walk: str) -> None:
+def test_two_run_and_the_third_waits_until_one_is_done(tab: VideoTab, walk: str) -> None:
     first, second, third = (tab.run(walk, ASK, who=who) for who in ("one", "two", "three"))
     assert next(first).progress
     assert next(second).progress
@@ -78,7 +78,7 @@ def test_two_run_and_the_third_waits_until_one_is_done(tab: FilmTab, walk: str) 
     assert list(third)[-1].answer
 
 
-def test_one_film_a_person(tab: FilmTab, walk: str) -> None:
+def test_one_film_a_person(tab: VideoTab, walk: str) -> None:
     running = tab.run(walk, ASK, who="one")
     next(running)
     with pytest.raises(RequestError, match="on already"):
@@ -87,17 +87,17 @@ def test_one_film_a_person(tab: FilmTab, walk: str) -> None:
     assert list(tab.run(walk, ASK, who="one"))[-1].answer
 
 
-def test_who_waits_can_go(tab: FilmTab, walk: str) -> None:
+def test_who_waits_can_go(tab: VideoTab, walk: str) -> None:
     first, second, third = (tab.run(walk, ASK, who=who) for who in ("one", "two", "three"))
     for each in (first, second, third):
         next(each)
     assert tab.stop("three")
-    assert list(third) == [News(stopped=True)]
+    assert list(third) == [VideoUpdate(stopped=True)]
     for each in (first, second):
         assert list(each)[-1].answer
 
 
-def test_what_is_wrong_is_said_and_the_seat_is_given_back(tab: FilmTab, walk: str, tmp_path: Path) -> None:
+def test_what_is_wrong_is_said_and_the_seat_is_given_back(tab: VideoTab, walk: str, tmp_path: Path) -> None:
     (tmp_path / "no.mp4").write_text("<html>")
     for _ in range(3):
         with pytest.raises(MediaUnreadable):

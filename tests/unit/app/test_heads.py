@@ -11,17 +11,17 @@ import pytest
 
 from dinolabel.app.heads import NONE_YET, HeadsTab
 from dinolabel.vision.errors import RequestError
-from dinolabel.vision.store import Store
+from dinolabel.vision.store import BundleStore
 from tests.doubles.scripted_models import BLUE, GREEN, RED, colour_bundle
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path)
+def store(tmp_path: Path) -> BundleStore:
+    return BundleStore(tmp_path)
 
 
 @pytest.fixture
-def ids(store: Store) -> list[str]:
+def ids(store: BundleStore) -> list[str]:
     """Two heads, the second with another name and better figures."""
     old = replace(colour_bundle(tom=RED), metrics={"accuracy": 0.5, "coverage": 0.6, "macro_f1": 0.5, "macro_f1_interval": [0.4, 0.6]})
     new = replace(colour_bundle(tom=RED, felix=BLUE), metrics={"accuracy": 0.9, "coverage": 0.9, "macro_f1": 0.875})
@@ -31,19 +31,19 @@ def ids(store: Store) -> list[str]:
     ]
 
 
-def test_nothing_yet_says_what_to_do(store: Store) -> None:
+def test_nothing_yet_says_what_to_do(store: BundleStore) -> None:
     heads = HeadsTab(store).show(None)
     assert (heads.table, heads.status) == ([], NONE_YET)
 
 
-def test_heads_newest_first_with_marks_and_figures(store: Store, ids: list[str]) -> None:
+def test_heads_newest_first_with_marks_and_figures(store: BundleStore, ids: list[str]) -> None:
     store.set_current("3", ids[0])
     heads = HeadsTab(store).show("3")
     assert [(row[0], row[1], row[4], row[5]) for row in heads.table] == [("wanted", ids[1], "2", "90%"), ("shown", ids[0], "1", "50%")]
     assert [each for _, each in heads.choices] == [ids[1], ids[0]]
 
 
-def test_the_curve_is_drawn_to_scale(store: Store, ids: list[str]) -> None:
+def test_the_curve_is_drawn_to_scale(store: BundleStore, ids: list[str]) -> None:
     svg = ElementTree.fromstring(HeadsTab(store).show("3").curve)
     dots = [(float(each.attrib["cx"]), float(each.attrib["cy"])) for each in svg.iter("circle")]
     assert dots[0][0] < dots[1][0], "more boxes lie further right"
@@ -51,7 +51,7 @@ def test_the_curve_is_drawn_to_scale(store: Store, ids: list[str]) -> None:
     assert sum(each.get("class") == "interval" for each in svg.iter("line")) == 1
 
 
-def test_two_heads_side_by_side(store: Store, ids: list[str]) -> None:
+def test_two_heads_side_by_side(store: BundleStore, ids: list[str]) -> None:
     rows = {row[0]: row[1:] for row in HeadsTab(store).compare("3", *ids)}
     assert rows["names"] == ["tom", "felix, tom", "+ felix"]
     assert rows["boxes learnt from"] == ["1", "2", "+1"]
@@ -59,18 +59,18 @@ def test_two_heads_side_by_side(store: Store, ids: list[str]) -> None:
     assert rows["right, of those named"] == ["–", "–", "–"]
 
 
-def test_pin_let_go_and_go_back(store: Store, ids: list[str]) -> None:
+def test_pin_let_go_and_go_back(store: BundleStore, ids: list[str]) -> None:
     tab = HeadsTab(store)
     tab.pin("3", ids[0])
-    assert (store.wanted("3"), "Pinned" in tab.show("3").status) == (ids[0], True)
+    assert (store.desired("3"), "Pinned" in tab.show("3").status) == (ids[0], True)
     tab.unpin("3")
-    assert store.wanted("3") == ids[1]
+    assert store.desired("3") == ids[1]
     assert tab.roll_back("3") == ids[0] == store.pinned("3")
     with pytest.raises(RequestError, match="no head before"):
         tab.roll_back("3")
 
 
-def test_a_receipt_may_run_nothing(store: Store, ids: list[str]) -> None:
+def test_a_receipt_may_run_nothing(store: BundleStore, ids: list[str]) -> None:
     frame = HeadsTab(store).receipt("3", ids[1])
     assert re.findall('sandbox="([^"]*)"', frame) == ["allow-same-origin allow-popups allow-popups-to-escape-sandbox"], (
         "no scripts, no forms"
@@ -81,7 +81,7 @@ def test_a_receipt_may_run_nothing(store: Store, ids: list[str]) -> None:
 
 
 @pytest.mark.parametrize("head", ["000000000000", "", None])
-def test_what_is_not_there(store: Store, ids: list[str], head: str | None) -> None:
+def test_what_is_not_there(store: BundleStore, ids: list[str], head: str | None) -> None:
     with pytest.raises(RequestError):
         HeadsTab(store).pin("3", head)
     store.publish("4", colour_bundle(maria=GREEN))

@@ -10,9 +10,9 @@ import PIL.ImageDraw
 import pytest
 
 from dinolabel.app import shown
-from dinolabel.app.image import BOXES_ONLY, NO_PROMPT, OWN, READY, WELCOME, Ask, ImageTab
+from dinolabel.app.image import BOXES_ONLY, NO_PROMPT, OWN, READY, WELCOME, ImageRequest, ImageTab
 from dinolabel.app.shown import SHOWN_SIDE
-from dinolabel.app.sight import Sight
+from dinolabel.app.sight import ModelHandle
 from dinolabel.vision.cache import Cache
 from dinolabel.vision.candidates import Candidate
 from dinolabel.vision.errors import (
@@ -23,9 +23,9 @@ from dinolabel.vision.errors import (
     RequestError,
     WeightsMissing,
 )
-from dinolabel.vision.package import Package
+from dinolabel.vision.package import ExportedModel
 from dinolabel.vision.pipeline import Pipeline
-from dinolabel.vision.store import Store
+from dinolabel.vision.store import BundleStore
 from dinolabel.vision.types import Box, Thresholds
 from tests.doubles.scripted_models import BLUE, GREEN, RED, ColourEmbedder, ScriptedDetector, colour_bundle
 
@@ -47,17 +47,17 @@ def detector() -> ScriptedDetector:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "bundles")
+def store(tmp_path: Path) -> BundleStore:
+    return BundleStore(tmp_path / "bundles")
 
 
 @pytest.fixture
-def tab(detector: ScriptedDetector, store: Store, tmp_path: Path) -> ImageTab:
-    return ImageTab(Sight.of(Pipeline(detector, ColourEmbedder(), cache=Cache(tmp_path / "cache.sqlite", max_mb=16))), store)
+def tab(detector: ScriptedDetector, store: BundleStore, tmp_path: Path) -> ImageTab:
+    return ImageTab(ModelHandle.of(Pipeline(detector, ColourEmbedder(), cache=Cache(tmp_path / "cache.sqlite", max_mb=16))), store)
 
 
 def test_boxes(tab: ImageTab, photo: str) -> None:
-    look = tab.look(photo, Ask("Cat, dog", 0.3, 0.1, BOXES_ONLY))
+    look = tab.predict(photo, ImageRequest("Cat, dog", 0.3, 0.1, BOXES_ONLY))
     assert look.table == [["cat", "cat", "0.90", "–", "–"], ["cat", "cat", "0.50", "–", "–"]]
     assert [row["box"] for row in look.found] == [[20, 20, 60, 60], [100, 20, 140, 60]]
     assert look.status.startswith("**2 found** ·")
@@ -65,9 +65,9 @@ def test_boxes(tab: ImageTab, photo: str) -> None:
     assert not np.array_equal(look.picture, np.asarray(PIL.Image.open(photo)))
 
 
-def test_names(tab: ImageTab, store: Store, photo: str) -> None:
+def test_names(tab: ImageTab, store: BundleStore, photo: str) -> None:
     bundle_id = store.publish("3", colour_bundle(tom=RED))
-    look = tab.look(photo, Ask("cat", 0.3, 0.1, f"3/{bundle_id}"))
+    look = tab.predict(photo, ImageRequest("cat", 0.3, 0.1, f"3/{bundle_id}"))
     assert [line[0] for line in look.table] == ["tom", "cat"]
     assert look.table[1][3:] == ["–", "tom 1.00"]
     assert look.found[0]["confidence"] == 1.0
@@ -75,10 +75,10 @@ def test_names(tab: ImageTab, store: Store, photo: str) -> None:
 
 
 def test_sliders_cost_no_forward_pass(tab: ImageTab, detector: ScriptedDetector, photo: str) -> None:
-    assert tab.again(photo, Ask("cat. dog", 0.3, 0.2, None)).status == READY
+    assert tab.refresh_from_cache(photo, ImageRequest("cat. dog", 0.3, 0.2, None)).status == READY
     assert detector.asked == [], "the first look is for the button: it may take long"
-    tab.look(photo, Ask("cat. dog", 0.3, 0.0, None))
-    counts = [len(tab.again(photo, Ask("cat. dog", box, 0.0, None)).found) for box in (0.95, 0.6, 0.3, 0.1)]
+    tab.predict(photo, ImageRequest("cat. dog", 0.3, 0.0, None))
+    counts = [len(tab.refresh_from_cache(photo, ImageRequest("cat. dog", box, 0.0, None)).found) for box in (0.95, 0.6, 0.3, 0.1)]
     assert counts == [0, 1, 2, 3]
     assert len(detector.asked) == 1
 
@@ -92,7 +92,7 @@ def test_sliders_cost_no_forward_pass(tab: ImageTab, detector: ScriptedDetector,
     ],
 )
 def test_nothing_found_says_what_to_try(tab: ImageTab, photo: str, prompt: str, box: float, text: float, words: str) -> None:
-    look = tab.look(photo, Ask(prompt, box, text, None))
+    look = tab.predict(photo, ImageRequest(prompt, box, text, None))
     assert words in look.status
     assert look.found == []
     assert look.picture is not None, "the picture stays"
@@ -104,14 +104,14 @@ def test_nothing_found_with_weights_that_know_no_photos_says_that_first(
     tab: ImageTab, detector: ScriptedDetector, photo: str, weights: str, prompt: str
 ) -> None:
     detector.weights = weights
-    status = tab.look(photo, Ask(prompt, 0.95, 0.1, None)).status
+    status = tab.predict(photo, ImageRequest(prompt, 0.95, 0.1, None)).status
     assert status.startswith(f"`{weights}` knows drawn things only, not photos") and "--weights hub" in status
-    assert "drawn" not in tab.look(photo, Ask("cat", 0.3, 0.1, None)).status
+    assert "drawn" not in tab.predict(photo, ImageRequest("cat", 0.3, 0.1, None)).status
 
 
 def test_before_there_is_anything(tab: ImageTab, photo: str, detector: ScriptedDetector) -> None:
-    assert tab.again(None, Ask("cat", 0.3, 0.2, None)).status == WELCOME
-    look = tab.again(photo, Ask(" . ", 0.3, 0.2, None))
+    assert tab.refresh_from_cache(None, ImageRequest("cat", 0.3, 0.2, None)).status == WELCOME
+    look = tab.refresh_from_cache(photo, ImageRequest(" . ", 0.3, 0.2, None))
     assert look.status == NO_PROMPT
     assert np.array_equal(look.picture, np.asarray(PIL.Image.open(photo)))
     assert detector.asked == []
@@ -119,15 +119,15 @@ def test_before_there_is_anything(tab: ImageTab, photo: str, detector: ScriptedD
 
 def test_find_complains_where_a_slider_does_not(tab: ImageTab, photo: str, tmp_path: Path) -> None:
     with pytest.raises(MediaUnavailable, match="no picture yet"):
-        tab.look(None, Ask("cat", 0.3, 0.2, None))
+        tab.predict(None, ImageRequest("cat", 0.3, 0.2, None))
     with pytest.raises(PromptMissing):
-        tab.look(photo, Ask("", 0.3, 0.2, None))
+        tab.predict(photo, ImageRequest("", 0.3, 0.2, None))
     (tmp_path / "page.jpg").write_text("<html>")
     with pytest.raises(MediaUnreadable, match="web page"):
-        tab.look(str(tmp_path / "page.jpg"), Ask("cat", 0.3, 0.2, None))
+        tab.predict(str(tmp_path / "page.jpg"), ImageRequest("cat", 0.3, 0.2, None))
 
 
-def test_versions_are_listed_newest_first_each_once(tab: ImageTab, store: Store) -> None:
+def test_versions_are_listed_newest_first_each_once(tab: ImageTab, store: BundleStore) -> None:
     assert tab.versions() == [("Boxes only", BOXES_ONLY)]
     old = store.publish("3", colour_bundle(tom=RED))
     new = store.publish("3", colour_bundle(tom=RED, felix=BLUE))
@@ -144,22 +144,22 @@ def test_versions_are_listed_newest_first_each_once(tab: ImageTab, store: Store)
 @pytest.mark.parametrize("version", ["nonsense", "3/000000000000", "../../etc/passwd"])
 def test_a_version_that_is_not_there(tab: ImageTab, photo: str, version: str) -> None:
     with pytest.raises(RequestError):
-        tab.look(photo, Ask("cat", 0.3, 0.2, version))
+        tab.predict(photo, ImageRequest("cat", 0.3, 0.2, version))
 
 
-def test_a_head_of_another_embedder_is_refused(detector: ScriptedDetector, store: Store, photo: str) -> None:
+def test_a_head_of_another_embedder_is_refused(detector: ScriptedDetector, store: BundleStore, photo: str) -> None:
     other = ColourEmbedder()
     other.digest = "0" * 64
     bundle_id = store.publish("3", colour_bundle(tom=RED))
     with pytest.raises(BundleMismatch):
-        ImageTab(Sight.of(Pipeline(detector, other)), store).look(photo, Ask("cat", 0.3, 0.1, f"3/{bundle_id}"))
+        ImageTab(ModelHandle.of(Pipeline(detector, other)), store).predict(photo, ImageRequest("cat", 0.3, 0.1, f"3/{bundle_id}"))
 
 
-def test_a_large_picture_is_shown_smaller_and_answered_in_its_own_pixels(store: Store, tmp_path: Path) -> None:
+def test_a_large_picture_is_shown_smaller_and_answered_in_its_own_pixels(store: BundleStore, tmp_path: Path) -> None:
     path = tmp_path / "large.png"
     PIL.Image.new("RGB", (4000, 1000)).save(path)
     detector = ScriptedDetector(Candidate(Box(2000, 250, 3000, 750), "cat", 0.9, 0.9))
-    look = ImageTab(Sight.of(Pipeline(detector)), store).look(str(path), Ask("cat", 0.3, 0.2, None))
+    look = ImageTab(ModelHandle.of(Pipeline(detector)), store).predict(str(path), ImageRequest("cat", 0.3, 0.2, None))
     assert look.picture is not None
     assert look.picture.shape == (SHOWN_SIDE // 4, SHOWN_SIDE, 3)
     assert look.found[0]["box"] == [2000, 250, 3000, 750]
@@ -167,36 +167,36 @@ def test_a_large_picture_is_shown_smaller_and_answered_in_its_own_pixels(store: 
     assert not look.picture[200, 700].any()
 
 
-def test_the_three_likeliest_names_are_told(tab: ImageTab, store: Store, photo: str) -> None:
+def test_the_three_likeliest_names_are_told(tab: ImageTab, store: BundleStore, photo: str) -> None:
     bundle_id = store.publish("3", colour_bundle(tom=RED, felix=BLUE, maria=GREEN, ida=(200, 200, 20)))
-    look = tab.look(photo, Ask("cat", 0.3, 0.1, f"3/{bundle_id}"))
+    look = tab.predict(photo, ImageRequest("cat", 0.3, 0.1, f"3/{bundle_id}"))
     assert [len(row["top"]) for row in look.found] == [3, 3]
     assert look.found[0]["top"][0]["label"] == "tom"
     assert look.table[0][4].startswith("tom 0.") or look.table[0][4].startswith("tom 1.")
 
 
-def test_who_is_too_small_is_not_named(tab: ImageTab, store: Store, photo: str) -> None:
+def test_who_is_too_small_is_not_named(tab: ImageTab, store: BundleStore, photo: str) -> None:
     version = f"3/{store.publish('3', colour_bundle(tom=RED))}"
-    assert tab.look(photo, Ask("cat", 0.3, 0.1, version, smallest=40)).found[0]["label"] == "tom"
-    small = tab.look(photo, Ask("cat", 0.3, 0.1, version, smallest=41)).found[0]
+    assert tab.predict(photo, ImageRequest("cat", 0.3, 0.1, version, smallest=40)).found[0]["label"] == "tom"
+    small = tab.predict(photo, ImageRequest("cat", 0.3, 0.1, version, smallest=41)).found[0]
     assert (small["label"], small["guess"], small["confidence"]) == ("cat", "tom", None)
 
 
-def test_tiles_look_at_the_parts_of_a_large_picture(detector: ScriptedDetector, store: Store, tmp_path: Path) -> None:
+def test_tiles_look_at_the_parts_of_a_large_picture(detector: ScriptedDetector, store: BundleStore, tmp_path: Path) -> None:
     path = tmp_path / "large.png"
     PIL.Image.new("RGB", (1200, 640)).save(path)
-    tab = ImageTab(Sight.of(Pipeline(detector, cache=Cache(tmp_path / "c.sqlite", max_mb=16))), store)
-    tab.look(str(path), Ask("cat", tiles=True))
+    tab = ImageTab(ModelHandle.of(Pipeline(detector, cache=Cache(tmp_path / "c.sqlite", max_mb=16))), store)
+    tab.predict(str(path), ImageRequest("cat", tiles=True))
     assert len(detector.asked) == 1 + 3, "the whole and three tiles"
-    tab.again(str(path), Ask("cat", 0.5, tiles=True))
+    tab.refresh_from_cache(str(path), ImageRequest("cat", 0.5, tiles=True))
     assert len(detector.asked) == 4
 
 
 def test_one_broken_picture_of_several_costs_the_others_nothing(tab: ImageTab, photo: str, tmp_path: Path) -> None:
     (tmp_path / "page.jpg").write_text("<html>")
-    answers = dict(tab.look_all([photo, str(tmp_path / "page.jpg"), photo], Ask("cat", 0.3, 0.1)))
+    answers = dict(tab.predict_all([photo, str(tmp_path / "page.jpg"), photo], ImageRequest("cat", 0.3, 0.1)))
     assert isinstance(answers[str(tmp_path / "page.jpg")], MediaUnreadable)
-    assert len(answers[photo].found) == 2
+    assert len(answers[photo].lookup) == 2
 
 
 def test_a_telephones_picture_is_upright_and_becomes_one_browsers_show(tab: ImageTab, tmp_path: Path) -> None:
@@ -208,22 +208,22 @@ def test_a_telephones_picture_is_upright_and_becomes_one_browsers_show(tab: Imag
     exif = PIL.Image.Exif()
     exif[0x0112] = 6
     picture.save(tmp_path / "phone.heic", exif=exif.tobytes(), quality=95)
-    path = shown.showable(str(tmp_path / "phone.heic"))
+    path = shown.is_browser_format(str(tmp_path / "phone.heic"))
     assert path.endswith("phone.png")
-    assert (shown.opened(path).width, shown.opened(path).height) == (120, 160)
-    assert shown.opened(str(tmp_path / "phone.heic")).width == 120
-    look = tab.look(path, Ask("cat", 0.3, 0.1))
+    assert (shown.open_preview(path).width, shown.open_preview(path).height) == (120, 160)
+    assert shown.open_preview(str(tmp_path / "phone.heic")).width == 120
+    look = tab.predict(path, ImageRequest("cat", 0.3, 0.1))
     assert look.picture is not None
     assert look.picture.shape == (160, 120, 3)
     assert look.picture[5, 60, 0] > 180 > look.picture[155, 60, 0], "the red side is on top, as the camera was held"
 
 
 def test_the_whole_picture_keeps_its_size(tab: ImageTab, photo: str) -> None:
-    path, whole = tab.whole(photo, Ask("cat", 0.3, 0.1))
+    path, whole = tab.full_size(photo, ImageRequest("cat", 0.3, 0.1))
     assert (path, whole.size) == (photo, (160, 120))
 
 
-def test_without_weights_everything_says_so_until_they_are_there(store: Store, photo: str, detector: ScriptedDetector) -> None:
+def test_without_weights_everything_says_so_until_they_are_there(store: BundleStore, photo: str, detector: ScriptedDetector) -> None:
     there = False
 
     def load() -> Pipeline:
@@ -231,37 +231,37 @@ def test_without_weights_everything_says_so_until_they_are_there(store: Store, p
             raise WeightsMissing("The weights are not here.")
         return Pipeline(detector)
 
-    sight = Sight(load)
+    sight = ModelHandle(load)
     tab = ImageTab(sight, store)
     assert not sight.load()
-    assert tab.again(photo, Ask("cat")).status == READY
+    assert tab.refresh_from_cache(photo, ImageRequest("cat")).status == READY
     with pytest.raises(WeightsMissing):
-        tab.look(photo, Ask("cat"))
+        tab.predict(photo, ImageRequest("cat"))
     there = True
     assert sight.load()
-    assert len(tab.look(photo, Ask("cat", 0.3, 0.1)).found) == 2
+    assert len(tab.predict(photo, ImageRequest("cat", 0.3, 0.1)).found) == 2
 
 
-def test_the_latest_is_the_one_that_serves_when_it_is_asked(tab: ImageTab, store: Store, photo: str) -> None:
+def test_the_latest_is_the_one_that_serves_when_it_is_asked(tab: ImageTab, store: BundleStore, photo: str) -> None:
     old = store.publish("3", colour_bundle(tom=RED))
     store.publish("3", colour_bundle(felix=RED))
-    assert tab.look(photo, Ask("cat", 0.3, 0.1, "3/latest")).found[0]["label"] == "felix"
+    assert tab.predict(photo, ImageRequest("cat", 0.3, 0.1, "3/latest")).found[0]["label"] == "felix"
     store.pin("3", old)
-    assert tab.look(photo, Ask("cat", 0.3, 0.1, "3/latest")).found[0]["label"] == "tom"
+    assert tab.predict(photo, ImageRequest("cat", 0.3, 0.1, "3/latest")).found[0]["label"] == "tom"
     with pytest.raises(RequestError):
-        tab.look(photo, Ask("cat", 0.3, 0.1, "4/latest"))
+        tab.predict(photo, ImageRequest("cat", 0.3, 0.1, "4/latest"))
 
 
-def test_an_exported_model_brings_words_and_names(detector: ScriptedDetector, store: Store, photo: str) -> None:
-    package = Package({"cat": "Pet", "dog": "Pet"}, Thresholds(0.3, 0.1), {"tom": "Tom"})
+def test_an_exported_model_brings_words_and_names(detector: ScriptedDetector, store: BundleStore, photo: str) -> None:
+    package = ExportedModel({"cat": "Pet", "dog": "Pet"}, Thresholds(0.3, 0.1), {"tom": "Tom"})
     models = Pipeline(detector, ColourEmbedder(), package=package, bundle=colour_bundle(tom=RED, felix=GREEN))
-    tab = ImageTab(Sight.of(models), store)
+    tab = ImageTab(ModelHandle.of(models), store)
     assert (tab.phrases, tab.usual) == ("cat. dog", OWN)
     assert tab.versions()[0][1] == OWN and tab.versions()[1][1] == BOXES_ONLY
-    look = tab.look(photo, Ask(tab.phrases, 0.3, 0.1, tab.usual))
+    look = tab.predict(photo, ImageRequest(tab.phrases, 0.3, 0.1, tab.usual))
     assert [(each["label"], each["phrase"]) for each in look.found] == [("Tom", "cat"), ("Pet", "cat")], "felix is no label there"
-    assert [each["label"] for each in tab.look(photo, Ask(tab.phrases, 0.3, 0.1, BOXES_ONLY)).found] == ["Pet", "Pet"]
-    tiled = tab.look(photo, Ask(tab.phrases, 0.3, 0.1, OWN, tiles=True))
+    assert [each["label"] for each in tab.predict(photo, ImageRequest(tab.phrases, 0.3, 0.1, BOXES_ONLY)).found] == ["Pet", "Pet"]
+    tiled = tab.predict(photo, ImageRequest(tab.phrases, 0.3, 0.1, OWN, tiles=True))
     assert tiled.found[0]["label"] == "Tom"
 
 

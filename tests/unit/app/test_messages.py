@@ -26,7 +26,7 @@ def test_ours_is_told_with_its_hint_and_escaped() -> None:
         raise errors.MediaUnreadable(f"{name} is broken.", hint="Save <it> again.")
 
     with pytest.raises(gr.Error) as caught:
-        messages.telling(work)("<img src=x onerror=alert(1)>.jpg")
+        messages.with_error_toast(work)("<img src=x onerror=alert(1)>.jpg")
     assert caught.value.message == "&lt;img src=x onerror=alert(1)&gt;.jpg is broken.<br><small>Save &lt;it&gt; again.</small>"
     assert caught.value.title == "This picture does not work"
 
@@ -36,10 +36,10 @@ def test_what_we_did_not_foresee_tells_nothing() -> None:
         raise KeyError("/secret/path/token")
 
     with pytest.raises(gr.Error) as caught:
-        messages.telling(work)()
+        messages.with_error_toast(work)()
     assert "secret" not in caught.value.message
     assert "log" in caught.value.message
 
 
 def test_answers_pass_through() -> None:
-    assert messages.telling(lambda one, two: one + two)(1, 2) == 3
+    assert messages.with_error_toast(lambda one, two: one + two)(1, 2) == 3

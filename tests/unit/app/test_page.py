@@ -15,25 +15,25 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
 from dinolabel import app
-from dinolabel.app.page import Served, _header, page, serve
-from dinolabel.app.sight import Sight
+from dinolabel.app.page import RunningPage, _header, page, serve
+from dinolabel.app.sight import ModelHandle
 from dinolabel.vision.cache import Cache
 from dinolabel.vision.candidates import Candidate
 from dinolabel.vision.errors import SettingsError
 from dinolabel.vision.pipeline import Pipeline
-from dinolabel.vision.store import Store
+from dinolabel.vision.store import BundleStore
 from dinolabel.vision.types import Box
 from tests.doubles.drawn_films import Disc, film
 from tests.doubles.scripted_models import BLUE, RED, ColourEmbedder, ScriptedDetector, colour_bundle
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return Store(tmp_path_factory.mktemp("bundles"))
+def store(tmp_path_factory: pytest.TempPathFactory) -> BundleStore:
+    return BundleStore(tmp_path_factory.mktemp("bundles"))
 
 
 @pytest.fixture(scope="module")
-def served(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def served(store: BundleStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPage]:
     detector = ScriptedDetector(Candidate(Box(20, 20, 60, 60), "cat", 0.9, 0.5), Candidate(Box(100, 20, 140, 60), "cat", 0.4, 0.3))
     pipeline = Pipeline(detector, ColourEmbedder(), cache=Cache(tmp_path_factory.mktemp("cache") / "cache.sqlite", max_mb=16))
     running = serve(page(pipeline, store), host="127.0.0.1", port=0)
@@ -42,7 +42,7 @@ def served(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 
 
 @pytest.fixture(scope="module")
-def client(served: Served) -> Client:
+def client(served: RunningPage) -> Client:
     return Client(served.url, verbose=False)
 
 
@@ -60,7 +60,7 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_head_of_the_page_says_what_the_weights_cannot_do(weights: str, told: bool) -> None:
     detector = ScriptedDetector()
     detector.weights = weights
-    assert ("knows drawn things only, not photos" in _header(Sight.of(Pipeline(detector)))) is told
+    assert ("knows drawn things only, not photos" in _header(ModelHandle.of(Pipeline(detector)))) is told
 
 
 def test_a_picture_and_words_give_boxes(client: Client, photo: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_slider_picks_again(client: Client, photo: Path) -> None:
     assert len(found) == 1
 
 
-def test_a_head_that_is_published_meanwhile_can_be_chosen(client: Client, store: Store, photo: Path) -> None:
+def test_a_head_that_is_published_meanwhile_can_be_chosen(client: Client, store: BundleStore, photo: Path) -> None:
     bundle_id = store.publish("3", colour_bundle(tom=RED))
     choices = client.predict(api_name="/versions")["choices"]
     assert ["3/latest", f"3/{bundle_id}"] == [each[1] for each in choices if each[1]]
@@ -104,7 +104,7 @@ def test_errors_are_a_sentence_and_a_hint(
     assert "Traceback" not in str(caught.value)
 
 
-def test_the_page_fetches_nothing_from_elsewhere(served: Served) -> None:
+def test_the_page_fetches_nothing_from_elsewhere(served: RunningPage) -> None:
     html = urlopen(served.url).read().decode()
     fetched = re.findall(r'(?:src|href)="?(https?://[^">\s]+)', html) + re.findall(r"url\(['\"]?(https?://[^)'\"]+)", html)
     assert [each for each in fetched if not each.startswith(served.url.rstrip("/"))] == []
@@ -112,7 +112,7 @@ def test_the_page_fetches_nothing_from_elsewhere(served: Served) -> None:
     assert '"analytics_enabled":false' in html
 
 
-def test_a_password_is_asked_for(store: Store, photo: Path) -> None:
+def test_a_password_is_asked_for(store: BundleStore, photo: Path) -> None:
     running = serve(page(Pipeline(ScriptedDetector()), store), host="127.0.0.1", port=0, auth=("jason", "horse"))
     try:
         with pytest.raises(Exception, match=r"(?i)login|auth|401|invalid|config"):
@@ -123,7 +123,7 @@ def test_a_password_is_asked_for(store: Store, photo: Path) -> None:
         running.close()
 
 
-def test_a_taken_port_is_named(served: Served, store: Store) -> None:
+def test_a_taken_port_is_named(served: RunningPage, store: BundleStore) -> None:
     port = int(served.url.rstrip("/").rsplit(":", 1)[1])
     with pytest.raises(SettingsError, match=f"Port {port}"):
         serve(page(Pipeline(ScriptedDetector()), store), host="127.0.0.1", port=port)
@@ -133,7 +133,7 @@ def test_gradio_wrote_nothing_into_our_source() -> None:
     assert not list(Path(app.__path__[0]).glob("*.pyi"))
 
 
-def test_the_documented_example_runs(served: Served, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_documented_example_runs(served: RunningPage, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = (Path(app.__path__[0]).parent / "docs" / "app.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"```python\n(.*?)```", text, flags=re.S)
     monkeypatch.chdir(tmp_path)

@@ -50,7 +50,7 @@ def test_a_task_and_its_prediction(photo: str) -> None:
     studio = Uploads()
     project = studio.add_project()
     old = studio.add_tasks(project, ["/data/upload/old.png"])
-    url = send(studio, project, photo, THING.answered(Named("jason", 0.97)), THING)
+    url = send(studio, project, photo, THING.with_answer(Named("jason", 0.97)), THING)
     task = max(studio._tasks)
     assert url == f"http://studio.test/projects/{project}/data?task={task}"
     (version,) = studio.versions_of(task)

@@ -8,7 +8,7 @@ from pathlib import Path
 import PIL.Image
 import pytest
 
-from dinolabel.app.why import Why, words
+from dinolabel.app.why import Explanations, words
 
 BECAUSE = [{"crop": "7/8/r1/person", "label": "tom", "distance": 0.1}, {"crop": "9/9/r/person", "label": "tom", "distance": 0.2}]
 ROW = {"label": "tom", "because": BECAUSE}
@@ -29,30 +29,30 @@ def exports(tmp_path: Path) -> Path:
 
 
 def test_the_crop_is_shown_and_nothing_outside_the_export(exports: Path) -> None:
-    ((pixels, told),) = Why(exports).crops("3/abc", ROW)
+    ((pixels, told),) = Explanations(exports).crops("3/abc", ROW)
     assert (pixels.shape, told) == ((20, 20, 3), "tom · 0.90")
 
 
 def test_a_project_learnt_from_videos_has_a_name(exports: Path) -> None:
     (exports / "3").rename(exports / "my-videos")
-    assert len(Why(exports).crops("my-videos/abc", ROW)) == 1
+    assert len(Explanations(exports).crops("my-videos/abc", ROW)) == 1
 
 
 @pytest.mark.parametrize("version", [None, "", "4/abc", "../3/abc", "../exports/abc"])
 def test_no_crops_no_harm(exports: Path, version: str | None) -> None:
-    assert Why(exports).crops(version, ROW) == []
-    assert Why(None).crops("3/abc", ROW) == []
+    assert Explanations(exports).crops(version, ROW) == []
+    assert Explanations(None).crops("3/abc", ROW) == []
 
 
 def test_a_crop_that_is_gone_is_left_out(exports: Path) -> None:
     (exports / "3" / "a.png").unlink()
-    assert Why(exports).crops("3/abc", ROW) == []
+    assert Explanations(exports).crops("3/abc", ROW) == []
 
 
 def test_an_export_that_is_being_written_does_no_harm(exports: Path) -> None:
     with (exports / "3" / "manifest.jsonl").open("a") as manifest:
         manifest.write('\n{"task": 7, "anno')
-    assert len(Why(exports).crops("3/abc", ROW)) == 1
+    assert len(Explanations(exports).crops("3/abc", ROW)) == 1
 
 
 def test_words(exports: Path) -> None:

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from dinolabel.backend.asking import Deadlines
-from dinolabel.backend.jobs import Jobs
-from dinolabel.backend.projects import Projects
+from dinolabel.backend.jobs import JobRunner
+from dinolabel.backend.projects import ProjectRegistry
 from dinolabel.backend.service import Service
 from dinolabel.vision.cache import Cache
 from dinolabel.vision.pipeline import Pipeline
-from dinolabel.vision.store import Store
+from dinolabel.vision.store import BundleStore
 from tests.doubles.coloured_things import ColourSense, FolderMedia, ThingDetector, scene
 from tests.doubles.scripted_studio import CONFIG, ScriptedStudio
 
@@ -32,22 +32,22 @@ class World:
         self.studio = ScriptedStudio()
         self.media = FolderMedia(self.photos)
         self.detector = ThingDetector()
-        self.projects = Projects(root / "data" / "projects.json")
-        self.store = Store(root / "data" / "bundles")
+        self.projects = ProjectRegistry(root / "data" / "projects.json")
+        self.store = BundleStore(root / "data" / "bundles")
         self.program = [sys.executable, "-c", "print('Trained.')"]
         self.services: list[Service] = []
 
     def pipeline(self) -> Pipeline:
         return Pipeline(self.detector, ColourSense(), cache=Cache(self.root / "cache.sqlite", max_mb=16))
 
-    def jobs(self, **options: Any) -> Jobs:
+    def jobs(self, **options: Any) -> JobRunner:
         given = {"program": self.program, "environment": dict(os.environ), "exports": self.root / "data" / "exports"} | options
-        return Jobs(self.root / "data" / "jobs", **given)
+        return JobRunner(self.root / "data" / "jobs", **given)
 
     def service(self, *, studio: Any = ..., **options: Any) -> Service:
         """A new one on the same disk, as after a restart."""
         client = self.studio if studio is ... else studio
-        given = {"weights": NANO, "poll_seconds": 0.2, "quiet_seconds": 0.0, "deadlines": Deadlines(one=2, many=4)} | options
+        given = {"weights": NANO, "poll_seconds": 0.2, "quiet_seconds": 0.0, "deadlines": Deadlines(single=2, batch=4)} | options
         service = Service(client, self.media, self.pipeline(), self.store, self.projects, self.jobs(), **given)
         self.services.append(service)
         return service

@@ -8,7 +8,7 @@ import pytest
 
 from dinolabel.backend import answers, page
 from dinolabel.backend.answers import Answers, NameCount, Summary
-from dinolabel.backend.board import Status
+from dinolabel.backend.board import ProjectStatus
 from dinolabel.studio.label_config import LabelConfig
 from tests.doubles.scripted_studio import CONFIG
 from tests.unit.backend.conftest import World
@@ -84,7 +84,7 @@ def test_a_deleted_task_and_another_label_config_count_anew(world: World) -> Non
     ],
 )
 def test_what_a_name_lacks_until_it_can_be_judged(pictures: int, judged: int | None, lacks: str) -> None:
-    told = page._answers(Status(1, answers=Summary((NameCount("maria", 3, pictures),))), judged)
+    told = page._answers(ProjectStatus(1, answers=Summary((NameCount("maria", 3, pictures),))), judged)
     assert told["names"] == [{"name": "maria", "boxes": 3, "lacks": lacks}]
 
 
@@ -98,7 +98,7 @@ def test_what_a_name_lacks_until_it_can_be_judged(pictures: int, judged: int | N
     ],
 )
 def test_pictures_by_answers_in_words(numbers: tuple[int, ...], asked: int, said: str) -> None:
-    assert page._answers(Status(1, answers=Summary(by_answers=numbers, asked=asked)), 8)["by_answers"] == said
+    assert page._answers(ProjectStatus(1, answers=Summary(by_answers=numbers, asked=asked)), 8)["by_answers"] == said
 
 
 def test_the_board_hears_of_it_where_nothing_is_trained_by_itself_too(world: World) -> None:

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from dinolabel.backend.asking import Deadlines
-from dinolabel.backend.wire import PredictAsked, SetupAsked, TaskAsked
+from dinolabel.backend.wire import PredictRequest, SetupRequest, TaskPayload
 from tests.doubles.coloured_things import GREEN, RED, bundle
 from tests.doubles.scripted_studio import CONFIG
 from tests.waiting import eventually
@@ -16,9 +16,9 @@ from tests.waiting import eventually
 INTERACTIVE = ({"id": "prompt", "type": "rectanglelabels"},)
 
 
-def asked(world, project: int, count: int, **how) -> PredictAsked:
-    tasks = tuple(TaskAsked(each.id, each.data) for each in world.studio.tasks(project)[:count])
-    return PredictAsked(project, CONFIG, tasks, **how)
+def asked(world, project: int, count: int, **how) -> PredictRequest:
+    tasks = tuple(TaskPayload(each.id, each.data) for each in world.studio.tasks(project)[:count])
+    return PredictRequest(project, CONFIG, tasks, **how)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 5])
@@ -28,7 +28,7 @@ def test_as_many_as_there_were_in_order(world, count: int) -> None:
     question = asked(world, project, count)
     answer = service.predict(question)
     assert len(answer["results"]) == count
-    version = service.setup(SetupAsked(project, CONFIG))
+    version = service.setup(SetupRequest(project, CONFIG))
     assert answer["model_version"] == version
     assert all(each["model_version"] == version and len(each["result"]) == 2 for each in answer["results"])
     assert all(set(each) == {"result", "score", "model_version"} for each in answer["results"])
@@ -37,7 +37,7 @@ def test_as_many_as_there_were_in_order(world, count: int) -> None:
 def test_five_hundred_at_once(world) -> None:
     project = world.project(500)
     begun = time.monotonic()
-    answer = world.service(deadlines=Deadlines(many=60)).predict(asked(world, project, 500))
+    answer = world.service(deadlines=Deadlines(batch=60)).predict(asked(world, project, 500))
     assert [len(each.get("result", [])) for each in answer["results"]] == [2] * 500
     assert time.monotonic() - begun < 60
 
@@ -45,7 +45,7 @@ def test_five_hundred_at_once(world) -> None:
 def test_what_is_not_ready_is_empty_and_done_later(world) -> None:
     world.detector.seconds = 0.3
     project = world.project(16, attach=False)
-    service = world.service(deadlines=Deadlines(many=2.0))
+    service = world.service(deadlines=Deadlines(batch=2.0))
     service.start()
     question = asked(world, project, 16)
     begun = time.monotonic()
@@ -63,7 +63,7 @@ def test_a_single_task_has_its_own_shorter_deadline(world) -> None:
     world.detector.seconds = 1.0
     project = world.project(1)
     begun = time.monotonic()
-    answer = world.service(deadlines=Deadlines(one=0.2, many=30)).predict(asked(world, project, 1))
+    answer = world.service(deadlines=Deadlines(single=0.2, batch=30)).predict(asked(world, project, 1))
     assert answer["results"] == [{}]
     assert time.monotonic() - begun < 0.9
 
@@ -71,13 +71,13 @@ def test_a_single_task_has_its_own_shorter_deadline(world) -> None:
 def test_beyond_two_at_a_time_nothing_is_ready_at_once(world) -> None:
     world.detector.seconds = 0.4
     project = world.project(3)
-    service = world.service(deadlines=Deadlines(one=5, at_once=2))
+    service = world.service(deadlines=Deadlines(single=5, max_requests=2))
     answers: list[float] = []
 
     def ask(index: int) -> None:
         task = world.studio.tasks(project)[index]
         begun = time.monotonic()
-        results = service.predict(PredictAsked(project, CONFIG, (TaskAsked(task.id, task.data),)))["results"]
+        results = service.predict(PredictRequest(project, CONFIG, (TaskPayload(task.id, task.data),)))["results"]
         answers.append(time.monotonic() - begun if results != [{}] else -(time.monotonic() - begun))
 
     threads = [threading.Thread(target=ask, args=(each,)) for each in range(3)]
@@ -95,7 +95,7 @@ def test_a_person_goes_before_the_filling(world) -> None:
     world.detector.seconds = 0.1
     project = world.project(40)
     other = world.project(1, attach=False)
-    service = world.service(deadlines=Deadlines(one=8))
+    service = world.service(deadlines=Deadlines(single=8))
     service.start()
     eventually(lambda: world.detector.passes > 0)
     begun = time.monotonic()
@@ -118,8 +118,8 @@ def test_an_interactive_answer_has_fresh_ids(world) -> None:
 def test_one_bad_task_is_empty_and_the_rest_is_there(world) -> None:
     project = world.project(3)
     tasks = [*asked(world, project, 3).tasks]
-    tasks[1] = TaskAsked(tasks[1].id, {"image": "/data/gone.png"})
-    results = world.service().predict(PredictAsked(project, CONFIG, tuple(tasks)))["results"]
+    tasks[1] = TaskPayload(tasks[1].id, {"image": "/data/gone.png"})
+    results = world.service().predict(PredictRequest(project, CONFIG, tuple(tasks)))["results"]
     assert [bool(each) for each in results] == [True, False, True]
     assert results[1] == {}
 
@@ -127,8 +127,8 @@ def test_one_bad_task_is_empty_and_the_rest_is_there(world) -> None:
 def test_a_project_nobody_attached_is_answered_with_its_newest_head(world) -> None:
     project = world.project(1, attach=False)
     service = world.service()
-    before = service.setup(SetupAsked(project, CONFIG))
+    before = service.setup(SetupRequest(project, CONFIG))
     world.store.publish(str(project), bundle({"jason": RED, "lacy": GREEN}))
     answer = service.predict(asked(world, project, 1))
     assert [each["value"]["rectanglelabels"] for each in answer["results"][0]["result"]] == [["jason"], ["lacy"]]
-    assert answer["model_version"] == service.setup(SetupAsked(project, CONFIG)) != before
+    assert answer["model_version"] == service.setup(SetupRequest(project, CONFIG)) != before

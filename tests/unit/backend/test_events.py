@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dinolabel.backend.wire import Event, parse_event
+from dinolabel.backend.wire import WebhookEvent, parse_event
 from tests.doubles.scripted_studio import CONFIG
 from tests.waiting import eventually
 
@@ -26,22 +26,22 @@ FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
 )  # fmt: skip
 def test_which_events_are_work(world, action: str, work: bool) -> None:
     project = world.project(1)
-    assert world.service().event(Event(action, project)) is work
+    assert world.service().event(WebhookEvent(action, project)) is work
 
 
 def test_events_of_projects_we_do_not_look_after_are_none(world) -> None:
     project = world.project(1, attach=False)
     service = world.service()
-    assert not service.event(Event("TASKS_CREATED", project))
-    assert not service.event(Event("TASKS_CREATED", None))
+    assert not service.event(WebhookEvent("TASKS_CREATED", project))
+    assert not service.event(WebhookEvent("TASKS_CREATED", None))
 
 
 def test_our_own_patch_comes_back_and_is_no_work(world) -> None:
     project = world.project(1)
     service = world.service()
     service.reconcile(project)
-    assert not service.event(Event("PROJECT_UPDATED", project, CONFIG))
-    assert service.event(Event("PROJECT_UPDATED", project, CONFIG.replace("coloured", "colourful")))
+    assert not service.event(WebhookEvent("PROJECT_UPDATED", project, CONFIG))
+    assert service.event(WebhookEvent("PROJECT_UPDATED", project, CONFIG.replace("coloured", "colourful")))
 
 
 def test_an_event_brings_boxes_sooner(world) -> None:
@@ -51,7 +51,7 @@ def test_an_event_brings_boxes_sooner(world) -> None:
     eventually(lambda: not world.studio.without_boxes(project))
     world.add(project, 1)
     begun = time.monotonic()
-    assert service.event(Event("TASKS_CREATED", project))
+    assert service.event(WebhookEvent("TASKS_CREATED", project))
     assert time.monotonic() - begun < 0.05
     eventually(lambda: not world.studio.without_boxes(project))
 
@@ -60,7 +60,7 @@ def test_start_training_enqueues_once(world) -> None:
     project = world.project(1)
     service = world.service()
     for _ in range(3):
-        assert service.event(Event("START_TRAINING", project))
+        assert service.event(WebhookEvent("START_TRAINING", project))
     assert [(each.project, each.state, each.why) for each in service.jobs.all()] == [(project, "queued", "Start training in Label Studio")]
 
 

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from dinolabel.backend.child import born
+from dinolabel.backend.child import start_time
 from dinolabel.backend.errors import JobUnknown
 from dinolabel.backend.job_table import Job, JobTable
-from dinolabel.backend.jobs import Jobs
+from dinolabel.backend.jobs import JobRunner
 from dinolabel.vision.errors import SettingsError
 from tests.waiting import eventually
 
@@ -27,14 +27,14 @@ TOKEN = "0123456789abcdef-token-of-label-studio"
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Callable[..., Jobs]]:
+def desk(tmp_path: Path) -> Iterator[Callable[..., JobRunner]]:
     """Makes Jobs on one folder, with a program of the test's."""
-    made: list[Jobs] = []
+    made: list[JobRunner] = []
 
-    def jobs(code: str = "print('Trained.')", *, start: bool = True, **options: Any) -> Jobs:
+    def jobs(code: str = "print('Trained.')", *, start: bool = True, **options: Any) -> JobRunner:
         environment = {**os.environ, "DINOLABEL_STUDIO_TOKEN": TOKEN}
         given = {"program": [sys.executable, "-c", code], "environment": environment, "exports": tmp_path / "exports"} | options
-        made.append(Jobs(tmp_path / "jobs", **given))
+        made.append(JobRunner(tmp_path / "jobs", **given))
         if start:
             made[-1].start()
         return made[-1]
@@ -44,12 +44,12 @@ def desk(tmp_path: Path) -> Iterator[Callable[..., Jobs]]:
         each.stop()
 
 
-def ended(jobs: Jobs, job: str) -> Job:
+def ended(jobs: JobRunner, job: str) -> Job:
     eventually(lambda: not jobs.get(job).active)
     return jobs.get(job)
 
 
-def test_export_then_training_as_a_person_would_type_them(desk: Callable[..., Jobs], tmp_path: Path) -> None:
+def test_export_then_training_as_a_person_would_type_them(desk: Callable[..., JobRunner], tmp_path: Path) -> None:
     jobs = desk("import sys; print('ran', *sys.argv[1:])")
     job = ended(jobs, jobs.train(7, why="asked"))
     folder = tmp_path / "exports" / "7"
@@ -62,7 +62,7 @@ def test_export_then_training_as_a_person_would_type_them(desk: Callable[..., Jo
     ]
 
 
-def test_the_token_travels_by_environment_and_stays_out_of_table_and_log(desk: Callable[..., Jobs], tmp_path: Path) -> None:
+def test_the_token_travels_by_environment_and_stays_out_of_table_and_log(desk: Callable[..., JobRunner], tmp_path: Path) -> None:
     jobs = desk("import os, sys; assert len(os.environ['DINOLABEL_STUDIO_TOKEN']) == 38; print('Has it.')")
     job = ended(jobs, jobs.train(7, why="asked"))
     assert (job.state, job.progress) == ("done", "Has it.")
@@ -71,7 +71,7 @@ def test_the_token_travels_by_environment_and_stays_out_of_table_and_log(desk: C
     assert [each.name for each in kept if TOKEN.encode() in each.read_bytes()] == []
 
 
-def test_children_are_polite(desk: Callable[..., Jobs]) -> None:
+def test_children_are_polite(desk: Callable[..., JobRunner]) -> None:
     jobs = desk(
         "import os; print(os.getpriority(os.PRIO_PROCESS, 0), os.environ['OMP_NUM_THREADS'], os.getpgid(0) == os.getpid())", threads=3
     )
@@ -79,19 +79,19 @@ def test_children_are_polite(desk: Callable[..., Jobs]) -> None:
     assert ended(jobs, jobs.train(1, why="asked")).progress in {f"{min(19, nice)} 3 True" for nice in (10, here)} or here > 10
 
 
-def test_a_command_that_fails_ends_the_job_with_its_last_words(desk: Callable[..., Jobs]) -> None:
+def test_a_command_that_fails_ends_the_job_with_its_last_words(desk: Callable[..., JobRunner]) -> None:
     jobs = desk("import sys; print('reading'); sys.exit('Not enough names: 1 more of lacy.')")
     job = ended(jobs, jobs.train(1, why="asked"))
     assert (job.state, job.progress, job.step) == ("failed", "Not enough names: 1 more of lacy.", 0)
 
 
-def test_a_command_that_is_not_there(desk: Callable[..., Jobs]) -> None:
+def test_a_command_that_is_not_there(desk: Callable[..., JobRunner]) -> None:
     jobs = desk(program=["/nowhere/python"])
     job = ended(jobs, jobs.train(1, why="asked"))
     assert (job.state, "could not be started" in job.progress) == ("failed", True)
 
 
-def test_progress_is_the_last_line_without_colours(desk: Callable[..., Jobs]) -> None:
+def test_progress_is_the_last_line_without_colours(desk: Callable[..., JobRunner]) -> None:
     said = [r"\x1b[32mEmbedding\x1b[0m 3 of 9", "   ", '{"event": 1}']
     jobs = desk(f"import time; print({said[0]!r}, {said[1]!r}, {said[2]!r}, sep=chr(10), flush=True); time.sleep(30)".replace("\\\\", "\\"))
     job = jobs.train(1, why="asked")
@@ -106,21 +106,21 @@ GRANDCHILD = (
 )
 
 
-def grandchild(jobs: Jobs, job: str) -> int:
+def grandchild(jobs: JobRunner, job: str) -> int:
     eventually(lambda: jobs.get(job).progress.startswith("pid "))
     return int(jobs.get(job).progress.split()[1])
 
 
-def test_cancelling_ends_the_whole_group(desk: Callable[..., Jobs]) -> None:
+def test_cancelling_ends_the_whole_group(desk: Callable[..., JobRunner]) -> None:
     jobs = desk(GRANDCHILD)
     job = jobs.train(1, why="asked")
     pid = grandchild(jobs, job)
     assert jobs.cancel(job).state == "cancelled"
-    eventually(lambda: born(pid) is None)
+    eventually(lambda: start_time(pid) is None)
     eventually(lambda: jobs.get(job).pid is None)
 
 
-def test_cancelling_what_waits_keeps_it_from_running(desk: Callable[..., Jobs]) -> None:
+def test_cancelling_what_waits_keeps_it_from_running(desk: Callable[..., JobRunner]) -> None:
     jobs = desk("import time; time.sleep(60)")
     first, second = jobs.train(1, why="asked"), jobs.train(2, why="asked")
     eventually(lambda: jobs.get(first).state == "running")
@@ -132,7 +132,7 @@ def test_cancelling_what_waits_keeps_it_from_running(desk: Callable[..., Jobs]) 
     jobs.cancel(third)
 
 
-def test_what_has_ended_cannot_be_cancelled_any_more(desk: Callable[..., Jobs]) -> None:
+def test_what_has_ended_cannot_be_cancelled_any_more(desk: Callable[..., JobRunner]) -> None:
     jobs = desk()
     job = ended(jobs, jobs.train(1, why="asked"))
     assert jobs.cancel(job.id).state == "done"
@@ -142,13 +142,13 @@ def test_what_has_ended_cannot_be_cancelled_any_more(desk: Callable[..., Jobs]) 
         jobs.log_of("../../etc/passwd")
 
 
-def test_the_time_limit_ends_it(desk: Callable[..., Jobs]) -> None:
+def test_the_time_limit_ends_it(desk: Callable[..., JobRunner]) -> None:
     jobs = desk("import time; time.sleep(60)", time_limit=0.6)
     job = ended(jobs, jobs.train(1, why="asked"))
     assert (job.state, "time limit" in job.progress) == ("failed", True)
 
 
-def test_one_training_per_project_at_a_time(desk: Callable[..., Jobs]) -> None:
+def test_one_training_per_project_at_a_time(desk: Callable[..., JobRunner]) -> None:
     jobs = desk(start=False)
     first = jobs.train(1, why="asked")
     assert jobs.train(1, why="asked again") == first
@@ -156,36 +156,36 @@ def test_one_training_per_project_at_a_time(desk: Callable[..., Jobs]) -> None:
     assert [each.project for each in jobs.all()] == [2, 1]
 
 
-def test_a_program_that_ignores_sigterm_is_ended_all_the_same(desk: Callable[..., Jobs], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_program_that_ignores_sigterm_is_ended_all_the_same(desk: Callable[..., JobRunner], monkeypatch: pytest.MonkeyPatch) -> None:
     import dinolabel.backend.child
 
-    monkeypatch.setattr(dinolabel.backend.child.end_group, "__defaults__", (0.3,))
+    monkeypatch.setattr(dinolabel.backend.child.terminate_group, "__defaults__", (0.3,))
     jobs = desk("import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)")
     job = jobs.train(1, why="asked")
     eventually(lambda: jobs.get(job).progress == "deaf")
     pid = jobs.get(job).pid
     assert pid is not None
     jobs.cancel(job)
-    eventually(lambda: born(pid) is None)
+    eventually(lambda: start_time(pid) is None)
 
 
-def test_stopping_the_server_ends_the_group_and_the_job_counts_as_lost(desk: Callable[..., Jobs]) -> None:
+def test_stopping_the_server_ends_the_group_and_the_job_counts_as_lost(desk: Callable[..., JobRunner]) -> None:
     jobs = desk(GRANDCHILD)
     job = jobs.train(1, why="asked", until="2026-11-22T12:00:00+00:00")
     pid = grandchild(jobs, job)
     jobs.stop()
-    assert born(pid) is None
+    assert start_time(pid) is None
     assert jobs.get(job).state == "lost"
     assert jobs.seen_until(1) is None, "a training that was cut off has seen nothing: it is due again"
 
 
-def test_what_waited_when_the_server_stopped_runs_on_the_next(desk: Callable[..., Jobs]) -> None:
+def test_what_waited_when_the_server_stopped_runs_on_the_next(desk: Callable[..., JobRunner]) -> None:
     waiting = desk(start=False).train(1, why="asked")
     jobs = desk()
     assert ended(jobs, waiting).state == "done"
 
 
-def test_what_was_taken_and_had_not_begun_runs_on_the_next(desk: Callable[..., Jobs]) -> None:
+def test_what_was_taken_and_had_not_begun_runs_on_the_next(desk: Callable[..., JobRunner]) -> None:
     """A kill between the row's turn and its first command: nothing of it ran, so it waits again."""
     jobs = desk(start=False)
     job = jobs.train(1, why="asked")
@@ -219,12 +219,12 @@ def crash(*arguments: str, at: str) -> list[str]:
     return line.split()
 
 
-def test_after_kill_9_the_orphans_are_ended_and_the_job_is_lost(desk: Callable[..., Jobs], tmp_path: Path) -> None:
+def test_after_kill_9_the_orphans_are_ended_and_the_job_is_lost(desk: Callable[..., JobRunner], tmp_path: Path) -> None:
     _, job, number = crash(CRASHING, str(tmp_path / "jobs"), GRANDCHILD, at="running")
     pid = int(number)
-    assert born(pid) is not None, "nobody ended the grandchild yet"
+    assert start_time(pid) is not None, "nobody ended the grandchild yet"
     jobs = desk()
-    assert (jobs.get(job).state, born(pid)) == ("lost", None)
+    assert (jobs.get(job).state, start_time(pid)) == ("lost", None)
     assert jobs.active(1) is None
 
 
@@ -248,7 +248,7 @@ time.sleep(60)
 
 
 @pytest.mark.parametrize(("moment", "state"), [("insert", "done"), ("take", "done"), ("child", "done"), ("end", "lost")])
-def test_a_kill_9_at_any_moment_forgets_nothing(desk: Callable[..., Jobs], tmp_path: Path, moment: str, state: str) -> None:
+def test_a_kill_9_at_any_moment_forgets_nothing(desk: Callable[..., JobRunner], tmp_path: Path, moment: str, state: str) -> None:
     """insert: nobody took it yet. take: taken, no child yet. child: started, not noted yet. end: ended, not noted yet."""
     crash(KILLED_AT, str(tmp_path / "jobs"), moment, at="here")
     jobs = desk()
@@ -287,7 +287,7 @@ def test_each_job_is_taken_once_and_in_order_however_many_take(tmp_path: Path) -
     assert {each.state for each in table.all()} == {"running"}
 
 
-def test_what_waits_runs_in_the_order_of_asking(desk: Callable[..., Jobs]) -> None:
+def test_what_waits_runs_in_the_order_of_asking(desk: Callable[..., JobRunner]) -> None:
     jobs = desk(start=False)
     asked = [jobs.train(project, why="asked") for project in (3, 1, 2)]
     jobs._table.change(asked[0], created_at=9e9)
@@ -296,7 +296,7 @@ def test_what_waits_runs_in_the_order_of_asking(desk: Callable[..., Jobs]) -> No
     assert 0.0 < started[0] < started[1] < started[2]
 
 
-def test_asking_wakes_the_worker(desk: Callable[..., Jobs], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_asking_wakes_the_worker(desk: Callable[..., JobRunner], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dinolabel.backend.jobs.POLL_SECONDS", 3600.0)
     jobs = desk()
     for project in (1, 2):
@@ -306,13 +306,13 @@ def test_asking_wakes_the_worker(desk: Callable[..., Jobs], monkeypatch: pytest.
     assert time.monotonic() - began < 10, "stopping wakes it, too"
 
 
-def test_a_job_that_another_process_asked_for_is_found(desk: Callable[..., Jobs]) -> None:
+def test_a_job_that_another_process_asked_for_is_found(desk: Callable[..., JobRunner]) -> None:
     jobs, other = desk(), desk(start=False)
     job = other.train(1, why="asked")
     assert ended(jobs, job).state == "done"
 
 
-def test_processes_agree_on_the_one_training_of_a_project(desk: Callable[..., Jobs]) -> None:
+def test_processes_agree_on_the_one_training_of_a_project(desk: Callable[..., JobRunner]) -> None:
     jobs, other = desk(start=False), desk(start=False)
     job = jobs.train(1, why="asked")
     assert other.train(1, why="asked") == job
@@ -320,7 +320,7 @@ def test_processes_agree_on_the_one_training_of_a_project(desk: Callable[..., Jo
     assert other.train(1, why="asked") != job
 
 
-def test_a_stop_between_turn_and_start_puts_it_back(desk: Callable[..., Jobs], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stop_between_turn_and_start_puts_it_back(desk: Callable[..., JobRunner], monkeypatch: pytest.MonkeyPatch) -> None:
     jobs = desk(start=False)
     job, take = jobs.train(1, why="asked"), JobTable.take
 
@@ -334,7 +334,7 @@ def test_a_stop_between_turn_and_start_puts_it_back(desk: Callable[..., Jobs], m
     assert (jobs.get(job).state, jobs.get(job).started_at) == ("queued", None)
 
 
-def test_a_table_that_fails_for_a_while_costs_no_job(desk: Callable[..., Jobs], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_that_fails_for_a_while_costs_no_job(desk: Callable[..., JobRunner], monkeypatch: pytest.MonkeyPatch) -> None:
     """A full disk: the child is watched on, cancelling reaches it afterwards, and what ends meanwhile is noted when there is room."""
     monkeypatch.setattr("dinolabel.backend.jobs.POLL_SECONDS", 0.1)
     jobs = desk("import sys, time; time.sleep(60 if '1' in sys.argv else 0)", threads=1)
@@ -351,10 +351,10 @@ def test_a_table_that_fails_for_a_while_costs_no_job(desk: Callable[..., Jobs], 
     monkeypatch.setattr(JobTable, "change", fail)
     eventually(lambda: len(failures) > 2)
     monkeypatch.setattr(JobTable, "change", change)
-    assert (jobs.get(first).state, born(pid) is not None) == ("running", True)
+    assert (jobs.get(first).state, start_time(pid) is not None) == ("running", True)
     jobs.cancel(first)
     eventually(lambda: jobs.get(first).pid is None)
-    assert born(pid) is None
+    assert start_time(pid) is None
     monkeypatch.setattr(JobTable, "change", fail)
     second, before = jobs.train(2, why="asked"), len(failures)
     eventually(lambda: len(failures) > before + 2)
@@ -364,7 +364,7 @@ def test_a_table_that_fails_for_a_while_costs_no_job(desk: Callable[..., Jobs], 
 
 
 @pytest.mark.parametrize("where", ["verdicts", "on_end"])
-def test_a_surprise_ends_its_own_job_only(desk: Callable[..., Jobs], where: str) -> None:
+def test_a_surprise_ends_its_own_job_only(desk: Callable[..., JobRunner], where: str) -> None:
     def surprise(*_given: object) -> Any:
         raise KeyError("bundle")
 
@@ -375,7 +375,7 @@ def test_a_surprise_ends_its_own_job_only(desk: Callable[..., Jobs], where: str)
     assert states == ["failed" if where == "verdicts" else "done"] * 2
 
 
-def test_a_log_that_cannot_be_written_ends_the_job(desk: Callable[..., Jobs], tmp_path: Path) -> None:
+def test_a_log_that_cannot_be_written_ends_the_job(desk: Callable[..., JobRunner], tmp_path: Path) -> None:
     jobs = desk(start=False)
     job = jobs.train(1, why="asked")
     (tmp_path / "jobs" / f"{job}.log").mkdir()
@@ -394,7 +394,7 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
 
 @pytest.mark.parametrize("kind", DAMAGE)
 def test_a_damaged_table_is_set_aside_and_begun_anew(
-    desk: Callable[..., Jobs], tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]
+    desk: Callable[..., JobRunner], tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked = desk(start=False)
     asked.train(1, why="asked")
@@ -417,7 +417,7 @@ def test_a_table_that_cannot_be_opened_is_not_taken_for_damaged(tmp_path: Path) 
     assert path.is_dir() and not path.with_name("jobs.sqlite.damaged").exists()
 
 
-def test_a_folder_of_the_version_with_huey_opens_and_its_jobs_run(desk: Callable[..., Jobs], tmp_path: Path) -> None:
+def test_a_folder_of_the_version_with_huey_opens_and_its_jobs_run(desk: Callable[..., JobRunner], tmp_path: Path) -> None:
     """Recorded by that version, killed (-9) while the first of three ran."""
     shutil.copytree(RECORDED, tmp_path / "jobs")
     jobs = desk("import sys; print('ran', *sys.argv[1:])")
@@ -429,7 +429,7 @@ def test_a_folder_of_the_version_with_huey_opens_and_its_jobs_run(desk: Callable
     assert [path.name for path in (tmp_path / "jobs").iterdir() if "huey" in path.name] == []
 
 
-def test_two_servers_on_one_folder_are_one_too_many(desk: Callable[..., Jobs]) -> None:
+def test_two_servers_on_one_folder_are_one_too_many(desk: Callable[..., JobRunner]) -> None:
     first = desk()
     with pytest.raises(SettingsError, match="Another backend"):
         desk()
@@ -437,7 +437,7 @@ def test_two_servers_on_one_folder_are_one_too_many(desk: Callable[..., Jobs]) -
     assert ended(desk(), first.train(1, why="asked")).state == "done"
 
 
-def test_a_stranger_with_the_old_pid_is_left_alone(desk: Callable[..., Jobs]) -> None:
+def test_a_stranger_with_the_old_pid_is_left_alone(desk: Callable[..., JobRunner]) -> None:
     stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
     try:
         jobs = desk(start=False)
@@ -451,7 +451,7 @@ def test_a_stranger_with_the_old_pid_is_left_alone(desk: Callable[..., Jobs]) ->
         stranger.wait()
 
 
-def test_the_verdict_of_this_training_is_kept_with_it(desk: Callable[..., Jobs], tmp_path: Path) -> None:
+def test_the_verdict_of_this_training_is_kept_with_it(desk: Callable[..., JobRunner], tmp_path: Path) -> None:
     told = tmp_path / "verdicts"
     told.write_text("old\n")
     code = f"open({str(told)!r}, 'a').write('new\\n')"
@@ -463,7 +463,7 @@ def test_the_verdict_of_this_training_is_kept_with_it(desk: Callable[..., Jobs],
 
 
 @pytest.mark.parametrize(("code", "seen"), [("pass", True), ("import sys; sys.exit(6)", True)])
-def test_a_training_that_ended_by_itself_has_seen_the_approvals(desk: Callable[..., Jobs], code: str, seen: bool) -> None:
+def test_a_training_that_ended_by_itself_has_seen_the_approvals(desk: Callable[..., JobRunner], code: str, seen: bool) -> None:
     jobs = desk(code)
     ended(jobs, jobs.train(1, why="asked", until="2026-11-22T12:00:00+00:00"))
     assert (jobs.seen_until(1) is not None) is seen

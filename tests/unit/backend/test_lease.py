@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dinolabel.backend import lease
-from dinolabel.backend.lease import LeaseHeld, Writing, owner_of
+from dinolabel.backend.lease import LeaseHeldByOther, WriterLease, owner_of
 from dinolabel.studio.errors import StudioRefused
 from tests.unit.backend.conftest import NANO, World
 
@@ -30,7 +30,7 @@ def test_one_writes_and_the_other_says_who_does(world: World, other: World) -> N
     owner = owner_of(world.root / "data").rpartition(".")[0]
     assert (outcome.state, outcome.pushed) == ("standing by", 0)
     assert f"Another backend, {owner}, writes to project {project}" in outcome.note
-    assert "detach" in outcome.hint and outcome.again_in
+    assert "detach" in outcome.hint and outcome.requeue_after
     assert second.board.get(project).state == "standing by"
     assert [len(world.studio.versions_of(each)) for each in world.ids(project)] == [1, 1, 1]
 
@@ -57,26 +57,26 @@ def test_a_restart_is_the_same_writer(world: World, other: World) -> None:
 def test_label_studio_is_asked_now_and_then_only(world: World) -> None:
     project = world.project(1)
     now = [0.0]
-    writing = Writing(world.studio, "here.1", clock=lambda: now[0])
+    writing = WriterLease(world.studio, "here.1", clock=lambda: now[0])
     for _ in range(5):
-        writing.hold(project)
+        writing.acquire(project)
     assert world.studio.calls.count("lease") == 1
     now[0] += lease.RENEW_SECONDS
-    writing.hold(project)
+    writing.acquire(project)
     assert world.studio.calls.count("lease") == 2
 
 
 def test_a_lease_that_is_lost_is_noticed(world: World) -> None:
     project = world.project(1)
     now = [0.0]
-    writing = Writing(world.studio, "here.1", clock=lambda: now[0])
-    writing.hold(project)
+    writing = WriterLease(world.studio, "here.1", clock=lambda: now[0])
+    writing.acquire(project)
     world.studio.drop_lease(project, "here.1")
     world.studio.renew_lease(project, "there.2")
     now[0] += lease.RENEW_SECONDS
     for _ in range(2):
-        with pytest.raises(LeaseHeld, match="Another backend, there, writes"):
-            writing.hold(project)
+        with pytest.raises(LeaseHeldByOther, match="Another backend, there, writes"):
+            writing.acquire(project)
 
 
 def test_who_may_make_no_webhook_may_push_all_the_same(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

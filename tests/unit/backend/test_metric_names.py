@@ -7,9 +7,9 @@ import re
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from dinolabel.backend.board import Status
+from dinolabel.backend.board import ProjectStatus
 from dinolabel.backend.job_table import DONE
-from dinolabel.backend.meters import Meters
+from dinolabel.backend.meters import Metrics
 from tests import docs
 
 TABLE = re.compile(r"^\| `(dinolabel_\w+)` \| (\w+) \|([^|]*)\|", re.MULTILINE)
@@ -18,11 +18,11 @@ TABLE = re.compile(r"^\| `(dinolabel_\w+)` \| (\w+) \|([^|]*)\|", re.MULTILINE)
 @pytest.fixture(scope="module")
 def counted() -> dict[str, tuple[str, frozenset[str]]]:
     """Each metric as Prometheus knows it, with its type and labels, after everything was counted once."""
-    meters = Meters()
+    meters = Metrics()
     meters.predict_seconds.observe(1.0)
     meters.predictions.labels("ready").inc()
     meters.jobs.labels("train", DONE).inc()
-    page = meters.page([Status(project=1)]).decode()
+    page = meters.render([ProjectStatus(project=1)]).decode()
     found = {}
     for family in text_string_to_metric_families(page):
         if family.name.endswith("_created"):  # the library's own, beside each counter and histogram

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from dinolabel.backend.board import Board, Status
-from dinolabel.backend.page import ago, span
+from dinolabel.backend.board import ProjectStatus, StatusBoard
+from dinolabel.backend.page import format_age, format_duration
 
 
 @pytest.mark.parametrize(
@@ -26,36 +26,36 @@ from dinolabel.backend.page import ago, span
     ],
 )
 def test_lengths_of_time(seconds: float | None, words: str) -> None:
-    assert span(seconds) == words
+    assert format_duration(seconds) == words
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(1, "just now"), (30, "30 s ago"), (600, "10 min ago"), (7200, "2.0 h ago")])
 def test_how_long_ago(seconds: float, words: str) -> None:
-    assert ago(time.time() - seconds) == words
+    assert format_age(time.time() - seconds) == words
 
 
 def test_long_ago_is_a_date() -> None:
-    assert ago(0.0).endswith("1970") or ago(0.0).endswith("1969")
+    assert format_age(0.0).endswith("1970") or format_age(0.0).endswith("1969")
 
 
 @pytest.mark.parametrize(
     ("status", "eta"),
     [
-        (Status(1, done=0, total=100, rate=2.0), 50.0),
-        (Status(1, done=60, total=100, failed=20, rate=2.0), 10.0),
-        (Status(1, done=100, total=100, rate=2.0), None),
-        (Status(1, done=10, total=100, rate=0.0), None),
+        (ProjectStatus(1, done=0, total=100, rate=2.0), 50.0),
+        (ProjectStatus(1, done=60, total=100, failed=20, rate=2.0), 10.0),
+        (ProjectStatus(1, done=100, total=100, rate=2.0), None),
+        (ProjectStatus(1, done=10, total=100, rate=0.0), None),
     ],
 )
-def test_time_left(status: Status, eta: float | None) -> None:
+def test_time_left(status: ProjectStatus, eta: float | None) -> None:
     assert status.eta_seconds == eta
 
 
 def test_the_board_keeps_what_it_is_not_told_anew() -> None:
-    board = Board(clock=lambda: 5.0)
+    board = StatusBoard(clock=lambda: 5.0)
     board.set(2, title="B", done=1)
     board.set(1, title="A")
     board.set(2, done=3)
     assert [(each.project, each.title, each.done, each.at) for each in board.all()] == [(1, "A", 0, 5.0), (2, "B", 3, 5.0)]
-    board.forget(1)
-    assert board.get(1) == Status(1)
+    board.remove(1)
+    assert board.get(1) == ProjectStatus(1)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from dinolabel.backend.predict import Errand, Failure, Prediction, Predictor
-from dinolabel.backend.recipe import Recipe, Recipes
-from dinolabel.backend.wire import TaskAsked
+from dinolabel.backend.predict import Failure, Prediction, PredictionJob, Predictor
+from dinolabel.backend.recipe import ServingConfig, ServingConfigs
+from dinolabel.backend.wire import TaskPayload
 from dinolabel.vision.cache import Cache
 from dinolabel.vision.errors import (
     BundleMismatch,
@@ -20,7 +20,7 @@ from dinolabel.vision.errors import (
     ModelError,
 )
 from dinolabel.vision.pipeline import Pipeline
-from dinolabel.vision.store import Store
+from dinolabel.vision.store import BundleStore
 from dinolabel.vision.types import Image
 from tests.doubles.coloured_things import BLUE, GREEN, RED, ColourSense, FolderMedia, ThingDetector, bundle, picture, scene
 from tests.doubles.scripted_studio import CONFIG
@@ -34,18 +34,18 @@ class Kitchen:
         self.photos.mkdir()
         self.detector = ThingDetector()
         self.pipeline = Pipeline(self.detector, ColourSense(), cache=Cache(root / "cache.sqlite", max_mb=16))
-        self.store = Store(root / "bundles")
-        self.recipes = Recipes(self.pipeline, self.store)
+        self.store = BundleStore(root / "bundles")
+        self.recipes = ServingConfigs(self.pipeline, self.store)
         self.predictor = Predictor(FolderMedia(self.photos), self.pipeline, batch_size=2)
 
-    def recipe(self, bundle_id: str | None = None, label_config: str = CONFIG) -> Recipe:
-        return self.recipes.of(1, label_config, bundle_id)
+    def recipe(self, bundle_id: str | None = None, label_config: str = CONFIG) -> ServingConfig:
+        return self.recipes.build(1, label_config, bundle_id)
 
-    def tasks(self, count: int) -> list[TaskAsked]:
-        return [TaskAsked(10 + each, {"image": f"/data/{scene(self.photos, each).name}"}) for each in range(count)]
+    def tasks(self, count: int) -> list[TaskPayload]:
+        return [TaskPayload(10 + each, {"image": f"/data/{scene(self.photos, each).name}"}) for each in range(count)]
 
-    def ask(self, tasks: Sequence[TaskAsked], recipe: Recipe | None = None, **how: bool) -> list[Prediction | Failure]:
-        return list(self.predictor.predictions(Errand(recipe or self.recipe(), **how), tasks))
+    def ask(self, tasks: Sequence[TaskPayload], recipe: ServingConfig | None = None, **how: bool) -> list[Prediction | Failure]:
+        return list(self.predictor.predictions(PredictionJob(recipe or self.recipe(), **how), tasks))
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_no_tasks_no_answers(kitchen: Kitchen) -> None:
 
 def test_nothing_in_the_picture_is_an_empty_result_with_the_version(kitchen: Kitchen) -> None:
     picture(kitchen.photos / "empty.png")
-    (answer,) = kitchen.ask([TaskAsked(1, {"image": "/empty.png"})])
+    (answer,) = kitchen.ask([TaskPayload(1, {"image": "/empty.png"})])
     assert isinstance(answer, Prediction)
     assert answer.stored == {"task": 1, "result": [], "score": 1.0, "model_version": kitchen.recipe().version}
 
@@ -93,7 +93,7 @@ def test_a_bad_task_costs_only_itself(kitchen: Kitchen, data: dict[str, object],
     tasks = kitchen.tasks(5)
     (kitchen.photos / "half.png").write_bytes((kitchen.photos / "scene000.png").read_bytes()[:120])
     (kitchen.photos / "page.png").write_text("<!doctype html><html><body>Sign in</body></html>")
-    tasks[place] = TaskAsked(tasks[place].id, data)
+    tasks[place] = TaskPayload(tasks[place].id, data)
     answers = kitchen.ask(tasks)
     assert [each.task for each in answers] == [each.id for each in tasks]
     assert [isinstance(each, Failure) for each in answers] == [index == place for index in range(5)]
@@ -120,7 +120,7 @@ def test_a_bug_met_by_one_picture_does_not_cost_the_others(kitchen: Kitchen) -> 
 def test_a_bundle_gives_names_and_the_rest_stays_generic(kitchen: Kitchen) -> None:
     picture(kitchen.photos / "three.png", (RED, (5, 5, 35, 25)), (GREEN, (5, 35, 35, 55)), (BLUE, (5, 65, 35, 90)))
     bundle_id = kitchen.store.publish("1", bundle({"jason": RED, "lacy": GREEN}))
-    (answer,) = kitchen.ask([TaskAsked(1, {"image": "/three.png"})], kitchen.recipe(bundle_id))
+    (answer,) = kitchen.ask([TaskPayload(1, {"image": "/three.png"})], kitchen.recipe(bundle_id))
     assert labels(answer) == ["jason", "lacy", "thing"]
 
 
@@ -155,7 +155,7 @@ def test_a_new_head_costs_no_forward_pass(kitchen: Kitchen) -> None:
 
 def test_stopped_means_no_further_chunk(kitchen: Kitchen) -> None:
     answers: list[Prediction | Failure] = []
-    errand = Errand(kitchen.recipe(), stopped=lambda: len(answers) >= 3)
+    errand = PredictionJob(kitchen.recipe(), cancelled=lambda: len(answers) >= 3)
     for each in kitchen.predictor.predictions(errand, kitchen.tasks(6)):
         answers.append(each)
     assert len(answers) == 4

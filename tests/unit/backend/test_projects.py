@@ -10,32 +10,32 @@ from pathlib import Path
 
 import pytest
 
-from dinolabel.backend.projects import ProjectBusy, Projects
+from dinolabel.backend.projects import ProjectBusy, ProjectRegistry
 from dinolabel.vision.errors import SettingsError
 
 
 @pytest.fixture
-def projects(tmp_path: Path) -> Projects:
-    return Projects(tmp_path / "projects.json")
+def projects(tmp_path: Path) -> ProjectRegistry:
+    return ProjectRegistry(tmp_path / "projects.json")
 
 
-def test_is_empty_before_anything_is_attached(projects: Projects) -> None:
+def test_is_empty_before_anything_is_attached(projects: ProjectRegistry) -> None:
     assert projects.all() == []
     assert projects.get(1) is None
     assert projects.remove(1) is None
 
 
-def test_keeps_what_was_noted_for_the_next_process(projects: Projects) -> None:
+def test_keeps_what_was_noted_for_the_next_process(projects: ProjectRegistry) -> None:
     projects.add(10, weights=["nano", "nano"], title="Party", before={"model_version": "theirs-1"}, attached_at="2026-11-22T10:00:00+00:00")
     projects.add(2, weights=("tiny", "small"))
-    again = Projects(projects.path)
+    again = ProjectRegistry(projects.path)
     assert [each.project for each in again.all()] == [2, 10]
     party = again.get(10)
     assert party is not None
     assert (party.weights, party.title, party.before["model_version"], party.paused) == (("nano", "nano"), "Party", "theirs-1", False)
 
 
-def test_stored_form_is_the_one_the_contract_names(projects: Projects) -> None:
+def test_stored_form_is_the_one_the_contract_names(projects: ProjectRegistry) -> None:
     projects.add(3, weights=["nano", "nano"], title="T", before={"model_version": ""}, attached_at="now")
     assert json.loads(projects.path.read_text())["3"] == {
         "weights": ["nano", "nano"], "title": "T", "attached_at": "now", "before": {"model_version": ""},
@@ -43,7 +43,7 @@ def test_stored_form_is_the_one_the_contract_names(projects: Projects) -> None:
     }  # fmt: skip
 
 
-def test_attaching_again_keeps_what_was_before_us_and_what_we_pushed(projects: Projects) -> None:
+def test_attaching_again_keeps_what_was_before_us_and_what_we_pushed(projects: ProjectRegistry) -> None:
     projects.add(1, weights=["nano", "nano"], before={"model_version": "theirs"})
     projects.note_version(1, "ours.1")
     entry = projects.add(1, weights=["tiny", "small"], before={"model_version": "ours.1"})
@@ -54,7 +54,7 @@ def test_attaching_again_keeps_what_was_before_us_and_what_we_pushed(projects: P
     ("noted", "expected"),
     [(["a"], ("a",)), (["a", "b"], ("a", "b")), (["a", "b", "a"], ("b", "a")), (["a", "b", "b"], ("a", "b"))],
 )
-def test_the_version_noted_last_stands_last(projects: Projects, noted: list[str], expected: tuple[str, ...]) -> None:
+def test_the_version_noted_last_stands_last(projects: ProjectRegistry, noted: list[str], expected: tuple[str, ...]) -> None:
     projects.add(1, weights=["nano", "nano"])
     for version in noted:
         projects.note_version(1, version)
@@ -65,7 +65,7 @@ def test_the_version_noted_last_stands_last(projects: Projects, noted: list[str]
     assert not entry.owns("theirs")
 
 
-def test_update_changes_only_what_it_names(projects: Projects) -> None:
+def test_update_changes_only_what_it_names(projects: ProjectRegistry) -> None:
     projects.add(1, weights=["nano", "nano"], title="T")
     assert projects.update(1, paused=True).paused
     assert projects.get(1) is not None
@@ -79,21 +79,21 @@ def test_update_changes_only_what_it_names(projects: Projects) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"x": {}}', '{"1": {}}', '{"1": {"weights": ["one"]}}', "{"])
-def test_a_broken_file_says_so_and_is_left_alone(projects: Projects, text: str) -> None:
+def test_a_broken_file_says_so_and_is_left_alone(projects: ProjectRegistry, text: str) -> None:
     projects.path.write_text(text)
     with pytest.raises(SettingsError, match=r"projects\.json"):
         projects.add(1, weights=["nano", "nano"])
     assert projects.path.read_text() == text
 
 
-def test_a_field_of_a_later_version_does_not_hurt(projects: Projects) -> None:
+def test_a_field_of_a_later_version_does_not_hurt(projects: ProjectRegistry) -> None:
     projects.path.write_text('{"1": {"weights": ["a", "b"], "invented_later": 1}}')
     entry = projects.get(1)
     assert entry is not None
     assert entry.weights == ("a", "b")
 
 
-def test_processes_that_write_at_once_lose_nothing(projects: Projects) -> None:
+def test_processes_that_write_at_once_lose_nothing(projects: ProjectRegistry) -> None:
     code = (
         "import sys; from pathlib import Path; from dinolabel.backend.projects import Projects\n"
         "for i in range(10): Projects(Path(sys.argv[1])).add(int(sys.argv[2]) * 100 + i, weights=['nano', 'nano'])"
@@ -103,24 +103,24 @@ def test_processes_that_write_at_once_lose_nothing(projects: Projects) -> None:
     assert len(projects.all()) == 30
 
 
-def test_one_writer_per_project_also_across_processes(projects: Projects) -> None:
+def test_one_writer_per_project_also_across_processes(projects: ProjectRegistry) -> None:
     code = (
         "import sys; from pathlib import Path; from dinolabel.backend.projects import Projects\n"
         "with Projects(Path(sys.argv[1])).writer(1): print('in', flush=True); sys.stdin.read()"
     )
     other = subprocess.Popen([sys.executable, "-c", code, str(projects.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert other.stdout is not None and other.stdout.readline() == b"in\n"
-    with pytest.raises(ProjectBusy), projects.writer(1):
+    with pytest.raises(ProjectBusy), projects.write_lock(1):
         pass
-    with projects.writer(2):
+    with projects.write_lock(2):
         pass
     other.kill()
     other.wait(10)
-    with projects.writer(1):
+    with projects.write_lock(1):
         pass
 
 
-def test_who_waits_is_let_in_between_two_visits(projects: Projects) -> None:
+def test_who_waits_is_let_in_between_two_visits(projects: ProjectRegistry) -> None:
     """The other writes again at once, as a backend that fills a project does: without a turn a waiting command comes in by luck only."""
     code = (
         "import sys, time; from pathlib import Path; from dinolabel.backend.projects import ProjectBusy, Projects\n"
@@ -133,17 +133,17 @@ def test_who_waits_is_let_in_between_two_visits(projects: Projects) -> None:
     try:
         assert other.stdout is not None and other.stdout.readline() == b"in\n"
         began = time.monotonic()
-        with projects.writer(1, patience=20):
+        with projects.write_lock(1, patience=20):
             assert time.monotonic() - began < 5, "a visit or two, not many"
     finally:
         other.kill()
         other.wait(10)
 
 
-def test_waiting_ends(projects: Projects) -> None:
+def test_waiting_ends(projects: ProjectRegistry) -> None:
     began = time.monotonic()
-    with projects.writer(1), pytest.raises(ProjectBusy), projects.writer(1, patience=0.5):
+    with projects.write_lock(1), pytest.raises(ProjectBusy), projects.write_lock(1, patience=0.5):
         pass
     assert 0.5 <= time.monotonic() - began < 10
-    with projects.writer(1):
+    with projects.write_lock(1):
         pass

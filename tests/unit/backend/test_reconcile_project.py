@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from dinolabel.backend.wire import SetupAsked
+from dinolabel.backend.wire import SetupRequest
 from dinolabel.studio.errors import StudioUnreachable
 from dinolabel.vision.errors import LabelConfigError
 from tests.doubles.coloured_things import GREEN, RED, bundle
@@ -56,7 +56,7 @@ def test_other_weights_are_refused_when_asked_too(world) -> None:
     project = world.project(2)
     world.projects.add(project, weights=("tiny", "small"))
     with pytest.raises(Exception, match="nano and nano are running"):
-        world.service().setup(SetupAsked(project, CONFIG))
+        world.service().setup(SetupRequest(project, CONFIG))
 
 
 def test_a_deleted_project_is_said_and_not_raised(world) -> None:
@@ -90,22 +90,22 @@ def test_another_process_at_work_is_waited_for(world) -> None:
 def test_without_a_token_only_what_is_answered_moves(world) -> None:
     project = world.project(2)
     service = world.service(studio=None)
-    before = service.setup(SetupAsked(project, CONFIG))
+    before = service.setup(SetupRequest(project, CONFIG))
     bundle_id = world.store.publish(str(project), bundle({"jason": RED, "lacy": GREEN}))
     outcome = service.reconcile(project)
     assert (outcome.state, world.store.current(str(project)), world.studio.calls) == ("in step", bundle_id, [])
-    assert service.setup(SetupAsked(project, CONFIG)) != before
+    assert service.setup(SetupRequest(project, CONFIG)) != before
 
 
 def test_with_a_token_what_is_answered_moves_with_the_switch_and_not_before(world) -> None:
     project = world.project(2)
     service = world.service()
     service.reconcile(project)
-    before = service.setup(SetupAsked(project, CONFIG))
+    before = service.setup(SetupRequest(project, CONFIG))
     world.store.publish(str(project), bundle({"jason": RED, "lacy": GREEN}))
-    assert service.setup(SetupAsked(project, CONFIG)) == before == world.studio.project(project).model_version
+    assert service.setup(SetupRequest(project, CONFIG)) == before == world.studio.project(project).model_version
     service.reconcile(project)
-    assert service.setup(SetupAsked(project, CONFIG)) == world.studio.project(project).model_version != before
+    assert service.setup(SetupRequest(project, CONFIG)) == world.studio.project(project).model_version != before
 
 
 def test_progress_is_on_the_board_while_it_works(world) -> None:

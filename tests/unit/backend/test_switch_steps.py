@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dinolabel.backend.reconcile import Outcome
+from dinolabel.backend.reconcile import ReconcileResult
 from dinolabel.backend.service import Service
 from tests import waiting
 from tests.doubles.coloured_things import BLUE, GREEN, RED, bundle, picture
@@ -28,7 +28,7 @@ def killer(step: str) -> Callable[[str], None]:
     return checkpoint
 
 
-def until_in_step(service: Service, project: int) -> Outcome:
+def until_in_step(service: Service, project: int) -> ReconcileResult:
     return waiting.until_in_step(service, project, visits=20)
 
 
@@ -275,6 +275,6 @@ def test_what_label_studio_drops_is_noted_and_the_others_go_on(world) -> None:
 
 
 def _setup(project: int):
-    from dinolabel.backend.wire import SetupAsked
+    from dinolabel.backend.wire import SetupRequest
 
-    return SetupAsked(project, CONFIG)
+    return SetupRequest(project, CONFIG)

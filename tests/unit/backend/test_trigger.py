@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dinolabel.backend.trigger import Look, Trigger
+from dinolabel.backend.trigger import TrainCheck, TrainTrigger
 from dinolabel.studio.label_config import LabelConfig
 from tests.doubles.coloured_things import GREEN, RED, bundle
 from tests.doubles.scripted_studio import CONFIG
@@ -41,7 +41,7 @@ class Desk:
         self.world, self.queue, self.now = world, Queue(), NOON
         self.project = world.project(8, label_config=config)
         self.config = LabelConfig.parse(config)
-        self.trigger = Trigger(
+        self.trigger = TrainTrigger(
             world.studio, world.store, self.queue, train_after=after, quiet_seconds=quiet, clock=lambda: self.now.timestamp()
         )  # type: ignore[arg-type]
         self.free = iter(world.ids(self.project))
@@ -51,8 +51,8 @@ class Desk:
         self.world.studio.annotate(task, labels, at=self.now, **how)
         return task
 
-    def look(self) -> Look:
-        return self.trigger.look(self.project, self.config, self.world.studio.tasks(self.project))
+    def look(self) -> TrainCheck:
+        return self.trigger.check(self.project, self.config, self.world.studio.tasks(self.project))
 
     def later(self, seconds: float) -> Desk:
         self.now += timedelta(seconds=seconds)
@@ -68,11 +68,11 @@ def test_enough_and_quiet(desk: Desk) -> None:
     desk.submit(["jason", "lacy"])
     assert desk.look().approvals == 2
     desk.submit(["jason"])
-    assert desk.look() == Look(3, None, 10.0)
+    assert desk.look() == TrainCheck(3, None, 10.0)
     desk.later(4)
-    assert desk.look() == Look(3, None, 6.0)
+    assert desk.look() == TrainCheck(3, None, 6.0)
     desk.later(7)
-    assert desk.look() == Look(3, "job")
+    assert desk.look() == TrainCheck(3, "job")
     assert desk.queue.asked == [(desk.project, "3 new approved names", NOON.isoformat())]
 
 
@@ -101,20 +101,20 @@ def test_only_approved_names_count(desk: Desk, labels: list[str], how: dict, cou
 def test_what_a_button_made_does_not_count(desk: Desk) -> None:
     desk.world.service().reconcile(desk.project)
     desk.submit(["jason", "jason", "lacy", "lacy"], by_button=True)
-    assert desk.later(60).look() == Look(0)
+    assert desk.later(60).look() == TrainCheck(0)
 
 
 def test_what_the_newest_bundle_has_seen_does_not_count(desk: Desk) -> None:
     desk.submit(["jason"] * 5)
     desk.world.store.publish(str(desk.project), bundle({"jason": RED, "lacy": GREEN}, trained_until=desk.now.isoformat()))
     desk.later(1).submit(["lacy"])
-    assert desk.later(60).look() == Look(1)
+    assert desk.later(60).look() == TrainCheck(1)
 
 
 def test_what_a_refused_training_has_seen_does_not_count_again(desk: Desk) -> None:
     desk.submit(["jason"] * 5)
     desk.queue.seen = desk.now.isoformat()
-    assert desk.later(60).look() == Look(0)
+    assert desk.later(60).look() == TrainCheck(0)
     desk.submit(["jason"] * 3)
     assert desk.later(60).look().job == "job"
 
@@ -122,7 +122,7 @@ def test_what_a_refused_training_has_seen_does_not_count_again(desk: Desk) -> No
 def test_not_while_a_training_is_on_its_way(desk: Desk) -> None:
     desk.submit(["jason"] * 9)
     desk.queue.busy = True
-    assert desk.later(60).look() == Look(9)
+    assert desk.later(60).look() == TrainCheck(9)
     desk.queue.busy = False
     assert desk.look().job == "job"
 
@@ -131,14 +131,14 @@ def test_not_while_a_training_is_on_its_way(desk: Desk) -> None:
 def test_not_where_there_is_nothing_to_learn(world, names: str) -> None:
     desk = Desk(world, config=CONFIG.replace('<Label value="jason"/><Label value="lacy"/>', names))
     desk.submit(["thing"] * 9)
-    assert desk.later(60).look() == Look()
+    assert desk.later(60).look() == TrainCheck()
     assert "export" not in world.studio.calls
 
 
 def test_never_by_itself_when_it_is_switched_off(world) -> None:
     desk = Desk(world, after=0)
     desk.submit(["jason"] * 99)
-    assert desk.later(60).look() == Look()
+    assert desk.later(60).look() == TrainCheck()
 
 
 def test_only_what_changed_is_read_again(desk: Desk) -> None:

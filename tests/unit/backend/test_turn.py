@@ -7,15 +7,15 @@ import time
 
 import pytest
 
-from dinolabel.backend.turn import Turn
+from dinolabel.backend.turn import PriorityLock
 
 
 def test_one_at_a_time() -> None:
-    turn, inside, most = Turn(), [0], [0]
+    turn, inside, most = PriorityLock(), [0], [0]
 
     def work(urgent: bool) -> None:
         for _ in range(30):
-            with turn.take(urgent=urgent):
+            with turn.acquire(urgent=urgent):
                 inside[0] += 1
                 most[0] = max(most[0], inside[0])
                 time.sleep(0.0002)
@@ -30,11 +30,11 @@ def test_one_at_a_time() -> None:
 
 
 def test_the_urgent_one_goes_between_two_turns_of_the_background() -> None:
-    turn, order, started = Turn(), [], threading.Event()
+    turn, order, started = PriorityLock(), [], threading.Event()
 
     def background() -> None:
         for number in range(20):
-            with turn.take(urgent=False):
+            with turn.acquire(urgent=False):
                 order.append(f"background {number}")
                 started.set()
                 time.sleep(0.01)
@@ -42,19 +42,19 @@ def test_the_urgent_one_goes_between_two_turns_of_the_background() -> None:
     thread = threading.Thread(target=background)
     thread.start()
     started.wait(5)
-    with turn.take(urgent=True):
+    with turn.acquire(urgent=True):
         order.append("urgent")
     thread.join(20)
     assert order.index("urgent") <= 2
 
 
 def test_a_turn_that_ends_in_an_error_is_given_back() -> None:
-    turn, again = Turn(), threading.Event()
-    with pytest.raises(ZeroDivisionError), turn.take(urgent=False):
+    turn, again = PriorityLock(), threading.Event()
+    with pytest.raises(ZeroDivisionError), turn.acquire(urgent=False):
         raise ZeroDivisionError
 
     def take() -> None:
-        with turn.take(urgent=True):
+        with turn.acquire(urgent=True):
             again.set()
 
     threading.Thread(target=take, daemon=True).start()

@@ -19,7 +19,7 @@ class Desk:
 
     def __init__(self, world: Any, **options: Any) -> None:
         self.world, self.project = world, world.project(2)
-        self.service = world.service(**({"deadlines": Deadlines(one=60, many=60)} | options))
+        self.service = world.service(**({"deadlines": Deadlines(single=60, batch=60)} | options))
         self.client = create_app(self.service).test_client()
         self.task, self.other = world.studio.tasks(self.project)
 
@@ -145,7 +145,7 @@ def test_a_bug_of_ours_is_said_too_and_not_what_it_was(desk: Desk) -> None:
 
 
 def test_a_busy_model_is_said(world: Any) -> None:
-    desk = Desk(world, deadlines=Deadlines(one=0.05, many=0.05))
+    desk = Desk(world, deadlines=Deadlines(single=0.05, batch=0.05))
     world.detector.seconds = 1.0
     assert "busy" in " ".join(lines(desk.type("dog")))
 

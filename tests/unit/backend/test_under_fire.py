@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from dinolabel.backend.wire import Event
+from dinolabel.backend.wire import WebhookEvent
 from tests.doubles.coloured_things import BLUE, GREEN, RED, bundle
 from tests.doubles.scripted_studio import CONFIG
 from tests.unit.backend.test_switch_steps import STEPS, Killed, killer, until_in_step
@@ -73,7 +73,7 @@ class Fire:
 
     def event(self) -> None:
         """Twice, and about what never happened: events are hints."""
-        event = Event(self.chance.choice(EVENTS), self.project, None)
+        event = WebhookEvent(self.chance.choice(EVENTS), self.project, None)
         self.service.event(event)
         self.service.event(event)
 

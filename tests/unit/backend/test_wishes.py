@@ -25,7 +25,7 @@ def test_a_head_waits_for_a_yes_and_then_is_shown(world: Any) -> None:
     newer = world.store.publish(str(project), bundle({"jason": GREEN, "lacy": RED}))
     until_in_step(service, project)
     assert world.store.current(str(project)) == head, "a yes is to one head"
-    assert wishes.waiting(world.projects.get(project), world.store) == newer
+    assert wishes.awaiting_approval(world.projects.get(project), world.store) == newer
 
 
 def test_a_pin_needs_no_yes(world: Any) -> None:

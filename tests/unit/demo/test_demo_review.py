@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dinolabel.demo.review import Effort, review
+from dinolabel.demo.review import ReviewerEffort, review
 from dinolabel.demo.world import Scene, Thing
 from dinolabel.studio.label_config import LabelConfig, build
 from dinolabel.studio.results import regions, to_result
@@ -14,9 +14,9 @@ STRANGER = Thing("cat face", Box(60, 10, 100, 50), None)
 SCENE = Scene("a.jpg", 200, 100, (TOM, STRANGER))
 
 
-def corrected(boxes: list[Box], things: list[Thing]) -> tuple[list[dict[str, object]], Effort]:
+def corrected(boxes: list[Box], things: list[Thing]) -> tuple[list[dict[str, object]], ReviewerEffort]:
     shown = to_result([Detection(box, "cat face", 0.9) for box in boxes], CONFIG, width=200, height=100, task=1, version="v")
-    effort = Effort()
+    effort = ReviewerEffort()
     return review(shown, SCENE, things, config=CONFIG, effort=effort), effort
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dinolabel.demo.score import Labelled, match, score
+from dinolabel.demo.score import LabelledPrediction, match, score
 from dinolabel.demo.world import Thing
 from dinolabel.vision.types import Box
 
@@ -29,6 +29,6 @@ def test_match_is_one_to_one_and_takes_the_better_box() -> None:
     ],
 )
 def test_missed_and_abstained_count_as_wrong(boxes: list[tuple[Box, str]], expected: tuple[float, ...]) -> None:
-    got = score([([Labelled(box, label) for box, label in boxes], [TOM, FELIX, STRANGER])], ["tom", "felix"])
+    got = score([([LabelledPrediction(box, label) for box, label in boxes], [TOM, FELIX, STRANGER])], ["tom", "felix"])
     shares = (got.recall, got.precision, got.named_accuracy, got.named_coverage, got.unknown_kept_generic)
     assert shares == pytest.approx(expected)

@@ -19,8 +19,8 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def up(tmp_path: Path) -> Iterator[running.Running]:
-    note = running.Running("http://127.0.0.1:8081", "f" * 40, 2, os.getpid())
+def up(tmp_path: Path) -> Iterator[running.UpState]:
+    note = running.UpState("http://127.0.0.1:8081", "f" * 40, 2, os.getpid())
     with running.claim(tmp_path):
         running.announce(tmp_path, note)
         yield note
@@ -30,13 +30,13 @@ def settings(tmp_path: Path, **values: object) -> Settings:
     return Settings.load(data_dir=tmp_path, **values)
 
 
-def test_the_one_in_the_settings_comes_first(tmp_path: Path, up: running.Running) -> None:
+def test_the_one_in_the_settings_comes_first(tmp_path: Path, up: running.UpState) -> None:
     found = build.studio(settings(tmp_path, studio_url="http://other:8080/", studio_token="a" * 40, studio_aliases=("http://b/",)))
     assert (found.url, found.aliases) == ("http://other:8080", ("http://b",))
 
 
 @pytest.mark.parametrize("values", [{}, {"studio_url": "http://127.0.0.1:8081"}])
-def test_a_running_up_is_found(tmp_path: Path, up: running.Running, values: dict[str, object]) -> None:
+def test_a_running_up_is_found(tmp_path: Path, up: running.UpState, values: dict[str, object]) -> None:
     assert build.studio(settings(tmp_path, **values)).url == up.url
 
 
@@ -47,7 +47,7 @@ def test_what_is_missing_is_named(tmp_path: Path, values: dict[str, object], mis
         build.studio(settings(tmp_path, **values))
 
 
-def test_a_running_up_does_not_lend_its_token_to_another_address(tmp_path: Path, up: running.Running) -> None:
+def test_a_running_up_does_not_lend_its_token_to_another_address(tmp_path: Path, up: running.UpState) -> None:
     assert build.studio_if_set(settings(tmp_path, studio_url="http://elsewhere:8080")) is None
 
 
@@ -72,17 +72,17 @@ def test_a_child_runs_this_very_code(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_the_only_project_needs_no_number(tmp_path: Path) -> None:
     chosen = settings(tmp_path)
     with pytest.raises(RequestError, match="no project yet"):
-        choice.chosen(chosen, None)
+        choice.resolve_number(chosen, None)
     build.projects(chosen).add(7, weights=("nano", "nano"), title="Cats")
-    assert choice.chosen(chosen, None) == 7
+    assert choice.resolve_number(chosen, None) == 7
     build.projects(chosen).add(2, weights=("nano", "nano"))
     with pytest.raises(RequestError, match=r"2, 7 \(Cats\)"):
-        choice.chosen(chosen, None)
-    assert choice.chosen(chosen, 5) == 5
+        choice.resolve_number(chosen, None)
+    assert choice.resolve_number(chosen, 5) == 5
 
 
-def test_the_project_on_show_is_meant(tmp_path: Path, up: running.Running) -> None:
+def test_the_project_on_show_is_meant(tmp_path: Path, up: running.UpState) -> None:
     chosen = settings(tmp_path)
     for number in (1, 2):
         build.projects(chosen).add(number, weights=("nano", "nano"))
-    assert choice.chosen(chosen, None) == up.project
+    assert choice.resolve_number(chosen, None) == up.project

@@ -32,8 +32,8 @@ def test_a_string_is_printed_letter_by_letter(text: str, capsys: pytest.CaptureF
     table.add_row(text)
     console.out.print(table)
     console.out.print(console.rows([(text, text), (text, console.key(text))]))
-    console.out.print(console.joined([text, console.linked(text)]), soft_wrap=True)
-    console.complain(MediaError(text, hint=text))
+    console.out.print(console.join([text, console.link(text)]), soft_wrap=True)
+    console.print_error(MediaError(text, hint=text))
     with console.step(text) as came_out:
         came_out(text)
     told = capsys.readouterr()

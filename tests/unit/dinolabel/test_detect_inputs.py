@@ -19,7 +19,7 @@ from dinolabel.__main__ import run
 from dinolabel.vision.bundle import Bundle
 from dinolabel.vision.heads import prototype
 from dinolabel.vision.media import open_image
-from dinolabel.vision.package import Package, save
+from dinolabel.vision.package import ExportedModel, save
 from dinolabel.vision.pipeline import Pipeline
 from dinolabel.vision.types import CropPolicy, Thresholds
 from tests.doubles.drawn_films import Disc, film
@@ -74,7 +74,7 @@ def model(tmp_path: Path, weights: Path, photos: Path) -> Path:
         embedder_name=pipeline.embedder.name, embedder_digest=pipeline.embedder.digest, policy=CropPolicy(min_side=1),
         created_at="2026-11-22T12:00:00Z",
     )  # fmt: skip
-    package = Package({"cat": "pet", "dog": "pet"}, Thresholds(0.2, 0.05, 0.6), {"felix": "Felix the cat"}, version="tiny.abc")
+    package = ExportedModel({"cat": "pet", "dog": "pet"}, Thresholds(0.2, 0.05, 0.6), {"felix": "Felix the cat"}, version="tiny.abc")
     return save(tmp_path / "my-cats", package, detector=weights / "detector", embedder=weights / "embedder", bundle=head, readme="Hi\n")
 
 

@@ -21,7 +21,7 @@ import pytest
 
 from dinolabel import detecting, findings, inputs
 from dinolabel.__main__ import run
-from dinolabel.exporters.journal import Journal
+from dinolabel.exporters.journal import CheckpointLog
 from dinolabel.settings import Settings
 from dinolabel.vision.types import Box, Detection, Image
 from tests.tiny_models import tiny_detector
@@ -59,7 +59,7 @@ def photos(folder: Path, count: int, *, size: tuple[int, int] = (160, 120)) -> P
 )
 def test_pictures_without_a_box_are_counted_beside_those_that_failed(boxes: list[int], failed: int, mostly: bool) -> None:
     entries = [{"file": "a", "found": [{}] * each} for each in boxes] + [{"file": "b", "error": "x", "hint": ""}] * failed
-    sums = findings.Sums.of(entries)
+    sums = findings.DetectionTotals.of(entries)
     assert (sums.empty, sums.mostly_empty) == (boxes.count(0), mostly)
 
 
@@ -139,9 +139,9 @@ def test_other_words_begin_anew(tmp_path: Path, capsys: pytest.CaptureFixture[st
     """What was seen for other words, or with another threshold, is not taken for an answer."""
     folder = photos(tmp_path / "photos", 3)
     for terms in (ASK, [*ASK[:-1], "0.06"], ["--prompt", "car"]):
-        with Journal(tmp_path / ".boxes.parquet.unfinished", ["others"]) as journal:
+        with CheckpointLog(tmp_path / ".boxes.parquet.unfinished", ["others"]) as journal:
             for path in inputs.find([str(folder)]).pictures:
-                journal.note(path.name, path.stamp(), {"found": []})
+                journal.append(path.name, path.stamp(), {"found": []})
         assert run(["detect", str(folder), *terms, "--out", "boxes.parquet"]) == 0
         assert "Going on" not in capsys.readouterr().err
 
@@ -150,13 +150,13 @@ def test_a_picture_that_changed_is_looked_at_again(tmp_path: Path) -> None:
     folder, looked = photos(tmp_path / "photos", 4), []
     errand, pipeline = _errand(folder, tmp_path / "boxes.parquet"), _Pipeline(looked)
     pictures = inputs.find([str(folder)]).pictures
-    with Journal(tmp_path / "j", []) as journal:
-        detecting.look(errand, pictures, pipeline, journal)
+    with CheckpointLog(tmp_path / "j", []) as journal:
+        detecting.detect_all(errand, pictures, pipeline, journal)
     changed = pictures[2]
     assert changed.path
     PIL.Image.new("RGB", (50, 40)).save(changed.path)
-    with Journal(tmp_path / "j", []) as journal:
-        detecting.look(errand, pictures, pipeline, journal)
+    with CheckpointLog(tmp_path / "j", []) as journal:
+        detecting.detect_all(errand, pictures, pipeline, journal)
         assert [(each["file"], each["width"]) for each in journal][2] == (changed.name, 50)
     assert looked == [(160, 120)] * 4 + [(50, 40)]
 
@@ -170,10 +170,10 @@ def test_memory_does_not_grow_with_the_boxes(tmp_path: Path, capsys: pytest.Capt
         PIL.Image.new("RGB", (64, 48), (number % 256, number // 256, 0)).save(folder / f"{number:03}.png")
     errand, pipeline = _errand(folder, tmp_path / "boxes.parquet"), _Pipeline([], boxes=300)
     pictures = inputs.find([str(folder)]).pictures
-    with Journal(tmp_path / "j", []) as journal:
+    with CheckpointLog(tmp_path / "j", []) as journal:
         tracemalloc.start()
-        detecting.look(errand, pictures, pipeline, journal)
-        sums = findings.Sums.of(journal)
+        detecting.detect_all(errand, pictures, pipeline, journal)
+        sums = findings.DetectionTotals.of(journal)
         findings.write(tmp_path / "detections.json", findings.document({"format": 1}, journal))
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
@@ -205,8 +205,8 @@ def test_where_nothing_can_be_written(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "cannot be written" in capsys.readouterr().err
 
 
-def _errand(folder: Path, out: Path) -> detecting.Errand:
-    return detecting.Errand(folder, {"cat": "cat"}, Settings.load(), None, out)
+def _errand(folder: Path, out: Path) -> detecting.DetectRun:
+    return detecting.DetectRun(folder, {"cat": "cat"}, Settings.load(), None, out)
 
 
 class _Pipeline:

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from dinolabel.backend import guard
-from dinolabel.local.door import Door
+from dinolabel.local.door import RedirectPage
 from tests.doubles.door import Door as Backend
 from tests.unit.backend.conftest import World
 
@@ -24,7 +24,7 @@ def get(link: str, path: str | None = None) -> http.client.HTTPResponse:
 
 
 def test_the_link_hands_over_the_session_and_leads_on() -> None:
-    with Door(TARGET, COOKIES) as door:
+    with RedirectPage(TARGET, COOKIES) as door:
         answer = get(door.link)
     assert (answer.status, answer.headers["Location"]) == (302, TARGET)
     cookies = answer.headers.get_all("Set-Cookie")
@@ -34,19 +34,19 @@ def test_the_link_hands_over_the_session_and_leads_on() -> None:
 
 @pytest.mark.parametrize("path", ["/", "/enter/", "/enter/wrong", "//", "/enter/%00"])
 def test_no_other_path_opens(path: str) -> None:
-    with Door(TARGET, COOKIES) as door:
+    with RedirectPage(TARGET, COOKIES) as door:
         answer = get(door.link, path)
         assert (answer.status, answer.headers.get("Set-Cookie")) == (404, None)
         assert get(door.link).status == 302
 
 
 def test_it_opens_once() -> None:
-    with Door(TARGET, COOKIES) as door:
+    with RedirectPage(TARGET, COOKIES) as door:
         assert [get(door.link).status, get(door.link).status] == [302, 404]
 
 
 def test_it_is_gone_afterwards_and_each_door_has_its_own_key() -> None:
-    with Door(TARGET, COOKIES) as door, Door(TARGET, COOKIES) as other:
+    with RedirectPage(TARGET, COOKIES) as door, RedirectPage(TARGET, COOKIES) as other:
         assert urlsplit(door.link).path != urlsplit(other.link).path
         assert len(urlsplit(door.link).path) > 30
     with pytest.raises(ConnectionRefusedError):
@@ -55,12 +55,12 @@ def test_it_is_gone_afterwards_and_each_door_has_its_own_key() -> None:
 
 def test_a_link_is_gone_after_ten_minutes() -> None:
     now = 100.0
-    with Door(TARGET, COOKIES, clock=lambda: now) as door:
+    with RedirectPage(TARGET, COOKIES, clock=lambda: now) as door:
         now += 601.0
         answer = get(door.link)
         assert (answer.status, answer.headers.get("Set-Cookie")) == (404, None)
     now = 100.0
-    with Door(TARGET, COOKIES, clock=lambda: now) as door:
+    with RedirectPage(TARGET, COOKIES, clock=lambda: now) as door:
         now += 590.0
         assert get(door.link).status == 302
 
@@ -68,7 +68,7 @@ def test_a_link_is_gone_after_ten_minutes() -> None:
 def test_the_key_of_our_page_is_kept_from_scripts_and_leads_into_it(tmp_path: Path) -> None:
     world = World(tmp_path)
     backend = Backend(world, world.service(), secret="s3cret")
-    with Door(f"{dinolabel.backend.server.url}/", {guard.COOKIE: guard.cookie("s3cret")}) as door:
+    with RedirectPage(f"{dinolabel.backend.server.url}/", {guard.COOKIE: guard.cookie("s3cret")}) as door:
         answer = get(door.link)
         (given,) = answer.headers.get_all("Set-Cookie")
         assert given.startswith(f"{guard.COOKIE}=") and given.endswith("; Path=/; SameSite=Lax; HttpOnly")

@@ -14,8 +14,8 @@ import pytest
 from dinolabel import build
 from dinolabel.__main__ import run
 from dinolabel.backend.job_table import Job, JobTable
-from dinolabel.exporters.approved import approved
-from dinolabel.local.backend import Backend, free_port
+from dinolabel.exporters.approved import select_reviewed
+from dinolabel.local.backend import BackendProcess, free_port
 from dinolabel.settings import Settings
 from dinolabel.sources import with_predictions
 from dinolabel.studio.label_config import LabelConfig
@@ -107,7 +107,7 @@ def test_a_backend_is_not_misled_by_files_of_the_working_folder(place: Path) -> 
     for room in ROOMS:
         (place / f"{room}.py").touch()
     weights = {"detector_weights": str(tiny_detector(place / "detector")), "embedder_weights": str(tiny_embedder(place / "embedder"))}
-    with Backend(Settings.load(port=free_port(None), **weights), place / "backend.log") as backend:
+    with BackendProcess(Settings.load(port=free_port(None), **weights), place / "backend.log") as backend:
         eventually(backend.ready, 120.0, every=0.2)
 
 
@@ -224,6 +224,6 @@ def test_predictions_that_the_export_lacks_are_asked_for() -> None:
     inline = {"id": 9, "result": [region("r0", 10, "thing", None)], "model_version": "v"}
     tasks = [with_predictions(each, studio) for each in (task(1, inline), task(2, {}))]  # type: ignore[arg-type]
     assert studio.asked == [2]
-    judged = approved(tasks, LabelConfig.parse(CONFIG)).judged
+    judged = select_reviewed(tasks, LabelConfig.parse(CONFIG)).boxes
     found = [(each.task, each.region, each.verdict) for each in judged]
     assert found == [(1, "r0", "approved"), (2, "r0", "approved"), (2, "r1", "rejected")]

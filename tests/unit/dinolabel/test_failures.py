@@ -10,7 +10,7 @@ import pytest
 from dinolabel import build, console
 from dinolabel.__main__ import run
 from dinolabel.commands.preannotate import AGAIN
-from dinolabel.failures import Failure, lines
+from dinolabel.failures import TaskFailure, lines
 from dinolabel.vision.errors import DinolabelError, MediaLate, MediaRefused, MediaUnavailable, MediaUnreadable
 from tests.doubles.coloured_things import FolderMedia
 from tests.unit.backend.conftest import World
@@ -19,17 +19,20 @@ from tests.unit.backend.conftest import World
 @pytest.mark.parametrize(
     ("failures", "said"),
     [
-        ([Failure(5, "A", "It is gone.", "Mend it.")], ["task 5: It is gone."]),
-        ([Failure(5, "A", "It is gone.", "Mend it.", boxes=1)], ["task 5 (1 box): It is gone."]),
-        ([Failure(None, "A", "It is gone.", "Mend it.")], ["1 task: It is gone."]),
-        ([Failure(each, "A", "Gone.", "Mend it.", boxes=2) for each in (1, 2)], ["2 tasks (1 and 2; 4 boxes): Gone."]),
+        ([TaskFailure(5, "A", "It is gone.", "Mend it.")], ["task 5: It is gone."]),
+        ([TaskFailure(5, "A", "It is gone.", "Mend it.", boxes=1)], ["task 5 (1 box): It is gone."]),
+        ([TaskFailure(None, "A", "It is gone.", "Mend it.")], ["1 task: It is gone."]),
+        ([TaskFailure(each, "A", "Gone.", "Mend it.", boxes=2) for each in (1, 2)], ["2 tasks (1 and 2; 4 boxes): Gone."]),
         (
-            [*(Failure(each, "A", f"{each}.jpg is gone.", "Mend it.") for each in range(1, 1201)), Failure(7, "B", "Broken.", "Save it.")],
+            [
+                *(TaskFailure(each, "A", f"{each}.jpg is gone.", "Mend it.") for each in range(1, 1201)),
+                TaskFailure(7, "B", "Broken.", "Save it."),
+            ],
             ["1,200 tasks (1, 2, 3 and 1,197 more): for example 1.jpg is gone.", "task 7: Broken."],
         ),
     ],
 )
-def test_reasons_are_lines(failures: list[Failure], said: list[str]) -> None:
+def test_reasons_are_lines(failures: list[TaskFailure], said: list[str]) -> None:
     assert [line for line, _ in lines(failures)] == said
 
 

@@ -19,15 +19,15 @@ from dinolabel.__main__ import run
 from dinolabel.backend.job_table import DONE, Job
 from dinolabel.studio.label_config import LabelConfig
 from dinolabel.studio.media_cache import MediaCache
-from dinolabel.studio.renaming import renamed
+from dinolabel.studio.renaming import rename_label
 from dinolabel.training.train import train
 from dinolabel.vision.cache import Cache
-from dinolabel.vision.store import Store
+from dinolabel.vision.store import BundleStore
 from tests.blobs import KnownOnly, World
 from tests.doubles.scripted_studio import CONFIG, ScriptedStudio
 
 WHO = "Jürgen"  # once called jason; not in ASCII, as names are
-XML = renamed(CONFIG, "jason", WHO)
+XML = rename_label(CONFIG, "jason", WHO)
 
 
 class Studio(ScriptedStudio):
@@ -62,7 +62,7 @@ class Place:
 
     def __init__(self, root: Path) -> None:
         self.root, self.data, self.elsewhere = root, root / "data", root / "elsewhere"
-        self.store, self.cache = Store(self.data / "bundles"), Cache(self.data / "cache.sqlite", max_mb=16)
+        self.store, self.cache = BundleStore(self.data / "bundles"), Cache(self.data / "cache.sqlite", max_mb=16)
         self.studio = Studio()
         self.project = self.studio.add_project(XML)
         build_registry(self.data, self.project)
@@ -125,9 +125,9 @@ def build_settings() -> Any:
 
 
 def build_registry(data: Path, project: int) -> None:
-    from dinolabel.backend.projects import Projects
+    from dinolabel.backend.projects import ProjectRegistry
 
-    Projects(data / "projects.json").add(project, weights=("nano", "nano"), title=f"Party of {WHO}")
+    ProjectRegistry(data / "projects.json").add(project, weights=("nano", "nano"), title=f"Party of {WHO}")
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ def test_heads_that_knew_him_are_gone_and_rollback_to_them_is_refused(place: Pla
     place.store.pin(project, head)
     assert run(["forget", WHO, "--project", project, "--yes"]) == 0
     assert [each.id for each in place.store.history(project)] == [place.before_him]
-    assert (place.store.pinned(project), place.store.wanted(project)) == (None, place.before_him)
+    assert (place.store.pinned(project), place.store.desired(project)) == (None, place.before_him)
     capsys.readouterr()
     assert run(["models", "pin", head, "--project", project]) != 0
     assert "was forgotten" in capsys.readouterr().err
@@ -211,7 +211,7 @@ def test_it_waits_for_the_backend_and_says_so(place: Place, capsys: pytest.Captu
     held, over = threading.Event(), threading.Event()
 
     def visit() -> None:
-        with build.projects(build_settings()).writer(place.project):
+        with build.projects(build_settings()).write_lock(place.project):
             held.set()
             over.wait(30)
 

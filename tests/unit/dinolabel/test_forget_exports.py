@@ -12,7 +12,7 @@ import pytest
 from dinolabel import build, console, exporters
 from dinolabel.__main__ import run
 from dinolabel.exporters import filelist
-from dinolabel.exporters.wish import Wish
+from dinolabel.exporters.wish import ExportOptions
 from dinolabel.forgetting import crops
 from dinolabel.vision.types import Image
 from tests.doubles.annotated import mixed
@@ -39,7 +39,7 @@ class World:
 
     def write(self, name: str, *, listed: bool = True, **more: Any) -> None:
         crops.note(self.data, str(self.project), self.out, name)
-        given = {"open_image": self.annotated.open, "find": self.annotated.find, "wish": Wish(), "xml": self.annotated.xml, **more}
+        given = {"open_image": self.annotated.open, "find": self.annotated.find, "wish": ExportOptions(), "xml": self.annotated.xml, **more}
         exporters.load(name).export(self.annotated.tasks, self.annotated.config, self.out, **given)
         if not listed:
             (self.out / filelist.FILE).unlink()
@@ -124,7 +124,7 @@ def test_a_name_in_no_box_costs_only_what_lists_it(world: World, name: str, list
     assert {path for path in before if after[path] != before[path]} - {filelist.FILE} == LISTS[name]
     assert not [path for path, content in after.items() if OTHER.encode() in content]
     if listed:
-        assert all(filelist.unchanged(world.out, each) for each in filelist.entries(world.out))
+        assert all(filelist.is_unchanged(world.out, each) for each in filelist.entries(world.out))
 
 
 @pytest.mark.parametrize("name", FORMATS)

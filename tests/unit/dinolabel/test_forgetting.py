@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 
 from dinolabel.forgetting import heads
-from dinolabel.forgetting.forgotten import Forgotten
+from dinolabel.forgetting.forgotten import ErasureRegistry
 from dinolabel.forgetting.mention import Mention
 from dinolabel.vision.cache import Cache
-from dinolabel.vision.neighbours import first_columns
+from dinolabel.vision.neighbours import truncate_features
 from tests.doubles.scripted_models import BLUE, GREEN, RED, colour_bundle, seen
 
 WHO = "Jürgen"
 
 
 def test_an_export_does_not_bring_him_back_nor_takes_his_face_for_a_deleted_one(tmp_path: Path) -> None:
-    forgotten = Forgotten(tmp_path)
+    forgotten = ErasureRegistry(tmp_path)
     forgotten.add(1, [WHO])
     assert WHO.encode() not in (tmp_path / "forgotten.json").read_bytes()
 
@@ -30,14 +30,14 @@ def test_an_export_does_not_bring_him_back_nor_takes_his_face_for_a_deleted_one(
     shown = {"id": 5, "result": [region("a", 10, "thing"), region("b", 60, "thing")]}
     kept = [region("new", 11, WHO), region("b", 60, "lacy")]
     task = {"id": 1, "annotations": [{"id": 2, "completed_by": 1, "result": kept, "prediction": shown}], "predictions": [shown]}
-    again = Forgotten(tmp_path)
+    again = ErasureRegistry(tmp_path)
     clean = again.without(1, task)
     (annotation,) = clean["annotations"]
     assert [each["id"] for each in annotation["result"]] == ["b"]
     for prediction in (annotation["prediction"], *clean["predictions"]):
         assert [each["id"] for each in prediction["result"]] == ["b"]
     assert again.without(2, task) == task
-    assert again.lift(1, WHO) and Forgotten(tmp_path).without(1, task) == task
+    assert again.lift(1, WHO) and ErasureRegistry(tmp_path).without(1, task) == task
 
 
 def test_a_name_is_a_word_of_its_own() -> None:
@@ -67,9 +67,9 @@ def test_rows_of_more_or_fewer_features_are_found_too(tmp_path: Path, kept: int,
     rng = np.random.default_rng(0)
     whole = rng.normal(size=(50, 128)).astype(np.float32)
     whole /= np.linalg.norm(whole, axis=1, keepdims=True)
-    cache.put_embeddings({f"embedding:{at}": first_columns(row[None], known)[0] for at, row in enumerate(whole)})
+    cache.put_embeddings({f"embedding:{at}": truncate_features(row[None], known)[0] for at, row in enumerate(whole)})
     cache.put_embeddings({"embedding:print": np.sign(rng.normal(size=16)).astype(np.float32)})
-    assert cache.forget([], first_columns(whole[7:8], kept), distance=0.2) == 1
+    assert cache.forget([], truncate_features(whole[7:8], kept), distance=0.2) == 1
     left = cache.get_embeddings(["embedding:7", "embedding:8", "embedding:print"])
     assert sorted(left) == ["embedding:8", "embedding:print"]
 
@@ -77,11 +77,11 @@ def test_rows_of_more_or_fewer_features_are_found_too(tmp_path: Path, kept: int,
 def test_a_head_of_all_features_is_known_by_rows_of_the_first() -> None:
     rows = np.random.default_rng(0).normal(size=(3, 8)).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    stacked = heads.stacked([rows[:1], first_columns(rows[1:], 4), np.zeros((0, 0), np.float32)])
-    assert stacked == pytest.approx(first_columns(rows, 4))
-    assert heads.stacked([]).shape == (0, 0)
+    stacked = heads.stack([rows[:1], truncate_features(rows[1:], 4), np.zeros((0, 0), np.float32)])
+    assert stacked == pytest.approx(truncate_features(rows, 4))
+    assert heads.stack([]).shape == (0, 0)
     head = colour_bundle(tom=RED, ann=BLUE)
     theirs = np.concatenate([0.8 * head.references[:1], [[0.6, 0.0]]], axis=1).astype(np.float32)
     nobody = Mention(["nobody"])
-    assert heads._holds(head, nobody, set(), theirs) and heads._holds(head, nobody, set(), first_columns(head.references, 3))
-    assert not heads._holds(head, nobody, set(), first_columns(seen(GREEN), 3))
+    assert heads._holds(head, nobody, set(), theirs) and heads._holds(head, nobody, set(), truncate_features(head.references, 3))
+    assert not heads._holds(head, nobody, set(), truncate_features(seen(GREEN), 3))

@@ -13,11 +13,11 @@ import pytest
 from dinolabel.exporters import crops
 from dinolabel.exporters.croplists import MANIFEST
 from dinolabel.exporters.crops import OUR_SPLIT
-from dinolabel.exporters.dropping import drop, rows_of
+from dinolabel.exporters.dropping import exclude, rows_of
 from dinolabel.exporters.films import find
-from dinolabel.exporters.harvest import Work, harvest
-from dinolabel.exporters.keeping import Rules
-from dinolabel.handover import hand_over, lacking
+from dinolabel.exporters.harvest import ExtractionConfig, extract_crops
+from dinolabel.exporters.keeping import CropFilters
+from dinolabel.handover import missing_labels, send_frames
 from dinolabel.studio.label_config import LabelConfig
 from dinolabel.training.manifest import read
 from dinolabel.vision.errors import MediaUnreadable
@@ -53,19 +53,19 @@ def place(tmp_path: Path) -> Path:
     videos.mkdir()
     for number, name in enumerate(("jason_0.mp4", "jason_test.webm", "maria_0.mp4", "maria_test.mp4")):
         film(videos / name, list(numbered(60))[number * 15 : number * 15 + 15], rate=5)
-    rules = Rules(every=1.0, sharpness=0.0, near=-1)
-    harvest(Work(find(videos), detect, rules, CropPolicy(), "bootstrap.x", "2026-11-22T12:00:00+00:00"), tmp_path / "out")
+    rules = CropFilters(every=1.0, sharpness=0.0, near=-1)
+    extract_crops(ExtractionConfig(find(videos), detect, rules, CropPolicy(), "bootstrap.x", "2026-11-22T12:00:00+00:00"), tmp_path / "out")
     return tmp_path
 
 
 def send(studio: UploadingStudio, project: int, place: Path) -> Any:
-    return hand_over(studio, project, place / "out", root=place / "videos")  # type: ignore[arg-type]
+    return send_frames(studio, project, place / "out", root=place / "videos")  # type: ignore[arg-type]
 
 
 def test_frames_become_tasks_with_the_videos_class_as_a_prediction(place: Path) -> None:
     studio = UploadingStudio()
     project = studio.add_project()
-    assert lacking(CONFIG, ["jason", "maria"]) == ["maria"]
+    assert missing_labels(CONFIG, ["jason", "maria"]) == ["maria"]
     handed = send(studio, project, place)
     rows = rows_of(place / "out" / MANIFEST)
     assert (handed.tasks, handed.boxes, handed.there, handed.labels) == (12, 12, 0, ("maria",))
@@ -83,7 +83,7 @@ def test_frames_become_tasks_with_the_videos_class_as_a_prediction(place: Path) 
 def test_sending_again_sends_only_what_is_new(place: Path) -> None:
     studio = UploadingStudio()
     project = studio.add_project(model_version="somebody's choice")
-    dropped = drop(place / "out", {1})
+    dropped = exclude(place / "out", {1})
     first = send(studio, project, place)
     assert first.tasks == 11 and studio.project(project).model_version == "somebody's choice"
     assert send(studio, project, place).there == 11 and len(studio.files) == 11

@@ -12,12 +12,12 @@ import pytest
 from dinolabel import __main__ as main
 from dinolabel import build, console, keyboard
 from dinolabel.keyboard import NEXT, OURS, SUBMIT, USUAL
-from dinolabel.studio.client import Person
+from dinolabel.studio.client import StudioUser
 from dinolabel.studio.errors import StudioDenied
 from dinolabel.vision.errors import RequestError
 from tests.doubles.scripted_studio import CONFIG
 
-JO, ME = Person(3, "jo@example.org"), Person(1, "me@example.org")
+JO, ME = StudioUser(3, "jo@example.org"), StudioUser(1, "me@example.org")
 LOCK = {"regions:region:lock": {"key": "alt+j", "active": True}}
 
 
@@ -33,7 +33,7 @@ class Keeper:
     def whoami(self) -> dict[str, Any]:
         return {"id": ME.id, "email": ME.email}
 
-    def people(self) -> list[Person]:
+    def people(self) -> list[StudioUser]:
         return [ME, JO]
 
     def hotkeys(self, person: int) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def test_the_memory_has_a_version_and_is_for_this_user_only(keeper: Keeper, tmp_
 )
 def test_keys_that_cannot_work_are_named(wishes: dict[str, str | None], said: str) -> None:
     with pytest.raises(RequestError, match=said):
-        keyboard.checked(wishes)
+        keyboard.check_keys(wishes)
 
 
 @pytest.fixture

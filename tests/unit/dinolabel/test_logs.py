@@ -45,7 +45,7 @@ def _fresh() -> Iterator[None]:
     ],
 )
 def test_masking(event: dict[str, Any], expected: dict[str, Any]) -> None:
-    logs.know("known-secret", None, "")
+    logs.register_secret("known-secret", None, "")
     assert logs.mask_secrets(None, "info", dict(event)) == expected
 
 

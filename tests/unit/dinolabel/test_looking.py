@@ -53,7 +53,7 @@ class Model:
 def test_answers_come_in_order_and_batches(tmp_path: Path) -> None:
     paths = [picture(tmp_path / f"{number}.png", width=40 * (number + 1)) for number in range(5)]
     model = Model()
-    seen = list(looking.look(named(*paths), model, at_once=2))
+    seen = list(looking.detect_images(named(*paths), model, at_once=2))
     assert [each.input.path for each in seen] == paths
     assert [len(each.found) for each in seen] == [1, 2, 3, 4, 5]
     assert model.batches == [2, 2, 1]
@@ -67,7 +67,7 @@ def test_bad_ones_cost_the_others_nothing(tmp_path: Path) -> None:
         picture(tmp_path / "d.png"),
         tmp_path / "gone.png",
     ]
-    seen = list(looking.look(named(*paths), Model(), at_once=4))
+    seen = list(looking.detect_images(named(*paths), Model(), at_once=4))
     assert [each.input.path for each in seen] == paths
     assert [each.error is None for each in seen] == [True, False, False, True, False]
     assert [len(each.found) for each in seen] == [1, 0, 0, 1, 0]
@@ -76,7 +76,7 @@ def test_bad_ones_cost_the_others_nothing(tmp_path: Path) -> None:
 
 def test_a_batch_of_nothing_but_bad_ones_asks_nobody(tmp_path: Path) -> None:
     model = Model()
-    assert len(list(looking.look(named(page(tmp_path / "a.jpg"), page(tmp_path / "b.jpg")), model, at_once=4))) == 2
+    assert len(list(looking.detect_images(named(page(tmp_path / "a.jpg"), page(tmp_path / "b.jpg")), model, at_once=4))) == 2
     assert model.batches == []
 
 
@@ -85,7 +85,7 @@ def test_a_model_that_fails_is_no_bad_picture(tmp_path: Path) -> None:
         raise ModelError("out of memory")
 
     with pytest.raises(ModelError):
-        list(looking.look(named(picture(tmp_path / "a.png")), broken, at_once=4))
+        list(looking.detect_images(named(picture(tmp_path / "a.png")), broken, at_once=4))
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_model_that_fails_is_no_bad_picture(tmp_path: Path) -> None:
 def test_annotated_copies_lie_as_the_originals_do(tmp_path: Path, name: str, written: str) -> None:
     path = picture(tmp_path / "in" / name)
     found = inputs.find([str(tmp_path / "in")], out=tmp_path / "out")
-    (seen,) = looking.look(found.pictures, lambda images: [[CAT]], at_once=1)
+    (seen,) = looking.detect_images(found.pictures, lambda images: [[CAT]], at_once=1)
     target = looking.annotate(seen, tmp_path / "out", {"cat": "pet"})
     assert target == tmp_path / "out" / written
     drawn = PIL.Image.open(target)
@@ -104,8 +104,8 @@ def test_annotated_copies_lie_as_the_originals_do(tmp_path: Path, name: str, wri
 
 def test_entries(tmp_path: Path) -> None:
     path = picture(tmp_path / "in" / "a.png")
-    answers = [CAT, CAT.answered(Named("tom", 0.8))]
-    (seen,) = looking.look([Input("in/a.png", path)], lambda images: [answers], at_once=1)
+    answers = [CAT, CAT.with_answer(Named("tom", 0.8))]
+    (seen,) = looking.detect_images([Input("in/a.png", path)], lambda images: [answers], at_once=1)
     assert looking.entry(seen, {"cat": "pet"}) == {
         "file": "in/a.png",
         "width": 40,
@@ -120,7 +120,7 @@ def test_entries(tmp_path: Path) -> None:
     }
     assert [each["label"] for each in looking.entry(seen, {"cat": "pet"}, {"tom": "Tom the cat"})["found"]] == ["pet", "Tom the cat"]
     assert [each["label"] for each in looking.entry(seen, {"cat": "pet"}, {})["found"]] == ["pet", "pet"], "a name that is not shown"
-    (failed,) = looking.look(named(page(tmp_path / "c.jpg")), Model(), at_once=1)
+    (failed,) = looking.detect_images(named(page(tmp_path / "c.jpg")), Model(), at_once=1)
     assert looking.failure(failed.input, failed.error)["error"] == "c.jpg is a web page, not a picture."
 
 
@@ -135,6 +135,6 @@ def test_an_address_is_fetched_when_its_turn_comes(tmp_path: Path) -> None:
         return path
 
     items = [Input("x.org/a.png", url="https://x.org/a.png"), Input("x.org/gone.png", url="https://x.org/gone.png")]
-    seen = list(looking.look(items, Model(), at_once=4, fetch=fetch))
+    seen = list(looking.detect_images(items, Model(), at_once=4, fetch=fetch))
     assert asked == ["https://x.org/a.png", "https://x.org/gone.png"]
     assert [(len(each.found), str(each.error or "")) for each in seen] == [(1, ""), (0, "x.org answers 404 for the picture.")]

@@ -14,7 +14,7 @@ from dinolabel import __main__ as main
 from dinolabel import console, headdiff
 from dinolabel.vision.bundle import Bundle
 from dinolabel.vision.heads import prototype
-from dinolabel.vision.store import Store
+from dinolabel.vision.store import BundleStore
 from dinolabel.vision.types import CropPolicy
 
 REFERENCES = np.eye(4, dtype=np.float32)[:2]
@@ -44,15 +44,15 @@ def bundle(temperature: float, **metrics: Any) -> Bundle:
 
 
 @pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BundleStore:
     monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(console.out, "width", 200)
-    return Store(tmp_path / "bundles")
+    return BundleStore(tmp_path / "bundles")
 
 
 @pytest.fixture
-def heads(store: Store) -> list[str]:
+def heads(store: BundleStore) -> list[str]:
     made = [store.publish("1", bundle(each, accuracy=0.8 + each / 100, objects=7, groups=3)) for each in (1, 2, 3)]
     store.set_current("1", made[1])
     store.add_verdict("1", {"at": "2026-11-22T12:05", "published": False, "reason": "Not better."})
@@ -71,7 +71,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
     return call
 
 
-def test_nothing_yet(store: Store, run: Run) -> None:
+def test_nothing_yet(store: BundleStore, run: Run) -> None:
     assert "No head yet" in run("list")
     assert "no head before" in run("rollback", code=2)
     assert "Nothing was pinned; the newest head is none yet" in run("unpin")
@@ -86,13 +86,13 @@ def test_the_list_is_newest_first_and_says_which_is_shown_and_which_comes(heads:
     assert "not published  Not better." in lines[4]
 
 
-def test_a_head_published_again_stands_once_in_its_new_place(store: Store, heads: list[str], run: Run) -> None:
+def test_a_head_published_again_stands_once_in_its_new_place(store: BundleStore, heads: list[str], run: Run) -> None:
     store.publish("1", bundle(1, accuracy=0.81))
     lines = run("list").splitlines()
     assert heads[0] in lines[1] and sum(heads[0] in line for line in lines) == 1
 
 
-def test_show_tells_what_it_knows_and_how_it_measured(store: Store, heads: list[str], run: Run) -> None:
+def test_show_tells_what_it_knows_and_how_it_measured(store: BundleStore, heads: list[str], run: Run) -> None:
     told = " ".join(run("show", heads[0][:5]).split())
     for each in (
         "jason 20 and lacy 3",
@@ -105,22 +105,22 @@ def test_show_tells_what_it_knows_and_how_it_measured(store: Store, heads: list[
         assert each in told
 
 
-def test_pin_rollback_and_unpin_move_what_is_wanted(store: Store, heads: list[str], run: Run) -> None:
+def test_pin_rollback_and_unpin_move_what_is_wanted(store: BundleStore, heads: list[str], run: Run) -> None:
     assert "as soon as every task has its boxes" in run("pin", heads[0])
-    assert store.wanted("1") == heads[0]
+    assert store.desired("1") == heads[0]
     assert f"Unpinned {heads[0]}; the newest head is {heads[2]}" in run("unpin")
     assert "It is shown already" in run("rollback")
     assert store.pinned("1") == heads[1]
     assert f"Back to {heads[0]}" in run("rollback")
     assert "no head before" in run("rollback", code=2)
-    assert store.wanted("1") == heads[0]
+    assert store.desired("1") == heads[0]
 
 
 def test_a_start_that_fits_several_is_refused(heads: list[str], run: Run) -> None:
     assert "Several heads start with ''" in run("show", "", code=2)
 
 
-def test_diff_says_what_changed_in_data_and_in_figures(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_diff_says_what_changed_in_data_and_in_figures(store: BundleStore, capsys: pytest.CaptureFixture[str]) -> None:
     labels = {"jason": {"recall": 0.5, "objects": 4}, "lacy": {"recall": 1.0, "objects": 3}}
     before = bundle(1, accuracy=0.8, macro_f1=0.75, macro_f1_interval=[0.6, 0.9], per_label=labels)
     after = replace(
@@ -157,6 +157,6 @@ def test_a_comparison_has_an_interval_with_a_width_or_none(candidate: dict[str, 
     assert headdiff.on_the_same(receipt, "a") == told
 
 
-def test_rollback_to_a_named_head(store: Store, heads: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_rollback_to_a_named_head(store: BundleStore, heads: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(["models", "rollback", heads[0][:6], "--project", "1"]) == 0
     assert store.pinned("1") == heads[0]

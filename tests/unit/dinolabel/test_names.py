@@ -13,10 +13,10 @@ import pytest
 from dinolabel import build, console, handover
 from dinolabel.__main__ import run
 from dinolabel.exporters.films import find
-from dinolabel.forgetting.forgotten import Forgotten
-from dinolabel.studio.label_config import LabelConfig, with_name
-from dinolabel.studio.names import find_label, look_alikes, normal
-from dinolabel.studio.renaming import also, renamed
+from dinolabel.forgetting.forgotten import ErasureRegistry
+from dinolabel.studio.label_config import LabelConfig, add_name
+from dinolabel.studio.names import find_label, look_alikes, normalise_name
+from dinolabel.studio.renaming import add_alias, rename_label
 from dinolabel.studio.results import regions
 from dinolabel.vision.errors import LabelConfigError
 from tests.doubles.annotated import region, xml
@@ -44,21 +44,21 @@ GREEK, GREEK_APART = "Άννα", unicodedata.normalize("NFD", "Άννα")
 def test_one_name_or_two(name: str, labels: list[str], found: str | None, alike: list[str]) -> None:
     assert find_label(name, labels) == found
     assert look_alikes(name, labels) == alike
-    assert normal(APART) == COMPOSED
+    assert normalise_name(APART) == COMPOSED
 
 
 @pytest.mark.parametrize(("label", "given"), [(COMPOSED, APART), (APART, COMPOSED)], ids=["config composed", "config apart"])
 def test_boxes_count_under_the_label_as_the_config_spells_it(label: str, given: str) -> None:
     config = LabelConfig.parse(xml(label, "lacy"))
     assert [each.label for each in regions([region("a", (0, 0, 9, 9), given)], config)] == [label]
-    assert config.kind_of(config.today(given)) == "named"
-    assert handover.lacking(xml(label), [given]) == []
-    for change in (lambda: with_name(xml(label), given), lambda: with_name(also(xml("tom"), "tom", label), given)):
+    assert config.kind_of(config.current_name(given)) == "named"
+    assert handover.missing_labels(xml(label), [given]) == []
+    for change in (lambda: add_name(xml(label), given), lambda: add_name(add_alias(xml("tom"), "tom", label), given)):
         with pytest.raises(LabelConfigError, match=r"already|earlier name"):
             change()
-    assert LabelConfig.parse(renamed(xml(label, "tom"), given, "tom")).labels == ("face", "tom")
-    assert LabelConfig.parse(renamed(xml(label, "tom"), "tom", given)).labels == ("face", label)
-    assert LabelConfig.parse(also(xml("tom"), "tom", label)).today(given) == "tom"
+    assert LabelConfig.parse(rename_label(xml(label, "tom"), given, "tom")).labels == ("face", "tom")
+    assert LabelConfig.parse(rename_label(xml(label, "tom"), "tom", given)).labels == ("face", label)
+    assert LabelConfig.parse(add_alias(xml("tom"), "tom", label)).current_name(given) == "tom"
 
 
 def test_videos_of_a_mac_and_of_a_keyboard_show_one_person(tmp_path: Path) -> None:
@@ -70,9 +70,9 @@ def test_videos_of_a_mac_and_of_a_keyboard_show_one_person(tmp_path: Path) -> No
 
 
 def test_who_was_forgotten_in_one_form_is_in_the_other(tmp_path: Path) -> None:
-    Forgotten(tmp_path).add(1, [APART])
-    assert Forgotten(tmp_path).has(1, COMPOSED) and Forgotten(tmp_path).has(1, APART)
-    assert Forgotten(tmp_path).lift(1, COMPOSED) and not Forgotten(tmp_path).has(1, APART)
+    ErasureRegistry(tmp_path).add(1, [APART])
+    assert ErasureRegistry(tmp_path).has(1, COMPOSED) and ErasureRegistry(tmp_path).has(1, APART)
+    assert ErasureRegistry(tmp_path).lift(1, COMPOSED) and not ErasureRegistry(tmp_path).has(1, APART)
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_a_comma_makes_two_names_and_that_is_said(studio: ScriptedStudio, capsys
      (APART, "a name that is learnt"), ("tommy", "an earlier name of 'lacy'")],
 )  # fmt: skip
 def test_a_name_that_is_there_says_what_it_is(studio: ScriptedStudio, capsys: pytest.CaptureFixture[str], name: str, told: str) -> None:
-    config = also(xml("lacy", "unknown", COMPOSED), "lacy", "tommy")
+    config = add_alias(xml("lacy", "unknown", COMPOSED), "lacy", "tommy")
     project = studio.add_project(config)
     assert run(["names", "add", name, "--project", str(project)]) != 0
     assert told in capsys.readouterr().err
@@ -157,7 +157,7 @@ def test_a_name_without_boxes_can_be_removed(studio: ScriptedStudio, name: str) 
 def test_a_name_with_boxes_stays(
     studio: ScriptedStudio, capsys: pytest.CaptureFixture[str], given: list[str], name: str, told: str
 ) -> None:
-    config = also(xml("lacy", "tom"), "tom", "tommy")
+    config = add_alias(xml("lacy", "tom"), "tom", "tommy")
     project = studio.add_project(config)
     (task,) = studio.add_tasks(project, ["/a.png"])
     studio.annotate(task, given)
@@ -169,7 +169,7 @@ def test_a_name_with_boxes_stays(
 
 
 def test_an_earlier_name_without_boxes_is_no_longer_remembered(studio: ScriptedStudio) -> None:
-    project = studio.add_project(also(xml("lacy", "tom"), "tom", "tommy"))
+    project = studio.add_project(add_alias(xml("lacy", "tom"), "tom", "tommy"))
     (task,) = studio.add_tasks(project, ["/a.png"])
     studio.annotate(task, ["tom"])
     assert run(["names", "remove", "tommy", "--project", str(project)]) == 0

@@ -39,7 +39,7 @@ def start(stack: ExitStack, folder: Path, kind: str, **settings: Any) -> None:
     note = neighbour.note(Settings(data_dir=folder, **settings))
     if kind == "up":
         stack.enter_context(running.claim(folder))
-        running.announce(folder, running.Running(UP, "f" * 40, 3, os.getpid(), note))
+        running.announce(folder, running.UpState(UP, "f" * 40, 3, os.getpid(), note))
     else:
         stack.enter_context(running.serving(folder, running.Serving("http://127.0.0.1:9090", os.getpid(), note)))
 
@@ -158,4 +158,4 @@ def test_another_project_can_be_left_beside_up(stack: ExitStack, tmp_path: Path)
     start(stack, tmp_path, "up", **NANO)
     running.check_free(tmp_path, 4)
     with pytest.raises(RequestError, match="not attached"):
-        leaving.leave(Settings.load(), ScriptedStudio(), 4, yes=True)  # type: ignore[arg-type]
+        leaving.detach(Settings.load(), ScriptedStudio(), 4, yes=True)  # type: ignore[arg-type]

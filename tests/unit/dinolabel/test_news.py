@@ -11,7 +11,7 @@ from rich.live import Live
 from dinolabel import console
 from dinolabel.backend.server import create_app
 from dinolabel.local.news import News, Reader, Training
-from dinolabel.local.watch import Progress, Watch
+from dinolabel.local.watch import ProjectProgress, Watch
 from tests.unit.backend.conftest import World
 
 
@@ -77,13 +77,13 @@ class Clock:
     ("looks", "lines"),
     [
         # a minute of filling: told at once and then every twenty seconds
-        ([(Progress(60, 10 + each, 0), WELL) for each in range(31)], 4),
+        ([(ProjectProgress(60, 10 + each, 0), WELL) for each in range(31)], 4),
         # nothing changes: told once
-        ([(Progress(60, 60, 5, ("tom",)), WELL)] * 300, 1),
+        ([(ProjectProgress(60, 60, 5, ("tom",)), WELL)] * 300, 1),
         # a training of a minute, while nobody does anything else
-        ([(Progress(60, 60, 5), News(trainings=(job("running"),)))] * 31, 4),
+        ([(ProjectProgress(60, 60, 5), News(trainings=(job("running"),)))] * 31, 4),
         # a person works fast: not a line for each picture
-        ([(Progress(60, 60, each), WELL) for each in range(31)], 4),
+        ([(ProjectProgress(60, 60, each), WELL) for each in range(31)], 4),
     ],
 )
 def test_a_log_gets_a_line_now_and_then(capsys: pytest.CaptureFixture[str], looks: list[Any], lines: int) -> None:
@@ -99,9 +99,9 @@ def test_a_log_gets_a_line_now_and_then(capsys: pytest.CaptureFixture[str], look
 
 def test_the_line_says_for_how_long_a_training_runs(capsys: pytest.CaptureFixture[str]) -> None:
     clock = Clock()
-    watch = Watch(lambda: Progress(1, 1, 1), lambda: WELL, lambda: None, clock=clock)
+    watch = Watch(lambda: ProjectProgress(1, 1, 1), lambda: WELL, lambda: None, clock=clock)
     with Live(console=console.err, auto_refresh=False, transient=True) as live:
         for _ in range(2):
-            watch.tell(Progress(9, 9, 5), News(trainings=(job("running"),)), live)
+            watch.tell(ProjectProgress(9, 9, 5), News(trainings=(job("running"),)), live)
             clock.now += 45.0
     assert "training for 45 s" in capsys.readouterr().err

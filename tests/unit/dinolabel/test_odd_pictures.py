@@ -12,13 +12,13 @@ import pytest
 
 from dinolabel import preview
 from dinolabel.__main__ import run
-from dinolabel.backend.predict import Errand, Prediction, Predictor
-from dinolabel.backend.recipe import Recipes
-from dinolabel.backend.wire import TaskAsked
-from dinolabel.studio.media import Media
+from dinolabel.backend.predict import Prediction, PredictionJob, Predictor
+from dinolabel.backend.recipe import ServingConfigs
+from dinolabel.backend.wire import TaskPayload
+from dinolabel.studio.media import MediaResolver
 from dinolabel.vision.cache import Cache
 from dinolabel.vision.pipeline import Pipeline
-from dinolabel.vision.store import Store
+from dinolabel.vision.store import BundleStore
 from tests.doubles.annotated import annotation, region, xml
 from tests.doubles.coloured_things import ColourSense, ThingDetector, scene
 from tests.doubles.scripted_studio import CONFIG, ScriptedStudio
@@ -37,18 +37,18 @@ def data_of(key: str, address: str) -> dict[str, Any]:
 @pytest.mark.parametrize("key", ["image", "data.image"])
 def test_they_get_boxes_and_a_preview(tmp_path: Path, inline: str, key: str) -> None:
     pipeline = Pipeline(ThingDetector(), ColourSense(), cache=Cache(tmp_path / "cache.sqlite", max_mb=16))
-    media, recipes = Media(None, cache_dir=tmp_path / "media"), Recipes(pipeline, Store(tmp_path / "bundles"))
+    media, recipes = MediaResolver(None, cache_dir=tmp_path / "media"), ServingConfigs(pipeline, BundleStore(tmp_path / "bundles"))
     label_config, data = CONFIG.replace("$image", f"${key}"), data_of(key, inline)
     studio = ScriptedStudio()
     project = studio.add_project(label_config)
     (task,) = studio.add_tasks(project, [""])
     studio._tasks[task].data = data
-    recipe = recipes.of(project, label_config, None)
-    (made,) = Predictor(media, pipeline).predictions(Errand(recipe), [TaskAsked(task, data)])
+    recipe = recipes.build(project, label_config, None)
+    (made,) = Predictor(media, pipeline).predictions(PredictionJob(recipe), [TaskPayload(task, data)])
     assert isinstance(made, Prediction)
     assert [(each["original_width"], each["original_height"]) for each in made.stored["result"]] == [(96, 96)] * 2
-    seen = preview.look(studio, media, pipeline, recipe, [])  # type: ignore[arg-type]
-    assert [(each.error, sum(each.boxes.values())) for each in seen.shown] == [("", 2)]
+    seen = preview.preview_project(studio, media, pipeline, recipe, [])  # type: ignore[arg-type]
+    assert [(each.error, sum(each.boxes.values())) for each in seen.images] == [("", 2)]
 
 
 @pytest.mark.parametrize("key", ["image", "data.image"])

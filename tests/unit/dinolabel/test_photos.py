@@ -25,13 +25,13 @@ def test_pictures_of_sub_folders_count_and_the_rest_is_told(tmp_path: Path) -> N
     assert found.count == 3
     assert found.root == tmp_path.resolve()
     assert (
-        found.left_out()
+        found.skipped_sentence()
         == "3 other files (1 without an ending, 1 .heic and 1 .txt); browsers do not show HEIC and TIFF: save those as JPEG"
     )
 
 
 def test_nothing_is_told_when_nothing_is_left_out(tmp_path: Path) -> None:
-    assert photos.look(fill(tmp_path / "x", "1.jpg")).left_out() is None
+    assert photos.look(fill(tmp_path / "x", "1.jpg")).skipped_sentence() is None
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ HIDDEN = (
 
 def test_hidden_files_are_neither_counted_nor_told_nor_sent(tmp_path: Path) -> None:
     found = photos.look(fill(tmp_path / ".cache" / "stick", "1.jpg", "deep/2.png", *HIDDEN))
-    assert (found.count, found.left_out(), found.hidden) == (2, None, 5)
+    assert (found.count, found.skipped_sentence(), found.hidden) == (2, None, 5)
     assert [each.name for each in found.pictures()] == ["1.jpg", "2.png"]
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dinolabel.plan import Plan, agreed
+from dinolabel.plan import Plan, confirm
 from dinolabel.vision.errors import RequestError
 
 
@@ -21,7 +21,7 @@ def test_a_plan_is_aligned_says_a_verb_once_and_keeps_brackets(capsys: pytest.Ca
 
 
 def test_yes_asks_nobody_and_no_terminal_means_no() -> None:
-    assert agreed(yes=True)
+    assert confirm(yes=True)
     with pytest.raises(RequestError, match="no terminal") as caught:
-        agreed(yes=False)
+        confirm(yes=False)
     assert "--yes" in caught.value.hint

@@ -12,7 +12,7 @@ import pytest
 from dinolabel import running
 from dinolabel.vision.errors import RequestError
 
-NOTE = running.Running("http://127.0.0.1:8081", "secret-token", 3, os.getpid())
+NOTE = running.UpState("http://127.0.0.1:8081", "secret-token", 3, os.getpid())
 
 
 def test_a_running_up_is_found_and_forgotten_when_it_ends(tmp_path: Path) -> None:

@@ -12,12 +12,12 @@ from typing import Any, cast
 import pytest
 
 from dinolabel import checks, connect, project_checks, running, studio_checks, webhook_checks
-from dinolabel.backend.projects import Entry
+from dinolabel.backend.projects import ProjectRecord
 from dinolabel.checks import Finding
 from dinolabel.local import backend as backends
 from dinolabel.settings import Settings
-from dinolabel.studio.calls.backends import Backend, Webhook
-from dinolabel.studio.client import Project, Studio
+from dinolabel.studio.calls.backends import MLBackend, Webhook
+from dinolabel.studio.client import LabelStudio, Project
 
 URL = "http://10.0.0.5:9090"
 SECRET = "a secret"
@@ -27,13 +27,13 @@ def token(**claims: Any) -> str:
     return "e30." + base64.urlsafe_b64encode(json.dumps({"token_type": "refresh", **claims}).encode()).decode().rstrip("=") + ".c2ln"
 
 
-class Answering(Studio):
+class Answering(LabelStudio):
     """A Label Studio that is asked nothing: what it would say is set."""
 
     def __init__(self, url: str = "https://label.example", text: str = "x" * 40, release: str = "1.23.2", **calls: set[str]) -> None:
         super().__init__(url, text)
         self.release, self.open = release, calls
-        self.all_backends: list[Backend] = []
+        self.all_backends: list[MLBackend] = []
         self.all_hooks: list[Webhook] = []
 
     def whoami(self) -> dict[str, Any]:
@@ -45,14 +45,14 @@ class Answering(Studio):
     def may_call(self, caller: str, url: str) -> bool | None:
         return any(host in url for host in self.open.get(caller, set()))
 
-    def backends(self, project: int) -> list[Backend]:
+    def backends(self, project: int) -> list[MLBackend]:
         return self.all_backends
 
     def webhooks(self, project: int) -> list[Webhook]:
         return self.all_hooks
 
 
-def look(monkeypatch: pytest.MonkeyPatch, studio: Studio, tmp_path: Path) -> list[Finding]:
+def look(monkeypatch: pytest.MonkeyPatch, studio: LabelStudio, tmp_path: Path) -> list[Finding]:
     monkeypatch.setattr("dinolabel.build.studio_if_set", lambda _settings: studio)
     return list(studio_checks.label_studio(Settings(data_dir=tmp_path)))
 
@@ -113,8 +113,8 @@ def test_what_its_server_may_call(
     assert bool(found.fix) == (not url.startswith("http://127"))
 
 
-def backend(state: str = "CO", error: str = "") -> Backend:
-    return Backend(1, 3, URL, connect.TITLE, state, error, "v", False)
+def backend(state: str = "CO", error: str = "") -> MLBackend:
+    return MLBackend(1, 3, URL, connect.TITLE, state, error, "v", False)
 
 
 def hook(headers: Mapping[str, str], url: str = URL + "/webhook", *, active: bool = True) -> Webhook:
@@ -140,7 +140,7 @@ MARK = {connect.SECRET_HEADER: SECRET}
         ([], [hook(MARK, "http://old:9090/webhook")], "webhook", "warn", "left of an earlier backend"),
     ],
 )
-def test_the_way_back(backends: list[Backend], hooks: list[Webhook], about: str, level: str, words: str) -> None:
+def test_the_way_back(backends: list[MLBackend], hooks: list[Webhook], about: str, level: str, words: str) -> None:
     studio = Answering()
     studio.all_backends, studio.all_hooks = backends, hooks
     found = [each for each in webhook_checks.way_back(Settings(secret=cast(Any, SECRET)), studio, 3) if each.about == about]
@@ -154,7 +154,7 @@ def test_under_up_the_secret_is_its_backends(tmp_path: Path, sent: bool, level: 
     studio = Answering()
     studio.all_backends = [backend()]
     with running.claim(tmp_path):
-        running.announce(tmp_path, running.Running(studio.url, "t", 3, os.getpid()))
+        running.announce(tmp_path, running.UpState(studio.url, "t", 3, os.getpid()))
         made = backends.secret(tmp_path)
         studio.all_hooks = [hook({connect.SECRET_HEADER: made} if sent else {})]
         (found,) = [each for each in webhook_checks.way_back(Settings(data_dir=tmp_path), studio, 3) if each.about == "webhook"]
@@ -187,7 +187,7 @@ def test_names_that_look_wrong_are_said_with_what_to_do() -> None:
 def test_what_is_shown(changed: dict[str, Any], level: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     studio = Answering()
     monkeypatch.setattr(studio, "model_versions", lambda _project: {"ours-1": 4, "theirs": 2})
-    entry = Entry(3, ("nano", "nano"), "P", "2026-11-22", {}, versions=("ours-1",))
+    entry = ProjectRecord(3, ("nano", "nano"), "P", "2026-11-22", {}, versions=("ours-1",))
     found = list(project_checks._shown(studio, project("", **changed), entry))
     assert found[0].level == level and words in found[0].text
     assert level == "ok" or found[0].fix

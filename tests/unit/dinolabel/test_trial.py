@@ -12,13 +12,13 @@ import pytest
 
 from dinolabel import build, console, picture_checks, project_checks, trial
 from dinolabel.__main__ import run
-from dinolabel.backend.projects import Projects
+from dinolabel.backend.projects import ProjectRegistry
 from dinolabel.checks import Finding
 from dinolabel.settings import Settings
-from dinolabel.studio.client import Studio as Client
+from dinolabel.studio.client import LabelStudio as Client
 from dinolabel.studio.label_config import LabelConfig
-from dinolabel.studio.media import Media
-from dinolabel.studio.network import Network
+from dinolabel.studio.media import MediaResolver
+from dinolabel.studio.network import NetworkSettings
 from tests.doubles.scripted_studio import CONFIG, ScriptedStudio
 from tests.unit.studio.conftest import Host
 from tests.unit.studio.test_media import PNG, TOKEN
@@ -72,7 +72,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: Any) -> Callabl
     monkeypatch.setattr(console.err, "width", 300)
 
     def listed(*names: str) -> Studio:
-        media = Media(Client(host.url, TOKEN), cache_dir=tmp_path / "media", hosts=names, network=Network(private=("127.0.0.0/8",)))
+        media = MediaResolver(
+            Client(host.url, TOKEN), cache_dir=tmp_path / "media", hosts=names, network=NetworkSettings(private=("127.0.0.0/8",))
+        )
         monkeypatch.setattr(build, "media", lambda settings, **how: media)
         return studio
 
@@ -130,7 +132,7 @@ def test_a_project_whose_every_task_fails_is_refused_with_the_reason(
     for each in words:
         assert each in said, said
     assert "any of 13 tasks" in said and "takes" not in said
-    assert Projects(Path("data/projects.json")).get(project) is None
+    assert ProjectRegistry(Path("data/projects.json")).get(project) is None
     found = findings(studio, project)
     assert "bad" in {each.level for each in found} and "ok" not in {each.level for each in found}
     assert any(words[0] in each.text for each in found)
@@ -206,7 +208,7 @@ def test_a_slow_place_is_no_refusal_and_costs_no_more_than_the_time(place: Calla
     begun = time.monotonic()
     found = trial.judge(studio.tasks(project), CONFIG_OF, build.media(Settings()), seconds=1.0)
     assert time.monotonic() - begun < 3
-    assert found.tried[0].slow and not found.hopeless
+    assert found.tried[0].slow and not found.nothing_readable
 
 
 def test_at_most_twenty_places_are_tried_and_the_rest_is_said(place: Callable[..., Studio]) -> None:

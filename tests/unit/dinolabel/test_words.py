@@ -64,7 +64,7 @@ def test_names_must_differ(texts: list[str], message: str) -> None:
 
 @pytest.mark.parametrize(("items", "expected"), [([], ""), (["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")])
 def test_listed(items: list[str], expected: str) -> None:
-    assert words.listed(items) == expected
+    assert words.join_words(items) == expected
 
 
 @pytest.mark.parametrize(
@@ -84,4 +84,4 @@ def test_size(count: int, expected: str) -> None:
 
 @pytest.mark.parametrize(("number", "expected"), [(0, "0 pictures"), (1, "1 picture"), (2000, "2,000 pictures")])
 def test_counted(number: int, expected: str) -> None:
-    assert words.counted(number, "picture") == expected
+    assert words.count_noun(number, "picture") == expected

@@ -14,8 +14,8 @@ import pytest
 
 from dinolabel import exporters
 from dinolabel.exporters import filelist
-from dinolabel.exporters.whole import ExportRefused, whole
-from dinolabel.exporters.wish import Wish
+from dinolabel.exporters.whole import ExportRefused, atomic_folder
+from dinolabel.exporters.wish import ExportOptions
 from tests.doubles.annotated import Annotated, mixed
 
 FORMATS = ["coco", "crops", "csv", "hf", "labelstudio", "parquet", "voc", "xmp", "yolo"]
@@ -25,7 +25,9 @@ AN_OWN = {"coco": "annotations/instances_train.json", "crops": "manifest.jsonl",
 
 
 def write(world: Annotated, name: str, out: Path, **wish: Any) -> None:
-    exporters.load(name).export(world.tasks, world.config, out, open_image=world.open, find=world.find, wish=Wish(**wish), xml=world.xml)
+    exporters.load(name).export(
+        world.tasks, world.config, out, open_image=world.open, find=world.find, wish=ExportOptions(**wish), xml=world.xml
+    )
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -216,7 +218,7 @@ def tree(root: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("resumable", [True, False])
 @pytest.mark.parametrize("links", [True, False], ids=["hard links", "no hard links"])
 def test_a_kill_at_any_moment_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resumable: bool, links: bool) -> None:
-    from dinolabel.exporters.whole import Tray, resumed
+    from dinolabel.exporters.whole import OutputFolder, resumable_folder
 
     if not links:
 
@@ -227,14 +229,14 @@ def test_a_kill_at_any_moment_loses_nothing(tmp_path: Path, monkeypatch: pytest.
 
     def export(folder: Path, content: str) -> None:
         if resumable:
-            with resumed(folder / "out", name="csv") as (place, journal):
+            with resumable_folder(folder / "out", name="csv") as (place, journal):
                 journal.touch()
-                tray = Tray(place)
+                tray = OutputFolder(place)
                 for each in ("dinolabel.json", "a/1.txt", f"b/{content}.txt"):
                     tray.path(each).write_text(content)
                 tray.tidy()
         else:
-            with whole(folder / "out", name="csv") as place:
+            with atomic_folder(folder / "out", name="csv") as place:
                 for each in ("dinolabel.json", "a/1.txt", f"b/{content}.txt"):
                     (place / each).parent.mkdir(exist_ok=True)
                     (place / each).write_text(content)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from dinolabel.exporters.approved import approved
+from dinolabel.exporters.approved import select_reviewed
 from dinolabel.studio.label_config import LabelConfig
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -17,20 +17,20 @@ CONFIG = LabelConfig.parse(
 
 def test_a_recorded_export() -> None:
     tasks = json.loads((FIXTURES / "ls_export.json").read_text())
-    selection = approved(tasks, CONFIG)
+    selection = select_reviewed(tasks, CONFIG)
     assert selection.approved == {"cat": 2, "dog": 2}
     assert selection.count("approved", "generic") == 13
     assert selection.count("approved", "unlabelled") == 1  # a bird, which the config does not know
-    assert [each.region for each in selection.judged if each.verdict == "rejected"] == ["a26r0", "a31r0", "a31r1", "a31r2"]
+    assert [each.region for each in selection.boxes if each.verdict == "rejected"] == ["a26r0", "a31r0", "a31r1", "a31r2"]
     assert selection.count("unverified") == 0
     assert selection.skipped == 1
 
 
 def test_order_of_tasks_does_not_count() -> None:
     tasks = json.loads((FIXTURES / "ls_export.json").read_text())
-    assert approved(tasks, CONFIG) == approved(list(reversed(tasks)), CONFIG)
-    assert list(approved(tasks, CONFIG).by_task) == sorted(approved(tasks, CONFIG).by_task)
+    assert select_reviewed(tasks, CONFIG) == select_reviewed(list(reversed(tasks)), CONFIG)
+    assert list(select_reviewed(tasks, CONFIG).by_task) == sorted(select_reviewed(tasks, CONFIG).by_task)
 
 
 def test_labels_without_a_box_are_counted_too() -> None:
-    assert approved([], CONFIG).approved == {"cat": 0, "dog": 0}
+    assert select_reviewed([], CONFIG).approved == {"cat": 0, "dog": 0}

@@ -14,7 +14,7 @@ import pytest
 
 from dinolabel.exporters import crops, filelist
 from dinolabel.exporters.crops import export
-from dinolabel.exporters.report import Report
+from dinolabel.exporters.report import ExportReport
 from dinolabel.exporters.whole import ExportRefused
 from dinolabel.studio.label_config import LabelConfig
 from dinolabel.training import manifest
@@ -59,7 +59,7 @@ def detected(*xs: float) -> list[dict[str, Any]]:
     return [region(f"p{x:g}", x, "face", origin=None) for x in xs]
 
 
-def run(pictures: Path, out: Path, *tasks: dict[str, Any], **options: Any) -> tuple[Report, list[dict[str, Any]]]:
+def run(pictures: Path, out: Path, *tasks: dict[str, Any], **options: Any) -> tuple[ExportReport, list[dict[str, Any]]]:
     report = export(tasks, CONFIG, out, open_image=lambda value: open_image(pictures / value), **options)
     return report, [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
 
@@ -81,7 +81,7 @@ def test_every_kind_of_decision_goes_to_its_own_place(pictures: Path, tmp_path: 
         (2, "p50", "person", "approved", "unlabelled", "unlabelled/2-p50.png"),
         (3, "p0", "detector", "unverified", "generic", "unverified/3-p0.png"),
     ]
-    assert report == Report({"jason": 1, "lacy": 1}, 1, 1, 1, 1, 1, skipped=1, images=3, rows=8)
+    assert report == ExportReport({"jason": 1, "lacy": 1}, 1, 1, 1, 1, 1, skipped=1, images=3, rows=8)
     assert json.loads((tmp_path / "out" / "report.json").read_text())["approved"] == {"jason": 1, "lacy": 1}
 
 
@@ -162,7 +162,7 @@ def test_names_that_are_no_file_names_keep_their_label_in_the_manifest(pictures:
 def test_nothing_to_export_is_an_empty_manifest(pictures: Path, tmp_path: Path) -> None:
     report, rows = run(pictures, tmp_path / "out", {"id": 1, "data": {"image": "1.png"}, "annotations": []})
     assert rows == []
-    assert report == Report({"jason": 0, "lacy": 0}, 0, 0, 0, 0, 0, skipped=0, images=0)
+    assert report == ExportReport({"jason": 0, "lacy": 0}, 0, 0, 0, 0, 0, skipped=0, images=0)
 
 
 def test_an_export_is_replaced_whole_or_not_at_all(pictures: Path, tmp_path: Path) -> None:

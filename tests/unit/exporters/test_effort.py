@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dinolabel.__main__ import run
-from dinolabel.exporters.effort import Effort, answered
+from dinolabel.exporters.effort import EffortCounts, annotation_edits
 from dinolabel.exporters.effort_page import page
 from dinolabel.studio.annotations import annotations_of
 from dinolabel.studio.label_config import LabelConfig
@@ -23,8 +23,8 @@ SHOWN = [region("a", A, "face", origin="prediction")]
 
 
 def deeds(task: dict[str, Any], config: LabelConfig) -> list[str]:
-    (one,) = (answered(each, task, config) for each in annotations_of(task, config))
-    return sorted(f"{'+'.join(each.what)} {each.label}" for each in one.deeds)
+    (one,) = (annotation_edits(each, task, config) for each in annotations_of(task, config))
+    return sorted(f"{'+'.join(each.what)} {each.label}" for each in one.edits)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_what_people_did_in_the_recorded_editor(task: int, expected: list[str]) 
 
 
 def test_counts_by_version_label_and_time() -> None:
-    effort = Effort()
+    effort = EffortCounts()
     for number, (version, label) in enumerate((("v1", "jason"), ("v1", "face"), ("v2", "jason"))):
         kept = region("a", A, label, origin="prediction-changed")
         shown = [region("a", A, "face" if version == "v1" else "jason")]
@@ -95,7 +95,7 @@ def test_counts_by_version_label_and_time() -> None:
 
 
 def test_a_page_holds_no_markup_of_labels() -> None:
-    effort = Effort()
+    effort = EffortCounts()
     config = LabelConfig.parse(xml("<script>alert(1)</script>"))
     done = annotation(1, region("a", A, "<script>alert(1)</script>", origin="prediction-changed"), shown=SHOWN)
     done["prediction"]["model_version"] = "<img src=x>"
@@ -106,7 +106,7 @@ def test_a_page_holds_no_markup_of_labels() -> None:
 
 
 def test_a_project_without_annotations_has_a_page_too() -> None:
-    assert "No box was approved yet" in page(Effort().summary(), [], title="x", thumbnail=lambda address: None)
+    assert "No box was approved yet" in page(EffortCounts().summary(), [], title="x", thumbnail=lambda address: None)
 
 
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

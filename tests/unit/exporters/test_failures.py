@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from dinolabel import exporters
-from dinolabel.exporters.approved import approved
-from dinolabel.exporters.effort import Effort
-from dinolabel.exporters.malformed import readable
+from dinolabel.exporters.approved import select_reviewed
+from dinolabel.exporters.effort import EffortCounts
+from dinolabel.exporters.malformed import readable_tasks
 from dinolabel.exporters.report import NothingExported, count
-from dinolabel.exporters.wish import Wish
-from dinolabel.studio.inferred import inferred
+from dinolabel.exporters.wish import ExportOptions
+from dinolabel.studio.inferred import infer_config
 from dinolabel.vision.errors import MediaUnavailable
 from tests.doubles.annotated import Annotated, mixed
 
@@ -42,7 +42,7 @@ def world(tmp_path: Path) -> Annotated:
 
 
 def write(world: Annotated, name: str, out: Path, tasks: list[Any]) -> Any:
-    how: dict[str, Any] = {"open_image": world.open, "find": world.find, "wish": Wish(split=False)}
+    how: dict[str, Any] = {"open_image": world.open, "find": world.find, "wish": ExportOptions(split=False)}
     return exporters.load(name).export(tasks, world.config, out, **how)
 
 
@@ -57,7 +57,7 @@ def test_a_task_that_makes_no_sense_costs_nothing_else(world: Annotated, tmp_pat
 @pytest.mark.parametrize(("task", "why"), MALFORMED)
 def test_it_is_named_with_what_is_wrong(task: Any, why: str) -> None:
     failed: list[Any] = []
-    assert list(readable([task], failed)) == []
+    assert list(readable_tasks([task], failed)) == []
     assert [(each["task"], each["why"]) for each in failed] == [
         (77 if "number" not in why.partition("(")[2] else None, f"The task cannot be read: {why}.")
     ]
@@ -65,11 +65,11 @@ def test_it_is_named_with_what_is_wrong(task: Any, why: str) -> None:
 
 def test_every_other_reader_goes_on_too(world: Annotated) -> None:
     tasks = [*(task for task, _ in MALFORMED), *world.tasks]
-    assert len(count(tasks, world.config, Wish()).failed) == len(MALFORMED)
-    assert len(approved(tasks, world.config).failed) == len(MALFORMED)
-    assert inferred(tasks) == inferred(world.tasks)
-    effort = Effort()
-    for task in readable(tasks, []):
+    assert len(count(tasks, world.config, ExportOptions()).failed) == len(MALFORMED)
+    assert len(select_reviewed(tasks, world.config).failed) == len(MALFORMED)
+    assert infer_config(tasks) == infer_config(world.tasks)
+    effort = EffortCounts()
+    for task in readable_tasks(tasks, []):
         effort.add(task, world.config)
     assert effort.summary()["annotations"] + effort.summary()["imported"]
 

@@ -19,7 +19,7 @@ def lay(root: Path, *names: str) -> Path:
 
 def told(source: Path) -> list[tuple[str, str, str | None]]:
     films = find(source)
-    return [(films.shown(each.path), each.label, each.split) for each in films.films]
+    return [(films.relative_path(each.path), each.label, each.split) for each in films.videos]
 
 
 def test_the_ancestors_names(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_without_a_test_video_nobody_chose(tmp_path: Path) -> None:
 
 def test_a_name_that_tells_no_class_is_listed(tmp_path: Path) -> None:
     films = find(lay(tmp_path, "tom_0.mp4", "holiday.mp4"))
-    assert [each.label for each in films.films] == ["tom"] and films.nameless == (tmp_path / "holiday.mp4",)
+    assert [each.label for each in films.videos] == ["tom"] and films.nameless == (tmp_path / "holiday.mp4",)
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ import PIL.Image
 import pytest
 
 from dinolabel import exporters
-from dinolabel.exporters.report import Report
-from dinolabel.exporters.wish import Wish
+from dinolabel.exporters.report import ExportReport
+from dinolabel.exporters.wish import ExportOptions
 from tests.doubles.annotated import HEIGHT, WIDTH, Annotated, annotation, corners, mixed, region
 
 HULL = (90 - 10.0, 20.0, 90 + 34.641, 20 + 37.3205)  # of (90, 20, 130, 40) turned by 30 degrees about its corner
@@ -30,11 +30,11 @@ EXPECTED = {
 }
 
 
-def write(world: Annotated, name: str, out: Path, **wish: Any) -> Report:
+def write(world: Annotated, name: str, out: Path, **wish: Any) -> ExportReport:
     found = exporters.load(name).export(
-        world.tasks, world.config, out, open_image=world.open, find=world.find, wish=Wish(**wish), xml=world.xml
+        world.tasks, world.config, out, open_image=world.open, find=world.find, wish=ExportOptions(**wish), xml=world.xml
     )
-    assert isinstance(found, Report)
+    assert isinstance(found, ExportReport)
     return found
 
 

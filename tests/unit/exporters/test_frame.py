@@ -11,7 +11,7 @@ import pytest
 
 from dinolabel import exporters
 from dinolabel.exporters import coco, crops
-from dinolabel.exporters.wish import Wish
+from dinolabel.exporters.wish import ExportOptions
 from tests.doubles.annotated import Annotated, annotation, region
 
 WIDE, TALL = (96, 64), (64, 96)
@@ -31,7 +31,7 @@ def world(tmp_path: Path, turn: int, *answers: dict[str, Any], size: tuple[int, 
 
 def exported(made: Annotated, tmp_path: Path) -> tuple[Any, dict[str, Any]]:
     out = tmp_path / "coco"
-    report = coco.export(made.tasks, made.config, out, open_image=made.open, find=made.find, wish=Wish(split=False))
+    report = coco.export(made.tasks, made.config, out, open_image=made.open, find=made.find, wish=ExportOptions(split=False))
     return report, json.loads((out / "annotations/instances.json").read_text())
 
 

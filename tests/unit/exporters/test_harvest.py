@@ -14,8 +14,8 @@ import pytest
 
 from dinolabel.exporters import dropping, sheets
 from dinolabel.exporters.films import find
-from dinolabel.exporters.harvest import Harvest, Work, harvest
-from dinolabel.exporters.keeping import Rules
+from dinolabel.exporters.harvest import ExtractionConfig, ExtractionResult, extract_crops
+from dinolabel.exporters.keeping import CropFilters
 from dinolabel.exporters.whole import ExportRefused
 from dinolabel.training.manifest import read
 from dinolabel.vision.errors import MediaError, RequestError
@@ -53,9 +53,9 @@ def detect(images: Sequence[Image]) -> list[list[Detection]]:
     return found
 
 
-def work(folder: Path, **rules: Any) -> Work:
-    made = Rules(**{"every": 1.0, "sharpness": 0.0, **rules})
-    return Work(find(folder), detect, made, CropPolicy(), "bootstrap.test", "2026-11-22T12:00:00+00:00")
+def work(folder: Path, **rules: Any) -> ExtractionConfig:
+    made = CropFilters(**{"every": 1.0, "sharpness": 0.0, **rules})
+    return ExtractionConfig(find(folder), detect, made, CropPolicy(), "bootstrap.test", "2026-11-22T12:00:00+00:00")
 
 
 def rows(out: Path) -> list[dict[str, Any]]:
@@ -81,7 +81,7 @@ def test_every_kind_of_video_gives_crops_that_training_reads(videos: Path, tmp_p
     sound_only(videos / "red_2.mp4")
     cut_short(film(videos / "blue_2.mp4", drawn("blue", 60, seed=6), rate=RATE), 0.6)
     (videos / "blue_3.mp4").write_bytes(b"not a video at all" * 40)
-    done = harvest(work(videos), tmp_path / "out")
+    done = extract_crops(work(videos), tmp_path / "out")
     by_video = {each.video: each for each in done.videos}
     assert {name: each.frames for name, each in by_video.items() if name != "blue_2.mp4"} == {
         "red_0.mp4": 5,
@@ -109,7 +109,7 @@ def _both(out: Path) -> list[tuple[Any, dict[str, Any]]]:
 
 
 def test_a_crop_shows_its_box_upright(videos: Path, tmp_path: Path) -> None:
-    harvest(work(videos), tmp_path / "out")
+    extract_crops(work(videos), tmp_path / "out")
     for row in rows(tmp_path / "out"):
         pixels = np.asarray(PIL.Image.open(tmp_path / "out" / row["crop"]))
         middle = (
@@ -121,7 +121,7 @@ def test_a_crop_shows_its_box_upright(videos: Path, tmp_path: Path) -> None:
 
 
 def test_one_group_a_video_and_frames_by_their_own_time(videos: Path, tmp_path: Path) -> None:
-    harvest(work(videos), tmp_path / "out")
+    extract_crops(work(videos), tmp_path / "out")
     uneven = [row for row in rows(tmp_path / "out") if row["video"] == "blue_1.mp4"]
     assert [row["frame"] for row in uneven] == [0, 4, 5, 7, 8]
     assert [row["seconds"] for row in uneven] == pytest.approx([0, 1.0, 1.1, 3.0, 3.05], abs=0.01)
@@ -129,11 +129,11 @@ def test_one_group_a_video_and_frames_by_their_own_time(videos: Path, tmp_path: 
 
 
 def test_the_best_box_or_all(videos: Path, tmp_path: Path) -> None:
-    best = harvest(work(videos, min_side=5), tmp_path / "best")
-    every = harvest(work(videos, min_side=5, per_frame="all", near=-1), tmp_path / "all")
+    best = extract_crops(work(videos, min_side=5), tmp_path / "best")
+    every = extract_crops(work(videos, min_side=5, per_frame="all", near=-1), tmp_path / "all")
     assert {row["score"] for row in rows(tmp_path / "best")} == {0.9}
     assert every.rows == 2 * sum(each.frames for each in every.videos) == 2 * sum(each.frames for each in best.videos)
-    small = harvest(work(videos, min_side=24, per_frame="all"), tmp_path / "small")
+    small = extract_crops(work(videos, min_side=24, per_frame="all"), tmp_path / "small")
     assert all(each.small == each.frames for each in small.videos)
 
 
@@ -143,23 +143,23 @@ def test_copies_count_once_and_a_test_video_keeps_its_own(tmp_path: Path) -> Non
     film(folder / "red_0.mp4", drawn("red", 25, still=True), rate=RATE)
     film(folder / "red_test.mp4", drawn("red", 15, still=True), rate=RATE, preset="ultrafast", crf="30")
     film(folder / "blue_0.mp4", drawn("blue", 15), rate=RATE)
-    done = {each.video: each for each in harvest(work(folder), tmp_path / "out").videos}
+    done = {each.video: each for each in extract_crops(work(folder), tmp_path / "out").videos}
     assert (done["red_test.mp4"].kept, done["red_test.mp4"].copies) == (1, 2)
     assert (done["red_0.mp4"].kept, done["red_0.mp4"].copies) == (0, 5)  # what is tested on must not have been learnt
-    assert harvest(work(folder, near=-1), tmp_path / "out").rows == 11
+    assert extract_crops(work(folder, near=-1), tmp_path / "out").rows == 11
     assert len(list((tmp_path / "out").rglob("*.png"))) == 11
 
 
 def test_a_video_given_twice_counts_once(videos: Path, tmp_path: Path) -> None:
     (videos / "red_7.mp4").write_bytes((videos / "red_0.mp4").read_bytes())
     (videos / "blue_7.mov").write_bytes((videos / "red_1.mov").read_bytes())
-    done = harvest(work(videos), tmp_path / "out")
+    done = extract_crops(work(videos), tmp_path / "out")
     assert sorted(each["error"] for each in done.failed) == ["It is the same file as blue_7.mov.", "It is the same file as red_0.mp4."]
 
 
 def test_unknown_teaches_rejection(videos: Path, tmp_path: Path) -> None:
     film(videos / "unknown_0.mp4", drawn("red", 10, seed=9), rate=RATE)
-    done = harvest(work(videos), tmp_path / "out")
+    done = extract_crops(work(videos), tmp_path / "out")
     assert {row["kind"] for row in rows(tmp_path / "out") if row["label"] == "unknown"} == {"unknown"}
     assert set(done.approved) == {"red", "blue"}
 
@@ -168,7 +168,7 @@ def test_no_usable_video_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "videos").mkdir()
     sound_only(tmp_path / "videos" / "red_0.mp4")
     with pytest.raises(MediaError, match=r"red_0\.mp4: .*no moving pictures"):
-        harvest(work(tmp_path / "videos"), tmp_path / "out")
+        extract_crops(work(tmp_path / "videos"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -176,12 +176,12 @@ def test_a_folder_with_other_things_is_left_alone(videos: Path, tmp_path: Path) 
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("mine")
     with pytest.raises(ExportRefused):
-        harvest(work(videos), tmp_path / "out")
+        extract_crops(work(videos), tmp_path / "out")
     assert (tmp_path / "out" / "thesis.txt").read_text() == "mine"
 
 
-def harvested(videos: Path, out: Path, **rules: Any) -> Harvest:
-    done = harvest(work(videos, **rules), out)
+def harvested(videos: Path, out: Path, **rules: Any) -> ExtractionResult:
+    done = extract_crops(work(videos, **rules), out)
     sheets.write(out, rows(out))
     return done
 
@@ -190,13 +190,13 @@ def test_what_was_dropped_can_be_had_back(videos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     harvested(videos, out)
     before = rows(out)
-    going = dropping.drop(out, {2, 5})
+    going = dropping.exclude(out, {2, 5})
     assert [row["number"] for row in going] == [2, 5]
     assert [row["number"] for row in rows(out)] == [row["number"] for row in before if row["number"] not in (2, 5)]
     assert all(not (out / row["crop"]).exists() and (out / row["dropped"]).is_file() for row in going)
     assert len(read(out).rows) == len(before) - 2
-    dropping.restore(out, {5})
-    dropping.restore(out, {2})
+    dropping.include(out, {5})
+    dropping.include(out, {2})
     assert rows(out) == before and all((out / row["crop"]).is_file() for row in before)
 
 
@@ -204,16 +204,16 @@ def test_a_crop_deleted_by_hand_is_dropped_too(videos: Path, tmp_path: Path) -> 
     harvested(videos, tmp_path / "out")
     victim = rows(tmp_path / "out")[3]
     (tmp_path / "out" / victim["crop"]).unlink()
-    assert [row["number"] for row in dropping.drop(tmp_path / "out", set())] == [victim["number"]]
+    assert [row["number"] for row in dropping.exclude(tmp_path / "out", set())] == [victim["number"]]
     assert victim["number"] not in {row["number"] for row in rows(tmp_path / "out")}
     with pytest.raises(RequestError, match="is gone"):
-        dropping.restore(tmp_path / "out", {victim["number"]})
+        dropping.include(tmp_path / "out", {victim["number"]})
 
 
 def test_looking_again_keeps_what_was_dropped(videos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     total = harvested(videos, out).rows
-    (gone,) = dropping.drop(out, {2})
+    (gone,) = dropping.exclude(out, {2})
     again = harvested(videos, out)
     assert again.rows == total - 1 and sum(each.dropped for each in again.videos) == 1
     assert (gone["image"], gone["frame"]) not in {(row["image"], row["frame"]) for row in rows(out)}
@@ -229,12 +229,12 @@ def test_a_number_that_is_not_there_drops_nothing(videos: Path, tmp_path: Path, 
     harvested(videos, tmp_path / "out")
     before = rows(tmp_path / "out")
     with pytest.raises(RequestError, match="There is no crop"):
-        dropping.drop(tmp_path / "out", numbers)
+        dropping.exclude(tmp_path / "out", numbers)
     assert rows(tmp_path / "out") == before
     with pytest.raises(RequestError, match="was not dropped"):
-        dropping.restore(tmp_path / "out", {1})
+        dropping.include(tmp_path / "out", {1})
     with pytest.raises(RequestError, match="no crops of videos"):
-        dropping.drop(tmp_path, {1})
+        dropping.exclude(tmp_path, {1})
 
 
 def test_the_sheet_shows_every_crop(videos: Path, tmp_path: Path) -> None:
@@ -256,6 +256,6 @@ def replace_row(row: dict[str, Any], number: int) -> dict[str, Any]:
 
 def test_progress_reaches_the_end(videos: Path, tmp_path: Path) -> None:
     told: list[tuple[str, float, float]] = []
-    harvest(replace(work(videos), progress=lambda *each: told.append(each)), tmp_path / "out")
+    extract_crops(replace(work(videos), progress=lambda *each: told.append(each)), tmp_path / "out")
     assert {video for video, _, _ in told} == {path.name for path in videos.iterdir()}
     assert all(0 <= done <= total for _, done, total in told)

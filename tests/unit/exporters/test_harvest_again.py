@@ -8,7 +8,7 @@ import PIL.Image
 import pytest
 
 from dinolabel.exporters import dropping, filelist, sheets
-from dinolabel.exporters.harvest import harvest
+from dinolabel.exporters.harvest import extract_crops
 from dinolabel.exporters.whole import ExportRefused
 from dinolabel.forgetting import exports
 from dinolabel.forgetting.mention import Mention
@@ -20,13 +20,13 @@ __all__ = ["videos"]
 @pytest.fixture
 def out(videos: Path, tmp_path: Path) -> Path:
     place = tmp_path / "out"
-    harvest(work(videos), place)
+    extract_crops(work(videos), place)
     sheets.write(place, rows(place))
     return place
 
 
 def listed(out: Path) -> set[str]:
-    assert all(filelist.unchanged(out, each) for each in filelist.entries(out))
+    assert all(filelist.is_unchanged(out, each) for each in filelist.entries(out))
     return {each.path for each in filelist.entries(out)}
 
 
@@ -36,19 +36,19 @@ def there(out: Path) -> set[str]:
 
 def test_sheets_and_dropped_crops_are_on_the_list(out: Path) -> None:
     assert listed(out) == there(out) and any(each.startswith("sheets/") for each in there(out))
-    dropping.drop(out, {1, 2})
+    dropping.exclude(out, {1, 2})
     sheets.write(out, rows(out))
     assert listed(out) == there(out) and "dropped/00001.png" in there(out)
-    dropping.restore(out, {1})
+    dropping.include(out, {1})
     assert listed(out) == there(out) and "dropped/00001.png" not in there(out)
 
 
 def test_a_crop_that_a_person_changed_stays_theirs_when_it_is_dropped(out: Path) -> None:
     crop = out / rows(out)[0]["crop"]
     PIL.Image.new("RGB", (5, 5)).save(crop)
-    dropping.drop(out, {rows(out)[0]["number"]})
+    dropping.exclude(out, {rows(out)[0]["number"]})
     (entry,) = (each for each in filelist.entries(out) if each.path == "dropped/00001.png")
-    assert not filelist.unchanged(out, entry)
+    assert not filelist.is_unchanged(out, entry)
 
 
 def test_a_persons_file_among_the_sheets_stays(out: Path) -> None:
@@ -60,25 +60,25 @@ def test_a_persons_file_among_the_sheets_stays(out: Path) -> None:
 
 
 def test_another_harvest_keeps_what_was_dropped_and_what_a_person_added(out: Path, videos: Path) -> None:
-    dropping.drop(out, {1})
+    dropping.exclude(out, {1})
     (out / "notes.txt").write_text("mine")
     before = len(rows(out))
-    harvest(work(videos), out)
+    extract_crops(work(videos), out)
     assert (out / "notes.txt").read_text() == "mine" and len(rows(out)) == before
     assert listed(out) == there(out) - {"notes.txt"}
     assert [row["label"] for row in dropping.rows_of(out / "dropped.jsonl")] == [rows(out)[0]["label"]]
 
 
 def test_crops_of_label_studio_do_not_go_where_a_harvest_is(out: Path) -> None:
-    from dinolabel.exporters.whole import resumed
+    from dinolabel.exporters.whole import resumable_folder
 
-    with pytest.raises(ExportRefused, match="holds an export of films"), resumed(out, name="crops"):
+    with pytest.raises(ExportRefused, match="holds an export of films"), resumable_folder(out, name="crops"):
         raise AssertionError("it must not begin")
 
 
 @pytest.mark.parametrize("has_list", [True, False], ids=["listed", "from before lists"])
 def test_somebody_in_a_video_is_forgotten_with_dropped_crops_and_sheets(out: Path, has_list: bool) -> None:
-    dropping.drop(out, {next(row["number"] for row in rows(out) if row["label"] == "red")})
+    dropping.exclude(out, {next(row["number"] for row in rows(out) if row["label"] == "red")})
     sheets.write(out, rows(out))
     for each in ("sheets/notes.txt", "red.txt"):
         (out / each).write_text("mine")

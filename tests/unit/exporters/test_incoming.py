@@ -13,7 +13,7 @@ from dinolabel import build, exporters
 from dinolabel.__main__ import run
 from dinolabel.exporters import incoming
 from dinolabel.exporters.pictures import original_name
-from dinolabel.exporters.wish import Wish
+from dinolabel.exporters.wish import ExportOptions
 from dinolabel.studio.label_config import LabelConfig
 from dinolabel.studio.results import regions
 from tests.doubles.annotated import HEIGHT, WIDTH, Annotated, annotation, mixed, region, xml
@@ -30,7 +30,7 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
 
 
 def write(world: Annotated, name: str, out: Path, **wish: Any) -> Path:
-    exporters.load(name).export(world.tasks, world.config, out, open_image=world.open, find=world.find, wish=Wish(**wish))
+    exporters.load(name).export(world.tasks, world.config, out, open_image=world.open, find=world.find, wish=ExportOptions(**wish))
     return out
 
 
@@ -95,16 +95,16 @@ def test_an_import_that_was_stopped_goes_on(shelf: Shelf, tmp_path: Path) -> Non
 
 
 def test_imported_boxes_are_approved_and_say_where_they_are_from(shelf: Shelf, tmp_path: Path) -> None:
-    from dinolabel.exporters.effort import Effort
-    from dinolabel.studio.tasks import judge
+    from dinolabel.exporters.effort import EffortCounts
+    from dinolabel.studio.tasks import reviewed_boxes
 
     world = mixed(tmp_path / "pictures")
     assert run(["import", "yolo", str(write(world, "yolo", tmp_path / "yolo")), "--project", "1", "--yes"]) == 0
     task = next(each for each in shelf.rows.values() if "3-3" in each["data"]["image"])
-    assert [each.verdict for each in judge(task, world.config)] == ["approved", "approved"]
+    assert [each.verdict for each in reviewed_boxes(task, world.config)] == ["approved", "approved"]
     notes = [each["meta"]["text"][0] for each in task["annotations"][0]["result"]]
     assert notes == [f"imported from yolo: yolo, 3-3.txt line {number}\n" for number in (1, 2)]
-    effort = Effort()
+    effort = EffortCounts()
     effort.add(task, world.config)
     assert (effort.imported, effort.answers) == (1, [])  # nobody's work
 

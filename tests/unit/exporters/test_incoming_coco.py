@@ -11,8 +11,8 @@ import PIL.Image
 import pytest
 
 from dinolabel.exporters.incoming import coco
-from dinolabel.exporters.incoming.arriving import Arriving, ImportUnreadable
-from dinolabel.exporters.incoming.reading import Reading
+from dinolabel.exporters.incoming.arriving import ImportedImage, ImportUnreadable
+from dinolabel.exporters.incoming.reading import ImportLog
 from dinolabel.vision.orientation import CANNOT_TELL, SWAPPED, TURNED
 
 WIDTH, HEIGHT = 96, 64
@@ -37,11 +37,11 @@ def write(path: Path, entries: Any, images: Any = (IMAGE,), **more: Any) -> None
     path.write_text(json.dumps(content), encoding="utf-8")
 
 
-def read(folder: Path, reading: Reading | None = None, media: Path | None = None) -> list[Arriving]:
-    return list(coco.read(folder, media, reading or Reading()))
+def read(folder: Path, reading: ImportLog | None = None, media: Path | None = None) -> list[ImportedImage]:
+    return list(coco.read(folder, media, reading or ImportLog()))
 
 
-def boxes(arriving: Arriving) -> list[tuple[str | None, tuple[float, ...]]]:
+def boxes(arriving: ImportedImage) -> list[tuple[str | None, tuple[float, ...]]]:
     return [(each.label, tuple(round(at, 6) for at in each.box.xyxy)) for each in arriving.boxes]
 
 
@@ -168,7 +168,7 @@ def test_files_beside_are_put_together_or_named(tmp_path: Path) -> None:
     (folder / "results.json").write_text(json.dumps([ENTRY | {"score": 0.9}]))
     write(folder / "instances_a.json", [ENTRY], images)
     write(folder / "instances_b.json", [ENTRY | {"id": 7, "category_id": 2, "bbox": [50, 6, 20, 20]}, ENTRY], images)
-    reading = Reading()
+    reading = ImportLog()
     assert [boxes(each) for each in read(tmp_path, reading)] == [[("mina", BOX), ("otto", (50, 6, 70, 26))], []]
     said = " ".join(reading.notes)
     assert all(name in said for name in ("image_info_default", "captions_val2017", "person_keypoints", "panoptic", "results.json"))
@@ -213,7 +213,7 @@ def test_frames(
     picture(tmp_path / "images/good.jpg")
     images = [IMAGE | {"width": stated[0], "height": stated[1]}, IMAGE | {"id": 2, "file_name": "good.jpg"}]
     write(tmp_path / "result.json", [ENTRY | {"bbox": box}, ENTRY | {"id": 2, "image_id": 2}], images, info=info)
-    reading = Reading(frame)
+    reading = ImportLog(frame)
     found = {each.name: each for each in read(tmp_path, reading)}
     assert boxes(found["good.jpg"]) == [("mina", BOX)]  # whatever becomes of the other
     if expected is None:
@@ -254,7 +254,7 @@ def test_damaged_entries_cost_themselves_only(tmp_path: Path) -> None:
     (tmp_path / "images/page.jpg").write_text("<html>")
     images = [IMAGE, {"id": 2}, "x", IMAGE | {"id": 3, "file_name": "page.jpg"}, IMAGE | {"id": 4, "file_name": "x" * 400 + "\0.jpg"}]
     write(tmp_path / "annotations/instances.json", [ENTRY, "x", ENTRY | {"image_id": 77}], images)
-    reading = Reading()
+    reading = ImportLog()
     found = read(tmp_path, reading)
     assert boxes(found[0]) == [("mina", BOX)] and [each.file for each in found[1:]] == [None]
     assert [each.name for each in reading.refused] == ["instances.json, image 1", "instances.json, image 2", "page.jpg"]

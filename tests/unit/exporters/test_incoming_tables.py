@@ -13,19 +13,19 @@ import pytest
 
 from dinolabel import exporters
 from dinolabel.exporters import incoming
-from dinolabel.exporters.incoming.arriving import Arriving, ImportUnreadable
-from dinolabel.exporters.wish import Wish
+from dinolabel.exporters.incoming.arriving import ImportedImage, ImportUnreadable
+from dinolabel.exporters.wish import ExportOptions
 from tests.doubles.annotated import Annotated, annotation, mixed, region
 
 A = (10, 10, 50, 60)
 
 
 def write(world: Annotated, name: str, out: Path, **wish: Any) -> Path:
-    exporters.load(name).export(world.tasks, world.config, out, open_image=world.open, find=world.find, wish=Wish(**wish))
+    exporters.load(name).export(world.tasks, world.config, out, open_image=world.open, find=world.find, wish=ExportOptions(**wish))
     return out
 
 
-def arriving(name: str, path: Path, media: Path | None = None) -> dict[int | None, Arriving]:
+def arriving(name: str, path: Path, media: Path | None = None) -> dict[int | None, ImportedImage]:
     return {each.task: each for each in incoming.load(name).read(path, media)}
 
 

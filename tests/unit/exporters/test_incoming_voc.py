@@ -8,8 +8,8 @@ import PIL.Image
 import pytest
 
 from dinolabel.exporters.incoming import voc
-from dinolabel.exporters.incoming.arriving import Arriving, ImportUnreadable
-from dinolabel.exporters.incoming.reading import Reading
+from dinolabel.exporters.incoming.arriving import ImportedImage, ImportUnreadable
+from dinolabel.exporters.incoming.reading import ImportLog
 
 SIZE = (200, 100)
 BNDBOX = "<bndbox><xmin>11</xmin><ymin>21</ymin><xmax>40</xmax><ymax>60</ymax></bndbox>"
@@ -30,12 +30,12 @@ def xml(path: Path, *objects: str, filename: str | None = "a.jpg", size: tuple[i
     return path
 
 
-def only(path: Path, media: Path | None = None) -> Arriving:
+def only(path: Path, media: Path | None = None) -> ImportedImage:
     (found,) = voc.read(path, media)
     return found
 
 
-def corners(found: Arriving) -> list[tuple[float, ...]]:
+def corners(found: ImportedImage) -> list[tuple[float, ...]]:
     return [each.box.xyxy for each in found.boxes]
 
 
@@ -101,7 +101,7 @@ def test_a_corner_at_zero_tells_for_its_whole_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("size", [None, (0, 0), (200, 0)])
 def test_a_size_that_is_missing_is_measured(tmp_path: Path, size: tuple[int, int] | None) -> None:
     xml(tmp_path / "a.xml", OBJECT, size=size)
-    reading = Reading()
+    reading = ImportLog()
     assert not list(voc.read(tmp_path, None, reading))
     assert [(each.name, each.why) for each in reading.refused] == [
         ("a.jpg", "The picture is not here, and the file does not say its size.")
@@ -152,7 +152,7 @@ def test_one_broken_file_costs_its_picture_only(tmp_path: Path) -> None:
     (tmp_path / "b.xml").write_text("<annotation><object>")
     bomb = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>'
     xml(tmp_path / "c.xml", "<object><name>&b;</name></object>", head=bomb)
-    reading = Reading()
+    reading = ImportLog()
     (good,) = voc.read(tmp_path, None, reading)
     assert len(good.boxes) == 1
     assert [(each.name, each.why[:23]) for each in reading.refused] == [(f"{name}.xml", "The file cannot be read") for name in "bc"]
@@ -171,7 +171,7 @@ def test_a_size_of_another_copy(
 ) -> None:
     picture(tmp_path / "a.jpg", actual)
     xml(tmp_path / "a.xml", OBJECT, size=stated)
-    reading = Reading()
+    reading = ImportLog()
     found = list(voc.read(tmp_path, None, reading))
     assert ([corners(each) for each in found], len(reading.refused)) == (([expected], 0) if expected else ([], 1))
 

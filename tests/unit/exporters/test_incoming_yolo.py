@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from dinolabel.exporters.incoming import yolo
-from dinolabel.exporters.incoming.arriving import Arriving, ImportUnreadable
-from dinolabel.exporters.incoming.reading import Reading
+from dinolabel.exporters.incoming.arriving import ImportedImage, ImportUnreadable
+from dinolabel.exporters.incoming.reading import ImportLog
 from dinolabel.vision.orientation import CANNOT_TELL, TURNED
 from tests.unit.exporters.test_incoming_coco import BOX, boxes, picture
 
@@ -31,8 +31,8 @@ def write(root: Path, files: dict[str, str | bytes | None]) -> Path:
     return root
 
 
-def read(path: Path, reading: Reading | None = None, media: Path | None = None) -> list[Arriving]:
-    return list(yolo.read(path, media, reading or Reading()))
+def read(path: Path, reading: ImportLog | None = None, media: Path | None = None) -> list[ImportedImage]:
+    return list(yolo.read(path, media, reading or ImportLog()))
 
 
 LAYOUTS: dict[str, dict[str, str | bytes | None]] = {
@@ -214,7 +214,7 @@ def test_four_corners(tmp_path: Path, corners: list[tuple[float, float]], rotati
 def test_shares_of_a_turned_picture(tmp_path: Path, frame: Any, expected: tuple[float, ...], said: str) -> None:
     write(tmp_path, {"data.yaml": YAML, "labels/train/a.txt": "0 0.5 0.375 0.25 0.25" if frame is None else "0 0.625 0.5 0.25 0.25"})
     picture(tmp_path / "images/train/a.jpg", turn=6)
-    reading = Reading(frame)
+    reading = ImportLog(frame)
     (found,) = read(tmp_path, reading)
     assert (found.width, found.height) == (64, 96) and [each.box.xyxy for each in found.boxes] == [pytest.approx(expected)]
     assert reading.notes == {said: ["a.jpg"]}
@@ -225,7 +225,7 @@ def test_pictures_without_a_label_file(tmp_path: Path) -> None:
     names = "names: [mina]\ntrain: images/train\nval: images/val\n"
     pictures = dict.fromkeys(("images/train/a.jpg", "images/train/b.jpg", "images/train/c.jpg", "images/val/d.jpg"))
     write(tmp_path, {"data.yaml": names, **pictures, "labels/train/a.txt": LINE, "labels/train/b.txt": ""})
-    reading = Reading()
+    reading = ImportLog()
     assert [(each.name, len(each.boxes)) for each in read(tmp_path, reading)] == [("a.jpg", 1), ("b.jpg", 0), ("c.jpg", 0)]
     assert reading.notes == {yolo.WITHOUT: ["c.jpg"]} and [each.name for each in reading.refused] == ["d.jpg"]
 
@@ -298,5 +298,5 @@ def test_what_a_list_names_and_is_not_there_is_said(tmp_path: Path) -> None:
 def test_a_damaged_picture_costs_itself_only(tmp_path: Path) -> None:
     write(tmp_path, {"data.yaml": YAML, "images/train/a.jpg": None, "images/train/b.jpg": b"<html>", "labels/train/a.txt": LINE})
     write(tmp_path, {"labels/train/b.txt": LINE})
-    reading = Reading()
+    reading = ImportLog()
     assert [each.name for each in read(tmp_path, reading)] == ["a.jpg"] and [each.name for each in reading.refused] == ["b.jpg"]

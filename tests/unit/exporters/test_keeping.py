@@ -7,35 +7,37 @@ import PIL.Image
 import PIL.ImageFilter
 import pytest
 
-from dinolabel.exporters.keeping import Look, Rules, fresh, sharp
+from dinolabel.exporters.keeping import CropFilters, ScoredCrop, drop_blurred, drop_near_duplicates
 from dinolabel.vision.sharpness import sharpness
 from dinolabel.vision.types import Box
 
 
-def looks(*sharpnesses: float) -> list[Look[int]]:
-    return [Look(at, each, at << 20) for at, each in enumerate(sharpnesses)]
+def looks(*sharpnesses: float) -> list[ScoredCrop[int]]:
+    return [ScoredCrop(at, each, at << 20) for at, each in enumerate(sharpnesses)]
 
 
 def test_blur_is_measured_against_the_same_video() -> None:
-    rules = Rules(sharpness=0.25)
-    assert [each.thing for each in sharp(looks(100, 90, 110, 20, 105), rules)] == [0, 1, 2, 4]
-    assert [each.thing for each in sharp(looks(1.0, 0.9, 1.1, 0.2, 1.05), rules)] == [0, 1, 2, 4]  # a soft camera
-    assert len(sharp(looks(100, 90, 110, 20, 105), Rules(sharpness=0))) == 5
-    assert len(sharp(looks(100, 1), rules)) == 2  # too few to say
+    rules = CropFilters(sharpness=0.25)
+    assert [each.thing for each in drop_blurred(looks(100, 90, 110, 20, 105), rules)] == [0, 1, 2, 4]
+    assert [each.thing for each in drop_blurred(looks(1.0, 0.9, 1.1, 0.2, 1.05), rules)] == [0, 1, 2, 4]  # a soft camera
+    assert len(drop_blurred(looks(100, 90, 110, 20, 105), CropFilters(sharpness=0))) == 5
+    assert len(drop_blurred(looks(100, 1), rules)) == 2  # too few to say
 
 
 def test_a_copy_of_an_earlier_crop_goes() -> None:
     seen: list[int] = []
-    made = [Look(name, 1.0, print_) for name, print_ in (("a", 0), ("near a", 0b111), ("b", (1 << 40) - 1), ("near b", (1 << 39) - 1))]
-    assert [each.thing for each in fresh(made, seen, Rules(near=6))] == ["a", "b"]
+    made = [
+        ScoredCrop(name, 1.0, print_) for name, print_ in (("a", 0), ("near a", 0b111), ("b", (1 << 40) - 1), ("near b", (1 << 39) - 1))
+    ]
+    assert [each.thing for each in drop_near_duplicates(made, seen, CropFilters(near=6))] == ["a", "b"]
     assert len(seen) == 2
-    assert fresh([Look("near a again", 1.0, 0b1)], seen, Rules(near=6)) == []  # in another video of the class
-    assert len(fresh(made, [], Rules(near=-1))) == 4
+    assert drop_near_duplicates([ScoredCrop("near a again", 1.0, 0b1)], seen, CropFilters(near=6)) == []  # in another video of the class
+    assert len(drop_near_duplicates(made, [], CropFilters(near=-1))) == 4
 
 
 @pytest.mark.parametrize(("box", "large"), [(Box(0, 0, 24, 99), True), (Box(0, 0, 99, 23.5), False)])
 def test_the_shorter_side_counts(box: Box, large: bool) -> None:
-    assert Rules(min_side=24).large(box) is large
+    assert CropFilters(min_side=24).large(box) is large
 
 
 @pytest.mark.parametrize("side", [64, 128, 400])

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from dinolabel.exporters.incoming.arriving import Arriving
-from dinolabel.exporters.incoming.matching import Matching, match
+from dinolabel.exporters.incoming.arriving import ImportedImage
+from dinolabel.exporters.incoming.matching import TaskMatches, match_tasks
 from dinolabel.vision.errors import MediaUnavailable
 
 
@@ -28,15 +28,15 @@ def files(tmp_path: Path) -> Callable[[str, str], Path]:
     return make
 
 
-def arriving(name: str, file: Path | None = None, **more: Any) -> Arriving:
-    return Arriving(name, file, 200, 100, (), **more)
+def arriving(name: str, file: Path | None = None, **more: Any) -> ImportedImage:
+    return ImportedImage(name, file, 200, 100, (), **more)
 
 
 def row(number: int, address: str, *, annotated: bool = False) -> Any:
     return SimpleNamespace(id=number, data={"image": address}, annotated=annotated, cancelled=False)
 
 
-def matched(pictures: list[Arriving], rows: list[Any], there: dict[str, Path]) -> Matching:
+def matched(pictures: list[ImportedImage], rows: list[Any], there: dict[str, Path]) -> TaskMatches:
     """there: the file of each address."""
 
     def resolve(address: str) -> Path:
@@ -44,7 +44,7 @@ def matched(pictures: list[Arriving], rows: list[Any], there: dict[str, Path]) -
             raise MediaUnavailable(f"{address} is gone.")
         return there[address]
 
-    return match(pictures, rows, data_key="image", resolve=resolve)
+    return match_tasks(pictures, rows, data_key="image", resolve=resolve)
 
 
 def sha(text: str) -> str:

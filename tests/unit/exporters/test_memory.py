@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dinolabel import exporters
-from dinolabel.exporters.effort import Effort
+from dinolabel.exporters.effort import EffortCounts
 from dinolabel.studio.label_config import LabelConfig
 from dinolabel.vision.media import open_image
 from tests.doubles.annotated import annotation, region, xml
@@ -54,7 +54,7 @@ def test_an_export(tmp_path: Path, name: str) -> None:
 
 def test_the_report_of_effort() -> None:
     def count(number: int) -> None:
-        effort = Effort()
+        effort = EffortCounts()
         for task in tasks(number):
             effort.add(task, CONFIG)
         assert effort.summary()["versions"][0]["boxes"] == number * BOXES

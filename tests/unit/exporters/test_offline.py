@@ -10,7 +10,7 @@ import pytest
 
 from dinolabel.exporters.offline import finder
 from dinolabel.exporters.pictures import original_name
-from dinolabel.studio.media import Media
+from dinolabel.studio.media import MediaResolver
 from dinolabel.vision.errors import MediaError, MediaUnavailable
 
 SENSELESS = [
@@ -27,7 +27,7 @@ def test_an_address_that_makes_no_sense_is_a_picture_that_cannot_be_had(address:
         finder(tmp_path)(address)
     for root in (None, tmp_path):
         with pytest.raises(MediaError):
-            Media(None, cache_dir=tmp_path / "cache", local_root=root).resolve(address, task=1)
+            MediaResolver(None, cache_dir=tmp_path / "cache", local_root=root).resolve(address, task=1)
     if isinstance(address, str):
         assert original_name(address)
 

@@ -16,10 +16,10 @@ import pytest
 from dinolabel import build, exporters
 from dinolabel.__main__ import run
 from dinolabel.exporters import incoming
-from dinolabel.exporters.incoming.arriving import Arriving
-from dinolabel.exporters.report import chosen
-from dinolabel.exporters.wish import Wish
-from dinolabel.studio.several import reviewed
+from dinolabel.exporters.incoming.arriving import ImportedImage
+from dinolabel.exporters.report import boxes_to_export
+from dinolabel.exporters.wish import ExportOptions
+from dinolabel.studio.several import review_by_policy
 from tests.doubles.annotated import Annotated, annotation, region
 from tests.doubles.shelf import Shelf
 
@@ -104,12 +104,16 @@ def truth(task: dict[str, Any], world: Annotated) -> Truth:
     """What people decided, and what buttons said, in the order of an export."""
     with PIL.Image.open(world.find(task["data"]["image"])) as picture:
         width, height = picture.size
-    boxes = [each for each in chosen(reviewed(task, world.config), Wish(unverified=True)) if each.box.clipped(width, height)]
+    boxes = [
+        each
+        for each in boxes_to_export(review_by_policy(task, world.config), ExportOptions(unverified=True))
+        if each.box.clip(width, height)
+    ]
     return [(each.label, each.box.xyxy, each.verdict == "approved", each.quad is not None) for each in boxes]
 
 
 def state(task: dict[str, Any], world: Annotated) -> str:
-    return reviewed(task, world.config).state()
+    return review_by_policy(task, world.config).state()
 
 
 def leaves(task: dict[str, Any], world: Annotated) -> bool:
@@ -146,17 +150,17 @@ def write(world: Annotated, name: str, out: Path, **wish: Any) -> Path:
         out,
         open_image=world.open,
         find=world.find,
-        wish=Wish(unverified=True, undecided=True, **wish),
+        wish=ExportOptions(unverified=True, undecided=True, **wish),
         xml=world.xml,
     )
     return out
 
 
-def arriving(name: str, out: Path, media: Path | None) -> list[Arriving]:
+def arriving(name: str, out: Path, media: Path | None) -> list[ImportedImage]:
     return list(incoming.load(name).read(out, media))
 
 
-def boxes_of(each: Arriving) -> Truth:
+def boxes_of(each: ImportedImage) -> Truth:
     return [(box.label, box.box.xyxy, box.verified, box.quad is not None) for box in each.boxes]
 
 

@@ -13,11 +13,11 @@ import PIL.Image
 import pytest
 
 from dinolabel import exporters
-from dinolabel.exporters.report import Report, count
-from dinolabel.exporters.wish import Wish
-from dinolabel.studio.inferred import inferred
+from dinolabel.exporters.report import ExportReport, count
+from dinolabel.exporters.wish import ExportOptions
+from dinolabel.studio.inferred import infer_config
 from dinolabel.studio.label_config import LabelConfig
-from dinolabel.vision.split import side
+from dinolabel.vision.split import split_side
 from dinolabel.vision.types import Image
 from tests.doubles.annotated import HEIGHT, WIDTH, Annotated, annotation, mixed, region, xml
 
@@ -25,11 +25,11 @@ HERE = Path(__file__).parents[2] / "fixtures"
 A, NEAR_A, B = (10, 10, 50, 60), (12, 10, 52, 60), (120, 10, 160, 60)
 
 
-def write(world: Annotated, name: str, out: Path, *, open_image: Any = None, **wish: Any) -> Report:
+def write(world: Annotated, name: str, out: Path, *, open_image: Any = None, **wish: Any) -> ExportReport:
     found = exporters.load(name).export(
-        world.tasks, world.config, out, open_image=open_image or world.open, find=world.find, wish=Wish(**wish)
+        world.tasks, world.config, out, open_image=open_image or world.open, find=world.find, wish=ExportOptions(**wish)
     )
-    assert isinstance(found, Report)
+    assert isinstance(found, ExportReport)
     return found
 
 
@@ -168,7 +168,7 @@ def test_a_group_is_on_one_side_for_ever(world: Annotated, tmp_path: Path) -> No
         world.add(annotation(number + 1, JASON), video=f"film {number % 6}", name=f"{number}.png")
     write(world, "csv", tmp_path / "out", group_by="video")
     sides = {(row["group"], row["split"]) for row in table(tmp_path / "out")}
-    assert sides == {(name, "val" if side(name) == "held_out" else "train") for name in (f"film {number}" for number in range(6))}
+    assert sides == {(name, "val" if split_side(name) == "held_out" else "train") for name in (f"film {number}" for number in range(6))}
     assert {each for _, each in sides} == {"train", "val"}
     world.tasks = world.tasks[5:9]
     write(world, "csv", tmp_path / "again", group_by="video")
@@ -305,11 +305,11 @@ def test_a_changed_annotation_is_read_again(tmp_path: Path) -> None:
 
 def test_an_export_at_the_same_time_works_in_a_folder_of_its_own(tmp_path: Path) -> None:
     world = mixed(tmp_path / "pictures")
-    inner: list[Report] = []
+    inner: list[ExportReport] = []
 
     def busy(address: str) -> Image:
         if not inner:
-            inner.append(Report({}, 0, 0, 0, 0, 0, 0, 0))
+            inner.append(ExportReport({}, 0, 0, 0, 0, 0, 0, 0))
             inner[0] = write(world, "csv", tmp_path / "out")
         return world.open(address)
 
@@ -344,9 +344,9 @@ def test_recorded_exports(tmp_path: Path, name: str, what: str) -> None:
     from dinolabel.vision.media import open_image
 
     report = exporters.load(what).export(
-        tasks, config, tmp_path / "out", open_image=lambda value: open_image(find(value)), find=find, wish=Wish()
+        tasks, config, tmp_path / "out", open_image=lambda value: open_image(find(value)), find=find, wish=ExportOptions()
     )
-    expected = count(tasks, config, Wish())
+    expected = count(tasks, config, ExportOptions())
     assert (report.approved, report.generic, report.skipped) == (expected.approved, expected.generic, expected.skipped)
     assert report.failed == () and report.rows > 0
 
@@ -355,11 +355,11 @@ def test_a_video_project_says_what_it_lacks() -> None:
     from dinolabel.vision.errors import LabelConfigError
 
     with pytest.raises(LabelConfigError, match="no rectangle"):
-        inferred(json.loads((HERE / "ls_export_video.json").read_text()))
+        infer_config(json.loads((HERE / "ls_export_video.json").read_text()))
 
 
 def test_a_label_config_is_read_off_an_export() -> None:
-    found = inferred(json.loads((HERE / "ls_export.json").read_text()))
+    found = infer_config(json.loads((HERE / "ls_export.json").read_text()))
     assert (found.control, found.object_name, found.data_key) == ("label", "image", "image")
     assert found.labels == ("bird", "cat", "dog", "object") and found.generic == ()
 

@@ -10,9 +10,9 @@ import pytest
 
 from dinolabel import exporters
 from dinolabel.__main__ import run
-from dinolabel.exporters.wish import Wish
-from dinolabel.studio.annotations import by_button
-from dinolabel.studio.several import reviewed
+from dinolabel.exporters.wish import ExportOptions
+from dinolabel.studio.annotations import is_made_by_button
+from dinolabel.studio.several import review_by_policy
 from tests.doubles.annotated import HEIGHT, WIDTH, Annotated, annotation, region
 from tests.doubles.shelf import Shelf
 
@@ -107,7 +107,7 @@ def test_readable_boxes_of_an_undecided_picture(world: Annotated, tmp_path: Path
     rows = []
     for more in ({}, {"undecided": True}):
         found = exporters.load(what).export(
-            world.tasks, world.config, tmp_path / "out", open_image=world.open, find=world.find, wish=Wish(**more)
+            world.tasks, world.config, tmp_path / "out", open_image=world.open, find=world.find, wish=ExportOptions(**more)
         )
         rows.append(found.rows)
         assert (found.approved, found.rejected, found.undecided) == ({"jason": 2, "lacy": 0}, 0, 1)
@@ -199,7 +199,9 @@ def test_labelstudio_loses_nothing_that_marks_a_place(world: Annotated, tmp_path
     assert [[each["result"] for each in task["annotations"]] for task in tasks] == [
         [each["result"] for each in task["annotations"]] for task in world.tasks
     ]
-    assert [reviewed(each, world.config).state() for each in tasks] == [reviewed(each, world.config).state() for each in world.tasks]
+    assert [review_by_policy(each, world.config).state() for each in tasks] == [
+        review_by_policy(each, world.config).state() for each in world.tasks
+    ]
 
 
 def test_what_nobody_looked_at_stays_so_on_a_trip(world: Annotated, tmp_path: Path) -> None:
@@ -212,8 +214,8 @@ def test_what_nobody_looked_at_stays_so_on_a_trip(world: Annotated, tmp_path: Pa
     world.add(annotation(4, JASON))
     _, out = command(world, tmp_path, "labelstudio", "--unverified")
     tasks = moved(out)
-    assert [by_button(task["annotations"][0], task) for task in tasks] == [True, True, True, False]
-    assert [[each.verdict for each in reviewed(task, world.config).judged] for task in tasks] == [
+    assert [is_made_by_button(task["annotations"][0], task) for task in tasks] == [True, True, True, False]
+    assert [[each.verdict for each in review_by_policy(task, world.config).boxes] for task in tasks] == [
         ["unverified"], [], ["unverified"], ["approved"],
     ]  # fmt: skip
     assert json.loads((out / "dinolabel.json").read_text())["report"]["unverified"] == 2
@@ -224,7 +226,7 @@ def test_an_imported_empty_picture_is_looked_at_beside_an_empty_prediction(
 ) -> None:
     """A button would have made the same of that prediction, but for the time that an import writes."""
     from dinolabel import build
-    from dinolabel.exporters.effort import Effort
+    from dinolabel.exporters.effort import EffortCounts
 
     shelf = Shelf(tmp_path / "uploads")
     monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path / "data"))
@@ -236,6 +238,6 @@ def test_an_imported_empty_picture_is_looked_at_beside_an_empty_prediction(
     shelf.rows[number]["predictions"] = [{"id": 3, "result": []}]
     assert run(["import", "coco", str(out), "--project", "1", "--yes"]) == 0
     (task,) = shelf.rows.values()
-    effort = Effort()
+    effort = EffortCounts()
     effort.add(task, world.config)
-    assert (reviewed(task, world.config).state(), effort.imported, effort.answers) == ("looked at", 1, [])
+    assert (review_by_policy(task, world.config).state(), effort.imported, effort.answers) == ("looked at", 1, [])

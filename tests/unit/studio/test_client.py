@@ -12,7 +12,7 @@ import pytest
 
 from dinolabel.studio import wire
 from dinolabel.studio.calls import predictions as bulk
-from dinolabel.studio.client import Person, Studio
+from dinolabel.studio.client import LabelStudio, StudioUser
 from dinolabel.studio.errors import ProjectMissing, StudioDenied, StudioRefused, StudioUnreachable
 from dinolabel.studio.tokens import Token
 from dinolabel.vision.errors import StudioError
@@ -37,8 +37,8 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def studio(host: Any) -> Studio:
-    return Studio(host.url, LEGACY, timeout=2)
+def studio(host: Any) -> LabelStudio:
+    return LabelStudio(host.url, LEGACY, timeout=2)
 
 
 def asked(host: Any) -> list[tuple[str, str]]:
@@ -66,7 +66,7 @@ def test_what_is_no_token_is_named(text: str) -> None:
     assert caught.value.hint
 
 
-def test_a_legacy_token_is_sent_as_it_is(host: Any, studio: Studio) -> None:
+def test_a_legacy_token_is_sent_as_it_is(host: Any, studio: LabelStudio) -> None:
     host.on("/api/current-user/whoami", 200, {"id": 1})
     assert studio.whoami() == {"id": 1}
     assert host.authorizations() == [f"Token {LEGACY}"]
@@ -75,7 +75,7 @@ def test_a_legacy_token_is_sent_as_it_is(host: Any, studio: Studio) -> None:
 def test_a_personal_token_is_exchanged_once_and_itself_sent_nowhere_else(host: Any) -> None:
     one = access(1)
     host.on("/api/token/refresh/", 200, {"access": one}).on("/api/current-user/whoami", 200, {"id": 1})
-    studio = Studio(host.url, PERSONAL)
+    studio = LabelStudio(host.url, PERSONAL)
     studio.whoami()
     studio.whoami()
     assert asked(host) == [("POST", "/api/token/refresh/"), ("GET", "/api/current-user/whoami"), ("GET", "/api/current-user/whoami")]
@@ -87,24 +87,24 @@ def test_an_access_token_near_its_end_is_renewed_before_it_is_used(host: Any) ->
     old, new = access(1, lives=20), access(2)
     host.on("/api/token/refresh/", 200, {"access": old}).on("/api/token/refresh/", 200, {"access": new})
     host.on("/api/current-user/whoami", 200, {"id": 1})
-    studio = Studio(host.url, PERSONAL)
+    studio = LabelStudio(host.url, PERSONAL)
     studio.whoami()
     studio.whoami()
     assert [each for each in host.authorizations() if each] == [f"Bearer {old}", f"Bearer {new}"]
 
 
 @pytest.mark.parametrize(("method", "call"), [("GET", lambda s: s.whoami()), ("PATCH", lambda s: s.set_model_version(1, "v"))])
-def test_a_401_is_tried_once_more_with_a_fresh_access_token(host: Any, method: str, call: Callable[[Studio], Any]) -> None:
+def test_a_401_is_tried_once_more_with_a_fresh_access_token(host: Any, method: str, call: Callable[[LabelStudio], Any]) -> None:
     host.on("/api/token/refresh/", 200, {"access": access(1)}).on("/api/token/refresh/", 200, {"access": access(2)})
     for path in ("/api/current-user/whoami", "/api/projects/1/"):
         host.on(path, 401, {"detail": "expired"}).on(path, 200, {"id": 1})
-    call(Studio(host.url, PERSONAL))
+    call(LabelStudio(host.url, PERSONAL))
     assert [each[0] for each in asked(host)] == ["POST", method, "POST", method]
 
 
 def test_many_threads_exchange_once(host: Any) -> None:
     host.on("/api/token/refresh/", 200, {"access": access(1)}).on("/api/current-user/whoami", 200, {"id": 1})
-    studio = Studio(host.url, PERSONAL)
+    studio = LabelStudio(host.url, PERSONAL)
     threads = [threading.Thread(target=studio.whoami) for _ in range(8)]
     for each in threads:
         each.start()
@@ -130,7 +130,7 @@ def test_many_threads_exchange_once(host: Any) -> None:
 def test_a_refused_token_is_named_with_both_ways_out(host: Any, token: str, path: str, words: str, expected: list[str]) -> None:
     host.on(path, 401, {"detail": words})
     with pytest.raises(StudioDenied) as caught:
-        Studio(host.url, token).whoami()
+        LabelStudio(host.url, token).whoami()
     for each in (*expected, host.url):
         assert each in str(caught.value)
     assert "personal access token" in caught.value.hint
@@ -154,7 +154,7 @@ def test_a_refused_token_is_named_with_both_ways_out(host: Any, token: str, path
         (413, b"", StudioRefused, "413"),
     ],
 )
-def test_answers_that_are_errors(host: Any, studio: Studio, status: int, body: Any, error: type[StudioError], words: str) -> None:
+def test_answers_that_are_errors(host: Any, studio: LabelStudio, status: int, body: Any, error: type[StudioError], words: str) -> None:
     host.on("/api/projects/1/", status, body)
     with pytest.raises(error) as caught:
         studio.project(1)
@@ -165,7 +165,7 @@ def test_answers_that_are_errors(host: Any, studio: Studio, status: int, body: A
         assert caught.value.status == status
 
 
-def test_very_long_words_are_cut(host: Any, studio: Studio) -> None:
+def test_very_long_words_are_cut(host: Any, studio: LabelStudio) -> None:
     host.on("/api/projects/1/", 400, {"detail": "x" * 10_000})
     with pytest.raises(StudioRefused) as caught:
         studio.project(1)
@@ -175,35 +175,35 @@ def test_very_long_words_are_cut(host: Any, studio: Studio) -> None:
 @pytest.mark.parametrize("url", ["", "localhost:8080", "ftp://x", "http://", "/path"])
 def test_what_is_no_address_is_named(url: str) -> None:
     with pytest.raises(StudioUnreachable, match="no address"):
-        Studio(url, LEGACY)
+        LabelStudio(url, LEGACY)
 
 
 def test_nobody_there(hosts: Any) -> None:
     gone = hosts()
     gone.server.server_close()
     with pytest.raises(StudioUnreachable) as caught:
-        Studio(gone.url, LEGACY).whoami()
+        LabelStudio(gone.url, LEGACY).whoami()
     assert gone.url in str(caught.value)
 
 
 def test_too_slow(host: Any) -> None:
     host.on("/api/version", 200, b"x" * 10, slow=1.0)
     with pytest.raises(StudioUnreachable):
-        Studio(host.url, LEGACY, timeout=0.2).version()
+        LabelStudio(host.url, LEGACY, timeout=0.2).version()
 
 
 def test_a_redirect_is_not_followed_and_no_other_host_sees_the_token(hosts: Any) -> None:
     home, other = hosts(), hosts()
     other.on("/api/projects/1/", 200, {"id": 1})
     home.on("/api/projects/1/", 301, headers={"Location": other.url + "/api/projects/1/"})
-    studio = Studio(home.url, LEGACY)
+    studio = LabelStudio(home.url, LEGACY)
     for call in (lambda: studio.project(1), lambda: studio.set_model_version(1, "v")):
         with pytest.raises(StudioUnreachable, match="redirects to"):
             call()
     assert other.asked == []
 
 
-def test_a_netrc_does_not_overrule_the_token(host: Any, studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_netrc_does_not_overrule_the_token(host: Any, studio: LabelStudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password else\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     host.on("/api/version", 200, {"release": "1.23.2"})
@@ -211,14 +211,14 @@ def test_a_netrc_does_not_overrule_the_token(host: Any, studio: Studio, tmp_path
     assert host.authorizations() == [f"Token {LEGACY}"]
 
 
-def test_a_proxy_is_not_asked_for_our_own_machine(host: Any, studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_is_not_asked_for_our_own_machine(host: Any, studio: LabelStudio, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     host.on("/api/version", 200, {"release": "1.23.2"})
     assert studio.version() == "1.23.2"
 
 
-def test_cookies_are_not_kept(host: Any, studio: Studio) -> None:
+def test_cookies_are_not_kept(host: Any, studio: LabelStudio) -> None:
     host.on("/api/version", 200, {"release": "1"}, headers={"Set-Cookie": "sessionid=abc; Path=/"})
     studio.version()
     studio.version()
@@ -229,7 +229,7 @@ def test_cookies_are_not_kept(host: Any, studio: Studio) -> None:
     ("call", "times", "succeeds"), [(lambda s: s.project(1), 3, True), (lambda s: s.set_model_version(1, "v"), 1, False)]
 )
 def test_only_what_changes_nothing_is_tried_again(
-    host: Any, studio: Studio, call: Callable[[Studio], Any], times: int, succeeds: bool
+    host: Any, studio: LabelStudio, call: Callable[[LabelStudio], Any], times: int, succeeds: bool
 ) -> None:
     host.on("/api/projects/1/", 503).on("/api/projects/1/", 502).on("/api/projects/1/", 200, {"id": 1})
     if succeeds:
@@ -247,18 +247,18 @@ def rows(*numbers: int, versions: str = "") -> list[dict[str, Any]]:
     return [{"id": each, "data": {}, "predictions_model_versions": versions} for each in numbers]
 
 
-def test_listing_walks_the_pages(host: Any, studio: Studio) -> None:
+def test_listing_walks_the_pages(host: Any, studio: LabelStudio) -> None:
     host.on("/api/tasks", 200, {"total": 3, "tasks": rows(1, 2)}).on("/api/tasks", 200, {"total": 3, "tasks": rows(3)})
     assert [each.id for each in studio.tasks(5)] == [1, 2, 3]
     assert ["page=1" in host.asked[0].path, "page=2" in host.asked[1].path] == [True, True]
 
 
-def test_listing_ends_when_tasks_vanish_between_pages(host: Any, studio: Studio) -> None:
+def test_listing_ends_when_tasks_vanish_between_pages(host: Any, studio: LabelStudio) -> None:
     host.on("/api/tasks", 200, {"total": 3, "tasks": rows(1, 2)}).on("/api/tasks", 404, {"detail": "Invalid page."})
     assert [each.id for each in studio.tasks(5)] == [1, 2]
 
 
-def test_listing_of_no_project_is_an_error(host: Any, studio: Studio) -> None:
+def test_listing_of_no_project_is_an_error(host: Any, studio: LabelStudio) -> None:
     with pytest.raises(StudioRefused):
         list(studio.tasks(5))
 
@@ -275,7 +275,7 @@ def test_listing_of_no_project_is_an_error(host: Any, studio: Studio) -> None:
         ({"total_annotations": 0, "cancelled_annotations": 1}, set(), False, True),
     ],
 )
-def test_rows(host: Any, studio: Studio, reply: dict[str, Any], versions: set[str], annotated: bool, cancelled: bool) -> None:
+def test_rows(host: Any, studio: LabelStudio, reply: dict[str, Any], versions: set[str], annotated: bool, cancelled: bool) -> None:
     host.on("/api/tasks", 200, {"total": 1, "tasks": [{"id": 1, **reply}]})
     (row,) = studio.tasks(5)
     assert (row.versions, row.annotated, row.cancelled) == (frozenset(versions), annotated, cancelled)
@@ -289,19 +289,19 @@ BULK = "/api/projects/5/import/predictions"
 UNKNOWN_TASK = {"detail": "Validation error", "validation_errors": ["contains invalid task field"]}
 
 
-def test_predictions_go_in_chunks(host: Any, studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_predictions_go_in_chunks(host: Any, studio: LabelStudio, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bulk, "CHUNK", 2)
     host.on(BULK, 201, {"created": 2}).on(BULK, 201, {"created": 2}).on(BULK, 201, {"created": 1})
     assert studio.import_predictions(5, [prediction(each) for each in range(1, 6)]) == 5
     assert [[each["task"] for each in one.json] for one in host.asked] == [[1, 2], [3, 4], [5]]
 
 
-def test_nothing_to_import_asks_nothing(host: Any, studio: Studio) -> None:
+def test_nothing_to_import_asks_nothing(host: Any, studio: LabelStudio) -> None:
     assert studio.import_predictions(5, []) == 0
     assert host.asked == []
 
 
-def test_what_label_studio_drops_is_named_after_the_rest_is_stored(host: Any, studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_label_studio_drops_is_named_after_the_rest_is_stored(host: Any, studio: LabelStudio, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bulk, "CHUNK", 2)
     host.on(BULK, 201, {"created": 1}).on(BULK, 201, {"created": 2})
     host.on("/api/tasks", 200, {"total": 2, "tasks": rows(1, versions="v") + rows(2, versions="older")})
@@ -312,33 +312,33 @@ def test_what_label_studio_drops_is_named_after_the_rest_is_stored(host: Any, st
     assert sum(path == BULK for _, path in asked(host)) == 2
 
 
-def test_tasks_deleted_meanwhile_are_passed_over(host: Any, studio: Studio) -> None:
+def test_tasks_deleted_meanwhile_are_passed_over(host: Any, studio: LabelStudio) -> None:
     host.on(BULK, 400, UNKNOWN_TASK).on(BULK, 201, {"created": 2}).on("/api/tasks", 200, {"total": 2, "tasks": rows(1, 3)})
     assert studio.import_predictions(5, [prediction(each) for each in (1, 2, 3)]) == 2
     assert [[each["task"] for each in one.json] for one in host.asked if one.method == "POST"] == [[1, 2, 3], [1, 3]]
 
 
-def test_a_chunk_of_deleted_tasks_only_is_passed_over(host: Any, studio: Studio) -> None:
+def test_a_chunk_of_deleted_tasks_only_is_passed_over(host: Any, studio: LabelStudio) -> None:
     host.on(BULK, 400, UNKNOWN_TASK).on("/api/tasks", 200, {"total": 0, "tasks": []})
     assert studio.import_predictions(5, [prediction(1)]) == 0
 
 
 @pytest.mark.parametrize("status", [400, 500])
-def test_a_refusal_that_is_not_about_deleted_tasks_is_raised(host: Any, studio: Studio, status: int) -> None:
+def test_a_refusal_that_is_not_about_deleted_tasks_is_raised(host: Any, studio: LabelStudio, status: int) -> None:
     host.on(BULK, status, {"detail": "score must be a number"}).on("/api/tasks", 200, {"total": 1, "tasks": rows(1)})
     with pytest.raises(StudioRefused, match=str(status)):
         studio.import_predictions(5, [prediction(1)])
     assert sum(path == BULK for _, path in asked(host)) == 1
 
 
-def test_tasks_that_keep_vanishing_end_in_an_error(host: Any, studio: Studio) -> None:
+def test_tasks_that_keep_vanishing_end_in_an_error(host: Any, studio: LabelStudio) -> None:
     host.on(BULK, 400, UNKNOWN_TASK)
     host.on("/api/tasks", 200, {"total": 2, "tasks": rows(1, 2)}).on("/api/tasks", 200, {"total": 1, "tasks": rows(1)})
     with pytest.raises(StudioRefused):
         studio.import_predictions(5, [prediction(each) for each in (1, 2, 3)])
 
 
-def test_one_webhook_is_left(host: Any, studio: Studio) -> None:
+def test_one_webhook_is_left(host: Any, studio: LabelStudio) -> None:
     url = "http://127.0.0.1:9090/webhook"
     hook = {"project": 5, "url": url, "headers": {}, "is_active": True}
     host.on(
@@ -351,17 +351,19 @@ def test_one_webhook_is_left(host: Any, studio: Studio) -> None:
     assert asked(host)[1:] == [("DELETE", "/api/webhooks/2/"), ("PATCH", "/api/webhooks/1/")]
 
 
-def test_keys_are_a_persons_own(host: Any, studio: Studio) -> None:
+def test_keys_are_a_persons_own(host: Any, studio: LabelStudio) -> None:
     host.on("/api/users/", 200, [{"id": 3, "email": "jo@example.org", "initials": "jo"}])
     host.on("/api/users/3/", 200, {"id": 3, "custom_hotkeys": {"a:b": {"key": "x", "active": False}}})
-    (jo,) = studio.people()
-    assert (jo, studio.hotkeys(jo.id)) == (Person(3, "jo@example.org"), {"a:b": {"key": "x", "active": False}})
+    (jo,) = studio.users()
+    assert (jo, studio.hotkeys(jo.id)) == (StudioUser(3, "jo@example.org"), {"a:b": {"key": "x", "active": False}})
     studio.set_hotkeys(jo.id, {"regions:region:cycle": {"key": "n", "active": True}})
     assert (host.asked[-1].method, host.asked[-1].path) == ("PATCH", "/api/users/3/")
     assert host.asked[-1].json == {"custom_hotkeys": {"regions:region:cycle": {"key": "n", "active": True}}}
 
 
-def test_uploads_go_in_batches_and_keep_their_order(host: Any, studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uploads_go_in_batches_and_keep_their_order(
+    host: Any, studio: LabelStudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from dinolabel.studio.calls import tasks
 
     monkeypatch.setattr(tasks, "UPLOAD_FILES", 2)
@@ -373,7 +375,7 @@ def test_uploads_go_in_batches_and_keep_their_order(host: Any, studio: Studio, t
     assert [one.body.count(b"Content-Type: image/png") for one in host.asked] == [2, 1]
 
 
-def test_an_upload_that_does_not_name_its_tasks_is_an_error(host: Any, studio: Studio, tmp_path: Path) -> None:
+def test_an_upload_that_does_not_name_its_tasks_is_an_error(host: Any, studio: LabelStudio, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"png")
     host.on("/api/projects/5/import", 201, {"import": 3})
     with pytest.raises(StudioRefused, match="background"):
@@ -385,7 +387,7 @@ def test_an_upload_that_does_not_name_its_tasks_is_an_error(host: Any, studio: S
     [("dinolabel", "", True), ("v2", "v2", False), ("v1", "", False), ("", "", False)],
 )
 def test_what_is_shown_stays_shown_when_another_version_is_deleted(
-    host: Any, studio: Studio, before: str, after: str, put_back: bool
+    host: Any, studio: LabelStudio, before: str, after: str, put_back: bool
 ) -> None:
     host.on("/api/projects/5/", 200, {"id": 5, "model_version": before}).on("/api/projects/5/", 200, {"id": 5, "model_version": after})
     host.on("/api/projects/5/model-versions/", 200, {"deleted_predictions": 3})
@@ -393,7 +395,9 @@ def test_what_is_shown_stays_shown_when_another_version_is_deleted(
     assert [each.json for each in host.asked if each.method == "PATCH"] == ([{"model_version": before}] if put_back else [])
 
 
-def test_a_proxy_that_gives_up_waiting_does_not_make_us_delete_twice(host: Any, studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_that_gives_up_waiting_does_not_make_us_delete_twice(
+    host: Any, studio: LabelStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Measured: nginx answers 504 after 60 s; Label Studio goes on and is done later."""
     monkeypatch.setattr("dinolabel.studio.calls.projects.AGAIN_SECONDS", 0.01)
     host.on("/api/projects/5/", 200, {"id": 5, "model_version": "v2"})
@@ -404,7 +408,7 @@ def test_a_proxy_that_gives_up_waiting_does_not_make_us_delete_twice(host: Any, 
     assert [each.method for each in host.asked if "model-versions" in each.path] == ["DELETE", "GET", "GET", "GET"]
 
 
-def test_a_storage_that_a_worker_reads_is_waited_for(host: Any, studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_storage_that_a_worker_reads_is_waited_for(host: Any, studio: LabelStudio, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dinolabel.studio.calls.projects.AGAIN_SECONDS", 0.01)
     host.on("/api/storages/localfiles/2/sync", 200, {"status": "queued", "last_sync_count": None})
     for status, count in (("in_progress", 3), ("completed", 12)):
@@ -412,13 +416,13 @@ def test_a_storage_that_a_worker_reads_is_waited_for(host: Any, studio: Studio, 
     assert studio.sync_local_storage(2) == 12
 
 
-def test_a_storage_that_cannot_be_read_is_said(host: Any, studio: Studio) -> None:
+def test_a_storage_that_cannot_be_read_is_said(host: Any, studio: LabelStudio) -> None:
     host.on("/api/storages/localfiles/2/sync", 200, {"status": "failed"})
     with pytest.raises(StudioRefused, match="could not read"):
         studio.sync_local_storage(2)
 
 
-def test_a_backend_becomes_interactive_without_losing_its_password(host: Any, studio: Studio) -> None:
+def test_a_backend_becomes_interactive_without_losing_its_password(host: Any, studio: LabelStudio) -> None:
     known = {
         "id": 4,
         "project": 9,
@@ -436,7 +440,7 @@ def test_a_backend_becomes_interactive_without_losing_its_password(host: Any, st
     assert host.asked[-1].json == {"project": 9, "url": "http://b.test", "is_interactive": True}
 
 
-def test_a_project_that_is_not_there_is_told_with_those_that_are(host: Any, studio: Studio) -> None:
+def test_a_project_that_is_not_there_is_told_with_those_that_are(host: Any, studio: LabelStudio) -> None:
     rows = [{"id": number, "title": title} for number, title in ((4, "Dogs"), (1, "Cats of the lab"))]
     host.on("/api/projects/7/", 404, {"detail": "No Project matches the given query."}).on("/api/projects/", 200, {"results": rows})
     with pytest.raises(ProjectMissing, match="There is no project 7; there are: 1 Cats of the lab, 4 Dogs") as told:

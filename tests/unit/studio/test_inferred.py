@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dinolabel.studio.inferred import inferred
+from dinolabel.studio.inferred import infer_config
 from dinolabel.vision.errors import LabelConfigError
 from tests.doubles.annotated import annotation, region
 
@@ -37,7 +37,7 @@ def task(**data: Any) -> dict[str, Any]:
     ],
 )
 def test_the_key_that_holds_the_picture(data: dict[str, Any], key: str) -> None:
-    found = inferred([task(**data)])
+    found = infer_config([task(**data)])
     assert (found.data_key, found.labels) == (key, ("jason",))
 
 
@@ -53,11 +53,11 @@ def test_the_key_that_holds_the_picture(data: dict[str, Any], key: str) -> None:
 )
 def test_of_several_the_label_config_must_say_which(data: dict[str, Any]) -> None:
     with pytest.raises(LabelConfigError, match="several keys") as caught:
-        inferred([task(**data)])
+        infer_config([task(**data)])
     assert "--label-config" in caught.value.hint
 
 
 @pytest.mark.parametrize("data", [{"text": "hello"}, {"pages": [{"page": "/a.jpg"}]}, {"image": "data:text/plain,hello"}, {}])
 def test_no_picture_at_all(data: dict[str, Any]) -> None:
     with pytest.raises(LabelConfigError, match="no address of a picture"):
-        inferred([task(**data)])
+        infer_config([task(**data)])

@@ -12,7 +12,7 @@ import pytest
 import structlog.testing
 
 from dinolabel.studio import inline
-from dinolabel.studio.media import Media
+from dinolabel.studio.media import MediaResolver
 from dinolabel.vision.errors import MediaError, MediaRefused, MediaUnreadable
 from dinolabel.vision.media import open_image
 
@@ -43,7 +43,7 @@ TEXT = base64.b64encode(JPEG).decode()
 )
 def test_the_file_in_an_address(tmp_path: Path, address: str, data: bytes) -> None:
     assert inline.decode(address, max_bytes=2**20) == data
-    media = Media(None, cache_dir=tmp_path)
+    media = MediaResolver(None, cache_dir=tmp_path)
     assert media.refusal(address) is None
     path = media.resolve(address)
     assert path.read_bytes() == data and media.resolve(address) == path
@@ -72,7 +72,7 @@ def test_what_is_wrong_with_one_is_named_and_nothing_of_it_is_told(
     tmp_path: Path, address: str, error: type[MediaError], words: str
 ) -> None:
     with structlog.testing.capture_logs() as logs, pytest.raises(error, match=words) as caught:
-        Media(None, cache_dir=tmp_path, max_mb=1).resolve(address)
+        MediaResolver(None, cache_dir=tmp_path, max_mb=1).resolve(address)
     told = f"{caught.value} {caught.value.hint} {logs}"
     assert caught.value.hint and "SECRET" not in told and TEXT[:20] not in told and len(told) < 400
     assert [each for each in tmp_path.rglob("*") if each.is_file()] == []

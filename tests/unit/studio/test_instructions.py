@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 import pytest
 
 from dinolabel.studio.instructions import LISTED, renew_instructions, write_instructions
-from dinolabel.studio.label_config import build, with_name
-from dinolabel.studio.renaming import without
+from dinolabel.studio.label_config import add_name, build
+from dinolabel.studio.renaming import remove_label
 
 XML = build({"cat face": "cat face"}, ["tom", "felix"])
 TEXT = write_instructions(XML, next_key="n", submit_key="space")
@@ -49,11 +49,11 @@ def test_many_names_do_not_make_it_a_wall() -> None:
 
 @pytest.mark.parametrize("name", ["maria", *HARD])
 def test_it_follows_the_labels_and_the_way_back_is_the_same(name: str) -> None:
-    more = renew_instructions(TEXT, with_name(XML, name))
+    more = renew_instructions(TEXT, add_name(XML, name))
     assert more is not None and f"3 {name}" in Reader(more).words and "Submit (space)" in Reader(more).words
-    assert renew_instructions(more, with_name(XML, name)) is None, "nothing changed"
+    assert renew_instructions(more, add_name(XML, name)) is None, "nothing changed"
     assert renew_instructions(more, XML) == TEXT
-    gone = renew_instructions(TEXT, without(XML, "tom"))
+    gone = renew_instructions(TEXT, remove_label(XML, "tom"))
     assert gone is not None and "tom" not in gone
 
 
@@ -69,4 +69,4 @@ def test_it_follows_the_labels_and_the_way_back_is_the_same(name: str) -> None:
     ],
 )
 def test_what_a_person_wrote_stays(theirs: str) -> None:
-    assert renew_instructions(theirs, with_name(XML, "maria")) is None
+    assert renew_instructions(theirs, add_name(XML, "maria")) is None

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from dinolabel.studio.adopting import with_typing
-from dinolabel.studio.label_config import LabelConfig, build, hotkeys, with_name
+from dinolabel.studio.adopting import add_prompt_field
+from dinolabel.studio.label_config import LabelConfig, add_name, build, hotkeys
 from dinolabel.vision.errors import LabelConfigError, PromptMissing
-from dinolabel.vision.types import Box, Detection, Named, Nothing, Unknown
+from dinolabel.vision.types import Box, Detection, Named, Suppressed, Unknown
 
 FACES = """<View>
   <Image name="image" value="$image"/>
@@ -60,12 +60,12 @@ def test_kind_of(label: str | None, kind: str) -> None:
         ("human face", Named("gone", 0.9), "face"),
         ("human face", Named("Unknown", 0.9), "face"),
         ("human face", Unknown("jason", 0.4), "face"),
-        ("human face", Nothing(0.9), None),
+        ("human face", Suppressed(0.9), None),
         ("dog", None, None),
         ("dog", Named("lacy", 0.8), "lacy"),
     ],
 )
-def test_label_for_sends_only_labels_of_this_config(phrase: str, answer: Named | Unknown | Nothing | None, label: str | None) -> None:
+def test_label_for_sends_only_labels_of_this_config(phrase: str, answer: Named | Unknown | Suppressed | None, label: str | None) -> None:
     detection = Detection(Box(0, 0, 9, 9), phrase, 0.5, answer)
     assert LabelConfig.parse(FACES).label_for(detection) == label
 
@@ -231,8 +231,8 @@ def test_build_gives_fixed_keys_and_parses_to_what_was_asked() -> None:
 @pytest.mark.parametrize("title", [None, "Cats & dogs"])
 def test_built_labels_stand_above_the_picture_and_boxes_cannot_be_turned(title: str | None) -> None:
     xml = build({"human face": "face"}, ["jason"], title=title)
-    typed = with_typing(xml)
-    for each in (xml, typed, with_name(typed, "maria")):
+    typed = add_prompt_field(xml)
+    for each in (xml, typed, add_name(typed, "maria")):
         assert 0 < each.index("<RectangleLabels") < each.index("</RectangleLabels>") < each.index("<Image")
         assert each.count('canRotate="false"') == 1
     assert typed.index("</RectangleLabels>") < typed.index("<TextArea"), "lines in the field would push the labels down"
@@ -255,14 +255,14 @@ HARD = ["comma, name", 'quote "x"', "apostrophe's", "<b>", "a & b", "🦊 fox", 
 def test_hard_names_survive_build_and_with_name(name: str) -> None:
     assert LabelConfig.parse(build({"face": "face"}, [name])).learnt == (name,)
     assert LabelConfig.parse(build({"face": name}, ["b"])).generic == (name,)
-    added = with_name(FACES, name)
+    added = add_name(FACES, name)
     assert LabelConfig.parse(added).learnt == ("jason", "lacy", name)
 
 
 @pytest.mark.parametrize("name", ["", "  ", "line\nend", "tab\t", "\x00", "\ud800", "jason", "face"])
 def test_impossible_names_are_refused(name: str) -> None:
     with pytest.raises(LabelConfigError):
-        with_name(FACES, name)
+        add_name(FACES, name)
     with pytest.raises(LabelConfigError):
         build({"x": "jason", "y": "face"}, [name])
 
@@ -274,7 +274,7 @@ def test_build_without_words_is_refused(prompt_map: dict[str, str]) -> None:
 
 
 def test_with_name_changes_nothing_else() -> None:
-    added = with_name(FACES, "maria")
+    added = add_name(FACES, "maria")
     line = '\n    <Label value="maria" hotkey="4"/>'  # 3 is what Label Studio gives Unknown by itself
     assert added.replace(line, "", 1) == FACES
     assert added.index(line) > added.index('value="Unknown"')
@@ -291,7 +291,7 @@ def test_with_name_changes_nothing_else() -> None:
     ],
 )
 def test_with_name_finds_its_place_in_any_writing(xml: str) -> None:
-    added = with_name(xml, "zoë")
+    added = add_name(xml, "zoë")
     assert LabelConfig.parse(added).labels == (*LabelConfig.parse(xml).labels, "zoë")
     start = next(at for at, (one, other) in enumerate(zip(xml, added, strict=False)) if one != other)
     tail = len(xml) - start
@@ -310,14 +310,14 @@ def test_with_name_finds_its_place_in_any_writing(xml: str) -> None:
     ],
 )
 def test_with_name_takes_the_next_key_nobody_has(labels: str, expected: str | None) -> None:
-    added = with_name(config(labels), "new")
+    added = add_name(config(labels), "new")
     assert ('<Label value="new"' + (f' hotkey="{expected}"/>' if expected else "/>")) in added
 
 
 def test_a_taken_hotkey_is_refused_and_a_free_one_is_taken() -> None:
     with pytest.raises(LabelConfigError, match="'1' is taken"):
-        with_name(FACES, "maria", "1")
-    assert '<Label value="maria" hotkey="m"/>' in with_name(FACES, "maria", "m")
+        add_name(FACES, "maria", "1")
+    assert '<Label value="maria" hotkey="m"/>' in add_name(FACES, "maria", "m")
 
 
 @pytest.mark.parametrize(
@@ -342,11 +342,11 @@ def test_every_label_has_a_colour_of_its_own_and_lines_can_be_seen() -> None:
     xml = build({"face": "face"}, [f"n{each}" for each in range(10)])
     colours = re.findall(r'background="(#[0-9a-f]{6})"', xml)
     assert len(colours) == len(set(colours)) == 11 and 'strokeWidth="3"' in xml
-    again = re.findall(r'background="(#[0-9a-f]{6})"', with_name(xml, "one more"))
+    again = re.findall(r'background="(#[0-9a-f]{6})"', add_name(xml, "one more"))
     assert again[:11] == colours and again[11] in colours[1:]
 
 
 def test_colours_of_others_are_left_to_label_studio() -> None:
-    assert "background" not in with_name(FACES, "maria")
+    assert "background" not in add_name(FACES, "maria")
     some = FACES.replace('value="jason"', 'value="jason" background="#ff0000"')
-    assert with_name(some, "maria").count("background") == 1
+    assert add_name(some, "maria").count("background") == 1

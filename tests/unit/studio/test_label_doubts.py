@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from dinolabel.studio.label_config import LabelConfig
-from dinolabel.studio.label_doubts import doubts
+from dinolabel.studio.label_doubts import lint_config
 
 
 def config(*names: str, prompt: str = "human face") -> LabelConfig:
@@ -15,7 +15,7 @@ def config(*names: str, prompt: str = "human face") -> LabelConfig:
 
 
 def said(*names: str, prompt: str = "human face") -> list[str]:
-    return [doubt for doubt, _ in doubts(config(*names, prompt=prompt))]
+    return [doubt for doubt, _ in lint_config(config(*names, prompt=prompt))]
 
 
 @pytest.mark.parametrize(
@@ -47,12 +47,12 @@ def test_a_config_where_every_name_is_its_own_prompt_is_not_doubted_for_it() -> 
         '<View><Image name="i" value="$image"/><RectangleLabels name="l" toName="i"><Label value="cat"/><Label value="dog"/>'
         "</RectangleLabels></View>"
     )
-    assert doubts(bare) == []
+    assert lint_config(bare) == []
 
 
 @pytest.mark.parametrize("name", ["none", "Nobody", "N/A", "other person", "Background"])
 def test_names_for_nobody(name: str) -> None:
-    (only,) = doubts(config(name))
+    (only,) = lint_config(config(name))
     assert "learnt like a person" in only[0] and "`unknown`" in only[1]
 
 

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from dinolabel.studio.calls.leases import HEADER, PLACE
-from dinolabel.studio.client import Studio
+from dinolabel.studio.client import LabelStudio
 
 
 @pytest.fixture
-def studio(host: Any) -> Studio:
-    return Studio(host.url, "0" * 40)
+def studio(host: Any) -> LabelStudio:
+    return LabelStudio(host.url, "0" * 40)
 
 
 def hook(number: int, owner: str, at: str, **more: Any) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def hook(number: int, owner: str, at: str, **more: Any) -> dict[str, Any]:
     return {"id": number, "updated_at": f"2026-11-22T10:{at}.123456Z", **about, **more}
 
 
-def test_a_newcomer_makes_one_that_is_switched_off_and_stands_behind_the_older(host: Any, studio: Studio) -> None:
+def test_a_newcomer_makes_one_that_is_switched_off_and_stands_behind_the_older(host: Any, studio: LabelStudio) -> None:
     older, mine = hook(3, "there.a", "00:30"), hook(7, "here.b", "01:00")
     host.on("/api/webhooks/?project=5", 200, [older]).on("/api/webhooks/?project=5", 200, [mine, older])
     host.on("/api/webhooks/", 201, mine)
@@ -32,7 +32,7 @@ def test_a_newcomer_makes_one_that_is_switched_off_and_stands_behind_the_older(h
     }  # fmt: skip
 
 
-def test_who_was_silent_for_too_long_does_not_count_and_mine_is_renewed_not_repeated(host: Any, studio: Studio) -> None:
+def test_who_was_silent_for_too_long_does_not_count_and_mine_is_renewed_not_repeated(host: Any, studio: LabelStudio) -> None:
     dead, before, now = hook(3, "there.a", "00:00"), hook(7, "here.b", "01:00"), hook(7, "here.b", "01:31")
     host.on("/api/webhooks/?project=5", 200, [dead, before]).on("/api/webhooks/?project=5", 200, [dead, now])
     host.on("/api/webhooks/7/", 200, now)
@@ -40,7 +40,7 @@ def test_who_was_silent_for_too_long_does_not_count_and_mine_is_renewed_not_repe
     assert [each.method for each in host.asked] == ["GET", "PATCH", "GET"]
 
 
-def test_a_lease_is_not_listed_as_a_webhook_and_only_mine_is_dropped(host: Any, studio: Studio) -> None:
+def test_a_lease_is_not_listed_as_a_webhook_and_only_mine_is_dropped(host: Any, studio: LabelStudio) -> None:
     called = hook(1, "", "00:00", url="http://127.0.0.1:9090/webhook", headers={}, is_active=True)
     host.on("/api/webhooks/?project=5", 200, [called, hook(3, "there.a", "00:00"), hook(7, "here.b", "00:01")])
     host.on("/api/webhooks/7/", 204)

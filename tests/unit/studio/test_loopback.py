@@ -7,7 +7,7 @@ import pytest
 from dinolabel.backend import guard
 from dinolabel.commands import app
 from dinolabel.studio.loopback import is_loopback
-from dinolabel.studio.network import Network
+from dinolabel.studio.network import NetworkSettings
 from dinolabel.vision.errors import SettingsError
 
 LOOPBACK = [
@@ -68,6 +68,6 @@ IN_URLS = [(f"[{host}]" if ":" in host and host[0] != "[" else host, expected) f
 
 @pytest.mark.parametrize(("host", "expected"), IN_URLS)
 def test_loopback_is_never_behind_a_proxy(host: str, expected: bool) -> None:
-    network, url = Network(proxy="http://proxy.example:3128"), f"http://{host}:8080/"
+    network, url = NetworkSettings(proxy="http://proxy.example:3128"), f"http://{host}:8080/"
     assert ("proxies" not in network.options(url)) is expected
     assert network.session(url).trust_env is not expected

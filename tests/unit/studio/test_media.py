@@ -13,11 +13,11 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from dinolabel.studio.client import Studio
-from dinolabel.studio.download import Limits
+from dinolabel.studio.client import LabelStudio
+from dinolabel.studio.download import DownloadLimits
 from dinolabel.studio.errors import StudioDenied
-from dinolabel.studio.media import Media
-from dinolabel.studio.network import Network
+from dinolabel.studio.media import MediaResolver
+from dinolabel.studio.network import NetworkSettings
 from dinolabel.vision.errors import MediaRefused, MediaUnavailable, MediaUnreadable
 
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
@@ -40,11 +40,11 @@ def studio(host: Any) -> Any:
 
 
 @pytest.fixture
-def make(studio: Any, tmp_path: Path) -> Callable[..., Media]:
-    def build(**changed: Any) -> Media:
-        changed.setdefault("network", Network(private=("127.0.0.0/8",)))
-        client = changed.pop("client", Studio(studio.url, TOKEN, aliases=["http://studio.example:8080"]))
-        return Media(client, cache_dir=tmp_path / "cache", **changed)
+def make(studio: Any, tmp_path: Path) -> Callable[..., MediaResolver]:
+    def build(**changed: Any) -> MediaResolver:
+        changed.setdefault("network", NetworkSettings(private=("127.0.0.0/8",)))
+        client = changed.pop("client", LabelStudio(studio.url, TOKEN, aliases=["http://studio.example:8080"]))
+        return MediaResolver(client, cache_dir=tmp_path / "cache", **changed)
 
     return build
 
@@ -75,7 +75,7 @@ def root(tmp_path: Path) -> Path:
     ],
 )
 def test_every_form_of_what_label_studio_serves_is_asked_of_our_own_with_the_token(
-    make: Callable[..., Media], studio: Any, url: str, asked: str
+    make: Callable[..., MediaResolver], studio: Any, url: str, asked: str
 ) -> None:
     path = make().resolve(url.format(studio=studio.url))
     assert path.read_bytes() == PNG
@@ -83,7 +83,7 @@ def test_every_form_of_what_label_studio_serves_is_asked_of_our_own_with_the_tok
     assert studio.authorizations() == [f"Token {TOKEN}"]
 
 
-def test_downloaded_once_whatever_name_it_goes_by(make: Callable[..., Media], studio: Any) -> None:
+def test_downloaded_once_whatever_name_it_goes_by(make: Callable[..., MediaResolver], studio: Any) -> None:
     media = make()
     paths = {media.resolve(url) for url in (UPLOAD, studio.url + UPLOAD, "http://studio.example:8080" + UPLOAD)}
     assert len(paths) == len(studio.asked) == 1
@@ -102,17 +102,17 @@ def test_downloaded_once_whatever_name_it_goes_by(make: Callable[..., Media], st
         "file://{root}/photos/a.png",
     ],
 )
-def test_the_mount_comes_first_and_nothing_is_asked(make: Callable[..., Media], studio: Any, root: Path, url: str) -> None:
+def test_the_mount_comes_first_and_nothing_is_asked(make: Callable[..., MediaResolver], studio: Any, root: Path, url: str) -> None:
     assert make(local_root=root).resolve(url.format(root=root)) == root / "photos" / "a.png"
     assert studio.asked == []
 
 
-def test_escaped_names_are_found_on_the_mount(make: Callable[..., Media], root: Path) -> None:
+def test_escaped_names_are_found_on_the_mount(make: Callable[..., MediaResolver], root: Path) -> None:
     assert make(local_root=root).resolve("/data/local-files/?d=photos/b%20c%26d.png").name == "b c&d.png"
     assert make(local_root=root).resolve(f"file://{root}/photos/b%20c%26d.png").name == "b c&d.png"
 
 
-def test_what_is_not_on_the_mount_is_asked_of_label_studio(make: Callable[..., Media], studio: Any, root: Path) -> None:
+def test_what_is_not_on_the_mount_is_asked_of_label_studio(make: Callable[..., MediaResolver], studio: Any, root: Path) -> None:
     assert make(local_root=root).resolve("/data/local-files/?d=photos/elsewhere.png").read_bytes() == PNG
     assert len(studio.asked) == 1
 
@@ -137,19 +137,19 @@ def test_what_is_not_on_the_mount_is_asked_of_label_studio(make: Callable[..., M
         "file:///etc/passwd",
     ],
 )
-def test_nothing_leads_out(make: Callable[..., Media], studio: Any, root: Path, url: str) -> None:
+def test_nothing_leads_out(make: Callable[..., MediaResolver], studio: Any, root: Path, url: str) -> None:
     with pytest.raises(MediaRefused):
         make(local_root=root).resolve(url)
     assert studio.asked == []
 
 
 @pytest.mark.parametrize("url", ["/etc/passwd", "photos/a.png", "file:///etc/passwd", ""])
-def test_without_a_mount_no_file_of_this_machine_is_read(make: Callable[..., Media], url: str) -> None:
+def test_without_a_mount_no_file_of_this_machine_is_read(make: Callable[..., MediaResolver], url: str) -> None:
     with pytest.raises(MediaRefused):
         make().resolve(url)
 
 
-def test_without_label_studio_its_files_are_named_as_missing(make: Callable[..., Media], root: Path) -> None:
+def test_without_label_studio_its_files_are_named_as_missing(make: Callable[..., MediaResolver], root: Path) -> None:
     media = make(client=None, local_root=root)
     assert media.resolve(LOCAL) == root / "photos" / "a.png"
     for url in (UPLOAD, "s3://bucket/key.png"):
@@ -157,7 +157,7 @@ def test_without_label_studio_its_files_are_named_as_missing(make: Callable[...,
             media.resolve(url, task=1)
 
 
-def test_other_hosts_are_asked_only_when_named_and_never_get_the_token(make: Callable[..., Media], hosts: Any) -> None:
+def test_other_hosts_are_asked_only_when_named_and_never_get_the_token(make: Callable[..., MediaResolver], hosts: Any) -> None:
     other = hosts().on("/p.png", 200, PNG)
     with pytest.raises(MediaRefused, match="not fetched from 127"):
         make().resolve(other.url + "/p.png")
@@ -166,7 +166,7 @@ def test_other_hosts_are_asked_only_when_named_and_never_get_the_token(make: Cal
     assert other.authorizations() == [None]
 
 
-def test_a_named_host_serves_paths_that_look_like_label_studios_itself(make: Callable[..., Media], hosts: Any, studio: Any) -> None:
+def test_a_named_host_serves_paths_that_look_like_label_studios_itself(make: Callable[..., MediaResolver], hosts: Any, studio: Any) -> None:
     other = hosts().on(UPLOAD, 200, PNG)
     make(hosts=[other.url.removeprefix("http://")]).resolve(other.url + UPLOAD)
     assert (len(other.asked), len(studio.asked)) == (1, 0)
@@ -176,19 +176,21 @@ def test_a_named_host_serves_paths_that_look_like_label_studios_itself(make: Cal
     "url",
     ["http://127.0.0.1:{port}@evil.example/x.png", "http://evil.example/?http://127.0.0.1:{port}/data/", "ftp:/x", "HTTP://EVIL.EXAMPLE/x"],
 )
-def test_addresses_that_only_look_like_ours_are_refused(make: Callable[..., Media], studio: Any, url: str) -> None:
+def test_addresses_that_only_look_like_ours_are_refused(make: Callable[..., MediaResolver], studio: Any, url: str) -> None:
     with pytest.raises(MediaRefused):
         make().resolve(url.format(port=studio.server.server_port))
     assert studio.asked == []
 
 
-def test_our_own_pages_beside_the_files_get_no_token(make: Callable[..., Media], studio: Any) -> None:
+def test_our_own_pages_beside_the_files_get_no_token(make: Callable[..., MediaResolver], studio: Any) -> None:
     studio.on("/logout", 200, PNG)
     make().resolve(studio.url + "/logout")
     assert studio.authorizations() == [None]
 
 
-def test_a_redirect_elsewhere_is_refused_unless_named_and_the_token_stays_home(make: Callable[..., Media], studio: Any, hosts: Any) -> None:
+def test_a_redirect_elsewhere_is_refused_unless_named_and_the_token_stays_home(
+    make: Callable[..., MediaResolver], studio: Any, hosts: Any
+) -> None:
     other = hosts().on("/p.png", 200, PNG)
     moved = "/data/upload/1/moved.png"
     studio.on(moved, 302, headers={"Location": other.url + "/p.png"})
@@ -200,20 +202,20 @@ def test_a_redirect_elsewhere_is_refused_unless_named_and_the_token_stays_home(m
     assert studio.authorizations() == [f"Token {TOKEN}"] * 2
 
 
-def test_a_named_host_cannot_make_us_use_the_token(make: Callable[..., Media], studio: Any, hosts: Any) -> None:
+def test_a_named_host_cannot_make_us_use_the_token(make: Callable[..., MediaResolver], studio: Any, hosts: Any) -> None:
     other = hosts().on("/p.png", 302, headers={"Location": studio.url + UPLOAD})
     make(hosts=[other.url.removeprefix("http://")]).resolve(other.url + "/p.png")
     assert studio.authorizations() == [None]
 
 
-def test_redirects_end(make: Callable[..., Media], studio: Any) -> None:
+def test_redirects_end(make: Callable[..., MediaResolver], studio: Any) -> None:
     studio.on("/data/upload/1/loop.png", 302, headers={"Location": "/data/upload/1/loop.png"})
     with pytest.raises(MediaUnavailable, match="without end"):
         make().resolve("/data/upload/1/loop.png")
     assert len(studio.asked) == 5
 
 
-def test_cloud_addresses_go_through_label_studio(make: Callable[..., Media], studio: Any, hosts: Any) -> None:
+def test_cloud_addresses_go_through_label_studio(make: Callable[..., MediaResolver], studio: Any, hosts: Any) -> None:
     cloud = hosts().on("/bucket/key.png", 200, PNG)
     studio.on("/tasks/7/presign/", 303, headers={"Location": cloud.url + "/bucket/key.png?signature=abc"})
     media = make()
@@ -233,7 +235,9 @@ LISTED = "/tasks/7/resolve/?fileuri=" + base64.urlsafe_b64encode("s3://bucket/ä
     "url",
     [LISTED, LISTED.replace("resolve", "presign"), "http://label.example" + LISTED, "https://label.example/ls" + LISTED, "/ls" + LISTED],
 )
-def test_what_label_studios_listing_says_for_a_cloud_address_is_that_address(make: Callable[..., Media], studio: Any, url: str) -> None:
+def test_what_label_studios_listing_says_for_a_cloud_address_is_that_address(
+    make: Callable[..., MediaResolver], studio: Any, url: str
+) -> None:
     studio.on("/tasks/7/presign/", 200, PNG)
     media = make()
     assert media.resolve(url) == media.resolve("s3://bucket/ä key.png")
@@ -245,8 +249,8 @@ def test_what_label_studios_listing_says_for_a_cloud_address_is_that_address(mak
 @pytest.mark.parametrize("prefix", ["", "/ls", "{url}", "https://label.example/ls"])
 def test_a_label_studio_on_a_sub_path(host: Any, tmp_path: Path, path: str, prefix: str) -> None:
     host.on("/ls" + path.partition("?")[0], 200, PNG)
-    client = Studio(host.url + "/ls", TOKEN, aliases=["https://label.example/ls"])
-    media = Media(client, cache_dir=tmp_path)
+    client = LabelStudio(host.url + "/ls", TOKEN, aliases=["https://label.example/ls"])
+    media = MediaResolver(client, cache_dir=tmp_path)
     assert media.resolve(prefix.format(url=client.url) + path).read_bytes() == PNG
     assert [each.path for each in host.asked] == ["/ls" + path]
     assert host.authorizations() == [f"Token {TOKEN}"]
@@ -254,16 +258,16 @@ def test_a_label_studio_on_a_sub_path(host: Any, tmp_path: Path, path: str, pref
 
 def test_beside_the_sub_path_the_token_is_not_shown(host: Any, tmp_path: Path) -> None:
     host.on("/ls" + UPLOAD, 302, headers={"Location": "/other" + UPLOAD}).on("/other" + UPLOAD, 200, PNG)
-    Media(Studio(host.url + "/ls", TOKEN), cache_dir=tmp_path).resolve(UPLOAD)
+    MediaResolver(LabelStudio(host.url + "/ls", TOKEN), cache_dir=tmp_path).resolve(UPLOAD)
     assert host.authorizations() == [f"Token {TOKEN}", None]
 
 
-def test_cloud_bytes_may_also_come_through_label_studio_itself(make: Callable[..., Media], studio: Any) -> None:
+def test_cloud_bytes_may_also_come_through_label_studio_itself(make: Callable[..., MediaResolver], studio: Any) -> None:
     studio.on("/tasks/7/presign/", 200, PNG)
     assert make().resolve("gs://bucket/key.png", task=7).read_bytes() == PNG
 
 
-def test_a_cloud_may_not_send_us_on(make: Callable[..., Media], studio: Any, hosts: Any) -> None:
+def test_a_cloud_may_not_send_us_on(make: Callable[..., MediaResolver], studio: Any, hosts: Any) -> None:
     inner = hosts().on("/p.png", 200, PNG)
     cloud = hosts().on("/key.png", 302, headers={"Location": inner.url + "/p.png"})
     studio.on("/tasks/7/presign/", 303, headers={"Location": cloud.url + "/key.png"})
@@ -272,7 +276,7 @@ def test_a_cloud_may_not_send_us_on(make: Callable[..., Media], studio: Any, hos
     assert inner.asked == []
 
 
-def test_a_cloud_address_needs_its_task(make: Callable[..., Media]) -> None:
+def test_a_cloud_address_needs_its_task(make: Callable[..., MediaResolver]) -> None:
     with pytest.raises(MediaUnavailable, match="for a task"):
         make().resolve("s3://bucket/key.png")
 
@@ -295,7 +299,7 @@ def test_a_cloud_address_needs_its_task(make: Callable[..., Media]) -> None:
     ],
 )
 def test_bad_answers_are_named_and_leave_nothing_behind(
-    make: Callable[..., Media], studio: Any, tmp_path: Path, script: dict[str, Any], error: type[Exception], words: str
+    make: Callable[..., MediaResolver], studio: Any, tmp_path: Path, script: dict[str, Any], error: type[Exception], words: str
 ) -> None:
     studio.on("/data/upload/1/bad.png", **script)
     media = make(max_mb=1)
@@ -307,14 +311,16 @@ def test_bad_answers_are_named_and_leave_nothing_behind(
     assert media.resolve("/data/upload/1/bad.png").read_bytes() == PNG
 
 
-def test_a_file_of_unknown_length_is_bounded_too(make: Callable[..., Media], studio: Any) -> None:
+def test_a_file_of_unknown_length_is_bounded_too(make: Callable[..., MediaResolver], studio: Any) -> None:
     studio.on("/data/upload/1/endless.png", 200, b"x" * 3_000_000, announced=2**20)
     with pytest.raises((MediaRefused, MediaUnreadable)):
         make(max_mb=1).resolve("/data/upload/1/endless.png")
 
 
-@pytest.mark.parametrize(("slow", "limits"), [(0.05, Limits(2**20, silence=5, total=0.4)), (3.0, Limits(2**20, silence=0.3, total=60))])
-def test_slow_hosts_are_left_in_time(make: Callable[..., Media], studio: Any, slow: float, limits: Limits) -> None:
+@pytest.mark.parametrize(
+    ("slow", "limits"), [(0.05, DownloadLimits(2**20, silence=5, total=0.4)), (3.0, DownloadLimits(2**20, silence=0.3, total=60))]
+)
+def test_slow_hosts_are_left_in_time(make: Callable[..., MediaResolver], studio: Any, slow: float, limits: DownloadLimits) -> None:
     studio.on("/data/upload/1/slow.png", 200, PNG, slow=slow)
     start = time.monotonic()
     with pytest.raises(MediaUnavailable, match="slow"):
@@ -322,7 +328,7 @@ def test_slow_hosts_are_left_in_time(make: Callable[..., Media], studio: Any, sl
     assert time.monotonic() - start < 2.5
 
 
-def test_nobody_there(make: Callable[..., Media], hosts: Any) -> None:
+def test_nobody_there(make: Callable[..., MediaResolver], hosts: Any) -> None:
     gone = hosts()
     gone.server.server_close()
     with pytest.raises(MediaUnavailable, match="did not deliver"):
@@ -337,7 +343,7 @@ def test_a_personal_token_is_renewed_for_a_download(studio: Any, tmp_path: Path)
     old, new = jwt(token_type="access", exp=time.time() + 300, n=1), jwt(token_type="access", exp=time.time() + 300, n=2)
     studio.on("/api/token/refresh/", 200, {"access": old}).on("/api/token/refresh/", 200, {"access": new})
     studio.on("/data/upload/1/x.png", 401).on("/data/upload/1/x.png", 200, PNG)
-    media = Media(Studio(studio.url, jwt(token_type="refresh")), cache_dir=tmp_path)
+    media = MediaResolver(LabelStudio(studio.url, jwt(token_type="refresh")), cache_dir=tmp_path)
     assert media.resolve("/data/upload/1/x.png").read_bytes() == PNG
     assert [each for each in studio.authorizations() if each] == [f"Bearer {old}", f"Bearer {new}"]
 
@@ -347,11 +353,11 @@ def test_a_token_that_is_not_taken_is_label_studios_error_and_not_the_pictures(s
     studio.on("/api/token/refresh/", 200, {"access": jwt(token_type="access", exp=time.time() + 300)})
     studio.on("/data/upload/1/x.png", 401, {"detail": "Invalid token."})
     with pytest.raises(StudioDenied) as caught:
-        Media(Studio(studio.url, token), cache_dir=tmp_path).resolve("/data/upload/1/x.png")
+        MediaResolver(LabelStudio(studio.url, token), cache_dir=tmp_path).resolve("/data/upload/1/x.png")
     assert token not in str(caught.value)
 
 
-def test_many_at_once_get_one_whole_file(make: Callable[..., Media], studio: Any) -> None:
+def test_many_at_once_get_one_whole_file(make: Callable[..., MediaResolver], studio: Any) -> None:
     media, found = make(), []
     threads = [threading.Thread(target=lambda: found.append(media.resolve(UPLOAD))) for _ in range(8)]
     for each in threads:
@@ -388,7 +394,7 @@ def test_many_at_once_get_one_whole_file(make: Callable[..., Media], studio: Any
     ],
 )
 def test_an_address_that_can_never_be_read_says_its_true_reason(
-    make: Callable[..., Media], studio: Any, root: Path, mounted: bool, url: str, words: str
+    make: Callable[..., MediaResolver], studio: Any, root: Path, mounted: bool, url: str, words: str
 ) -> None:
     media = make(local_root=root if mounted else None)
     with pytest.raises(MediaRefused) as caught:
@@ -402,21 +408,21 @@ def test_an_address_that_can_never_be_read_says_its_true_reason(
     "url", [UPLOAD, "http://elsewhere" + UPLOAD, LOCAL, "s3://bucket/a.png", "https://listed.example/a.png", "photos/a.png"]
 )
 def test_an_address_that_may_be_read_is_not_refused_and_nobody_is_asked(
-    make: Callable[..., Media], studio: Any, root: Path, url: str
+    make: Callable[..., MediaResolver], studio: Any, root: Path, url: str
 ) -> None:
     assert make(local_root=root, hosts=["listed.example"]).refusal(url, task=1) is None
     assert studio.asked == []
 
 
-def test_what_is_here_already_needs_no_listed_host(make: Callable[..., Media], hosts: Any) -> None:
+def test_what_is_here_already_needs_no_listed_host(make: Callable[..., MediaResolver], hosts: Any) -> None:
     url = hosts().on("/p.png", 200, PNG).url + "/p.png"
     path = make(hosts=["127.0.0.1"]).resolve(url)
     assert make().refusal(url) is None and make().resolve(url) == path
 
 
-def test_hurried_gives_up_in_time(make: Callable[..., Media], studio: Any) -> None:
+def test_hurried_gives_up_in_time(make: Callable[..., MediaResolver], studio: Any) -> None:
     studio.on("/data/upload/1/slow.png", 200, PNG, slow=1.0)
     start = time.monotonic()
     with pytest.raises(MediaUnavailable, match="slow"):
-        make().hurried(0.3).resolve("/data/upload/1/slow.png")
+        make().with_time_limit(0.3).resolve("/data/upload/1/slow.png")
     assert time.monotonic() - start < 2.5

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dinolabel.studio.annotations import ACCEPTED, PARTLY, UNVERIFIED, accepted, imported_in_part, unverified
+from dinolabel.studio.annotations import ACCEPTED, PARTLY, UNVERIFIED, imported_in_part, is_auto_accepted, unverified
 from dinolabel.studio.notes import find_note, read_notes, write_notes
 
 LINES = "cat face 0.67\nperhaps felix 0.68\nmost like task 17 (0.30)\n"
@@ -42,7 +42,7 @@ def test_marks_are_known_with_and_without_a_line_end(end: str) -> None:
     def region(mark: str) -> dict[str, Any]:
         return {"id": "r", "meta": {"text": [f"cat 0.6{end}", f"{mark}{end}"]}}
 
-    assert accepted(region(f"{ACCEPTED}: v ≥ 0.9")) and not accepted(region(f"not {ACCEPTED}"))
+    assert is_auto_accepted(region(f"{ACCEPTED}: v ≥ 0.9")) and not is_auto_accepted(region(f"not {ACCEPTED}"))
     assert unverified(region(UNVERIFIED)) and not unverified(region(ACCEPTED))
     (left,) = imported_in_part({"result": [region(f"{PARTLY}: 1 outline")]})
     assert left.why == f"{PARTLY}: 1 outline"

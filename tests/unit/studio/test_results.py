@@ -9,7 +9,7 @@ import pytest
 
 from dinolabel.studio.label_config import LabelConfig, build
 from dinolabel.studio.results import Region, regions, to_prediction, to_result
-from dinolabel.vision.types import Alike, Answer, Box, Detection, Named, Nothing, Unknown
+from dinolabel.vision.types import Answer, Box, Detection, Named, Reference, Suppressed, Unknown
 
 CONFIG = LabelConfig.parse(build({"human face": "face", "dog": "dog"}, ["jason", "lacy"]))
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -66,7 +66,8 @@ def test_what_an_answer_is_sent_as(answer: Answer | None, label: str, score: flo
 
 
 @pytest.mark.parametrize(
-    "detection", [seen((0, 0, 9, 9), answer=Nothing(0.9)), seen((0, 0, 9, 9), phrase="cat"), seen((300, 0, 310, 9)), seen((0, 0, 0.5, 9))]
+    "detection",
+    [seen((0, 0, 9, 9), answer=Suppressed(0.9)), seen((0, 0, 9, 9), phrase="cat"), seen((300, 0, 310, 9)), seen((0, 0, 0.5, 9))],
 )
 def test_what_is_not_sent(detection: Detection) -> None:
     assert result(detection) == []
@@ -117,7 +118,7 @@ def test_a_box_survives_the_trip_through_percent(size: tuple[int, int]) -> None:
         made = result(seen((x1, y1, x2, y2)), width=size[0], height=size[1])
         (region,) = regions(json.loads(json.dumps(made)), CONFIG)
         assert region.box.xyxy == pytest.approx((x1, y1, x2, y2), abs=1e-6, rel=0)
-        assert region.box.quantised() == Box(x1, y1, x2, y2)
+        assert region.box.quantise() == Box(x1, y1, x2, y2)
         assert (region.id, region.width, region.height, region.label) == (made[0]["id"], *size, "face")
 
 
@@ -204,7 +205,7 @@ def test_images_that_people_turned_keep_the_frame_of_the_file() -> None:
 
 
 def test_a_region_says_which_approved_boxes_it_leans_on() -> None:
-    because = (Alike("12/3/r/person", "jason", 0.07), Alike("40/9/q/detector", "jason", 0.25))
+    because = (Reference("12/3/r/person", "jason", 0.07), Reference("40/9/q/detector", "jason", 0.25))
     found = Detection(Box(10, 10, 60, 60), "human face", 0.8, Named("jason", 0.91, because))
     (region,) = to_result([found], LabelConfig.parse(build({"human face": "face"}, ["jason"])), width=200, height=100, task=1, version="v")
     assert region["meta"]["text"] == ["human face 0.80\n", "most like task 12 (0.93), task 40 (0.75)\n"]

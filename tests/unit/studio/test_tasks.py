@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from dinolabel.studio.label_config import LabelConfig, build
-from dinolabel.studio.tasks import Task, annotations_of, from_webhook, judge, review
+from dinolabel.studio.tasks import Task, annotations_of, from_webhook, review_task, reviewed_boxes
 from dinolabel.vision.types import Box
 
 CONFIG = LabelConfig.parse(build({"human face": "face"}, ["jason", "lacy", "unknown"]))
@@ -95,12 +95,14 @@ JASON, B_FACE = region("a", A, "jason"), region("b", B, "face")
     ],
 )  # fmt: skip
 def test_verdicts(answers: list[dict[str, Any]], expected: list[str]) -> None:
-    assert rows(judge(task(*answers), CONFIG)) == expected
+    assert rows(reviewed_boxes(task(*answers), CONFIG)) == expected
 
 
 def test_people_who_disagree_are_left_out_and_listed() -> None:
-    found = review(task(annotation(1, region("a", A, "jason"), region("b", B, "face")), annotation(2, region("a", NEAR_A, "lacy"))), CONFIG)
-    assert rows(found.judged) == ["1 b approved face"]
+    found = review_task(
+        task(annotation(1, region("a", A, "jason"), region("b", B, "face")), annotation(2, region("a", NEAR_A, "lacy"))), CONFIG
+    )
+    assert rows(found.boxes) == ["1 b approved face"]
     (conflict,) = found.conflicts
     assert (conflict.task, conflict.box, conflict.annotations, conflict.labels) == (7, Box(*A), (1, 2), ("jason", "lacy"))
 
@@ -120,15 +122,15 @@ BUTTON = {"lead_time": None, "parent_prediction": 90}
 )
 def test_what_a_button_made_is_unverified(origin: str | None, more: dict[str, Any], verdict: str) -> None:
     made = annotation(1, region("a", A, "jason", origin=origin), shown=PREDICTED, **more)
-    assert {each.verdict for each in judge(task(made), CONFIG)} - {"rejected"} == {verdict}
+    assert {each.verdict for each in reviewed_boxes(task(made), CONFIG)} - {"rejected"} == {verdict}
     if verdict == "unverified":
-        assert rows(judge(task(made), CONFIG)) == ["1 a unverified jason"]  # and rejects nothing
+        assert rows(reviewed_boxes(task(made), CONFIG)) == ["1 a unverified jason"]  # and rejects nothing
 
 
 def test_what_a_button_made_neither_contradicts_nor_saves_anything() -> None:
     made = annotation(1, region("a", A, "lacy", origin=None), region("b", B, "lacy", origin=None), **BUTTON)
-    found = review(task(made, annotation(2, region("a", A, "jason"), shown=PREDICTED)), CONFIG)
-    assert rows(found.judged) == [
+    found = review_task(task(made, annotation(2, region("a", A, "jason"), shown=PREDICTED)), CONFIG)
+    assert rows(found.boxes) == [
         "2 a approved jason",
         "2 b rejected face",
         "1 a unverified lacy",
@@ -150,13 +152,13 @@ def test_what_a_button_made_neither_contradicts_nor_saves_anything() -> None:
     ],
 )
 def test_the_detectors_own_box(box: tuple[int, ...], name: str, predicted: tuple[int, ...] | None) -> None:
-    found = judge(task(annotation(1, region(name, box, "jason"), shown=PREDICTED)), CONFIG)[0]
+    found = reviewed_boxes(task(annotation(1, region(name, box, "jason"), shown=PREDICTED)), CONFIG)[0]
     assert found.predicted == (Box(*predicted) if predicted else None)
 
 
 def test_the_same_id_wins_over_a_better_overlap() -> None:
     shown = [region("a", A, "face"), region("n", NEAR_A, "face")]
-    found = judge(task(annotation(1, region("a", NEAR_A, "jason"), shown=shown)), CONFIG)[0]
+    found = reviewed_boxes(task(annotation(1, region("a", NEAR_A, "jason"), shown=shown)), CONFIG)[0]
     assert found.predicted == Box(*A)
 
 
@@ -174,14 +176,14 @@ def test_the_same_id_wins_over_a_better_overlap() -> None:
 )
 def test_where_the_prediction_shown_is_found(inline: Any, listed: Any, version: str | None) -> None:
     answer = annotation(1, region("a", A, "jason"), prediction=inline)
-    found = judge(task(answer, predictions=listed), CONFIG)
+    found = reviewed_boxes(task(answer, predictions=listed), CONFIG)
     assert found[0].model_version == version
     assert [each.verdict for each in found] == ["approved", "rejected"][: 2 if version else 1]
 
 
 @pytest.mark.parametrize(("completed_by", "who"), [(3, "3"), ({"id": 3, "email": "a@b.c"}, "a@b.c"), ({"id": 3}, "3"), (None, None)])
 def test_who(completed_by: Any, who: str | None) -> None:
-    assert judge(task(annotation(1, region("a", A, "jason"), completed_by=completed_by)), CONFIG)[0].who == who
+    assert reviewed_boxes(task(annotation(1, region("a", A, "jason"), completed_by=completed_by)), CONFIG)[0].who == who
 
 
 def test_annotations_of_strange_shapes_cost_the_others_nothing() -> None:
@@ -204,5 +206,5 @@ def test_webhook_annotations_go_to_their_tasks() -> None:
 def test_nothing_is_changed_in_what_is_given() -> None:
     given = task(annotation(1, region("a", A, "jason"), shown=PREDICTED))
     before = repr(given)
-    judge(given, CONFIG)
+    reviewed_boxes(given, CONFIG)
     assert repr(given) == before

@@ -10,7 +10,7 @@ import pytest
 
 from dinolabel.backend import wire
 from dinolabel.studio.label_config import LabelConfig
-from dinolabel.studio.typed import SIGN, Typed, labels_of
+from dinolabel.studio.typed import SIGN, TypedPrompt, labels_of
 from dinolabel.vision.errors import PromptMissing, RequestError
 from dinolabel.vision.types import Thresholds
 
@@ -32,13 +32,13 @@ def number(value: Any, name: str = "box_threshold") -> dict[str, Any]:
 
 def test_the_recorded_request_asks_for_its_last_line() -> None:
     asked = wire.parse_predict(json.loads((FIXTURES / "predict_request_typed.json").read_text()))
-    assert Typed.of(asked.context) == Typed("prompt", "image", "key", box=0.4)
+    assert TypedPrompt.of(asked.context) == TypedPrompt("prompt", "image", "key", box=0.4)
 
 
 def test_a_box_drawn_to_ask_with_is_nothing_typed() -> None:
     asked = wire.parse_predict(json.loads((FIXTURES / "predict_request_interactive.json").read_text()))
-    assert asked.interactive and Typed.of(asked.context) is None
-    assert Typed.of(None) is None and Typed.of([]) is None
+    assert asked.interactive and TypedPrompt.of(asked.context) is None
+    assert TypedPrompt.of(None) is None and TypedPrompt.of([]) is None
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_a_box_drawn_to_ask_with_is_nothing_typed() -> None:
     [(["dog"], "dog"), (["cat", " red \n dog "], "red dog"), (["dog", SIGN + "Nothing"], "dog"), ([SIGN + "Nothing"], ""), ([], "")],
 )
 def test_our_own_lines_are_never_asked_for(lines: list[str], words: str) -> None:
-    typed = Typed.of([area(*lines)])
+    typed = TypedPrompt.of([area(*lines)])
     assert typed is not None and typed.words == words
 
 
@@ -70,24 +70,24 @@ def test_what_cannot_be_asked_is_named() -> None:
     with pytest.raises(PromptMissing):
         labels_of(" . , ", CONFIG)
     with pytest.raises(RequestError, match=r"1\.5"):
-        Typed("prompt", "image", "dog", box=1.5).thresholds(Thresholds())
+        TypedPrompt("prompt", "image", "dog", box=1.5).thresholds(Thresholds())
 
 
 @pytest.mark.parametrize(
     ("box", "text", "expected"), [(None, None, (0.3, 0.25)), (0.1, None, (0.1, 0.1)), (0.5, None, (0.5, 0.25)), (0.2, 0.15, (0.2, 0.15))]
 )
 def test_a_lower_box_threshold_lowers_the_other_with_it(box: float | None, text: float | None, expected: tuple[float, float]) -> None:
-    limits = Typed("prompt", "image", "dog", box=box, text=text).thresholds(Thresholds(0.3, 0.25))
+    limits = TypedPrompt("prompt", "image", "dog", box=box, text=text).thresholds(Thresholds(0.3, 0.25))
     assert (limits.box, limits.text) == expected
 
 
 @pytest.mark.parametrize("value", [None, True, "0.3", float("nan")])
 def test_a_number_that_is_none_leaves_the_project_s_own(value: Any) -> None:
-    typed = Typed.of([area("dog"), number(value)])
+    typed = TypedPrompt.of([area("dog"), number(value)])
     assert typed is not None and typed.box is None
 
 
 def test_the_reply_stands_in_the_text_area_itself() -> None:
-    (reply,) = [Typed("prompt", "image", "dog").reply(["Nothing found."])]
+    (reply,) = [TypedPrompt("prompt", "image", "dog").reply(["Nothing found."])]
     assert (reply["from_name"], reply["to_name"], reply["type"]) == ("prompt", "image", "textarea")
     assert reply["value"] == {"text": ["dog", SIGN + "Nothing found."]}

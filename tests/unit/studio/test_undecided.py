@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from label_studio_sdk.converter.brush import mask2rle
 
-from dinolabel.studio.annotations import ACCEPTED, PARTLY, UNVERIFIED, by_button
+from dinolabel.studio.annotations import ACCEPTED, PARTLY, UNVERIFIED, is_made_by_button
 from dinolabel.studio.label_config import LabelConfig
-from dinolabel.studio.several import Annotators, reviewed
+from dinolabel.studio.several import Annotators, review_by_policy
 from tests.doubles.annotated import HEIGHT, WIDTH, annotation, region, xml
 
 CONFIG = LabelConfig.parse(xml("jason", "lacy"))
@@ -82,20 +82,20 @@ NOTED = {**JASON, "meta": {"text": [f"{PARTLY}: 1 outline"]}}
     ],
 )  # fmt: skip
 def test_the_state_of_a_picture(policy: Annotators, answers: list[dict[str, Any]], state: str) -> None:
-    found = reviewed(task(*answers), CONFIG, annotators=policy)
+    found = review_by_policy(task(*answers), CONFIG, annotators=policy)
     assert found.state() == state
     assert not (found.unread_of() and state != "undecided")
 
 
 def test_an_undecided_picture_keeps_its_boxes_and_rejects_none() -> None:
-    found = reviewed(task(annotation(1, region("a", B, "jason"), outline((60, 60, 70, 70)), shown=SHOWN)), CONFIG)
-    assert [(each.region, each.verdict) for each in found.judged] == [("a", "approved")]
+    found = review_by_policy(task(annotation(1, region("a", B, "jason"), outline((60, 60, 70, 70)), shown=SHOWN)), CONFIG)
+    assert [(each.region, each.verdict) for each in found.boxes] == [("a", "approved")]
     ((mark),) = found.unread
     assert mark.facts == {"task": 1, "annotation": 1, "region": "s", "kind": "outline", "why": "an outline of 'other': only boxes are read"}
 
 
 def test_two_names_are_a_conflict_with_task_and_region() -> None:
-    (conflict,) = reviewed(task(annotation(1, TWO)), CONFIG).conflicts
+    (conflict,) = review_by_policy(task(annotation(1, TWO)), CONFIG).conflicts
     assert conflict.facts == {"task": 1, "annotations": (1,), "labels": ("jason", "lacy"), "region": "a"}
 
 
@@ -116,20 +116,20 @@ def test_two_names_are_a_conflict_with_task_and_region() -> None:
 def test_what_was_marked_in_another_way_is_not_rejected(policy: Annotators, mark: dict[str, Any]) -> None:
     """Whoever marked it: the second annotator, whose word counts alone under `latest`, only removed the box."""
     answers = [annotation(1, mark, shown=SHOWN), annotation(2, shown=SHOWN)]
-    assert reviewed(task(*answers), CONFIG, annotators=policy).judged == ()
+    assert review_by_policy(task(*answers), CONFIG, annotators=policy).boxes == ()
 
 
 @pytest.mark.parametrize("mark", [outline(B), outline((10, 10, 20, 20)), brush(B), TEXT, shape("keypointlabels", {"x": 60, "y": 35})])
 def test_what_somebody_else_marked_elsewhere_saves_no_box(mark: dict[str, Any]) -> None:
-    found = reviewed(task(annotation(1, mark, shown=SHOWN), annotation(2, shown=SHOWN)), CONFIG, annotators="latest")
-    assert [each.verdict for each in found.judged] == ["rejected"]
+    found = review_by_policy(task(annotation(1, mark, shown=SHOWN), annotation(2, shown=SHOWN)), CONFIG, annotators="latest")
+    assert [each.verdict for each in found.boxes] == ["rejected"]
 
 
 def test_annotations_of_other_sizes_are_of_one_picture() -> None:
     twice = region("b", (20, 20, 100, 120), "jason", size=(2 * WIDTH, 2 * HEIGHT))
     bare = {name: value for name, value in JASON.items() if not name.startswith("original")}
-    found = reviewed(task(annotation(1, JASON), annotation(2, twice), annotation(3, bare)), CONFIG)
-    assert [(each.annotation, each.box.xyxy) for each in found.judged] == [(1, pytest.approx(A))]
+    found = review_by_policy(task(annotation(1, JASON), annotation(2, twice), annotation(3, bare)), CONFIG)
+    assert [(each.annotation, each.box.xyxy) for each in found.boxes] == [(1, pytest.approx(A))]
 
 
 def scored(*names: str | None) -> list[dict[str, Any]]:
@@ -174,6 +174,6 @@ def noted(text: str) -> list[dict[str, Any]]:
 )  # fmt: skip
 def test_what_nobody_drew(result: list[dict[str, Any]], more: dict[str, Any], of_task: dict[str, Any], expected: bool) -> None:
     made = {"id": 1, "result": result, "lead_time": None, **more}
-    assert by_button(made, task(made, **of_task)) is expected
-    verdicts = {each.verdict for each in reviewed(task(made, **of_task), CONFIG).judged}
+    assert is_made_by_button(made, task(made, **of_task)) is expected
+    verdicts = {each.verdict for each in review_by_policy(task(made, **of_task), CONFIG).boxes}
     assert verdicts <= ({"unverified"} if expected else {"approved"})

@@ -10,7 +10,7 @@ import PIL.Image
 import pytest
 
 from dinolabel.training import compete
-from dinolabel.training.clusters import BITS, clusters, printed
+from dinolabel.training.clusters import BITS, clusters, hash_pixels
 from dinolabel.training.samples import Samples
 from dinolabel.vision.heads.prototype import Prototype
 from dinolabel.vision.types import Box, Pixels
@@ -36,7 +36,7 @@ def rows(*vectors: np.ndarray) -> np.ndarray:
 
 def test_a_picture_saved_again_is_one_group_and_another_of_the_same_thing_is_not() -> None:
     vectors = rows([1, 0.2, 0], [1, 0.25, 0.1], [1, 0.1, 0.15])  # all much alike, as pictures of one thing are
-    prints = np.stack([printed(picture(1)), printed(saved_again(picture(1))), printed(picture(2))])
+    prints = np.stack([hash_pixels(picture(1)), hash_pixels(saved_again(picture(1))), hash_pixels(picture(2))])
     assert prints.shape == (3, BITS)
     assert clusters(vectors, prints, ["a", "b", "c"], [1, 2, 3]) == ("a", "a", "c")
     assert clusters(vectors, None, ["a", "b", "c"], [1, 2, 3]) == ("a", "b", "c")
@@ -79,7 +79,7 @@ def test_a_leaky_set_scores_high_naively_and_by_chance_with_us(leaky: World, tmp
     labels, images = tuple(row["label"] for row in leaky.rows), tuple(row["image"] for row in leaky.rows)
     ids = tuple(f"{at}/{at}/r/person" for at in range(len(labels)))
     naive = Samples(vectors, labels, images, ids, (Box(0, 0, 60, 60),) * len(labels), np.ones(len(labels), dtype=bool))
-    scores = {name: right(each) for name, each in (("naive", naive), ("ours", naive.clustered()))}
+    scores = {name: right(each) for name, each in (("naive", naive), ("ours", naive.merge_duplicates()))}
     assert scores["naive"] >= 0.9
     assert scores["ours"] <= 0.7
     verdict = Bench(tmp_path).train(leaky)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from dinolabel.training import compete
-from dinolabel.training.compete import Contender, choose, contenders, folds, out_of_fold
+from dinolabel.training.compete import HeadCandidate, folds, head_candidates, out_of_fold, select_head
 from dinolabel.training.samples import Samples
-from dinolabel.vision.bundle import restored
+from dinolabel.vision.bundle import restore_head
 from dinolabel.vision.heads.prototype import Prototype
 from dinolabel.vision.types import Box
 
@@ -70,34 +70,34 @@ def test_nobody_is_asked_about_what_it_has_seen() -> None:
     twins = samples(labels * 2, "".join(letters) * 2)
     rows = np.concatenate([single, single]).astype(np.float32)
     unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    given = Samples(unit, twins.labels, twins.groups, twins.ids, twins.boxes, twins.served)
+    given = Samples(unit, twins.labels, twins.groups, twins.ids, twins.boxes, twins.primary_view)
     logits = out_of_fold(Prototype(), given, seed=0)
     right = (logits.argmax(axis=1) == given.columns).mean()
     assert right < 0.65
 
 
 def test_every_head_file_competes_in_every_strength() -> None:
-    words = [each.words for each in contenders()]
+    words = [each.words for each in head_candidates()]
     assert words == ["knn", "linear, C = 1", "linear, C = 10", "linear, C = 100", "prototype"]
     assert len(set(words)) == len(words)
 
 
-@pytest.mark.parametrize("contender", contenders(), ids=lambda each: each.words)
-def test_every_contender_comes_back_from_its_arrays(contender: Contender) -> None:
+@pytest.mark.parametrize("contender", head_candidates(), ids=lambda each: each.words)
+def test_every_contender_comes_back_from_its_arrays(contender: HeadCandidate) -> None:
     given = samples("abc" * 6, "123456" * 3)
     fitted = contender.head.fit(given.embeddings, given.labels, seed=0)
-    again = restored(contender.name, fitted.arrays(), fitted.labels)
+    again = restore_head(contender.name, fitted.arrays(), fitted.labels)
     assert np.array_equal(again.logits(given.embeddings), fitted.logits(given.embeddings))
 
 
 @pytest.mark.parametrize(("labels", "groups"), [("aaaabbbb", "12341234"), ("aaaaaaaa", "12345678")], ids=["four each", "one name"])
 def test_few_crops_take_the_prototype_without_a_contest(labels: str, groups: str) -> None:
-    choice = choose(samples(labels, groups), seed=0)
+    choice = select_head(samples(labels, groups), seed=0)
     assert (choice.winner.name, choice.scores) == ("prototype", ())
 
 
 def test_the_prototype_wins_a_draw() -> None:
-    choice = choose(samples("ab" * 20, "abcdefghij" * 4, spread=0.05), seed=0)
+    choice = select_head(samples("ab" * 20, "abcdefghij" * 4, spread=0.05), seed=0)
     assert choice.winner.name == "prototype"
     assert len(choice.scores) == 5
 
@@ -111,7 +111,7 @@ def test_the_linear_head_wins_where_one_direction_decides() -> None:
     rows[:, 0] += np.where(np.arange(count) % 2 == 0, 0.5, -0.5)
     unit = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
     plain = samples(labels, "".join(chr(200 + at // 4) for at in range(count)))
-    choice = choose(Samples(unit, plain.labels, plain.groups, plain.ids, plain.boxes, plain.served), seed=0)
+    choice = select_head(Samples(unit, plain.labels, plain.groups, plain.ids, plain.boxes, plain.primary_view), seed=0)
     assert choice.winner.name == "linear"
     means = next(each for each in choice.scores if each.words == compete.FEW)
     assert choice.scores[0].macro_f1 > means.macro_f1 + 0.05
@@ -125,7 +125,7 @@ def test_neighbours_win_where_a_name_looks_in_many_ways() -> None:
     rows = looks[at] + 0.15 * rng.normal(size=(len(at), 12))
     unit = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
     plain = samples("".join("ab"[look % 2] for look in at), "".join(chr(200 + each // 24) for each in range(len(at))))
-    choice = choose(Samples(unit, plain.labels, plain.groups, plain.ids, plain.boxes, plain.served), seed=0)
+    choice = select_head(Samples(unit, plain.labels, plain.groups, plain.ids, plain.boxes, plain.primary_view), seed=0)
     assert choice.winner.name == "knn"
     assert choice.scores[0].macro_f1 > choice.scores[1].macro_f1 + 0.02
 
@@ -133,9 +133,9 @@ def test_neighbours_win_where_a_name_looks_in_many_ways() -> None:
 def test_of_very_many_rows_a_part_competes_with_every_label_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compete, "MOST", 40)
     given = samples("ab" * 60 + "c" * 6, "".join(chr(200 + at // 2) for at in range(126)))
-    some = compete._some(given, seed=0)
+    some = compete._subsample(given, seed=0)
     assert 30 <= len(some) <= 50 and set(some.labels) == set("abc")
     assert all(some.groups.count(group) == given.groups.count(group) for group in some.groups)
-    assert len(choose(given, seed=0).scores) == 5
+    assert len(select_head(given, seed=0).scores) == 5
     films = samples("ab" * 60, "".join("123456"[at // 20] for at in range(120)))
-    assert compete._some(films, seed=0) is films, "of few films none can be spared"
+    assert compete._subsample(films, seed=0) is films, "of few films none can be spared"

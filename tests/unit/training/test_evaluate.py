@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dinolabel.training.evaluate import confusions, drawn, interval, macro_f1, report, resampled_f1
+from dinolabel.training.evaluate import confusions, draw_resamples, evaluate_answers, interval, macro_f1, resample_f1
 from dinolabel.vision.types import Answer, Named, Unknown
 
 
@@ -31,13 +31,13 @@ def test_scores(truth: str, said: str, accuracy: float, coverage: float, accurac
     """`-` is an unknown object: naming it costs precision, and it counts in no share of named objects."""
     true = [None if each == "-" else each for each in truth]
     given = answers(*(f"?{right}" if each == "?" else each for each, right in zip(said, truth, strict=True)))
-    found = report(true, given, groups=[str(at) for at in range(len(truth))], labels=["a", "b"] if "b" in truth else ["a"])
+    found = evaluate_answers(true, given, groups=[str(at) for at in range(len(truth))], labels=["a", "b"] if "b" in truth else ["a"])
     assert (found.accuracy, found.coverage, found.accuracy_named) == pytest.approx((accuracy, coverage, accuracy_named))
     assert found.macro_f1 == pytest.approx(f1)
 
 
 def test_each_label_has_its_counts() -> None:
-    found = report(["a", "a", "b", None], answers("a", "b", "b", "b"), groups=["1", "2", "2", "3"], labels=["a", "b", "c"])
+    found = evaluate_answers(["a", "a", "b", None], answers("a", "b", "b", "b"), groups=["1", "2", "2", "3"], labels=["a", "b", "c"])
     assert (found.per_label["a"].objects, found.per_label["a"].groups) == (2, 2)
     assert (found.per_label["a"].recall, found.per_label["a"].precision) == (0.5, 1.0)
     assert (found.per_label["b"].recall, found.per_label["b"].precision) == (1.0, pytest.approx(1 / 3))
@@ -48,7 +48,7 @@ def test_each_label_has_its_counts() -> None:
 
 
 def test_a_label_the_head_does_not_know_counts_against_it() -> None:
-    found = report(["a", "new"], answers("a", "a"), groups=["1", "2"], labels=["a"])
+    found = evaluate_answers(["a", "new"], answers("a", "a"), groups=["1", "2"], labels=["a"])
     assert found.labels == ("a", "new")
     assert found.known == {"a"}
     assert found.accuracy == 0.5
@@ -58,19 +58,19 @@ def test_a_label_the_head_does_not_know_counts_against_it() -> None:
 def test_objects_of_one_picture_are_drawn_together() -> None:
     """Ten right objects in one picture and one wrong one in another: pictures vary, so the interval must be wide."""
     truth, said = ["a"] * 11, answers(*["a"] * 10, "?a")
-    together = report(truth, said, groups=["1"] * 10 + ["2"], labels=["a"])
-    apart = report(truth, said, groups=[str(at) for at in range(11)], labels=["a"])
+    together = evaluate_answers(truth, said, groups=["1"] * 10 + ["2"], labels=["a"])
+    apart = evaluate_answers(truth, said, groups=[str(at) for at in range(11)], labels=["a"])
     assert together.macro_f1 == apart.macro_f1
     assert together.macro_f1_interval == (0.0, 1.0)
     assert 0.5 < apart.macro_f1_interval[0] < 0.8
 
 
 def test_resampling_keeps_the_number_of_groups_and_the_seed_decides() -> None:
-    assert set(drawn(3, 3).sum(axis=1).tolist()) == {3.0}
-    assert not np.array_equal(drawn(3, 3), drawn(3, 4))
+    assert set(draw_resamples(3, 3).sum(axis=1).tolist()) == {3.0}
+    assert not np.array_equal(draw_resamples(3, 3), draw_resamples(3, 4))
     tables = confusions(["a", "b", "a"], ["a", "b", None], groups=["1", "2", "3"], labels=["a", "b"])
-    by_hand = [float(macro_f1((weights[:, None, None] * tables).sum(axis=0)[None].astype(np.int64))[0]) for weights in drawn(3, 3)]
-    assert np.allclose(resampled_f1(tables, seed=3), by_hand)
+    by_hand = [float(macro_f1((weights[:, None, None] * tables).sum(axis=0)[None].astype(np.int64))[0]) for weights in draw_resamples(3, 3)]
+    assert np.allclose(resample_f1(tables, seed=3), by_hand)
 
 
 def test_macro_f1_looks_only_at_labels_that_are_there() -> None:
@@ -81,7 +81,7 @@ def test_macro_f1_looks_only_at_labels_that_are_there() -> None:
 
 def test_calibration_error_is_the_gap_between_said_and_right() -> None:
     said: list[Answer] = [Named("a", 0.9)] * 8 + [Named("b", 0.9)] * 2 + [Unknown("a", 0.35)] * 4
-    found = report(["a"] * 14, said, groups=[str(at) for at in range(14)], labels=["a", "b"])
+    found = evaluate_answers(["a"] * 14, said, groups=[str(at) for at in range(14)], labels=["a", "b"])
     # ten answers at 0.9, eight right; four guesses at 0.35, all right
     assert found.ece == pytest.approx((10 * 0.1 + 4 * 0.65) / 14)
     assert found.reliability == (pytest.approx((0.35, 1.0, 4)), pytest.approx((0.9, 0.8, 10)))
@@ -97,4 +97,4 @@ def test_interval_is_the_middle_of_the_values() -> None:
 )
 def test_bad_input(truth: list[str | None], said: list[Answer], groups: list[str]) -> None:
     with pytest.raises(ValueError, match="expected"):
-        report(truth, said, groups=groups, labels=["a"])
+        evaluate_answers(truth, said, groups=groups, labels=["a"])

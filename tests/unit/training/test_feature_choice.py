@@ -10,7 +10,7 @@ import pytest
 
 from dinolabel.training import compete, suspects
 from dinolabel.training.samples import Samples
-from dinolabel.training.train import Verdict, train
+from dinolabel.training.train import TrainingResult, train
 from dinolabel.vision.narrowed import Feature
 from dinolabel.vision.types import Box, Named
 from tests.blobs import DIM, LATER, NAMES, NOW, Bench, KnownOnly, World, receipt, unit
@@ -35,7 +35,7 @@ def world(images: int = 40, *, first: bool = True, second: bool = True) -> World
     return made
 
 
-def trained(bench: Bench, crops: World, name: str = "export", **options: Any) -> Verdict:
+def trained(bench: Bench, crops: World, name: str = "export", **options: Any) -> TrainingResult:
     given: dict[str, Any] = {"project": "1", "embedder": TwoFeatures(), "store": bench.store, "cache": bench.cache, "now": NOW}
     return train(crops.write(bench.folder / name, bench.cache, digest="both"), **given | options)
 
@@ -117,15 +117,15 @@ def samples(*, first: bool, wrong: int = 0) -> Samples:
 
 
 def test_wrong_names_are_found_by_what_the_winner_looks_at() -> None:
-    found = suspects.rank(samples(first=False, wrong=3), seed=0)
+    found = suspects.find_label_issues(samples(first=False, wrong=3), seed=0)
     assert sorted(each.task for each in found.ranked[:3]) == [0, 2, 4]
 
 
 def test_a_hundredth_is_needed() -> None:
     given = samples(first=False)
-    choice = compete.choose(given, seed=0)
+    choice = compete.select_head(given, seed=0)
     assert choice.winner.feature == FEATURES[1]
     best = max(each.macro_f1 for each in choice.scores if each.features == ONE)
     assert choice.scores[0].macro_f1 - best >= compete.LEAST_GAIN
     asked = np.arange(len(given)) % 3 == 0
-    assert compete.best_on(given, asked, seed=0).features == BOTH
+    assert compete.score_on(given, asked, seed=0).features == BOTH

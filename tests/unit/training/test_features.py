@@ -11,7 +11,7 @@ import pytest
 
 from dinolabel.training import features
 from dinolabel.training.features import Features, embed
-from dinolabel.training.manifest import Row, read
+from dinolabel.training.manifest import CropRow, read
 from dinolabel.vision.cache import Cache, embedding_key
 from dinolabel.vision.types import Crop, Embeddings
 from tests.blobs import POLICY, World
@@ -50,7 +50,7 @@ def run(export: Path, embedder: MeanColour, cache: Cache | None) -> Features:
     return embed(rows_of(export), folder=export, policy=POLICY, embedder=embedder, cache=cache)
 
 
-def rows_of(export: Path) -> list[Row]:
+def rows_of(export: Path) -> list[CropRow]:
     return [row for row in read(export).rows if row.view == "person"]
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from dinolabel.training import gate
-from dinolabel.training.evaluate import Report, report
-from dinolabel.training.gate import HELD_OUT, LEFT_OUT, NOTHING, News, decide, difference, enough
+from dinolabel.training.evaluate import EvaluationReport, evaluate_answers
+from dinolabel.training.gate import HELD_OUT, LEFT_OUT, NOTHING, DataChanges, decide, difference, has_enough
 from dinolabel.vision.types import Named, Unknown
 
 
-def judged(*marks: str | None, labels: str = "ab", groups: int | None = None) -> Report:
+def judged(*marks: str | None, labels: str = "ab", groups: int | None = None) -> EvaluationReport:
     """One string a label: `+` right, `-` named wrong, `.` left unnamed; None: ten objects of a label that the head does not know.
     The n-th objects of all labels are in one picture."""
     truth, said, where = [], [], []
@@ -21,11 +21,11 @@ def judged(*marks: str | None, labels: str = "ab", groups: int | None = None) ->
             truth.append(label)
             said.append({"+": Named(label, 0.9), "-": Named(wrong, 0.9), ".": Unknown(label, 0.3)}[mark])
             where.append(f"picture {at % groups if groups else at:03d}")
-    return report(truth, said, groups=where, labels=known)
+    return evaluate_answers(truth, said, groups=where, labels=known)
 
 
 GOOD, FAIR, POOR = "+" * 10, "+" * 7 + "-" * 3, "+" * 3 + "-" * 7
-PLENTY = News(changed=20, of=100)
+PLENTY = DataChanges(changed=20, of=100)
 
 
 @pytest.mark.parametrize(
@@ -45,21 +45,23 @@ PLENTY = News(changed=20, of=100)
         (["+" * 9 + "-", GOOD], [GOOD, GOOD], PLENTY, True, "(-0.05, 95 % interval -0.15 to +0.00)"),
         # worth a switch: better, or much to have learnt from
         ([GOOD, GOOD], [GOOD, GOOD], PLENTY, True, "20 of 100 approved boxes are news"),
-        ([GOOD, GOOD], [GOOD, GOOD], News(4, 100), False, "only 4 of 100 approved boxes are news: not worth a switch"),
-        ([GOOD, GOOD], [GOOD, GOOD], News(5, 100), True, "5 of 100"),
-        ([GOOD, GOOD], [FAIR, GOOD], News(1, 100), True, "against the current head's 0.85"),
-        ([GOOD, GOOD], [GOOD, GOOD], News(0, 100), False, "0 of 100"),
-        ([GOOD, GOOD], [GOOD, GOOD], News(1, 100, added=("c",)), True, "It adds c"),
-        ([GOOD, GOOD], [GOOD, GOOD], News(1, 100, removed=("c", "d")), True, "It no longer knows c, d"),
-        ([GOOD, GOOD], [FAIR, FAIR], News(0, 100, same=True), False, "nothing new"),
+        ([GOOD, GOOD], [GOOD, GOOD], DataChanges(4, 100), False, "only 4 of 100 approved boxes are news: not worth a switch"),
+        ([GOOD, GOOD], [GOOD, GOOD], DataChanges(5, 100), True, "5 of 100"),
+        ([GOOD, GOOD], [FAIR, GOOD], DataChanges(1, 100), True, "against the current head's 0.85"),
+        ([GOOD, GOOD], [GOOD, GOOD], DataChanges(0, 100), False, "0 of 100"),
+        ([GOOD, GOOD], [GOOD, GOOD], DataChanges(1, 100, added=("c",)), True, "It adds c"),
+        ([GOOD, GOOD], [GOOD, GOOD], DataChanges(1, 100, removed=("c", "d")), True, "It no longer knows c, d"),
+        ([GOOD, GOOD], [FAIR, FAIR], DataChanges(0, 100, same=True), False, "nothing new"),
         # below the floor for a label, but the current head is no better at it
         ([GOOD, "." * 10], [GOOD, "." * 10], PLENTY, True, "No name is lost"),
-        ([GOOD, "+" + "." * 9], [GOOD, None], News(9, 100, added=("b",)), True, "It adds b"),
+        ([GOOD, "+" + "." * 9], [GOOD, None], DataChanges(9, 100, added=("b",)), True, "It adds b"),
         ([GOOD, "+" + "." * 9], [FAIR, "+++++" + "." * 5], PLENTY, False, "Names hardly found: b in 1 of 10"),
         ([GOOD, "+" + "." * 9], [FAIR, "++" + "." * 8], PLENTY, True, "No name is lost"),  # one object of ten is chance
     ],
 )
-def test_on_held_out_pictures(candidate: list[str], current: list[str | None] | None, news: News | None, publish: bool, why: str) -> None:
+def test_on_held_out_pictures(
+    candidate: list[str], current: list[str | None] | None, news: DataChanges | None, publish: bool, why: str
+) -> None:
     decision = decide(judged(*candidate), judged(*current) if current else None, basis=HELD_OUT, news=news)
     assert decision.publish is publish, decision.reason
     assert why in decision.reason
@@ -87,7 +89,7 @@ def test_one_picture_per_name_is_published_unjudged() -> None:
 
 
 def test_every_check_is_told_even_when_another_failed() -> None:
-    decision = decide(judged(FAIR, "." * 10), judged(GOOD, GOOD), basis=HELD_OUT, news=News(1, 100))
+    decision = decide(judged(FAIR, "." * 10), judged(GOOD, GOOD), basis=HELD_OUT, news=DataChanges(1, 100))
     assert [(check.name, check.passed) for check in decision.checks] == [
         ("no loss of macro-F1", False),
         ("worth a switch", False),
@@ -98,12 +100,14 @@ def test_every_check_is_told_even_when_another_failed() -> None:
 
 def test_heads_are_compared_on_the_names_both_know() -> None:
     """A head that adds a name is not better for it alone, nor worse for what the old one could not say."""
-    old = report(["a", "c"], [Named("a", 0.9), Unknown("a", 0.4)], groups=["1", "2"], labels=["a"])
-    new = report(["a", "c"], [Named("a", 0.9), Named("c", 0.9)], groups=["1", "2"], labels=["a", "c"])
+    old = evaluate_answers(["a", "c"], [Named("a", 0.9), Unknown("a", 0.4)], groups=["1", "2"], labels=["a"])
+    new = evaluate_answers(["a", "c"], [Named("a", 0.9), Named("c", 0.9)], groups=["1", "2"], labels=["a", "c"])
     found = difference(new, old, seed=0)
     assert (found.candidate, found.current, found.point, found.low, found.high) == (1.0, 1.0, 0.0, 0.0, 0.0)
     assert not found.same_labels
-    assert "F1 of a 1.00 against" in decide(new, old, basis=HELD_OUT, news=News(1, 2, added=("c",))).reason  # of one name there is no mean
+    assert (
+        "F1 of a 1.00 against" in decide(new, old, basis=HELD_OUT, news=DataChanges(1, 2, added=("c",))).reason
+    )  # of one name there is no mean
 
 
 def test_the_names_both_know_are_named_where_there_are_several() -> None:
@@ -136,7 +140,7 @@ def test_words_come_first(marks: list[str], labels: str, opening: str) -> None:
 )
 def test_a_head_with_one_name_tells_what_it_does(unknown: str, words: str) -> None:
     said = [Named("tom", 0.9)] * 5 + [Unknown("tom", 0.4) if each == "+" else Named("tom", 0.9) for each in unknown]
-    found = report(["tom"] * 5 + [None] * len(unknown), said, groups=[str(at) for at in range(len(said))], labels=["tom"])
+    found = evaluate_answers(["tom"] * 5 + [None] * len(unknown), said, groups=[str(at) for at in range(len(said))], labels=["tom"])
     decision = decide(found, None, basis=HELD_OUT, sources="videos")
     assert decision.publish and words in decision.reason
     assert "acro-F1" not in decision.reason
@@ -176,24 +180,24 @@ def test_the_same_groups_or_nothing() -> None:
         (judged("++", labels="a"), "a", True),
     ],
 )
-def test_enough_is_two_pictures_of_half_the_names(found: Report | None, labels: str, expected: bool) -> None:
-    assert enough(found, list(labels)) is expected
+def test_enough_is_two_pictures_of_half_the_names(found: EvaluationReport | None, labels: str, expected: bool) -> None:
+    assert has_enough(found, list(labels)) is expected
 
 
 def test_news_are_material_from_a_twentieth_on() -> None:
-    assert [News(changed, 100).material for changed in (0, 4, 5, 6)] == [False, False, True, True]
-    assert [News(changed, 3).material for changed in (0, 1)] == [False, True]
+    assert [DataChanges(changed, 100).material for changed in (0, 4, 5, 6)] == [False, False, True, True]
+    assert [DataChanges(changed, 3).material for changed in (0, 1)] == [False, True]
     assert gate.NEWS == 0.05
 
 
-def of_objects(marks: str, *, before: int = 0, unknown: str = "") -> Report:
+def of_objects(marks: str, *, before: int = 0, unknown: str = "") -> EvaluationReport:
     """One string of named objects of a and b by turns, each in a picture of its own (`before`: how many of them were approved earlier)."""
     labels = ["ab"[at % 2] for at in range(len(marks))]
     said = [{"+": Named(label, 0.9), "-": Named("ab"["ba".index(label)], 0.9)}[mark] for label, mark in zip(labels, marks, strict=True)]
     truth: list[str | None] = [*labels, *[None] * len(unknown)]
     answers = [*said, *({"+": Unknown("a", 0.4), "-": Named("a", 0.9)}[mark] for mark in unknown)]
     kept = slice(before or None)
-    return report(truth[kept], answers[kept], groups=[f"{at:04d}" for at in range(len(truth))][kept], labels=["a", "b"])
+    return evaluate_answers(truth[kept], answers[kept], groups=[f"{at:04d}" for at in range(len(truth))][kept], labels=["a", "b"])
 
 
 def test_a_loss_of_five_points_must_be_ruled_out_where_it_can_be() -> None:
@@ -264,7 +268,7 @@ def test_strangers_must_stay_strangers(candidate: str, current: str | None, publ
 
 def test_fewer_boxes_are_trusted_when_they_do_clearly_better() -> None:
     """Of few held-out objects the interval is wide either way."""
-    fewer, right = News(changed=90, of=60, before=150), "+" * 8
+    fewer, right = DataChanges(changed=90, of=60, before=150), "+" * 8
     better, current, other = judged("--++++++", right), judged("++++----", right), judged("++++++--", right)
     gain, none = difference(better, current, seed=0), difference(better, other, seed=0)
     assert gain.low <= -gate.MARGIN < gate.MARGIN <= gain.point

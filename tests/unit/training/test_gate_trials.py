@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.study import trials
 from benchmarks.study.world import World
-from dinolabel.training.compete import Contender
+from dinolabel.training.compete import HeadCandidate
 from dinolabel.vision.bundle import UNKNOWN_LABEL
 from dinolabel.vision.heads.prototype import Prototype
 from tests.blobs import DIM, KnownOnly, unit
@@ -17,7 +17,7 @@ CROPS, NAMES = 200, 10
 
 @pytest.mark.slow
 def test_worse_heads_are_refused_and_better_ones_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    prototype = Contender("prototype", "prototype", Prototype())
+    prototype = HeadCandidate("prototype", "prototype", Prototype())
     monkeypatch.setattr(trials, "HEADS", (prototype, prototype))
     rng = np.random.default_rng(0)
 

@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 
 from dinolabel.training import growth
-from dinolabel.training.compete import Contender
+from dinolabel.training.compete import HeadCandidate
 from dinolabel.training.evaluate import LabelScore
 from dinolabel.training.samples import Samples
 from dinolabel.vision.heads.prototype import Prototype
 from dinolabel.vision.types import Box
 from tests.blobs import DIM, unit
 
-HEAD = Contender("prototype", "prototype", Prototype())
+HEAD = HeadCandidate("prototype", "prototype", Prototype())
 
 
 def crowd(count: int, *, start: int, noise: float = 2.5) -> Samples:
@@ -28,8 +28,8 @@ def crowd(count: int, *, start: int, noise: float = 2.5) -> Samples:
     return Samples(np.stack(vectors).astype(np.float32), labels, ids, ids, boxes, np.ones(len(ids), dtype=bool))
 
 
-def curve(learnt: Samples, held_out: Samples) -> growth.Curve:
-    return growth.curve(HEAD, learnt, held_out, whole=HEAD.head.fit(learnt.embeddings, learnt.labels), seed=0)
+def curve(learnt: Samples, held_out: Samples) -> growth.LearningCurve:
+    return growth.learning_curve(HEAD, learnt, held_out, whole=HEAD.head.fit(learnt.embeddings, learnt.labels), seed=0)
 
 
 def test_the_curve_grows() -> None:
@@ -42,7 +42,7 @@ def test_the_curve_grows() -> None:
 
 def test_without_a_curve_the_reason_is_told() -> None:
     crops, asked = crowd(5, start=0), crowd(5, start=100)
-    known = replace(crops, familiar=np.ones(len(crops), dtype=bool))
+    known = replace(crops, seen_in_finetuning=np.ones(len(crops), dtype=bool))
     cases = {"one name": (crops.of({"a"}), asked), "tuned on": (known, asked), "too few held-out": (crops, asked.of(set()))}
     for words, (learnt, held_out) in cases.items():
         grown = curve(learnt, held_out)

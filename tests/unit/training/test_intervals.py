@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 
 from benchmarks.intervals import FIGURES, Setting, held, simulated
-from dinolabel.training.evaluate import Report, report
+from dinolabel.training.evaluate import EvaluationReport, evaluate_answers
 from dinolabel.training.intervals import design_effect, mean_count, of_calibration, of_share, wilson
 from dinolabel.vision.types import Named, Unknown
 
 
-def right(objects: int, pictures: int, *, wrong: int = 0, confidence: float = 0.97) -> Report:
+def right(objects: int, pictures: int, *, wrong: int = 0, confidence: float = 0.97) -> EvaluationReport:
     """Two names by turns, the last ones left unnamed."""
     truth = ["ab"[at % 2] for at in range(objects)]
     last = objects - wrong
     said = [Named(label, confidence) if at < last else Unknown(None, 0.2) for at, label in enumerate(truth)]
-    return report(truth, said, groups=[str(at % pictures) for at in range(objects)], labels=["a", "b"])
+    return evaluate_answers(truth, said, groups=[str(at % pictures) for at in range(objects)], labels=["a", "b"])
 
 
 @pytest.mark.parametrize("wrong", ["none", "all", "one"])
@@ -76,7 +76,7 @@ def test_an_honest_head_may_be_honest() -> None:
     random = np.random.default_rng(1)
     said = random.uniform(0.5, 1.0, 13)
     answers = [Named("a" if random.random() < each else "b", float(each)) for each in said]
-    honest = report(["a"] * 13, answers, groups=[str(at) for at in range(13)], labels=["a", "b"])
+    honest = evaluate_answers(["a"] * 13, answers, groups=[str(at) for at in range(13)], labels=["a", "b"])
     assert honest.ece > 0.1 and honest.ece_interval[0] == 0.0
     assert right(60, 60, confidence=0.4).ece_interval[0] > 0.4
 

@@ -12,7 +12,7 @@ import pytest
 from dinolabel.training.errors import ManifestUnreadable
 from dinolabel.training.manifest import read
 from dinolabel.vision.cache import Cache
-from dinolabel.vision.split import side
+from dinolabel.vision.split import split_side
 from tests.blobs import NAMES, POLICY, World
 
 Change = Callable[[dict[str, Any]], object]
@@ -50,7 +50,7 @@ def test_a_person_may_choose_the_side(world: World, tmp_path: Path) -> None:
     world.rows[0]["split"], world.rows[1]["split"] = "held_out", "train"
     rows = read(written(world, tmp_path)).rows
     assert (rows[0].side, rows[1].side) == ("held_out", "train")
-    assert rows[2].split is None and rows[2].side == side(rows[2].group)
+    assert rows[2].split is None and rows[2].side == split_side(rows[2].group)
 
 
 @pytest.mark.parametrize(("frames", "called"), [((None, None), "pictures"), ((3, None), "pictures"), ((3, 9), "videos")])

@@ -11,7 +11,7 @@ import pytest
 from dinolabel.training import nothing
 from dinolabel.training.manifest import read
 from dinolabel.vision.bundle import Bundle
-from dinolabel.vision.types import Box, Nothing
+from dinolabel.vision.types import Box, Suppressed
 from tests.blobs import POLICY, Bench, World, receipt
 
 PEOPLE = tuple(f"person {number}" for number in range(5))
@@ -42,7 +42,7 @@ def shares(bundle: Bundle, world: World, identities: Iterable[str], *, count: in
     """Share of fresh crops of these that the bundle answers Nothing to, each in a place of its own."""
     vectors = np.stack([world.vector(who) for who in identities for _ in range(count)]).astype(np.float32)
     answers = bundle.answer(vectors, [Box(at, 0, at + 60, 60) for at in range(len(vectors))], image="new")
-    return sum(isinstance(each, Nothing) for each in answers) / len(answers)
+    return sum(isinstance(each, Suppressed) for each in answers) / len(answers)
 
 
 @pytest.mark.parametrize("picture", [0.6, 0.8])

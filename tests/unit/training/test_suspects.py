@@ -16,13 +16,13 @@ from tests.blobs import KnownOnly, World
 NAMES = tuple(f"n{number}" for number in range(5))
 
 
-def judged(world: World, folder: Path) -> suspects.Suspects:
+def judged(world: World, folder: Path) -> suspects.LabelIssues:
     cache = Cache(folder / "cache.sqlite", max_mb=50)
     manifest = read(world.write(folder / "export", cache))
     rows = samples.teaching_rows(manifest, generic_is_unknown=False)
     embedded = features.embed(rows, folder=manifest.folder, policy=manifest.policy, embedder=KnownOnly(), cache=cache)
     everything, _ = samples.gather(embedded, manifest)
-    return suspects.rank(everything, seed=0)
+    return suspects.find_label_issues(everything, seed=0)
 
 
 def plant(world: World, share: float) -> set[str]:

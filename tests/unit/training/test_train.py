@@ -10,7 +10,7 @@ import pytest
 from dinolabel.training import gate
 from dinolabel.training.errors import NotEnoughLabels
 from dinolabel.vision.bundle import Bundle
-from dinolabel.vision.split import side
+from dinolabel.vision.split import split_side
 from tests.blobs import LATER, NAMES, NOW, Bench, World, receipt, share_named
 
 
@@ -45,7 +45,7 @@ def test_names_that_nobody_can_tell_apart_are_refused(bench: Bench) -> None:
 
 def test_a_name_that_was_only_seen_held_out_does_not_count_against_the_head(bench: Bench) -> None:
     world, pictures = World().crowd(["jason", "maria"], images=30), World().crowd(["x"], images=200).rows
-    held_out = [row["task"] for row in pictures if row["view"] == "person" and side(row["group"]) == "held_out"]
+    held_out = [row["task"] for row in pictures if row["view"] == "person" and split_side(row["group"]) == "held_out"]
     for image in held_out[:4]:
         world.add("lacy", image=image)
     verdict = bench.train(world)
@@ -74,7 +74,7 @@ def test_a_receipt_is_written_for_people_and_programs(bench: Bench) -> None:
     assert told["data"]["views"] == 120
     assert told["data"]["labels_without_a_crop"] == ["maria"]
     groups = {row["group"] for row in World().crowd(["x"], images=30).rows}
-    assert told["data"]["pictures_held_out"] == sum(side(group) == "held_out" for group in groups)
+    assert told["data"]["pictures_held_out"] == sum(split_side(group) == "held_out" for group in groups)
     assert told["judged"]["candidate"]["groups"] == told["data"]["pictures_held_out"]
     (noted,) = bench.store.verdicts("1")
     assert noted["published"] and noted["reason"] == verdict.reason and noted["bundle"] == verdict.bundle_id
@@ -86,8 +86,8 @@ def test_the_judged_head_has_not_seen_held_out_groups_and_stays_beside_the_bundl
     verdict = bench.train(world)
     judge = Bundle.load(verdict.receipt.parent / "judge")
     group_of = {f"{row['task']}/{row['annotation']}/{row['region']}/{row['view']}": row["group"] for row in world.rows}
-    assert {side(group_of[each]) for each in judge.reference_ids} == {"train"}
-    assert {side(group_of[each]) for each in bench.bundle(verdict).reference_ids} == {"train", "held_out"}
+    assert {split_side(group_of[each]) for each in judge.reference_ids} == {"train"}
+    assert {split_side(group_of[each]) for each in bench.bundle(verdict).reference_ids} == {"train", "held_out"}
 
 
 def test_near_copies_in_one_picture_do_not_flatter(bench: Bench) -> None:
@@ -132,7 +132,7 @@ def test_a_worse_head_is_refused_by_how_much_and_on_what(bench: Bench) -> None:
     assert first.published
     spoilt = World(seed=1).crowd(NAMES, images=60)
     for row in spoilt.rows:
-        if side(row["group"]) == "train" and row["task"] % 5:
+        if split_side(row["group"]) == "train" and row["task"] % 5:
             row["label"] = {"jason": "lacy", "lacy": "jason"}[row["label"]]
     verdict = bench.train(spoilt, now=LATER)
     assert not verdict.published

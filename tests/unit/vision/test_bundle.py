@@ -15,9 +15,9 @@ import pytest
 from dinolabel.vision.bundle import Bundle
 from dinolabel.vision.errors import BundleMismatch
 from dinolabel.vision.heads import linear
-from dinolabel.vision.nothing import Belief, shown_again
-from dinolabel.vision.own import Own
-from dinolabel.vision.types import Box, CropPolicy, Named, Nothing, Unknown
+from dinolabel.vision.nothing import SuppressionModel, is_probe
+from dinolabel.vision.own import TunedEmbedder
+from dinolabel.vision.types import Box, CropPolicy, Named, Suppressed, Unknown
 
 Make = Callable[..., Bundle]
 LARGE, SMALL = Box(0, 0, 50, 50), Box(0, 0, 11.75, 50)
@@ -164,7 +164,7 @@ def test_the_digest_is_what_decides_and_nothing_else(make_bundle: Make) -> None:
         "trained_on": {},
         "trained_until": "",
         "reference_ids": ("1", "2", "3"),
-        "own": Own("dinov2", "tuned", "e" * 64, "tuned", 4, "b" * 64, 2, {"jason": ("1/1/r",)}),  # embedder_digest stands for it
+        "own": TunedEmbedder("dinov2", "tuned", "e" * 64, "tuned", 4, "b" * 64, 2, {"jason": ("1/1/r",)}),  # embedder_digest stands for it
     }
     for name, value in silent.items():
         assert make_bundle(**{name: value}).digest == base.digest, name
@@ -183,7 +183,7 @@ def test_the_digest_is_what_decides_and_nothing_else(make_bundle: Make) -> None:
         "head_name": "linear",
         "neighbours": 2,
         "width": 4,
-        "nothing": Belief(np.eye(4, dtype=np.float32), np.arange(4), np.zeros((0, 4), np.float32), 0.2, tuple("abcd")),
+        "nothing": SuppressionModel(np.eye(4, dtype=np.float32), np.arange(4), np.zeros((0, 4), np.float32), 0.2, tuple("abcd")),
     }
     changed = []
     for name, value in deciding.items():
@@ -285,21 +285,21 @@ def test_a_bundle_of_format_1_still_opens(make_bundle: Make, tmp_path: Path) -> 
     assert again.format == 1 and again.nothing is None and again.digest == old.digest
 
 
-def belief(*deleted: list[float], distance: float = 0.1) -> Belief:
+def belief(*deleted: list[float], distance: float = 0.1) -> SuppressionModel:
     """Each deleted crop in a picture of its own."""
     ids = tuple(f"{at}/1/r/detector" for at in range(len(deleted)))
-    return Belief(rows(*deleted), np.arange(len(deleted)), np.zeros((0, 4), np.float32), distance, ids)
+    return SuppressionModel(rows(*deleted), np.arange(len(deleted)), np.zeros((0, 4), np.float32), distance, ids)
 
 
 def shown(box: Box) -> Box:
     """The same box, moved until it is not the one in twenty."""
-    return next(moved for by in range(50) if not shown_again("p", moved := Box(box.x1 + by, box.y1, box.x2 + by, box.y2)))
+    return next(moved for by in range(50) if not is_probe("p", moved := Box(box.x1 + by, box.y1, box.x2 + by, box.y2)))
 
 
 def test_what_people_keep_deleting_is_nothing(make_bundle: Make, tmp_path: Path) -> None:
     bundle = make_bundle(nothing=belief(AWAY, AWAY, AWAY))
     (answer,) = bundle.answer(rows(AWAY), [shown(LARGE)], image="p")
-    assert answer == Nothing(pytest.approx(1.0))
+    assert answer == Suppressed(pytest.approx(1.0))
     bundle.save(tmp_path)
     again = Bundle.load(tmp_path)
     assert again.digest == bundle.digest and again.answer(rows(AWAY), [shown(LARGE)], image="p") == [answer]
@@ -318,7 +318,7 @@ def test_what_people_keep_deleting_is_nothing(make_bundle: Make, tmp_path: Path)
 )
 def test_what_is_not_nothing(make_bundle: Make, deleted: list[list[float]], asked: list[float], box: Box) -> None:
     (answer,) = make_bundle(nothing=belief(*deleted)).answer(rows(asked), [shown(box)], image="p")
-    assert not isinstance(answer, Nothing)
+    assert not isinstance(answer, Suppressed)
 
 
 def test_one_in_twenty_is_shown_again_and_always_the_same(make_bundle: Make) -> None:

@@ -229,7 +229,7 @@ def test_a_trip_through_percent_finds_the_same_key(size: tuple[int, int]) -> Non
     for _ in range(200):
         x1, x2 = sorted(rng.uniform(0, width, 2))
         y1, y2 = sorted(rng.uniform(0, height, 2))
-        box = Box(x1, y1, x2 + 1, y2 + 1).quantised()
+        box = Box(x1, y1, x2 + 1, y2 + 1).quantise()
         x, y, w, h = box.x1 / width * 100, box.y1 / height * 100, box.width / width * 100, box.height / height * 100
         back = Box(x / 100 * width, y / 100 * height, (x + w) / 100 * width, (y + h) / 100 * height)
         assert embedding_key("i", back, CropPolicy(), "e") == embedding_key("i", box, CropPolicy(), "e")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dinolabel.vision.candidates import Candidate, best, select
+from dinolabel.vision.candidates import Candidate, apply_thresholds, top_k
 from dinolabel.vision.types import Box, Thresholds
 
 FACE = Candidate(Box(10, 10, 110, 110), "human face", 0.6, 0.5)
@@ -12,7 +12,7 @@ FACE_AGAIN = Candidate(Box(20, 10, 125, 110), "face", 0.5, 0.5)
 
 def phrases(*candidates: Candidate, **options: object) -> list[str]:
     thresholds = options.pop("thresholds", Thresholds())
-    return [each.phrase for each in select(candidates, thresholds, width=400, height=300, **options)]  # type: ignore[arg-type]
+    return [each.phrase for each in apply_thresholds(candidates, thresholds, width=400, height=300, **options)]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_thresholds(thresholds: Thresholds, expected: list[str]) -> None:
 
 
 def test_keeps_box_and_score() -> None:
-    (detection,) = select([FACE], Thresholds(), width=400, height=300)
+    (detection,) = apply_thresholds([FACE], Thresholds(), width=400, height=300)
     assert (detection.box, detection.phrase, detection.score, detection.answer) == (FACE.box, "human face", 0.6, None)
 
 
@@ -41,15 +41,15 @@ def test_synonyms_are_one_class() -> None:
 
 def test_best_are_cut_and_sorted() -> None:
     weak = Candidate(Box(0, 0, 5, 5), "dog", 0.04, 0.01)
-    assert best([weak, DOG, FACE]) == [FACE, DOG]
-    assert best([DOG, FACE], floor=0.4) == [FACE, DOG]
-    assert best([weak, DOG, FACE], floor=0.0) == [FACE, DOG, weak]
-    assert best([DOG, FACE, FACE_AGAIN], most=2) == [FACE, FACE_AGAIN]
+    assert top_k([weak, DOG, FACE]) == [FACE, DOG]
+    assert top_k([DOG, FACE], floor=0.4) == [FACE, DOG]
+    assert top_k([weak, DOG, FACE], floor=0.0) == [FACE, DOG, weak]
+    assert top_k([DOG, FACE, FACE_AGAIN], most=2) == [FACE, FACE_AGAIN]
 
 
 def test_ties_go_by_position() -> None:
     left, right = (Candidate(Box(x, 0, x + 5, 5), "dog", 0.5, 0.5) for x in (10, 20))
-    assert best([right, left]) == best([left, right]) == [left, right]
+    assert top_k([right, left]) == top_k([left, right]) == [left, right]
 
 
 @pytest.mark.parametrize(("score", "text_score"), [(1.1, 0.5), (0.5, 0.6), (0.5, -0.1)])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dinolabel.vision.cache import Cache
-from dinolabel.vision.deferred import Cards, card_key, deferred
+from dinolabel.vision.deferred import ModelInfoCache, cache_key, lazy_model
 from dinolabel.vision.errors import ModelError
 from dinolabel.vision.media import open_image
 from dinolabel.vision.pipeline import Pipeline
@@ -33,20 +33,20 @@ class Loads:
 def test_warm_caches_load_nothing_and_a_new_picture_loads_once(tmp_path: Path) -> None:
     red = ((230, 30, 30), (10, 10, 40, 40))
     known, new, newer = (open_image(picture(tmp_path / f"{name}.png", red)) for name in ("known", "new", "newer"))
-    detectors, embedders, cards = Loads(ThingDetector), Loads(ColourSense), Cards(tmp_path / "models.json")
+    detectors, embedders, cards = Loads(ThingDetector), Loads(ColourSense), ModelInfoCache(tmp_path / "models.json")
 
     def pipeline() -> Pipeline:
         cache = Cache(tmp_path / "cache.sqlite", max_mb=16)
-        return Pipeline(deferred(cards, "detector", detectors), deferred(cards, "embedder", embedders), cache=cache)
+        return Pipeline(lazy_model(cards, "detector", detectors), lazy_model(cards, "embedder", embedders), cache=cache)
 
     first = pipeline()
     found = first.detect([known], "thing")
-    first.warm([(known, found[0])])
+    first.precompute_embeddings([(known, found[0])])
     assert (detectors.count, embedders.count) == (1, 1)
 
     second = pipeline()
     assert second.detect([known], "thing") == found
-    second.warm([(known, found[0])])
+    second.precompute_embeddings([(known, found[0])])
     assert (second.detector.name, second.detector.digest, second.embedder.dim) == ("things", "d1", 3)
     assert (detectors.count, embedders.count) == (1, 1), "the cache knew it all"
 
@@ -55,9 +55,9 @@ def test_warm_caches_load_nothing_and_a_new_picture_loads_once(tmp_path: Path) -
 
 
 def test_a_model_that_changed_behind_its_note_is_not_used(tmp_path: Path) -> None:
-    cards = Cards(tmp_path / "models.json")
-    deferred(cards, "detector", Loads(ThingDetector))
-    changed = deferred(cards, "detector", Loads(ThingDetector, digest="d2"))
+    cards = ModelInfoCache(tmp_path / "models.json")
+    lazy_model(cards, "detector", Loads(ThingDetector))
+    changed = lazy_model(cards, "detector", Loads(ThingDetector, digest="d2"))
     image = open_image(picture(tmp_path / "a.png"))
     with pytest.raises(ModelError, match="not what they were"):
         Pipeline(changed, cache=Cache(tmp_path / "cache.sqlite", max_mb=16)).detect([image], "thing")
@@ -67,8 +67,8 @@ def test_a_model_that_changed_behind_its_note_is_not_used(tmp_path: Path) -> Non
 @pytest.mark.parametrize("text", ["", "no json", '{"format": 99, "cards": {"a": {}}}', '{"format": 1, "cards": {"a": {"name": "x"}}}'])
 def test_a_damaged_note_costs_a_loading_and_no_more(tmp_path: Path, text: str) -> None:
     (tmp_path / "models.json").write_text(text)
-    cards, loads = Cards(tmp_path / "models.json"), Loads(ThingDetector)
-    deferred(cards, "a", loads)
+    cards, loads = ModelInfoCache(tmp_path / "models.json"), Loads(ThingDetector)
+    lazy_model(cards, "a", loads)
     assert (loads.count, cards.get("a").digest) == (1, "d1")
 
 
@@ -76,23 +76,23 @@ def test_the_key_follows_files_and_wishes(tmp_path: Path) -> None:
     weights = tmp_path / "model.safetensors"
     weights.write_bytes(b"one")
     folder = WeightsLocation("detector", "mine", "folder", tmp_path)
-    keys = [card_key(folder, "cpu"), card_key(folder, "cuda")]
+    keys = [cache_key(folder, "cpu"), cache_key(folder, "cuda")]
     os.utime(weights, (1, 1))
-    keys.append(card_key(folder, "cpu"))
+    keys.append(cache_key(folder, "cpu"))
     weights.write_bytes(b"three")
-    keys.append(card_key(folder, "cpu"))
+    keys.append(cache_key(folder, "cpu"))
     assert len(set(keys)) == 4
-    assert card_key(folder, "cpu") == keys[-1]
+    assert cache_key(folder, "cpu") == keys[-1]
 
 
 def test_the_key_of_a_file_follows_it_and_the_settings_beside_it(tmp_path: Path) -> None:
     for name in ("faces.onnx", "faces.json", "other.onnx"):
         (tmp_path / name).write_text("one")
     file = WeightsLocation("embedder", "faces.onnx", "file", tmp_path / "faces.onnx")
-    keys = [card_key(file, "cpu")]
+    keys = [cache_key(file, "cpu")]
     (tmp_path / "other.onnx").write_text("three")
-    assert card_key(file, "cpu") == keys[0]
+    assert cache_key(file, "cpu") == keys[0]
     for name in ("faces.onnx", "faces.json"):
         (tmp_path / name).write_text("three")
-        keys.append(card_key(file, "cpu"))
+        keys.append(cache_key(file, "cpu"))
     assert len(set(keys)) == 3

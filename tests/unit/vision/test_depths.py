@@ -12,7 +12,7 @@ import PIL.Image
 import pytest
 
 from dinolabel.vision.media import from_pillow, open_image
-from dinolabel.vision.rgb import Range, range_of
+from dinolabel.vision.rgb import ValueRange, range_of
 
 
 def ramp(low: float, high: float, dtype: str) -> np.ndarray:
@@ -96,21 +96,21 @@ def test_colour_of_16_bits_that_uses_them_stays(tmp_path: Path, top: int) -> Non
 @pytest.mark.parametrize(
     ("low", "high", "floating", "found"),
     [
-        (0, 65_535, False, Range(0, 65_535)),
-        (0, 16_383, False, Range(0, 16_383, stretched=True)),
-        (0, 16_384, False, Range(0, 65_535)),
-        (0, 1, False, Range(0, 1, stretched=True)),  # a mask of whole numbers
-        (5, 5, False, Range(0, 65_535)),
-        (-3, 100, False, Range(-3, 100)),
-        (0, 100_000, False, Range(0, 100_000)),
-        (0.0, 1.0, True, Range(0, 1)),
-        (0.1, 0.2, True, Range(0.1, 0.2, stretched=True)),
-        (0.0, 255.0, True, Range(0, 255, stretched=True)),
-        (290.0, 310.0, True, Range(290, 310, stretched=True)),
-        (-20.0, 35.0, True, Range(-20, 35)),
+        (0, 65_535, False, ValueRange(0, 65_535)),
+        (0, 16_383, False, ValueRange(0, 16_383, stretched=True)),
+        (0, 16_384, False, ValueRange(0, 65_535)),
+        (0, 1, False, ValueRange(0, 1, stretched=True)),  # a mask of whole numbers
+        (5, 5, False, ValueRange(0, 65_535)),
+        (-3, 100, False, ValueRange(-3, 100)),
+        (0, 100_000, False, ValueRange(0, 100_000)),
+        (0.0, 1.0, True, ValueRange(0, 1)),
+        (0.1, 0.2, True, ValueRange(0.1, 0.2, stretched=True)),
+        (0.0, 255.0, True, ValueRange(0, 255, stretched=True)),
+        (290.0, 310.0, True, ValueRange(290, 310, stretched=True)),
+        (-20.0, 35.0, True, ValueRange(-20, 35)),
     ],
 )
-def test_ranges(low: float, high: float, floating: bool, found: Range) -> None:
+def test_ranges(low: float, high: float, floating: bool, found: ValueRange) -> None:
     assert range_of(low, high, floating=floating) == found
 
 

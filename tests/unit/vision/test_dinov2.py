@@ -11,7 +11,7 @@ from transformers import AutoModel
 
 from dinolabel.vision.embedders.dinov2 import Dinov2, _preprocessing, build
 from dinolabel.vision.errors import ModelError, RequestError, WeightsMissing
-from dinolabel.vision.narrowed import narrowed
+from dinolabel.vision.narrowed import slice_for
 from dinolabel.vision.types import Crop
 from tests.tiny_models import tiny_detector, tiny_embedder
 
@@ -101,7 +101,7 @@ def test_the_first_half_is_what_the_class_token_alone_gives(folder: Path, precis
     assert (first.digest, last.digest) == (alone.digest, both.digest) and alone.digest != both.digest
     assert alone.features == (first,)
     crops = [Crop(noise(seed=seed)) for seed in range(5)]
-    assert narrowed(both, alone.digest).embed(crops) == pytest.approx(alone.embed(crops), abs=1e-6)
+    assert slice_for(both, alone.digest).embed(crops) == pytest.approx(alone.embed(crops), abs=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -74,8 +74,8 @@ def test_lines_grow_with_the_picture() -> None:
     ("detection", "wanted"),
     [
         (CAT, "tom 0.50"),
-        (CAT.answered(Named("tom", 0.987)), "tom 0.99"),
-        (CAT.answered(Unknown("tom", 0.7)), "tom 0.50"),
+        (CAT.with_answer(Named("tom", 0.987)), "tom 0.99"),
+        (CAT.with_answer(Unknown("tom", 0.7)), "tom 0.50"),
     ],
 )
 def test_caption_says_confidence_of_a_name_else_the_score(detection: Detection, wanted: str) -> None:

@@ -12,8 +12,8 @@ from dinolabel import headdiff
 from dinolabel.__main__ import run
 from dinolabel.app.heads import HeadsTab
 from dinolabel.training import page
-from dinolabel.vision.figures import FIGURES, decimal, interval, kept, measured, percent, points
-from dinolabel.vision.store import Store
+from dinolabel.vision.figures import FIGURES, decimal, interval, kept, measured_rows, percent, points
+from dinolabel.vision.store import BundleStore
 from tests.doubles.coloured_things import BLUE, RED, bundle
 
 METRICS = {
@@ -30,7 +30,7 @@ WRITTEN = {
 
 
 def test_the_list() -> None:
-    assert {words: value for words, (value,) in measured(METRICS)} == WRITTEN
+    assert {words: value for words, (value,) in measured_rows(METRICS)} == WRITTEN
     assert tuple(WRITTEN) == tuple(FIGURES.values())
 
 
@@ -73,14 +73,14 @@ def test_strangers_left_unnamed(unknown: dict[str, float] | None, written: str) 
 
 
 def test_a_figure_that_one_of_two_heads_has_is_shown() -> None:
-    assert list(measured({"ece": 0.5}, {"accuracy": 0.25})) == [("right names", ["–", "0.25"]), ("calibration error", ["0.50", "–"])]
-    assert list(measured({}, {})) == []
+    assert list(measured_rows({"ece": 0.5}, {"accuracy": 0.25})) == [("right names", ["–", "0.25"]), ("calibration error", ["0.50", "–"])]
+    assert list(measured_rows({}, {})) == []
 
 
 def test_everywhere_in_the_same_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path))
-    store = Store(tmp_path / "bundles")
+    store = BundleStore(tmp_path / "bundles")
     one, other = (store.publish("1", replace(bundle(names), metrics=METRICS)) for names in ({"tom": RED}, {"tom": RED, "felix": BLUE}))
     assert {words: before for words, before, _ in headdiff.figures(METRICS, METRICS)} == WRITTEN
     assert run(["models", "show", one, "--project", "1"]) == 0

@@ -14,12 +14,12 @@ import PIL.Image
 import pytest
 
 from dinolabel.vision.errors import BundleMismatch, MediaUnreadable
-from dinolabel.vision.films.film import Answer, Film
-from dinolabel.vision.films.rejoining import rejoin
-from dinolabel.vision.films.spill import Spill
+from dinolabel.vision.films.film import AnnotatedVideo, VideoFiles
+from dinolabel.vision.films.rejoining import reidentify
+from dinolabel.vision.films.spill import SpillBuffer
 from dinolabel.vision.films.tracking import Track
 from dinolabel.vision.films.voting import Vote
-from dinolabel.vision.films.watching import Errand, Seen, Watch
+from dinolabel.vision.films.watching import ObservedTrack, VideoRequest, VideoRun
 from dinolabel.vision.pipeline import Pipeline
 from dinolabel.vision.types import Box, Named, Prompt, Thresholds, Unknown
 from tests.doubles.drawn_films import Disc, DiscDetector, film
@@ -32,17 +32,17 @@ WALKERS = (
 )
 
 
-def errand(*, named: bool = True, every: int = 10) -> Errand:
+def errand(*, named: bool = True, every: int = 10) -> VideoRequest:
     bundle = colour_bundle(tom=RED, felix=BLUE) if named else None
-    return Errand(Prompt(("cat",)), Thresholds(0.3, 0.2), every, bundle)
+    return VideoRequest(Prompt(("cat",)), Thresholds(0.3, 0.2), every, bundle)
 
 
 def pipeline(*colours: tuple[int, int, int]) -> Pipeline:
     return Pipeline(DiscDetector(*(colours or (RED, GREEN, BLUE))), ColourEmbedder())
 
 
-def seen(path: Path, out: Path, asked: Errand, models: Pipeline) -> Answer:
-    made = Film(path, out, asked, models)
+def seen(path: Path, out: Path, asked: VideoRequest, models: Pipeline) -> VideoFiles:
+    made = AnnotatedVideo(path, out, asked, models)
     for _ in made.steps():
         pass
     assert made.answer is not None
@@ -145,7 +145,7 @@ def test_times_that_vary_stay_as_they_are(tmp_path: Path) -> None:
 
 def test_stopping_stops_at_once_and_leaves_nothing(tmp_path: Path) -> None:
     models = pipeline()
-    made = Film(film(tmp_path / "walk.mp4", WALKERS), tmp_path / "out", errand(), models)
+    made = AnnotatedVideo(film(tmp_path / "walk.mp4", WALKERS), tmp_path / "out", errand(), models)
     steps = made.steps()
     for _, progress in zip(range(15), steps, strict=False):
         assert progress.stage == "watching"
@@ -159,7 +159,7 @@ def test_stopping_stops_at_once_and_leaves_nothing(tmp_path: Path) -> None:
 
 def test_stopping_while_writing_leaves_nothing_either(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
-    made = Film(film(tmp_path / "walk.mp4", WALKERS), tmp_path / "out", errand(), pipeline())
+    made = AnnotatedVideo(film(tmp_path / "walk.mp4", WALKERS), tmp_path / "out", errand(), pipeline())
     steps = made.steps()
     while next(steps).stage != "writing":
         pass
@@ -210,8 +210,8 @@ def test_a_head_of_other_features_is_refused_before_any_work(tmp_path: Path) -> 
 
 def test_passes_are_no_further_apart_than_half_a_second(tmp_path: Path) -> None:
     slow = film(tmp_path / "slow.mp4", WALKERS, rate=4, frames=12)
-    with Spill() as spill:
-        assert Watch(slow, errand(every=30), pipeline(), spill).every == 2
+    with SpillBuffer() as spill:
+        assert VideoRun(slow, errand(every=30), pipeline(), spill).every == 2
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_the_vote(looks: list[str | None], wanted: Named | Unknown) -> None:
 
 def test_rows_come_back_from_the_file_as_they_were() -> None:
     rows = [[(1, Box(1, 2, 3, 4))], [], [(1, Box(1.5, 2, 3, 4)), (2, Box(5, 5, 9, 9.25))]]
-    with Spill() as spill:
+    with SpillBuffer() as spill:
         for each in rows:
             spill.add(each)
         assert list(spill) == rows
@@ -252,7 +252,7 @@ def test_nothing_of_a_frame_stays_in_memory(tmp_path: Path) -> None:
     held: dict[str, dict[int, int]] = {"watching": {}, "writing": {}}
     tracemalloc.start()
     try:
-        for step in Film(source, tmp_path / "out", errand(), pipeline()).steps():
+        for step in AnnotatedVideo(source, tmp_path / "out", errand(), pipeline()).steps():
             if step.done in (90, 450):
                 gc.collect()
                 held[step.stage][step.done] = tracemalloc.get_traced_memory()[0]
@@ -296,10 +296,10 @@ def test_two_tracks_are_one(
     spans: tuple[tuple[int, int], ...], angle: float, names: tuple[str | None, ...], wanted: dict[int, int]
 ) -> None:  # fmt: skip
     bundle = colour_bundle(tom=RED, felix=BLUE)
-    looks: dict[int, Seen] = {}
+    looks: dict[int, ObservedTrack] = {}
     for number, (first, last) in enumerate(spans, 1):
         vote, row = Vote(), np.zeros(bundle.references.shape[1], np.float32)
         vote.add(Named(name, 0.9) if (name := names[number - 1]) else Unknown())
         row[:2] = np.cos(angle * (number - 1)), np.sin(angle * (number - 1))
-        looks[number] = Seen(Track(number, np.zeros(4)), vote, first, last, embedding=row)
-    assert rejoin(looks, bundle) == wanted
+        looks[number] = ObservedTrack(Track(number, np.zeros(4)), vote, first, last, embedding=row)
+    assert reidentify(looks, bundle) == wanted

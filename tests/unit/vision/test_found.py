@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from dinolabel.vision.found import Found
-from dinolabel.vision.types import Alike, Box, Detection, Named, Nothing, Unknown
+from dinolabel.vision.found import LabelledBox
+from dinolabel.vision.types import Box, Detection, Named, Reference, Suppressed, Unknown
 
 BOX = Box(1.25, 2.5, 30, 40)
 
@@ -18,15 +18,15 @@ BOX = Box(1.25, 2.5, 30, 40)
         (None, {"label": "cat", "confidence": None, "guess": None}),
         (Named("tom", 0.912345), {"label": "tom", "confidence": 0.9123, "guess": None}),
         (Unknown("tom", 0.4), {"label": "cat", "confidence": None, "guess": "tom"}),
-        (Nothing(0.8), {"label": "cat", "confidence": None, "guess": None}),
+        (Suppressed(0.8), {"label": "cat", "confidence": None, "guess": None}),
         (
-            Named("tom", 0.9, (Alike("7/1/a/person", "tom", 0.1),)),
+            Named("tom", 0.9, (Reference("7/1/a/person", "tom", 0.1),)),
             {"label": "tom", "confidence": 0.9, "guess": None, "because": [{"crop": "7/1/a/person", "label": "tom", "distance": 0.1}]},
         ),
     ],
 )
 def test_row(answer: object, wanted: dict[str, object]) -> None:
-    row = Found.of(Detection(BOX, "cat", 0.123456, answer)).row()
+    row = LabelledBox.of(Detection(BOX, "cat", 0.123456, answer)).row()
     assert row == {"phrase": "cat", "score": 0.1235, "box": [1.25, 2.5, 30, 40], "because": [], **wanted}
     assert list(row) == ["label", "phrase", "score", "confidence", "guess", "box", "because"]
     json.dumps(row)

@@ -10,7 +10,7 @@ import pytest
 
 from dinolabel.vision import frames
 from dinolabel.vision.errors import MediaUnavailable, MediaUnreadable
-from dinolabel.vision.frames import open_frame, open_video, sampled
+from dinolabel.vision.frames import open_frame, open_video, sample_frames
 from tests.films import cut_short, film, number_on, numbered, sound_only, turned
 
 CONTAINERS = [
@@ -32,7 +32,7 @@ def test_a_number_gives_that_very_frame_in_every_container(tmp_path: Path, name:
     assert len(open_video(path).times) == 70
     for number in (0, 1, 19, 20, 21, 38, 39, 40, 41, 66, 69):  # about the key frames, and far from them
         assert number_on(open_frame(path, number).pixels) == number
-    found = [(seconds, image.frame, number_on(image.pixels)) for seconds, image in sampled(open_video(path), 0.95)]
+    found = [(seconds, image.frame, number_on(image.pixels)) for seconds, image in sample_frames(open_video(path), 0.95)]
     assert found == [(pytest.approx(number / 10), number, number) for number in (0, 9, 19, 28, 38, 47, 57, 66)]
 
 
@@ -41,7 +41,7 @@ def test_seconds_are_the_files_own_and_not_counted_frames(tmp_path: Path) -> Non
     path = film(tmp_path / "uneven.mp4", numbered(10), times=times)
     video = open_video(path)
     assert video.times == pytest.approx(times, abs=0.002)
-    taken = [(image.frame, seconds) for seconds, image in sampled(video, 1.0)]
+    taken = [(image.frame, seconds) for seconds, image in sample_frames(video, 1.0)]
     assert [number for number, _ in taken] == [0, 5, 7, 8, 9]  # at 1 s frame 5 is on the screen, and so it is at 2 s
     assert [seconds for _, seconds in taken] == pytest.approx([0.0, 1.0, 2.95, 3.1, 7.0], abs=0.002)
 
@@ -66,14 +66,14 @@ def test_frames_that_are_never_shown_are_not_counted(tmp_path: Path) -> None:
 def test_a_long_way_is_leapt_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = film(tmp_path / "long.mp4", numbered(120))
     decoded = []
-    inner = frames.decoded
-    monkeypatch.setattr(frames, "decoded", lambda *given: (decoded.append(1) or each for each in inner(*given)))
+    inner = frames.decode_packets
+    monkeypatch.setattr(frames, "decode_packets", lambda *given: (decoded.append(1) or each for each in inner(*given)))
     video = open_video(path)
     decoded.clear()
     assert number_on(open_frame(path, 110).pixels) == 110
     assert len(decoded) <= 20  # one group of pictures
     decoded.clear()
-    assert len(list(sampled(video, 6.0))) == 2
+    assert len(list(sample_frames(video, 6.0))) == 2
     assert len(decoded) <= 22
 
 
@@ -91,7 +91,7 @@ def test_a_phone_held_upright_is_upright_when_sampled_too(tmp_path: Path) -> Non
     path = turned(film(tmp_path / "phone.mp4", [halves] * 4), (0, 1, -1, 0))
     video = open_video(path)
     assert (video.width, video.height) == (48, 64)
-    for _, image in sampled(video, 0.1):
+    for _, image in sample_frames(video, 0.1):
         assert (image.width, image.height) == (48, 64) and image.pixels.shape == (64, 48, 3)
         assert image.pixels[10, 24, 0] > 150 and image.pixels[54, 24, 0] < 100
 
@@ -102,7 +102,7 @@ def test_what_is_left_of_a_file_is_used(tmp_path: Path, name: str) -> None:
     video = open_video(path)
     assert 20 < len(video.times) < 95
     assert video.declared is not None and video.seconds < video.declared
-    shown = [number_on(image.pixels) for _, image in sampled(video, 0.5)]
+    shown = [number_on(image.pixels) for _, image in sample_frames(video, 0.5)]
     assert shown[:4] == [0, 5, 10, 15] and len(shown) >= 4
 
 
@@ -115,6 +115,6 @@ def test_no_moving_pictures_is_said_in_words(tmp_path: Path) -> None:
     with pytest.raises(MediaUnreadable, match="no video"):
         open_video(tmp_path / "junk.mp4")
     with pytest.raises(ValueError, match="above 0"):
-        next(sampled(open_video(film(tmp_path / "clip.mp4", numbered(3))), 0))
+        next(sample_frames(open_video(film(tmp_path / "clip.mp4", numbered(3))), 0))
     with pytest.raises(MediaUnreadable, match="ends before frame 3"):
         open_frame(tmp_path / "clip.mp4", 3)

@@ -8,7 +8,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from dinolabel.vision.likeness import NEAR, clusters, distance, fingerprint, nearest
+from dinolabel.vision.likeness import NEAR, clusters, hamming_distance, nearest, perceptual_hash
 
 
 def drawing(seed: int, *, side: int = 200) -> np.ndarray:
@@ -34,18 +34,18 @@ CHANGES = {
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_copy_is_near(change: str) -> None:
     for seed in range(20):
-        assert distance(fingerprint(drawing(seed)), fingerprint(CHANGES[change](drawing(seed)))) <= NEAR
+        assert hamming_distance(perceptual_hash(drawing(seed)), perceptual_hash(CHANGES[change](drawing(seed)))) <= NEAR
 
 
 def test_other_pictures_are_far() -> None:
-    prints = [fingerprint(drawing(seed)) for seed in range(40)]
-    apart = [distance(one, other) for at, one in enumerate(prints) for other in prints[:at]]
+    prints = [perceptual_hash(drawing(seed)) for seed in range(40)]
+    apart = [hamming_distance(one, other) for at, one in enumerate(prints) for other in prints[:at]]
     assert min(apart) > NEAR and 26 <= np.mean(apart) <= 36
     assert all(0 <= each < 2**63 for each in prints)
 
 
 def test_flat_pictures_are_all_the_same() -> None:
-    assert len({fingerprint(np.full((50, 70, 3), grey, np.uint8)) for grey in (0, 90, 255)}) == 1
+    assert len({perceptual_hash(np.full((50, 70, 3), grey, np.uint8)) for grey in (0, 90, 255)}) == 1
 
 
 def test_the_nearest_of_none_is_far() -> None:

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from dinolabel.vision.cache import Cache
-from dinolabel.vision.deferred import Cards, deferred
+from dinolabel.vision.deferred import ModelInfoCache, lazy_model
 from dinolabel.vision.errors import BundleMismatch
 from dinolabel.vision.media import Image, from_pillow
-from dinolabel.vision.narrowed import Feature, Narrowed, features_of, narrowed
+from dinolabel.vision.narrowed import Feature, SlicedEmbedder, features_of, slice_for
 from dinolabel.vision.pipeline import Pipeline
 from dinolabel.vision.types import Box, Crop, CropPolicy, Embeddings
 from tests.doubles.scripted_models import BLUE, GREEN, RED, ColourEmbedder, ScriptedDetector, colour_bundle
@@ -43,13 +43,13 @@ def test_an_embedder_of_one_feature_is_that_feature() -> None:
     plain = ColourEmbedder()
     (feature,) = features_of(plain)
     assert (feature.width, feature.digest) == (plain.dim, plain.digest)
-    assert narrowed(plain, plain.digest) is plain and narrowed(plain, "other") is plain
+    assert slice_for(plain, plain.digest) is plain and slice_for(plain, "other") is plain
 
 
 def test_a_feature_of_it_gives_what_its_own_embedder_would(image: Image) -> None:
     whole = MoreColours()
-    part = narrowed(whole, ColourEmbedder.digest)
-    assert isinstance(part, Narrowed) and narrowed(whole, whole.digest) is whole
+    part = slice_for(whole, ColourEmbedder.digest)
+    assert isinstance(part, SlicedEmbedder) and slice_for(whole, whole.digest) is whole
     crops = [plain(colour) for colour in (RED, GREEN)]
     assert (part.digest, part.dim, part.name, features_of(part)[-1].digest) == (ColourEmbedder.digest, 4, whole.name, part.digest)
     assert part.embed(crops) == pytest.approx(ColourEmbedder().embed(crops), abs=1e-6)
@@ -86,11 +86,11 @@ def test_another_embedder_is_refused_as_ever(image: Image) -> None:
 
 
 def test_a_note_knows_the_features(tmp_path: Path) -> None:
-    cards = Cards(tmp_path / "models.json")
-    deferred(cards, "embedder", MoreColoursLoaded)
-    again = deferred(cards, "embedder", lambda: pytest.fail("it was loaded"))
+    cards = ModelInfoCache(tmp_path / "models.json")
+    lazy_model(cards, "embedder", MoreColoursLoaded)
+    again = lazy_model(cards, "embedder", lambda: pytest.fail("it was loaded"))
     assert features_of(again) == MoreColours.features  # type: ignore[arg-type]
-    assert isinstance(narrowed(again, ColourEmbedder.digest), Narrowed)  # type: ignore[arg-type]
+    assert isinstance(slice_for(again, ColourEmbedder.digest), SlicedEmbedder)  # type: ignore[arg-type]
 
 
 class MoreColoursLoaded(MoreColours):

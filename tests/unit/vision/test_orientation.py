@@ -7,7 +7,7 @@ import PIL.Image
 import pytest
 
 from dinolabel.vision.errors import SizeMismatch
-from dinolabel.vision.orientation import CANNOT_TELL, SWAPPED, TURNED, Choice, Frame, Point, Size, frame_of
+from dinolabel.vision.orientation import CANNOT_TELL, SWAPPED, TURNED, Choice, CoordinateFrame, Point, Size, frame_of
 from dinolabel.vision.turns import SIDEWAYS, TURNS
 
 WIDE, TALL = (400, 300), (300, 400)
@@ -19,9 +19,9 @@ def test_a_point_goes_where_its_pixel_goes(turn: int) -> None:
     stored.putpixel((5, 1), 255)
     shown = stored.transpose(TURNS[turn]) if turn in TURNS else stored
     down, across = np.argwhere(np.asarray(shown))[0]
-    frame = Frame((7, 5), turn, shown.size)
+    frame = CoordinateFrame((7, 5), turn, shown.size)
     assert frame.point(5.5, 1.5) == (across + 0.5, down + 0.5)
-    twice = Frame((7, 5), turn, (shown.width * 2, shown.height * 2))
+    twice = CoordinateFrame((7, 5), turn, (shown.width * 2, shown.height * 2))
     assert twice.point(5.5, 1.5) == (across * 2 + 1, down * 2 + 1)
 
 

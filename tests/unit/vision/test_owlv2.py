@@ -82,7 +82,7 @@ def test_the_padding_is_below_or_beside(detector: Owlv2, height: int, width: int
     half = picture(height, width)
     whole = np.zeros((SIDE, SIDE, 3), np.uint8)
     whole[:height, :width] = half
-    cut = {(each.phrase, box.xyxy) for each in every(detector, whole) if (box := each.box.clipped(width, height))}
+    cut = {(each.phrase, box.xyxy) for each in every(detector, whole) if (box := each.box.clip(width, height))}
     assert len(cut) > 5
     assert {(each.phrase, each.box.xyxy) for each in every(detector, half)} == cut
 

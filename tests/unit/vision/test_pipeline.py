@@ -145,7 +145,7 @@ def test_many_crops_are_embedded_in_parts(detector: Any, colours: Any) -> None:
 
 
 def test_a_bundle_gives_names_and_unknowns(detector: Any, colours: Any, trained: Bundle) -> None:
-    (found,) = Pipeline(detector, colours).run([scene()], "cat", trained)
+    (found,) = Pipeline(detector, colours).predict([scene()], "cat", trained)
     assert [each.phrase for each in found] == ["cat", "cat"]
     assert isinstance(found[0].answer, Named)
     assert found[0].answer.label == "jason"
@@ -155,22 +155,22 @@ def test_a_bundle_gives_names_and_unknowns(detector: Any, colours: Any, trained:
 def test_warming_makes_naming_free(detector: Any, colours: Any, trained: Bundle, cache: Cache) -> None:
     pipeline = Pipeline(detector, colours, cache=cache)
     images = [scene(0), scene(1)]
-    pipeline.warm(zip(images, pipeline.detect(images, "cat"), strict=True))
+    pipeline.precompute_embeddings(zip(images, pipeline.detect(images, "cat"), strict=True))
     asked, embedded = list(detector.asked), list(colours.batches)
-    found = pipeline.run(images, "cat", trained)
+    found = pipeline.predict(images, "cat", trained)
     assert all(each.answer is not None for detections in found for each in detections)
     assert (detector.asked, colours.batches) == (asked, embedded), "a new head switches without one forward pass"
 
 
 def test_a_bundle_of_another_embedder_is_refused_before_any_work(detector: Any, colours: Any, make_bundle: Any) -> None:
     with pytest.raises(BundleMismatch, match="another embedder"):
-        Pipeline(detector, colours).run([scene()], "cat", make_bundle())
+        Pipeline(detector, colours).predict([scene()], "cat", make_bundle())
     assert detector.asked == []
 
 
 def test_no_embedder_no_names(detector: Any, trained: Bundle) -> None:
     with pytest.raises(ModelError, match="no embedder"):
-        Pipeline(detector).run([scene()], "cat", trained)
+        Pipeline(detector).predict([scene()], "cat", trained)
 
 
 def test_synonyms_of_one_label_find_a_thing_once(scripted: Any) -> None:

@@ -12,55 +12,55 @@ import pytest
 
 from dinolabel.vision.bundle import Bundle
 from dinolabel.vision.errors import BundleMismatch, RequestError
-from dinolabel.vision.store import Store
+from dinolabel.vision.store import BundleStore
 
 Make = Callable[..., Bundle]
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "bundles")
+def store(tmp_path: Path) -> BundleStore:
+    return BundleStore(tmp_path / "bundles")
 
 
-def test_an_empty_store_has_nothing(store: Store) -> None:
+def test_an_empty_store_has_nothing(store: BundleStore) -> None:
     assert store.history("1") == []
     assert store.verdicts("1") == []
-    assert [store.newest("1"), store.pinned("1"), store.wanted("1"), store.current("1")] == [None] * 4
+    assert [store.newest("1"), store.pinned("1"), store.desired("1"), store.current("1")] == [None] * 4
 
 
-def test_publishes_in_order(store: Store, make_bundle: Make) -> None:
+def test_publishes_in_order(store: BundleStore, make_bundle: Make) -> None:
     ids = [store.publish("1", make_bundle(temperature=each, metrics={"t": each})) for each in (1.0, 2.0, 3.0)]
     assert [(entry.id, entry.metrics["t"]) for entry in store.history("1")] == list(zip(ids, (1.0, 2.0, 3.0), strict=True))
     assert store.history("1")[0].labels == ("jason", "lacy")
     assert store.history("1")[0].at == "2026-11-22T12:00:00Z"
-    assert store.newest("1") == store.wanted("1") == ids[2]
+    assert store.newest("1") == store.desired("1") == ids[2]
     assert store.get("1", ids[0]).temperature == 1.0
     assert ids[0] == store.get("1", ids[0]).digest[:12]
     assert store.history("2") == []
 
 
-def test_more_than_ten_publishes_stay_in_order(store: Store, make_bundle: Make) -> None:
+def test_more_than_ten_publishes_stay_in_order(store: BundleStore, make_bundle: Make) -> None:
     ids = [store.publish("1", make_bundle(temperature=float(each + 1))) for each in range(12)]
     assert [entry.id for entry in store.history("1")] == ids
 
 
-def test_the_same_content_again_is_the_newest_again(store: Store, make_bundle: Make) -> None:
+def test_the_same_content_again_is_the_newest_again(store: BundleStore, make_bundle: Make) -> None:
     first, _, again = (store.publish("1", make_bundle(temperature=each)) for each in (1.0, 2.0, 1.0))
     assert again == first == store.newest("1")
     assert len(store.history("1")) == 3
 
 
-def test_pin_holds_and_lets_go(store: Store, make_bundle: Make) -> None:
+def test_pin_holds_and_lets_go(store: BundleStore, make_bundle: Make) -> None:
     old, new = (store.publish("1", make_bundle(temperature=each)) for each in (1.0, 2.0))
     store.pin("1", old)
-    assert store.wanted("1") == store.pinned("1") == old
+    assert store.desired("1") == store.pinned("1") == old
     assert store.newest("1") == new
     store.pin("1", None)
-    assert store.wanted("1") == new
+    assert store.desired("1") == new
     assert store.pinned("1") is None
 
 
-def test_current_is_what_the_switch_says(store: Store, make_bundle: Make) -> None:
+def test_current_is_what_the_switch_says(store: BundleStore, make_bundle: Make) -> None:
     bundle_id = store.publish("1", make_bundle())
     assert store.current("1") is None
     store.set_current("1", bundle_id)
@@ -70,7 +70,7 @@ def test_current_is_what_the_switch_says(store: Store, make_bundle: Make) -> Non
 
 
 @pytest.mark.parametrize("act", ["pin", "set_current", "get", "folder"])
-def test_a_bundle_that_is_not_there(store: Store, make_bundle: Make, act: str) -> None:
+def test_a_bundle_that_is_not_there(store: BundleStore, make_bundle: Make, act: str) -> None:
     there = store.publish("1", make_bundle())
     with pytest.raises(RequestError, match="no bundle 0123456789ab") as caught:
         getattr(store, act)("1", "0123456789ab")
@@ -78,7 +78,7 @@ def test_a_bundle_that_is_not_there(store: Store, make_bundle: Make, act: str) -
 
 
 @pytest.mark.parametrize("project", ["", "..", "../1", "a/b", ".hidden", "a\0b"])
-def test_a_project_cannot_leave_its_folder(store: Store, make_bundle: Make, project: str) -> None:
+def test_a_project_cannot_leave_its_folder(store: BundleStore, make_bundle: Make, project: str) -> None:
     with pytest.raises(RequestError, match="cannot be a project"):
         store.publish(project, make_bundle())
     with pytest.raises(RequestError):
@@ -86,7 +86,7 @@ def test_a_project_cannot_leave_its_folder(store: Store, make_bundle: Make, proj
 
 
 @pytest.mark.parametrize("card", ["{", "[]", "{}"])
-def test_a_damaged_bundle_does_not_hide_the_others(store: Store, make_bundle: Make, card: str) -> None:
+def test_a_damaged_bundle_does_not_hide_the_others(store: BundleStore, make_bundle: Make, card: str) -> None:
     bad, good = (store.publish("1", make_bundle(temperature=each)) for each in (1.0, 2.0))
     (store.folder("1", bad) / "bundle.json").write_text(card)
     assert [each.id for each in store.history("1")] == [good]
@@ -94,12 +94,12 @@ def test_a_damaged_bundle_does_not_hide_the_others(store: Store, make_bundle: Ma
         store.get("1", bad)
 
 
-def test_the_receipt_lies_beside_the_bundle(store: Store, make_bundle: Make) -> None:
+def test_the_receipt_lies_beside_the_bundle(store: BundleStore, make_bundle: Make) -> None:
     bundle_id = store.publish("1", make_bundle(), {"gate": "yes", "größe": 1})
     assert "gate" in (store.folder("1", bundle_id) / "receipt.json").read_text()
 
 
-def test_verdicts_are_kept_in_order_and_a_cut_line_is_left_out(store: Store, tmp_path: Path) -> None:
+def test_verdicts_are_kept_in_order_and_a_cut_line_is_left_out(store: BundleStore, tmp_path: Path) -> None:
     for number in range(3):
         store.add_verdict("1", {"number": number, "why": "größer\nals"})
     with (tmp_path / "bundles" / "1" / "verdicts.jsonl").open("a") as file:
@@ -107,7 +107,7 @@ def test_verdicts_are_kept_in_order_and_a_cut_line_is_left_out(store: Store, tmp
     assert [each["number"] for each in store.verdicts("1")] == [0, 1, 2]
 
 
-def test_a_publish_that_fails_leaves_nothing(store: Store, make_bundle: Make, tmp_path: Path) -> None:
+def test_a_publish_that_fails_leaves_nothing(store: BundleStore, make_bundle: Make, tmp_path: Path) -> None:
     with pytest.raises(TypeError):
         store.publish("1", make_bundle(metrics={"set": {1, 2}}))
     assert store.history("1") == []
@@ -136,7 +136,7 @@ print(reads)
 """
 
 
-def test_a_reader_in_another_process_never_sees_half(store: Store, make_bundle: Make, tmp_path: Path) -> None:
+def test_a_reader_in_another_process_never_sees_half(store: BundleStore, make_bundle: Make, tmp_path: Path) -> None:
     command = [sys.executable, "-c", READER, str(tmp_path / "bundles")]
     reader = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert reader.stdout is not None
@@ -161,7 +161,7 @@ for number in range(15):
 """
 
 
-def test_two_processes_publish_the_same_at_once_and_nothing_is_lost(store: Store, make_bundle: Make, tmp_path: Path) -> None:
+def test_two_processes_publish_the_same_at_once_and_nothing_is_lost(store: BundleStore, make_bundle: Make, tmp_path: Path) -> None:
     make_bundle().save(tmp_path / "seed")
     command = [sys.executable, "-c", PUBLISHER, str(tmp_path / "bundles"), str(tmp_path / "seed")]
     children = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(2)]

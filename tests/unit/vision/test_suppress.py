@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dinolabel.vision.suppress import suppress
+from dinolabel.vision.suppress import filter_boxes
 
 FACE, DOG = 0, 1
 
@@ -12,7 +12,7 @@ def kept(*rows: tuple[tuple[float, float, float, float], float, int], iou: float
     """Which rows (box, score, class) stay of a 400 x 300 image, best first."""
     boxes, scores, classes = zip(*rows, strict=True)
     arrays = np.array(boxes, dtype=float), np.array(scores), np.array(classes)
-    return list(suppress(*arrays, iou=iou, size=(400, 300), threshold=threshold))
+    return list(filter_boxes(*arrays, iou=iou, size=(400, 300), threshold=threshold))
 
 
 LEFT = (10.0, 10.0, 110.0, 110.0)
@@ -63,13 +63,13 @@ def test_order_of_the_boxes_does_not_matter() -> None:
 
 
 def test_no_boxes() -> None:
-    none = suppress(np.zeros((0, 4)), np.zeros(0), np.zeros(0, dtype=int), iou=0.6, size=(400, 300), threshold=0.3)
+    none = filter_boxes(np.zeros((0, 4)), np.zeros(0), np.zeros(0, dtype=int), iou=0.6, size=(400, 300), threshold=0.3)
     assert none.shape == (0,)
 
 
 def test_lengths_must_agree() -> None:
     with pytest.raises(ValueError, match="got 2, 1, 2"):
-        suppress(np.zeros((2, 4)), np.zeros(1), np.zeros(2, dtype=int), iou=0.6, size=(4, 3), threshold=0.3)
+        filter_boxes(np.zeros((2, 4)), np.zeros(1), np.zeros(2, dtype=int), iou=0.6, size=(4, 3), threshold=0.3)
 
 
 def test_duplicates_agree_with_supervision() -> None:

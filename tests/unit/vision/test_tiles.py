@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from dinolabel.vision.candidates import FLOOR, MOST, Candidate
+from dinolabel.vision.candidates import MAX_CANDIDATES, MIN_SCORE, Candidate
 from dinolabel.vision.pipeline import Pipeline
-from dinolabel.vision.tiles import Tiled, Tiling, tiles
+from dinolabel.vision.tiles import TiledDetector, Tiling, tiles
 from dinolabel.vision.types import Box, Image, Prompt
 
 
@@ -19,7 +19,9 @@ class Shortsighted:
 
     name, digest, weights, device, precision = "short", "s" * 64, "short", "cpu", "float32"
 
-    def candidates(self, images: Sequence[Image], prompt: Prompt, *, floor: float = FLOOR, most: int = MOST) -> list[list[Candidate]]:
+    def candidates(
+        self, images: Sequence[Image], prompt: Prompt, *, floor: float = MIN_SCORE, most: int = MAX_CANDIDATES
+    ) -> list[list[Candidate]]:
         return [[*self._of(image, prompt.phrases[0])][:most] for image in images]
 
     def _of(self, image: Image, phrase: str) -> list[Candidate]:
@@ -56,14 +58,14 @@ def test_a_crowd_is_found_once_each_where_it_is() -> None:
     image, boxes = crowd()
     (plain,) = Pipeline(Shortsighted()).detect([image], "dot")
     assert plain == [], "the whole picture is too coarse for them"
-    (found,) = Pipeline(Tiled(Shortsighted(), Tiling(320))).detect([image], "dot")
+    (found,) = Pipeline(TiledDetector(Shortsighted(), Tiling(320))).detect([image], "dot")
     assert sorted(each.box.xyxy for each in found) == sorted(each.xyxy for each in boxes)
     assert len(found) >= 30
 
 
 def test_a_thing_larger_than_a_tile_is_the_whole_pictures() -> None:
     image, boxes = crowd(side=600, step=2000)
-    (found,) = Pipeline(Tiled(Shortsighted(), Tiling(320))).detect([image], "dot")
+    (found,) = Pipeline(TiledDetector(Shortsighted(), Tiling(320))).detect([image], "dot")
     assert [each.box for each in found] == boxes
 
 
@@ -73,12 +75,12 @@ def test_a_small_picture_is_looked_at_once() -> None:
     detector = Shortsighted()
     plain = detector.candidates
     detector.candidates = lambda images, *a, **k: asked.append(len(images)) or plain(images, *a, **k)  # type: ignore[method-assign]
-    Tiled(detector, Tiling(320)).candidates([image], Prompt(("dot",)))
+    TiledDetector(detector, Tiling(320)).candidates([image], Prompt(("dot",)))
     assert asked == [1]
 
 
 def test_answers_of_other_tilings_are_other_answers() -> None:
-    digests = {Shortsighted.digest, Tiled(Shortsighted()).digest, Tiled(Shortsighted(), Tiling(320)).digest}
+    digests = {Shortsighted.digest, TiledDetector(Shortsighted()).digest, TiledDetector(Shortsighted(), Tiling(320)).digest}
     assert len(digests) == 3
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from dinolabel.vision.films import tracking
-from dinolabel.vision.films.following import Boxes, Grey, follow
-from dinolabel.vision.films.spill import Spill
+from dinolabel.vision.films.following import Boxes, Grey, track_flow
+from dinolabel.vision.films.spill import SpillBuffer
 from dinolabel.vision.films.tracking import Tracker
-from dinolabel.vision.films.watching import Errand, Watch
+from dinolabel.vision.films.watching import VideoRequest, VideoRun
 from dinolabel.vision.pipeline import Pipeline
 from dinolabel.vision.types import Box, Detection, Prompt, Thresholds
 from tests.doubles.drawn_films import Disc, DiscDetector, film, frame, ground
@@ -31,7 +31,7 @@ def started(x: float) -> Tracker:
     tracker = Tracker(SIZE, patience=10)
     tracker.follow(grey(x))
     tracker.match([Detection(Box(x - 18, 102, x + 18, 138), "cat", 0.9)], least_score=0.3)
-    tracker.settled()
+    tracker.pop_settled()
     return tracker
 
 
@@ -40,7 +40,7 @@ def test_a_frame_that_is_passed_over_stands_between_its_neighbours() -> None:
     tracker.skip(grey(102))
     tracker.follow(grey(104))
     tracker.skip(grey(104))
-    between, after, ended = tracker.settled()
+    between, after, ended = tracker.pop_settled()
     lefts = [rows[0][1][0] for rows in (between, after, ended)]
     assert lefts == pytest.approx([84, 86, 86], abs=0.4)
     assert [len(rows) for rows in (between, after, ended)] == [1, 1, 1]
@@ -64,13 +64,13 @@ def test_slow_things_are_followed_on_every_second_frame(
 
     def counted(before: Grey, now: Grey, boxes: Boxes):  # type: ignore[no-untyped-def]
         asked["flow"] += 1
-        return follow(before, now, boxes)
+        return track_flow(before, now, boxes)
 
     monkeypatch.setattr(tracking, "follow", counted)
     path = film(tmp_path / "walk.mp4", [Disc(RED, lambda n: (40 + speed * n, 120))], frames=61)
-    errand = Errand(Prompt(("cat",)), Thresholds(0.3, 0.2), 15)
-    with Spill() as spill:
-        watch = Watch(path, errand, Pipeline(DiscDetector(RED), ColourEmbedder()), spill)
+    errand = VideoRequest(Prompt(("cat",)), Thresholds(0.3, 0.2), 15)
+    with SpillBuffer() as spill:
+        watch = VideoRun(path, errand, Pipeline(DiscDetector(RED), ColourEmbedder()), spill)
         for _ in watch:
             pass
         rows = list(spill)

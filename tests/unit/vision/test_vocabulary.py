@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dinolabel.app.image import BOXES_ONLY, Ask, ImageTab
-from dinolabel.app.sight import Sight
+from dinolabel.app.image import BOXES_ONLY, ImageRequest, ImageTab
+from dinolabel.app.sight import ModelHandle
 from dinolabel.vision.errors import PromptUnknown
 from dinolabel.vision.pipeline import Pipeline
 from dinolabel.vision.plugs import load_detector
 from dinolabel.vision.protocols import unknown_phrases
-from dinolabel.vision.store import Store
-from dinolabel.vision.tiles import Tiled
+from dinolabel.vision.store import BundleStore
+from dinolabel.vision.tiles import TiledDetector
 from dinolabel.vision.types import Prompt
-from dinolabel.vision.vocabulary import foreign, refuse, unknown_in
+from dinolabel.vision.vocabulary import find_unknown_phrases_by_weights, foreign_phrases, refuse_unknown
 from dinolabel.vision.weights import NANO_FOLDER
 from tests.doubles.scripted_models import ScriptedDetector
 from tests.tiny_models import tiny_owlv2
@@ -26,10 +26,10 @@ UNKNOWN = ("人脸", "😀", "лицо кошки", "قطة")
 
 
 def test_the_file_and_the_loaded_detector_agree() -> None:
-    assert unknown_in(NANO_FOLDER / "detector", PHRASES) == UNKNOWN
+    assert find_unknown_phrases_by_weights(NANO_FOLDER / "detector", PHRASES) == UNKNOWN
     detector = load_detector("grounding_dino", "nano", device="cpu")
     assert unknown_phrases(detector, Prompt.of(PHRASES)) == UNKNOWN
-    assert unknown_phrases(Tiled(detector), Prompt.of(PHRASES)) == UNKNOWN
+    assert unknown_phrases(TiledDetector(detector), Prompt.of(PHRASES)) == UNKNOWN
     with pytest.raises(PromptUnknown, match="The detector knows no word of “人脸” and “😀”"):
         Pipeline(detector)(np.zeros((80, 80, 3), np.uint8), "人脸, cat, 😀")
 
@@ -37,12 +37,12 @@ def test_the_file_and_the_loaded_detector_agree() -> None:
 def test_byte_pairs_know_everything(tmp_path: Path) -> None:
     detector = load_detector("owlv2", str(tiny_owlv2(tmp_path / "owlv2")), device="cpu")
     assert unknown_phrases(detector, Prompt.of(PHRASES)) == ()
-    assert unknown_in(tmp_path, PHRASES) == ()
-    refuse(())
+    assert find_unknown_phrases_by_weights(tmp_path, PHRASES) == ()
+    refuse_unknown(())
 
 
 def test_other_letters_are_told() -> None:
-    assert foreign(["cat", "Gesicht mit ü", "人脸", "cat лицо", "😀 5", "قطة"]) == ("人脸", "cat лицо", "قطة")
+    assert foreign_phrases(["cat", "Gesicht mit ü", "人脸", "cat лицо", "😀 5", "قطة"]) == ("人脸", "cat лицо", "قطة")
 
 
 class Reader(ScriptedDetector):
@@ -56,7 +56,7 @@ def test_the_app_says_so(tmp_path: Path) -> None:
     import PIL.Image
 
     PIL.Image.new("RGB", (90, 90)).save(tmp_path / "a.png")
-    tab = ImageTab(Sight.of(Pipeline(Reader())), Store(tmp_path / "bundles"))
+    tab = ImageTab(ModelHandle.of(Pipeline(Reader())), BundleStore(tmp_path / "bundles"))
     with pytest.raises(PromptUnknown, match="人脸"):
-        tab.look(str(tmp_path / "a.png"), Ask("人脸", 0.3, 0.1, BOXES_ONLY))
-    assert tab.look(str(tmp_path / "a.png"), Ask("cat", 0.3, 0.1, BOXES_ONLY)).table == []
+        tab.predict(str(tmp_path / "a.png"), ImageRequest("人脸", 0.3, 0.1, BOXES_ONLY))
+    assert tab.predict(str(tmp_path / "a.png"), ImageRequest("cat", 0.3, 0.1, BOXES_ONLY)).table == []

@@ -70,7 +70,7 @@ def test_nano_is_the_pair_of_the_repository(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(weights, "NANO_FOLDER", tmp_path)
     put(tmp_path / kind)
     found = find("nano", kind)
-    assert (found, weights.described(found)) == (tmp_path / kind, "nano")
+    assert (found, weights.describe(found)) == (tmp_path / kind, "nano")
 
 
 def test_nano_missing_says_where_it_comes_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,7 +177,7 @@ print(found, weights.described(found))
     ],
 )
 def test_names_for_people_and_versions(folder: str, called: str, short: str) -> None:
-    assert weights.described(Path(folder)) == called
+    assert weights.describe(Path(folder)) == called
     assert weights.short(called) == short
 
 
