@@ -1,6 +1,6 @@
 """The same service as a model class of label-studio-ml, for people who run its stock server.
 
-`label_studio_ml.api.init_app(DinolabelModel, model_dir=…, service=service)`. Our own `dinolabel.backend.server` is what we ship: the
+`label_studio_ml.api.init_app(DinolabelModel, model_dir=…, service=service)`. Our own `dinolabel.backend.http.server` is what we ship: the
 stock server of
 1.0.9 calls every version a job id ("INITIAL" until there is one), so Label Studio stores a live answer anew each time a task is opened.
 """
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from dinolabel.backend import wire
+from dinolabel.backend import payloads
 from dinolabel.vision.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class DinolabelModel(LabelStudioMLBase):  # type: ignore[misc]
         if not tasks:
             return []
         body = {"project": tasks[0].get("project"), "label_config": self.label_config, "tasks": list(tasks), "params": {"context": context}}
-        results: list[dict[str, Any]] = self._service.predict(wire.parse_predict(body))["results"]
+        results: list[dict[str, Any]] = self._service.predict(payloads.parse_predict(body))["results"]
         return results
 
     def fit(self, tasks: Any, workdir: str | None = None, **event: Any) -> dict[str, Any]:

@@ -11,32 +11,32 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from dinolabel.backend import wire, wishes
-from dinolabel.backend.asking import BackgroundPredictor, DeadlinePredictor, Deadlines
-from dinolabel.backend.batching import DynamicBatcher
-from dinolabel.backend.board import StatusBoard
-from dinolabel.backend.detection import DetectEndpoint
-from dinolabel.backend.job_table import Job
-from dinolabel.backend.jobs import JobRunner
-from dinolabel.backend.meters import Metrics
-from dinolabel.backend.predict import Failure, Prediction, Predictor
-from dinolabel.backend.projects import ProjectRegistry
-from dinolabel.backend.recipe import ServingConfig, ServingConfigs
-from dinolabel.backend.reconcile import Reconciler, ReconcileResult, weights_mismatch
-from dinolabel.backend.rounds import ReconcileLoop
-from dinolabel.backend.trigger import QUIET_SECONDS, TrainTrigger
-from dinolabel.backend.typed import InteractivePrompts
-from dinolabel.backend.wire import PredictRequest, SetupRequest, WebhookEvent
-from dinolabel.studio.adopting import add_prompt, set_thresholds
+from dinolabel.backend import desired_version, payloads
+from dinolabel.backend.http.detect_endpoint import DetectEndpoint
+from dinolabel.backend.http.metrics import Metrics
+from dinolabel.backend.inference.batcher import DynamicBatcher
+from dinolabel.backend.inference.deadline import BackgroundPredictor, DeadlinePredictor, Deadlines
+from dinolabel.backend.inference.interactive import InteractivePrompts
+from dinolabel.backend.inference.predictor import Failure, Prediction, Predictor
+from dinolabel.backend.inference.serving_config import ServingConfig, ServingConfigs
+from dinolabel.backend.jobs.runner import JobRunner
+from dinolabel.backend.jobs.table import Job
+from dinolabel.backend.payloads import PredictRequest, SetupRequest, WebhookEvent
+from dinolabel.backend.project_registry import ProjectRegistry
+from dinolabel.backend.project_status import StatusBoard
+from dinolabel.backend.reconciler.loop import ReconcileLoop
+from dinolabel.backend.reconciler.reconciler import Reconciler, ReconcileResult, weights_mismatch
+from dinolabel.backend.reconciler.train_trigger import QUIET_SECONDS, TrainTrigger
 from dinolabel.studio.errors import StudioDenied
-from dinolabel.studio.typed import TypedPrompt
+from dinolabel.studio.label_configs.edit import add_prompt, set_thresholds
+from dinolabel.studio.label_configs.prompt_field import TypedPrompt
 from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:
     from dinolabel.studio.client import LabelStudio
-    from dinolabel.studio.media import MediaResolver
+    from dinolabel.studio.media.resolver import MediaResolver
+    from dinolabel.vision.bundles.registry import BundleStore
     from dinolabel.vision.pipeline import Pipeline
-    from dinolabel.vision.store import BundleStore
 
 log = structlog.get_logger(__name__)
 
@@ -126,13 +126,13 @@ class Service:
         """/predict's reply: one result per task, in order, `{}` for what is not ready. Raises LabelConfigError, ModelError."""
         if (typed := TypedPrompt.of(asked.context)) is not None:
             answer = self.typing.answer(typed, asked.project, lambda: self._serving_config(asked.project, asked.label_config), asked.tasks)
-            return wire.predict_answer(answer["model_version"], [answer] * len(asked.tasks))
+            return payloads.predict_answer(answer["model_version"], [answer] * len(asked.tasks))
         recipe = self._serving_config(asked.project, asked.label_config)
         with self.meters.predict_seconds.time():
             answers = self._asking.predict(recipe, asked.tasks, fresh=asked.interactive)
         self.board.add_suppressed(asked.project, sum(each.suppressed for each in answers if isinstance(each, Prediction)))
         self._count_late(recipe, asked, answers)
-        return wire.predict_answer(recipe.version, [_result(recipe, each) for each in answers])
+        return payloads.predict_answer(recipe.version, [_result(recipe, each) for each in answers])
 
     def set_prompt(self, project: int, words: str, *, box: float | None = None, text: float | None = None) -> None:
         """Make a typed prompt the project's: its label config looks for the words from now on. Raises StudioError, LabelConfigError."""
@@ -177,7 +177,7 @@ class Service:
         if entry is not None and entry.weights != self._weights:
             raise weights_mismatch(entry, self._weights)
         pushed = entry is not None and self.studio is not None
-        asked = self.store.desired(str(project)) if entry is None else wishes.desired_bundle(entry, self.store)
+        asked = self.store.desired(str(project)) if entry is None else desired_version.desired_bundle(entry, self.store)
         bundle = self.store.current(str(project)) if pushed else asked
         return self._recipes.build(project, label_config, bundle)
 
@@ -215,4 +215,4 @@ class Service:
 
 
 def _result(recipe: ServingConfig, answer: Prediction | Failure | None) -> dict[str, Any]:
-    return wire.prediction(recipe.version, answer.stored) if isinstance(answer, Prediction) else dict(wire.NOT_YET)
+    return payloads.prediction(recipe.version, answer.stored) if isinstance(answer, Prediction) else dict(payloads.NOT_YET)

@@ -23,16 +23,16 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from transformers import Dinov2Model
 
-from dinolabel.training import fit
-from dinolabel.training.compete import select_head
-from dinolabel.training.samples import Samples
-from dinolabel.vision.candidates import Candidate, apply_thresholds
-from dinolabel.vision.cropping import cut
+from dinolabel.training.data.samples import Samples
+from dinolabel.training.model_selection import fit
+from dinolabel.training.model_selection.head_selection import select_head
+from dinolabel.vision.decoding.pictures import open_image
+from dinolabel.vision.decoding.video_frames import open_video, sample_frames
 from dinolabel.vision.detectors import grounding_dino
-from dinolabel.vision.frames import open_video, sample_frames
-from dinolabel.vision.media import open_image
-from dinolabel.vision.narrowed import features_of
+from dinolabel.vision.images.cropping import cut
+from dinolabel.vision.loading.feature_slice import features_of
 from dinolabel.vision.pipeline import Pipeline
+from dinolabel.vision.proposals.candidates import Candidate, apply_thresholds
 from dinolabel.vision.types import Box, CropPolicy, Image, Named, Prompt, Thresholds
 from tests.drawn_world import HIGH, SHOT, WIDE, Shot, part, pictures, shots, world
 from tests.films import film

@@ -17,9 +17,9 @@ from playwright.sync_api import Page, expect, sync_playwright
 from benchmarks.drawn_world import DEMO, PROMPT, train_from_demo, write_film
 from dinolabel.app.page import page, serve
 from dinolabel.demo.screens import FLAGS, chromium
-from dinolabel.vision.cache import Cache
+from dinolabel.vision.bundles.registry import BundleStore
 from dinolabel.vision.pipeline import Pipeline
-from dinolabel.vision.store import BundleStore
+from dinolabel.vision.storage.cache import Cache
 
 LONG = 180_000
 SCENE = "scene-003.jpg"

@@ -13,8 +13,8 @@ from benchmarks.typist import Seen, Typist
 from dinolabel.demo.review import GOOD_ENOUGH_IOU
 from dinolabel.demo.score import match
 from dinolabel.demo.world import Thing
-from dinolabel.studio.label_config import LabelConfig
-from dinolabel.studio.results import Region, regions
+from dinolabel.studio.label_configs.label_config import LabelConfig
+from dinolabel.studio.regions.writing import Region, regions
 
 
 @dataclass(frozen=True, slots=True)

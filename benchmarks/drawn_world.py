@@ -16,11 +16,11 @@ import numpy as np
 import PIL.Image
 
 from dinolabel.training.train import train
-from dinolabel.vision.bundle import Bundle
-from dinolabel.vision.cropping import cut
-from dinolabel.vision.media import open_image
+from dinolabel.vision.bundles.bundle import Bundle
+from dinolabel.vision.bundles.registry import BundleStore
+from dinolabel.vision.decoding.pictures import open_image
+from dinolabel.vision.images.cropping import cut
 from dinolabel.vision.pipeline import Pipeline
-from dinolabel.vision.store import BundleStore
 from dinolabel.vision.types import Box
 from recipes.nano.art import load_sprites
 from recipes.nano.backgrounds import draw_background

@@ -20,12 +20,12 @@ from typing import Any
 
 from benchmarks.correcting import Project, correct, left_wrong
 from benchmarks.typist import Counted, Typist
-from dinolabel import console
+from dinolabel.cli import console
 from dinolabel.demo import play, review, screens
 from dinolabel.demo.stage import DemoStage, stage
 from dinolabel.demo.world import Scene, World
-from dinolabel.studio.label_config import hotkeys
-from dinolabel.studio.server import LocalStudio
+from dinolabel.studio.label_configs.label_config import hotkeys
+from dinolabel.studio.server.process import LocalStudio
 from tests import studio_calls
 
 SCENES = Path(__file__).resolve().parents[1] / "dinolabel" / "nano" / "demo"

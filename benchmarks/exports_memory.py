@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.generated import generate
-from dinolabel import exporters
+from dinolabel.exporters import formats
 
 
 def main() -> None:
     wanted = argparse.ArgumentParser(description=__doc__)
     wanted.add_argument("--tasks", type=int, default=10_000)
     wanted.add_argument("--boxes", type=int, default=12)
-    wanted.add_argument("--formats", default=",".join(exporters.names()))
+    wanted.add_argument("--formats", default=",".join(formats.names()))
     wanted.add_argument("--out", type=Path)
     given = wanted.parse_args()
     with tempfile.TemporaryDirectory() as folder:

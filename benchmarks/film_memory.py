@@ -19,10 +19,10 @@ from pathlib import Path
 
 import av
 
-from dinolabel.vision.films.film import AnnotatedVideo
-from dinolabel.vision.films.watching import VideoRequest
 from dinolabel.vision.pipeline import Pipeline
 from dinolabel.vision.types import Prompt, Thresholds
+from dinolabel.vision.video.detect_frames import VideoRequest
+from dinolabel.vision.video.job import AnnotatedVideo
 from tests.doubles.drawn_films import Disc, DiscDetector, film
 from tests.doubles.scripted_models import BLUE, RED, ColourEmbedder, colour_bundle
 

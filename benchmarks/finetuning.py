@@ -20,12 +20,12 @@ import numpy as np
 import structlog
 
 from dinolabel.training.train import train
-from dinolabel.vision import plugs
-from dinolabel.vision.bundle import Bundle
-from dinolabel.vision.cache import Cache
-from dinolabel.vision.cropping import cut
+from dinolabel.vision import plugins
+from dinolabel.vision.bundles.bundle import Bundle
+from dinolabel.vision.bundles.registry import BundleStore
+from dinolabel.vision.images.cropping import cut
 from dinolabel.vision.protocols import Embedder
-from dinolabel.vision.store import BundleStore
+from dinolabel.vision.storage.cache import Cache
 from dinolabel.vision.types import Crop, Named
 from tests import handed
 
@@ -36,7 +36,7 @@ NOW = ("2026-11-22T12:00:00+00:00", "2026-11-22T13:00:00+00:00")
 
 def draw(seed: int, each: int, blocks: int) -> dict[str, Any]:
     """Macro-F1 at the gate, and right names on fresh pictures, of both; whether the gate let the tuned one through."""
-    base = plugs.load_embedder("dinov2", "nano", device="cpu")
+    base = plugins.load_embedder("dinov2", "nano", device="cpu")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         crops = handed.export(folder / "crops", each, seed=seed)

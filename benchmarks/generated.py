@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import PIL.Image
 
-from dinolabel.studio.label_config import build
+from dinolabel.studio.label_configs.label_config import build
 from tests.doubles.annotated import region
 
 WIDTH, HEIGHT = 320, 240

@@ -22,14 +22,14 @@ import onnxruntime
 import torch
 from transformers.models.grounding_dino import modeling_grounding_dino as modeling
 
+from dinolabel.vision.decoding.pictures import open_image
 from dinolabel.vision.detectors import grounding_dino
 from dinolabel.vision.embedders import dinov2
 from dinolabel.vision.embedders import onnx as onnx_embedder
 from dinolabel.vision.heads import linear
-from dinolabel.vision.media import open_image
-from dinolabel.vision.spans import chunk_prompt
+from dinolabel.vision.loading.weights import NANO, NANO_FOLDER, locate, obtain
+from dinolabel.vision.proposals.token_spans import chunk_prompt
 from dinolabel.vision.types import Crop, Prompt
-from dinolabel.vision.weights import NANO, NANO_FOLDER, locate, obtain
 
 SCENE = NANO_FOLDER / "demo" / "scene-000.jpg"
 PROMPT = Prompt.of(["cat face"])

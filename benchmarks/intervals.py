@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dinolabel.training import intervals
-from dinolabel.training.evaluate import EvaluationReport, evaluate_answers, resample_f1
+from dinolabel.training.metrics import EvaluationReport, evaluate_answers, resample_f1
 from dinolabel.vision.types import Answer, Named, Unknown
 
 SIZES = {5: (4, 5), 8: (4, 8), 13: (4, 8, 13), 30: (4, 8, 20)}  # objects: pictures

@@ -26,13 +26,13 @@ import supervision as sv
 
 from benchmarks.drawn_world import PROMPT, RATE, head_from_demo, write_film
 from benchmarks.video import Rows, Tally, judge
-from dinolabel.vision.films.people import summarise_tracks
-from dinolabel.vision.films.spill import SpillBuffer
-from dinolabel.vision.films.voting import Vote
-from dinolabel.vision.films.watching import PATIENCE, WEAK, VideoRequest, VideoRun
-from dinolabel.vision.frames import decode_packets, open_stream, upright
+from dinolabel.vision.decoding.video_frames import decode_packets, open_stream, upright
 from dinolabel.vision.pipeline import Pipeline
 from dinolabel.vision.types import Box, Detection, Image, Named, Pixels, Prompt, Thresholds
+from dinolabel.vision.video.buffer import SpillBuffer
+from dinolabel.vision.video.detect_frames import PATIENCE, WEAK, VideoRequest, VideoRun
+from dinolabel.vision.video.tracks import summarise_tracks
+from dinolabel.vision.video.vote import Vote
 
 NAMES = ("ByteTrackTracker", "OCSORTTracker", "SORTTracker")
 Update = Callable[[Sequence[Detection]], list[int]]

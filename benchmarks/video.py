@@ -20,13 +20,13 @@ import av
 import cv2
 
 from benchmarks.drawn_world import NAMES, PROMPT, Drawn, head_from_demo, write_film
-from dinolabel.vision.films.painting import paint
-from dinolabel.vision.films.people import summarise_tracks
-from dinolabel.vision.films.spill import SpillBuffer
-from dinolabel.vision.films.watching import VideoRequest, VideoRun
-from dinolabel.vision.found import LabelledBox
 from dinolabel.vision.pipeline import Pipeline
+from dinolabel.vision.proposals.labelled_box import LabelledBox
 from dinolabel.vision.types import Box, Image, Named, Prompt
+from dinolabel.vision.video.buffer import SpillBuffer
+from dinolabel.vision.video.detect_frames import VideoRequest, VideoRun
+from dinolabel.vision.video.tracks import summarise_tracks
+from dinolabel.vision.video.writer import paint
 
 LEAST_IOU = 0.5
 Rows = list[tuple[int, Box, str | None]]

@@ -22,8 +22,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dinolabel.vision.bundle import Bundle
-    from dinolabel.vision.draw import to_supervision
+    from dinolabel.vision.bundles.bundle import Bundle
+    from dinolabel.vision.decoding.pictures import open_image
     from dinolabel.vision.errors import (
         BundleMismatch,
         DeviceUnavailable,
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
         SettingsError,
         WeightsMissing,
     )
-    from dinolabel.vision.found import LabelledBox
-    from dinolabel.vision.media import open_image
+    from dinolabel.vision.images.annotation import to_supervision
     from dinolabel.vision.pipeline import Pipeline
+    from dinolabel.vision.proposals.labelled_box import LabelledBox
     from dinolabel.vision.types import Box, CropPolicy, Detection, Image, Named, Prompt, Reference, Suppressed, Thresholds, Unknown
 
     __version__: str
@@ -79,8 +79,8 @@ __all__ = [
 ]
 HOMES = {
     "Pipeline": "dinolabel.vision.pipeline",
-    "Bundle": "dinolabel.vision.bundle",
-    "Found": "dinolabel.vision.found",
+    "Bundle": "dinolabel.vision.bundles.bundle",
+    "Found": "dinolabel.vision.proposals.labelled_box",
     "BundleMismatch": "dinolabel.vision.errors",
     "DeviceUnavailable": "dinolabel.vision.errors",
     "DinolabelError": "dinolabel.vision.errors",
@@ -95,8 +95,8 @@ HOMES = {
     "SettingsError": "dinolabel.vision.errors",
     "WeightsMissing": "dinolabel.vision.errors",
     "__version__": "dinolabel.release",
-    "open_image": "dinolabel.vision.media",
-    "to_supervision": "dinolabel.vision.draw",
+    "open_image": "dinolabel.vision.decoding.pictures",
+    "to_supervision": "dinolabel.vision.images.annotation",
 }
 
 
@@ -104,7 +104,7 @@ def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name != "__version__":
-        import_module("dinolabel.logs").quiet_in_python()
+        import_module("dinolabel.logging_setup").quiet_in_python()
     return getattr(import_module(HOMES.get(name, "dinolabel.vision.types")), name)
 
 

@@ -15,7 +15,8 @@ from typing import Annotated
 
 import typer
 
-from dinolabel import commands, console, exits, logs, overview
+from dinolabel import commands, logging_setup, overview
+from dinolabel.cli import console, exit_codes
 from dinolabel.vision.errors import DinolabelError
 
 TELL_THEIR_WORK = {"serve", "train"}  # they run for long, or into a log file
@@ -67,7 +68,7 @@ def _overall(
     """
     command = context.invoked_subcommand
     usual = "info" if command in TELL_THEIR_WORK else "critical" if command in TELL_FAILURES else "warning"
-    logs.configure("debug" if debug else "info" if verbose else usual)
+    logging_setup.configure("debug" if debug else "info" if verbose else usual)
 
 
 def _asked(arguments: Sequence[str]) -> tuple[str, ...]:
@@ -88,11 +89,11 @@ def run(arguments: Sequence[str]) -> int:
         if debug:
             console.err.print_exception()
         console.print_error(error)
-        return exits.code(error)
+        return exit_codes.code(error)
     except Exception as error:  # noqa: BLE001 - the outermost border: a person gets a sentence, not a stack
         if debug:
             console.err.print_exception()
-        sentence = f"Something we did not foresee: {type(error).__name__}: {logs.mask_text(str(error))}"
+        sentence = f"Something we did not foresee: {type(error).__name__}: {logging_setup.mask_text(str(error))}"
         console.print_error(DinolabelError(sentence, hint=UNFORESEEN))
         return UNEXPECTED
     return 0

@@ -10,8 +10,8 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from dinolabel.vision.durable import atomic_file
 from dinolabel.vision.errors import SettingsError
+from dinolabel.vision.storage.atomic_files import atomic_file
 
 FORMAT = 1
 """Raised when a file in the folder changes so that an earlier version would misread it; `open_folder` then brings up what was before."""

@@ -14,7 +14,7 @@ from platformdirs import user_data_path
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from dinolabel.vision import budget
+from dinolabel.vision.decoding import memory_budget
 from dinolabel.vision.errors import SettingsError
 
 
@@ -93,7 +93,7 @@ class Settings(BaseSettings):
     )
     media_max_mb: int = Field(100, ge=1, description="Largest picture that is fetched, MB.")
     picture_max_mb: int = Field(
-        budget.USUAL_MB, ge=16, description="Most memory that decoding one picture may take, MB; a larger one is refused by name."
+        memory_budget.USUAL_MB, ge=16, description="Most memory that decoding one picture may take, MB; a larger one is refused by name."
     )
     media_cache_max_mb: int = Field(10_240, ge=16, description="Size bound of the fetched pictures that are kept, MB.")
     ca_bundle: Path | None = Field(
@@ -130,7 +130,7 @@ class Settings(BaseSettings):
         """Environment and `.env`, overruled by the flags that are not None. Raises SettingsError in one sentence."""
         try:
             settings = cls(**{name: value for name, value in flags.items() if value is not None})
-            budget.allow(settings.picture_max_mb)
+            memory_budget.allow(settings.picture_max_mb)
             return settings
         except ValidationError as error:
             first = error.errors()[0]

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from dinolabel.training.train import TrainingResult, train
-from dinolabel.vision.bundle import Bundle
-from dinolabel.vision.cache import Cache, embedding_key
-from dinolabel.vision.store import BundleStore
+from dinolabel.vision.bundles.bundle import Bundle
+from dinolabel.vision.bundles.registry import BundleStore
+from dinolabel.vision.storage.cache import Cache, embedding_key
 from dinolabel.vision.types import Box, Crop, CropPolicy, Embeddings, Named
 
 POLICY = CropPolicy()

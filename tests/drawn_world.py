@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from dinolabel.demo.world import Scene, Thing, World
-from dinolabel.vision.media import open_image
+from dinolabel.vision.decoding.pictures import open_image
 from dinolabel.vision.types import Box
 
 SCENES = Path(__file__).resolve().parents[1] / "dinolabel" / "nano" / "demo"

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import PIL.Image
 
-from dinolabel.vision.cropping import cut
+from dinolabel.vision.images.cropping import cut
 from dinolabel.vision.types import Box, CropPolicy, Pixels
 from recipes.nano.art import load_sprites
 from recipes.nano.backgrounds import draw_background

@@ -57,7 +57,7 @@ import hashlib
 
 import numpy as np
 
-from dinolabel.vision.candidates import FLOOR, MOST, Candidate
+from dinolabel.vision.proposals.candidates import FLOOR, MOST, Candidate
 from dinolabel.vision.types import Box
 
 WEIGHTS = {needs!r}

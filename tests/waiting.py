@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dinolabel.backend.reconcile import ReconcileResult
+    from dinolabel.backend.reconciler.reconciler import ReconcileResult
     from dinolabel.backend.service import Service
 
 

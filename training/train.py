@@ -4,7 +4,7 @@
     dinolabel train --manifest crops/ --project 3
 
 Reads top to bottom: read, embed, let heads compete and be judged, refit, decide, publish, write the receipt. Knows a manifest and a store;
-nothing of Label Studio. The knobs are where they are used: the share held out in dinolabel/vision/split.py, heads and folds in
+nothing of Label Studio. The knobs are where they are used: the share held out in dinolabel/vision/bundles/split.py, heads and folds in
 compete.py, what the
 thresholds aim at in calibrate.py, floors and gains in gate.py.
 
@@ -26,19 +26,22 @@ from typing import Any
 
 import structlog
 
-from dinolabel.training import eyes, features, fit, gallery, gate, judge, manifest, nothing, receipt, samples, sentences
+from dinolabel.training.data import features, manifest, samples
+from dinolabel.training.data.features import Features
+from dinolabel.training.data.manifest import CropRow, Manifest
+from dinolabel.training.data.samples import Samples
 from dinolabel.training.errors import NotEnoughLabels
-from dinolabel.training.eyes import EmbedderChoice
-from dinolabel.training.features import Features
-from dinolabel.training.gallery import Gallery
-from dinolabel.training.judge import CurrentHead, Evaluation
-from dinolabel.training.manifest import CropRow, Manifest
-from dinolabel.training.samples import Samples
-from dinolabel.vision.bundle import Bundle
-from dinolabel.vision.cache import Cache
-from dinolabel.vision.own import TunedEmbedder
+from dinolabel.training.evaluation import holdout_eval, promotion_gate
+from dinolabel.training.evaluation.holdout_eval import CurrentHead, Evaluation
+from dinolabel.training.model_selection import embedder_choice, fit, suppression
+from dinolabel.training.model_selection.embedder_choice import EmbedderChoice
+from dinolabel.training.report import gallery, sentences, training_report
+from dinolabel.training.report.gallery import Gallery
+from dinolabel.vision.bundles.bundle import Bundle
+from dinolabel.vision.bundles.registry import ID_DIGITS, BundleStore
+from dinolabel.vision.loading.tuned_embedder import TunedEmbedder
 from dinolabel.vision.protocols import Embedder
-from dinolabel.vision.store import ID_DIGITS, BundleStore
+from dinolabel.vision.storage.cache import Cache
 
 log = structlog.get_logger(__name__)
 Progress = Callable[[str, int, int], None]
@@ -103,29 +106,29 @@ class _TrainingRun:
 def _train(errand: _TrainingRun, read: Manifest, rows: Sequence[CropRow]) -> TrainingResult:
     started, project, store, seed = time.monotonic(), errand.project, errand.store, errand.seed
     embedded, everything, small = _load_samples(errand, read, rows)
-    current = judge.current_head(store, project, errand.embedder, read.policy)
+    current = holdout_eval.current_head(store, project, errand.embedder, read.policy)
     sight = _views(errand, read, {row.id: row for row in embedded.rows}, everything, current)
     making = fit.FitContext(sight.eyes.embedder, read.policy, seed, errand.now, read.digest(), read.trained_until, sight.eyes.own)
 
     errand.progress("Judging", 0, 1)
-    trial = judge.evaluate_candidate(sight.mine, current, making, theirs=sight.theirs)
+    trial = holdout_eval.evaluate_candidate(sight.mine, current, making, theirs=sight.theirs)
     metrics = {"basis": trial.basis, **(trial.candidate.metrics() if trial.candidate else {})}
     bundle = fit.bundle(trial.choice.winner, sight.mine.trainable, trial.calibrated, making, metrics=metrics)
-    deleted = nothing.fit_suppression(
+    deleted = suppression.fit_suppression(
         read, embed=lambda asked: _embed_rows(errand, read, asked, sight.eyes.embedder), judge=trial.judge, head=bundle
     )
     bundle = replace(bundle, nothing=deleted.belief)
 
-    news = judge.changes_since(current, sight.mine.trainable, making)
-    decision = gate.decide(
+    news = holdout_eval.changes_since(current, sight.mine.trainable, making)
+    decision = promotion_gate.decide(
         trial.candidate, trial.compared, basis=trial.basis, news=news, settled=trial.settled, seed=seed, sources=read.sources
     )
     published, reason = _outcome(decision, why_not=current.why_not, pinned=store.pinned(project), force=errand.force)
     bundle_id = bundle.digest[:ID_DIGITS] if published else None
     outcome = {"at": errand.now, "published": published, "bundle": bundle_id, "forced": published and not decision.publish}
-    facts = {**receipt.data(everything, read, embedded, small=small), "nothing": deleted.facts}
+    facts = {**training_report.data(everything, read, embedded, small=small), "nothing": deleted.facts}
     written = {**outcome, "project": project, "verdict": reason, "seconds": round(time.monotonic() - started, 2), "data": facts}
-    written |= receipt.account(trial, decision, bundle, news=news, current=current, seed=seed, set_apart=everything.has_fixed_split)
+    written |= training_report.account(trial, decision, bundle, news=news, current=current, seed=seed, set_apart=everything.has_fixed_split)
     written |= {"finetuning": dict(sight.eyes.facts)} if sight.eyes.facts else {}
     shown = gallery.collect(trial.candidate, embedded.rows, read.folder)
     written["opening"] = sentences.opening(trial.candidate, sources=read.sources) if trial.candidate else ""
@@ -176,26 +179,26 @@ def _views(errand: _TrainingRun, read: Manifest, rows: Mapping[str, CropRow], ev
     def seen(embedder: Embedder, own: TunedEmbedder | None) -> Samples:
         if (part := next((each for each in everything.features if each.digest == embedder.digest), None)) is not None:
             return everything.of_feature(part)
-        found = eyes.reembed(everything, rows, partial(_embed_rows, errand, read), embedder)
+        found = embedder_choice.reembed(everything, rows, partial(_embed_rows, errand, read), embedder)
         return found.mark_seen(own.objects) if own else found
 
     if errand.finetune:
         try:
-            chosen = eyes.fine_tune(
+            chosen = embedder_choice.fine_tune(
                 base, everything, rows, partial(_embed_rows, errand, read), blocks=errand.finetune, folder=read.folder, out=errand.made,
                 seed=errand.seed, progress=errand.progress,
             )  # fmt: skip
         except NotEnoughLabels as error:
             raise _record_refusal(errand, error) from None
     else:
-        chosen = eyes.keep_current(base, current.eyes, own) if errand.finetune is None else EmbedderChoice(base)
+        chosen = embedder_choice.keep_current(base, current.eyes, own) if errand.finetune is None else EmbedderChoice(base)
     mine = seen(chosen.embedder, chosen.own)
     if current.eyes is None or current.eyes.digest == chosen.embedder.digest:
         return _Views(chosen, mine, None)
-    return _Views(chosen, *eyes.intersect(mine, seen(current.eyes, own)))
+    return _Views(chosen, *embedder_choice.intersect(mine, seen(current.eyes, own)))
 
 
-def _outcome(decision: gate.Decision, *, why_not: str, pinned: str | None, force: bool) -> tuple[bool, str]:
+def _outcome(decision: promotion_gate.Decision, *, why_not: str, pinned: str | None, force: bool) -> tuple[bool, str]:
     """Whether to publish, and the verdict in words."""
     reason = f"{why_not} {decision.reason}".strip()
     if force and not decision.publish:
@@ -209,11 +212,11 @@ def _publish_or_file(written: Mapping[str, Any], bundle: Bundle, trial: Evaluati
     """Publish with the receipt and the judge beside the bundle, or put the receipt among the refused; the receipt's path."""
 
     def beside(folder: Path) -> None:
-        receipt.write(folder, written, trial.candidate, shown)
+        training_report.write(folder, written, trial.candidate, shown)
         if trial.judge is not None:
-            replace(trial.judge, own=None).save(folder / judge.FOLDER)  # it sees with the same embedder, which lies there once
+            replace(trial.judge, own=None).save(folder / holdout_eval.FOLDER)  # it sees with the same embedder, which lies there once
 
     if written["published"]:
         bundle_id = store.publish(written["project"], bundle, written, beside=beside)
-        return store.folder(written["project"], bundle_id) / receipt.JSON
-    return receipt.write(store.is_refused(written["project"], written["at"]), written, trial.candidate, shown)
+        return store.folder(written["project"], bundle_id) / training_report.JSON
+    return training_report.write(store.is_refused(written["project"], written["at"]), written, trial.candidate, shown)

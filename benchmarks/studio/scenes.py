@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image as Picture
 
 from dinolabel.demo.world import World
-from dinolabel.vision.weights import NANO_FOLDER
+from dinolabel.vision.loading.weights import NANO_FOLDER
 
 SIZE, FACE = 448, 132
 PLACES = ((8, 8), (300, 12), (158, 156), (10, 300), (302, 298))

@@ -17,13 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dinolabel import connect
-from dinolabel.backend.projects import ProjectRegistry
+from dinolabel.backend.project_registry import ProjectRegistry
 from dinolabel.local.backend import BackendProcess
+from dinolabel.projects import connect
 from dinolabel.settings import Settings
 from dinolabel.studio.client import LabelStudio
-from dinolabel.studio.server import LocalStudio
-from dinolabel.vision.store import BundleStore
+from dinolabel.studio.server.process import LocalStudio
+from dinolabel.vision.bundles.registry import BundleStore
 from tests import studio_calls
 
 T = TypeVar("T")

@@ -17,9 +17,9 @@ import numpy as np
 from benchmarks.studio import scenes
 from benchmarks.studio.stand import Stand, until
 from dinolabel.demo.screens import REGIONS_DRAWN, editor
-from dinolabel.vision.bundle import Bundle
+from dinolabel.vision.bundles.bundle import Bundle
+from dinolabel.vision.decoding.pictures import open_image
 from dinolabel.vision.heads.prototype import build
-from dinolabel.vision.media import open_image
 from dinolabel.vision.pipeline import Pipeline
 from dinolabel.vision.types import CropPolicy
 

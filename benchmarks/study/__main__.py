@@ -20,8 +20,8 @@ import structlog
 
 from benchmarks.study import ancestor, clock, curve, page, people, trials, world
 from benchmarks.study.parts import Parts
-from dinolabel.vision import plugs
-from dinolabel.vision.narrowed import slice_for
+from dinolabel.vision import plugins
+from dinolabel.vision.loading.feature_slice import slice_for
 from dinolabel.vision.protocols import Embedder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -101,7 +101,7 @@ def main() -> None:
     parser.add_argument("--many", type=int, default=MANY, help="crops of the long training")
     options = parser.parse_args()
     quiet()
-    embedder = plugs.load_embedder("dinov2", options.weights)
+    embedder = plugins.load_embedder("dinov2", options.weights)
     parts = Parts(embedder.digest, options.draws, options.many)
     figures, more = study(embedder, options, parts)
     assert tuple(figures) == KEYS

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import PIL.Image
 
-from dinolabel.vision.narrowed import Feature
+from dinolabel.vision.loading.feature_slice import Feature
 from tests import blobs
 from tests.blobs import Bench, World, unit
 

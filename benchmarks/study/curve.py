@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks.study.world import POLICY, World
-from dinolabel.training import compete, fit
-from dinolabel.training.compete import HeadCandidate
-from dinolabel.training.evaluate import EvaluationReport
-from dinolabel.training.fit import FitContext
-from dinolabel.training.samples import Samples
-from dinolabel.vision.bundle import UNKNOWN_LABEL
+from dinolabel.training.data.samples import Samples
+from dinolabel.training.metrics import EvaluationReport
+from dinolabel.training.model_selection import fit, head_selection
+from dinolabel.training.model_selection.fit import FitContext
+from dinolabel.training.model_selection.head_selection import HeadCandidate
+from dinolabel.vision.bundles.bundle import UNKNOWN_LABEL
 from dinolabel.vision.protocols import Embedder
 
 SHOTS = (1, 2, 5, 10, 20, 50)
@@ -51,9 +51,9 @@ def judged(head: HeadCandidate, learnt: Samples, asked: Samples, embedder: Embed
 def _heads(learnt: Samples) -> dict[str, HeadCandidate]:
     """Alone: each over the first feature, and over more under a name that says so."""
     first, *more = learnt.features
-    alone = {each.words: each for each in compete.head_candidates(first)}
-    alone |= {f"{each.words} over {feature.words}": each for feature in more for each in compete.head_candidates(feature)}
-    return {AUTO: compete.select_head(learnt, seed=0).winner, **alone}
+    alone = {each.words: each for each in head_selection.head_candidates(first)}
+    alone |= {f"{each.words} over {feature.words}": each for feature in more for each in head_selection.head_candidates(feature)}
+    return {AUTO: head_selection.select_head(learnt, seed=0).winner, **alone}
 
 
 def _some(asked: Samples) -> Samples:

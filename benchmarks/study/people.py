@@ -1,6 +1,6 @@
 """What people do to labels: some wrong names among the approved, and a reviewer who deletes the boxes of strangers.
 
-Knows a world of cached embeddings, dinolabel.training.suspects and dinolabel.training.nothing.
+Knows a world of cached embeddings, dinolabel.training.model_selection.label_issues and dinolabel.training.model_selection.suppression.
 """
 
 from __future__ import annotations
@@ -12,12 +12,17 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.study.world import BOX, POLICY, World
-from dinolabel.training import compete, fit, nothing, suspects
-from dinolabel.training.features import Features
-from dinolabel.training.fit import FitContext
-from dinolabel.training.manifest import CropRow
-from dinolabel.training.nothing import DecidedBoxes
-from dinolabel.vision.bundle import UNKNOWN_LABEL
+from dinolabel.training.data.features import Features
+from dinolabel.training.data.manifest import CropRow
+from dinolabel.training.model_selection import (
+    fit,
+    head_selection,
+    label_issues,
+    suppression,
+)
+from dinolabel.training.model_selection.fit import FitContext
+from dinolabel.training.model_selection.suppression import DecidedBoxes
+from dinolabel.vision.bundles.bundle import UNKNOWN_LABEL
 from dinolabel.vision.protocols import Embedder
 from dinolabel.vision.types import Embeddings
 
@@ -38,7 +43,7 @@ def suspects_recall(world: World, *, draws: int, seed: int = 0) -> float:
         labels = list(samples.labels)
         for at in planted:
             labels[at] = str(rng.choice([name for name in samples.names if name != labels[at]]))
-        ranked = suspects.find_label_issues(replace(samples, labels=tuple(labels)), seed=0).ranked
+        ranked = label_issues.find_label_issues(replace(samples, labels=tuple(labels)), seed=0).ranked
         top = {each.task for each in ranked[: round(TOP * len(ranked))]}
         found.append(len(top & set(planted.tolist())) / len(planted))
     return round(float(np.mean(found)), 4)
@@ -52,7 +57,7 @@ def deleted_strangers(world: World, embedder: Embedder, *, draws: int, seed: int
         learnt, asked = world.draw(rng, CROPS)
         strange = np.array([label == UNKNOWN_LABEL for label in asked.labels])
         gone = strange & (rng.random(len(strange)) < DELETED)
-        head = compete.select_head(learnt, seed=0).winner
+        head = head_selection.select_head(learnt, seed=0).winner
         making = FitContext(embedder, POLICY, 0, "2026-01-01T00:00:00+00:00", "0", "")
         bundle = fit.bundle(head, learnt, fit.calibration(head, learnt, seed=0), making, metrics={})
         named = [str(label) for label in learnt.labels]
@@ -60,11 +65,11 @@ def deleted_strangers(world: World, embedder: Embedder, *, draws: int, seed: int
             _features(asked.embeddings[gone], asked.groups, gone, ["rejected"] * int(gone.sum())),
             _features(learnt.embeddings, learnt.groups, np.ones(len(learnt), dtype=bool), named),
         )
-        belief, _ = nothing.choose_threshold(decided, bundle)
+        belief, _ = suppression.choose_threshold(decided, bundle)
         left = strange & ~gone
         for mask, shares in ((left, hidden), (~strange, lost)):
             rows = _features(asked.embeddings[mask], asked.groups, mask, ["asked"] * int(mask.sum()))
-            shares.append(nothing.count_hidden(bundle, belief, rows) / len(rows.rows) if belief is not None else 0.0)
+            shares.append(suppression.count_hidden(bundle, belief, rows) / len(rows.rows) if belief is not None else 0.0)
     return round(float(np.mean(hidden)), 4), round(float(np.mean(lost)), 4)
 
 

@@ -14,11 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.study.world import POLICY, World
-from dinolabel.training import evaluate, fit, gate, judge
-from dinolabel.training.compete import HeadCandidate
-from dinolabel.training.fit import FitContext
-from dinolabel.training.samples import Samples
-from dinolabel.vision.bundle import UNKNOWN_LABEL, Bundle
+from dinolabel.training import metrics
+from dinolabel.training.data.samples import Samples
+from dinolabel.training.evaluation import holdout_eval, promotion_gate
+from dinolabel.training.model_selection import fit
+from dinolabel.training.model_selection.fit import FitContext
+from dinolabel.training.model_selection.head_selection import HeadCandidate
+from dinolabel.vision.bundles.bundle import UNKNOWN_LABEL, Bundle
 from dinolabel.vision.heads.linear import Linear
 from dinolabel.vision.heads.prototype import Prototype
 from dinolabel.vision.protocols import Embedder
@@ -132,21 +134,21 @@ def _decided(
     worth: float,
 ) -> Trial:
     published, judged = _pair(head, samples, making)
-    standing = judge.CurrentHead("current", current[0], current[1])
+    standing = holdout_eval.CurrentHead("current", current[0], current[1])
     held_out = samples.on_side("held_out")
     candidate, compared = (fit.held_out_report(each, held_out, seed=0) for each in (judged, current[1]))
-    settled = judge.previously_approved(standing, judged, held_out, held_out, seed=0)
-    news = judge.changes_since(standing, samples, making)
+    settled = holdout_eval.previously_approved(standing, judged, held_out, held_out, seed=0)
+    news = holdout_eval.changes_since(standing, samples, making)
     assert candidate is not None
-    decision = gate.decide(candidate, compared, basis=gate.HELD_OUT, news=news, settled=settled, seed=0)
+    decision = promotion_gate.decide(candidate, compared, basis=promotion_gate.HELD_OUT, news=news, settled=settled, seed=0)
     return Trial(kind, len(names), candidate.objects, _worth(published, clean, names) - worth, decision.publish, decision.reason)
 
 
 def _worth(bundle: Bundle, clean: Samples, names: Sequence[str]) -> float:
     answers = bundle.answer(clean.embeddings, clean.boxes, reasons=False)
-    said = [evaluate.name_of(each) for each in answers]
-    table = evaluate.confusions(clean.truth, said, groups=["all"] * len(clean), labels=sorted(names))
-    return float(evaluate.macro_f1(table)[0])
+    said = [metrics.name_of(each) for each in answers]
+    table = metrics.confusions(clean.truth, said, groups=["all"] * len(clean), labels=sorted(names))
+    return float(metrics.macro_f1(table)[0])
 
 
 def _with_unknowns(samples: Samples, world: World, rng: Rng) -> Samples:
@@ -210,7 +212,7 @@ def _relabelled(samples: Samples, changed: npt.NDArray[np.bool_], labels: Sequen
 
 def _leaked(samples: Samples, where: npt.NDArray[np.bool_], rng: Rng) -> Samples:
     """Frames that follow each other: copies of held-out crops, hardly changed, under the names of other pictures."""
-    from dinolabel.vision.split import split_side
+    from dinolabel.vision.bundles.split import split_side
 
     held = np.flatnonzero(where & np.array([split_side(group) == "held_out" for group in samples.groups]))
     noise = rng.normal(size=(len(held), samples.embeddings.shape[1])) * 0.003

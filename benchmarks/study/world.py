@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from dinolabel.training.samples import Samples
-from dinolabel.vision.bundle import UNKNOWN_LABEL
-from dinolabel.vision.cropping import cut
-from dinolabel.vision.narrowed import Feature, features_of
-from dinolabel.vision.neighbours import truncate_features
+from dinolabel.training.data.samples import Samples
+from dinolabel.vision.bundles.bundle import UNKNOWN_LABEL
+from dinolabel.vision.images.cropping import cut
+from dinolabel.vision.loading.feature_slice import Feature, features_of
 from dinolabel.vision.protocols import Embedder
 from dinolabel.vision.types import Box, Crop, CropPolicy, Embeddings
+from dinolabel.vision.vectors import truncate_features
 from recipes.nano.art import load_sprites
 from recipes.nano.scenes import PLAIN_LOOK, Rng, Sprites, compose
 

@@ -15,25 +15,25 @@ from typing import Any
 
 import gradio as gr
 
-from dinolabel.app.film import VideoTab
-from dinolabel.app.film_page import video_page
-from dinolabel.app.heads import HeadsTab
-from dinolabel.app.heads_page import heads_page
-from dinolabel.app.image import ImageTab
-from dinolabel.app.image_page import image_page
-from dinolabel.app.look import CSS, theme
-from dinolabel.app.messages import with_error_toast
-from dinolabel.app.send import Sender
-from dinolabel.app.send_page import send_page
-from dinolabel.app.shelf import DownloadFolder
-from dinolabel.app.sight import ModelHandle
-from dinolabel.app.why import Explanations
+from dinolabel.app.common.downloads import DownloadFolder
+from dinolabel.app.common.errors import with_error_toast
+from dinolabel.app.common.explanations import Explanations
+from dinolabel.app.common.model_handle import ModelHandle
+from dinolabel.app.common.theme import CSS, theme
+from dinolabel.app.tabs.heads import HeadsTab
+from dinolabel.app.tabs.heads_ui import heads_page
+from dinolabel.app.tabs.image import ImageTab
+from dinolabel.app.tabs.image_ui import image_page
+from dinolabel.app.tabs.send import Sender
+from dinolabel.app.tabs.send_ui import send_page
+from dinolabel.app.tabs.video import VideoTab
+from dinolabel.app.tabs.video_ui import video_page
 from dinolabel.studio.client import LabelStudio
+from dinolabel.vision.bundles.registry import BundleStore
 from dinolabel.vision.errors import SettingsError
+from dinolabel.vision.loading.weights import tell_limits
 from dinolabel.vision.pipeline import Pipeline
-from dinolabel.vision.store import BundleStore
 from dinolabel.vision.types import Thresholds
-from dinolabel.vision.weights import tell_limits
 
 MAX_MB = 2048
 """Largest upload: a film of an hour. A picture of more than 179 million pixels is refused by the decoder, whatever its file's size."""

@@ -6,14 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import accepting, build, choice, console, neighbour, options, words
-from dinolabel.plan import Plan, confirm
+from dinolabel import factory
+from dinolabel.cli import console, options, project_option
+from dinolabel.cli import text as words
+from dinolabel.cli.plan import Plan, confirm
+from dinolabel.local import running_settings
+from dinolabel.projects import accept
 from dinolabel.settings import Settings
 from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:
-    from dinolabel.accepting import AutoAccepted
-    from dinolabel.backend.projects import ProjectRecord
+    from dinolabel.backend.project_registry import ProjectRecord
+    from dinolabel.projects.accept import AutoAccepted
     from dinolabel.studio.client import LabelStudio
 
 
@@ -29,9 +33,9 @@ def command(
 
     Example: dinolabel accept --above 0.9 --project 1
     """
-    settings = neighbour.settings()
-    number = choice.resolve_number(settings, project)
-    studio, entry = build.studio(settings), build.projects(settings).get(number)
+    settings = running_settings.settings()
+    number = project_option.resolve_number(settings, project)
+    studio, entry = factory.studio(settings), factory.projects(settings).get(number)
     if undo == (above is not None):
         raise RequestError("Say how sure a box must be, or --undo.", hint="dinolabel accept --above 0.9")
     if entry is None:
@@ -46,22 +50,22 @@ def _accept(settings: Settings, studio: LabelStudio, entry: ProjectRecord, above
     shown = studio.project(entry.project).model_version
     if not entry.owns(shown):
         raise RequestError(f"Label Studio shows {shown or 'no predictions'}, which is not ours: there is nothing of ours to accept.")
-    tasks = accepting.candidates(list(studio.tasks(entry.project)), shown)
+    tasks = accept.candidates(list(studio.tasks(entry.project)), shown)
     Plan.of(
         f"Accept predictions of {shown} in project {entry.project}",
         [("looks at", words.count_noun(len(tasks), "task") + " nobody has submitted or skipped")],
         [("accepts", f"those whose boxes all score {above:g} or more; they leave the label stream")],
-        [("marks", f"each box: “{accepting.MARK}”; unverified: never taught, exported on demand")],
+        [("marks", f"each box: “{accept.MARK}”; unverified: never taught, exported on demand")],
         [("undo", "`dinolabel accept --undo`, for what nobody has touched")],
     ).show()
     if not confirm(yes=yes):
         console.err.print("Nothing was done.")
         return
-    journal = build.data_dir(settings, "accepted") / f"{entry.project}.jsonl"
+    journal = factory.data_dir(settings, "accepted") / f"{entry.project}.jsonl"
     done: list[AutoAccepted] = []
     with console.bar() as bar:
         line = bar.add_task("Accepting", total=len(tasks))
-        for each in accepting.accept(studio, tasks, shown, above, journal):
+        for each in accept.accept(studio, tasks, shown, above, journal):
             bar.advance(line)
             done += [each] if each else []
     console.out.print(console.ok("Accepted"), f"{len(done)} of {words.count_noun(len(tasks), 'task')}; the others are left to people.")
@@ -69,10 +73,10 @@ def _accept(settings: Settings, studio: LabelStudio, entry: ProjectRecord, above
 
 def _undo(studio: LabelStudio, number: int, *, yes: bool) -> None:
     tasks = studio.export(number)
-    count = sum(accepting.is_ours(each) for task in tasks for each in task.get("annotations") or ())
+    count = sum(accept.is_ours(each) for task in tasks for each in task.get("annotations") or ())
     title = f"Take back {words.count_noun(count, 'accepted annotation')} in project {number}"
     Plan.of(title, [("deletes", "those that bear our mark and that nobody has changed; people's are left")]).show()
     if not count or not confirm(yes=yes):
         console.err.print("Nothing was done.")
         return
-    console.out.print(console.ok("Taken back"), f"{words.count_noun(len(list(accepting.undo(studio, tasks))), 'annotation')}.")
+    console.out.print(console.ok("Taken back"), f"{words.count_noun(len(list(accept.undo(studio, tasks))), 'annotation')}.")

@@ -8,10 +8,14 @@ from typing import Annotated
 
 import typer
 
-from dinolabel import build, console, neighbour, options, stopping, weights
-from dinolabel.plan import Plan
+from dinolabel import factory
+from dinolabel.cli import console, options
+from dinolabel.cli import signals as stopping
+from dinolabel.cli.plan import Plan
+from dinolabel.doctor import weights
+from dinolabel.local import running_settings
 from dinolabel.settings import Settings
-from dinolabel.studio.loopback import is_loopback
+from dinolabel.studio.media.loopback import is_loopback
 from dinolabel.vision.errors import SettingsError
 
 USER = "dinolabel"
@@ -33,13 +37,13 @@ def command(
 
     Example: dinolabel app --weights nano --port 7860
     """
-    settings = neighbour.settings(**weights.flags(weights_name))
+    settings = running_settings.settings(**weights.flags(weights_name))
     if model is not None:
         model = model.expanduser()
         options.refuse_both(model, weights_name)
-        build.check_packed(model)
+        factory.check_packed(model)
     login = login_of(auth or _from(settings), host=host)
-    studio = build.studio_if_set(settings)
+    studio = factory.studio_if_set(settings)
     Plan.of(
         "Show the app",
         [("listens", f"{host}:{port or 'a free port'}" + (", behind a password" if login else ""))],
@@ -52,8 +56,8 @@ def command(
     with console.step("Loading the models") as came_out:
         from dinolabel.app.page import page, serve
 
-        load = partial(build.exported_pipeline, settings, model) if model else partial(build.pipeline, settings)
-        shown = page(load, build.store(settings), studio=studio, exports=build.data_dir(settings, "exports"))
+        load = partial(factory.exported_pipeline, settings, model) if model else partial(factory.pipeline, settings)
+        shown = page(load, factory.store(settings), studio=studio, exports=factory.data_dir(settings, "exports"))
         came_out("No models yet" if shown.sight.problem else f"Loaded {shown.sight.pipeline().detector.name}")
     if shown.sight.problem:
         console.print_error(shown.sight.problem)  # the page says so too, and can try again

@@ -7,16 +7,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import build, connect, console, leaving, neighbour, options, picture_checks, running, trial, weights, words
-from dinolabel.plan import Plan, confirm
+from dinolabel import factory
+from dinolabel.cli import console, options
+from dinolabel.cli import text as words
+from dinolabel.cli.plan import Plan, confirm
+from dinolabel.doctor import picture_trial, pictures, weights
+from dinolabel.local import running_settings, up_state
+from dinolabel.projects import connect
+from dinolabel.projects import detach as leaving
 from dinolabel.settings import Settings
 from dinolabel.vision.errors import DinolabelError, MediaRefused
 
 if TYPE_CHECKING:
-    from dinolabel.backend.projects import ProjectRecord
+    from dinolabel.backend.project_registry import ProjectRecord
+    from dinolabel.doctor.picture_trial import PictureTrial
     from dinolabel.studio.client import LabelStudio, Project, TaskRow
-    from dinolabel.studio.label_config import LabelConfig
-    from dinolabel.trial import PictureTrial
+    from dinolabel.studio.label_configs.label_config import LabelConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +51,9 @@ def command(
 
     Example: dinolabel attach --project 12
     """
-    settings = neighbour.settings(**weights.flags(weights_name))
-    running.check_free(settings.data_dir, project)
-    studio = build.studio(settings)
+    settings = running_settings.settings(**weights.flags(weights_name))
+    up_state.check_free(settings.data_dir, project)
+    studio = factory.studio(settings)
     if detach:
         leaving.detach(settings, studio, project, yes=yes)
     else:
@@ -56,7 +62,7 @@ def command(
 
 def look(studio: LabelStudio, number: int) -> ProjectFacts:
     """Ask Label Studio about a project. Raises LabelConfigError when its config gives us nothing to do."""
-    from dinolabel.studio.label_config import LabelConfig
+    from dinolabel.studio.label_configs.label_config import LabelConfig
 
     project = studio.project(number)
     rows = tuple(studio.tasks(number))
@@ -66,7 +72,7 @@ def look(studio: LabelStudio, number: int) -> ProjectFacts:
 
 
 def _join(settings: Settings, studio: LabelStudio, number: int, serve_url: str | None, *, yes: bool) -> None:
-    registry, seen = build.projects(settings), look(studio, number)
+    registry, seen = factory.projects(settings), look(studio, number)
     before = registry.get(number)
     _join_plan(settings, seen, _tried(settings, seen), before, serve_url).show()
     if not confirm(yes=yes):
@@ -84,7 +90,7 @@ def _join(settings: Settings, studio: LabelStudio, number: int, serve_url: str |
 
 def _tried(settings: Settings, seen: ProjectFacts) -> PictureTrial:
     """Whether its pictures can be read. Raises the error of a project of which none can."""
-    found = trial.judge(seen.rows, seen.config, build.media(settings))
+    found = picture_trial.judge(seen.rows, seen.config, factory.media(settings))
     if not found.nothing_readable:
         return found
     tried = found.tried[0] if found.tried else None
@@ -140,10 +146,10 @@ def _pictures(found: PictureTrial) -> list[tuple[str, str]]:
     """What trying them came to."""
     if not found.total:
         return [("pictures", "none yet, so none was tried")]
-    lines = [("pictures", picture_checks.place_sentence(each)) for each in found.tried if each.error is None]
-    lines += [("careful", f"{picture_checks.place_sentence(each)}. {each.error.hint}") for each in found.tried if each.error is not None]
-    for never in found.never[: picture_checks.REASONS]:
-        lines.append(("careful", f"{picture_checks.unreadable_sentence(never, found.total)}. {never.hint}"))
+    lines = [("pictures", pictures.place_sentence(each)) for each in found.tried if each.error is None]
+    lines += [("careful", f"{pictures.place_sentence(each)}. {each.error.hint}") for each in found.tried if each.error is not None]
+    for never in found.never[: pictures.REASONS]:
+        lines.append(("careful", f"{pictures.unreadable_sentence(never, found.total)}. {never.hint}"))
     return lines
 
 

@@ -12,16 +12,21 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from dinolabel import bootstrapped, build, console, neighbour, options, weights, words
-from dinolabel.bootstrapped import HELD_OUT
-from dinolabel.forgetting import crops
-from dinolabel.plan import Plan, confirm
+from dinolabel import factory
+from dinolabel.cli import console, options
+from dinolabel.cli import text as words
+from dinolabel.cli.plan import Plan, confirm
+from dinolabel.detect import bootstrap_report
+from dinolabel.detect.bootstrap_report import HELD_OUT
+from dinolabel.doctor import weights
+from dinolabel.erasure.exports import crops
+from dinolabel.local import running_settings
 from dinolabel.settings import Settings
 
 if TYPE_CHECKING:
-    from dinolabel.exporters.films import VideoList
-    from dinolabel.exporters.harvest import ExtractionResult
-    from dinolabel.handover import SentFrames
+    from dinolabel.exporters.video_crops.extract import ExtractionResult
+    from dinolabel.exporters.video_crops.video_list import VideoList
+    from dinolabel.projects.send_frames import SentFrames
     from dinolabel.training.train import TrainingResult
 
 SOURCE_HELP = "Folder with Class_0.mp4, …, Class_test.mp4, or with a folder per class; or a CSV with the columns video,class,split."
@@ -57,36 +62,38 @@ def command(
 
     Example: dinolabel bootstrap videos/ --prompt "human face"
     """
-    from dinolabel.exporters.films import find
-    from dinolabel.exporters.keeping import CropFilters
-    from dinolabel.vision.likeness import NEAR
+    from dinolabel.exporters.video_crops.filters import CropFilters
+    from dinolabel.exporters.video_crops.video_list import find
+    from dinolabel.vision.images.perceptual_hash import NEAR
 
-    settings = neighbour.settings(box_threshold=box_threshold, text_threshold=text_threshold, device=device, **weights.flags(weights_name))
+    settings = running_settings.settings(
+        box_threshold=box_threshold, text_threshold=text_threshold, device=device, **weights.flags(weights_name)
+    )
     films = find(source)
     rules = CropFilters(every, per_frame, min_side, sharpness, -1 if copies else NEAR)
     name = project or _name(source)
-    home = out or build.data_dir(settings, "exports") / name
+    home = out or factory.data_dir(settings, "exports") / name
     errand = BootstrapRequest(films, words.prompt_map(prompt), name, home, rules, settings, to_project)
     weights.check_prompt(settings, errand.phrases)
     if not _begin(errand, train=train, yes=yes):
         return
-    crops.note(build.data_dir(settings), name, home, "bootstrap")  # before: a stopped one has cut pictures too
+    crops.note(factory.data_dir(settings), name, home, "bootstrap")  # before: a stopped one has cut pictures too
     harvest = _harvest(errand)
     sheets = _sheets(errand.out)
     if not as_json:
-        bootstrapped.table(harvest, errand.out, sheets)
+        bootstrap_report.table(harvest, errand.out, sheets)
     verdict = _learn(errand) if train else None
     handed = _hand_over(errand) if to_project is not None else None
     if as_json:
         console.out.print_json(json.dumps(_document(errand, harvest, sheets, verdict, handed)))
     else:
-        bootstrapped.verdict(verdict, name=name, out=errand.out, phrases=list(errand.phrases))
+        bootstrap_report.verdict(verdict, name=name, out=errand.out, phrases=list(errand.phrases))
 
 
 @dataclass(frozen=True)
 class BootstrapRequest:
     """What to do, made out of the options. phrases: phrase -> generic label. name: the heads' project. rules:
-    dinolabel.exporters.keeping.CropFilters.
+    dinolabel.exporters.video_crops.filters.CropFilters.
 
     to_project: of Label Studio, where the frames go to be corrected, or None.
     """
@@ -116,9 +123,9 @@ def _begin(errand: BootstrapRequest, *, train: bool, yes: bool) -> bool:
     if errand.to_project is None:
         plan.show()
         return True
-    from dinolabel.handover import missing_labels
+    from dinolabel.projects.send_frames import missing_labels
 
-    project = build.studio(errand.settings).project(errand.to_project)
+    project = factory.studio(errand.settings).project(errand.to_project)
     names = missing_labels(project.label_config, errand.films.labels)
     lines = [("sends", f"frames and boxes to project {project.id}, {project.title}, as predictions to be corrected")]
     lines += [("adds", f"the labels {words.join_words(names)} to its label config")] if names else []
@@ -127,10 +134,10 @@ def _begin(errand: BootstrapRequest, *, train: bool, yes: bool) -> bool:
 
 
 def _hand_over(errand: BootstrapRequest) -> SentFrames:
-    from dinolabel.handover import send_frames
+    from dinolabel.projects.send_frames import send_frames
 
     assert errand.to_project is not None
-    studio = build.studio(errand.settings)
+    studio = factory.studio(errand.settings)
     with console.bar() as bar:
         line = bar.add_task("Sending", total=None)
         handed = send_frames(
@@ -169,8 +176,8 @@ def _plan(errand: BootstrapRequest, *, train: bool) -> Plan:
 
 def _seconds(films: VideoList) -> float:
     """Of all films that can be opened; the others are told later."""
+    from dinolabel.vision.decoding.video_frames import open_video
     from dinolabel.vision.errors import MediaError
-    from dinolabel.vision.frames import open_video
 
     total = 0.0
     with console.step("Reading the videos"):
@@ -183,11 +190,11 @@ def _seconds(films: VideoList) -> float:
 
 
 def _harvest(errand: BootstrapRequest) -> ExtractionResult:
-    from dinolabel.exporters.harvest import ExtractionConfig, extract_crops
+    from dinolabel.exporters.video_crops.extract import ExtractionConfig, extract_crops
     from dinolabel.vision.types import Prompt
 
     with console.step("Loading the detector") as came_out:
-        pipeline = build.pipeline(errand.settings, names=False)
+        pipeline = factory.pipeline(errand.settings, names=False)
         came_out(f"Loaded {pipeline.detector.name}")
     prompt = Prompt.of(errand.phrases)
     with console.bar() as bar:
@@ -206,12 +213,12 @@ def _harvest(errand: BootstrapRequest) -> ExtractionResult:
 
 
 def _sheets(out: Path) -> dict[str, list[Path]]:
-    from dinolabel.exporters import sheets
-    from dinolabel.exporters.croplists import MANIFEST
-    from dinolabel.exporters.dropping import rows_of
+    from dinolabel.exporters.output.crop_manifest import MANIFEST
+    from dinolabel.exporters.video_crops import contact_sheets
+    from dinolabel.exporters.video_crops.exclude import rows_of
 
     with console.step("Drawing contact sheets"):
-        return sheets.write(out, rows_of(out / MANIFEST))
+        return contact_sheets.write(out, rows_of(out / MANIFEST))
 
 
 def _learn(errand: BootstrapRequest) -> TrainingResult:
@@ -234,6 +241,6 @@ def _document(
         **asdict(harvest),
         "sheets": {label: [str(path) for path in paths] for label, paths in sheets.items()},
         "verdict": {**asdict(verdict), "receipt": str(verdict.receipt)} if verdict else None,
-        "test": bootstrapped.test_accuracy(verdict.metrics) if verdict else None,
+        "test": bootstrap_report.test_accuracy(verdict.metrics) if verdict else None,
         "sent": asdict(handed) if handed else None,
     }

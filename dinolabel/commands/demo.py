@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from dinolabel import console
-from dinolabel.plan import Plan
+from dinolabel.cli import console
+from dinolabel.cli.plan import Plan
 
 if TYPE_CHECKING:
     from dinolabel.demo.play import DemoResult
@@ -82,7 +82,7 @@ def _pictures(played: DemoResult, world: World, out: Path) -> list[Path]:
 def _camera(on_stage: DemoStage, world: World, out: Path) -> Callable[[str], None]:
     """Takes a picture of Label Studio's editor, on a scene nobody reviews, where there is a browser."""
     from dinolabel.demo import screens
-    from dinolabel.studio.server import LocalStudio
+    from dinolabel.studio.server.process import LocalStudio
 
     server, studio = LocalStudio(on_stage.data_dir / "studio"), on_stage.studio
     scene = max(world.unseen, key=lambda each: len({thing.identity for thing in world.wanted(each)}))
@@ -106,7 +106,7 @@ def _tell(result: dict[str, float | int | str], paths: list[Path]) -> None:
 
 
 def _stay(on_stage: DemoStage) -> None:
-    from dinolabel.studio.server import LocalStudio
+    from dinolabel.studio.server.process import LocalStudio
 
     server = LocalStudio(on_stage.data_dir / "studio")
     page = f"{on_stage.studio.url}/projects/{on_stage.project}/data"

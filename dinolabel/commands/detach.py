@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dinolabel import build, choice, leaving, neighbour, options
+from dinolabel import factory
+from dinolabel.cli import options, project_option
+from dinolabel.local import running_settings
+from dinolabel.projects import detach
 
 
 def command(project: options.Project = None, yes: options.Yes = False) -> None:
@@ -12,5 +15,5 @@ def command(project: options.Project = None, yes: options.Yes = False) -> None:
 
     Example: dinolabel detach --project 12
     """
-    settings = neighbour.settings()
-    leaving.detach(settings, build.studio(settings), choice.resolve_number(settings, project), yes=yes)
+    settings = running_settings.settings()
+    detach.detach(settings, factory.studio(settings), project_option.resolve_number(settings, project), yes=yes)

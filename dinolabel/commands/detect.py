@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import films, options
+from dinolabel.cli import options
+from dinolabel.detect import video
 
 if TYPE_CHECKING:
-    from dinolabel.detecting import DetectRun
-    from dinolabel.inputs import Inputs
+    from dinolabel.detect.inputs import Inputs
+    from dinolabel.detect.run import DetectRun
 
 PATHS_HELP = "Pictures, folders of pictures, films, patterns such as '*.jpg', http(s) addresses of hosts in DINOLABEL_MEDIA_HOSTS."
 PROMPT_HELP = f"{options.PROMPT_HELP} Default: the words of --project or --model."
@@ -29,7 +30,7 @@ def command(
     text_threshold: Annotated[float | None, typer.Option(help="Least mean score of the words it matched, 0 to 1.")] = None,
     weights_name: options.WeightsName = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = None,
-    every: Annotated[int, typer.Option(min=1, help="Of a film: frames from one look of the detector to the next.")] = films.EVERY,
+    every: Annotated[int, typer.Option(min=1, help="Of a film: frames from one look of the detector to the next.")] = video.EVERY,
 ) -> None:
     """Find things in pictures or in films by words, and name them with a trained head.
 
@@ -54,18 +55,19 @@ def command(
 
     Example: dinolabel detect photos/ --prompt "cat face" --out found/
     """
-    from dinolabel import detect_model, detect_run, inputs
+    from dinolabel.detect import inputs, session
+    from dinolabel.detect import model as detect_model
 
     asked = detect_model.TypedOptions(prompt or (), project, bundle, model, weights_name, device, box_threshold, text_threshold)
     chosen = detect_model.choose_model(asked)
     found = inputs.find(paths, out=out)
-    _run(detect_run.errand(chosen, found.root, out), found, every=every, as_json=as_json)
+    _run(session.errand(chosen, found.root, out), found, every=every, as_json=as_json)
 
 
 def _run(errand: DetectRun, found: Inputs, *, every: int, as_json: bool) -> None:
-    from dinolabel import detect_run
+    from dinolabel.detect import session
 
     alone = len(found.items) == 1 and bool(found.films)
-    code = (detect_run.film if alone else detect_run.several)(errand, found, every=every, as_json=as_json)
+    code = (session.film if alone else session.several)(errand, found, every=every, as_json=as_json)
     if code:
         raise typer.Exit(code)

@@ -8,8 +8,11 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from dinolabel import checks, console, neighbour, options, project_checks, studio_checks, weights
-from dinolabel.checks import Finding
+from dinolabel.cli import console, options
+from dinolabel.doctor import label_studio, machine, weights
+from dinolabel.doctor import project as project_checks
+from dinolabel.doctor.machine import Finding
+from dinolabel.local import running_settings
 
 ABOUT_WIDTH = 12
 SIGNS = {"ok": console.ok("✓"), "warn": console.warn("!"), "bad": console.bad("✗")}
@@ -22,9 +25,9 @@ def command(project: options.Project = None, weights_name: options.WeightsName =
 
     Example: dinolabel doctor --project 1
     """
-    settings = neighbour.settings(**weights.flags(weights_name))
-    found = list(_told(checks.run(settings, (*checks.EVERYWHERE, studio_checks.label_studio))))
-    found += _told(checks.run(settings, project_checks.of(settings, project)))
+    settings = running_settings.settings(**weights.flags(weights_name))
+    found = list(_told(machine.run(settings, (*machine.EVERYWHERE, label_studio.label_studio))))
+    found += _told(machine.run(settings, project_checks.of(settings, project)))
     broken = sum(each.level == "bad" for each in found)
     careful = sum(each.level == "warn" for each in found)
     console.out.print()

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import build, console, neighbour, words
-from dinolabel.forgetting.crops import NOTES
+from dinolabel import factory
+from dinolabel.cli import console
+from dinolabel.cli import text as words
+from dinolabel.erasure.exports.crops import NOTES
+from dinolabel.local import running_settings
 from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:
@@ -30,13 +33,13 @@ def command(
 
     Example: dinolabel drop crops/ 12 15-18
     """
-    from dinolabel.exporters import dropping, sheets
-    from dinolabel.exporters.croplists import MANIFEST
+    from dinolabel.exporters.output.crop_manifest import MANIFEST
+    from dinolabel.exporters.video_crops import contact_sheets, exclude
 
     chosen = which(numbers or [])
-    moved = dropping.include(folder, chosen) if back else dropping.exclude(folder, chosen)
-    left = dropping.rows_of(folder / MANIFEST)
-    sheets.write(folder, left)
+    moved = exclude.include(folder, chosen) if back else exclude.exclude(folder, chosen)
+    left = exclude.rows_of(folder / MANIFEST)
+    contact_sheets.write(folder, left)
     counts = ", ".join(f"{label} {sum(row['label'] == label for row in moved)}" for label in dict.fromkeys(row["label"] for row in moved))
     did = "Put back" if back else "Dropped"
     told = words.count_noun(len(moved), "crop") + (f": {counts}" if moved else "")
@@ -48,7 +51,7 @@ def command(
 def _project(folder: Path) -> str:
     """Whose crops they are: as noted when they were cut; else the folder's name, as `bootstrap` takes it."""
     place = folder.resolve()
-    noted = build.data_dir(neighbour.settings()) / NOTES
+    noted = factory.data_dir(running_settings.settings()) / NOTES
     for line in reversed(noted.read_text(encoding="utf-8").splitlines() if noted.is_file() else []):
         entry = json.loads(line)
         if Path(entry["folder"]).resolve() == place:

@@ -10,17 +10,21 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 
-from dinolabel import build, choice, console, failures, logs, neighbour, options, sources, words
-from dinolabel.forgetting import crops
-from dinolabel.plan import Plan
+from dinolabel import factory, logging_setup
+from dinolabel.cli import console, failures, options, project_option
+from dinolabel.cli import text as words
+from dinolabel.cli.plan import Plan
+from dinolabel.erasure.exports import crops
+from dinolabel.local import running_settings
+from dinolabel.projects import sources
 from dinolabel.settings import Settings
 from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:
-    from dinolabel.exporters.report import ExportReport
-    from dinolabel.exporters.wish import ExportOptions
-    from dinolabel.sources import TaskSource
-    from dinolabel.studio.several import Annotators
+    from dinolabel.exporters.options import ExportOptions
+    from dinolabel.exporters.pipeline.report import ExportReport
+    from dinolabel.projects.sources import TaskSource
+    from dinolabel.studio.reviews.annotator_policy import Annotators
 
 LISTED = 10  # conflicts shown by name; report.json has all
 DISAGREE = "left out, people disagree"
@@ -63,29 +67,29 @@ def command(
 
     Example: dinolabel export coco --project 3 --out coco/
     """
-    from dinolabel import exporters
+    from dinolabel.exporters import formats
 
-    format_of = exporters.load(what)
+    format_of = formats.load(what)
     more = {"undecided": undecided, "control": control, "oriented": oriented}
     wish = _wish(annotators, pictures, unverified=unverified, split=split, group_by=group_by, **more)
-    settings = neighbour.settings()
-    log = None if dry_run else logs.into(build.data_dir(settings, "logs"), "export")
+    settings = running_settings.settings()
+    log = None if dry_run else logging_setup.into(factory.data_dir(settings, "logs"), "export")
     if from_file:
         source = sources.from_file(settings, from_file, media, label_config, wants=NEEDS.get(what, ("--media",)), control=control)
     else:
         sources.refuse_parts_of_a_file(media, label_config)
-        source = sources.from_project(settings, choice.resolve_number(settings, project), control=control)
+        source = sources.from_project(settings, project_option.resolve_number(settings, project), control=control)
     counted, tasks = _counted(what, source, wish, settings)
     if dry_run:
         _tell(what, counted, None, as_json=as_json)
         return
     if out is None and (from_file or what != "crops"):
         raise RequestError("Where should the files go?", hint="Add --out FOLDER.")
-    folder = out or build.data_dir(settings, "exports") / source.name
+    folder = out or factory.data_dir(settings, "exports") / source.name
     _plan(what, source, counted, folder).show()
     if not from_file:
-        crops.note(build.data_dir(settings), source.name, folder, what)  # before: a stopped export holds pictures too
-    from dinolabel.exporters.report import NothingExported
+        crops.note(factory.data_dir(settings), source.name, folder, what)  # before: a stopped export holds pictures too
+    from dinolabel.exporters.pipeline.report import NothingExported
 
     try:
         with console.bar() as bar:
@@ -108,8 +112,8 @@ def command(
 
 
 def _wish(annotators: str, pictures: str, **more: Any) -> ExportOptions:
-    from dinolabel.exporters.wish import ExportOptions, Pictures
-    from dinolabel.studio.several import POLICIES
+    from dinolabel.exporters.options import ExportOptions, Pictures
+    from dinolabel.studio.reviews.annotator_policy import POLICIES
 
     for option, given, known in (("--annotators", annotators, POLICIES), ("--pictures", pictures, get_args(Pictures))):
         if given not in known:
@@ -119,7 +123,7 @@ def _wish(annotators: str, pictures: str, **more: Any) -> ExportOptions:
 
 def _counted(what: str, source: TaskSource, wish: ExportOptions, settings: Settings) -> tuple[ExportReport, int]:
     """What will be exported, and how many tasks there are: one look at the JSON, none at pictures."""
-    from dinolabel.exporters.report import INCOMPLETE, count
+    from dinolabel.exporters.pipeline.report import INCOMPLETE, count
 
     wish = wish.with_undecided() if what in INCOMPLETE else wish
     tasks = 0
@@ -157,7 +161,7 @@ def _plan(what: str, source: TaskSource, counted: ExportReport, folder: Path) ->
 
 def _others(source: TaskSource, counted: ExportReport) -> list[tuple[str, str]]:
     """What lies beside the boxes that are exported."""
-    from dinolabel.studio.reading import OTHER_CONTROL
+    from dinolabel.studio.regions.reading import OTHER_CONTROL
 
     others = counted.kinds.get(OTHER_CONTROL, 0)
     named = f"{source.config.control}, without {words.count_noun(others, 'box', 'boxes')} of other controls (--control)"
@@ -174,7 +178,7 @@ def _tell(what: str, report: ExportReport, folder: Path | None, log: Path | None
     if as_json:
         console.out.print_json(json.dumps({**asdict(report), "out": str(folder) if folder else None}))
         return
-    from dinolabel.vision.orientation import SWAPPED
+    from dinolabel.vision.decoding.frame_sizes import SWAPPED
 
     names = ", ".join(f"{label} {count}" for label, count in report.approved.items()) or "none"
     kinds = {kind: getattr(report, kind) for kind in ("generic", "unknown", "unlabelled", "rejected", "unverified")}

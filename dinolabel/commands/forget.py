@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import build, choice, console, neighbour, options, tabs, waiting, words
-from dinolabel.forgetting import crops, exports, ours, there
-from dinolabel.forgetting.forgotten import ErasureRegistry
-from dinolabel.forgetting.mention import Mention
-from dinolabel.forgetting.shares import ExportShare
-from dinolabel.plan import Plan, confirm
+from dinolabel import factory
+from dinolabel.cli import console, options, project_lock, project_option
+from dinolabel.cli import text as words
+from dinolabel.cli.plan import Plan, confirm
+from dinolabel.erasure import label_studio, local_data
+from dinolabel.erasure.exports import crops, survey
+from dinolabel.erasure.exports.shares import ExportShare
+from dinolabel.erasure.registry import ErasureRegistry
+from dinolabel.erasure.text_search import Mention
+from dinolabel.local import running_settings
+from dinolabel.projects import tabs
 from dinolabel.settings import Settings
 from dinolabel.vision.errors import RequestError
 
@@ -40,31 +45,31 @@ def command(
 
     Example: dinolabel forget jason --project 3
     """
-    settings = neighbour.settings()
-    kept = choice.resolve_name(settings, project)
-    studio = build.studio(settings) if kept.isdigit() else None
+    settings = running_settings.settings()
+    kept = project_option.resolve_name(settings, project)
+    studio = factory.studio(settings) if kept.isdigit() else None
     names = _names(studio, int(kept), name) if studio else [name]
-    folders = crops.known(build.data_dir(settings), kept)
-    if not studio and not folders and kept not in build.store(settings).projects():
+    folders = crops.known(factory.data_dir(settings), kept)
+    if not studio and not folders and kept not in factory.store(settings).projects():
         raise RequestError(f"Nothing is kept under {kept!r}.", hint="`dinolabel models list --project NAME` shows heads; see --project.")
     with console.step("Looking into the exports"):
-        shares = exports.survey(folders, Mention(names))
-    _plan(kept, names, shares, build.data_dir(settings)).show()
+        shares = survey.survey(folders, Mention(names))
+    _plan(kept, names, shares, factory.data_dir(settings)).show()
     if not confirm(yes=yes, question=f"Forget {name}? This cannot be undone."):
         console.err.print("Nothing was done.")
         return
     if studio is None:
         _tell(_forget_here(settings, kept, names, folders))
         return
-    with waiting.wait_for_write_lock(build.projects(settings), int(kept)):
+    with project_lock.wait_for_write_lock(factory.projects(settings), int(kept)):
         told = _forget(settings, studio, int(kept), names, folders)
     _tell(told)
 
 
 def _names(studio: LabelStudio, project: int, name: str) -> list[str]:
     """The name and what it was called before."""
-    from dinolabel.studio.label_config import LabelConfig
-    from dinolabel.studio.names import find_label
+    from dinolabel.studio.label_configs.label_config import LabelConfig
+    from dinolabel.studio.label_configs.label_names import find_label
 
     config = LabelConfig.parse(studio.project(project).label_config)
     label = find_label(name, config.labels) or name
@@ -74,8 +79,8 @@ def _names(studio: LabelStudio, project: int, name: str) -> list[str]:
 def _forget_here(settings: Settings, project: str, names: list[str], folders: list[Path]) -> Mapping[str, str]:
     """Out of what `dinolabel bootstrap` made: there is no Label Studio."""
     mention = Mention(names)
-    taken = ours.take_out(settings, project, mention, folders)
-    files, copies, left = ours.sweep_out(settings, project, mention, [], folders)
+    taken = local_data.take_out(settings, project, mention, folders)
+    files, copies, left = local_data.sweep_out(settings, project, mention, [], folders)
     videos = sorted({str(row["video"]) for row in taken.rows if row.get("video")})
     shown = [f"the videos ({words.join_words(videos)}): the next `dinolabel bootstrap` learns from them again"] if videos else []
     return {
@@ -86,17 +91,17 @@ def _forget_here(settings: Settings, project: str, names: list[str], folders: li
 
 
 def _forget(settings: Settings, studio: LabelStudio, number: int, names: list[str], folders: list[Path]) -> Mapping[str, str]:
-    data_dir, mention, project = build.data_dir(settings), Mention(names), str(number)
+    data_dir, mention, project = factory.data_dir(settings), Mention(names), str(number)
     ErasureRegistry(data_dir).add(number, names)  # first: whatever stops us, nobody is brought back
-    taken = ours.take_out(settings, project, mention, folders)
+    taken = local_data.take_out(settings, project, mention, folders)
     reached = _there(studio, number, mention)
     tab = tabs.show_or_remove(studio, number, tabs.FORGOTTEN, reached.annotations)
-    jobs = build.jobs(settings)
+    jobs = factory.jobs(settings)
     told = jobs.forget(number, mention.within)
     logs = [jobs.log_of(each.id) for each in jobs.all() if each.project == number]
-    if (entry := build.projects(settings).get(number)) is not None and mention.within(entry.title):
-        build.projects(settings).update(number, title="")
-    files, copies, left = ours.sweep_out(settings, project, mention, logs, folders)
+    if (entry := factory.projects(settings).get(number)) is not None and mention.within(entry.title):
+        factory.projects(settings).update(number, title="")
+    files, copies, left = local_data.sweep_out(settings, project, mention, logs, folders)
     return {
         **taken.rows_of_summary(),
         "predictions": f"{reached.predictions} rewritten under the generic label",
@@ -105,7 +110,7 @@ def _forget(settings: Settings, studio: LabelStudio, number: int, names: list[st
     }
 
 
-def _stays(reached: there.ErasedPredictions, tab: str | None, taken: ours.ErasureResult, left: list[Path]) -> list[str]:
+def _stays(reached: label_studio.ErasedPredictions, tab: str | None, taken: local_data.ErasureResult, left: list[Path]) -> list[str]:
     tasks = ", ".join(map(str, reached.annotations[:20])) + (" and more" if len(reached.annotations) > 20 else "")
     people = (
         [f"what people annotated in {words.count_noun(len(reached.annotations), 'task')} ({tasks}): {tab}"] if reached.annotations else []
@@ -117,14 +122,14 @@ def _files(left: list[Path]) -> list[str]:
     return [f"the file {each}: remove it by hand" for each in left]
 
 
-def _there(studio: LabelStudio, number: int, mention: Mention) -> there.ErasedPredictions:
-    from dinolabel.studio.label_config import LabelConfig
-    from dinolabel.studio.renaming import remove_label
+def _there(studio: LabelStudio, number: int, mention: Mention) -> label_studio.ErasedPredictions:
+    from dinolabel.studio.label_configs.label_config import LabelConfig
+    from dinolabel.studio.label_configs.rename import remove_label
 
     xml = studio.project(number).label_config
     with console.bar() as bar:
         line = bar.add_task("Label Studio's predictions", total=None)
-        reached = there.clean(
+        reached = label_studio.clean(
             studio, number, LabelConfig.parse(xml), mention, progress=lambda done, total: bar.update(line, completed=done, total=total)
         )
     bare = xml

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import build, console, keyboard, neighbour, words
+from dinolabel import factory
+from dinolabel.cli import console
+from dinolabel.cli import text as words
+from dinolabel.local import running_settings
+from dinolabel.projects import hotkeys as keyboard
 from dinolabel.studio.errors import StudioDenied, StudioRefused
 from dinolabel.vision.errors import RequestError, StudioError
 
@@ -37,13 +41,13 @@ def command(
 
     Example: dinolabel hotkeys --next n --submit space --user jo@example.org
     """
-    settings = neighbour.settings()
+    settings = running_settings.settings()
     keys = keyboard.check_keys({keyboard.NEXT: next_box, keyboard.SUBMIT: submit})
     if undo and keys:
         raise RequestError("--undo puts back what was; it takes no new keys.", hint="Leave out --next and --submit.")
     if everybody and user:
         raise RequestError("--everybody names everybody already.", hint="Leave out --user.")
-    studio, data_dir = build.studio(settings), build.data_dir(settings)
+    studio, data_dir = factory.studio(settings), factory.data_dir(settings)
     people = studio.users() if everybody else _people(studio, user or [])
     if keys:
         _look_for_collisions(studio, keys, project)
@@ -81,7 +85,7 @@ def _people(studio: LabelStudio, emails: list[str]) -> list[StudioUser]:
 
 def _look_for_collisions(studio: LabelStudio, keys: dict[str, str], number: int | None) -> None:
     """A label's key that is taken away: refused for the project that was named, told for the others."""
-    from dinolabel.studio.label_config import hotkeys
+    from dinolabel.studio.label_configs.label_config import hotkeys
     from dinolabel.vision.errors import LabelConfigError
 
     for each in [studio.project(number)] if number is not None else studio.projects():

@@ -9,22 +9,26 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from dinolabel import build, choice, console, importing, neighbour, options, words
-from dinolabel.exporters import incoming
-from dinolabel.plan import confirm
-from dinolabel.studio.names import find_label, normalise_name
+from dinolabel import factory
+from dinolabel.cli import console, options, project_option
+from dinolabel.cli import text as words
+from dinolabel.cli.plan import confirm
+from dinolabel.exporters import importers
+from dinolabel.local import running_settings
+from dinolabel.projects import import_annotations
+from dinolabel.studio.label_configs.label_names import find_label, normalise_name
 from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:
-    from dinolabel.exporters.incoming.arriving import ImportedImage
-    from dinolabel.exporters.incoming.matching import TaskMatches
+    from dinolabel.exporters.importers.common.records import ImportedImage
+    from dinolabel.exporters.importers.common.task_matching import TaskMatches
     from dinolabel.studio.client import LabelStudio
-    from dinolabel.studio.label_config import LabelConfig
-    from dinolabel.vision.orientation import Choice
+    from dinolabel.studio.label_configs.label_config import LabelConfig
+    from dinolabel.vision.decoding.frame_sizes import Choice
 
 UPLOADS = 20
 """Pictures sent before their annotations: what a stop in between leaves without any is found again by the next run."""
-FORMATS = words.join_words(incoming.names(), last="or")
+FORMATS = words.join_words(importers.names(), last="or")
 
 
 def command(
@@ -44,30 +48,30 @@ def command(
 
     Example: dinolabel import coco old-data/ --project 3
     """
-    from dinolabel.exporters.incoming.answers import has_nothing_readable
-    from dinolabel.exporters.incoming.matching import match_tasks
-    from dinolabel.exporters.incoming.reading import ImportLog
-    from dinolabel.studio.label_config import LabelConfig
+    from dinolabel.exporters.importers.common.annotation_results import has_nothing_readable
+    from dinolabel.exporters.importers.common.reading import ImportLog
+    from dinolabel.exporters.importers.common.task_matching import match_tasks
+    from dinolabel.studio.label_configs.label_config import LabelConfig
 
-    reader, reading = incoming.load(what), ImportLog(_frame(frame))
-    settings = neighbour.settings()
-    studio, number = build.studio(settings), choice.resolve_number(settings, project)
+    reader, reading = importers.load(what), ImportLog(_frame(frame))
+    settings = running_settings.settings()
+    studio, number = factory.studio(settings), project_option.resolve_number(settings, project)
     there = studio.project(number)
     config = LabelConfig.parse(there.label_config)
     every = list(_renamed(reader.read(path, media, reading), _pairs(rename or ())))
-    importing.check(every, reading, path)
+    import_annotations.check(every, reading, path)
     arriving = [each for each in every if not has_nothing_readable(each)]
     if len(arriving) < len(every):
         reading.note(f"{words.count_noun(len(every) - len(arriving), 'picture')} without a box that nobody called empty: left out")
     _check_labels(arriving, config, number)
     arriving = list(_spelled(arriving, config))
-    found = match_tasks(arriving, studio.tasks(number), data_key=config.data_key, resolve=build.media(settings).resolve)
-    importing.plan(what, path, f"{number}, {there.title}, on {studio.url}", found, reading).show()
+    found = match_tasks(arriving, studio.tasks(number), data_key=config.data_key, resolve=factory.media(settings).resolve)
+    import_annotations.plan(what, path, f"{number}, {there.title}, on {studio.url}", found, reading).show()
     if dry_run or not (found.new or found.found):
-        importing.tell(found, reading, None)
+        import_annotations.tell(found, reading, None)
         return
     confirm(yes=yes)
-    importing.tell(found, reading, _bring(studio, number, config, found, source=f"{what}: {path.resolve().name}"))
+    import_annotations.tell(found, reading, _bring(studio, number, config, found, source=f"{what}: {path.resolve().name}"))
 
 
 def _frame(word: str | None) -> Choice | None:
@@ -127,7 +131,7 @@ def _bring(studio: LabelStudio, number: int, config: LabelConfig, found: TaskMat
 
 def _annotate(studio: LabelStudio, task: int, each: ImportedImage, config: LabelConfig, source: str) -> int:
     """How many annotations were made: none where something was marked and no box could be read, for that is not nothing."""
-    from dinolabel.exporters.incoming.answers import annotation_results
+    from dinolabel.exporters.importers.common.annotation_results import annotation_results
 
     made = 0
     for result in annotation_results(each, config, source):

@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import build, connect, console, keyboard, neighbour, options, tabs, weights, words
+from dinolabel import factory
+from dinolabel.cli import console, options
+from dinolabel.cli import text as words
+from dinolabel.cli.plan import Plan
+from dinolabel.doctor import weights
 from dinolabel.local import photos as folder
+from dinolabel.local import running_settings
 from dinolabel.local.photos import PhotoFolder
 from dinolabel.local.project import import_photos
-from dinolabel.plan import Plan
+from dinolabel.projects import connect, hotkeys, tabs
 from dinolabel.settings import Settings
 from dinolabel.vision.errors import RequestError
 
@@ -40,7 +45,7 @@ def command(
 
     Example: dinolabel init --title Cats --prompt "cat face" --names tom,felix --photos ~/cats
     """
-    settings = neighbour.settings(studio_url=studio_url, studio_token=studio_token, **weights.flags(weights_name))
+    settings = running_settings.settings(studio_url=studio_url, studio_token=studio_token, **weights.flags(weights_name))
     prompts = words.prompt_map(prompt)
     weights.check_prompt(settings, prompts)
     learnt = words.names(names or [], labels=prompts.values())
@@ -48,7 +53,7 @@ def command(
         raise RequestError(f"The title has {words.count_noun(len(title), 'character')}.", hint="Label Studio wants 3 to 50.")
     found = folder.look(photos) if photos else None
     served = _served(settings, found, upload)
-    studio = build.studio(settings)
+    studio = factory.studio(settings)
     _plan(settings, studio, title, prompts, learnt, found, served, serve_url).show()
     number = _make(settings, studio, title, prompts, learnt, found, served)
     tabs.make(studio, number)
@@ -72,13 +77,13 @@ def _served(settings: Settings, photos: PhotoFolder | None, upload: bool | None)
 def _make(
     settings: Settings, studio: LabelStudio, title: str, prompts: dict[str, str], names: list[str], photos: PhotoFolder | None, served: bool
 ) -> int:
-    from dinolabel.studio.instructions import write_instructions
-    from dinolabel.studio.label_config import build as label_config
+    from dinolabel.studio.label_configs.instructions import write_instructions
+    from dinolabel.studio.label_configs.label_config import build as label_config
 
     xml = label_config(prompts, names)
-    told = write_instructions(xml, next_key=keyboard.USUAL[keyboard.NEXT], submit_key=keyboard.USUAL[keyboard.SUBMIT])
+    told = write_instructions(xml, next_key=hotkeys.USUAL[hotkeys.NEXT], submit_key=hotkeys.USUAL[hotkeys.SUBMIT])
     project = studio.create_project(title, xml, instruction=told)
-    build.projects(settings).add(project.id, weights=weights.pair(settings), title=title, before={"model_version": ""})
+    factory.projects(settings).add(project.id, weights=weights.pair(settings), title=title, before={"model_version": ""})
     if photos is not None and served:
         with console.step("Importing the folder") as came_out:
             root = settings.local_files_root.expanduser().resolve() if settings.local_files_root else photos.root

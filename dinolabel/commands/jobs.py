@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import build, console, neighbour, words
+from dinolabel import factory
+from dinolabel.cli import console
+from dinolabel.cli import text as words
+from dinolabel.local import running_settings
 
 if TYPE_CHECKING:
-    from dinolabel.backend.job_table import Job
+    from dinolabel.backend.jobs.table import Job
 
 SHOWN = 20
 COLOURS = {"done": "ok", "running": "key", "queued": "soft", "failed": "bad", "lost": "bad", "cancelled": "warn"}
@@ -25,7 +28,7 @@ def list_jobs() -> None:
 
     Example: dinolabel jobs list
     """
-    jobs = build.jobs(neighbour.settings()).all()
+    jobs = factory.jobs(running_settings.settings()).all()
     if not jobs:
         console.out.print("No job yet.", console.soft("Press Start training in Label Studio, or run `dinolabel train` by hand."))
         return
@@ -42,7 +45,7 @@ def log(job: JobId) -> None:
 
     Example: dinolabel jobs log 4f0c2a1b
     """
-    path = build.jobs(neighbour.settings()).log_of(job)
+    path = factory.jobs(running_settings.settings()).log_of(job)
     text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else "It has not started yet.\n"
     console.out.out(text, end="", highlight=False)
 
@@ -53,7 +56,7 @@ def cancel(job: JobId) -> None:
 
     Example: dinolabel jobs cancel 4f0c2a1b
     """
-    ended = build.jobs(neighbour.settings()).cancel(job)
+    ended = factory.jobs(running_settings.settings()).cancel(job)
     console.out.print(f"Job {ended.id} is {ended.state}.")
 
 

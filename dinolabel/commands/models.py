@@ -8,27 +8,33 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dinolabel import build, choice, console, conversion, fetching, heads, neighbour, options, packing, words
+from dinolabel import factory
+from dinolabel.cli import console, options, project_option
+from dinolabel.cli import text as words
+from dinolabel.local import running_settings
+from dinolabel.models import convert, fetch
+from dinolabel.models import export as packing
+from dinolabel.models import select as heads
 from dinolabel.settings import Settings
 from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from dinolabel.vision.bundle import Bundle
-    from dinolabel.vision.store import BundleStore, PublishedBundle
+    from dinolabel.vision.bundles.bundle import Bundle
+    from dinolabel.vision.bundles.registry import BundleStore, PublishedBundle
 
 HELP = "Heads: list, show, diff, pin, unpin, rollback, export. Weights: fetch, convert.\n\nExample: dinolabel models list --project 1"
 app = typer.Typer(no_args_is_help=True, help=HELP)
-app.command("fetch")(fetching.fetch)
-app.command("convert")(conversion.convert)
+app.command("fetch")(fetch.fetch)
+app.command("convert")(convert.convert)
 app.command("export")(packing.export)
 HeadId = Annotated[str, typer.Argument(metavar="ID", help="As `models list` shows it; its first characters are enough.")]
 
 
 def _open(project: str | None) -> tuple[Settings, BundleStore, str]:
-    settings = neighbour.settings()
-    return settings, build.store(settings), choice.resolve_name(settings, project)
+    settings = running_settings.settings()
+    return settings, factory.store(settings), project_option.resolve_name(settings, project)
 
 
 @app.command("list")
@@ -49,7 +55,7 @@ def list_heads(project: options.Heads = None) -> None:
 
 
 def _table(store: BundleStore, project: str) -> Any:
-    from dinolabel.vision.figures import FIGURES, percent
+    from dinolabel.vision.bundles.figures import FIGURES, percent
 
     right = ("trained on", FIGURES["accuracy"])
     table = console.table("", "head", "made", "names", *right, right=right)
@@ -93,7 +99,7 @@ def show(head: HeadId, project: options.Heads = None) -> None:
 
 
 def _facts(bundle: Bundle) -> list[tuple[str, str]]:
-    from dinolabel import headdiff
+    from dinolabel.models import diff as headdiff
 
     counts = words.join_words([f"{label} {count}" for label, count in bundle.trained_on.items()])
     policy = bundle.policy
@@ -110,7 +116,7 @@ def _facts(bundle: Bundle) -> list[tuple[str, str]]:
 
 def _measured(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """What the gate measured, on groups the judged head had not seen; each figure with its interval where it has one."""
-    from dinolabel.vision.figures import kept, measured_rows
+    from dinolabel.vision.bundles.figures import kept, measured_rows
 
     yield from ((figure, value) for figure, (value,) in measured_rows(metrics))
     if metrics.get("unknown"):
@@ -129,7 +135,7 @@ def diff(before: HeadId, after: HeadId, project: options.Heads = None) -> None:
 
     Example: dinolabel models diff 1a2b3c 9f8e7d --project 1
     """
-    from dinolabel import headdiff
+    from dinolabel.models import diff as headdiff
 
     _, store, name = _open(project)
     ids = [heads.resolve_head(store, name, each).id for each in (before, after)]

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import build, choice, console, neighbour, options, words
-from dinolabel.forgetting.forgotten import ErasureRegistry
-from dinolabel.plan import confirm
+from dinolabel import factory
+from dinolabel.cli import console, options, project_option
+from dinolabel.cli import text as words
+from dinolabel.cli.plan import confirm
+from dinolabel.erasure.registry import ErasureRegistry
+from dinolabel.local import running_settings
 from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:
@@ -33,11 +36,11 @@ def add(
 
     Example: dinolabel names add maria --project 1
     """
-    from dinolabel.studio.label_config import LabelConfig, add_name, hotkeys
-    from dinolabel.studio.names import look_alikes
+    from dinolabel.studio.label_configs.label_config import LabelConfig, add_name, hotkeys
+    from dinolabel.studio.label_configs.label_names import look_alikes
 
-    settings = neighbour.settings()
-    studio, number = build.studio(settings), choice.resolve_number(settings, project)
+    settings = running_settings.settings()
+    studio, number = factory.studio(settings), project_option.resolve_number(settings, project)
     xml = studio.project(number).label_config
     wanted, config = words.names(names), LabelConfig.parse(xml)
     if not wanted:
@@ -55,7 +58,7 @@ def add(
             console.err.print("Nothing was done.")
             return
     studio.set_label_config(number, xml)
-    back = [each for each in wanted if ErasureRegistry(build.data_dir(settings)).lift(number, each)]
+    back = [each for each in wanted if ErasureRegistry(factory.data_dir(settings)).lift(number, each)]
     keys = hotkeys(xml)
     for name in wanted:
         console.out.print(console.line(console.name(name), " is on key ", console.key(keys.get(name, "?")), "."))
@@ -72,11 +75,11 @@ def list_names(project: options.Project = None) -> None:
 
     Example: dinolabel names list --project 1
     """
-    from dinolabel.studio.label_config import LabelConfig, hotkeys
+    from dinolabel.studio.label_configs.label_config import LabelConfig, hotkeys
 
-    settings = neighbour.settings()
-    number = choice.resolve_number(settings, project)
-    xml = build.studio(settings).project(number).label_config
+    settings = running_settings.settings()
+    number = project_option.resolve_number(settings, project)
+    xml = factory.studio(settings).project(number).label_config
     config, keys = LabelConfig.parse(xml), hotkeys(xml)
     table = console.table("key", "label", "what it is")
     for label in config.labels:
@@ -100,7 +103,7 @@ def rename(
 
     Example: dinolabel names rename jon john --project 1
     """
-    from dinolabel.studio.renaming import rename_label
+    from dinolabel.studio.label_configs.rename import rename_label
 
     _change(project, lambda xml: rename_label(xml, old, new))
     console.out.print(console.name(old), "is", console.name(new), "now.", console.soft("The head that serves says so at once."))
@@ -116,7 +119,7 @@ def alias(
 
     Example: dinolabel names alias john Jon --project 1
     """
-    from dinolabel.studio.renaming import add_alias
+    from dinolabel.studio.label_configs.rename import add_alias
 
     _change(project, lambda xml: add_alias(xml, name, other))
     console.out.print(console.line("Boxes named ", console.name(other), " count as ", console.name(name), "."))
@@ -133,12 +136,12 @@ def remove(
 
     Example: dinolabel names remove mria --project 1
     """
-    from dinolabel.studio.label_config import LabelConfig
-    from dinolabel.studio.names import find_label
-    from dinolabel.studio.renaming import remove_label
+    from dinolabel.studio.label_configs.label_config import LabelConfig
+    from dinolabel.studio.label_configs.label_names import find_label
+    from dinolabel.studio.label_configs.rename import remove_label
 
-    settings = neighbour.settings()
-    studio, number = build.studio(settings), choice.resolve_number(settings, project)
+    settings = running_settings.settings()
+    studio, number = factory.studio(settings), project_option.resolve_number(settings, project)
     xml = studio.project(number).label_config
     config = LabelConfig.parse(xml)
     label = find_label(name, config.labels) or find_label(name, config.aliases)
@@ -161,9 +164,9 @@ def remove(
 
 def named_boxes(studio: LabelStudio, number: int, spelt: Sequence[str]) -> tuple[int, int]:
     """Boxes that people gave one of these names, skipped answers included, and in how many tasks."""
-    from dinolabel.sources import CHUNK
-    from dinolabel.studio.names import find_label
-    from dinolabel.studio.results import names_of
+    from dinolabel.projects.sources import CHUNK
+    from dinolabel.studio.label_configs.label_names import find_label
+    from dinolabel.studio.regions.writing import names_of
 
     ids = [row.id for row in studio.tasks(number) if row.annotated or row.cancelled]
     found: list[int] = []
@@ -187,8 +190,8 @@ def _another(name: str, alike: Sequence[str], *, yes: bool) -> bool:
 
 
 def _change(project: int | None, edit: Callable[[str], str]) -> None:
-    settings = neighbour.settings()
-    studio, number = build.studio(settings), choice.resolve_number(settings, project)
+    settings = running_settings.settings()
+    studio, number = factory.studio(settings), project_option.resolve_number(settings, project)
     studio.set_label_config(number, edit(studio.project(number).label_config))
 
 

@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
-from dinolabel import build, choice, console, neighbour, options
+from dinolabel import factory
+from dinolabel.cli import console, options, project_option
+from dinolabel.local import running_settings
 from dinolabel.vision.errors import RequestError
 
 
@@ -18,9 +20,9 @@ def command(
 
     Example: dinolabel pause --project 1
     """
-    settings = neighbour.settings()
-    number = choice.resolve_number(settings, project)
-    registry = build.projects(settings)
+    settings = running_settings.settings()
+    number = project_option.resolve_number(settings, project)
+    registry = factory.projects(settings)
     if registry.get(number) is None:
         raise RequestError(f"Project {number} is not attached.", hint=f"Join it first: dinolabel attach --project {number}")
     registry.update(number, paused=not off)

@@ -9,18 +9,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import build, choice, console, failures, logs, neighbour, options, weights, words
-from dinolabel.failures import TaskFailure
-from dinolabel.plan import Plan, confirm
+from dinolabel import factory, logging_setup
+from dinolabel.cli import console, failures, options, project_option
+from dinolabel.cli import text as words
+from dinolabel.cli.failures import TaskFailure
+from dinolabel.cli.plan import Plan, confirm
+from dinolabel.doctor import weights
+from dinolabel.local import running_settings
 from dinolabel.settings import Settings
 from dinolabel.vision.errors import DinolabelError, RequestError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from dinolabel.backend.board import StatusBoard
-    from dinolabel.backend.projects import ProjectRecord
-    from dinolabel.backend.reconcile import Reconciler, ReconcileResult
+    from dinolabel.backend.project_registry import ProjectRecord
+    from dinolabel.backend.project_status import StatusBoard
+    from dinolabel.backend.reconciler.reconciler import Reconciler, ReconcileResult
     from dinolabel.studio.client import LabelStudio
     from dinolabel.vision.pipeline import Pipeline
 
@@ -51,17 +55,17 @@ def command(
 
     Example: dinolabel preannotate --project 1
     """
-    from dinolabel.backend.board import StatusBoard
+    from dinolabel.backend.project_status import StatusBoard
 
-    settings = neighbour.settings(**weights.flags(weights_name))
-    log = logs.into(build.data_dir(settings, "logs"), "preannotate")
-    number = choice.resolve_number(settings, project)
+    settings = running_settings.settings(**weights.flags(weights_name))
+    log = logging_setup.into(factory.data_dir(settings, "logs"), "preannotate")
+    number = project_option.resolve_number(settings, project)
     entry = _entry(settings, number)
     settings = settings.model_copy(update={"detector_weights": entry.weights[0], "embedder_weights": entry.weights[1]})
-    studio = build.studio(settings)
+    studio = factory.studio(settings)
     _plan(settings, studio, entry).show()
     with console.step(f"Loading {words.join_words(entry.weights)}") as came_out:
-        pipeline = build.pipeline(settings, deferred=True)
+        pipeline = factory.pipeline(settings, deferred=True)
         came_out(f"{words.join_words(entry.weights)} on {pipeline.detector.device}")
     if preview or (preview is None and not yes):
         _look(settings, studio, pipeline, number)
@@ -70,7 +74,7 @@ def command(
         return
     board = StatusBoard()
     try:
-        outcome = fill(build.reconciler(settings, pipeline, board), board, number, patience=patience)
+        outcome = fill(factory.reconciler(settings, pipeline, board), board, number, patience=patience)
     except KeyboardInterrupt:
         status = board.get(number)
         console.err.print(console.warn("Paused"), f"at {status.done} of {words.count_noun(status.total, 'task')}. Run it again to go on.")
@@ -114,17 +118,17 @@ def _watch(board: StatusBoard, project: int, bar: Progress, over: threading.Even
 
 def _look(settings: Settings, studio: LabelStudio, pipeline: Pipeline, number: int) -> None:
     """Twenty pictures on one sheet, and what the rest would take."""
-    from dinolabel.backend.recipe import ServingConfigs
-    from dinolabel.preview import preview_project
+    from dinolabel.backend.inference.serving_config import ServingConfigs
+    from dinolabel.projects.preview import preview_project
 
-    store, project = build.store(settings), studio.project(number)
+    store, project = factory.store(settings), studio.project(number)
     recipe = ServingConfigs(pipeline, store).build(number, project.label_config, store.desired(str(number)))
-    caches = [build.data_dir(settings) / "cache.sqlite", build.data_dir(settings, "media")]
+    caches = [factory.data_dir(settings) / "cache.sqlite", factory.data_dir(settings, "media")]
     with console.step("Looking at some pictures") as came_out:
-        seen = preview_project(studio, build.media(settings), pipeline, recipe, caches)
+        seen = preview_project(studio, factory.media(settings), pipeline, recipe, caches)
         came_out(f"{words.count_noun(seen.boxes, 'box', 'boxes')} in {words.count_noun(len(seen.images), 'picture')}")
     page = seen.save(
-        build.data_dir(settings, "previews", str(number)),
+        factory.data_dir(settings, "previews", str(number)),
         title=f"{project.title}: {len(seen.images)} of {seen.missing} pictures, as {recipe.version} sees them",
         link=f"{studio.url}/projects/{number}/data?task={{task}}",
     )
@@ -162,15 +166,15 @@ def _failed(outcome: ReconcileResult, told: str, log: Path) -> NotFilled:
 
 
 def _entry(settings: Settings, number: int) -> ProjectRecord:
-    entry = build.projects(settings).get(number)
+    entry = factory.projects(settings).get(number)
     if entry is None:
         raise RequestError(f"Project {number} is not attached.", hint=f"Join it first: dinolabel attach --project {number}")
     return entry
 
 
 def _plan(settings: Settings, studio: LabelStudio, entry: ProjectRecord) -> Plan:
-    from dinolabel.studio.label_config import LabelConfig
-    from dinolabel.vision.vocabulary import refuse_unknown
+    from dinolabel.studio.label_configs.label_config import LabelConfig
+    from dinolabel.vision.proposals.vocabulary import refuse_unknown
 
     project = studio.project(entry.project)
     phrases = LabelConfig.parse(project.label_config).prompt.phrases

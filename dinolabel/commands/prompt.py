@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import build, choice, connect, console, neighbour, options, weights
+from dinolabel import factory
+from dinolabel.cli import console, options, project_option
+from dinolabel.doctor import weights
+from dinolabel.local import running_settings
+from dinolabel.projects import connect
 from dinolabel.settings import Settings
 from dinolabel.vision.errors import RequestError
 
@@ -28,8 +32,8 @@ def add(
 
     Example: dinolabel prompt add "dog=dog face, puppy" --project 1
     """
-    from dinolabel.studio.adopting import add_prompt
-    from dinolabel.studio.label_config import LabelConfig
+    from dinolabel.studio.label_configs.edit import add_prompt
+    from dinolabel.studio.label_configs.label_config import LabelConfig
 
     studio, number = _where(project)
     before = studio.project(number).label_config
@@ -53,8 +57,8 @@ def threshold(
 
     Example: dinolabel prompt threshold --box 0.4 --project 1
     """
-    from dinolabel.studio.adopting import set_thresholds
-    from dinolabel.studio.label_config import LabelConfig
+    from dinolabel.studio.label_configs.edit import set_thresholds
+    from dinolabel.studio.label_configs.label_config import LabelConfig
 
     if box is None and text is None:
         raise RequestError("No threshold was given.", hint="Add --box 0.4 or --text 0.25.")
@@ -74,7 +78,7 @@ def typing(project: options.Project = None) -> None:
 
     Example: dinolabel prompt typing --project 1
     """
-    from dinolabel.studio.adopting import add_prompt_field, has_prompt_field
+    from dinolabel.studio.label_configs.edit import add_prompt_field, has_prompt_field
 
     studio, number = _where(project)
     xml = studio.project(number).label_config
@@ -89,14 +93,14 @@ def typing(project: options.Project = None) -> None:
 
 
 def _where(project: int | None) -> tuple[LabelStudio, int]:
-    settings = neighbour.settings()
-    return build.studio(settings), choice.resolve_number(settings, project)
+    settings = running_settings.settings()
+    return factory.studio(settings), project_option.resolve_number(settings, project)
 
 
 def _settings(number: int) -> Settings:
     """With the detector that the project was attached with."""
-    settings = neighbour.settings()
-    entry = build.projects(settings).get(number)
+    settings = running_settings.settings()
+    entry = factory.projects(settings).get(number)
     return settings if entry is None else settings.model_copy(update={"detector_weights": entry.weights[0]})
 
 

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-from dinolabel import build, choice, console, neighbour, options
+from dinolabel import factory
+from dinolabel.cli import console, options, project_option
+from dinolabel.local import running_settings
 from dinolabel.vision.errors import RequestError
 
 
@@ -29,16 +31,16 @@ def command(
 
     Example: dinolabel publish --mode ask --project 1
     """
-    from dinolabel.backend import wishes
+    from dinolabel.backend import desired_version
 
-    settings = neighbour.settings()
-    number = choice.resolve_number(settings, project)
-    registry, store = build.projects(settings), build.store(settings)
+    settings = running_settings.settings()
+    number = project_option.resolve_number(settings, project)
+    registry, store = factory.projects(settings), factory.store(settings)
     entry = registry.get(number)
     if entry is None:
         raise RequestError(f"Project {number} is not attached.", hint=f"Join it first: dinolabel attach --project {number}")
     if mode is None and describe is None:
-        waiting = wishes.awaiting_approval(entry, store)
+        waiting = desired_version.awaiting_approval(entry, store)
         if waiting is None:
             console.out.print("No head waits for a yes.", console.soft("`dinolabel models list` shows what there is."))
             return

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dinolabel import build, choice, console, neighbour, options, sources
+from dinolabel import factory
+from dinolabel.cli import console, options, project_option
+from dinolabel.local import running_settings
+from dinolabel.projects import sources
 from dinolabel.vision.errors import MediaError
 
 if TYPE_CHECKING:
-    from dinolabel.exporters.effort_page import Thumbnail
-    from dinolabel.sources import TaskSource
+    from dinolabel.exporters.annotation_effort.html_report import Thumbnail
+    from dinolabel.projects.sources import TaskSource
 
 SIDE = 480  # pixels of a picture in the page
 
@@ -32,21 +35,21 @@ def command(
 
     Example: dinolabel report --project 3
     """
-    from dinolabel.exporters.effort import EffortCounts
-    from dinolabel.exporters.effort_page import page
-    from dinolabel.exporters.malformed import readable_tasks
+    from dinolabel.exporters.annotation_effort.counts import EffortCounts
+    from dinolabel.exporters.annotation_effort.html_report import page
+    from dinolabel.exporters.pipeline.malformed_tasks import readable_tasks
 
-    settings = neighbour.settings()
+    settings = running_settings.settings()
     if from_file:
         source = sources.from_file(settings, from_file, media, label_config, wants=())
     else:
         sources.refuse_parts_of_a_file(media, label_config)
-        source = sources.from_project(settings, choice.resolve_number(settings, project))
+        source = sources.from_project(settings, project_option.resolve_number(settings, project))
     effort, failed = EffortCounts(), list[Mapping[str, Any]]()
     for task in readable_tasks(source.tasks, failed):
         effort.add(task, source.config)
     summary = effort.summary() | {"failed": failed}
-    file = out or build.data_dir(settings, "reports") / f"{source.name}.html"
+    file = out or factory.data_dir(settings, "reports") / f"{source.name}.html"
     file.parent.mkdir(parents=True, exist_ok=True)
     pictures = _thumbnails(source) if media or not from_file else lambda address: None
     file.write_text(page(summary, effort.hardest, title=_title(source, from_file), thumbnail=pictures), encoding="utf-8")

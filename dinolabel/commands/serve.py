@@ -12,8 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 import structlog
 import typer
 
-from dinolabel import build, console, logs, neighbour, options, running, stopping, weights, words
-from dinolabel.plan import Plan
+from dinolabel import factory, logging_setup
+from dinolabel.cli import console, options
+from dinolabel.cli import signals as stopping
+from dinolabel.cli import text as words
+from dinolabel.cli.plan import Plan
+from dinolabel.doctor import weights
+from dinolabel.local import running_settings, up_state
 from dinolabel.settings import FormerSettings, Settings
 
 if TYPE_CHECKING:
@@ -36,15 +41,15 @@ def command(
 
     Example: dinolabel serve --port 9090
     """
-    from dinolabel.backend import guard
-    from dinolabel.backend.server import create_app, serve
+    from dinolabel.backend.http import auth
+    from dinolabel.backend.http.server import create_app, serve
 
     settings = Settings.load(host=host, port=port, **weights.flags(weights_name))
     for each in FormerSettings.farewells():
         log.warning("setting_ignored", reason=each)
     secret = settings.secret.get_secret_value() if settings.secret else None
-    guard.check_address(settings.host, secret)
-    logs.register_secret(secret, settings.studio_token.get_secret_value() if settings.studio_token else None)
+    auth.check_address(settings.host, secret)
+    logging_setup.register_secret(secret, settings.studio_token.get_secret_value() if settings.studio_token else None)
     (_plan_of_model(settings, model) if model else _plan(settings)).show()
     with stopping.handle_signals(), _service(settings, model) as service:
         server = serve(create_app(service, secret=secret), settings.host, settings.port, secret=secret)
@@ -64,7 +69,7 @@ def _told_to_others(settings: Settings, url: str, *, alone: bool) -> Iterator[No
     if alone:
         yield
         return
-    with running.serving(build.data_dir(settings), running.Serving(url, os.getpid(), neighbour.note(settings))):
+    with up_state.serving(factory.data_dir(settings), up_state.Serving(url, os.getpid(), running_settings.note(settings))):
         yield
 
 
@@ -74,7 +79,7 @@ def _service(settings: Settings, model: Path | None) -> Iterator[Service]:
     with ExitStack() as stack:
         alone = Path(stack.enter_context(TemporaryDirectory(prefix="dinolabel-"))) if model else None
         with console.err.status("Loading weights"):
-            service = build.service(settings, models=build.exported_pipeline(settings, model) if model else None, alone=alone)
+            service = factory.service(settings, models=factory.exported_pipeline(settings, model) if model else None, alone=alone)
         yield service
 
 
@@ -84,9 +89,9 @@ def _plan_of_model(settings: Settings, model: Path) -> Plan:
 
 
 def _plan(settings: Settings) -> Plan:
-    attached = build.projects(settings).all()
+    attached = factory.projects(settings).all()
     names = [f"{each.project} ({each.title})" if each.title else str(each.project) for each in attached]
-    client = build.studio_if_set(settings)
+    client = factory.studio_if_set(settings)
     pushes = client.url if client else "not set: boxes are given when Label Studio asks, nothing is pushed (DINOLABEL_STUDIO_URL, _TOKEN)"
     trains = f"after {words.count_noun(settings.train_after, 'new approved name')}, or when asked" if settings.train_after else "when asked"
     lines = [

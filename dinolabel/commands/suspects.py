@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import build, choice, console, neighbour, options, tabs, words
+from dinolabel import factory
+from dinolabel.cli import console, options, project_option
+from dinolabel.cli import text as words
+from dinolabel.local import running_settings
+from dinolabel.projects import tabs
 from dinolabel.settings import Settings
 
 if TYPE_CHECKING:
-    from dinolabel.training.suspects import LabelIssue, LabelIssues
+    from dinolabel.training.model_selection.label_issues import LabelIssue, LabelIssues
 
 PRINTED = 40
 
@@ -34,12 +38,12 @@ def command(
 
     Example: dinolabel suspects --project 3
     """
-    settings = neighbour.settings()
-    number = choice.resolve_number(settings, project)
-    settings = build.with_project_weights(settings, number)
-    folder = manifest or build.data_dir(settings, "exports") / str(number)
+    settings = running_settings.settings()
+    number = project_option.resolve_number(settings, project)
+    settings = factory.with_project_weights(settings, number)
+    folder = manifest or factory.data_dir(settings, "exports") / str(number)
     found, disagreed = _ranked(settings, folder), _disagreements(folder)
-    studio = build.studio_if_set(settings)
+    studio = factory.studio_if_set(settings)
     chosen = found.top(share)
     tab = other = None
     if mark and studio is not None:
@@ -56,23 +60,24 @@ def command(
 
 
 def _ranked(settings: Settings, folder: Path) -> LabelIssues:
-    from dinolabel.training import features, manifest, samples, suspects
+    from dinolabel.training.data import features, manifest, samples
+    from dinolabel.training.model_selection import label_issues
 
     read = manifest.read(folder)
     rows = samples.teaching_rows(read, generic_is_unknown=settings.generic_is_unknown)
     with console.bar() as bar:
         line = bar.add_task("Embedding", total=len(rows))
         embedded = features.embed(
-            rows, folder=read.folder, policy=read.policy, embedder=build.embedder(settings), cache=build.cache(settings),
+            rows, folder=read.folder, policy=read.policy, embedder=factory.embedder(settings), cache=factory.cache(settings),
             progress=lambda done, total: bar.update(line, completed=done, total=total),
         )  # fmt: skip
     everything, _ = samples.gather(embedded, read)
-    return suspects.find_label_issues(everything, seed=settings.seed)
+    return label_issues.find_label_issues(everything, seed=settings.seed)
 
 
 def _disagreements(folder: Path) -> list[int]:
     """The task of each object that people named differently, which the export left out; [] where it has no report of that."""
-    from dinolabel.exporters.crops import SUMMARY
+    from dinolabel.exporters.formats.crops import SUMMARY
 
     try:
         report = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))

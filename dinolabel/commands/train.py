@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import build, choice, console, neighbour, options, weights, words
-from dinolabel.plan import Plan
+from dinolabel import factory
+from dinolabel.cli import console, options, project_option
+from dinolabel.cli import text as words
+from dinolabel.cli.plan import Plan
+from dinolabel.doctor import weights
+from dinolabel.local import running_settings
 from dinolabel.settings import Settings
 
 if TYPE_CHECKING:
@@ -41,11 +45,11 @@ def command(
 
     Example: dinolabel train --project 3
     """
-    settings = neighbour.settings(embedder_weights=weights_name)
-    name = choice.resolve_name(settings, project)
+    settings = running_settings.settings(embedder_weights=weights_name)
+    name = project_option.resolve_name(settings, project)
     if weights_name is None and name.isdigit():
-        settings = build.with_project_weights(settings, int(name))
-    folder = manifest or build.data_dir(settings, "exports") / name
+        settings = factory.with_project_weights(settings, int(name))
+    folder = manifest or factory.data_dir(settings, "exports") / name
     _plan(settings, name, folder, force=force, finetune=finetune).show()
     verdict = learn(settings, name, folder, force=force, finetune=finetune)
     if as_json:
@@ -63,9 +67,9 @@ def learn(settings: Settings, project: str, folder: Path, *, force: bool = False
         return train(
             folder,
             project=project,
-            embedder=build.embedder(settings),
-            store=build.store(settings),
-            cache=build.cache(settings),
+            embedder=factory.embedder(settings),
+            store=factory.store(settings),
+            cache=factory.cache(settings),
             now=datetime.now(UTC).isoformat(timespec="seconds"),
             seed=settings.seed,
             generic_is_unknown=settings.generic_is_unknown,

@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
-from dinolabel import build, console, options, weights, words
+from dinolabel import factory
+from dinolabel.cli import console, options
+from dinolabel.cli import text as words
+from dinolabel.doctor import weights
 from dinolabel.local import photos as folder
 from dinolabel.local.session import UpOptions, serve
 from dinolabel.settings import Settings
@@ -40,6 +43,6 @@ def command(
         port=port,
         browser=not no_browser,
     )
-    build.data_dir(settings)
+    factory.data_dir(settings)
     serve(settings, wishes)
     console.err.print(console.ok("Stopped."), "Run the same command again to go on.")

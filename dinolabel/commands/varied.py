@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
-from dinolabel import build, choice, console, neighbour, options, tabs, words
+from dinolabel import factory
+from dinolabel.cli import console, options, project_option
+from dinolabel.cli import text as words
+from dinolabel.local import running_settings
+from dinolabel.projects import tabs
 from dinolabel.vision.errors import DinolabelError, RequestError
 
 if TYPE_CHECKING:
-    from dinolabel.backend.recipe import ServingConfig
+    from dinolabel.backend.inference.serving_config import ServingConfig
     from dinolabel.studio.client import TaskRow
-    from dinolabel.studio.media import MediaResolver
+    from dinolabel.studio.media.resolver import MediaResolver
     from dinolabel.vision.pipeline import Pipeline
     from dinolabel.vision.types import Embeddings
 
@@ -28,19 +32,19 @@ def command(
 
     Example: dinolabel varied --project 1
     """
-    from dinolabel.backend.recipe import ServingConfigs
-    from dinolabel.vision.varied import farthest_first
+    from dinolabel.backend.inference.serving_config import ServingConfigs
+    from dinolabel.vision.images.farthest_first import farthest_first
 
-    settings = neighbour.settings()
-    number = choice.resolve_number(settings, project)
-    entry = build.projects(settings).get(number)
+    settings = running_settings.settings()
+    number = project_option.resolve_number(settings, project)
+    entry = factory.projects(settings).get(number)
     if entry is None:
         raise RequestError(f"Project {number} is not attached.", hint=f"Join it first: dinolabel attach --project {number}")
     settings = settings.model_copy(update={"detector_weights": entry.weights[0], "embedder_weights": entry.weights[1]})
-    studio, store, pipeline = build.studio(settings), build.store(settings), build.pipeline(settings, deferred=True)
+    studio, store, pipeline = factory.studio(settings), factory.store(settings), factory.pipeline(settings, deferred=True)
     recipe = ServingConfigs(pipeline, store).build(number, studio.project(number).label_config, store.desired(str(number)))
     rows = [each for each in studio.tasks(number) if not each.annotated and not each.cancelled]
-    media, found = build.media(settings), []
+    media, found = factory.media(settings), []
     with console.bar() as bar:
         line = bar.add_task("Looking", total=len(rows))
         for row in rows:
@@ -56,7 +60,7 @@ def command(
 
 def _vector(row: TaskRow, media: MediaResolver, pipeline: Pipeline, recipe: ServingConfig) -> Embeddings | None:
     """What its boxes show, on average; None when there is none or its picture cannot be had."""
-    from dinolabel.vision.media import open_image
+    from dinolabel.vision.decoding.pictures import open_image
 
     config = recipe.config
     try:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from PIL import Image as Picture
 
+from dinolabel.contact_sheet import sheet
 from dinolabel.demo.play import DemoResult
 from dinolabel.demo.score import LabelledPrediction
 from dinolabel.demo.world import Scene, World
-from dinolabel.sheet import sheet
-from dinolabel.vision.draw import draw
-from dinolabel.vision.media import open_image
+from dinolabel.vision.decoding.pictures import open_image
+from dinolabel.vision.images.annotation import draw
 from dinolabel.vision.types import Detection, Pixels
 
 

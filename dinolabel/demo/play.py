@@ -9,11 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dinolabel import connect, console
+from dinolabel.cli import console
 from dinolabel.demo.review import ReviewerEffort, review
 from dinolabel.demo.score import DemoScore, LabelledPrediction, score
 from dinolabel.demo.stage import DemoFailed, DemoStage
 from dinolabel.demo.world import World
+from dinolabel.projects import connect
 
 FILL_SECONDS = 420.0
 TRAIN_SECONDS = 240.0

@@ -13,8 +13,8 @@ from typing import Any
 
 from dinolabel.demo.score import match
 from dinolabel.demo.world import Scene, Thing
-from dinolabel.studio.label_config import LabelConfig
-from dinolabel.studio.results import draw_region, regions, to_percent
+from dinolabel.studio.label_configs.label_config import LabelConfig
+from dinolabel.studio.regions.writing import draw_region, regions, to_percent
 from dinolabel.vision.types import Box
 
 # Below this overlap a careful person drags the box into place.

@@ -12,17 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dinolabel import build, running
+from dinolabel import factory
 from dinolabel.demo.score import LabelledPrediction
 from dinolabel.demo.world import Scene, World
+from dinolabel.local import up_state
 from dinolabel.settings import Settings
 from dinolabel.vision.errors import DinolabelError
 
 if TYPE_CHECKING:
     from dinolabel.studio.calls.tasks import TaskRow
     from dinolabel.studio.client import LabelStudio
-    from dinolabel.studio.label_config import LabelConfig
-    from dinolabel.vision.store import BundleStore
+    from dinolabel.studio.label_configs.label_config import LabelConfig
+    from dinolabel.vision.bundles.registry import BundleStore
 
 START_SECONDS = 900.0
 STOP_SECONDS = 60.0
@@ -45,7 +46,7 @@ class DemoStage:
     process: subprocess.Popen[bytes]
 
     def config(self) -> LabelConfig:
-        from dinolabel.studio.label_config import LabelConfig
+        from dinolabel.studio.label_configs.label_config import LabelConfig
 
         return LabelConfig.parse(self.studio.project(self.project).label_config)
 
@@ -66,7 +67,7 @@ class DemoStage:
 
     def labelled(self, version: str, scenes: Iterable[Scene]) -> dict[str, list[LabelledPrediction]]:
         """File name -> what is shown there under that version. Raises DemoFailed for a scene without a prediction of it."""
-        from dinolabel.studio.results import regions
+        from dinolabel.studio.regions.writing import regions
 
         config, tasks = self.config(), self.tasks()
         return {
@@ -92,10 +93,10 @@ class DemoStage:
 def stage(out: Path, photos: Path, world: World, *, weights: str) -> Iterator[DemoStage]:
     """Start the product on the photos; stop every process of it at the end."""
     data_dir = out / "data"
-    command = [*build.PROGRAM, "up", str(photos), "--prompt", world.prompt, "--names", ",".join(world.names)]
+    command = [*factory.PROGRAM, "up", str(photos), "--prompt", world.prompt, "--names", ",".join(world.names)]
     command += ["--data", str(data_dir), "--no-browser", "--weights", weights]
     # Training starts when the reviewer presses the button, not by itself.
-    environment = {**build.environment(), "DINOLABEL_TRAIN_AFTER": "0", "DINOLABEL_POLL_SECONDS": "2"}
+    environment = {**factory.environment(), "DINOLABEL_TRAIN_AFTER": "0", "DINOLABEL_POLL_SECONDS": "2"}
     with (out / "up.log").open("wb") as log:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment, start_new_session=True
@@ -108,13 +109,13 @@ def stage(out: Path, photos: Path, world: World, *, weights: str) -> Iterator[De
 
 def _wait_until_up(process: subprocess.Popen[bytes], data_dir: Path, log: Path) -> DemoStage:
     end = time.monotonic() + START_SECONDS
-    while (found := running.find(data_dir)) is None:
+    while (found := up_state.find(data_dir)) is None:
         if process.poll() is not None or time.monotonic() > end:
             words = log.read_text(encoding="utf-8", errors="replace").strip()[-600:]
             raise DemoFailed(f"`dinolabel up` did not start: {words}")
         time.sleep(0.25)
     settings = Settings.load(data_dir=data_dir, studio_url=found.url, studio_token=found.token)
-    return DemoStage(build.studio(settings), build.store(settings), found.project, data_dir, process)
+    return DemoStage(factory.studio(settings), factory.store(settings), found.project, data_dir, process)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

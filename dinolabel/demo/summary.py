@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from dinolabel import console
+from dinolabel.cli import console
 from dinolabel.demo.play import DemoResult
 from dinolabel.demo.world import World
 

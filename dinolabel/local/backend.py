@@ -18,10 +18,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from dinolabel import build, running
-from dinolabel.local.news import News
+from dinolabel import factory
+from dinolabel.local import up_state
+from dinolabel.local.backend_events import News
 from dinolabel.settings import Settings
-from dinolabel.studio import keeper
+from dinolabel.studio.server import watchdog
 from dinolabel.vision.errors import DinolabelError
 
 GRACE_SECONDS = 15.0
@@ -63,14 +64,14 @@ class BackendProcess:
     def start(self) -> Self:
         """Start it; it loads weights first and answers later: see `ready`."""
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-I", keeper.__file__, str(os.getpid()), *build.PROGRAM, "serve"]
+        command = [sys.executable, "-I", watchdog.__file__, str(os.getpid()), *factory.PROGRAM, "serve"]
         with self._fresh_log() as log:
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=build.environment(self._settings),
+                env=factory.environment(self._settings),
                 start_new_session=True,
             )
         return self
@@ -139,7 +140,7 @@ def secret(data_dir: Path) -> str:
 
     path = data_dir / "secret"
     if not path.exists():
-        running.write_private(path, secrets.token_urlsafe(24))
+        up_state.write_private(path, secrets.token_urlsafe(24))
     return path.read_text(encoding="utf-8").strip()
 
 

@@ -9,8 +9,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from dinolabel import words
-from dinolabel.vision import walk
+from dinolabel.cli import text as words
+from dinolabel.vision.decoding import folder_walk
 from dinolabel.vision.errors import MediaUnavailable, RequestError
 
 SHOWN = ("jpg", "jpeg", "png", "webp", "bmp", "gif")
@@ -25,7 +25,7 @@ NOT_FOR_BROWSERS = {"heic", "heif", "tif", "tiff", "avif"}
 class PhotoFolder:
     """folder: absolute, resolved. count: pictures in it and in its sub-folders. others: ending -> how many files are left out.
 
-    hidden: how many files that look like pictures are hidden (dinolabel.vision.walk): neither counted nor told.
+    hidden: how many files that look like pictures are hidden (dinolabel.vision.decoding.folder_walk): neither counted nor told.
     """
 
     folder: Path
@@ -35,11 +35,11 @@ class PhotoFolder:
 
     def pictures(self) -> list[Path]:
         """The files that count, sorted."""
-        return sorted(each for each in walk.files(self.folder) if _shown(each))
+        return sorted(each for each in folder_walk.files(self.folder) if _shown(each))
 
     def hides(self, path: Path) -> bool:
         """Whether a file of the folder is hidden."""
-        return path.is_relative_to(self.folder) and walk.in_hidden(path.relative_to(self.folder).parts)
+        return path.is_relative_to(self.folder) and folder_walk.in_hidden(path.relative_to(self.folder).parts)
 
     @property
     def root(self) -> Path:
@@ -74,8 +74,8 @@ def look(folder: Path) -> PhotoFolder:
             f"Label Studio cannot serve the folder {str(path)!r}.",
             hint="Rename it without a backslash or outer spaces; a disk's root needs a sub-folder.",
         )
-    endings = Counter(each.suffix.lower() for each in walk.files(path))
-    hidden = sum(_shown(each) and walk.in_hidden(each.relative_to(path).parts) and each.is_file() for each in path.rglob("*"))
+    endings = Counter(each.suffix.lower() for each in folder_walk.files(path))
+    hidden = sum(_shown(each) and folder_walk.in_hidden(each.relative_to(path).parts) and each.is_file() for each in path.rglob("*"))
     count = sum(number for ending, number in endings.items() if ending.lstrip(".") in SHOWN)
     others = Counter({ending: number for ending, number in endings.items() if ending.lstrip(".") not in SHOWN})
     photos = PhotoFolder(path, count, others, hidden)

@@ -12,8 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dinolabel import keyboard, running, tabs
+from dinolabel.local import up_state
 from dinolabel.local.photos import PATTERN, PhotoFolder
+from dinolabel.projects import hotkeys, tabs
 from dinolabel.vision.errors import PromptMissing, RequestError
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class UpMemory:
         return cls()
 
     def write(self, data_dir: Path) -> None:
-        running.write_private(data_dir / MEMORY, json.dumps(asdict(self), indent=1, ensure_ascii=False))
+        up_state.write_private(data_dir / MEMORY, json.dumps(asdict(self), indent=1, ensure_ascii=False))
 
     def root_for(self, photos: PhotoFolder) -> Path:
         """The document root under which the folder can be served. Raises RequestError when this data folder serves another place."""
@@ -98,11 +99,11 @@ def _still_there(studio: LabelStudio, made: LocalProject) -> Project | None:
 
 
 def _make(studio: LabelStudio, photos: PhotoFolder, prompts: Mapping[str, str], names: Sequence[str]) -> Project:
-    from dinolabel.studio.instructions import write_instructions
-    from dinolabel.studio.label_config import build
+    from dinolabel.studio.label_configs.instructions import write_instructions
+    from dinolabel.studio.label_configs.label_config import build
 
     xml = build(prompts, names)
-    told = write_instructions(xml, next_key=keyboard.OURS[keyboard.NEXT], submit_key=keyboard.OURS[keyboard.SUBMIT])
+    told = write_instructions(xml, next_key=hotkeys.OURS[hotkeys.NEXT], submit_key=hotkeys.OURS[hotkeys.SUBMIT])
     title = f"{photos.folder.name}: {', '.join(dict.fromkeys(prompts.values()))}"
     project = studio.create_project(title[:50].ljust(3, "."), xml, description=f"Pictures of {photos.folder}", instruction=told)
     tabs.make(studio, project.id)
@@ -111,7 +112,7 @@ def _make(studio: LabelStudio, photos: PhotoFolder, prompts: Mapping[str, str], 
 
 def _with_names(studio: LabelStudio, project: Project, names: Sequence[str]) -> Project:
     """The project with the names it lacks; nothing else of its label config changes."""
-    from dinolabel.studio.label_config import LabelConfig, add_name
+    from dinolabel.studio.label_configs.label_config import LabelConfig, add_name
 
     xml = project.label_config
     for name in names:
@@ -151,7 +152,7 @@ def drop_hidden(studio: LabelStudio, project: int, photos: PhotoFolder, root: Pa
 
 
 def _served_hidden(data: Mapping[str, Any], photos: PhotoFolder, root: Path) -> bool:
-    from dinolabel.studio.address import local_file
+    from dinolabel.studio.media.url import local_file
 
     named = [local_file(each) for each in data.values() if isinstance(each, str)]
     return any(photos.hides(root / each) for each in named if each is not None)

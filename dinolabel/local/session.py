@@ -14,19 +14,25 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from dinolabel import build, connect, console, keyboard, logs, neighbour, running, stopping, weights, words
+from dinolabel import factory, logging_setup
+from dinolabel.cli import console
+from dinolabel.cli import signals as stopping
+from dinolabel.cli import text as words
+from dinolabel.cli.plan import Plan
+from dinolabel.doctor import weights
 from dinolabel.local import backend as backends
+from dinolabel.local import progress as watch
 from dinolabel.local import project as projects
-from dinolabel.local import screen, watch
-from dinolabel.local.door import RedirectPage
+from dinolabel.local import running_settings, terminal, up_state
 from dinolabel.local.photos import PhotoFolder
-from dinolabel.plan import Plan
+from dinolabel.local.redirect_page import RedirectPage
+from dinolabel.projects import connect, hotkeys
 from dinolabel.settings import Settings
 from dinolabel.vision.errors import PromptMissing, StudioError
 
 if TYPE_CHECKING:
     from dinolabel.studio.client import LabelStudio, Project, StudioUser
-    from dinolabel.studio.server import LocalStudio
+    from dinolabel.studio.server.process import LocalStudio
 
 PATIENCE_SECONDS = 900.0  # a first start takes half a minute; on a busy old laptop many
 POLL_SECONDS = 10.0
@@ -52,8 +58,8 @@ class UpOptions:
 
 def serve(settings: Settings, wishes: UpOptions) -> None:
     """Run until Ctrl-C, SIGTERM or a closed terminal, then end every process. Raises BackendEnded, StudioUnreachable and the like."""
-    data_dir = build.data_dir(settings)
-    with running.claim(data_dir), stopping.handle_signals(stopping.STOP_OR_HANGUP_SIGNALS), ExitStack() as stack:
+    data_dir = factory.data_dir(settings)
+    with up_state.claim(data_dir), stopping.handle_signals(stopping.STOP_OR_HANGUP_SIGNALS), ExitStack() as stack:
         memory = projects.UpMemory.read(data_dir)
         root = memory.root_for(wishes.photos)
         settings = _same_weights(settings, wishes, memory)
@@ -69,17 +75,17 @@ def serve(settings: Settings, wishes: UpOptions) -> None:
 
 
 def _run(settings: Settings, wishes: UpOptions, memory: projects.UpMemory, root: Path, stack: ExitStack) -> None:
-    from dinolabel.backend import guard
+    from dinolabel.backend.http import auth
 
-    data_dir = build.data_dir(settings)
+    data_dir = factory.data_dir(settings)
     server, studio = _start_studio(data_dir, wishes.port, root, stack)
     project = _project(studio, data_dir, wishes, memory, root)
-    registry, store = build.projects(settings), build.store(settings)
+    registry, store = factory.projects(settings), factory.store(settings)
     registry.add(project.id, weights=weights.pair(settings), title=project.title, before={"model_version": ""})
-    running.announce(data_dir, running.UpState(server.url, server.token, project.id, os.getpid(), neighbour.note(settings)))
+    up_state.announce(data_dir, up_state.UpState(server.url, server.token, project.id, os.getpid(), running_settings.note(settings)))
     backend = _start_backend(settings, server, root, stack)
     connect.connect(studio, project.id, backend.url, secret=backends.secret(data_dir))
-    keys = keyboard.give_ours(studio, _me(studio), data_dir)
+    keys = hotkeys.give_ours(studio, _me(studio), data_dir)
 
     def look() -> watch.ProjectProgress:
         return watch.look(studio, registry, store, project.id)
@@ -92,8 +98,8 @@ def _run(settings: Settings, wishes: UpOptions, memory: projects.UpMemory, root:
     _first_boxes(look, check)
     page = f"{server.url}/projects/{project.id}/data?labeling=1"
     door = stack.enter_context(RedirectPage(page, studio.session_cookies(server.username, server.password)))
-    board = stack.enter_context(RedirectPage(f"{backend.url}/", {guard.COOKIE: guard.cookie(backends.secret(data_dir))}))
-    screen.show(project, keys, screen.Ways(page, door.link, f"{backend.url}/", board.link), server.username, server.password)
+    board = stack.enter_context(RedirectPage(f"{backend.url}/", {auth.COOKIE: auth.cookie(backends.secret(data_dir))}))
+    terminal.show(project, keys, terminal.Ways(page, door.link, f"{backend.url}/", board.link), server.username, server.password)
     if wishes.browser:
         webbrowser.open(door.link)
     watch.Watch(look, lambda: backend.news(project.id), check).until_stopped()
@@ -106,10 +112,10 @@ def _me(studio: LabelStudio) -> StudioUser:
 
 def _start_studio(data_dir: Path, port: int | None, root: Path, stack: ExitStack) -> tuple[LocalStudio, LabelStudio]:
     from dinolabel.studio.client import LabelStudio
-    from dinolabel.studio.server import LocalStudio
+    from dinolabel.studio.server.process import LocalStudio
 
     server = LocalStudio(data_dir / "studio", port=port, documents=root)
-    logs.register_secret(server.token, server.password)
+    logging_setup.register_secret(server.token, server.password)
     with console.step("Starting Label Studio (half a minute the first time)") as came_out:
         stack.callback(server.stop)
         server.start(timeout=PATIENCE_SECONDS)
@@ -131,7 +137,7 @@ def _project(studio: LabelStudio, data_dir: Path, wishes: UpOptions, memory: pro
 
 def _start_backend(settings: Settings, server: LocalStudio, root: Path, stack: ExitStack) -> backends.BackendProcess:
     """`dinolabel serve` for this Label Studio; returns once it answers, which is when its weights are loaded."""
-    data_dir = build.data_dir(settings)
+    data_dir = factory.data_dir(settings)
     own = {
         "studio_url": server.url,
         "studio_token": SecretStr(server.token),
@@ -142,7 +148,7 @@ def _start_backend(settings: Settings, server: LocalStudio, root: Path, stack: E
         "poll_seconds": min(settings.poll_seconds, POLL_SECONDS),
         "data_dir": data_dir,
     }
-    logs.register_secret(backends.secret(data_dir))
+    logging_setup.register_secret(backends.secret(data_dir))
     backend = backends.BackendProcess(settings.model_copy(update=own), data_dir / "jobs" / "serve.log")
     with console.step("Loading the weights") as came_out:
         backends.wait(stack.enter_context(backend))
@@ -174,7 +180,7 @@ def _first_boxes(look: Callable[[], watch.ProjectProgress], check: Callable[[], 
 def _same_weights(settings: Settings, wishes: UpOptions, memory: projects.UpMemory) -> Settings:
     """Going on with a project means going on with its weights, unless others were named."""
     made = memory.find(wishes.photos, wishes.prompts)
-    entry = build.projects(settings).get(made.project) if made else None
+    entry = factory.projects(settings).get(made.project) if made else None
     if entry is None or wishes.weights_named:
         return settings
     return settings.model_copy(update={"detector_weights": entry.weights[0], "embedder_weights": entry.weights[1]})

@@ -18,8 +18,8 @@ from dinolabel.studio.calls.projects import Project, ProjectCalls
 from dinolabel.studio.calls.tabs import TabCalls
 from dinolabel.studio.calls.tasks import TaskRow
 from dinolabel.studio.errors import StudioDenied, StudioUnreachable
-from dinolabel.studio.network import USUAL, NetworkSettings
-from dinolabel.studio.wire import ApiClient
+from dinolabel.studio.http_client import ApiClient
+from dinolabel.studio.media.network import USUAL, NetworkSettings
 
 __all__ = ["LabelStudio", "MLBackend", "Project", "StudioUser", "TaskRow", "Webhook"]
 

@@ -15,20 +15,20 @@ from typing import Any, TypeGuard, cast, overload
 import numpy as np
 import PIL.Image
 
-from dinolabel.vision import plugs
-from dinolabel.vision.bundle import Bundle
-from dinolabel.vision.cache import Cache, detection_key, embedding_key
-from dinolabel.vision.candidates import Candidate, apply_thresholds
-from dinolabel.vision.cropping import cut
+from dinolabel.vision import plugins
+from dinolabel.vision.bundles.bundle import Bundle
+from dinolabel.vision.bundles.exported_model import ExportedModel, is_exported_model, load_parts
+from dinolabel.vision.decoding.pictures import Picture, as_image
 from dinolabel.vision.errors import ModelError, PromptMissing
-from dinolabel.vision.found import LabelledBox, without_suppressed
-from dinolabel.vision.media import Picture, as_image
-from dinolabel.vision.narrowed import SlicedEmbedder, slice_for
-from dinolabel.vision.own import TunedEmbedderCache
-from dinolabel.vision.package import ExportedModel, is_exported_model, load_parts
+from dinolabel.vision.images.cropping import cut
+from dinolabel.vision.loading.feature_slice import SlicedEmbedder, slice_for
+from dinolabel.vision.loading.tuned_embedder import TunedEmbedderCache
+from dinolabel.vision.proposals.candidates import Candidate, apply_thresholds
+from dinolabel.vision.proposals.labelled_box import LabelledBox, without_suppressed
+from dinolabel.vision.proposals.vocabulary import refuse_unknown
 from dinolabel.vision.protocols import Detector, Embedder, unknown_phrases
+from dinolabel.vision.storage.cache import Cache, detection_key, embedding_key
 from dinolabel.vision.types import Box, CropPolicy, Detection, Embeddings, Image, Prompt, Thresholds
-from dinolabel.vision.vocabulary import refuse_unknown
 
 CROPS_AT_ONCE = 32
 NANO = "nano"
@@ -100,8 +100,8 @@ class Pipeline:
         if embedder_weights == "as the detector":
             embedder_weights = NANO if detector_weights == NANO else HUB_EMBEDDER
         where: dict[str, Any] = {"device": device, "precision": precision, "models_dir": models_dir}
-        finds = plugs.load_detector(detector, detector_weights, input_size=input_size, **where)
-        embeds = None if embedder_weights is None else plugs.load_embedder(embedder, embedder_weights, **where)
+        finds = plugins.load_detector(detector, detector_weights, input_size=input_size, **where)
+        embeds = None if embedder_weights is None else plugins.load_embedder(embedder, embedder_weights, **where)
         return cls(finds, embeds, thresholds=thresholds, cache=cache)
 
     @overload

@@ -23,7 +23,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from dinolabel.vision.candidates import MAX_CANDIDATES, MIN_SCORE, Candidate
+from dinolabel.vision.proposals.candidates import MAX_CANDIDATES, MIN_SCORE, Candidate
 from dinolabel.vision.types import Crop, Embeddings, Image, Prompt
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -71,7 +71,8 @@ def unknown_phrases(detector: object, prompt: Prompt) -> tuple[str, ...]:
 class Embedder(Protocol):
     """Laws: float32, finite, unit norm rows; N = 0 gives (0, D); independent of batch size.
 
-    Where rows hold several features one after the other, also `features`: a tuple of `dinolabel.vision.narrowed.Feature`, the narrowest
+    Where rows hold several features one after the other, also `features`: a tuple of `dinolabel.vision.loading.feature_slice.Feature`,
+    the narrowest
     first and the
     whole row last. In training they compete, and a head of an embedder that gives one of them alone goes on being served.
     """

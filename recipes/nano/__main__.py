@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from dinolabel.vision.weights import NANO_FOLDER
+from dinolabel.vision.loading.weights import NANO_FOLDER
 from recipes.nano import train_backbone, train_detector, train_embedder
 from recipes.nano.architecture import export_detector
 from recipes.nano.art import TRAIN_VENDORS, load_sprites

@@ -10,7 +10,7 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from dinolabel.vision.weights import NANO_FOLDER
+from dinolabel.vision.loading.weights import NANO_FOLDER
 from recipes.nano.art import SHADELESS, TRAIN_VENDORS, UNSEEN_VENDOR
 
 COST = NANO_FOLDER / "cost.json"  # what training takes, written down by hand once

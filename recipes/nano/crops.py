@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from dinolabel.vision.cropping import GREY
+from dinolabel.vision.images.cropping import GREY
 from recipes.nano.art import TRAIN_VENDORS, load_sprites
 from recipes.nano.backgrounds import Array
 from recipes.nano.scenes import Look, Rng, Scene, compose

@@ -20,10 +20,10 @@ import numpy as np
 import torch
 from transformers import AutoModel, AutoModelForZeroShotObjectDetection
 
-from dinolabel.vision.candidates import apply_thresholds
 from dinolabel.vision.detectors.grounding_dino import GroundingDino, build
+from dinolabel.vision.loading.weights import NANO_FOLDER
+from dinolabel.vision.proposals.candidates import apply_thresholds
 from dinolabel.vision.types import Box, Detection, Image, Prompt, Thresholds
-from dinolabel.vision.weights import NANO_FOLDER
 from recipes.nano.architecture import LONG_EDGE, SHORT_EDGE
 from recipes.nano.art import TRAIN_VENDORS, UNSEEN_VENDOR, load_sprites
 from recipes.nano.identities import measure_embedder

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from transformers import GroundingDinoForObjectDetection
 
-from dinolabel.vision.device import quick_training
+from dinolabel.vision.loading.device import quick_training
 from recipes.nano.batches import Batch
 from recipes.nano.losses import WEIGHTS, assign_dense, assign_queries, closed_set_loss, detection_loss, noun_loss
 

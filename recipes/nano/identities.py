@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dinolabel.vision.cropping import cut
 from dinolabel.vision.embedders.dinov2 import Dinov2, build
 from dinolabel.vision.heads.linear import Linear
+from dinolabel.vision.images.cropping import cut
 from dinolabel.vision.types import Box, Crop, CropPolicy, Embeddings
 from recipes.nano.art import SHADELESS, TRAIN_VENDORS, UNSEEN_VENDOR, load_sprites
 from recipes.nano.crops import HELD_OUT

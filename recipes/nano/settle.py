@@ -16,8 +16,8 @@ from pathlib import Path
 
 from safetensors.torch import load_file, save_file
 
-from dinolabel.vision.candidates import Candidate, apply_thresholds
 from dinolabel.vision.detectors.grounding_dino import build
+from dinolabel.vision.proposals.candidates import Candidate, apply_thresholds
 from dinolabel.vision.types import Image, Prompt, Thresholds
 from recipes.nano.art import TRAIN_VENDORS, load_sprites
 from recipes.nano.evaluate import SHIPPED, boxes_of, scenes_for

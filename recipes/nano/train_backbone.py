@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from transformers import GroundingDinoForObjectDetection
 
-from dinolabel.vision.device import quick_training
+from dinolabel.vision.loading.device import quick_training
 from recipes.nano.architecture import build_detector
 from recipes.nano.art import CACHE
 from recipes.nano.batches import Batch, Batches

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import BitImageProcessorPil, Dinov2Config, Dinov2Model
 
-from dinolabel.vision.device import quick_training
+from dinolabel.vision.loading.device import quick_training
 from recipes.nano.art import CACHE
 from recipes.nano.batches import MEAN, STD
 from recipes.nano.crops import NO_PLAN, PLAN, SIDE, SKETCH, Crops, made_ahead

@@ -13,16 +13,16 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from dinolabel import build
+from dinolabel import factory
 from dinolabel.__main__ import run
-from dinolabel.app.image import ImageRequest, ImageTab
-from dinolabel.app.sight import ModelHandle
-from dinolabel.app.why import Explanations
+from dinolabel.app.common.explanations import Explanations
+from dinolabel.app.common.model_handle import ModelHandle
+from dinolabel.app.tabs.image import ImageRequest, ImageTab
 from dinolabel.settings import Settings
-from dinolabel.vision.bundle import Bundle
-from dinolabel.vision.frames import open_video, sample_frames
+from dinolabel.vision.bundles.bundle import Bundle
+from dinolabel.vision.bundles.registry import BundleStore
+from dinolabel.vision.decoding.video_frames import open_video, sample_frames
 from dinolabel.vision.pipeline import Pipeline
-from dinolabel.vision.store import BundleStore
 from dinolabel.vision.types import Named
 from tests.drawn_world import part, pictures, shots, world
 from tests.films import cut_short, film, sound_only, turned
@@ -73,7 +73,7 @@ def learnt(place: Path) -> dict[str, Any]:
     """What `dinolabel bootstrap videos/` printed."""
     with home(place), pytest.MonkeyPatch.context() as patch:
         told: list[str] = []
-        patch.setattr("dinolabel.console.out.print_json", told.append)
+        patch.setattr("dinolabel.cli.console.out.print_json", told.append)
         assert run(["bootstrap", "videos", *LOOK, "--json"]) == 0
         document: dict[str, Any] = json.loads(told[0])
         return document
@@ -128,7 +128,7 @@ def test_detect_and_the_app_have_it(learnt: dict[str, Any], place: Path, new_vid
         (entry,) = json.loads(capsys.readouterr().out)["images"]
         assert entry["found"][0]["label"] == "tom" and entry["found"][0]["confidence"] is not None
         settings = Settings.load(detector_weights="nano", embedder_weights="nano")
-        tab = ImageTab(ModelHandle.of(build.pipeline(settings)), build.store(settings))
+        tab = ImageTab(ModelHandle.of(factory.pipeline(settings)), factory.store(settings))
         (version,) = (version for words, version in tab.versions() if "videos" in words and "felix, tom" in words)
         row = tab.predict(str(photo), ImageRequest("cat face", 0.3, 0.25, version)).found[0]
     assert row["label"] == "tom"

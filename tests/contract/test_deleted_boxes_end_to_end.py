@@ -10,19 +10,19 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from dinolabel import looking
-from dinolabel.backend.predict import Prediction, PredictionJob, Predictor
-from dinolabel.backend.recipe import ServingConfigs
-from dinolabel.backend.wire import TaskPayload
-from dinolabel.exporters.crops import export
-from dinolabel.inputs import Input
-from dinolabel.studio.label_config import LabelConfig
+from dinolabel.backend.inference.predictor import Prediction, PredictionJob, Predictor
+from dinolabel.backend.inference.serving_config import ServingConfigs
+from dinolabel.backend.payloads import TaskPayload
+from dinolabel.detect import images as looking
+from dinolabel.detect.inputs import Input
+from dinolabel.exporters.formats.crops import export
+from dinolabel.studio.label_configs.label_config import LabelConfig
 from dinolabel.training.train import train
-from dinolabel.vision.cache import Cache
-from dinolabel.vision.media import open_image
-from dinolabel.vision.nothing import is_probe
+from dinolabel.vision.bundles.registry import BundleStore
+from dinolabel.vision.bundles.suppression import is_probe
+from dinolabel.vision.decoding.pictures import open_image
 from dinolabel.vision.pipeline import Pipeline
-from dinolabel.vision.store import BundleStore
+from dinolabel.vision.storage.cache import Cache
 from dinolabel.vision.types import Box
 from tests.doubles.coloured_things import BLUE, GREEN, RED, ColourSense, FolderMedia, ThingDetector, picture
 from tests.doubles.scripted_studio import CONFIG

@@ -13,9 +13,9 @@ import jsonschema
 import pytest
 import requests
 
-from dinolabel.backend import openapi
-from dinolabel.studio.label_config import LabelConfig
-from dinolabel.studio.results import regions
+from dinolabel.backend.http import openapi
+from dinolabel.studio.label_configs.label_config import LabelConfig
+from dinolabel.studio.regions.writing import regions
 from tests.doubles.coloured_things import GREEN, RED, bundle, scene
 from tests.doubles.door import Door
 from tests.doubles.scripted_studio import CONFIG

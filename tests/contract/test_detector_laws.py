@@ -14,12 +14,12 @@ import cv2
 import numpy as np
 import pytest
 
-from dinolabel.vision.candidates import Candidate, apply_thresholds
 from dinolabel.vision.errors import PromptMissing
-from dinolabel.vision.plugs import load_detector, names
+from dinolabel.vision.loading.weights import NANO, NANO_FOLDER
+from dinolabel.vision.plugins import load_detector, names
+from dinolabel.vision.proposals.candidates import Candidate, apply_thresholds
 from dinolabel.vision.protocols import Detector
 from dinolabel.vision.types import Box, Detection, Image, Prompt, Thresholds
-from dinolabel.vision.weights import NANO, NANO_FOLDER
 from tests.tiny_models import tiny
 
 PROMPT = Prompt.of(["human face", "cat", "red car"])

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 from dinolabel.training.train import TrainingResult, train
-from dinolabel.vision import plugs
-from dinolabel.vision.bundle import Bundle
-from dinolabel.vision.cache import Cache
+from dinolabel.vision import plugins
+from dinolabel.vision.bundles.bundle import Bundle
+from dinolabel.vision.bundles.exported_model import ExportedModel, save
+from dinolabel.vision.bundles.registry import BundleStore
+from dinolabel.vision.decoding.pictures import from_pillow
 from dinolabel.vision.embedders.dinov2 import build
-from dinolabel.vision.media import from_pillow
-from dinolabel.vision.package import ExportedModel, save
+from dinolabel.vision.loading.weights import NANO_FOLDER
 from dinolabel.vision.pipeline import Pipeline
-from dinolabel.vision.store import BundleStore
+from dinolabel.vision.storage.cache import Cache
 from dinolabel.vision.types import Box, Thresholds
-from dinolabel.vision.weights import NANO_FOLDER
 from tests import handed
 from tests.blobs import LATER, NOW, receipt
 from tests.doubles.coloured_things import ThingDetector
@@ -50,7 +50,7 @@ def shown() -> list[tuple[np.ndarray, Box]]:
 
 
 def test_its_digest_is_the_one_in_use(folder: Path, earlier: TrainingResult) -> None:
-    today = plugs.load_embedder("dinov2", "nano", device="cpu")
+    today = plugins.load_embedder("dinov2", "nano", device="cpu")
     assert head(folder, earlier).embedder_digest == CLASS_TOKEN == today.features[0].digest  # type: ignore[attr-defined]
     assert today.digest != CLASS_TOKEN
 
@@ -60,7 +60,7 @@ def test_it_answers_as_it_did(folder: Path, earlier: TrainingResult, tmp_path: P
 
     bundle = head(folder, earlier)
     then = Pipeline(ThingDetector(), build(str(NANO_FOLDER / "embedder"), device="cpu", feature="cls"))
-    now = Pipeline(ThingDetector(), plugs.load_embedder("dinov2", "nano", device="cpu"), cache=Cache(tmp_path / "new.sqlite", max_mb=8))
+    now = Pipeline(ThingDetector(), plugins.load_embedder("dinov2", "nano", device="cpu"), cache=Cache(tmp_path / "new.sqlite", max_mb=8))
     now.check(bundle)
     package = ExportedModel({"car": "thing"}, Thresholds(0.25, 0.2, 0.6), {name: name for name in handed.names()})
     made = save(tmp_path / "model", package, detector=NANO_FOLDER / "detector", embedder=NANO_FOLDER / "embedder", bundle=bundle, readme="")
@@ -79,7 +79,7 @@ def test_it_answers_as_it_did(folder: Path, earlier: TrainingResult, tmp_path: P
 
 def test_the_next_training_compares_with_it_on_the_same_pictures(folder: Path, crops: Path, earlier: TrainingResult) -> None:
     cache, store = Cache(folder / "cache.sqlite", max_mb=50), BundleStore(folder / "bundles")
-    today = plugs.load_embedder("dinov2", "nano", device="cpu")
+    today = plugins.load_embedder("dinov2", "nano", device="cpu")
     told = receipt(train(crops, project="1", embedder=today, store=store, cache=cache, now=LATER))
     assert told["changed"]["why_not_compared"] is None
     assert told["judged"]["current"]["macro_f1"] == pytest.approx(receipt(earlier)["judged"]["candidate"]["macro_f1"])

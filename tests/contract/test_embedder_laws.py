@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dinolabel.vision.narrowed import features_of, slice_for
-from dinolabel.vision.plugs import load_embedder, names
+from dinolabel.vision.loading.feature_slice import features_of, slice_for
+from dinolabel.vision.loading.weights import NANO, NANO_FOLDER
+from dinolabel.vision.plugins import load_embedder, names
 from dinolabel.vision.protocols import Embedder
 from dinolabel.vision.types import Crop
-from dinolabel.vision.weights import NANO, NANO_FOLDER
 from tests.tiny_models import tiny
 
 

@@ -11,14 +11,14 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from dinolabel.exporters.crops import export
-from dinolabel.studio.label_config import LabelConfig
-from dinolabel.studio.results import to_prediction, to_result
-from dinolabel.training.features import embed
-from dinolabel.training.manifest import read
-from dinolabel.vision.cache import Cache
-from dinolabel.vision.media import open_image
+from dinolabel.exporters.formats.crops import export
+from dinolabel.studio.label_configs.label_config import LabelConfig
+from dinolabel.studio.regions.writing import to_prediction, to_result
+from dinolabel.training.data.features import embed
+from dinolabel.training.data.manifest import read
+from dinolabel.vision.decoding.pictures import open_image
 from dinolabel.vision.pipeline import Pipeline
+from dinolabel.vision.storage.cache import Cache
 from dinolabel.vision.types import Box, Crop, Detection, Embeddings
 
 CONFIG = LabelConfig.parse(

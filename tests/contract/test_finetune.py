@@ -11,25 +11,25 @@ import PIL.Image
 import pytest
 from safetensors.numpy import load_file
 
-from dinolabel.forgetting import heads
-from dinolabel.forgetting.mention import Mention
+from dinolabel.erasure import heads
+from dinolabel.erasure.text_search import Mention
 from dinolabel.training.errors import NotEnoughLabels
 from dinolabel.training.finetune import tuning
 from dinolabel.training.train import TrainingResult, train
-from dinolabel.vision import plugs
-from dinolabel.vision.bundle import Bundle
-from dinolabel.vision.cache import Cache
-from dinolabel.vision.cropping import cut
+from dinolabel.vision import plugins
+from dinolabel.vision.bundles.bundle import Bundle
+from dinolabel.vision.bundles.exported_model import ExportedModel, save
+from dinolabel.vision.bundles.registry import BundleStore
+from dinolabel.vision.decoding.pictures import from_pillow
 from dinolabel.vision.embedders.dinov2 import Dinov2
 from dinolabel.vision.errors import BundleMismatch, ModelError
-from dinolabel.vision.media import from_pillow
-from dinolabel.vision.narrowed import features_of
-from dinolabel.vision.package import ExportedModel, save
+from dinolabel.vision.images.cropping import cut
+from dinolabel.vision.loading.feature_slice import features_of
+from dinolabel.vision.loading.weights import NANO_FOLDER
 from dinolabel.vision.pipeline import Pipeline
 from dinolabel.vision.protocols import Embedder
-from dinolabel.vision.store import BundleStore
+from dinolabel.vision.storage.cache import Cache
 from dinolabel.vision.types import Crop, Named, Thresholds
-from dinolabel.vision.weights import NANO_FOLDER
 from tests import handed
 from tests.blobs import LATER, NOW, receipt
 from tests.doubles.coloured_things import ThingDetector
@@ -61,7 +61,7 @@ class Place:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     """A frozen head, published by force, and then one on a tuned embedder."""
     folder = tmp_path_factory.mktemp("handed")
-    base = plugs.load_embedder("dinov2", "nano", device="cpu")
+    base = plugins.load_embedder("dinov2", "nano", device="cpu")
     store, cache = BundleStore(folder / "bundles"), Cache(folder / "cache.sqlite", max_mb=50)
     crops = handed.export(folder / "crops", EACH, seed=1)
     given = {"project": "1", "embedder": base, "store": store, "cache": cache}
@@ -85,7 +85,7 @@ def test_it_beats_the_frozen_head_at_the_gate(place: Place) -> None:
 def test_the_bundle_brings_its_embedder(place: Place) -> None:
     own = place.bundle.own
     assert own is not None and own.folder is not None
-    loaded = plugs.load_embedder(own.plug, str(own.folder), device="cpu", precision="float32")
+    loaded = plugins.load_embedder(own.plug, str(own.folder), device="cpu", precision="float32")
     first = features_of(loaded)[0]  # the class token is what was tuned
     assert (first.digest, first.width, loaded.name) == (place.bundle.embedder_digest, own.dim, place.bundle.embedder_name)
     assert first.digest not in {each.digest for each in features_of(place.base)} and own.began_as == place.base.digest

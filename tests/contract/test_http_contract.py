@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import requests
 
-from dinolabel.backend import guard
-from dinolabel.backend.server import create_app, serve
-from dinolabel.studio.typed import TypedPrompt
+from dinolabel.backend.http import auth
+from dinolabel.backend.http.server import create_app, serve
+from dinolabel.studio.label_configs.prompt_field import TypedPrompt
 from dinolabel.vision.errors import SettingsError
 from tests.doubles.coloured_things import GREEN, RED, bundle
 from tests.doubles.door import Door
@@ -86,7 +86,7 @@ def test_results_are_what_label_studio_stores(door: Door) -> None:
 
 def test_asking_again_costs_no_pass_and_makes_no_model(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     """Label Studio asks twice for a task that is opened, and some servers make their model anew for each request."""
-    monkeypatch.setattr("dinolabel.vision.plugs.load_detector", lambda *_, **__: pytest.fail("a request loaded a model"))
+    monkeypatch.setattr("dinolabel.vision.plugins.load_detector", lambda *_, **__: pytest.fail("a request loaded a model"))
     project = door.world.project(1)
     first, second = (door.predict(project, door.tasks(project)).json() for _ in range(2))
     assert first == second and first["results"][0]["result"], "the same regions with the same ids"
@@ -290,7 +290,7 @@ def test_a_port_that_is_taken_is_said(door: Door) -> None:
 
 def browser(door: Door, method: str, path: str, given: str, **headers: str) -> requests.Response:
     headers = {name.replace("_", "-"): value.replace("{self}", door.server.url) for name, value in headers.items()}
-    headers |= {"Accept": "text/html", "Cookie": f"sessionid=x; {guard.COOKIE}={given}"}
+    headers |= {"Accept": "text/html", "Cookie": f"sessionid=x; {auth.COOKIE}={given}"}
     return requests.request(method, door.server.url + path, headers=headers, data={"project": "4"}, timeout=30, allow_redirects=False)
 
 
@@ -327,12 +327,12 @@ def browser(door: Door, method: str, path: str, given: str, **headers: str) -> r
 def test_a_browser_that_was_let_in_sees_the_page_and_presses_its_buttons(
     locked: Door, method: str, path: str, headers: dict[str, str], status: int
 ) -> None:
-    assert browser(locked, method, path, guard.cookie(SECRET), **headers).status_code == status
+    assert browser(locked, method, path, auth.cookie(SECRET), **headers).status_code == status
 
 
 @pytest.mark.parametrize(
     "given",
-    ["", "x", SECRET.encode().hex(), guard.COOKIE, guard.cookie("another secret"), guard.cookie(SECRET)[:-1], guard.cookie(SECRET) + "x"],
+    ["", "x", SECRET.encode().hex(), auth.COOKIE, auth.cookie("another secret"), auth.cookie(SECRET)[:-1], auth.cookie(SECRET) + "x"],
 )
 def test_a_cookie_that_was_not_given_opens_nothing(locked: Door, given: str) -> None:
     answer = browser(locked, "GET", "/", given)
@@ -341,10 +341,10 @@ def test_a_cookie_that_was_not_given_opens_nothing(locked: Door, given: str) -> 
 
 
 def test_a_cookie_grows_old_and_does_not_hold_the_secret(locked: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    given = guard.cookie(SECRET)
+    given = auth.cookie(SECRET)
     assert SECRET not in given and browser(locked, "GET", "/", given).status_code == 200
     now = time.time()
-    monkeypatch.setattr(time, "time", lambda: now + guard.COOKIE_SECONDS + 60)
+    monkeypatch.setattr(time, "time", lambda: now + auth.COOKIE_SECONDS + 60)
     assert browser(locked, "GET", "/", given).status_code == 401
 
 

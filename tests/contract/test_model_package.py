@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 from dinolabel import Pipeline
-from dinolabel.vision import package as packages
-from dinolabel.vision.bundle import Bundle
+from dinolabel.vision.bundles import exported_model
+from dinolabel.vision.bundles.bundle import Bundle
+from dinolabel.vision.bundles.exported_model import ExportedModel, save
+from dinolabel.vision.decoding.pictures import from_pillow
 from dinolabel.vision.errors import BundleMismatch, ModelError, PromptMissing
-from dinolabel.vision.found import LabelledBox
 from dinolabel.vision.heads import prototype
-from dinolabel.vision.media import from_pillow
-from dinolabel.vision.package import ExportedModel, save
+from dinolabel.vision.loading.weights import NANO_FOLDER
+from dinolabel.vision.proposals.labelled_box import LabelledBox
 from dinolabel.vision.types import Box, CropPolicy, Image, Thresholds
-from dinolabel.vision.weights import NANO_FOLDER
 from tests.contract.test_nano_models import scenes as pictures
 
 SIZE = (448, 448)
@@ -86,15 +86,15 @@ def test_holds_nothing_that_runs_and_no_path_of_this_machine(folder: Path) -> No
 
 def test_a_later_format_is_refused_by_name(folder: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(folder, tmp_path / "copy")
-    card = json.loads((copy / packages.CARD).read_text())
-    (copy / packages.CARD).write_text(json.dumps(card | {"format": 99}))
+    card = json.loads((copy / exported_model.CARD).read_text())
+    (copy / exported_model.CARD).write_text(json.dumps(card | {"format": 99}))
     with pytest.raises(ModelError, match="format 99"):
         Pipeline.load(str(copy), device="cpu")
 
 
 def test_a_damaged_card_is_said(folder: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(folder, tmp_path / "copy")
-    (copy / packages.CARD).write_text("{")
+    (copy / exported_model.CARD).write_text("{")
     with pytest.raises(ModelError, match="damaged"):
         Pipeline.load(str(copy), device="cpu")
 

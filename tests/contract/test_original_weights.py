@@ -14,10 +14,10 @@ from transformers import GroundingDinoForObjectDetection
 
 from dinolabel.vision.detectors.grounding_dino import GroundingDino, build
 from dinolabel.vision.errors import ModelError, WeightsMissing
+from dinolabel.vision.loading.weights import locate, obtain
 from dinolabel.vision.originals import tensors as original
 from dinolabel.vision.originals.convert import convert
 from dinolabel.vision.types import Image, Prompt
-from dinolabel.vision.weights import locate, obtain
 from tests.parity.official import CAPTION, drawn, words_at
 
 RECORDED = Path(__file__).resolve().parents[1] / "fixtures" / "groundingdino_py"

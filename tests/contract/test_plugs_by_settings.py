@@ -16,15 +16,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dinolabel import build, checks
+from dinolabel import factory
 from dinolabel.__main__ import run
+from dinolabel.doctor import machine
 from dinolabel.settings import Settings
 from dinolabel.vision import detectors
+from dinolabel.vision.bundles.exported_model import ExportedModel, save
 from dinolabel.vision.errors import ModelError
 from dinolabel.vision.heads import prototype
-from dinolabel.vision.package import ExportedModel, save
 from dinolabel.vision.pipeline import Pipeline
-from dinolabel.vision.plugs import load_embedder, names
+from dinolabel.vision.plugins import load_embedder, names
 from dinolabel.vision.types import Box, Crop, Image, Thresholds
 from tests.doubles.coloured_things import BLUE, RED, bundle, picture
 from tests.e2e.started import ROOT, environment, until
@@ -49,7 +50,7 @@ def chosen(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Setting
 @pytest.mark.parametrize("deferred", [False, True], ids=["now", "deferred"])
 def test_a_plug_answers_through_the_settings(chosen: tuple[str, Settings], deferred: bool) -> None:
     kind, settings = chosen
-    models = build.pipeline(settings, names=kind == "embedder", deferred=deferred)
+    models = factory.pipeline(settings, names=kind == "embedder", deferred=deferred)
     if kind == "detector":
         assert models.detect([PICTURE], "cat", Thresholds(0.0, 0.0))[0]
     else:
@@ -58,15 +59,15 @@ def test_a_plug_answers_through_the_settings(chosen: tuple[str, Settings], defer
 
 def test_the_second_start_knows_a_plug_by_its_card(chosen: tuple[str, Settings]) -> None:
     kind, settings = chosen
-    first = getattr(build.pipeline(settings, names=kind == "embedder", deferred=True), kind)
-    again = getattr(build.pipeline(settings, names=kind == "embedder", deferred=True), kind)
+    first = getattr(factory.pipeline(settings, names=kind == "embedder", deferred=True), kind)
+    again = getattr(factory.pipeline(settings, names=kind == "embedder", deferred=True), kind)
     assert type(again).__name__ == "Deferred"
     assert (again.name, again.digest, again.weights) == (first.name, first.digest, first.weights)
 
 
 def test_doctor_sees_the_weights_of_a_plug(chosen: tuple[str, Settings]) -> None:
     kind, settings = chosen
-    (found,) = [each for each in checks.weights_here(settings) if each.about == kind]
+    (found,) = [each for each in machine.weights_here(settings) if each.about == kind]
     assert (found.level, Path(getattr(settings, f"{kind}_weights")).name in found.text) == ("ok", True), found
 
 
@@ -97,7 +98,7 @@ def test_a_detector_that_is_no_folder_runs_in_a_command(
     ((found,),) = [each["found"] for each in json.loads(told.out)["images"]]
     assert (found["box"], found["label"]) == ([10, 20, 50, 70], "thing")
     assert ("blobs (needs no weights)" in told.err) == (not blobs.endswith(".pt")) and "downloads" not in told.err
-    (finding, _) = checks.weights_here(Settings.load())
+    (finding, _) = machine.weights_here(Settings.load())
     assert finding.level == "ok"
 
 

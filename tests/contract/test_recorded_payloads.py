@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from dinolabel.studio.label_config import LabelConfig, build
-from dinolabel.studio.tasks import ReviewedBox, Task, annotations_of, from_webhook, review_task, reviewed_boxes
+from dinolabel.studio.label_configs.label_config import LabelConfig, build
+from dinolabel.studio.reviews.decisions import ReviewedBox, Task, annotations_of, from_webhook, review_task, reviewed_boxes
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 CONFIG = LabelConfig.parse(build({"object": "object"}, ["cat", "dog", "bird"]))

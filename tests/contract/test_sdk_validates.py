@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from dinolabel.studio.label_config import LabelConfig, build
-from dinolabel.studio.results import to_prediction, to_result
-from dinolabel.studio.validate import validate_prediction
+from dinolabel.studio.label_configs.label_config import LabelConfig, build
+from dinolabel.studio.regions.validation import validate_prediction
+from dinolabel.studio.regions.writing import to_prediction, to_result
 from dinolabel.vision.types import Box, Detection, Named, Suppressed, Unknown
 
 XML = build({"human face": "face", "dog face": "dog"}, ["jason", "lacy"])

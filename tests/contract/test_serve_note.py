@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dinolabel import neighbour, running
+from dinolabel.local import running_settings, up_state
 from dinolabel.settings import Settings
 from tests.e2e.started import ROOT, environment, until
 
@@ -23,14 +23,14 @@ def test_others_take_its_weights_while_it_runs(tmp_path: Path, monkeypatch: pyte
         command = [sys.executable, "-m", "dinolabel", "serve", "--weights", "nano", "--port", "0"]
         served = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, cwd=ROOT, env=environment(data))
     try:
-        until(lambda: running.find_serving(data) or served.poll() is not None, seconds=120, what=log.read_text)
-        found = neighbour.settings()
+        until(lambda: up_state.find_serving(data) or served.poll() is not None, seconds=120, what=log.read_text)
+        found = running_settings.settings()
         assert (found.detector_weights, found.embedder_weights) == ("nano", "nano"), log.read_text()
-        note = running.find_serving(data)
+        note = up_state.find_serving(data)
         assert note is not None and note.pid == served.pid and f"Serving at {note.url}" in log.read_text()
         served.send_signal(number)
         served.wait(60)
-        assert neighbour.find(data) is None and neighbour.settings() == Settings.load()
+        assert running_settings.find(data) is None and running_settings.settings() == Settings.load()
     finally:
         served.kill()
         served.wait()

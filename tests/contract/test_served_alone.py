@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 import requests
 
-from dinolabel import build
-from dinolabel.backend.job_table import RUNNING, Job
+from dinolabel import factory
+from dinolabel.backend.jobs.table import RUNNING, Job
 from dinolabel.demo import screens
 from dinolabel.settings import Settings
-from dinolabel.vision.package import ExportedModel, save
+from dinolabel.vision.bundles.exported_model import ExportedModel, save
+from dinolabel.vision.loading.weights import NANO_FOLDER
 from dinolabel.vision.types import Thresholds
-from dinolabel.vision.weights import NANO_FOLDER
 from tests.e2e.started import ROOT, SCENES, environment, until
 
 
@@ -30,8 +30,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_it_answers_beside_a_backend_and_leaves_its_work_alone(folder: Path, tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path / "data")
-    build.projects(settings).add(1, weights=("nano", "nano"))
-    backend = build.jobs(settings)
+    factory.projects(settings).add(1, weights=("nano", "nano"))
+    backend = factory.jobs(settings)
     backend.start()
     backend._table.add(Job("a1", "train", 1, RUNNING, "", (), "2026-11-22T12:00:00+00:00", time.time()))
     log = tmp_path / "log"

@@ -12,7 +12,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from dinolabel.vision.media import from_pillow, open_image
+from dinolabel.vision.decoding.pictures import from_pillow, open_image
 from tests.turned import SIZE, odd, pattern, turned, written
 
 CHROMIUM = shutil.which("chromium")

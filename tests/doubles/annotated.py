@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import PIL.Image
 
-from dinolabel.studio.label_config import LabelConfig
-from dinolabel.vision.media import open_image
+from dinolabel.studio.label_configs.label_config import LabelConfig
+from dinolabel.vision.decoding.pictures import open_image
 from dinolabel.vision.types import Image
 
 WIDTH, HEIGHT = 200, 100
@@ -87,7 +87,7 @@ class Annotated:
         return task
 
     def find(self, address: str) -> Path:
-        from dinolabel.exporters.offline import finder
+        from dinolabel.exporters.media_lookup import finder
 
         return finder(self.folder)(address)
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 
-from dinolabel.vision.bundle import Bundle
-from dinolabel.vision.candidates import MAX_CANDIDATES, MIN_SCORE, Candidate
+from dinolabel.vision.bundles.bundle import Bundle
 from dinolabel.vision.errors import MediaUnavailable
 from dinolabel.vision.heads.prototype import build
+from dinolabel.vision.proposals.candidates import MAX_CANDIDATES, MIN_SCORE, Candidate
 from dinolabel.vision.types import Box, Crop, CropPolicy, Embeddings, Image, Prompt
 
 RED, GREEN, BLUE, YELLOW = (230, 30, 30), (30, 200, 30), (30, 30, 230), (220, 220, 30)

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import requests
 
-from dinolabel.backend.server import Server, create_app, serve
+from dinolabel.backend.http.server import Server, create_app, serve
 from tests.doubles.scripted_studio import CONFIG
 from tests.unit.backend.conftest import World
 

@@ -12,7 +12,7 @@ import numpy as np
 import PIL.Image
 import PIL.ImageDraw
 
-from dinolabel.vision.candidates import MAX_CANDIDATES, MIN_SCORE, Candidate
+from dinolabel.vision.proposals.candidates import MAX_CANDIDATES, MIN_SCORE, Candidate
 from dinolabel.vision.types import Box, Image, Prompt
 
 Colour = tuple[int, int, int]

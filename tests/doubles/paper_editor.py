@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from benchmarks.typist import Counted, Seen, corners_to_drag
-from dinolabel.studio.label_config import LabelConfig
-from dinolabel.studio.results import to_percent
+from dinolabel.studio.label_configs.label_config import LabelConfig
+from dinolabel.studio.regions.writing import to_percent
 from dinolabel.vision.types import Box
 
 

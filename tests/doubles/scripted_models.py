@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dinolabel.vision.bundle import Bundle
-from dinolabel.vision.candidates import MAX_CANDIDATES, MIN_SCORE, Candidate, top_k
+from dinolabel.vision.bundles.bundle import Bundle
 from dinolabel.vision.heads import prototype
+from dinolabel.vision.proposals.candidates import MAX_CANDIDATES, MIN_SCORE, Candidate, top_k
 from dinolabel.vision.types import Crop, CropPolicy, Embeddings, Image, Prompt
 
 RED, GREEN, BLUE = (220, 60, 50), (70, 170, 80), (60, 90, 210)

@@ -14,7 +14,7 @@ from typing import Any
 from dinolabel.studio.calls.leases import Lease
 from dinolabel.studio.client import Project, TaskRow
 from dinolabel.studio.errors import StudioRefused, StudioUnreachable
-from dinolabel.studio.label_config import LabelConfig
+from dinolabel.studio.label_configs.label_config import LabelConfig
 
 CONFIG = (
     '<View><Image name="image" value="$image"/><RectangleLabels name="label" toName="image">'

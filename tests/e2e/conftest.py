@@ -18,7 +18,7 @@ import pytest
 from playwright.sync_api import expect
 
 from dinolabel.studio.client import LabelStudio
-from dinolabel.studio.server import LocalStudio
+from dinolabel.studio.server.process import LocalStudio
 from tests import studio_calls
 
 expect.set_options(timeout=60_000)  # what is waited for comes; on a machine with other work not within Playwright's five seconds

@@ -13,16 +13,16 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from dinolabel.backend import filling
-from dinolabel.backend.jobs import JobRunner
-from dinolabel.backend.projects import ProjectRegistry
+from dinolabel.backend.jobs.runner import JobRunner
+from dinolabel.backend.project_registry import ProjectRegistry
+from dinolabel.backend.reconciler import backfill
 from dinolabel.backend.service import Service
 from dinolabel.studio.client import LabelStudio
-from dinolabel.studio.media import MediaResolver
-from dinolabel.studio.network import USUAL, NetworkSettings
-from dinolabel.vision.cache import Cache
+from dinolabel.studio.media.network import USUAL, NetworkSettings
+from dinolabel.studio.media.resolver import MediaResolver
+from dinolabel.vision.bundles.registry import BundleStore
 from dinolabel.vision.pipeline import Pipeline
-from dinolabel.vision.store import BundleStore
+from dinolabel.vision.storage.cache import Cache
 from tests.doubles.coloured_things import ColourSense, ThingDetector
 from tests.waiting import until_in_step
 
@@ -91,7 +91,7 @@ class Watcher:
 
 
 def main() -> None:
-    filling.MOST = 3  # several pushes, so that an end after the first leaves most tasks without the new version
+    backfill.MOST = 3  # several pushes, so that an end after the first leaves most tasks without the new version
     folder, url, project, step = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
 
     def checkpoint(reached: str) -> None:

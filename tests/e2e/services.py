@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from dinolabel.studio.server import LocalStudio
+from dinolabel.studio.server.process import LocalStudio
 
 WAIT_SECONDS = 90.0
 

@@ -16,7 +16,7 @@ from typing import TypeVar
 import numpy as np
 import PIL.Image
 
-from dinolabel.vision.weights import NANO_FOLDER
+from dinolabel.vision.loading.weights import NANO_FOLDER
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[2]

@@ -15,10 +15,10 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from dinolabel.app.page import RunningPage, serve
 from dinolabel.app.page import page as app_page
 from dinolabel.demo.screens import FLAGS, chromium
-from dinolabel.vision.cache import Cache
+from dinolabel.vision.bundles.registry import BundleStore
 from dinolabel.vision.errors import WeightsMissing
 from dinolabel.vision.pipeline import Pipeline
-from dinolabel.vision.store import BundleStore
+from dinolabel.vision.storage.cache import Cache
 from tests import waiting
 from tests.doubles.drawn_films import Disc, DiscDetector, film
 from tests.doubles.scripted_models import BLUE, RED, ColourEmbedder, colour_bundle

@@ -13,14 +13,14 @@ import PIL.ImageDraw
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
-from dinolabel.app.image import ImageRequest, ImageResult, ImageTab
 from dinolabel.app.page import page as app_page
 from dinolabel.app.page import serve
+from dinolabel.app.tabs.image import ImageRequest, ImageResult, ImageTab
 from dinolabel.demo.screens import FLAGS, chromium
-from dinolabel.vision.cache import Cache
-from dinolabel.vision.candidates import Candidate
+from dinolabel.vision.bundles.registry import BundleStore
 from dinolabel.vision.pipeline import Pipeline
-from dinolabel.vision.store import BundleStore
+from dinolabel.vision.proposals.candidates import Candidate
+from dinolabel.vision.storage.cache import Cache
 from dinolabel.vision.types import Box
 from tests.doubles.scripted_models import BLUE, RED, ColourEmbedder, ScriptedDetector, colour_bundle
 

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from dinolabel import connect
-from dinolabel.backend.server import create_app, serve
+from dinolabel.backend.http.server import create_app, serve
+from dinolabel.projects import connect
 from dinolabel.studio.client import LabelStudio
-from dinolabel.studio.media import MediaResolver
-from dinolabel.studio.network import NetworkSettings
+from dinolabel.studio.media.network import NetworkSettings
+from dinolabel.studio.media.resolver import MediaResolver
 from tests import studio_calls, waiting
 from tests.doubles.coloured_things import scene
 from tests.e2e import services
@@ -32,7 +32,7 @@ TRAINS = (
     "if 'train' in sys.argv:\n"
     "    from pathlib import Path\n"
     "    from tests.doubles.coloured_things import bundle, RED, GREEN\n"
-    "    from dinolabel.vision.store import Store\n"
+    "    from dinolabel.vision.bundles.registry import Store\n"
     "    Store(Path({bundles!r})).publish('{project}', "
     "bundle({{'jason': RED, 'lacy': GREEN}}, trained_until='2999-01-01T00:00:00+00:00'))\n"
     "print('Trained.')"

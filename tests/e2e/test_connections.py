@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from dinolabel import running
 from dinolabel.demo import screens
+from dinolabel.local import up_state
 from dinolabel.studio.client import LabelStudio
 from tests.e2e import started
 from tests.e2e.watched import Watch
@@ -132,7 +132,7 @@ def test_up_its_label_studio_and_the_pages_stay_at_home(watch: Watch, environmen
     words = ["up", str(photos), "--data", str(data), "--prompt", "cat face", "--weights", "nano", "--no-browser"]
     with dinolabel(watch, environment, *words) as log:
         link = started.until(lambda: linked(log), seconds=400, what=log.read_text)
-        found = running.find(data)
+        found = up_state.find(data)
         assert found is not None
         studio = LabelStudio(found.url, found.token)
         (project,) = studio.projects()

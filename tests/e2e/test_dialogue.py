@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from dinolabel import accepting, tabs
-from dinolabel.backend.projects import ProjectRegistry
+from dinolabel.backend.project_registry import ProjectRegistry
+from dinolabel.projects import accept, tabs
 from dinolabel.studio.client import LabelStudio
-from dinolabel.studio.label_config import LabelConfig
-from dinolabel.studio.results import to_prediction, to_result
-from dinolabel.studio.tasks import reviewed_boxes
+from dinolabel.studio.label_configs.label_config import LabelConfig
+from dinolabel.studio.regions.writing import to_prediction, to_result
+from dinolabel.studio.reviews.decisions import reviewed_boxes
 from dinolabel.vision.types import Box, Detection
 from tests import studio_calls
 from tests.doubles.coloured_things import scene
@@ -69,9 +69,9 @@ def test_accepted_is_unverified_and_taken_back(studio: LabelStudio, filled: tupl
     project, scores = filled
     sure, begun, *_ = scores
     studio.create_annotation(begun, [], lead_time=2.0)
-    tasks = accepting.candidates(list(studio.tasks(project)), "v.1")
+    tasks = accept.candidates(list(studio.tasks(project)), "v.1")
     assert begun not in tasks
-    done = [each for each in accepting.accept(studio, tasks, "v.1", 0.5, tmp_path / "a.jsonl") if each]
+    done = [each for each in accept.accept(studio, tasks, "v.1", 0.5, tmp_path / "a.jsonl") if each]
     assert {each.task for each in done} == {task for task, score in scores.items() if score >= 0.5 and task != begun}
     exported = {each["id"]: each for each in studio.export(project)}
     assert {each.verdict for each in reviewed_boxes(exported[sure], LabelConfig.parse(CONFIG))} == {"unverified"}
@@ -80,7 +80,7 @@ def test_accepted_is_unverified_and_taken_back(studio: LabelStudio, filled: tupl
     assert {each.verdict for each in reviewed_boxes(task, LabelConfig.parse(CONFIG))} == {"unverified"}, (
         "also when Label Studio forgot the parent"
     )
-    assert len(list(accepting.undo(studio, studio.export(project)))) == len(done)
+    assert len(list(accept.undo(studio, studio.export(project)))) == len(done)
     assert {each["id"] for each in studio.export(project)} == {begun}
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from dinolabel import running
 from dinolabel.demo.review import ReviewerEffort, review
 from dinolabel.demo.world import World
+from dinolabel.local import up_state
 from dinolabel.studio.client import LabelStudio
-from dinolabel.studio.label_config import LabelConfig, build
+from dinolabel.studio.label_configs.label_config import LabelConfig, build
 from tests import docs, docs_table
 from tests.docs import Block
 from tests.drawn_world import part, pictures, shots
@@ -60,7 +60,7 @@ class Person:
 
     @property
     def studio(self) -> LabelStudio:
-        found = running.find(self.made / "data")
+        found = up_state.find(self.made / "data")
         assert found is not None
         return LabelStudio(found.url, found.token)
 
@@ -120,7 +120,7 @@ def test_the_tutorial_ends_in_names_on_what_nobody_labelled(labelled: Shell, per
 def test_each_task_of_the_how_to(labelled: Shell, person: Person) -> None:
     """In the tutorial's project, but for the section about a server one may not touch: that has a data folder of its own."""
     join = [line for line in lines("docs/how-to.md") if line.split()[1] in ("attach", "preannotate", "pause", "detach")]
-    found, number = running.find(person.made / "data"), person.other_project()
+    found, number = up_state.find(person.made / "data"), person.other_project()
     assert found is not None
     elsewhere = {
         "DINOLABEL_DATA_DIR": str(person.made / "elsewhere"), "DINOLABEL_STUDIO_URL": found.url, "DINOLABEL_STUDIO_TOKEN": found.token,

@@ -15,13 +15,12 @@ import numpy as np
 import pytest
 import requests
 
-from dinolabel import __main__ as main
-from dinolabel import build
+from dinolabel import __main__, factory
 from dinolabel.settings import Settings
 from dinolabel.studio.client import LabelStudio
-from dinolabel.vision.bundle import Bundle
+from dinolabel.vision.bundles.bundle import Bundle
+from dinolabel.vision.decoding.pictures import open_image
 from dinolabel.vision.heads import linear
-from dinolabel.vision.media import open_image
 from dinolabel.vision.pipeline import Pipeline
 from dinolabel.vision.types import Box, CropPolicy
 from tests.e2e import started
@@ -105,13 +104,13 @@ def test_the_exported_folder_answers_what_label_studio_shows(
     project = project_of(CONFIG)
     studio.upload_images(project, [SCENES / f"scene-{number:03}.jpg" for number in SHOWN])
     settings = Settings.load()
-    pipeline = build.pipeline(settings)
-    service = build.service(settings, models=pipeline)
-    build.projects(settings).add(project, weights=("nano", "nano"))
-    build.store(settings).publish(str(project), trained(pipeline))
+    pipeline = factory.pipeline(settings)
+    service = factory.service(settings, models=pipeline)
+    factory.projects(settings).add(project, weights=("nano", "nano"))
+    factory.store(settings).publish(str(project), trained(pipeline))
     until_in_step(service, project)
     service.stop()
-    assert main.run(["models", "export", str(tmp_path / "cats"), "--project", str(project)]) == 0
+    assert __main__.run(["models", "export", str(tmp_path / "cats"), "--project", str(project)]) == 0
 
     version, labels = studio.project(project).model_version, []
     (tmp_path / "there").mkdir()

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dinolabel.__main__ import run
-from dinolabel.exporters.pictures import original_name
+from dinolabel.exporters.pipeline.records import original_name
 from dinolabel.studio.client import LabelStudio
-from dinolabel.studio.label_config import LabelConfig
-from dinolabel.studio.results import regions
+from dinolabel.studio.label_configs.label_config import LabelConfig
+from dinolabel.studio.regions.writing import regions
 from tests.doubles.annotated import Annotated, mixed, region
 
 if TYPE_CHECKING:

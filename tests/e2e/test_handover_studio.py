@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from dinolabel.exporters.crops import OUR_GROUP, OUR_SPLIT
-from dinolabel.exporters.films import find
-from dinolabel.exporters.harvest import ExtractionConfig, extract_crops
-from dinolabel.exporters.keeping import CropFilters
-from dinolabel.handover import send_frames
+from dinolabel.exporters.formats.crops import OUR_GROUP, OUR_SPLIT
+from dinolabel.exporters.video_crops.extract import ExtractionConfig, extract_crops
+from dinolabel.exporters.video_crops.filters import CropFilters
+from dinolabel.exporters.video_crops.video_list import find
+from dinolabel.projects.send_frames import send_frames
 from dinolabel.studio.client import LabelStudio
-from dinolabel.studio.label_config import LabelConfig
+from dinolabel.studio.label_configs.label_config import LabelConfig
 from dinolabel.vision.types import Box, CropPolicy, Detection, Image
 from tests.films import film, numbered
 

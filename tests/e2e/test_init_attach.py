@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from dinolabel import __main__ as main
-from dinolabel.backend.projects import ProjectRegistry
+from dinolabel import __main__
+from dinolabel.backend.project_registry import ProjectRegistry
 from dinolabel.studio.client import LabelStudio
-from dinolabel.studio.label_config import LabelConfig
+from dinolabel.studio.label_configs.label_config import LabelConfig
 from tests import studio_calls
 from tests.e2e import started
 from tests.e2e.started import ROOT, until
@@ -72,7 +72,7 @@ def dinolabel(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, caps
             for name, value in environment.items():
                 patch.setenv(name, value)
             capsys.readouterr()
-            returncode = main.run(list(arguments))
+            returncode = __main__.run(list(arguments))
         captured = capsys.readouterr()
         assert returncode == code, f"{captured.out}\n{captured.err}"
         assert "Traceback" not in captured.err

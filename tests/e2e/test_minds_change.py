@@ -11,10 +11,10 @@ import pytest
 
 from dinolabel.__main__ import run
 from dinolabel.studio.client import LabelStudio
-from dinolabel.studio.label_config import LabelConfig, build
-from dinolabel.studio.renaming import rename_label
-from dinolabel.studio.results import to_prediction, to_result
-from dinolabel.studio.tasks import reviewed_boxes
+from dinolabel.studio.label_configs.label_config import LabelConfig, build
+from dinolabel.studio.label_configs.rename import rename_label
+from dinolabel.studio.regions.writing import to_prediction, to_result
+from dinolabel.studio.reviews.decisions import reviewed_boxes
 from dinolabel.vision.types import Box, Detection, Named, Reference
 from tests import studio_calls
 

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from dinolabel.backend.server import Server, create_app, serve
+from dinolabel.backend.http.server import Server, create_app, serve
 from dinolabel.backend.service import Service
 from dinolabel.studio.client import LabelStudio
-from dinolabel.studio.label_config import LabelConfig
-from dinolabel.studio.results import to_prediction, to_result
+from dinolabel.studio.label_configs.label_config import LabelConfig
+from dinolabel.studio.regions.writing import to_prediction, to_result
 from dinolabel.vision.types import Box, Detection
 from tests import studio_calls, waiting
 from tests.doubles.coloured_things import GREEN, RED, bundle, scene
@@ -147,7 +147,7 @@ def test_polling_alone_does_the_whole_loop(loop: Loop) -> None:
         "if 'train' in sys.argv:\n"
         "    from pathlib import Path\n"
         "    from tests.doubles.coloured_things import bundle, RED, GREEN\n"
-        "    from dinolabel.vision.store import Store\n"
+        "    from dinolabel.vision.bundles.registry import Store\n"
         f"    Store(Path({str(loop.folder / 'bundles')!r})).publish('{loop.project}',"
         " bundle({'jason': RED, 'lacy': GREEN}, trained_until='2999-01-01T00:00:00+00:00'))\n"
         "print('Trained.')"

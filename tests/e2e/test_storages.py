@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from dinolabel.studio.client import LabelStudio
-from dinolabel.studio.media import MediaResolver
-from dinolabel.studio.network import NetworkSettings
+from dinolabel.studio.media.network import NetworkSettings
+from dinolabel.studio.media.resolver import MediaResolver
 from dinolabel.vision.errors import MediaRefused
 from tests.doubles.coloured_things import scene
 from tests.doubles.scripted_studio import CONFIG

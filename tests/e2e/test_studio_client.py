@@ -19,16 +19,16 @@ from typing import Any
 import PIL.Image
 import pytest
 
-from dinolabel import keyboard
+from dinolabel.projects import hotkeys
 from dinolabel.studio.client import LabelStudio
 from dinolabel.studio.errors import StudioDenied, StudioRefused, StudioUnreachable
-from dinolabel.studio.label_config import LabelConfig, add_name, build
-from dinolabel.studio.media import MediaResolver
-from dinolabel.studio.results import to_prediction, to_result
-from dinolabel.studio.server import LocalStudio
-from dinolabel.studio.tasks import review_task
+from dinolabel.studio.label_configs.label_config import LabelConfig, add_name, build
+from dinolabel.studio.media.resolver import MediaResolver
+from dinolabel.studio.regions.writing import to_prediction, to_result
+from dinolabel.studio.reviews.decisions import review_task
+from dinolabel.studio.server.process import LocalStudio
+from dinolabel.vision.decoding.pictures import open_image
 from dinolabel.vision.errors import MediaRefused, MediaUnavailable
-from dinolabel.vision.media import open_image
 from dinolabel.vision.types import Box, Detection, Named
 from tests import studio_calls
 
@@ -271,11 +271,11 @@ def test_a_persons_keys_are_set_and_put_back_and_nobody_elses(studio: LabelStudi
     jo = next(each for each in people.values() if each.email == "jo@example.org")
     theirs = {"regions:region:cycle": {"key": "tab", "active": True}, "regions:region:lock": {"key": "alt+j", "active": True}}
     studio.set_hotkeys(jo.id, theirs)
-    keyboard.give(studio, jo, keyboard.OURS, tmp_path)
-    assert keyboard.keys_in_use(studio.hotkeys(jo.id)) == {keyboard.NEXT: "n", keyboard.SUBMIT: "space"}
+    hotkeys.give(studio, jo, hotkeys.OURS, tmp_path)
+    assert hotkeys.keys_in_use(studio.hotkeys(jo.id)) == {hotkeys.NEXT: "n", hotkeys.SUBMIT: "space"}
     assert studio.hotkeys(jo.id)["regions:region:lock"] == theirs["regions:region:lock"]
-    assert keyboard.keys_in_use(studio.hotkeys(me)) == keyboard.USUAL
-    keyboard.undo(studio, jo, tmp_path)
+    assert hotkeys.keys_in_use(studio.hotkeys(me)) == hotkeys.USUAL
+    hotkeys.undo(studio, jo, tmp_path)
     assert studio.hotkeys(jo.id) == theirs
 
 
@@ -370,7 +370,7 @@ def wait_until_gone(folder: Path, seconds: float) -> list[int]:
 
 OWNER = """
 import pathlib, sys, time
-from dinolabel.studio.server import LocalStudio
+from dinolabel.studio.server.process import LocalStudio
 print(LocalStudio(pathlib.Path(sys.argv[1])).start().url, flush=True)
 time.sleep(600)
 """

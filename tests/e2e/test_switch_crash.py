@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from dinolabel.backend.projects import ProjectRegistry
+from dinolabel.backend.project_registry import ProjectRegistry
 from dinolabel.studio.client import LabelStudio
-from dinolabel.vision.store import BundleStore
+from dinolabel.vision.bundles.registry import BundleStore
 from tests.doubles.coloured_things import GREEN, RED, bundle, scene
 from tests.doubles.scripted_studio import CONFIG
 from tests.e2e.loop import TOKEN, WEIGHTS, Watcher, service

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dinolabel.studio.client import LabelStudio
-from dinolabel.studio.label_config import build
+from dinolabel.studio.label_configs.label_config import build
 from tests import studio_calls
 
 pytestmark = pytest.mark.e2e

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from dinolabel import connect
-from dinolabel.backend.server import Server, create_app
+from dinolabel.backend.http.server import Server, create_app
 from dinolabel.demo import screens
-from dinolabel.studio.adopting import add_prompt_field
+from dinolabel.projects import connect
 from dinolabel.studio.client import LabelStudio
-from dinolabel.studio.label_config import build
+from dinolabel.studio.label_configs.edit import add_prompt_field
+from dinolabel.studio.label_configs.label_config import build
 from tests.doubles.coloured_things import GREEN, RED, picture
 from tests.e2e import loop
 from tests.e2e.started import until

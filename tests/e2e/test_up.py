@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from dinolabel import running
-from dinolabel.backend import guard
+from dinolabel.backend.http import auth
 from dinolabel.demo import screens
+from dinolabel.local import up_state
 from dinolabel.studio.client import LabelStudio
 from tests.e2e import started
 from tests.e2e.started import Up, alive, until
@@ -72,7 +72,7 @@ def ended(up: Up, link: str) -> None:
 
 @pytest.fixture(scope="module")
 def studio(home: Home, link: str) -> LabelStudio:
-    found = running.find(home.data)
+    found = up_state.find(home.data)
     assert found is not None
     return LabelStudio(found.url, found.token)
 
@@ -154,7 +154,7 @@ def test_the_next_picture_has_boxes_too(page: Any, home: Home) -> None:
 
 
 def test_every_picture_is_a_task_and_nothing_else_is(studio: LabelStudio, home: Home) -> None:
-    found = running.find(home.data)
+    found = up_state.find(home.data)
     assert found is not None
     rows = until(lambda: [row for row in studio.tasks(found.project) if row.versions], seconds=120)
     until(lambda: len([row for row in studio.tasks(found.project) if row.versions or row.annotated]) == PICTURES, seconds=120)
@@ -163,7 +163,7 @@ def test_every_picture_is_a_task_and_nothing_else_is(studio: LabelStudio, home: 
 
 
 def test_backend_and_one_webhook_with_our_secret_are_connected(studio: LabelStudio, home: Home) -> None:
-    found = running.find(home.data)
+    found = up_state.find(home.data)
     assert found is not None
     (backend,) = studio.backends(found.project)
     assert (backend.title, backend.state) == ("dinolabel", "CO")
@@ -173,7 +173,7 @@ def test_backend_and_one_webhook_with_our_secret_are_connected(studio: LabelStud
 
 
 def test_a_name_is_added_while_people_work(page: Any, studio: LabelStudio, home: Home) -> None:
-    found = running.find(home.data)
+    found = up_state.find(home.data)
     assert found is not None
     before = studio.project(found.project).label_config
     ended = started.run(home.environment, "names", "add", "maria")
@@ -210,12 +210,12 @@ def test_the_board_link_lets_the_browser_in_once_and_its_buttons_work(page: Any,
         what=up.said,
     )
     log = (home.data / "jobs" / "serve.log").read_text(encoding="utf-8")
-    assert "/enter/" not in log and guard.COOKIE not in log
+    assert "/enter/" not in log and auth.COOKIE not in log
 
 
 @pytest.mark.parametrize("arguments", [["attach", "--project", "{project}", "--yes"], ["detach", "--project", "{project}", "--yes"]])
 def test_another_terminal_does_not_take_its_project_away(home: Home, studio: LabelStudio, arguments: list[str]) -> None:
-    found = running.find(home.data)
+    found = up_state.find(home.data)
     assert found is not None
     ended = started.run(home.environment, *(each.replace("{project}", str(found.project)) for each in arguments))
     assert ended.returncode == 2 and "`dinolabel up` runs with this project" in ended.stderr, ended
@@ -259,7 +259,7 @@ def test_ctrl_c_ends_every_process(home: Home, up: Up, studio: LabelStudio) -> N
     assert len(family) >= 5, family  # up, two keepers, Label Studio, the backend
     assert up.end(signal.SIGINT) == 0, up.said()
     assert until(lambda: not alive(family), seconds=20, what=lambda: alive(family))
-    assert running.find(home.data) is None and not (home.data / running.NOTE).exists()
+    assert up_state.find(home.data) is None and not (home.data / up_state.NOTE).exists()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", urlsplit(studio.url).port or 0), timeout=5)
     assert "Stopped." in up.said() and "Traceback" not in up.said()
@@ -270,7 +270,7 @@ def test_again_goes_on_where_it_was(home: Home, studio: LabelStudio, ended: None
     again = home.up("again.log")
     try:
         again.link()
-        found = running.find(home.data)
+        found = up_state.find(home.data)
         assert found is not None
         assert (found.url, found.token) == (studio.url, studio.wire.token.header(str).removeprefix("Token "))
         rows = list(studio.tasks(found.project))
@@ -282,7 +282,7 @@ def test_again_goes_on_where_it_was(home: Home, studio: LabelStudio, ended: None
         os.kill(again.process.pid, signal.SIGKILL)
         again.process.wait()
     assert until(lambda: not alive(family), seconds=30, what=lambda: alive(family)), "killed, it left processes behind"
-    assert running.find(home.data) is None
+    assert up_state.find(home.data) is None
 
 
 def test_a_backend_that_dies_ends_it_with_a_reason(home: Home, ended: None) -> None:

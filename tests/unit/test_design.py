@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from dinolabel import reference_errors
-from dinolabel.studio.media import MediaResolver
+from dinolabel.docgen import errors as reference_errors
+from dinolabel.studio.media.resolver import MediaResolver
+from dinolabel.vision.bundles.registry import BundleStore
 from dinolabel.vision.protocols import Detector, Embedder, Head
-from dinolabel.vision.store import BundleStore
 from tests import docs
 
 DESIGN = (docs.ROOT / "docs" / "design.md").read_text(encoding="utf-8")

@@ -10,8 +10,8 @@ import pytest
 import typer.main
 
 import dinolabel.vision.errors
-from dinolabel import reference_errors
 from dinolabel.__main__ import application
+from dinolabel.docgen import errors as reference_errors
 from tests import docs, docs_table
 
 COMMANDS = [(page.relative_to(docs.ROOT).as_posix(), line) for page in docs.PAGES for line in docs.commands(page)]

@@ -10,20 +10,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dinolabel import __main__ as main
-from dinolabel import datafolder
-from dinolabel.backend.job_table import JobTable
-from dinolabel.backend.projects import ProjectRegistry
-from dinolabel.exporters.crops import FORMAT as CROPS
-from dinolabel.forgetting.forgotten import ErasureRegistry
-from dinolabel.training import manifest
-from dinolabel.vision import package
-from dinolabel.vision.bundle import FORMAT as BUNDLE
-from dinolabel.vision.cache import Cache
-from dinolabel.vision.entries import FORMAT as ENTRIES
+from dinolabel import __main__, datafolder
+from dinolabel.backend.jobs.table import JobTable
+from dinolabel.backend.project_registry import ProjectRegistry
+from dinolabel.erasure.registry import ErasureRegistry
+from dinolabel.exporters.formats.crops import FORMAT as CROPS
+from dinolabel.training.data import manifest
+from dinolabel.vision.bundles import exported_model
+from dinolabel.vision.bundles.bundle import FORMAT as BUNDLE
+from dinolabel.vision.bundles.registry import BundleStore
 from dinolabel.vision.errors import BundleMismatch, DinolabelError, ModelError, SettingsError
 from dinolabel.vision.pipeline import Pipeline
-from dinolabel.vision.store import BundleStore
+from dinolabel.vision.storage.cache import Cache
+from dinolabel.vision.storage.sqlite_kv import FORMAT as ENTRIES
 from dinolabel.vision.types import Thresholds
 from tests.doubles.scripted_models import ColourEmbedder, ScriptedDetector
 from tests.fixtures.make_data_folder import PROJECT, detector
@@ -44,7 +43,7 @@ def run(kept: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
     monkeypatch.setenv("DINOLABEL_DATA_DIR", str(kept / "kept"))
 
     def command(*arguments: str) -> tuple[int, str]:
-        code = main.run(arguments)
+        code = __main__.run(arguments)
         said = capsys.readouterr()
         return code, " ".join((said.out + said.err).split())
 
@@ -138,9 +137,9 @@ def test_a_later_export_is_refused(kept: Path) -> None:
 
 
 def test_a_later_package_is_refused(tmp_path: Path) -> None:
-    (tmp_path / package.CARD).write_text(json.dumps({"format": package.FORMAT + 1}))
-    with pytest.raises(ModelError, match=f"format {package.FORMAT + 1}"):
-        package.read(tmp_path)
+    (tmp_path / exported_model.CARD).write_text(json.dumps({"format": exported_model.FORMAT + 1}))
+    with pytest.raises(ModelError, match=f"format {exported_model.FORMAT + 1}"):
+        exported_model.read(tmp_path)
 
 
 def test_a_cache_of_another_format_is_begun_anew(kept: Path) -> None:

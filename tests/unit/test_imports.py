@@ -26,29 +26,34 @@ MODELS = [
     "dinolabel/vision/embedders/*",
     "dinolabel/vision/heads/*",
     "dinolabel/vision/originals/*",
-    "dinolabel/vision/loading.py",
+    "dinolabel/vision/loading/transformers_loader.py",
     "dinolabel/training/finetune/*",
 ]
 HEAVY = {
     # library: files that may import it
-    "torch": [*MODELS, "dinolabel/vision/device.py"],
+    "torch": [*MODELS, "dinolabel/vision/loading/device.py"],
     "transformers": MODELS,
-    "av": ["dinolabel/vision/media.py", "dinolabel/vision/frames.py", "dinolabel/vision/films/*"],
-    "cv2": ["dinolabel/vision/media.py", "dinolabel/vision/draw.py", "dinolabel/vision/films/*", "dinolabel/demo/*"],
-    "supervision": ["dinolabel/vision/draw.py"],
+    "av": ["dinolabel/vision/decoding/pictures.py", "dinolabel/vision/decoding/video_frames.py", "dinolabel/vision/video/*"],
+    "cv2": [
+        "dinolabel/vision/decoding/pictures.py",
+        "dinolabel/vision/images/annotation.py",
+        "dinolabel/vision/video/*",
+        "dinolabel/demo/*",
+    ],
+    "supervision": ["dinolabel/vision/images/annotation.py"],
     "sklearn": ["dinolabel/vision/heads/*", "dinolabel/training/*"],
     "matplotlib": ["dinolabel/training/*"],
-    "label_studio_sdk": ["dinolabel/studio/validate.py"],
+    "label_studio_sdk": ["dinolabel/studio/regions/validation.py"],
     "requests": ["dinolabel/studio/*"],
     "label_studio_ml": ["dinolabel/backend/model.py"],
     "flask": ["dinolabel/backend/*"],
     "waitress": ["dinolabel/backend/*"],
     "gradio": ["dinolabel/app/*"],
-    "pyarrow": ["dinolabel/exporters/parquet.py", "dinolabel/exporters/incoming/parquet.py", "dinolabel/boxtable.py"],
-    "datasets": ["dinolabel/exporters/hf.py", "dinolabel/exporters/incoming/hf.py"],
+    "pyarrow": ["dinolabel/exporters/formats/parquet.py", "dinolabel/exporters/incoming/parquet.py", "dinolabel/detect/parquet.py"],
+    "datasets": ["dinolabel/exporters/formats/hf.py", "dinolabel/exporters/incoming/hf.py"],
     "pandas": [],
     "pycocotools": [],
-    "ijson": ["dinolabel/sources.py"],
+    "ijson": ["dinolabel/projects/sources.py"],
     "typer": ["dinolabel/*"],
     "rich": ["dinolabel/*"],
     "pydantic_settings": ["dinolabel/settings.py"],
@@ -69,7 +74,7 @@ def name_of(path: Path) -> str:
 
 
 def room_of(name: str) -> str:
-    """vision for dinolabel/vision/media.py, dinolabel for what lies in the package itself or in a part of the command line."""
+    """vision for dinolabel/vision/decoding/pictures.py, dinolabel for what lies in the package itself or in a part of the command line."""
     parts = name.split("/")
     return parts[1] if parts[1] in ROOMS else "dinolabel"
 
@@ -134,8 +139,8 @@ def test_scripts_are_no_part_of_the_package() -> None:
 
 ENVIRONMENT = {
     # reads it: to hand it on to a child process; everything else is dinolabel/settings.py's
-    "dinolabel/studio/server.py",
-    "dinolabel/build.py",
+    "dinolabel/studio/server/process.py",
+    "dinolabel/factory.py",
     "dinolabel/demo/stage.py",
 }
 
@@ -155,9 +160,9 @@ LIGHT = [
     ("dinolabel", {"torch", "transformers", "gradio", "numpy", "cv2", "label_studio_sdk", "sklearn", "flask"}),
     ("dinolabel.vision.types", {"torch", "transformers", "gradio", "cv2", "label_studio_sdk", "sklearn"}),
     ("dinolabel.vision.pipeline", {"torch", "transformers", "gradio", "cv2", "label_studio_sdk", "sklearn", "av", "pillow_heif"}),
-    ("dinolabel.exporters.coco", {"torch", "cv2", "pyarrow", "datasets", "pandas", "supervision", "label_studio_sdk"}),
-    ("dinolabel.exporters.xmp", {"torch", "cv2", "pyarrow", "datasets", "pandas", "supervision", "label_studio_sdk"}),
-    ("dinolabel.vision.store", {"torch", "transformers", "gradio", "cv2", "label_studio_sdk", "sklearn"}),
+    ("dinolabel.exporters.formats.coco", {"torch", "cv2", "pyarrow", "datasets", "pandas", "supervision", "label_studio_sdk"}),
+    ("dinolabel.exporters.formats.xmp", {"torch", "cv2", "pyarrow", "datasets", "pandas", "supervision", "label_studio_sdk"}),
+    ("dinolabel.vision.bundles.registry", {"torch", "transformers", "gradio", "cv2", "label_studio_sdk", "sklearn"}),
 ]
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dinolabel.vision.cropping import cut
-from dinolabel.vision.media import open_image
+from dinolabel.vision.decoding.pictures import open_image
+from dinolabel.vision.images.cropping import cut
 from dinolabel.vision.pipeline import Pipeline
-from dinolabel.vision.plugs import load_detector, load_embedder
+from dinolabel.vision.plugins import load_detector, load_embedder
 from dinolabel.vision.types import Box, CropPolicy, Thresholds
 
 pytestmark = pytest.mark.weights

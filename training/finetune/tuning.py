@@ -25,9 +25,9 @@ from torch import Tensor, nn
 from transformers import AutoModel
 
 from dinolabel.vision.embedders.dinov2 import Dinov2
-from dinolabel.vision.loading import load, silence_transformers
+from dinolabel.vision.loading.transformers_loader import load, silence_transformers
+from dinolabel.vision.loading.weights import NAME_FILE
 from dinolabel.vision.types import Crop
-from dinolabel.vision.weights import NAME_FILE
 
 EPOCHS, PATIENCE = 20, 4  # at most; and so many without a better one end it
 BATCH = 16

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dinolabel.studio.calls import leases
-from dinolabel.studio.wire import ApiClient
+from dinolabel.studio.http_client import ApiClient
 
 ASKING_SECONDS = 130.0
 """Label Studio itself waits up to 100 s for a backend before it answers us."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from dinolabel.studio.wire import ApiClient
+from dinolabel.studio.http_client import ApiClient
 
 PLACE = "http://192.175.48.1/dinolabel-lease"
 """Never called: the webhook is off, and AS112's address (RFC 7535) is nobody's. A name would have to be resolved by Label Studio."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dinolabel.studio.wire import ApiClient
+from dinolabel.studio.http_client import ApiClient
 
 Keys = Mapping[str, Mapping[str, Any]]
 """Element such as "regions:region:cycle" -> {"key": "n", "active": true}, as Label Studio stores it."""

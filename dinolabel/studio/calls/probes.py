@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from dinolabel.studio.errors import StudioRefused
-from dinolabel.studio.wire import ApiClient
+from dinolabel.studio.http_client import ApiClient
 
 Caller = Literal["backends", "webhooks"]
 _REQUESTS: dict[Caller, tuple[str, dict[str, Any]]] = {

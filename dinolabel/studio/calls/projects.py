@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from dinolabel.studio.errors import ProjectMissing, StudioCutShort, StudioRefused
-from dinolabel.studio.instructions import renew_instructions
-from dinolabel.studio.wire import ApiClient
+from dinolabel.studio.http_client import ApiClient
+from dinolabel.studio.label_configs.instructions import renew_instructions
 from dinolabel.vision.errors import StudioError
 
 LONG_SECONDS = 300.0

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dinolabel.studio.wire import ApiClient
+from dinolabel.studio.http_client import ApiClient
 
 MARK = "dinolabel"  # a key of the tab's own data, which Label Studio keeps as it is
 MOST = 200  # tasks in one tab: each is a filter line in Label Studio's page

@@ -15,7 +15,7 @@ from typing import Any
 
 from dinolabel.studio.calls.projects import LONG_SECONDS
 from dinolabel.studio.errors import StudioRefused
-from dinolabel.studio.wire import ApiClient
+from dinolabel.studio.http_client import ApiClient
 
 PAGE = 1000
 IDS = 200

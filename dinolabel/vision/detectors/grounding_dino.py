@@ -15,14 +15,14 @@ import torch
 from transformers import AutoModelForZeroShotObjectDetection, AutoTokenizer, GroundingDinoImageProcessorPil
 from transformers.image_transforms import get_size_with_aspect_ratio
 
-from dinolabel.vision import weights as files
-from dinolabel.vision.candidates import MAX_CANDIDATES, MIN_SCORE, Candidate, to_candidates, top_k
-from dinolabel.vision.device import pick, precision_name
 from dinolabel.vision.errors import SettingsError
-from dinolabel.vision.loading import inference_errors, load, silence_transformers, to_numpy_boxes
-from dinolabel.vision.spans import PromptChunk, SpecialTokens, chunk_prompt, phrase_scores
+from dinolabel.vision.loading import weights as files
+from dinolabel.vision.loading.device import pick, precision_name
+from dinolabel.vision.loading.transformers_loader import inference_errors, load, silence_transformers, to_numpy_boxes
+from dinolabel.vision.proposals.candidates import MAX_CANDIDATES, MIN_SCORE, Candidate, to_candidates, top_k
+from dinolabel.vision.proposals.token_spans import PromptChunk, SpecialTokens, chunk_prompt, phrase_scores
+from dinolabel.vision.proposals.vocabulary import find_unknown_phrases
 from dinolabel.vision.types import Image, Prompt
-from dinolabel.vision.vocabulary import find_unknown_phrases
 
 WEIGHTS = "folder"
 KINDS = frozenset({"grounding-dino", "mm-grounding-dino"})

@@ -16,11 +16,11 @@ import PIL.Image
 import torch
 from transformers import AutoTokenizer, Owlv2ForObjectDetection, Owlv2ImageProcessorPil
 
-from dinolabel.vision import weights as files
-from dinolabel.vision.candidates import MAX_CANDIDATES, MIN_SCORE, Candidate, to_candidates, top_k
-from dinolabel.vision.device import pick, precision_name
 from dinolabel.vision.errors import PromptMissing, RequestError, SettingsError
-from dinolabel.vision.loading import inference_errors, load, silence_transformers, to_numpy_boxes
+from dinolabel.vision.loading import weights as files
+from dinolabel.vision.loading.device import pick, precision_name
+from dinolabel.vision.loading.transformers_loader import inference_errors, load, silence_transformers, to_numpy_boxes
+from dinolabel.vision.proposals.candidates import MAX_CANDIDATES, MIN_SCORE, Candidate, to_candidates, top_k
 from dinolabel.vision.types import Image, Prompt
 
 WEIGHTS = "folder"

@@ -15,11 +15,11 @@ import PIL.Image
 import torch
 from transformers import AutoModel
 
-from dinolabel.vision import weights as files
-from dinolabel.vision.device import pick, precision_name
 from dinolabel.vision.errors import ModelError, RequestError
-from dinolabel.vision.loading import inference_errors, load
-from dinolabel.vision.narrowed import Feature
+from dinolabel.vision.loading import weights as files
+from dinolabel.vision.loading.device import pick, precision_name
+from dinolabel.vision.loading.feature_slice import Feature
+from dinolabel.vision.loading.transformers_loader import inference_errors, load
 from dinolabel.vision.types import Crop, Embeddings
 
 WEIGHTS = "folder"

@@ -20,8 +20,8 @@ import numpy.typing as npt
 import PIL.Image
 
 from dinolabel.vision.errors import DeviceUnavailable, ModelError, WeightsMissing
+from dinolabel.vision.loading.weights import short
 from dinolabel.vision.types import Crop, Embeddings
-from dinolabel.vision.weights import short
 
 AT_ONCE = 16
 DEFAULTS = {"mean": [127.5] * 3, "std": [128.0] * 3, "order": "RGB"}  # as ArcFace's published models have it

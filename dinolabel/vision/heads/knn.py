@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dinolabel.vision.neighbours import label_distances
+from dinolabel.vision.bundles.distances import label_distances
 from dinolabel.vision.protocols import Arrays
-from dinolabel.vision.softmax import encode_labels, softmax
 from dinolabel.vision.types import Embeddings
+from dinolabel.vision.vectors import encode_labels, softmax
 
 NEIGHBOURS = 3  # of each label, or all it has
 TEMPERATURE = 0.07  # of cosines, as Wu et al. have it and DINO after them. Calibration refines it.

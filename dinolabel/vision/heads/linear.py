@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dinolabel.vision.protocols import Arrays
-from dinolabel.vision.softmax import encode_labels, softmax
 from dinolabel.vision.types import Embeddings
+from dinolabel.vision.vectors import encode_labels, softmax
 
 STRENGTH = 10.0  # scikit-learn's C. Unit rows keep logits small: its default of 1 leaves a dozen crops per label underfitted.
 STRENGTHS = (1.0, 10.0, 100.0)  # what training lets compete

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dinolabel.vision.protocols import Arrays
-from dinolabel.vision.softmax import encode_labels, softmax
 from dinolabel.vision.types import Embeddings
+from dinolabel.vision.vectors import encode_labels, softmax
 
 TEMPERATURE = 0.07  # of cosines; the usual value of contrastive image features (Radford et al. 2021). Calibration refines it.
 

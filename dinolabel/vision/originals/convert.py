@@ -17,10 +17,10 @@ from transformers import (
 )
 
 from dinolabel.vision.errors import ModelError, WeightsMissing
-from dinolabel.vision.folders import atomic_folder
-from dinolabel.vision.loading import silence_transformers
+from dinolabel.vision.loading.transformers_loader import silence_transformers
+from dinolabel.vision.loading.weights import TOKENIZER
 from dinolabel.vision.originals import tensors as original
-from dinolabel.vision.weights import TOKENIZER
+from dinolabel.vision.storage.atomic_folders import atomic_folder
 
 
 def convert(source: Path, out: Path, *, tokenizer: str = TOKENIZER) -> Path:

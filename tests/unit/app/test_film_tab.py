@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from dinolabel.app.film import VideoTab, VideoTabRequest, VideoUpdate
-from dinolabel.app.image import ImageTab
-from dinolabel.app.shelf import DownloadFolder
-from dinolabel.app.sight import ModelHandle
+from dinolabel.app.common.downloads import DownloadFolder
+from dinolabel.app.common.model_handle import ModelHandle
+from dinolabel.app.tabs.image import ImageTab
+from dinolabel.app.tabs.video import VideoTab, VideoTabRequest, VideoUpdate
+from dinolabel.vision.bundles.registry import BundleStore
 from dinolabel.vision.errors import MediaUnavailable, MediaUnreadable, RequestError
 from dinolabel.vision.pipeline import Pipeline
-from dinolabel.vision.store import BundleStore
 from tests.doubles.drawn_films import Disc, DiscDetector, film
 from tests.doubles.scripted_models import RED, ColourEmbedder
 
@@ -34,8 +34,8 @@ def shelf(tmp_path: Path) -> Iterator[DownloadFolder]:
 
 @pytest.fixture
 def tab(detector: DiscDetector, shelf: DownloadFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VideoTab:
-    monkeypatch.setattr("dinolabel.app.film.WAIT_SECONDS", 0.01)
-    monkeypatch.setattr("dinolabel.app.film.TELL_SECONDS", 0.0)
+    monkeypatch.setattr("dinolabel.app.tabs.video.WAIT_SECONDS", 0.01)
+    monkeypatch.setattr("dinolabel.app.tabs.video.TELL_SECONDS", 0.0)
     sight = ModelHandle.of(Pipeline(detector, ColourEmbedder()))
     return VideoTab(sight, ImageTab(sight, BundleStore(tmp_path / "bundles")), shelf)
 

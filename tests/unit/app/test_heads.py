@@ -9,9 +9,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from dinolabel.app.heads import NONE_YET, HeadsTab
+from dinolabel.app.tabs.heads import NONE_YET, HeadsTab
+from dinolabel.vision.bundles.registry import BundleStore
 from dinolabel.vision.errors import RequestError
-from dinolabel.vision.store import BundleStore
 from tests.doubles.scripted_models import BLUE, GREEN, RED, colour_bundle
 
 

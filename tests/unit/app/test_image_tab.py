@@ -9,12 +9,12 @@ import PIL.Image
 import PIL.ImageDraw
 import pytest
 
-from dinolabel.app import shown
-from dinolabel.app.image import BOXES_ONLY, NO_PROMPT, OWN, READY, WELCOME, ImageRequest, ImageTab
-from dinolabel.app.shown import SHOWN_SIDE
-from dinolabel.app.sight import ModelHandle
-from dinolabel.vision.cache import Cache
-from dinolabel.vision.candidates import Candidate
+from dinolabel.app.common import display
+from dinolabel.app.common.display import SHOWN_SIDE
+from dinolabel.app.common.model_handle import ModelHandle
+from dinolabel.app.tabs.image import BOXES_ONLY, NO_PROMPT, OWN, READY, WELCOME, ImageRequest, ImageTab
+from dinolabel.vision.bundles.exported_model import ExportedModel
+from dinolabel.vision.bundles.registry import BundleStore
 from dinolabel.vision.errors import (
     BundleMismatch,
     MediaUnavailable,
@@ -23,9 +23,9 @@ from dinolabel.vision.errors import (
     RequestError,
     WeightsMissing,
 )
-from dinolabel.vision.package import ExportedModel
 from dinolabel.vision.pipeline import Pipeline
-from dinolabel.vision.store import BundleStore
+from dinolabel.vision.proposals.candidates import Candidate
+from dinolabel.vision.storage.cache import Cache
 from dinolabel.vision.types import Box, Thresholds
 from tests.doubles.scripted_models import BLUE, GREEN, RED, ColourEmbedder, ScriptedDetector, colour_bundle
 
@@ -208,10 +208,10 @@ def test_a_telephones_picture_is_upright_and_becomes_one_browsers_show(tab: Imag
     exif = PIL.Image.Exif()
     exif[0x0112] = 6
     picture.save(tmp_path / "phone.heic", exif=exif.tobytes(), quality=95)
-    path = shown.is_browser_format(str(tmp_path / "phone.heic"))
+    path = display.is_browser_format(str(tmp_path / "phone.heic"))
     assert path.endswith("phone.png")
-    assert (shown.open_preview(path).width, shown.open_preview(path).height) == (120, 160)
-    assert shown.open_preview(str(tmp_path / "phone.heic")).width == 120
+    assert (display.open_preview(path).width, display.open_preview(path).height) == (120, 160)
+    assert display.open_preview(str(tmp_path / "phone.heic")).width == 120
     look = tab.predict(path, ImageRequest("cat", 0.3, 0.1))
     assert look.picture is not None
     assert look.picture.shape == (160, 120, 3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gradio as gr
 import pytest
 
-from dinolabel.app import messages
+from dinolabel.app.common import errors as messages
 from dinolabel.vision import errors
 
 KINDS = [each for each in errors.DinolabelError.__subclasses__() if each.__module__ == errors.__name__]  # commands' own never come here

@@ -15,13 +15,13 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
 from dinolabel import app
+from dinolabel.app.common.model_handle import ModelHandle
 from dinolabel.app.page import RunningPage, _header, page, serve
-from dinolabel.app.sight import ModelHandle
-from dinolabel.vision.cache import Cache
-from dinolabel.vision.candidates import Candidate
+from dinolabel.vision.bundles.registry import BundleStore
 from dinolabel.vision.errors import SettingsError
 from dinolabel.vision.pipeline import Pipeline
-from dinolabel.vision.store import BundleStore
+from dinolabel.vision.proposals.candidates import Candidate
+from dinolabel.vision.storage.cache import Cache
 from dinolabel.vision.types import Box
 from tests.doubles.drawn_films import Disc, film
 from tests.doubles.scripted_models import BLUE, RED, ColourEmbedder, ScriptedDetector, colour_bundle

@@ -8,10 +8,10 @@ from pathlib import Path
 import PIL.Image
 import pytest
 
-from dinolabel.app.send import Sender
+from dinolabel.app.tabs.send import Sender
 from dinolabel.studio.client import Project
+from dinolabel.vision.decoding.pictures import open_image
 from dinolabel.vision.errors import RequestError
-from dinolabel.vision.media import open_image
 from dinolabel.vision.pipeline import Pipeline
 from dinolabel.vision.types import Box, Detection, Named, Thresholds
 from tests.doubles.scripted_models import RED, ScriptedDetector, colour_bundle

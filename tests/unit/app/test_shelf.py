@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dinolabel.app.shelf import KEPT_SECONDS, DownloadFolder
+from dinolabel.app.common.downloads import KEPT_SECONDS, DownloadFolder
 
 
 @pytest.mark.parametrize(("name", "wanted"), [("a b/c.png", "a-b-c.png"), ("../../x", "..-..-x"), ("", "file"), ("фото.png", "фото.png")])

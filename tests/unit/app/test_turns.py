@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from dinolabel.app.turns import FairSemaphore
+from dinolabel.app.common.fair_queue import FairSemaphore
 
 
 def test_a_place_says_how_many_are_before_it() -> None:

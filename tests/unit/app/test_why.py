@@ -8,7 +8,7 @@ from pathlib import Path
 import PIL.Image
 import pytest
 
-from dinolabel.app.why import Explanations, words
+from dinolabel.app.common.explanations import Explanations, words
 
 BECAUSE = [{"crop": "7/8/r1/person", "label": "tom", "distance": 0.1}, {"crop": "9/9/r/person", "label": "tom", "distance": 0.2}]
 ROW = {"label": "tom", "because": BECAUSE}

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from dinolabel.backend.asking import Deadlines
-from dinolabel.backend.jobs import JobRunner
-from dinolabel.backend.projects import ProjectRegistry
+from dinolabel.backend.inference.deadline import Deadlines
+from dinolabel.backend.jobs.runner import JobRunner
+from dinolabel.backend.project_registry import ProjectRegistry
 from dinolabel.backend.service import Service
-from dinolabel.vision.cache import Cache
+from dinolabel.vision.bundles.registry import BundleStore
 from dinolabel.vision.pipeline import Pipeline
-from dinolabel.vision.store import BundleStore
+from dinolabel.vision.storage.cache import Cache
 from tests.doubles.coloured_things import ColourSense, FolderMedia, ThingDetector, scene
 from tests.doubles.scripted_studio import CONFIG, ScriptedStudio
 

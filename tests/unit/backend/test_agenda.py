@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dinolabel.backend.agenda import LONGEST_REST, REST, WorkQueue
+from dinolabel.backend.reconciler.work_queue import LONGEST_REST, REST, WorkQueue
 
 
 def test_newcomers_are_due_at_once_and_the_gone_are_forgotten() -> None:

@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dinolabel.backend import answers, page
-from dinolabel.backend.answers import Answers, NameCount, Summary
-from dinolabel.backend.board import ProjectStatus
-from dinolabel.studio.label_config import LabelConfig
+from dinolabel.backend import reviewed_answers
+from dinolabel.backend.http import dashboard
+from dinolabel.backend.project_status import ProjectStatus
+from dinolabel.backend.reviewed_answers import Answers, NameCount, Summary
+from dinolabel.studio.label_configs.label_config import LabelConfig
 from tests.doubles.scripted_studio import CONFIG
 from tests.unit.backend.conftest import World
 from tests.unit.backend.test_switch_steps import until_in_step
@@ -46,7 +47,7 @@ def test_tasks_by_answers_and_disagreements_of_several_people(world: World) -> N
 
 
 def test_it_reads_a_bounded_number_at_once_and_nothing_twice(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answers, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(reviewed_answers, "MOST_AT_ONCE", 2)
     read: list[int] = []
     plain = world.studio.export
     monkeypatch.setattr(world.studio, "export", lambda project, *, tasks=None: read.extend(tasks) or plain(project, tasks=tasks))
@@ -84,7 +85,7 @@ def test_a_deleted_task_and_another_label_config_count_anew(world: World) -> Non
     ],
 )
 def test_what_a_name_lacks_until_it_can_be_judged(pictures: int, judged: int | None, lacks: str) -> None:
-    told = page._answers(ProjectStatus(1, answers=Summary((NameCount("maria", 3, pictures),))), judged)
+    told = dashboard._answers(ProjectStatus(1, answers=Summary((NameCount("maria", 3, pictures),))), judged)
     assert told["names"] == [{"name": "maria", "boxes": 3, "lacks": lacks}]
 
 
@@ -98,7 +99,7 @@ def test_what_a_name_lacks_until_it_can_be_judged(pictures: int, judged: int | N
     ],
 )
 def test_pictures_by_answers_in_words(numbers: tuple[int, ...], asked: int, said: str) -> None:
-    assert page._answers(ProjectStatus(1, answers=Summary(by_answers=numbers, asked=asked)), 8)["by_answers"] == said
+    assert dashboard._answers(ProjectStatus(1, answers=Summary(by_answers=numbers, asked=asked)), 8)["by_answers"] == said
 
 
 def test_the_board_hears_of_it_where_nothing_is_trained_by_itself_too(world: World) -> None:

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from dinolabel.backend.asking import Deadlines
-from dinolabel.backend.wire import PredictRequest, SetupRequest, TaskPayload
+from dinolabel.backend.inference.deadline import Deadlines
+from dinolabel.backend.payloads import PredictRequest, SetupRequest, TaskPayload
 from tests.doubles.coloured_things import GREEN, RED, bundle
 from tests.doubles.scripted_studio import CONFIG
 from tests.waiting import eventually

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dinolabel.backend.attempts import FIRST_PAUSE, LONGEST_PAUSE, MAX_TRIES, RetryBackoff
+from dinolabel.backend.reconciler.work_queue import FIRST_PAUSE, LONGEST_PAUSE, MAX_TRIES, RetryBackoff
 
 
 def test_a_task_never_tried_is_due() -> None:

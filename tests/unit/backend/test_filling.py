@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dinolabel.backend import filling
+from dinolabel.backend.reconciler import backfill
 from tests.doubles.coloured_things import GREEN, RED, bundle
 from tests.doubles.scripted_studio import CONFIG
 
@@ -39,8 +39,8 @@ def test_a_label_renamed_later_moves_everybody_to_the_new_name(world) -> None:
 def test_what_label_studio_would_drop_is_never_sent(world, monkeypatch: pytest.MonkeyPatch) -> None:
     project = world.project(3)
     bad = world.ids(project)[1]
-    plain = filling.faults
-    monkeypatch.setattr(filling, "faults", lambda config, sent: ["no such label"] if sent["task"] == bad else plain(config, sent))
+    plain = backfill.faults
+    monkeypatch.setattr(backfill, "faults", lambda config, sent: ["no such label"] if sent["task"] == bad else plain(config, sent))
     sent = []
     taken = world.studio.import_predictions
     world.studio.import_predictions = lambda number, each: sent.extend(one["task"] for one in each) or taken(number, each)
@@ -114,7 +114,7 @@ def test_while_nobody_else_changes_anything_one_listing_is_enough(world) -> None
 
 def test_an_old_listing_is_made_anew_whatever_the_counts_say(world, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between them a task went and another came, which no count tells."""
-    monkeypatch.setattr("dinolabel.backend.tally.FRESH_SECONDS", 0.0)
+    monkeypatch.setattr("dinolabel.backend.reconciler.backfill.FRESH_SECONDS", 0.0)
     project = world.project(9)
     assert world.service().reconcile(project).complete
     assert (world.studio.calls.count("tasks"), world.studio.calls.count("tasks of a chunk")) == (2, 1)

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from dinolabel.backend.child import start_time
 from dinolabel.backend.errors import JobUnknown
-from dinolabel.backend.job_table import Job, JobTable
-from dinolabel.backend.jobs import JobRunner
+from dinolabel.backend.jobs.process import start_time
+from dinolabel.backend.jobs.runner import JobRunner
+from dinolabel.backend.jobs.table import Job, JobTable
 from dinolabel.vision.errors import SettingsError
 from tests.waiting import eventually
 
@@ -157,9 +157,9 @@ def test_one_training_per_project_at_a_time(desk: Callable[..., JobRunner]) -> N
 
 
 def test_a_program_that_ignores_sigterm_is_ended_all_the_same(desk: Callable[..., JobRunner], monkeypatch: pytest.MonkeyPatch) -> None:
-    import dinolabel.backend.child
+    import dinolabel.backend.jobs.process
 
-    monkeypatch.setattr(dinolabel.backend.child.terminate_group, "__defaults__", (0.3,))
+    monkeypatch.setattr(dinolabel.backend.jobs.process.terminate_group, "__defaults__", (0.3,))
     jobs = desk("import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)")
     job = jobs.train(1, why="asked")
     eventually(lambda: jobs.get(job).progress == "deaf")
@@ -198,7 +198,7 @@ def test_what_was_taken_and_had_not_begun_runs_on_the_next(desk: Callable[..., J
 CRASHING = """
 import os, sys, time
 from pathlib import Path
-from dinolabel.backend.jobs import Jobs
+from dinolabel.backend.jobs.runner import Jobs
 jobs = Jobs(Path(sys.argv[1]), program=[sys.executable, "-c", sys.argv[2]], environment=dict(os.environ), exports=Path(sys.argv[1]))
 jobs.start()
 job = jobs.train(1, why="asked", until="2026-11-22T12:00:00+00:00")
@@ -260,7 +260,7 @@ def test_a_kill_9_at_any_moment_forgets_nothing(desk: Callable[..., JobRunner], 
 OTHER = """
 import os, sys
 from pathlib import Path
-from dinolabel.backend.job_table import JobTable
+from dinolabel.backend.jobs.table import JobTable
 table = JobTable(Path(sys.argv[1]))
 print("ready", flush=True)
 sys.stdin.readline()
@@ -297,7 +297,7 @@ def test_what_waits_runs_in_the_order_of_asking(desk: Callable[..., JobRunner]) 
 
 
 def test_asking_wakes_the_worker(desk: Callable[..., JobRunner], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dinolabel.backend.jobs.POLL_SECONDS", 3600.0)
+    monkeypatch.setattr("dinolabel.backend.jobs.runner.POLL_SECONDS", 3600.0)
     jobs = desk()
     for project in (1, 2):
         assert ended(jobs, jobs.train(project, why="asked")).state == "done"
@@ -336,7 +336,7 @@ def test_a_stop_between_turn_and_start_puts_it_back(desk: Callable[..., JobRunne
 
 def test_a_table_that_fails_for_a_while_costs_no_job(desk: Callable[..., JobRunner], monkeypatch: pytest.MonkeyPatch) -> None:
     """A full disk: the child is watched on, cancelling reaches it afterwards, and what ends meanwhile is noted when there is room."""
-    monkeypatch.setattr("dinolabel.backend.jobs.POLL_SECONDS", 0.1)
+    monkeypatch.setattr("dinolabel.backend.jobs.runner.POLL_SECONDS", 0.1)
     jobs = desk("import sys, time; time.sleep(60 if '1' in sys.argv else 0)", threads=1)
     first = jobs.train(1, why="asked")
     eventually(lambda: jobs.get(first).pid)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dinolabel.backend import lease
-from dinolabel.backend.lease import LeaseHeldByOther, WriterLease, owner_of
+from dinolabel.backend.reconciler import lease
+from dinolabel.backend.reconciler.lease import LeaseHeldByOther, WriterLease, owner_of
 from dinolabel.studio.errors import StudioRefused
 from tests.unit.backend.conftest import NANO, World
 

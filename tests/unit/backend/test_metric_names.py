@@ -7,9 +7,9 @@ import re
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from dinolabel.backend.board import ProjectStatus
-from dinolabel.backend.job_table import DONE
-from dinolabel.backend.meters import Metrics
+from dinolabel.backend.http.metrics import Metrics
+from dinolabel.backend.jobs.table import DONE
+from dinolabel.backend.project_status import ProjectStatus
 from tests import docs
 
 TABLE = re.compile(r"^\| `(dinolabel_\w+)` \| (\w+) \|([^|]*)\|", re.MULTILINE)

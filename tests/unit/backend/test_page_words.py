@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from dinolabel.backend.board import ProjectStatus, StatusBoard
-from dinolabel.backend.page import format_age, format_duration
+from dinolabel.backend.http.dashboard import format_age, format_duration
+from dinolabel.backend.project_status import ProjectStatus, StatusBoard
 
 
 @pytest.mark.parametrize(

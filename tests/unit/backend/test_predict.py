@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from dinolabel.backend.predict import Failure, Prediction, PredictionJob, Predictor
-from dinolabel.backend.recipe import ServingConfig, ServingConfigs
-from dinolabel.backend.wire import TaskPayload
-from dinolabel.vision.cache import Cache
+from dinolabel.backend.inference.predictor import Failure, Prediction, PredictionJob, Predictor
+from dinolabel.backend.inference.serving_config import ServingConfig, ServingConfigs
+from dinolabel.backend.payloads import TaskPayload
+from dinolabel.vision.bundles.registry import BundleStore
 from dinolabel.vision.errors import (
     BundleMismatch,
     LabelConfigError,
@@ -20,7 +20,7 @@ from dinolabel.vision.errors import (
     ModelError,
 )
 from dinolabel.vision.pipeline import Pipeline
-from dinolabel.vision.store import BundleStore
+from dinolabel.vision.storage.cache import Cache
 from dinolabel.vision.types import Image
 from tests.doubles.coloured_things import BLUE, GREEN, RED, ColourSense, FolderMedia, ThingDetector, bundle, picture, scene
 from tests.doubles.scripted_studio import CONFIG
@@ -108,7 +108,7 @@ def test_a_bug_met_by_one_picture_does_not_cost_the_others(kitchen: Kitchen) -> 
             raise ZeroDivisionError
         return plain(images, *args, **kwargs)
 
-    from dinolabel.vision.media import open_image
+    from dinolabel.vision.decoding.pictures import open_image
 
     bad = open_image(kitchen.photos / "scene002.png").sha256
     kitchen.detector.candidates = candidates  # type: ignore[assignment, method-assign]

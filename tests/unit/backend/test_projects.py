@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dinolabel.backend.projects import ProjectBusy, ProjectRegistry
+from dinolabel.backend.project_registry import ProjectBusy, ProjectRegistry
 from dinolabel.vision.errors import SettingsError
 
 
@@ -95,7 +95,7 @@ def test_a_field_of_a_later_version_does_not_hurt(projects: ProjectRegistry) -> 
 
 def test_processes_that_write_at_once_lose_nothing(projects: ProjectRegistry) -> None:
     code = (
-        "import sys; from pathlib import Path; from dinolabel.backend.projects import Projects\n"
+        "import sys; from pathlib import Path; from dinolabel.backend.project_registry import Projects\n"
         "for i in range(10): Projects(Path(sys.argv[1])).add(int(sys.argv[2]) * 100 + i, weights=['nano', 'nano'])"
     )
     running = [subprocess.Popen([sys.executable, "-c", code, str(projects.path), str(each)]) for each in range(3)]
@@ -105,7 +105,7 @@ def test_processes_that_write_at_once_lose_nothing(projects: ProjectRegistry) ->
 
 def test_one_writer_per_project_also_across_processes(projects: ProjectRegistry) -> None:
     code = (
-        "import sys; from pathlib import Path; from dinolabel.backend.projects import Projects\n"
+        "import sys; from pathlib import Path; from dinolabel.backend.project_registry import Projects\n"
         "with Projects(Path(sys.argv[1])).writer(1): print('in', flush=True); sys.stdin.read()"
     )
     other = subprocess.Popen([sys.executable, "-c", code, str(projects.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -123,7 +123,7 @@ def test_one_writer_per_project_also_across_processes(projects: ProjectRegistry)
 def test_who_waits_is_let_in_between_two_visits(projects: ProjectRegistry) -> None:
     """The other writes again at once, as a backend that fills a project does: without a turn a waiting command comes in by luck only."""
     code = (
-        "import sys, time; from pathlib import Path; from dinolabel.backend.projects import ProjectBusy, Projects\n"
+        "import sys, time; from pathlib import Path; from dinolabel.backend.project_registry import ProjectBusy, Projects\n"
         "while True:\n"
         " try:\n"
         "  with Projects(Path(sys.argv[1])).writer(1): print('in', flush=True); time.sleep(0.4)\n"

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from dinolabel.backend.wire import SetupRequest
+from dinolabel.backend.payloads import SetupRequest
 from dinolabel.studio.errors import StudioUnreachable
 from dinolabel.vision.errors import LabelConfigError
 from tests.doubles.coloured_things import GREEN, RED, bundle

@@ -104,7 +104,7 @@ def test_where_somebody_drafts_nothing_goes(world) -> None:
 
 
 def test_it_goes_on_another_time_when_there_is_much(world, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dinolabel.backend.sweep.SECONDS", 0.0)
+    monkeypatch.setattr("dinolabel.backend.reconciler.garbage_collector.SECONDS", 0.0)
     project = world.project(4)
     service = world.service(grace_seconds=0.0)
     service.reconcile(project)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dinolabel.backend.reconcile import ReconcileResult
+from dinolabel.backend.reconciler.reconciler import ReconcileResult
 from dinolabel.backend.service import Service
 from tests import waiting
 from tests.doubles.coloured_things import BLUE, GREEN, RED, bundle, picture
@@ -244,9 +244,9 @@ def test_a_name_nobody_trained_yet_changes_nothing(world) -> None:
 
 
 def test_a_broken_picture_holds_a_switch_for_a_while_and_not_for_ever(world, monkeypatch: pytest.MonkeyPatch) -> None:
-    import dinolabel.backend.attempts
+    import dinolabel.backend.reconciler.retry_backoff
 
-    monkeypatch.setattr(dinolabel.backend.attempts, "FIRST_PAUSE", 0.0)
+    monkeypatch.setattr(dinolabel.backend.reconciler.retry_backoff, "FIRST_PAUSE", 0.0)
     project = world.project(3)
     service = world.service()
     until_in_step(service, project)
@@ -275,6 +275,6 @@ def test_what_label_studio_drops_is_noted_and_the_others_go_on(world) -> None:
 
 
 def _setup(project: int):
-    from dinolabel.backend.wire import SetupRequest
+    from dinolabel.backend.payloads import SetupRequest
 
     return SetupRequest(project, CONFIG)

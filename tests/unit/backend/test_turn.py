@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from dinolabel.backend.turn import PriorityLock
+from dinolabel.backend.inference.priority_lock import PriorityLock
 
 
 def test_one_at_a_time() -> None:

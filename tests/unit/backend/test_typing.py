@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from dinolabel.backend.asking import Deadlines
-from dinolabel.backend.server import create_app
-from dinolabel.studio.label_config import LabelConfig
-from dinolabel.studio.typed import SIGN
+from dinolabel.backend.http.server import create_app
+from dinolabel.backend.inference.deadline import Deadlines
+from dinolabel.studio.label_configs.label_config import LabelConfig
+from dinolabel.studio.label_configs.prompt_field import SIGN
 from tests.doubles.coloured_things import GREEN, RED, bundle
 from tests.doubles.scripted_studio import CONFIG
 

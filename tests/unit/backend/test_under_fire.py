@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from dinolabel.backend.wire import WebhookEvent
+from dinolabel.backend.payloads import WebhookEvent
 from tests.doubles.coloured_things import BLUE, GREEN, RED, bundle
 from tests.doubles.scripted_studio import CONFIG
 from tests.unit.backend.test_switch_steps import STEPS, Killed, killer, until_in_step

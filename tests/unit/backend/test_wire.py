@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dinolabel.backend import wire
+from dinolabel.backend import payloads
 from dinolabel.vision.errors import RequestError
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
@@ -23,30 +23,30 @@ def recorded(name: str) -> Any:
     [("17.1795348528", 17), ("17", 17), (17, 17), ("1.0", 1), ("0009", 9)],
 )
 def test_the_project_stands_before_the_dot(value: object, expected: int) -> None:
-    assert wire.project_id(value) == expected
+    assert payloads.project_id(value) == expected
 
 
 @pytest.mark.parametrize("value", [None, "", "None", "None.123", ".5", "a.1", "-1", "0", 0, -3, 1.5, True, [], {}, "1 2", "²", "9" * 30])
 def test_anything_else_is_no_project(value: object) -> None:
     with pytest.raises(RequestError, match="Expected a project"):
-        wire.project_id(value)
+        payloads.project_id(value)
 
 
 def test_a_recorded_setup() -> None:
-    asked = wire.parse_setup(recorded("setup_request"))
+    asked = payloads.parse_setup(recorded("setup_request"))
     assert asked.project == 1
     assert "RectangleLabels" in asked.label_config
     assert "legacy-token" not in repr(asked)
 
 
 def test_a_recorded_predict() -> None:
-    asked = wire.parse_predict(recorded("predict_request"))
+    asked = payloads.parse_predict(recorded("predict_request"))
     assert (asked.project, [each.id for each in asked.tasks], asked.interactive) == (1, [1, 2, 3, 4, 5], False)
     assert asked.tasks[0].data == {"image": "/data/upload/1/f7d6079b-im00.jpg"}
 
 
 def test_a_recorded_interactive_predict() -> None:
-    asked = wire.parse_predict(recorded("predict_request_interactive"))
+    asked = payloads.parse_predict(recorded("predict_request_interactive"))
     assert asked.interactive
     assert asked.context is not None
     assert asked.context[0]["value"]["rectanglelabels"] == ["cat"]
@@ -58,7 +58,7 @@ def test_a_recorded_interactive_predict() -> None:
 )
 def test_a_context_is_what_makes_it_interactive(context: object, interactive: bool) -> None:
     body = {"project": "1.2", "label_config": "<View/>", "tasks": [], "params": {"context": context}}
-    assert wire.parse_predict(body).interactive is interactive
+    assert payloads.parse_predict(body).interactive is interactive
 
 
 @pytest.mark.parametrize(
@@ -80,11 +80,11 @@ def test_a_context_is_what_makes_it_interactive(context: object, interactive: bo
 )
 def test_a_predict_that_makes_no_sense_names_the_field(changed: dict[str, Any], named: str) -> None:
     with pytest.raises(RequestError, match=named):
-        wire.parse_predict({"project": "1.2", "label_config": "<View/>", "tasks": []} | changed)
+        payloads.parse_predict({"project": "1.2", "label_config": "<View/>", "tasks": []} | changed)
 
 
 @pytest.mark.parametrize("body", [None, [], "x", 5])
-@pytest.mark.parametrize("parse", [wire.parse_setup, wire.parse_predict, wire.parse_event])
+@pytest.mark.parametrize("parse", [payloads.parse_setup, payloads.parse_predict, payloads.parse_event])
 def test_a_body_that_is_no_object_is_refused(parse: Any, body: object) -> None:
     with pytest.raises(RequestError, match="JSON object"):
         parse(body)
@@ -95,7 +95,7 @@ EVENTS = ["TASKS_CREATED", "ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATI
 
 @pytest.mark.parametrize("action", [*EVENTS, "START_TRAINING"])
 def test_recorded_events(action: str) -> None:
-    event = wire.parse_event(recorded(f"webhook_{action}"))
+    event = payloads.parse_event(recorded(f"webhook_{action}"))
     assert (event.action, event.project) == (action, recorded(f"webhook_{action}")["project"]["id"])
     assert event.label_config is not None and "RectangleLabels" in event.label_config
 
@@ -105,16 +105,16 @@ def test_recorded_events(action: str) -> None:
     [({"action": "TEST"}, None), ({"action": "A", "project": 3}, 3), ({"action": "A", "project": {"id": 4}}, 4)],
 )
 def test_events_of_other_shapes(body: dict[str, Any], project: int | None) -> None:
-    assert wire.parse_event(body).project == project
+    assert payloads.parse_event(body).project == project
 
 
 @pytest.mark.parametrize("body", [{}, {"action": None}, {"action": ""}, {"action": 3}, {"action": "A", "project": {}}])
 def test_an_event_without_action_or_with_a_nameless_project_is_refused(body: dict[str, Any]) -> None:
     with pytest.raises(RequestError):
-        wire.parse_event(body)
+        payloads.parse_event(body)
 
 
 def test_long_values_are_not_repeated_at_length() -> None:
     with pytest.raises(RequestError) as caught:
-        wire.project_id("x" * 10_000)
+        payloads.project_id("x" * 10_000)
     assert len(str(caught.value)) < 150

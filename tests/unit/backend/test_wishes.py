@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dinolabel.backend import wishes
+from dinolabel.backend import desired_version
 from tests.doubles.coloured_things import GREEN, RED, bundle
 from tests.unit.backend.test_switch_steps import until_in_step
 
@@ -25,7 +25,7 @@ def test_a_head_waits_for_a_yes_and_then_is_shown(world: Any) -> None:
     newer = world.store.publish(str(project), bundle({"jason": GREEN, "lacy": RED}))
     until_in_step(service, project)
     assert world.store.current(str(project)) == head, "a yes is to one head"
-    assert wishes.awaiting_approval(world.projects.get(project), world.store) == newer
+    assert desired_version.awaiting_approval(world.projects.get(project), world.store) == newer
 
 
 def test_a_pin_needs_no_yes(world: Any) -> None:

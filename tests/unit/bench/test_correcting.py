@@ -8,7 +8,7 @@ from benchmarks.correcting import Project, correct, left_wrong
 from benchmarks.effort import Round
 from benchmarks.typist import Counted, _bare_spot, bare_corner, corners_to_drag
 from dinolabel.demo.world import Thing
-from dinolabel.studio.label_config import LabelConfig, build, hotkeys
+from dinolabel.studio.label_configs.label_config import LabelConfig, build, hotkeys
 from dinolabel.vision.types import Box
 from tests.doubles.paper_editor import PaperEditor, region
 

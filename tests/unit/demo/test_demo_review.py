@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dinolabel.demo.review import ReviewerEffort, review
 from dinolabel.demo.world import Scene, Thing
-from dinolabel.studio.label_config import LabelConfig, build
-from dinolabel.studio.results import regions, to_result
+from dinolabel.studio.label_configs.label_config import LabelConfig, build
+from dinolabel.studio.regions.writing import regions, to_result
 from dinolabel.vision.types import Box, Detection
 
 CONFIG = LabelConfig.parse(build({"cat face": "cat face"}, ["tom", "felix"]))

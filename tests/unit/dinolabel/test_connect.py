@@ -2,7 +2,7 @@
 
 import pytest
 
-from dinolabel.connect import callable_address
+from dinolabel.projects.connect import callable_address
 from dinolabel.vision.errors import RequestError
 
 

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from dinolabel import build, console
+from dinolabel import factory
 from dinolabel.__main__ import run
-from dinolabel.studio.label_config import build as label_config
+from dinolabel.cli import console
+from dinolabel.studio.label_configs.label_config import build as label_config
 from dinolabel.vision.errors import MediaError
 from tests.doubles.coloured_things import picture
 from tests.doubles.scripted_studio import ScriptedStudio
@@ -72,7 +73,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     made.studio = Studio()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setattr(build, "studio", lambda settings: made.studio)
+    monkeypatch.setattr(factory, "studio", lambda settings: made.studio)
     for each in (console.out, console.err):
         monkeypatch.setattr(each, "width", 300)
     return made
@@ -94,7 +95,7 @@ def test_names_prompts_and_titles_come_back_as_they_were_typed(place: World, cap
         assert run(command) == 0, command
         assert said in capsys.readouterr().out, command
     place.studio.add_project(label_config({"cat": text}, []), title=title)
-    build.projects(build.Settings.load()).add(2, weights=("a", "b"), title=title, before={})
+    factory.projects(factory.Settings.load()).add(2, weights=("a", "b"), title=title, before={})
     assert run(["names", "list"]) == 2
     assert f"1 ({title})" in capsys.readouterr().err
 

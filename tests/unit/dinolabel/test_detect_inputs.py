@@ -14,12 +14,12 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from dinolabel import build
+from dinolabel import factory
 from dinolabel.__main__ import run
-from dinolabel.vision.bundle import Bundle
+from dinolabel.vision.bundles.bundle import Bundle
+from dinolabel.vision.bundles.exported_model import ExportedModel, save
+from dinolabel.vision.decoding.pictures import open_image
 from dinolabel.vision.heads import prototype
-from dinolabel.vision.media import open_image
-from dinolabel.vision.package import ExportedModel, save
 from dinolabel.vision.pipeline import Pipeline
 from dinolabel.vision.types import CropPolicy, Thresholds
 from tests.doubles.drawn_films import Disc, film
@@ -204,7 +204,7 @@ CONFIG = """<View><Image name="image" value="$image"/>
 def test_a_project_brings_its_words(photos: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     studio = ScriptedStudio()
     number = studio.add_project(CONFIG, title="Pets")
-    monkeypatch.setattr(build, "studio", lambda settings: studio)
+    monkeypatch.setattr(factory, "studio", lambda settings: studio)
     document = documented(["photos", "--project", str(number)], capsys)
     assert document["prompt"] == {"cat": "Pet", "dog": "Pet"}
     assert document["thresholds"] == {"box": 0.2, "text": 0.05, "nms_iou": 0.6}

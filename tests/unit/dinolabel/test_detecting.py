@@ -19,9 +19,10 @@ import PIL.Image
 import pyarrow.parquet as pq
 import pytest
 
-from dinolabel import detecting, findings, inputs
 from dinolabel.__main__ import run
-from dinolabel.exporters.journal import CheckpointLog
+from dinolabel.detect import inputs, output
+from dinolabel.detect import run as detecting
+from dinolabel.exporters.output.checkpoint import CheckpointLog
 from dinolabel.settings import Settings
 from dinolabel.vision.types import Box, Detection, Image
 from tests.tiny_models import tiny_detector
@@ -59,7 +60,7 @@ def photos(folder: Path, count: int, *, size: tuple[int, int] = (160, 120)) -> P
 )
 def test_pictures_without_a_box_are_counted_beside_those_that_failed(boxes: list[int], failed: int, mostly: bool) -> None:
     entries = [{"file": "a", "found": [{}] * each} for each in boxes] + [{"file": "b", "error": "x", "hint": ""}] * failed
-    sums = findings.DetectionTotals.of(entries)
+    sums = output.DetectionTotals.of(entries)
     assert (sums.empty, sums.mostly_empty) == (boxes.count(0), mostly)
 
 
@@ -173,8 +174,8 @@ def test_memory_does_not_grow_with_the_boxes(tmp_path: Path, capsys: pytest.Capt
     with CheckpointLog(tmp_path / "j", []) as journal:
         tracemalloc.start()
         detecting.detect_all(errand, pictures, pipeline, journal)
-        sums = findings.DetectionTotals.of(journal)
-        findings.write(tmp_path / "detections.json", findings.document({"format": 1}, journal))
+        sums = output.DetectionTotals.of(journal)
+        output.write(tmp_path / "detections.json", output.document({"format": 1}, journal))
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert (sums.pictures, sums.boxes) == (300, 90_000)

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from dinolabel.backend import guard
-from dinolabel.local.door import RedirectPage
+from dinolabel.backend.http import auth
+from dinolabel.local.redirect_page import RedirectPage
 from tests.doubles.door import Door as Backend
 from tests.unit.backend.conftest import World
 
@@ -68,10 +68,10 @@ def test_a_link_is_gone_after_ten_minutes() -> None:
 def test_the_key_of_our_page_is_kept_from_scripts_and_leads_into_it(tmp_path: Path) -> None:
     world = World(tmp_path)
     backend = Backend(world, world.service(), secret="s3cret")
-    with RedirectPage(f"{dinolabel.backend.server.url}/", {guard.COOKIE: guard.cookie("s3cret")}) as door:
+    with RedirectPage(f"{dinolabel.backend.http.server.url}/", {auth.COOKIE: auth.cookie("s3cret")}) as door:
         answer = get(door.link)
         (given,) = answer.headers.get_all("Set-Cookie")
-        assert given.startswith(f"{guard.COOKIE}=") and given.endswith("; Path=/; SameSite=Lax; HttpOnly")
+        assert given.startswith(f"{auth.COOKIE}=") and given.endswith("; Path=/; SameSite=Lax; HttpOnly")
     page = requests.get(answer.headers["Location"], headers={"Cookie": given.partition(";")[0], "Accept": "text/html"}, timeout=30)
     assert page.status_code == 200 and "No project yet" in page.text
     assert "s3cret" not in given + page.url + page.text

@@ -8,7 +8,7 @@ import pkgutil
 import pytest
 
 import dinolabel
-from dinolabel import exits
+from dinolabel.cli import exit_codes
 from dinolabel.vision import errors
 from dinolabel.vision.errors import DinolabelError
 
@@ -33,9 +33,9 @@ def test_the_tree_is_walked() -> None:
 
 @pytest.mark.parametrize("kind", every_error(), ids=lambda each: each.__qualname__)
 def test_every_error_has_a_code_of_its_own_kind(kind: type[DinolabelError]) -> None:
-    assert exits.code(kind.__new__(kind)) == exits.code(kind)
+    assert exit_codes.code(kind.__new__(kind)) == exit_codes.code(kind)
     bad_news = kind.__module__.split(".")[1] not in ROOMS  # a command's own, such as a demo that did not come out right
-    assert exits.code(kind) in {*exits.CODES.values(), *([exits.OTHER] if bad_news else [])}
+    assert exit_codes.code(kind) in {*exit_codes.CODES.values(), *([exit_codes.OTHER] if bad_news else [])}
 
 
 @pytest.mark.parametrize(
@@ -54,4 +54,4 @@ def test_every_error_has_a_code_of_its_own_kind(kind: type[DinolabelError]) -> N
     ],
 )
 def test_known_codes(error: Exception, code: int) -> None:
-    assert exits.code(error) == code
+    assert exit_codes.code(error) == code

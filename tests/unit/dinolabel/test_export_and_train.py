@@ -11,14 +11,14 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from dinolabel import build
+from dinolabel import factory
 from dinolabel.__main__ import run
-from dinolabel.backend.job_table import Job, JobTable
-from dinolabel.exporters.approved import select_reviewed
+from dinolabel.backend.jobs.table import Job, JobTable
+from dinolabel.exporters.pipeline.selection import select_reviewed
 from dinolabel.local.backend import BackendProcess, free_port
+from dinolabel.projects.sources import with_predictions
 from dinolabel.settings import Settings
-from dinolabel.sources import with_predictions
-from dinolabel.studio.label_config import LabelConfig
+from dinolabel.studio.label_configs.label_config import LabelConfig
 from tests.tiny_models import tiny_detector, tiny_embedder, tiny_onnx
 from tests.waiting import eventually
 
@@ -91,7 +91,7 @@ def test_a_training_job_is_not_misled_by_files_of_the_working_folder(place: Path
         (place / f"{room}.py").touch()
     settings = Settings.load(embedder_weights=str(tiny_embedder(place / "weights")))
     command = ("dinolabel", "train", "--manifest", "crops", "--project", "1")
-    jobs = build.jobs(settings)
+    jobs = factory.jobs(settings)
     JobTable(place / "data" / "jobs" / "jobs.sqlite").add(Job("1", "train", 1, "queued", "asked", (command,), None, time.time()))
     jobs.start()
     try:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from dinolabel import build, console
+from dinolabel import factory
 from dinolabel.__main__ import run
+from dinolabel.cli import console
+from dinolabel.cli.failures import TaskFailure, lines
 from dinolabel.commands.preannotate import AGAIN
-from dinolabel.failures import TaskFailure, lines
 from dinolabel.vision.errors import DinolabelError, MediaLate, MediaRefused, MediaUnavailable, MediaUnreadable
 from tests.doubles.coloured_things import FolderMedia
 from tests.unit.backend.conftest import World
@@ -55,9 +56,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     made.media = Faulty(made.photos)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setattr(build, "studio", lambda settings: made.studio)
-    monkeypatch.setattr(build, "media", lambda settings: made.media)
-    monkeypatch.setattr(build, "pipeline", lambda settings, **how: made.pipeline())
+    monkeypatch.setattr(factory, "studio", lambda settings: made.studio)
+    monkeypatch.setattr(factory, "media", lambda settings: made.media)
+    monkeypatch.setattr(factory, "pipeline", lambda settings, **how: made.pipeline())
     monkeypatch.setattr(console.out, "width", 200)
     return made
 
@@ -98,7 +99,7 @@ def test_preannotate_says_what_to_mend(
 def test_a_word_that_the_detector_does_not_know_is_told_before_the_work(
     place: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from dinolabel.studio.label_config import build as label_config
+    from dinolabel.studio.label_configs.label_config import build as label_config
 
     place.project(1, label_config=label_config({"thing": "thing", "人脸": "face"}, []))
     run(["preannotate", "--yes", "--patience", "0"])
@@ -111,7 +112,7 @@ def test_a_word_that_the_detector_does_not_know_is_told_before_the_work(
 @pytest.mark.parametrize("noted", ["cats", "it's", None])
 def test_drop_names_the_project_of_the_crops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, noted: str | None) -> None:
     from dinolabel.commands.drop import _project
-    from dinolabel.forgetting import crops
+    from dinolabel.erasure.exports import crops
 
     monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path / "data"))
     (tmp_path / "data").mkdir()

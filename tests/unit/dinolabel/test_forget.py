@@ -14,15 +14,16 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from dinolabel import build, console
+from dinolabel import factory
 from dinolabel.__main__ import run
-from dinolabel.backend.job_table import DONE, Job
-from dinolabel.studio.label_config import LabelConfig
-from dinolabel.studio.media_cache import MediaCache
-from dinolabel.studio.renaming import rename_label
+from dinolabel.backend.jobs.table import DONE, Job
+from dinolabel.cli import console
+from dinolabel.studio.label_configs.label_config import LabelConfig
+from dinolabel.studio.label_configs.rename import rename_label
+from dinolabel.studio.media.cache import MediaCache
 from dinolabel.training.train import train
-from dinolabel.vision.cache import Cache
-from dinolabel.vision.store import BundleStore
+from dinolabel.vision.bundles.registry import BundleStore
+from dinolabel.vision.storage.cache import Cache
 from tests.blobs import KnownOnly, World
 from tests.doubles.scripted_studio import CONFIG, ScriptedStudio
 
@@ -101,7 +102,7 @@ class Place:
         (self.data / "jobs" / "j1.log").write_text(f"$ dinolabel train\nlacy 12\n{WHO} 12 of 12\n", encoding="utf-8")
         verdict = {"published": True, "reason": f"adds {WHO}"}
         job = Job("j1", "train", self.project, DONE, f"named {WHO}", (("dinolabel",),), None, 1.0, verdict=verdict)
-        build.jobs(build_settings())._table.add(job)
+        factory.jobs(build_settings())._table.add(job)
         MediaCache(self.data / "media", max_mb=1).put("/a.png", lambda file: file.write(b"a picture with him") and None, lambda path: None)
         (self.data / "exports.jsonl").write_text(
             json.dumps({"project": str(self.project), "folder": str(self.elsewhere), "format": "crops"}) + "\n", encoding="utf-8"
@@ -125,7 +126,7 @@ def build_settings() -> Any:
 
 
 def build_registry(data: Path, project: int) -> None:
-    from dinolabel.backend.projects import ProjectRegistry
+    from dinolabel.backend.project_registry import ProjectRegistry
 
     ProjectRegistry(data / "projects.json").add(project, weights=("nano", "nano"), title=f"Party of {WHO}")
 
@@ -136,8 +137,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setattr(console.out, "width", 400)
     made = Place(tmp_path)
-    monkeypatch.setattr(build, "studio", lambda settings: made.studio)
-    monkeypatch.setattr(build, "embedder", lambda settings: KnownOnly())
+    monkeypatch.setattr(factory, "studio", lambda settings: made.studio)
+    monkeypatch.setattr(factory, "embedder", lambda settings: KnownOnly())
     return made
 
 
@@ -211,7 +212,7 @@ def test_it_waits_for_the_backend_and_says_so(place: Place, capsys: pytest.Captu
     held, over = threading.Event(), threading.Event()
 
     def visit() -> None:
-        with build.projects(build_settings()).write_lock(place.project):
+        with factory.projects(build_settings()).write_lock(place.project):
             held.set()
             over.wait(30)
 

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
-from dinolabel import build, console, exporters
+from dinolabel import factory
 from dinolabel.__main__ import run
-from dinolabel.exporters import filelist
-from dinolabel.exporters.wish import ExportOptions
-from dinolabel.forgetting import crops
+from dinolabel.cli import console
+from dinolabel.erasure.exports import crops
+from dinolabel.exporters import formats
+from dinolabel.exporters.options import ExportOptions
+from dinolabel.exporters.output import file_list
 from dinolabel.vision.types import Image
 from tests.doubles.annotated import mixed
 from tests.doubles.scripted_studio import ScriptedStudio
@@ -40,16 +42,16 @@ class World:
     def write(self, name: str, *, listed: bool = True, **more: Any) -> None:
         crops.note(self.data, str(self.project), self.out, name)
         given = {"open_image": self.annotated.open, "find": self.annotated.find, "wish": ExportOptions(), "xml": self.annotated.xml, **more}
-        exporters.load(name).export(self.annotated.tasks, self.annotated.config, self.out, **given)
+        formats.load(name).export(self.annotated.tasks, self.annotated.config, self.out, **given)
         if not listed:
-            (self.out / filelist.FILE).unlink()
+            (self.out / file_list.FILE).unlink()
 
     def forget(self, who: str) -> int:
         return run(["forget", who, "--project", str(self.project), "--yes"])
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {path: (folder / path).read_bytes() for path in filelist.files(folder) if not path.endswith("/")}
+    return {path: (folder / path).read_bytes() for path in file_list.files(folder) if not path.endswith("/")}
 
 
 @pytest.fixture
@@ -64,7 +66,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
         made.studio.set(project, label_config=xml)
 
     monkeypatch.setattr(made.studio, "set_label_config", set_label_config, raising=False)
-    monkeypatch.setattr(build, "studio", lambda settings: made.studio)
+    monkeypatch.setattr(factory, "studio", lambda settings: made.studio)
     return made
 
 
@@ -92,7 +94,7 @@ def test_what_is_a_persons_stays_and_is_named(world: World, capsys: pytest.Captu
     assert world.forget(WHO) == 0
     printed = capsys.readouterr()
     assert {path: path.read_bytes() for path in theirs} == theirs
-    left = {path for path in contents(world.out) if path in ours} - {filelist.FILE}
+    left = {path for path in contents(world.out) if path in ours} - {file_list.FILE}
     for path in left if listed or name not in ("voc", "yolo", "hf") else ():
         assert WHO.encode() not in (world.out / path).read_bytes() and WHO not in path
     if name == "crops":
@@ -121,10 +123,10 @@ def test_a_name_in_no_box_costs_only_what_lists_it(world: World, name: str, list
     assert world.forget(OTHER) == 0
     after = contents(world.out)
     assert set(after) == set(before)
-    assert {path for path in before if after[path] != before[path]} - {filelist.FILE} == LISTS[name]
+    assert {path for path in before if after[path] != before[path]} - {file_list.FILE} == LISTS[name]
     assert not [path for path, content in after.items() if OTHER.encode() in content]
     if listed:
-        assert all(filelist.is_unchanged(world.out, each) for each in filelist.entries(world.out))
+        assert all(file_list.is_unchanged(world.out, each) for each in file_list.entries(world.out))
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from dinolabel.forgetting.mention import Mention
-from dinolabel.forgetting.there import holds
+from dinolabel.erasure.label_studio import holds
+from dinolabel.erasure.text_search import Mention
 
 
 @pytest.mark.parametrize(

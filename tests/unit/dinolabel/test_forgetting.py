@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dinolabel.forgetting import heads
-from dinolabel.forgetting.forgotten import ErasureRegistry
-from dinolabel.forgetting.mention import Mention
-from dinolabel.vision.cache import Cache
-from dinolabel.vision.neighbours import truncate_features
+from dinolabel.erasure import heads
+from dinolabel.erasure.registry import ErasureRegistry
+from dinolabel.erasure.text_search import Mention
+from dinolabel.vision.storage.cache import Cache
+from dinolabel.vision.vectors import truncate_features
 from tests.doubles.scripted_models import BLUE, GREEN, RED, colour_bundle, seen
 
 WHO = "Jürgen"

@@ -10,18 +10,18 @@ from typing import Any
 import PIL.Image
 import pytest
 
-from dinolabel.exporters import crops
-from dinolabel.exporters.croplists import MANIFEST
-from dinolabel.exporters.crops import OUR_SPLIT
-from dinolabel.exporters.dropping import exclude, rows_of
-from dinolabel.exporters.films import find
-from dinolabel.exporters.harvest import ExtractionConfig, extract_crops
-from dinolabel.exporters.keeping import CropFilters
-from dinolabel.handover import missing_labels, send_frames
-from dinolabel.studio.label_config import LabelConfig
-from dinolabel.training.manifest import read
+from dinolabel.exporters.formats import crops
+from dinolabel.exporters.formats.crops import OUR_SPLIT
+from dinolabel.exporters.output.crop_manifest import MANIFEST
+from dinolabel.exporters.video_crops.exclude import exclude, rows_of
+from dinolabel.exporters.video_crops.extract import ExtractionConfig, extract_crops
+from dinolabel.exporters.video_crops.filters import CropFilters
+from dinolabel.exporters.video_crops.video_list import find
+from dinolabel.projects.send_frames import missing_labels, send_frames
+from dinolabel.studio.label_configs.label_config import LabelConfig
+from dinolabel.training.data.manifest import read
+from dinolabel.vision.decoding.pictures import from_pillow
 from dinolabel.vision.errors import MediaUnreadable
-from dinolabel.vision.media import from_pillow
 from dinolabel.vision.types import Box, CropPolicy, Detection, Image
 from tests.doubles.scripted_studio import CONFIG, ScriptedStudio
 from tests.films import film, numbered

@@ -9,9 +9,9 @@ from typing import Any
 import PIL.Image
 import pytest
 
-from dinolabel import build
+from dinolabel import factory
 from dinolabel.__main__ import run
-from dinolabel.studio.annotations import PARTLY
+from dinolabel.studio.reviews.annotations import PARTLY
 from tests.doubles.annotated import xml
 from tests.doubles.shelf import Shelf
 
@@ -24,8 +24,8 @@ COMMAND = ["--project", "1", "--yes"]
 def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
     monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path / "data"))
     shelf = Shelf(tmp_path / "uploads")
-    monkeypatch.setattr(build, "studio", lambda settings: shelf)
-    monkeypatch.setattr(build, "media", lambda settings: shelf)
+    monkeypatch.setattr(factory, "studio", lambda settings: shelf)
+    monkeypatch.setattr(factory, "media", lambda settings: shelf)
     return shelf
 
 

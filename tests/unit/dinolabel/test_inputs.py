@@ -7,7 +7,7 @@ from pathlib import Path
 import PIL.Image
 import pytest
 
-from dinolabel import inputs
+from dinolabel.detect import inputs
 from dinolabel.vision.errors import MediaError, MediaRefused, RequestError
 
 FILES = ("a.png", "b.jpg", "deep/a.png", "deep/er/c.webp", "other/a.png", "notes.txt", "walk.mp4", "deep/walk.mp4", "we[1].png")

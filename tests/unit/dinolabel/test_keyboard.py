@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from dinolabel import __main__ as main
-from dinolabel import build, console, keyboard
-from dinolabel.keyboard import NEXT, OURS, SUBMIT, USUAL
+from dinolabel import __main__, factory
+from dinolabel.cli import console
+from dinolabel.projects import hotkeys as keyboard
+from dinolabel.projects.hotkeys import NEXT, OURS, SUBMIT, USUAL
 from dinolabel.studio.client import StudioUser
 from dinolabel.studio.errors import StudioDenied
 from dinolabel.vision.errors import RequestError
@@ -115,12 +116,12 @@ def typed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.Captur
     keeper = Keeper(CONFIG, CONFIG.replace('value="lacy"', 'value="lacy" hotkey="n"'))
     monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(build, "studio", lambda settings: keeper)
+    monkeypatch.setattr(factory, "studio", lambda settings: keeper)
     for each in (console.out, console.err):
         monkeypatch.setattr(each, "width", 200)
 
     def run(*arguments: str) -> tuple[int, str, Keeper]:
-        code = main.run(["hotkeys", *arguments])
+        code = __main__.run(["hotkeys", *arguments])
         caught = capsys.readouterr()
         return code, caught.out + caught.err, keeper
 

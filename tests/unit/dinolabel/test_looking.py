@@ -9,8 +9,9 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from dinolabel import inputs, looking
-from dinolabel.inputs import Input
+from dinolabel.detect import images as looking
+from dinolabel.detect import inputs
+from dinolabel.detect.inputs import Input
 from dinolabel.vision.errors import MediaUnavailable, ModelError
 from dinolabel.vision.types import Box, Detection, Image, Named
 

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from dinolabel import __main__ as main
-from dinolabel import commands, overview
+from dinolabel import __main__, commands, overview
 from dinolabel.vision.errors import DinolabelError, SettingsError
 
 HEAVY = {"torch", "transformers", "flask", "gradio", "sklearn", "matplotlib", "label_studio_sdk", "cv2", "supervision", "requests"}
@@ -24,13 +23,13 @@ def each_command() -> Iterator[tuple[str, object]]:
         for name, each in getattr(command, "commands", {}).items():
             yield from walk(each, (*path, name))
 
-    yield from walk(typer.main.get_command(main.application()), ("dinolabel",))
+    yield from walk(typer.main.get_command(__main__.application()), ("dinolabel",))
 
 
 def test_every_file_is_a_command() -> None:
     files = {each.stem for each in Path(commands.__path__[0]).glob("*.py")} - {"__init__"}
-    assert set(main.command_names()) == files
-    assert set(typer.main.get_command(main.application()).commands) == files  # type: ignore[attr-defined]
+    assert set(__main__.command_names()) == files
+    assert set(typer.main.get_command(__main__.application()).commands) == files  # type: ignore[attr-defined]
 
 
 def test_help_loads_nothing_heavy() -> None:
@@ -71,7 +70,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
 
     def application() -> typer.Typer:
         app = typer.Typer(pretty_exceptions_enable=False)
-        app.callback()(main._overall)
+        app.callback()(__main__._overall)
 
         @app.command()
         def fail() -> None:
@@ -79,7 +78,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
 
         return app
 
-    monkeypatch.setattr(main, "application", application)
+    monkeypatch.setattr(__main__, "application", application)
     return raised
 
 
@@ -97,7 +96,7 @@ def test_an_error_is_a_sentence_a_hint_and_a_code(
     failing: list[BaseException], capsys: pytest.CaptureFixture[str], error: BaseException, code: int, said: list[str]
 ) -> None:
     failing.append(error)
-    assert main.run(["fail"]) == code
+    assert __main__.run(["fail"]) == code
     captured = capsys.readouterr()
     assert captured.out == "" and "Traceback" not in captured.err
     for each in said:
@@ -106,20 +105,20 @@ def test_an_error_is_a_sentence_a_hint_and_a_code(
 
 def test_debug_shows_where_it_came_from(failing: list[BaseException], capsys: pytest.CaptureFixture[str]) -> None:
     failing.append(Odd("It is odd."))
-    assert main.run(["fail", "--debug"]) == 1
+    assert __main__.run(["fail", "--debug"]) == 1
     assert "Traceback" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("arguments", "code"), [(["--version"], 0), (["--help"], 0), (["nonsense"], 2), (["models", "--nonsense"], 2)])
 def test_the_command_line_itself(arguments: list[str], code: int) -> None:
-    assert main.run(arguments) == code
+    assert __main__.run(arguments) == code
 
 
 def test_results_go_to_stdout_and_work_to_stderr(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path))
-    assert main.run(["models", "list", "--project", "1"]) == 0
+    assert __main__.run(["models", "list", "--project", "1"]) == 0
     captured = capsys.readouterr()
     assert "No head yet" in captured.out and captured.err == ""
 
@@ -131,7 +130,7 @@ def test_ctrl_c_in_a_process_of_its_own_is_130() -> None:
         import typer
         # As at a terminal, wherever the tests were started: a script's background jobs inherit an ignored SIGINT.
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        from dinolabel import __main__ as main
+        from dinolabel import __main__
         app = typer.Typer(pretty_exceptions_enable=False)
         app.callback()(main._overall)
         @app.command()
@@ -148,11 +147,11 @@ def test_ctrl_c_in_a_process_of_its_own_is_130() -> None:
 
 def test_the_help_fits_a_screen_and_names_every_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    assert main.run(["--help"]) == 0
+    assert __main__.run(["--help"]) == 0
     told = capsys.readouterr().out
     lines = told.splitlines()
     assert len(lines) <= 40 and max(map(len, lines)) <= 80
-    assert not [name for name in main.command_names() if not re.search(rf"\b{name}\b", told)]
+    assert not [name for name in __main__.command_names() if not re.search(rf"\b{name}\b", told)]
     common = [line.split()[0] for line in told.split("Common commands:\n")[1].split("\n\n")[0].splitlines()]
     assert common == ["up", "init", "attach", "detect", "app", "train", "export", "import", "doctor"]
 
@@ -165,15 +164,15 @@ def test_a_command_that_the_overview_does_not_know_is_named_too() -> None:
 @pytest.mark.parametrize("columns", ["40", "80", "200"])
 def test_the_help_keeps_to_the_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
     monkeypatch.setenv("COLUMNS", columns)
-    assert main.run([]) == 2
-    assert main.run(["help"]) == 0
+    assert __main__.run([]) == 2
+    assert __main__.run(["help"]) == 0
     assert "Common commands:" in capsys.readouterr().out
 
 
 def test_help_all_says_what_every_command_does(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main.run(["help", "--all"]) == 0
+    assert __main__.run(["help", "--all"]) == 0
     told = capsys.readouterr().out
-    assert not [name for name in main.command_names() if f"│ {name} " not in told]
+    assert not [name for name in __main__.command_names() if f"│ {name} " not in told]
 
 
 @pytest.mark.parametrize(
@@ -196,7 +195,7 @@ def test_help_all_says_what_every_command_does(capsys: pytest.CaptureFixture[str
 def test_what_other_tools_call_it_leads_to_the_command(
     capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, words: str
 ) -> None:
-    assert main.run(arguments) == code
+    assert __main__.run(arguments) == code
     captured = capsys.readouterr()
     assert words in " ".join(re.sub("[│╭╮╰╯─]", " ", captured.out + captured.err).split())
 
@@ -205,7 +204,7 @@ def test_every_suggestion_is_a_command_and_none_hides_one() -> None:
     there = {name.removeprefix("dinolabel ") for name, _ in each_command()}
     meant = {name for meant in overview.SYNONYMS.values() for name in meant}
     assert meant - there == {"--version"}
-    assert not set(overview.SYNONYMS) & set(main.command_names())
+    assert not set(overview.SYNONYMS) & set(__main__.command_names())
 
 
 def test_the_shell_completes_commands_and_options(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dinolabel import __main__ as main
-from dinolabel import console, headdiff
-from dinolabel.vision.bundle import Bundle
+from dinolabel import __main__
+from dinolabel.cli import console
+from dinolabel.models import diff
+from dinolabel.vision.bundles.bundle import Bundle
+from dinolabel.vision.bundles.registry import BundleStore
 from dinolabel.vision.heads import prototype
-from dinolabel.vision.store import BundleStore
 from dinolabel.vision.types import CropPolicy
 
 REFERENCES = np.eye(4, dtype=np.float32)[:2]
@@ -63,7 +64,7 @@ def heads(store: BundleStore) -> list[str]:
 def run(capsys: pytest.CaptureFixture[str]) -> Run:
     def call(*arguments: str, code: int = 0) -> str:
         capsys.readouterr()
-        ended = main.run(["models", *arguments, "--project", "1"])
+        ended = __main__.run(["models", *arguments, "--project", "1"])
         captured = capsys.readouterr()
         assert ended == code, captured.err
         return captured.out if code == 0 else captured.err
@@ -130,7 +131,7 @@ def test_diff_says_what_changed_in_data_and_in_figures(store: BundleStore, capsy
     first = store.publish("1", before)
     difference = {"candidate": 0.85, "current": 0.8, "low": -0.01, "high": 0.11}
     second = store.publish("1", after, {"judged": {"macro_f1_difference": difference}, "changed": {"since": first}})
-    assert main.run(["models", "diff", first[:6], second[:6], "--project", "1"]) == 0
+    assert __main__.run(["models", "diff", first[:6], second[:6], "--project", "1"]) == 0
     told = {line.split("   ")[0].strip(): " ".join(line.split()) for line in capsys.readouterr().out.splitlines()}
     assert told["jason"] == "jason 20 25" and told["lacy"] == "lacy 3 –"
     assert told["only in one"] == "only in one 1 gone 1 new"
@@ -154,9 +155,9 @@ def test_diff_says_what_changed_in_data_and_in_figures(store: BundleStore, capsy
 def test_a_comparison_has_an_interval_with_a_width_or_none(candidate: dict[str, float] | None, low: float, high: float, told: str) -> None:
     difference = {"candidate": 1.0, "current": 1.0, "low": low, "high": high}
     receipt = {"judged": {"candidate": candidate, "macro_f1_difference": difference}, "changed": {"since": "a"}}
-    assert headdiff.on_the_same(receipt, "a") == told
+    assert diff.on_the_same(receipt, "a") == told
 
 
 def test_rollback_to_a_named_head(store: BundleStore, heads: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main.run(["models", "rollback", heads[0][:6], "--project", "1"]) == 0
+    assert __main__.run(["models", "rollback", heads[0][:6], "--project", "1"]) == 0
     assert store.pinned("1") == heads[0]

@@ -10,14 +10,16 @@ from typing import Any
 
 import pytest
 
-from dinolabel import build, console, handover
+from dinolabel import factory
 from dinolabel.__main__ import run
-from dinolabel.exporters.films import find
-from dinolabel.forgetting.forgotten import ErasureRegistry
-from dinolabel.studio.label_config import LabelConfig, add_name
-from dinolabel.studio.names import find_label, look_alikes, normalise_name
-from dinolabel.studio.renaming import add_alias, rename_label
-from dinolabel.studio.results import regions
+from dinolabel.cli import console
+from dinolabel.erasure.registry import ErasureRegistry
+from dinolabel.exporters.video_crops.video_list import find
+from dinolabel.projects import send_frames
+from dinolabel.studio.label_configs.label_config import LabelConfig, add_name
+from dinolabel.studio.label_configs.label_names import find_label, look_alikes, normalise_name
+from dinolabel.studio.label_configs.rename import add_alias, rename_label
+from dinolabel.studio.regions.writing import regions
 from dinolabel.vision.errors import LabelConfigError
 from tests.doubles.annotated import region, xml
 from tests.doubles.scripted_studio import ScriptedStudio
@@ -52,7 +54,7 @@ def test_boxes_count_under_the_label_as_the_config_spells_it(label: str, given: 
     config = LabelConfig.parse(xml(label, "lacy"))
     assert [each.label for each in regions([region("a", (0, 0, 9, 9), given)], config)] == [label]
     assert config.kind_of(config.current_name(given)) == "named"
-    assert handover.missing_labels(xml(label), [given]) == []
+    assert send_frames.missing_labels(xml(label), [given]) == []
     for change in (lambda: add_name(xml(label), given), lambda: add_name(add_alias(xml("tom"), "tom", label), given)):
         with pytest.raises(LabelConfigError, match=r"already|earlier name"):
             change()
@@ -81,7 +83,7 @@ def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ScriptedStudio:
     monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path / "data"))
     for each in (console.out, console.err):
         monkeypatch.setattr(each, "width", 400)
-    monkeypatch.setattr(build, "studio", lambda settings: made)
+    monkeypatch.setattr(factory, "studio", lambda settings: made)
     return made
 
 
@@ -199,7 +201,7 @@ def test_an_import_writes_the_label_as_the_config_spells_it(
     import PIL.Image
 
     there = Taking()
-    monkeypatch.setattr(build, "studio", lambda settings: there)
+    monkeypatch.setattr(factory, "studio", lambda settings: there)
     project = there.add_project(xml(label))
     place = tmp_path / "crops" / folder
     place.mkdir(parents=True)

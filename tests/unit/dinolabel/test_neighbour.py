@@ -10,8 +10,12 @@ from typing import Any
 
 import pytest
 
-from dinolabel import build, checks, console, leaving, neighbour, running
+from dinolabel import factory
 from dinolabel.__main__ import run
+from dinolabel.cli import console
+from dinolabel.doctor import machine
+from dinolabel.local import running_settings, up_state
+from dinolabel.projects import detach
 from dinolabel.settings import Settings
 from dinolabel.vision.errors import RequestError
 from tests.doubles.scripted_studio import ScriptedStudio
@@ -36,12 +40,12 @@ def stack() -> Iterator[ExitStack]:
 
 def start(stack: ExitStack, folder: Path, kind: str, **settings: Any) -> None:
     """Leave the note of one that runs with these settings."""
-    note = neighbour.note(Settings(data_dir=folder, **settings))
+    note = running_settings.note(Settings(data_dir=folder, **settings))
     if kind == "up":
-        stack.enter_context(running.claim(folder))
-        running.announce(folder, running.UpState(UP, "f" * 40, 3, os.getpid(), note))
+        stack.enter_context(up_state.claim(folder))
+        up_state.announce(folder, up_state.UpState(UP, "f" * 40, 3, os.getpid(), note))
     else:
-        stack.enter_context(running.serving(folder, running.Serving("http://127.0.0.1:9090", os.getpid(), note)))
+        stack.enter_context(up_state.serving(folder, up_state.Serving("http://127.0.0.1:9090", os.getpid(), note)))
 
 
 @pytest.mark.parametrize("kind", ["up", "serve"])
@@ -69,27 +73,27 @@ def test_what_nobody_set_here_is_as_it_is_there(
     start(stack, tmp_path, kind, **theirs)
     for name, value in here.items():
         monkeypatch.setenv(name, value)
-    found = neighbour.settings(**flags)
+    found = running_settings.settings(**flags)
     assert {name: getattr(found, name) for name in expected} == expected
 
 
 def test_what_was_taken_does_not_count_as_set_here(stack: ExitStack, tmp_path: Path) -> None:
     start(stack, tmp_path, "serve", **NANO, input_size=320)
-    assert neighbour.settings().model_fields_set == {"data_dir"}
+    assert running_settings.settings().model_fields_set == {"data_dir"}
 
 
 def test_nothing_runs_so_nothing_is_taken(stack: ExitStack, tmp_path: Path) -> None:
     with ExitStack() as earlier:
         start(earlier, tmp_path, "up", **NANO)
         start(earlier, tmp_path, "serve", **NANO)
-    assert neighbour.find(tmp_path) is None
-    assert neighbour.settings() == Settings.load()
+    assert running_settings.find(tmp_path) is None
+    assert running_settings.settings() == Settings.load()
 
 
 def test_up_counts_before_its_own_serve(stack: ExitStack, tmp_path: Path) -> None:
     start(stack, tmp_path, "serve", detector_weights="other")
     start(stack, tmp_path, "up", **NANO)
-    found = neighbour.find(tmp_path)
+    found = running_settings.find(tmp_path)
     assert found is not None and (found.name, found.settings["detector_weights"]) == ("dinolabel up", "nano")
 
 
@@ -109,32 +113,32 @@ def test_what_is_set_on_purpose_and_differs_is_said(
     start(stack, tmp_path, "up", **NANO)
     for name, value in here.items():
         monkeypatch.setenv(name, value)
-    neighbour.settings(**flags)
+    running_settings.settings(**flags)
     told = capsys.readouterr()
     assert told.out == "" and (said in told.err if said else not told.err), told.err
 
 
 def test_a_serve_lends_its_address_and_never_a_token(stack: ExitStack, tmp_path: Path) -> None:
     start(stack, tmp_path, "serve", studio_url="http://ls.example", studio_token="t0ken-of-somebody", secret="s3cret")
-    found = neighbour.settings()
+    found = running_settings.settings()
     assert (found.studio_url, found.studio_token, found.secret) == ("http://ls.example", None, None)
-    assert not any(each in (tmp_path / running.SERVING).read_text() for each in ("t0ken", "s3cret"))
+    assert not any(each in (tmp_path / up_state.SERVING).read_text() for each in ("t0ken", "s3cret"))
 
 
 def test_a_token_of_here_is_not_sent_to_the_label_studio_of_up(stack: ExitStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     start(stack, tmp_path, "up")
     monkeypatch.setenv("DINOLABEL_STUDIO_TOKEN", "a" * 40)
-    studio = build.studio(neighbour.settings())
+    studio = factory.studio(running_settings.settings())
     assert (studio.url, studio.wire.token.header(str)) == (UP, "Token " + "f" * 40)
 
 
 def test_doctor_names_the_one_that_runs_and_what_differs(stack: ExitStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     start(stack, tmp_path, "up", **NANO)
-    found = {each.level: each.text for each in checks.settings_read(neighbour.settings()) if each.about == "running"}
+    found = {each.level: each.text for each in machine.settings_read(running_settings.settings()) if each.about == "running"}
     assert list(found) == ["ok"] and "`dinolabel up` with this data folder, with nano and nano" in found["ok"]
-    assert next(each.text for each in checks.weights_here(neighbour.settings())).startswith("nano (embedded")
+    assert next(each.text for each in machine.weights_here(running_settings.settings())).startswith("nano (embedded")
     monkeypatch.setenv("DINOLABEL_EMBEDDER_WEIGHTS", "big")
-    found = {each.level: each.text for each in checks.settings_read(neighbour.settings()) if each.about == "running"}
+    found = {each.level: each.text for each in machine.settings_read(running_settings.settings()) if each.about == "running"}
     assert "your settings name embedder_weights big" in found["warn"]
 
 
@@ -144,8 +148,8 @@ def test_doctor_names_the_one_that_runs_and_what_differs(stack: ExitStack, tmp_p
 def test_what_would_break_the_project_of_up_is_refused(
     stack: ExitStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
-    monkeypatch.setattr(build, "studio", lambda settings: ScriptedStudio())
-    registry = build.projects(Settings.load())
+    monkeypatch.setattr(factory, "studio", lambda settings: ScriptedStudio())
+    registry = factory.projects(Settings.load())
     registry.add(3, weights=("nano", "nano"))
     before = registry.path.read_bytes()
     start(stack, tmp_path, "up", **NANO)
@@ -156,6 +160,6 @@ def test_what_would_break_the_project_of_up_is_refused(
 
 def test_another_project_can_be_left_beside_up(stack: ExitStack, tmp_path: Path) -> None:
     start(stack, tmp_path, "up", **NANO)
-    running.check_free(tmp_path, 4)
+    up_state.check_free(tmp_path, 4)
     with pytest.raises(RequestError, match="not attached"):
-        leaving.detach(Settings.load(), ScriptedStudio(), 4, yes=True)  # type: ignore[arg-type]
+        detach.detach(Settings.load(), ScriptedStudio(), 4, yes=True)  # type: ignore[arg-type]

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from rich.live import Live
 
-from dinolabel import console
-from dinolabel.backend.server import create_app
-from dinolabel.local.news import News, Reader, Training
-from dinolabel.local.watch import ProjectProgress, Watch
+from dinolabel.backend.http.server import create_app
+from dinolabel.cli import console
+from dinolabel.local.backend_events import News, Reader, Training
+from dinolabel.local.progress import ProjectProgress, Watch
 from tests.unit.backend.conftest import World
 
 

@@ -10,15 +10,15 @@ from typing import Any
 import PIL.Image
 import pytest
 
-from dinolabel import preview
 from dinolabel.__main__ import run
-from dinolabel.backend.predict import Prediction, PredictionJob, Predictor
-from dinolabel.backend.recipe import ServingConfigs
-from dinolabel.backend.wire import TaskPayload
-from dinolabel.studio.media import MediaResolver
-from dinolabel.vision.cache import Cache
+from dinolabel.backend.inference.predictor import Prediction, PredictionJob, Predictor
+from dinolabel.backend.inference.serving_config import ServingConfigs
+from dinolabel.backend.payloads import TaskPayload
+from dinolabel.projects import preview
+from dinolabel.studio.media.resolver import MediaResolver
+from dinolabel.vision.bundles.registry import BundleStore
 from dinolabel.vision.pipeline import Pipeline
-from dinolabel.vision.store import BundleStore
+from dinolabel.vision.storage.cache import Cache
 from tests.doubles.annotated import annotation, region, xml
 from tests.doubles.coloured_things import ColourSense, ThingDetector, scene
 from tests.doubles.scripted_studio import CONFIG, ScriptedStudio

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dinolabel.plan import Plan, confirm
+from dinolabel.cli.plan import Plan, confirm
 from dinolabel.vision.errors import RequestError
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from dinolabel import build, console
+from dinolabel import factory
 from dinolabel.__main__ import run
+from dinolabel.cli import console
 from tests.doubles.coloured_things import BLUE, GREEN, RED, YELLOW, Colour, bundle, picture
 from tests.doubles.scripted_studio import ScriptedStudio
 from tests.unit.backend.conftest import World
@@ -33,9 +34,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     made.studio = Studio()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setattr(build, "studio", lambda settings: made.studio)
-    monkeypatch.setattr(build, "media", lambda settings, **how: made.media)
-    monkeypatch.setattr(build, "pipeline", lambda settings, **how: made.pipeline())
+    monkeypatch.setattr(factory, "studio", lambda settings: made.studio)
+    monkeypatch.setattr(factory, "media", lambda settings, **how: made.media)
+    monkeypatch.setattr(factory, "pipeline", lambda settings, **how: made.pipeline())
     monkeypatch.setattr(console.out, "width", 200)
     yield made
     for each in made.services:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from dinolabel import build
+from dinolabel import factory
 from dinolabel.__main__ import run
-from dinolabel.studio.label_config import build as label_config
+from dinolabel.studio.label_configs.label_config import build as label_config
 from tests.doubles.coloured_things import picture
 from tests.doubles.scripted_studio import ScriptedStudio
 
@@ -20,11 +20,11 @@ def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ScriptedStudio:
     monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("DINOLABEL_DETECTOR_WEIGHTS", "nano")
     monkeypatch.setenv("DINOLABEL_EMBEDDER_WEIGHTS", "nano")
-    monkeypatch.setattr(build, "studio", lambda settings: made)
+    monkeypatch.setattr(factory, "studio", lambda settings: made)
     (tmp_path / "p").mkdir()
     picture(tmp_path / "p" / "a.png")
     project = made.add_project(label_config({"cat": "cat"}, []))
-    build.projects(build.Settings.load()).add(project, weights=("nano", "nano"), title="Party", before={})
+    factory.projects(factory.Settings.load()).add(project, weights=("nano", "nano"), title="Party", before={})
     return made
 
 

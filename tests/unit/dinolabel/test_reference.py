@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from dinolabel import reference, reference_errors, reference_http
 from dinolabel.__main__ import application, command_names
+from dinolabel.docgen import errors as reference_errors
+from dinolabel.docgen import http as reference_http
+from dinolabel.docgen import reference
 from dinolabel.settings import Settings
 
-REMEDY = "run `python -m dinolabel.reference` and commit what it writes"
+REMEDY = "run `python -m dinolabel.docgen.reference` and commit what it writes"
 DOCUMENTED = "".join((reference.ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/reference.md"))
 
 

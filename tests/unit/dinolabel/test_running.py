@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from dinolabel import running
+from dinolabel.local import up_state
 from dinolabel.vision.errors import RequestError
 
-NOTE = running.UpState("http://127.0.0.1:8081", "secret-token", 3, os.getpid())
+NOTE = up_state.UpState("http://127.0.0.1:8081", "secret-token", 3, os.getpid())
 
 
 def test_a_running_up_is_found_and_forgotten_when_it_ends(tmp_path: Path) -> None:
-    with running.claim(tmp_path):
-        running.announce(tmp_path, NOTE)
-        assert running.find(tmp_path) == NOTE
-    assert running.find(tmp_path) is None
+    with up_state.claim(tmp_path):
+        up_state.announce(tmp_path, NOTE)
+        assert up_state.find(tmp_path) == NOTE
+    assert up_state.find(tmp_path) is None
 
 
 def test_a_note_left_by_a_crash_is_not_believed(tmp_path: Path) -> None:
@@ -32,29 +32,29 @@ with running.claim(Path({str(tmp_path)!r})):
     os._exit(9)
 """
     subprocess.run([sys.executable, "-c", code], check=False)
-    assert (tmp_path / running.NOTE).exists()
-    assert running.find(tmp_path) is None
+    assert (tmp_path / up_state.NOTE).exists()
+    assert up_state.find(tmp_path) is None
 
 
 def test_two_cannot_claim_one_folder(tmp_path: Path) -> None:
-    with running.claim(tmp_path), pytest.raises(RequestError, match="already running") as caught, running.claim(tmp_path):
+    with up_state.claim(tmp_path), pytest.raises(RequestError, match="already running") as caught, up_state.claim(tmp_path):
         pass
     assert "--data" in caught.value.hint
-    with running.claim(tmp_path):
+    with up_state.claim(tmp_path):
         pass
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"url": "x"}', json.dumps({"url": "u", "token": "t", "project": 1, "pid": 1, "new": 2})])
 def test_a_note_that_makes_no_sense_is_no_note(tmp_path: Path, text: str) -> None:
-    with running.claim(tmp_path):
-        (tmp_path / running.NOTE).write_text(text)
-        assert running.find(tmp_path) is None
+    with up_state.claim(tmp_path):
+        (tmp_path / up_state.NOTE).write_text(text)
+        assert up_state.find(tmp_path) is None
 
 
 def test_private_files_are_private_and_replaced_whole(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "token"
-    running.write_private(path, "one")
-    running.write_private(path, "two")
+    up_state.write_private(path, "one")
+    up_state.write_private(path, "two")
     assert path.read_text() == "two"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [each.name for each in path.parent.iterdir()] == ["token"]

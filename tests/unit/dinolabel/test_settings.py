@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dinolabel import __main__ as main
+from dinolabel import __main__
 from dinolabel.settings import FormerSettings, Settings
 from dinolabel.vision.errors import SettingsError
 
@@ -144,7 +144,7 @@ def test_an_empty_setting_of_an_earlier_version_says_nothing(monkeypatch: pytest
 
 def test_serve_says_once_what_it_does_not_use(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("DINOLABEL_QUEUE", "redis://:hunter2@queue:6379/0")
-    assert main.run(["serve", "--host", "0.0.0.0"]) == 2, "no secret"
+    assert __main__.run(["serve", "--host", "0.0.0.0"]) == 2, "no secret"
     told = capsys.readouterr().err
     assert told.count("DINOLABEL_QUEUE is not used any more") == 1
     assert "hunter2" not in told

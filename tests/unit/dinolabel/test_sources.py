@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from dinolabel import build, sources
+from dinolabel import factory
+from dinolabel.projects import sources
 from dinolabel.settings import Settings
 from dinolabel.vision.errors import MediaError, RequestError
 from tests.doubles.annotated import annotation, region
@@ -23,7 +24,7 @@ def test_a_project_is_fetched_in_chunks_and_gone_through_twice(tmp_path: Path, m
     for task in ids[:401]:
         studio.annotate(task, ["jason"])
     studio.annotate(ids[401], [], cancelled=True)
-    monkeypatch.setattr(build, "studio", lambda settings: studio)
+    monkeypatch.setattr(factory, "studio", lambda settings: studio)
     monkeypatch.setattr(sources, "with_predictions", lambda task, studio: task)
     source = sources.from_project(Settings.load(), project)
     assert studio.calls.count("export") == 3

@@ -11,10 +11,19 @@ from typing import Any, cast
 
 import pytest
 
-from dinolabel import checks, connect, project_checks, running, studio_checks, webhook_checks
-from dinolabel.backend.projects import ProjectRecord
-from dinolabel.checks import Finding
+from dinolabel.backend.project_registry import ProjectRecord
+from dinolabel.doctor import (
+    label_studio,
+    machine,
+    webhook,
+)
+from dinolabel.doctor import (
+    project as project_checks,
+)
+from dinolabel.doctor.machine import Finding
 from dinolabel.local import backend as backends
+from dinolabel.local import up_state
+from dinolabel.projects import connect
 from dinolabel.settings import Settings
 from dinolabel.studio.calls.backends import MLBackend, Webhook
 from dinolabel.studio.client import LabelStudio, Project
@@ -53,21 +62,21 @@ class Answering(LabelStudio):
 
 
 def look(monkeypatch: pytest.MonkeyPatch, studio: LabelStudio, tmp_path: Path) -> list[Finding]:
-    monkeypatch.setattr("dinolabel.build.studio_if_set", lambda _settings: studio)
-    return list(studio_checks.label_studio(Settings(data_dir=tmp_path)))
+    monkeypatch.setattr("dinolabel.factory.studio_if_set", lambda _settings: studio)
+    return list(label_studio.label_studio(Settings(data_dir=tmp_path)))
 
 
 @pytest.mark.parametrize(
     ("given", "level", "missing"), [({}, "warn", "DINOLABEL_STUDIO_URL"), ({"studio_url": "http://x"}, "bad", "DINOLABEL_STUDIO_TOKEN")]
 )
 def test_label_studio_not_set(tmp_path: Path, given: dict[str, str], level: str, missing: str) -> None:
-    only = next(iter(studio_checks.label_studio(Settings(data_dir=tmp_path, **given))))  # type: ignore[arg-type]
+    only = next(iter(label_studio.label_studio(Settings(data_dir=tmp_path, **given))))  # type: ignore[arg-type]
     assert only.level == level and missing in only.text
 
 
 def test_label_studio_out_of_reach(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, studio_url="http://127.0.0.1:9", studio_token="x" * 40)  # type: ignore[arg-type]
-    only = next(checks.run(settings, [studio_checks.label_studio]))
+    only = next(machine.run(settings, [label_studio.label_studio]))
     assert only.level == "bad" and "http://127.0.0.1:9" in only.text and only.fix
 
 
@@ -143,7 +152,7 @@ MARK = {connect.SECRET_HEADER: SECRET}
 def test_the_way_back(backends: list[MLBackend], hooks: list[Webhook], about: str, level: str, words: str) -> None:
     studio = Answering()
     studio.all_backends, studio.all_hooks = backends, hooks
-    found = [each for each in webhook_checks.way_back(Settings(secret=cast(Any, SECRET)), studio, 3) if each.about == about]
+    found = [each for each in webhook.way_back(Settings(secret=cast(Any, SECRET)), studio, 3) if each.about == about]
     assert [each.level for each in found] == [level] and words in found[0].text
     assert level == "ok" or found[0].fix
     assert SECRET not in "".join(each.text + each.fix for each in found).replace("our secret", "").replace("a secret,", "")
@@ -153,11 +162,11 @@ def test_the_way_back(backends: list[MLBackend], hooks: list[Webhook], about: st
 def test_under_up_the_secret_is_its_backends(tmp_path: Path, sent: bool, level: str) -> None:
     studio = Answering()
     studio.all_backends = [backend()]
-    with running.claim(tmp_path):
-        running.announce(tmp_path, running.UpState(studio.url, "t", 3, os.getpid()))
+    with up_state.claim(tmp_path):
+        up_state.announce(tmp_path, up_state.UpState(studio.url, "t", 3, os.getpid()))
         made = backends.secret(tmp_path)
         studio.all_hooks = [hook({connect.SECRET_HEADER: made} if sent else {})]
-        (found,) = [each for each in webhook_checks.way_back(Settings(data_dir=tmp_path), studio, 3) if each.about == "webhook"]
+        (found,) = [each for each in webhook.way_back(Settings(data_dir=tmp_path), studio, 3) if each.about == "webhook"]
     assert found.level == level and ("with our secret" in found.text) == sent, found
     assert made not in found.text + found.fix
 

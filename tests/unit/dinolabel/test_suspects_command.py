@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from dinolabel import build, console
+from dinolabel import factory
 from dinolabel.__main__ import run
-from dinolabel.vision.cache import Cache
+from dinolabel.cli import console
+from dinolabel.vision.storage.cache import Cache
 from tests.blobs import KnownOnly, World
 
 NAMED = ["Felix", "Tom"]
@@ -41,8 +42,8 @@ def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Board:
     made = Board()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path))
-    monkeypatch.setattr(build, "embedder", lambda settings: KnownOnly())
-    monkeypatch.setattr(build, "studio_if_set", lambda settings: made)
+    monkeypatch.setattr(factory, "embedder", lambda settings: KnownOnly())
+    monkeypatch.setattr(factory, "studio_if_set", lambda settings: made)
     monkeypatch.setattr(console.out, "width", 200)
     return made
 

@@ -10,15 +10,18 @@ from typing import Any
 
 import pytest
 
-from dinolabel import build, console, picture_checks, project_checks, trial
+from dinolabel import factory
 from dinolabel.__main__ import run
-from dinolabel.backend.projects import ProjectRegistry
-from dinolabel.checks import Finding
+from dinolabel.backend.project_registry import ProjectRegistry
+from dinolabel.cli import console
+from dinolabel.doctor import picture_trial, pictures
+from dinolabel.doctor import project as project_checks
+from dinolabel.doctor.machine import Finding
 from dinolabel.settings import Settings
 from dinolabel.studio.client import LabelStudio as Client
-from dinolabel.studio.label_config import LabelConfig
-from dinolabel.studio.media import MediaResolver
-from dinolabel.studio.network import NetworkSettings
+from dinolabel.studio.label_configs.label_config import LabelConfig
+from dinolabel.studio.media.network import NetworkSettings
+from dinolabel.studio.media.resolver import MediaResolver
 from tests.doubles.scripted_studio import CONFIG, ScriptedStudio
 from tests.unit.studio.conftest import Host
 from tests.unit.studio.test_media import PNG, TOKEN
@@ -67,7 +70,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: Any) -> Callabl
     host.on("/data/upload/1/a.png", 200, PNG)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setattr(build, "studio", lambda settings: studio)
+    monkeypatch.setattr(factory, "studio", lambda settings: studio)
     monkeypatch.setattr(console.out, "width", 300)
     monkeypatch.setattr(console.err, "width", 300)
 
@@ -75,14 +78,14 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: Any) -> Callabl
         media = MediaResolver(
             Client(host.url, TOKEN), cache_dir=tmp_path / "media", hosts=names, network=NetworkSettings(private=("127.0.0.0/8",))
         )
-        monkeypatch.setattr(build, "media", lambda settings, **how: media)
+        monkeypatch.setattr(factory, "media", lambda settings, **how: media)
         return studio
 
     return listed
 
 
 def findings(studio: Studio, project: int) -> list[Finding]:
-    return list(picture_checks.pictures(Settings(), studio.tasks(project), LabelConfig.parse(studio.project(project).label_config)))
+    return list(pictures.pictures(Settings(), studio.tasks(project), LabelConfig.parse(studio.project(project).label_config)))
 
 
 def attach(capsys: pytest.CaptureFixture[str], project: int) -> tuple[int, str]:
@@ -206,7 +209,7 @@ def test_a_slow_place_is_no_refusal_and_costs_no_more_than_the_time(place: Calla
     project = studio.add_project()
     studio.add(project, *[{"image": "/data/upload/1/slow.png"}] * 3)
     begun = time.monotonic()
-    found = trial.judge(studio.tasks(project), CONFIG_OF, build.media(Settings()), seconds=1.0)
+    found = picture_trial.judge(studio.tasks(project), CONFIG_OF, factory.media(Settings()), seconds=1.0)
     assert time.monotonic() - begun < 3
     assert found.tried[0].slow and not found.nothing_readable
 

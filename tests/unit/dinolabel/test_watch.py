@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dinolabel.local.watch import ProjectProgress, Rate, progress_line
+from dinolabel.local.progress import ProjectProgress, Rate, progress_line
 
 
 @pytest.mark.parametrize(

@@ -4,17 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from dinolabel import weights
+from dinolabel.doctor import weights
 from dinolabel.settings import Settings
 from dinolabel.vision.errors import WeightsMissing
-from dinolabel.vision.hub import ways_out
-from dinolabel.vision.weights import WeightsLocation
+from dinolabel.vision.loading.hub import ways_out
+from dinolabel.vision.loading.weights import WeightsLocation
 
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr("dinolabel.vision.weights.NANO_FOLDER", tmp_path / "nano")
+    monkeypatch.setattr("dinolabel.vision.loading.weights.NANO_FOLDER", tmp_path / "nano")
     return tmp_path
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dinolabel import words
+from dinolabel.cli import text as words
 from dinolabel.vision.errors import PromptMissing, RequestError
 
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from dinolabel import exporters
-from dinolabel.exporters import filelist
-from dinolabel.exporters.whole import ExportRefused, atomic_folder
-from dinolabel.exporters.wish import ExportOptions
+from dinolabel.exporters import formats
+from dinolabel.exporters.options import ExportOptions
+from dinolabel.exporters.output import file_list
+from dinolabel.exporters.output.atomic_output import ExportRefused, atomic_folder
 from tests.doubles.annotated import Annotated, mixed
 
 FORMATS = ["coco", "crops", "csv", "hf", "labelstudio", "parquet", "voc", "xmp", "yolo"]
@@ -25,13 +25,13 @@ AN_OWN = {"coco": "annotations/instances_train.json", "crops": "manifest.jsonl",
 
 
 def write(world: Annotated, name: str, out: Path, **wish: Any) -> None:
-    exporters.load(name).export(
+    formats.load(name).export(
         world.tasks, world.config, out, open_image=world.open, find=world.find, wish=ExportOptions(**wish), xml=world.xml
     )
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {path: (folder / path).read_bytes() for path in filelist.files(folder) if not path.endswith("/")}
+    return {path: (folder / path).read_bytes() for path in file_list.files(folder) if not path.endswith("/")}
 
 
 @pytest.fixture
@@ -42,9 +42,9 @@ def world(tmp_path: Path) -> Annotated:
 @pytest.mark.parametrize("name", FORMATS)
 def test_an_export_lists_every_file_it_wrote(world: Annotated, tmp_path: Path, name: str) -> None:
     write(world, name, tmp_path / "out")
-    head, *lines = map(json.loads, (tmp_path / "out" / filelist.FILE).read_text().splitlines())
+    head, *lines = map(json.loads, (tmp_path / "out" / file_list.FILE).read_text().splitlines())
     there = contents(tmp_path / "out")
-    del there[filelist.FILE]
+    del there[file_list.FILE]
     assert head == {"format": 1, "export": name}
     assert {each["path"]: (each["size"], each["sha256"]) for each in lines} == {
         path: (len(content), hashlib.sha256(content).hexdigest()) for path, content in there.items()
@@ -58,7 +58,7 @@ def test_a_resumed_export_lists_the_same(world: Annotated, tmp_path: Path) -> No
         return world.open(address)
 
     with pytest.raises(KeyboardInterrupt):
-        exporters.load("coco").export(world.tasks, world.config, tmp_path / "out", open_image=dies, find=world.find)
+        formats.load("coco").export(world.tasks, world.config, tmp_path / "out", open_image=dies, find=world.find)
     (tmp_path / ".out.unfinished/whole/mine.txt").write_text("of a person")
     write(world, "coco", tmp_path / "out")
     write(world, "coco", tmp_path / "whole")
@@ -110,7 +110,7 @@ def test_another_export_is_left_as_it_is(world: Annotated, tmp_path: Path, name:
     out, other = tmp_path / "out", "csv" if name != "csv" else "coco"
     write(world, name, out)
     if not listed:
-        (out / filelist.FILE).unlink()
+        (out / file_list.FILE).unlink()
     before = contents(out)
     with pytest.raises(ExportRefused, match=f"holds an export of {name}"):
         write(world, other, out)
@@ -122,7 +122,7 @@ def test_another_export_is_left_as_it_is(world: Annotated, tmp_path: Path, name:
 def test_an_export_from_before_lists_is_replaced_and_a_persons_files_stay(world: Annotated, tmp_path: Path, name: str) -> None:
     out = tmp_path / "out"
     write(world, name, out)
-    (out / filelist.FILE).unlink()
+    (out / file_list.FILE).unlink()
     (out / "notes.txt").write_text("mine")
     write(world, name, out)
     write(world, name, tmp_path / "fresh")
@@ -156,8 +156,8 @@ def test_a_file_where_a_folder_is_to_go_is_refused_by_name(world: Annotated, tmp
 
 def test_a_list_of_a_later_version_is_refused(world: Annotated, tmp_path: Path) -> None:
     write(world, "csv", tmp_path / "out")
-    (tmp_path / "out" / filelist.FILE).write_text('{"format": 2, "export": "csv"}\n')
-    with pytest.raises(filelist.FileListUnreadable, match="format 2"):
+    (tmp_path / "out" / file_list.FILE).write_text('{"format": 2, "export": "csv"}\n')
+    with pytest.raises(file_list.FileListUnreadable, match="format 2"):
         write(world, "csv", tmp_path / "out")
     assert (tmp_path / "out/boxes.csv").is_file()
 
@@ -218,7 +218,7 @@ def tree(root: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("resumable", [True, False])
 @pytest.mark.parametrize("links", [True, False], ids=["hard links", "no hard links"])
 def test_a_kill_at_any_moment_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resumable: bool, links: bool) -> None:
-    from dinolabel.exporters.whole import OutputFolder, resumable_folder
+    from dinolabel.exporters.output.atomic_output import OutputFolder, resumable_folder
 
     if not links:
 
@@ -253,7 +253,7 @@ def test_a_kill_at_any_moment_loses_nothing(tmp_path: Path, monkeypatch: pytest.
         alive = killed_at(step, lambda root=root: export(root, "second"))  # type: ignore[misc]
         assert set(theirs.values()) <= set(tree(root).values()), step
         export(root, "third")
-        assert {path: content for path, content in tree(root).items() if not path.endswith(filelist.FILE)} == {
+        assert {path: content for path, content in tree(root).items() if not path.endswith(file_list.FILE)} == {
             **{f"out/{path}": content for path, content in theirs.items()},
             "out/dinolabel.json": b"third", "out/a/1.txt": b"third", "out/b/third.txt": b"third",
         }, step  # fmt: skip

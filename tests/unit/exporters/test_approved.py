@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from dinolabel.exporters.approved import select_reviewed
-from dinolabel.studio.label_config import LabelConfig
+from dinolabel.exporters.pipeline.selection import select_reviewed
+from dinolabel.studio.label_configs.label_config import LabelConfig
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 CONFIG = LabelConfig.parse(

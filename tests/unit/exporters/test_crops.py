@@ -12,14 +12,15 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from dinolabel.exporters import crops, filelist
-from dinolabel.exporters.crops import export
-from dinolabel.exporters.report import ExportReport
-from dinolabel.exporters.whole import ExportRefused
-from dinolabel.studio.label_config import LabelConfig
-from dinolabel.training import manifest
-from dinolabel.vision.cropping import cut
-from dinolabel.vision.media import open_image
+from dinolabel.exporters.formats import crops
+from dinolabel.exporters.formats.crops import export
+from dinolabel.exporters.output import file_list
+from dinolabel.exporters.output.atomic_output import ExportRefused
+from dinolabel.exporters.pipeline.report import ExportReport
+from dinolabel.studio.label_configs.label_config import LabelConfig
+from dinolabel.training.data import manifest
+from dinolabel.vision.decoding.pictures import open_image
+from dinolabel.vision.images.cropping import cut
 from dinolabel.vision.types import Box, CropPolicy, Image
 
 CONFIG = LabelConfig.parse(
@@ -210,12 +211,12 @@ def test_progress_ends_at_the_end(pictures: Path, tmp_path: Path) -> None:
 
 
 def test_the_format_is_found_by_its_file_name() -> None:
-    from dinolabel import exporters
+    from dinolabel.exporters import formats
 
-    assert "crops" in exporters.names()
-    assert exporters.load("crops") is crops
-    with pytest.raises(exporters.UnknownPlug, match="crops"):
-        exporters.load("approved")
+    assert "crops" in formats.names()
+    assert formats.load("crops") is crops
+    with pytest.raises(formats.UnknownPlug, match="crops"):
+        formats.load("approved")
 
 
 def test_an_error_that_is_no_picture_is_not_swallowed(pictures: Path, tmp_path: Path) -> None:
@@ -233,7 +234,7 @@ def files(folder: Path) -> dict[str, str]:
 
 def _files(folder: Path) -> Iterator[tuple[str, str]]:
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.name != filelist.FILE:
+        if path.is_file() and path.name != file_list.FILE:
             yield path.relative_to(folder).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest()
 
 

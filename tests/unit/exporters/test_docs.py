@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from dinolabel import build, exporters
+from dinolabel import factory
 from dinolabel.__main__ import run
-from dinolabel.exporters import incoming
+from dinolabel.exporters import formats, importers
 from tests.doubles.annotated import mixed
 from tests.doubles.shelf import Shelf
 
@@ -33,8 +33,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_every_format_has_its_command() -> None:
-    assert sorted(line.split()[2] for line in EXPORTS) == exporters.names()
-    assert sorted(line.split()[2] for line in COMMANDS if line.startswith("dinolabel import")) == incoming.names()
+    assert sorted(line.split()[2] for line in EXPORTS) == formats.names()
+    assert sorted(line.split()[2] for line in COMMANDS if line.startswith("dinolabel import")) == importers.names()
 
 
 @pytest.mark.parametrize("line", EXPORTS, ids=lambda line: line.split()[2])
@@ -52,8 +52,8 @@ def test_an_export_and_its_reader(place: Path, line: str, capfd: pytest.CaptureF
 @pytest.mark.parametrize("line", [line for line in COMMANDS if line.startswith("dinolabel import")], ids=lambda line: line.split()[2])
 def test_an_import(place: Path, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     shelf = Shelf(place / "uploads")
-    monkeypatch.setattr(build, "studio", lambda settings: shelf)
-    monkeypatch.setattr(build, "media", lambda settings, **how: shelf)
+    monkeypatch.setattr(factory, "studio", lambda settings: shelf)
+    monkeypatch.setattr(factory, "media", lambda settings, **how: shelf)
     export = next(each for each in EXPORTS if each.split()[2] == line.split()[2])
     assert run([*export.split()[1:-1], "old"]) == 0
     more = ["--media", "pictures"] if line.split()[2] in ("crops", "labelstudio") else []

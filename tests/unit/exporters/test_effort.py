@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from dinolabel.__main__ import run
-from dinolabel.exporters.effort import EffortCounts, annotation_edits
-from dinolabel.exporters.effort_page import page
-from dinolabel.studio.annotations import annotations_of
-from dinolabel.studio.label_config import LabelConfig
+from dinolabel.exporters.annotation_effort.counts import EffortCounts, annotation_edits
+from dinolabel.exporters.annotation_effort.html_report import page
+from dinolabel.studio.label_configs.label_config import LabelConfig
+from dinolabel.studio.reviews.annotations import annotations_of
 from tests.doubles.annotated import Annotated, annotation, region, xml
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"

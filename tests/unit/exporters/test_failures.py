@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from dinolabel import exporters
-from dinolabel.exporters.approved import select_reviewed
-from dinolabel.exporters.effort import EffortCounts
-from dinolabel.exporters.malformed import readable_tasks
-from dinolabel.exporters.report import NothingExported, count
-from dinolabel.exporters.wish import ExportOptions
-from dinolabel.studio.inferred import infer_config
+from dinolabel.exporters import formats
+from dinolabel.exporters.annotation_effort.counts import EffortCounts
+from dinolabel.exporters.options import ExportOptions
+from dinolabel.exporters.pipeline.malformed_tasks import readable_tasks
+from dinolabel.exporters.pipeline.report import NothingExported, count
+from dinolabel.exporters.pipeline.selection import select_reviewed
+from dinolabel.studio.reviews.infer_config import infer_config
 from dinolabel.vision.errors import MediaUnavailable
 from tests.doubles.annotated import Annotated, mixed
 
@@ -43,7 +43,7 @@ def world(tmp_path: Path) -> Annotated:
 
 def write(world: Annotated, name: str, out: Path, tasks: list[Any]) -> Any:
     how: dict[str, Any] = {"open_image": world.open, "find": world.find, "wish": ExportOptions(split=False)}
-    return exporters.load(name).export(tasks, world.config, out, **how)
+    return formats.load(name).export(tasks, world.config, out, **how)
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dinolabel.exporters.films import find
+from dinolabel.exporters.video_crops.video_list import find
 from dinolabel.vision.errors import RequestError
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dinolabel.exporters.foldernames import digest, folder_names, safe
+from dinolabel.exporters.safe_names import digest, folder_names, safe
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from dinolabel import exporters
-from dinolabel.exporters.report import ExportReport
-from dinolabel.exporters.wish import ExportOptions
+from dinolabel.exporters import formats
+from dinolabel.exporters.options import ExportOptions
+from dinolabel.exporters.pipeline.report import ExportReport
 from tests.doubles.annotated import HEIGHT, WIDTH, Annotated, annotation, corners, mixed, region
 
 HULL = (90 - 10.0, 20.0, 90 + 34.641, 20 + 37.3205)  # of (90, 20, 130, 40) turned by 30 degrees about its corner
@@ -31,7 +31,7 @@ EXPECTED = {
 
 
 def write(world: Annotated, name: str, out: Path, **wish: Any) -> ExportReport:
-    found = exporters.load(name).export(
+    found = formats.load(name).export(
         world.tasks, world.config, out, open_image=world.open, find=world.find, wish=ExportOptions(**wish), xml=world.xml
     )
     assert isinstance(found, ExportReport)
@@ -169,7 +169,7 @@ def test_parquet_as_pyarrow_pandas_and_datasets_read_it(world: Annotated, tmp_pa
 def test_parquet_is_sharded(world: Annotated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import pyarrow.parquet as pq
 
-    from dinolabel.exporters import parquet
+    from dinolabel.exporters.formats import parquet
 
     monkeypatch.setattr(parquet, "SHARD_BYTES", 1000)
     monkeypatch.setattr(parquet, "GROUP_BYTES", 1000)
@@ -198,7 +198,7 @@ def test_hf_as_load_from_disk_reads_it(world: Annotated, tmp_path: Path) -> None
 def test_crops_as_imagefolder_reads_them(world: Annotated, tmp_path: Path) -> None:
     import datasets
 
-    exporters.load("crops").export(world.tasks, world.config, tmp_path / "out", open_image=world.open, find=world.find)
+    formats.load("crops").export(world.tasks, world.config, tmp_path / "out", open_image=world.open, find=world.find)
     loaded = datasets.load_dataset("imagefolder", data_dir=str(tmp_path / "out" / "crops"), cache_dir=str(tmp_path / "cache"))["train"]
     assert sorted((row["label"], row["view"]) for row in loaded) == [
         ("jason", "person"), ("jason", "person"), ("lacy", "detector"), ("lacy", "person"),
@@ -255,7 +255,7 @@ def test_labelstudio_tasks_come_in_files_of_a_thousand(tmp_path: Path) -> None:
     assert [len(json.loads(each.read_text())) for each in files] == [1000, 1000, 1]
 
 
-@pytest.mark.parametrize("name", sorted(set(exporters.names()) - {"crops"}))
+@pytest.mark.parametrize("name", sorted(set(formats.names()) - {"crops"}))
 def test_nothing_decided_is_an_empty_export(name: str, tmp_path: Path) -> None:
     world = Annotated(tmp_path / "pictures")
     world.add()

@@ -9,9 +9,9 @@ from typing import Any
 import PIL.Image
 import pytest
 
-from dinolabel import exporters
-from dinolabel.exporters import coco, crops
-from dinolabel.exporters.wish import ExportOptions
+from dinolabel.exporters import formats
+from dinolabel.exporters.formats import coco, crops
+from dinolabel.exporters.options import ExportOptions
 from tests.doubles.annotated import Annotated, annotation, region
 
 WIDE, TALL = (96, 64), (64, 96)
@@ -98,5 +98,5 @@ def test_sizes_of_predictions_count_for_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["coco", "yolo", "voc", "csv", "parquet", "hf", "xmp"])
 def test_every_format_goes_one_way(tmp_path: Path, name: str) -> None:
     made = world(tmp_path, 1, annotation(1, region("r", (8, 6, 40, 30), "jason", size=(50, 50))))
-    report = exporters.load(name).export(made.tasks, made.config, tmp_path / "out", open_image=made.open, find=made.find)
+    report = formats.load(name).export(made.tasks, made.config, tmp_path / "out", open_image=made.open, find=made.find)
     assert [each["error"] for each in report.failed] == ["SizeMismatch"]

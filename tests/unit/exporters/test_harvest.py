@@ -12,12 +12,12 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from dinolabel.exporters import dropping, sheets
-from dinolabel.exporters.films import find
-from dinolabel.exporters.harvest import ExtractionConfig, ExtractionResult, extract_crops
-from dinolabel.exporters.keeping import CropFilters
-from dinolabel.exporters.whole import ExportRefused
-from dinolabel.training.manifest import read
+from dinolabel.exporters.output.atomic_output import ExportRefused
+from dinolabel.exporters.video_crops import contact_sheets, exclude
+from dinolabel.exporters.video_crops.extract import ExtractionConfig, ExtractionResult, extract_crops
+from dinolabel.exporters.video_crops.filters import CropFilters
+from dinolabel.exporters.video_crops.video_list import find
+from dinolabel.training.data.manifest import read
 from dinolabel.vision.errors import MediaError, RequestError
 from dinolabel.vision.types import Box, CropPolicy, Detection, Image
 from tests.films import cut_short, film, sound_only, turned
@@ -182,7 +182,7 @@ def test_a_folder_with_other_things_is_left_alone(videos: Path, tmp_path: Path) 
 
 def harvested(videos: Path, out: Path, **rules: Any) -> ExtractionResult:
     done = extract_crops(work(videos, **rules), out)
-    sheets.write(out, rows(out))
+    contact_sheets.write(out, rows(out))
     return done
 
 
@@ -190,13 +190,13 @@ def test_what_was_dropped_can_be_had_back(videos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     harvested(videos, out)
     before = rows(out)
-    going = dropping.exclude(out, {2, 5})
+    going = exclude.exclude(out, {2, 5})
     assert [row["number"] for row in going] == [2, 5]
     assert [row["number"] for row in rows(out)] == [row["number"] for row in before if row["number"] not in (2, 5)]
     assert all(not (out / row["crop"]).exists() and (out / row["dropped"]).is_file() for row in going)
     assert len(read(out).rows) == len(before) - 2
-    dropping.include(out, {5})
-    dropping.include(out, {2})
+    exclude.include(out, {5})
+    exclude.include(out, {2})
     assert rows(out) == before and all((out / row["crop"]).is_file() for row in before)
 
 
@@ -204,22 +204,22 @@ def test_a_crop_deleted_by_hand_is_dropped_too(videos: Path, tmp_path: Path) -> 
     harvested(videos, tmp_path / "out")
     victim = rows(tmp_path / "out")[3]
     (tmp_path / "out" / victim["crop"]).unlink()
-    assert [row["number"] for row in dropping.exclude(tmp_path / "out", set())] == [victim["number"]]
+    assert [row["number"] for row in exclude.exclude(tmp_path / "out", set())] == [victim["number"]]
     assert victim["number"] not in {row["number"] for row in rows(tmp_path / "out")}
     with pytest.raises(RequestError, match="is gone"):
-        dropping.include(tmp_path / "out", {victim["number"]})
+        exclude.include(tmp_path / "out", {victim["number"]})
 
 
 def test_looking_again_keeps_what_was_dropped(videos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     total = harvested(videos, out).rows
-    (gone,) = dropping.exclude(out, {2})
+    (gone,) = exclude.exclude(out, {2})
     again = harvested(videos, out)
     assert again.rows == total - 1 and sum(each.dropped for each in again.videos) == 1
     assert (gone["image"], gone["frame"]) not in {(row["image"], row["frame"]) for row in rows(out)}
     rarely = harvested(videos, out, every=100.0)  # that frame is not looked at: the decision waits, with its picture
     assert sum(each.dropped for each in rarely.videos) == 0
-    (kept,) = dropping.rows_of(out / "dropped.jsonl")
+    (kept,) = exclude.rows_of(out / "dropped.jsonl")
     assert (kept["frame"], kept["image"]) == (gone["frame"], gone["image"]) and (out / kept["dropped"]).is_file()
     assert harvested(videos, out).rows == total - 1
 
@@ -229,25 +229,25 @@ def test_a_number_that_is_not_there_drops_nothing(videos: Path, tmp_path: Path, 
     harvested(videos, tmp_path / "out")
     before = rows(tmp_path / "out")
     with pytest.raises(RequestError, match="There is no crop"):
-        dropping.exclude(tmp_path / "out", numbers)
+        exclude.exclude(tmp_path / "out", numbers)
     assert rows(tmp_path / "out") == before
     with pytest.raises(RequestError, match="was not dropped"):
-        dropping.include(tmp_path / "out", {1})
+        exclude.include(tmp_path / "out", {1})
     with pytest.raises(RequestError, match="no crops of videos"):
-        dropping.exclude(tmp_path, {1})
+        exclude.exclude(tmp_path, {1})
 
 
 def test_the_sheet_shows_every_crop(videos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     harvested(videos, out)
-    made = sheets.write(out, rows(out))
+    made = contact_sheets.write(out, rows(out))
     assert list(made) == ["blue", "red"] and all(path.is_file() for paths in made.values() for path in paths)
     red = np.asarray(PIL.Image.open(made["red"][0]).convert("RGB")).astype(int)
-    top, left = sheets.GAP + sheets.HEADING, sheets.GAP
+    top, left = contact_sheets.GAP + contact_sheets.HEADING, contact_sheets.GAP
     first = red[top + 40 : top + 90, left + 40 : left + 90].reshape(-1, 3).mean(axis=0)
     assert first[0] > first[2] + 60  # a red crop where the first cell is
     many = [replace_row(row, number) for number, row in enumerate(rows(out) * 15, 1)]
-    assert len(sheets.write(out, many)["red"]) > 1
+    assert len(contact_sheets.write(out, many)["red"]) > 1
 
 
 def replace_row(row: dict[str, Any], number: int) -> dict[str, Any]:

@@ -9,13 +9,13 @@ from typing import Any
 import PIL.Image
 import pytest
 
-from dinolabel import build, exporters
+from dinolabel import factory
 from dinolabel.__main__ import run
-from dinolabel.exporters import incoming
-from dinolabel.exporters.pictures import original_name
-from dinolabel.exporters.wish import ExportOptions
-from dinolabel.studio.label_config import LabelConfig
-from dinolabel.studio.results import regions
+from dinolabel.exporters import formats, importers
+from dinolabel.exporters.options import ExportOptions
+from dinolabel.exporters.pipeline.records import original_name
+from dinolabel.studio.label_configs.label_config import LabelConfig
+from dinolabel.studio.regions.writing import regions
 from tests.doubles.annotated import HEIGHT, WIDTH, Annotated, annotation, mixed, region, xml
 from tests.doubles.shelf import Shelf
 
@@ -24,13 +24,13 @@ from tests.doubles.shelf import Shelf
 def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
     monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path / "data"))
     shelf = Shelf(tmp_path / "uploads")
-    monkeypatch.setattr(build, "studio", lambda settings: shelf)
-    monkeypatch.setattr(build, "media", lambda settings, **how: shelf)
+    monkeypatch.setattr(factory, "studio", lambda settings: shelf)
+    monkeypatch.setattr(factory, "media", lambda settings, **how: shelf)
     return shelf
 
 
 def write(world: Annotated, name: str, out: Path, **wish: Any) -> Path:
-    exporters.load(name).export(world.tasks, world.config, out, open_image=world.open, find=world.find, wish=ExportOptions(**wish))
+    formats.load(name).export(world.tasks, world.config, out, open_image=world.open, find=world.find, wish=ExportOptions(**wish))
     return out
 
 
@@ -95,8 +95,8 @@ def test_an_import_that_was_stopped_goes_on(shelf: Shelf, tmp_path: Path) -> Non
 
 
 def test_imported_boxes_are_approved_and_say_where_they_are_from(shelf: Shelf, tmp_path: Path) -> None:
-    from dinolabel.exporters.effort import EffortCounts
-    from dinolabel.studio.tasks import reviewed_boxes
+    from dinolabel.exporters.annotation_effort.counts import EffortCounts
+    from dinolabel.studio.reviews.decisions import reviewed_boxes
 
     world = mixed(tmp_path / "pictures")
     assert run(["import", "yolo", str(write(world, "yolo", tmp_path / "yolo")), "--project", "1", "--yes"]) == 0
@@ -202,4 +202,4 @@ def test_other_tools_coco_with_a_crowd_and_a_missing_picture(shelf: Shelf, tmp_p
 
 
 def test_formats_are_found_by_their_file_names() -> None:
-    assert incoming.names() == ["coco", "crops", "csv", "hf", "labelstudio", "parquet", "voc", "yolo"]
+    assert importers.names() == ["coco", "crops", "csv", "hf", "labelstudio", "parquet", "voc", "yolo"]

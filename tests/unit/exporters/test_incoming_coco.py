@@ -10,10 +10,10 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from dinolabel.exporters.incoming import coco
-from dinolabel.exporters.incoming.arriving import ImportedImage, ImportUnreadable
-from dinolabel.exporters.incoming.reading import ImportLog
-from dinolabel.vision.orientation import CANNOT_TELL, SWAPPED, TURNED
+from dinolabel.exporters.importers import coco
+from dinolabel.exporters.importers.common.reading import ImportLog
+from dinolabel.exporters.importers.common.records import ImportedImage, ImportUnreadable
+from dinolabel.vision.decoding.frame_sizes import CANNOT_TELL, SWAPPED, TURNED
 
 WIDTH, HEIGHT = 96, 64
 BOX = (8.0, 6.0, 40.0, 30.0)

@@ -11,22 +11,21 @@ from typing import Any
 
 import pytest
 
-from dinolabel import exporters
-from dinolabel.exporters import incoming
-from dinolabel.exporters.incoming.arriving import ImportedImage, ImportUnreadable
-from dinolabel.exporters.wish import ExportOptions
+from dinolabel.exporters import formats, importers
+from dinolabel.exporters.importers.common.records import ImportedImage, ImportUnreadable
+from dinolabel.exporters.options import ExportOptions
 from tests.doubles.annotated import Annotated, annotation, mixed, region
 
 A = (10, 10, 50, 60)
 
 
 def write(world: Annotated, name: str, out: Path, **wish: Any) -> Path:
-    exporters.load(name).export(world.tasks, world.config, out, open_image=world.open, find=world.find, wish=ExportOptions(**wish))
+    formats.load(name).export(world.tasks, world.config, out, open_image=world.open, find=world.find, wish=ExportOptions(**wish))
     return out
 
 
 def arriving(name: str, path: Path, media: Path | None = None) -> dict[int | None, ImportedImage]:
-    return {each.task: each for each in incoming.load(name).read(path, media)}
+    return {each.task: each for each in importers.load(name).read(path, media)}
 
 
 def edited(out: Path, change: Any) -> Path:
@@ -91,7 +90,7 @@ def test_a_table_that_a_spreadsheet_sorted_and_saved(world: Annotated, tmp_path:
 def test_a_table_that_is_none_of_ours_says_why(tmp_path: Path, text: str, says: str) -> None:
     (tmp_path / "boxes.csv").write_text(text, encoding="utf-8")
     with pytest.raises(ImportUnreadable, match=says):
-        list(incoming.load("csv").read(tmp_path, None))
+        list(importers.load("csv").read(tmp_path, None))
 
 
 @pytest.mark.parametrize(
@@ -114,7 +113,7 @@ def test_a_folder_that_cannot_be_read_says_why(tmp_path: Path, name: str, conten
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(data)
     with pytest.raises(ImportUnreadable, match=says):
-        list(incoming.load(name).read(tmp_path, None))
+        list(importers.load(name).read(tmp_path, None))
 
 
 def test_a_table_of_other_columns_is_none_of_ours(tmp_path: Path) -> None:
@@ -126,7 +125,7 @@ def test_a_table_of_other_columns_is_none_of_ours(tmp_path: Path) -> None:
     datasets.Dataset.from_dict({"text": ["a"]}).save_to_disk(tmp_path / "hf")
     for name, path in (("parquet", tmp_path), ("hf", tmp_path / "hf")):
         with pytest.raises(ImportUnreadable, match="lacks the column 'image'"):
-            list(incoming.load(name).read(path, None))
+            list(importers.load(name).read(path, None))
 
 
 def test_a_table_reaches_no_other_file_of_the_machine(world: Annotated, tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 import PIL.Image
 import pytest
 
-from dinolabel.exporters.incoming import voc
-from dinolabel.exporters.incoming.arriving import ImportedImage, ImportUnreadable
-from dinolabel.exporters.incoming.reading import ImportLog
+from dinolabel.exporters.importers import voc
+from dinolabel.exporters.importers.common.reading import ImportLog
+from dinolabel.exporters.importers.common.records import ImportedImage, ImportUnreadable
 
 SIZE = (200, 100)
 BNDBOX = "<bndbox><xmin>11</xmin><ymin>21</ymin><xmax>40</xmax><ymax>60</ymax></bndbox>"

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from dinolabel.exporters.incoming import yolo
-from dinolabel.exporters.incoming.arriving import ImportedImage, ImportUnreadable
-from dinolabel.exporters.incoming.reading import ImportLog
-from dinolabel.vision.orientation import CANNOT_TELL, TURNED
+from dinolabel.exporters.importers import yolo
+from dinolabel.exporters.importers.common.reading import ImportLog
+from dinolabel.exporters.importers.common.records import ImportedImage, ImportUnreadable
+from dinolabel.vision.decoding.frame_sizes import CANNOT_TELL, TURNED
 from tests.unit.exporters.test_incoming_coco import BOX, boxes, picture
 
 LINE = "0 0.25 0.28125 0.33333333 0.375"

@@ -7,8 +7,8 @@ import PIL.Image
 import PIL.ImageFilter
 import pytest
 
-from dinolabel.exporters.keeping import CropFilters, ScoredCrop, drop_blurred, drop_near_duplicates
-from dinolabel.vision.sharpness import sharpness
+from dinolabel.exporters.video_crops.filters import CropFilters, ScoredCrop, drop_blurred, drop_near_duplicates
+from dinolabel.vision.images.sharpness import sharpness
 from dinolabel.vision.types import Box
 
 

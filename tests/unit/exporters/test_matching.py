@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from dinolabel.exporters.incoming.arriving import ImportedImage
-from dinolabel.exporters.incoming.matching import TaskMatches, match_tasks
+from dinolabel.exporters.importers.common.records import ImportedImage
+from dinolabel.exporters.importers.common.task_matching import TaskMatches, match_tasks
 from dinolabel.vision.errors import MediaUnavailable
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from dinolabel import exporters
-from dinolabel.exporters.effort import EffortCounts
-from dinolabel.studio.label_config import LabelConfig
-from dinolabel.vision.media import open_image
+from dinolabel.exporters import formats
+from dinolabel.exporters.annotation_effort.counts import EffortCounts
+from dinolabel.studio.label_configs.label_config import LabelConfig
+from dinolabel.vision.decoding.pictures import open_image
 from tests.doubles.annotated import annotation, region, xml
 
 CONFIG = LabelConfig.parse(xml("jason", "lacy"))
@@ -43,7 +43,7 @@ def test_an_export(tmp_path: Path, name: str) -> None:
     PIL.Image.new("RGB", (200, 100)).save(path)
 
     def export(number: int, out: str) -> None:
-        found = exporters.load(name).export(
+        found = formats.load(name).export(
             tasks(number), CONFIG, tmp_path / out, open_image=lambda value: open_image(path), find=lambda value: path
         )
         assert found.rows == number * BOXES

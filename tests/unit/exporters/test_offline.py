@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 import pytest
 
-from dinolabel.exporters.offline import finder
-from dinolabel.exporters.pictures import original_name
-from dinolabel.studio.media import MediaResolver
+from dinolabel.exporters.media_lookup import finder
+from dinolabel.exporters.pipeline.records import original_name
+from dinolabel.studio.media.resolver import MediaResolver
 from dinolabel.vision.errors import MediaError, MediaUnavailable
 
 SENSELESS = [

@@ -13,13 +13,13 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from dinolabel import build, exporters
+from dinolabel import factory
 from dinolabel.__main__ import run
-from dinolabel.exporters import incoming
-from dinolabel.exporters.incoming.arriving import ImportedImage
-from dinolabel.exporters.report import boxes_to_export
-from dinolabel.exporters.wish import ExportOptions
-from dinolabel.studio.several import review_by_policy
+from dinolabel.exporters import formats, importers
+from dinolabel.exporters.importers.common.records import ImportedImage
+from dinolabel.exporters.options import ExportOptions
+from dinolabel.exporters.pipeline.report import boxes_to_export
+from dinolabel.studio.reviews.annotator_policy import review_by_policy
 from tests.doubles.annotated import Annotated, annotation, region
 from tests.doubles.shelf import Shelf
 
@@ -144,7 +144,7 @@ def same(found: Truth, expected: Truth, *, within: float = 0.5) -> None:
 
 
 def write(world: Annotated, name: str, out: Path, **wish: Any) -> Path:
-    exporters.load(name).export(
+    formats.load(name).export(
         world.tasks,
         world.config,
         out,
@@ -157,7 +157,7 @@ def write(world: Annotated, name: str, out: Path, **wish: Any) -> Path:
 
 
 def arriving(name: str, out: Path, media: Path | None) -> list[ImportedImage]:
-    return list(incoming.load(name).read(out, media))
+    return list(importers.load(name).read(out, media))
 
 
 def boxes_of(each: ImportedImage) -> Truth:
@@ -168,12 +168,12 @@ def boxes_of(each: ImportedImage) -> Truth:
 def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
     monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path / "data"))
     shelf = Shelf(tmp_path / "uploads")
-    monkeypatch.setattr(build, "studio", lambda settings: shelf)
+    monkeypatch.setattr(factory, "studio", lambda settings: shelf)
     return shelf
 
 
 def resolving(monkeypatch: pytest.MonkeyPatch, resolve: Callable[[str], Path]) -> None:
-    monkeypatch.setattr(build, "media", lambda settings: SimpleNamespace(resolve=resolve))
+    monkeypatch.setattr(factory, "media", lambda settings: SimpleNamespace(resolve=resolve))
 
 
 @every()

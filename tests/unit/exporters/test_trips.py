@@ -12,12 +12,12 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from dinolabel import exporters
-from dinolabel.exporters.report import ExportReport, count
-from dinolabel.exporters.wish import ExportOptions
-from dinolabel.studio.inferred import infer_config
-from dinolabel.studio.label_config import LabelConfig
-from dinolabel.vision.split import split_side
+from dinolabel.exporters import formats
+from dinolabel.exporters.options import ExportOptions
+from dinolabel.exporters.pipeline.report import ExportReport, count
+from dinolabel.studio.label_configs.label_config import LabelConfig
+from dinolabel.studio.reviews.infer_config import infer_config
+from dinolabel.vision.bundles.split import split_side
 from dinolabel.vision.types import Image
 from tests.doubles.annotated import HEIGHT, WIDTH, Annotated, annotation, mixed, region, xml
 
@@ -26,7 +26,7 @@ A, NEAR_A, B = (10, 10, 50, 60), (12, 10, 52, 60), (120, 10, 160, 60)
 
 
 def write(world: Annotated, name: str, out: Path, *, open_image: Any = None, **wish: Any) -> ExportReport:
-    found = exporters.load(name).export(
+    found = formats.load(name).export(
         world.tasks, world.config, out, open_image=open_image or world.open, find=world.find, wish=ExportOptions(**wish)
     )
     assert isinstance(found, ExportReport)
@@ -327,7 +327,7 @@ def test_links_where_the_file_can_stay_as_it_is(world: Annotated, tmp_path: Path
 
 
 @pytest.mark.parametrize("name", ["ls_export", "ls_export_unlabelled", "ls_export_geometry"])
-@pytest.mark.parametrize("what", exporters.names())
+@pytest.mark.parametrize("what", formats.names())
 def test_recorded_exports(tmp_path: Path, name: str, what: str) -> None:
     """Pictures of the recorded sizes stand in for those of the recording."""
     tasks = json.loads((HERE / f"{name}.json").read_text())
@@ -341,9 +341,9 @@ def test_recorded_exports(tmp_path: Path, name: str, what: str) -> None:
             PIL.Image.new("RGB", size, (90, 120, 30)).save(path)
         return path
 
-    from dinolabel.vision.media import open_image
+    from dinolabel.vision.decoding.pictures import open_image
 
-    report = exporters.load(what).export(
+    report = formats.load(what).export(
         tasks, config, tmp_path / "out", open_image=lambda value: open_image(find(value)), find=find, wish=ExportOptions()
     )
     expected = count(tasks, config, ExportOptions())
@@ -371,7 +371,7 @@ def _files(folder: Path) -> dict[str, bytes]:
 def test_the_pictures_are_not_touched(tmp_path: Path) -> None:
     world = mixed(tmp_path / "pictures")
     before = _files(world.folder)
-    for name in exporters.names():
+    for name in formats.names():
         write(world, name, tmp_path / name)
         shutil.rmtree(tmp_path / name)
     assert _files(world.folder) == before

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from dinolabel import exporters
 from dinolabel.__main__ import run
-from dinolabel.exporters.wish import ExportOptions
-from dinolabel.studio.annotations import is_made_by_button
-from dinolabel.studio.several import review_by_policy
+from dinolabel.exporters import formats
+from dinolabel.exporters.options import ExportOptions
+from dinolabel.studio.reviews.annotations import is_made_by_button
+from dinolabel.studio.reviews.annotator_policy import review_by_policy
 from tests.doubles.annotated import HEIGHT, WIDTH, Annotated, annotation, region
 from tests.doubles.shelf import Shelf
 
@@ -86,7 +86,7 @@ def test_what_marks_a_place_counts(
 
 
 @pytest.mark.parametrize("marks", [[OUTLINE], [TWO], [ELSE]])
-@pytest.mark.parametrize("what", exporters.names())
+@pytest.mark.parametrize("what", formats.names())
 def test_a_picture_of_marks_that_are_not_used_is_no_negative(world: Annotated, tmp_path: Path, what: str, marks: list[Any]) -> None:
     """Nor is what was removed for them rejected; asked for, a picture without a box of ours stays out all the same."""
     world.add(annotation(1, *marks, shown=SHOWN))
@@ -106,7 +106,7 @@ def test_readable_boxes_of_an_undecided_picture(world: Annotated, tmp_path: Path
     world.add(annotation(2, JASON))
     rows = []
     for more in ({}, {"undecided": True}):
-        found = exporters.load(what).export(
+        found = formats.load(what).export(
             world.tasks, world.config, tmp_path / "out", open_image=world.open, find=world.find, wish=ExportOptions(**more)
         )
         rows.append(found.rows)
@@ -225,13 +225,13 @@ def test_an_imported_empty_picture_is_looked_at_beside_an_empty_prediction(
     world: Annotated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A button would have made the same of that prediction, but for the time that an import writes."""
-    from dinolabel import build
-    from dinolabel.exporters.effort import EffortCounts
+    from dinolabel import factory
+    from dinolabel.exporters.annotation_effort.counts import EffortCounts
 
     shelf = Shelf(tmp_path / "uploads")
     monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setattr(build, "studio", lambda settings: shelf)
-    monkeypatch.setattr(build, "media", lambda settings, **how: shelf)
+    monkeypatch.setattr(factory, "studio", lambda settings: shelf)
+    monkeypatch.setattr(factory, "media", lambda settings, **how: shelf)
     world.add(annotation(1))
     _, out = command(world, tmp_path, "coco", "--no-split")
     number = shelf.put(world.folder / "1.png")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dinolabel.studio import address
+from dinolabel.studio.media import url as address
 from dinolabel.vision.errors import MediaRefused
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dinolabel.studio.adopting import add_prompt, add_prompt_field, has_prompt_field, set_thresholds
-from dinolabel.studio.label_config import LabelConfig, hotkeys
+from dinolabel.studio.label_configs.edit import add_prompt, add_prompt_field, has_prompt_field, set_thresholds
+from dinolabel.studio.label_configs.label_config import LabelConfig, hotkeys
 from dinolabel.vision.errors import LabelConfigError, PromptMissing
 
 XML = """<View>

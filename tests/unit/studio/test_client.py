@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from dinolabel.studio import wire
-from dinolabel.studio.calls import predictions as bulk
+from dinolabel.studio import http_client
+from dinolabel.studio.calls import predictions
 from dinolabel.studio.client import LabelStudio, StudioUser
 from dinolabel.studio.errors import ProjectMissing, StudioDenied, StudioRefused, StudioUnreachable
 from dinolabel.studio.tokens import Token
@@ -33,7 +33,7 @@ def access(n: int, *, lives: float = 300.0) -> str:
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "RETRY_AFTER_SECONDS", (0.0, 0.0))
+    monkeypatch.setattr(http_client, "RETRY_AFTER_SECONDS", (0.0, 0.0))
 
 
 @pytest.fixture
@@ -290,7 +290,7 @@ UNKNOWN_TASK = {"detail": "Validation error", "validation_errors": ["contains in
 
 
 def test_predictions_go_in_chunks(host: Any, studio: LabelStudio, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bulk, "CHUNK", 2)
+    monkeypatch.setattr(predictions, "CHUNK", 2)
     host.on(BULK, 201, {"created": 2}).on(BULK, 201, {"created": 2}).on(BULK, 201, {"created": 1})
     assert studio.import_predictions(5, [prediction(each) for each in range(1, 6)]) == 5
     assert [[each["task"] for each in one.json] for one in host.asked] == [[1, 2], [3, 4], [5]]
@@ -302,7 +302,7 @@ def test_nothing_to_import_asks_nothing(host: Any, studio: LabelStudio) -> None:
 
 
 def test_what_label_studio_drops_is_named_after_the_rest_is_stored(host: Any, studio: LabelStudio, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bulk, "CHUNK", 2)
+    monkeypatch.setattr(predictions, "CHUNK", 2)
     host.on(BULK, 201, {"created": 1}).on(BULK, 201, {"created": 2})
     host.on("/api/tasks", 200, {"total": 2, "tasks": rows(1, versions="v") + rows(2, versions="older")})
     with pytest.raises(StudioRefused) as caught:

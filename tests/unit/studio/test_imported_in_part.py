@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from dinolabel.studio.annotations import PARTLY, imported_in_part
-from dinolabel.studio.unread import Unread
+from dinolabel.studio.regions.unread import Unread
+from dinolabel.studio.reviews.annotations import PARTLY, imported_in_part
 
 NOTE = f"{PARTLY}: 1 outline"
 FOUND = (Unread("a", "imported in part", NOTE),)

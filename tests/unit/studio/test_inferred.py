@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dinolabel.studio.inferred import infer_config
+from dinolabel.studio.reviews.infer_config import infer_config
 from dinolabel.vision.errors import LabelConfigError
 from tests.doubles.annotated import annotation, region
 

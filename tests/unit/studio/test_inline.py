@@ -11,10 +11,10 @@ import PIL.Image
 import pytest
 import structlog.testing
 
-from dinolabel.studio import inline
-from dinolabel.studio.media import MediaResolver
+from dinolabel.studio.media import inline
+from dinolabel.studio.media.resolver import MediaResolver
+from dinolabel.vision.decoding.pictures import open_image
 from dinolabel.vision.errors import MediaError, MediaRefused, MediaUnreadable
-from dinolabel.vision.media import open_image
 
 
 def picture(kind: str) -> bytes:

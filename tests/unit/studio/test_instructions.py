@@ -6,9 +6,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from dinolabel.studio.instructions import LISTED, renew_instructions, write_instructions
-from dinolabel.studio.label_config import add_name, build
-from dinolabel.studio.renaming import remove_label
+from dinolabel.studio.label_configs.instructions import LISTED, renew_instructions, write_instructions
+from dinolabel.studio.label_configs.label_config import add_name, build
+from dinolabel.studio.label_configs.rename import remove_label
 
 XML = build({"cat face": "cat face"}, ["tom", "felix"])
 TEXT = write_instructions(XML, next_key="n", submit_key="space")

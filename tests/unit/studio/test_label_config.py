@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from dinolabel.studio.adopting import add_prompt_field
-from dinolabel.studio.label_config import LabelConfig, add_name, build, hotkeys
+from dinolabel.studio.label_configs.edit import add_prompt_field
+from dinolabel.studio.label_configs.label_config import LabelConfig, add_name, build, hotkeys
 from dinolabel.vision.errors import LabelConfigError, PromptMissing
 from dinolabel.vision.types import Box, Detection, Named, Suppressed, Unknown
 

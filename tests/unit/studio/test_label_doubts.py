@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from dinolabel.studio.label_config import LabelConfig
-from dinolabel.studio.label_doubts import lint_config
+from dinolabel.studio.label_configs.label_config import LabelConfig
+from dinolabel.studio.label_configs.lint import lint_config
 
 
 def config(*names: str, prompt: str = "human face") -> LabelConfig:

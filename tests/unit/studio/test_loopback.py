@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from dinolabel.backend import guard
+from dinolabel.backend.http import auth
 from dinolabel.commands import app
-from dinolabel.studio.loopback import is_loopback
-from dinolabel.studio.network import NetworkSettings
+from dinolabel.studio.media.loopback import is_loopback
+from dinolabel.studio.media.network import NetworkSettings
 from dinolabel.vision.errors import SettingsError
 
 LOOPBACK = [
@@ -55,7 +55,7 @@ def test_is_loopback(host: str, expected: bool) -> None:
 
 @pytest.mark.parametrize(("host", "expected"), TABLE)
 def test_backend_and_app_listen_on_loopback_alone_without_a_secret(host: str, expected: bool) -> None:
-    for listen in (lambda: guard.check_address(host, None), lambda: app.login_of(None, host=host)):
+    for listen in (lambda: auth.check_address(host, None), lambda: app.login_of(None, host=host)):
         if expected:
             listen()
         else:

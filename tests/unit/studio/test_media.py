@@ -14,10 +14,10 @@ import PIL.Image
 import pytest
 
 from dinolabel.studio.client import LabelStudio
-from dinolabel.studio.download import DownloadLimits
 from dinolabel.studio.errors import StudioDenied
-from dinolabel.studio.media import MediaResolver
-from dinolabel.studio.network import NetworkSettings
+from dinolabel.studio.media.download import DownloadLimits
+from dinolabel.studio.media.network import NetworkSettings
+from dinolabel.studio.media.resolver import MediaResolver
 from dinolabel.vision.errors import MediaRefused, MediaUnavailable, MediaUnreadable
 
 TOKEN = "0123456789abcdef0123456789abcdef01234567"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dinolabel.studio.media_cache import IN_USE_SECONDS, MediaCache
+from dinolabel.studio.media.cache import IN_USE_SECONDS, MediaCache
 from dinolabel.vision.errors import MediaUnreadable
 
 MB = 2**20

@@ -13,11 +13,11 @@ from typing import Any
 import PIL.Image
 import pytest
 
-from dinolabel.studio import network
 from dinolabel.studio.client import LabelStudio
 from dinolabel.studio.errors import StudioUnreachable
-from dinolabel.studio.media import MediaResolver
-from dinolabel.studio.network import NetworkSettings
+from dinolabel.studio.media import network
+from dinolabel.studio.media.network import NetworkSettings
+from dinolabel.studio.media.resolver import MediaResolver
 from dinolabel.vision.errors import MediaRefused, MediaUnavailable, SettingsError
 
 TOKEN = "0123456789abcdef0123456789abcdef01234567"

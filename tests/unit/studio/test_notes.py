@@ -6,8 +6,15 @@ from typing import Any
 
 import pytest
 
-from dinolabel.studio.annotations import ACCEPTED, PARTLY, UNVERIFIED, imported_in_part, is_auto_accepted, unverified
-from dinolabel.studio.notes import find_note, read_notes, write_notes
+from dinolabel.studio.regions.notes import find_note, read_notes, write_notes
+from dinolabel.studio.reviews.annotations import (
+    ACCEPTED,
+    PARTLY,
+    UNVERIFIED,
+    imported_in_part,
+    is_auto_accepted,
+    unverified,
+)
 
 LINES = "cat face 0.67\nperhaps felix 0.68\nmost like task 17 (0.30)\n"
 

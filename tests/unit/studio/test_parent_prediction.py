@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from dinolabel.studio.annotations import annotations_of
-from dinolabel.studio.label_config import LabelConfig, build
+from dinolabel.studio.label_configs.label_config import LabelConfig, build
+from dinolabel.studio.reviews.annotations import annotations_of
 
 CONFIG = LabelConfig.parse(build({"human face": "face"}, ["jason"]))
 OLD = {"id": 5, "model_version": "gdino.old", "result": []}

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from dinolabel.studio.label_config import LabelConfig
-from dinolabel.studio.picture_key import address_at, value_at
+from dinolabel.studio.label_configs.label_config import LabelConfig
+from dinolabel.studio.media.picture_key import address_at, value_at
 from dinolabel.vision.errors import MediaRefused
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dinolabel.studio.label_config import LabelConfig
-from dinolabel.studio.reading import overlap, read
-from dinolabel.studio.shapes import hull, kind_of, names_of
+from dinolabel.studio.label_configs.label_config import LabelConfig
+from dinolabel.studio.regions.reading import overlap, read
+from dinolabel.studio.regions.shapes import hull, kind_of, names_of
 
 XML = """<View><Image name="image" value="$image"/><Image name="copy" value="$image"/><Image name="second" value="$other"/>
 <Text name="words" value="$text"/><RectangleLabels name="label" toName="image"><Label value="face" predicted_values="human face"/>

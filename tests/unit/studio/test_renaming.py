@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from dinolabel.studio.label_config import LabelConfig, add_name, build, hotkeys
-from dinolabel.studio.renaming import add_alias, remove_label, rename_label
-from dinolabel.studio.results import regions, to_result
+from dinolabel.studio.label_configs.label_config import LabelConfig, add_name, build, hotkeys
+from dinolabel.studio.label_configs.rename import add_alias, remove_label, rename_label
+from dinolabel.studio.regions.writing import regions, to_result
+from dinolabel.vision.bundles.model_version import model_version
 from dinolabel.vision.errors import LabelConfigError
 from dinolabel.vision.types import Box, CropPolicy, Detection, Named, Thresholds, Unknown
-from dinolabel.vision.version import model_version
 from tests.doubles.coloured_things import GREEN, RED, ThingDetector, bundle
 
 XML = build({"human face": "face"}, ["jon", "lacy", "John"])

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from dinolabel.studio.label_config import LabelConfig, build
-from dinolabel.studio.results import Region, regions, to_prediction, to_result
+from dinolabel.studio.label_configs.label_config import LabelConfig, build
+from dinolabel.studio.regions.writing import Region, regions, to_prediction, to_result
 from dinolabel.vision.types import Answer, Box, Detection, Named, Reference, Suppressed, Unknown
 
 CONFIG = LabelConfig.parse(build({"human face": "face", "dog": "dog"}, ["jason", "lacy"]))

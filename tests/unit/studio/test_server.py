@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from dinolabel.studio.errors import StudioUnreachable
-from dinolabel.studio.server import LocalStudio
+from dinolabel.studio.server.process import LocalStudio
 
 KEEPER = Path(__file__).parents[3] / "dinolabel" / "studio" / "keeper.py"
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from dinolabel.studio.label_config import LabelConfig, build
-from dinolabel.studio.tasks import Task, annotations_of, from_webhook, review_task, reviewed_boxes
+from dinolabel.studio.label_configs.label_config import LabelConfig, build
+from dinolabel.studio.reviews.decisions import Task, annotations_of, from_webhook, review_task, reviewed_boxes
 from dinolabel.vision.types import Box
 
 CONFIG = LabelConfig.parse(build({"human face": "face"}, ["jason", "lacy", "unknown"]))

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from label_studio_sdk.converter.brush import mask2rle
 
-from dinolabel.studio.annotations import ACCEPTED, PARTLY, UNVERIFIED, is_made_by_button
-from dinolabel.studio.label_config import LabelConfig
-from dinolabel.studio.several import Annotators, review_by_policy
+from dinolabel.studio.label_configs.label_config import LabelConfig
+from dinolabel.studio.reviews.annotations import ACCEPTED, PARTLY, UNVERIFIED, is_made_by_button
+from dinolabel.studio.reviews.annotator_policy import Annotators, review_by_policy
 from tests.doubles.annotated import HEIGHT, WIDTH, annotation, region, xml
 
 CONFIG = LabelConfig.parse(xml("jason", "lacy"))

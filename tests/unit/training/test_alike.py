@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dinolabel.training.alike import pairs
+from dinolabel.training.data.similar_names import pairs
 
 
 @pytest.mark.parametrize(

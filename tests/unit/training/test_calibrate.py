@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dinolabel.training import calibrate
-from dinolabel.training.calibrate import accept_threshold, auroc, log_softmax, open_set, temperature
-from dinolabel.vision import neighbours
-from dinolabel.vision.neighbours import label_distances
+from dinolabel.training.model_selection import calibration
+from dinolabel.training.model_selection.calibration import accept_threshold, auroc, log_softmax, open_set, temperature
+from dinolabel.vision.bundles import distances
+from dinolabel.vision.bundles.distances import label_distances
 
 NONE = np.zeros(0)
 
@@ -87,11 +87,11 @@ def test_explicit_unknowns_tighten_further() -> None:
 @pytest.mark.parametrize(
     ("own", "other", "expected"),
     [
-        ([], [], calibrate.DISTANCE_UNTRIED),
+        ([], [], calibration.DISTANCE_UNTRIED),
         ([], [0.8, 0.8], 0.56),
-        ([], [0.01], calibrate.DISTANCES[0]),
-        ([0.0] * 30, [], calibrate.DISTANCES[0]),
-        ([1.5] * 30, [], calibrate.DISTANCES[1]),
+        ([], [0.01], calibration.DISTANCES[0]),
+        ([0.0] * 30, [], calibration.DISTANCES[0]),
+        ([1.5] * 30, [], calibration.DISTANCES[1]),
         ([0.2], [], 0.4),  # one distance says nothing of its tail
         ([0.2], [0.3], 0.3),  # but look-alikes set a bound
         ([0.2, np.nan], [np.nan, 0.3], 0.3),
@@ -124,5 +124,5 @@ def test_distances_in_blocks_are_the_same(monkeypatch: pytest.MonkeyPatch) -> No
     rows = rng.normal(size=(50, 8)).astype(np.float32)
     labels, groups = rng.integers(0, 4, 50), rng.integers(0, 9, 50)
     whole = label_distances(rows, rows, labels, count=4, groups=(groups, groups))
-    monkeypatch.setattr(neighbours, "BLOCK", 7)
+    monkeypatch.setattr(distances, "BLOCK", 7)
     assert label_distances(rows, rows, labels, count=4, groups=(groups, groups)) == pytest.approx(whole, nan_ok=True, abs=1e-5)

@@ -9,9 +9,9 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from dinolabel.training import compete
-from dinolabel.training.clusters import BITS, clusters, hash_pixels
-from dinolabel.training.samples import Samples
+from dinolabel.training.data.near_duplicates import BITS, clusters, hash_pixels
+from dinolabel.training.data.samples import Samples
+from dinolabel.training.model_selection import head_selection
 from dinolabel.vision.heads.prototype import Prototype
 from dinolabel.vision.types import Box, Pixels
 from tests.blobs import DIM, Bench, World, receipt, unit
@@ -88,5 +88,5 @@ def test_a_leaky_set_scores_high_naively_and_by_chance_with_us(leaky: World, tmp
 
 
 def right(samples: Samples) -> float:
-    logits = compete.out_of_fold(Prototype(), samples, seed=0)
+    logits = head_selection.out_of_fold(Prototype(), samples, seed=0)
     return float(np.mean(np.nanargmax(logits, axis=1) == samples.columns))

@@ -5,10 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dinolabel.training import compete
-from dinolabel.training.compete import HeadCandidate, folds, head_candidates, out_of_fold, select_head
-from dinolabel.training.samples import Samples
-from dinolabel.vision.bundle import restore_head
+from dinolabel.training.data.samples import Samples
+from dinolabel.training.model_selection import head_selection
+from dinolabel.training.model_selection.head_selection import (
+    HeadCandidate,
+    folds,
+    head_candidates,
+    out_of_fold,
+    select_head,
+)
+from dinolabel.vision.bundles.bundle import restore_head
 from dinolabel.vision.heads.prototype import Prototype
 from dinolabel.vision.types import Box
 
@@ -113,7 +119,7 @@ def test_the_linear_head_wins_where_one_direction_decides() -> None:
     plain = samples(labels, "".join(chr(200 + at // 4) for at in range(count)))
     choice = select_head(Samples(unit, plain.labels, plain.groups, plain.ids, plain.boxes, plain.primary_view), seed=0)
     assert choice.winner.name == "linear"
-    means = next(each for each in choice.scores if each.words == compete.FEW)
+    means = next(each for each in choice.scores if each.words == head_selection.FEW)
     assert choice.scores[0].macro_f1 > means.macro_f1 + 0.05
 
 
@@ -131,11 +137,11 @@ def test_neighbours_win_where_a_name_looks_in_many_ways() -> None:
 
 
 def test_of_very_many_rows_a_part_competes_with_every_label_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compete, "MOST", 40)
+    monkeypatch.setattr(head_selection, "MOST", 40)
     given = samples("ab" * 60 + "c" * 6, "".join(chr(200 + at // 2) for at in range(126)))
-    some = compete._subsample(given, seed=0)
+    some = head_selection._subsample(given, seed=0)
     assert 30 <= len(some) <= 50 and set(some.labels) == set("abc")
     assert all(some.groups.count(group) == given.groups.count(group) for group in some.groups)
     assert len(select_head(given, seed=0).scores) == 5
     films = samples("ab" * 60, "".join("123456"[at // 20] for at in range(120)))
-    assert compete._subsample(films, seed=0) is films, "of few films none can be spared"
+    assert head_selection._subsample(films, seed=0) is films, "of few films none can be spared"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dinolabel.training.evaluate import confusions, draw_resamples, evaluate_answers, interval, macro_f1, resample_f1
+from dinolabel.training.metrics import confusions, draw_resamples, evaluate_answers, interval, macro_f1, resample_f1
 from dinolabel.vision.types import Answer, Named, Unknown
 
 

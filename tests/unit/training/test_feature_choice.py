@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dinolabel.training import compete, suspects
-from dinolabel.training.samples import Samples
+from dinolabel.training.data.samples import Samples
+from dinolabel.training.model_selection import head_selection, label_issues
 from dinolabel.training.train import TrainingResult, train
-from dinolabel.vision.narrowed import Feature
+from dinolabel.vision.loading.feature_slice import Feature
 from dinolabel.vision.types import Box, Named
 from tests.blobs import DIM, LATER, NAMES, NOW, Bench, KnownOnly, World, receipt, unit
 
@@ -80,7 +80,7 @@ def test_the_class_token_wins_a_draw_and_the_head_looks_at_nothing_else(bench: B
 def test_few_crops_are_looked_at_by_the_class_token_alone(bench: Bench) -> None:
     verdict = trained(bench, world(4, first=False), force=True)
     told = receipt(verdict)["head"]
-    assert (told["head"], told["over"], told["competition"]) == (compete.FEW, ONE, [])
+    assert (told["head"], told["over"], told["competition"]) == (head_selection.FEW, ONE, [])
     assert bench.bundle(verdict).width == DIM
 
 
@@ -117,15 +117,15 @@ def samples(*, first: bool, wrong: int = 0) -> Samples:
 
 
 def test_wrong_names_are_found_by_what_the_winner_looks_at() -> None:
-    found = suspects.find_label_issues(samples(first=False, wrong=3), seed=0)
+    found = label_issues.find_label_issues(samples(first=False, wrong=3), seed=0)
     assert sorted(each.task for each in found.ranked[:3]) == [0, 2, 4]
 
 
 def test_a_hundredth_is_needed() -> None:
     given = samples(first=False)
-    choice = compete.select_head(given, seed=0)
+    choice = head_selection.select_head(given, seed=0)
     assert choice.winner.feature == FEATURES[1]
     best = max(each.macro_f1 for each in choice.scores if each.features == ONE)
-    assert choice.scores[0].macro_f1 - best >= compete.LEAST_GAIN
+    assert choice.scores[0].macro_f1 - best >= head_selection.LEAST_GAIN
     asked = np.arange(len(given)) % 3 == 0
-    assert compete.score_on(given, asked, seed=0).features == BOTH
+    assert head_selection.score_on(given, asked, seed=0).features == BOTH

@@ -9,10 +9,10 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from dinolabel.training import features
-from dinolabel.training.features import Features, embed
-from dinolabel.training.manifest import CropRow, read
-from dinolabel.vision.cache import Cache, embedding_key
+from dinolabel.training.data import features
+from dinolabel.training.data.features import Features, embed
+from dinolabel.training.data.manifest import CropRow, read
+from dinolabel.vision.storage.cache import Cache, embedding_key
 from dinolabel.vision.types import Crop, Embeddings
 from tests.blobs import POLICY, World
 

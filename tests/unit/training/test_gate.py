@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from dinolabel.training import gate
-from dinolabel.training.evaluate import EvaluationReport, evaluate_answers
-from dinolabel.training.gate import HELD_OUT, LEFT_OUT, NOTHING, DataChanges, decide, difference, has_enough
+from dinolabel.training.evaluation import promotion_gate
+from dinolabel.training.evaluation.promotion_gate import (
+    HELD_OUT,
+    LEFT_OUT,
+    NOTHING,
+    DataChanges,
+    decide,
+    difference,
+    has_enough,
+)
+from dinolabel.training.metrics import EvaluationReport, evaluate_answers
 from dinolabel.vision.types import Named, Unknown
 
 
@@ -187,7 +195,7 @@ def test_enough_is_two_pictures_of_half_the_names(found: EvaluationReport | None
 def test_news_are_material_from_a_twentieth_on() -> None:
     assert [DataChanges(changed, 100).material for changed in (0, 4, 5, 6)] == [False, False, True, True]
     assert [DataChanges(changed, 3).material for changed in (0, 1)] == [False, True]
-    assert gate.NEWS == 0.05
+    assert promotion_gate.NEWS == 0.05
 
 
 def of_objects(marks: str, *, before: int = 0, unknown: str = "") -> EvaluationReport:
@@ -271,7 +279,7 @@ def test_fewer_boxes_are_trusted_when_they_do_clearly_better() -> None:
     fewer, right = DataChanges(changed=90, of=60, before=150), "+" * 8
     better, current, other = judged("--++++++", right), judged("++++----", right), judged("++++++--", right)
     gain, none = difference(better, current, seed=0), difference(better, other, seed=0)
-    assert gain.low <= -gate.MARGIN < gate.MARGIN <= gain.point
-    assert none.low <= -gate.MARGIN and none.point == 0
+    assert gain.low <= -promotion_gate.MARGIN < promotion_gate.MARGIN <= gain.point
+    assert none.low <= -promotion_gate.MARGIN and none.point == 0
     assert decide(better, current, basis=HELD_OUT, news=fewer).publish
     assert "It may lose" in decide(better, other, basis=HELD_OUT, news=fewer).reason

@@ -7,8 +7,8 @@ import pytest
 
 from benchmarks.study import trials
 from benchmarks.study.world import World
-from dinolabel.training.compete import HeadCandidate
-from dinolabel.vision.bundle import UNKNOWN_LABEL
+from dinolabel.training.model_selection.head_selection import HeadCandidate
+from dinolabel.vision.bundles.bundle import UNKNOWN_LABEL
 from dinolabel.vision.heads.prototype import Prototype
 from tests.blobs import DIM, KnownOnly, unit
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from dinolabel.training import growth
-from dinolabel.training.compete import HeadCandidate
-from dinolabel.training.evaluate import LabelScore
-from dinolabel.training.samples import Samples
+from dinolabel.training.data.samples import Samples
+from dinolabel.training.evaluation import learning_curve
+from dinolabel.training.metrics import LabelScore
+from dinolabel.training.model_selection.head_selection import HeadCandidate
 from dinolabel.vision.heads.prototype import Prototype
 from dinolabel.vision.types import Box
 from tests.blobs import DIM, unit
@@ -28,8 +28,8 @@ def crowd(count: int, *, start: int, noise: float = 2.5) -> Samples:
     return Samples(np.stack(vectors).astype(np.float32), labels, ids, ids, boxes, np.ones(len(ids), dtype=bool))
 
 
-def curve(learnt: Samples, held_out: Samples) -> growth.LearningCurve:
-    return growth.learning_curve(HEAD, learnt, held_out, whole=HEAD.head.fit(learnt.embeddings, learnt.labels), seed=0)
+def curve(learnt: Samples, held_out: Samples) -> learning_curve.LearningCurve:
+    return learning_curve.learning_curve(HEAD, learnt, held_out, whole=HEAD.head.fit(learnt.embeddings, learnt.labels), seed=0)
 
 
 def test_the_curve_grows() -> None:
@@ -51,7 +51,7 @@ def test_without_a_curve_the_reason_is_told() -> None:
 
 def test_so_few_pictures_that_parts_of_them_are_alike_have_no_slope() -> None:
     points = [(1.0, 0.5), (1.0, 0.5), (1.0, 0.4), (2.0, 0.6)]
-    assert growth.advice(points, {"b": score(0.5)}, {"b": 2}) == ["More of b would help: 2 so far."]
+    assert learning_curve.advice(points, {"b": score(0.5)}, {"b": 2}) == ["More of b would help: 2 so far."]
 
 
 def score(recall: float, objects: int = 20) -> LabelScore:
@@ -60,13 +60,13 @@ def score(recall: float, objects: int = 20) -> LabelScore:
 
 def test_advice_names_the_neediest_first_with_a_number() -> None:
     points = tuple((float(count), 1 - 1.0 / count) for count in (2, 4, 8, 16))  # error = 1 / n
-    told = growth.advice(points, {"a": score(0.95), "b": score(0.8), "c": score(0.6)}, {"a": 10, "b": 10, "c": 10})
+    told = learning_curve.advice(points, {"a": score(0.95), "b": score(0.8), "c": score(0.6)}, {"a": 10, "b": 10, "c": 10})
     assert told == ["About 30 more of c would help.", "About 10 more of b would help."]
 
 
 def test_advice_without_a_trend_gives_no_number() -> None:
     flat = tuple((float(count), 0.7) for count in (2, 4, 8))
-    assert growth.advice(flat, {"b": score(0.8)}, {"b": 10}) == ["More of b as it is would hardly help; show it in other pictures."]
-    assert growth.advice((), {"b": score(0.8)}, {"b": 10}) == ["More of b would help: 10 so far."]
+    assert learning_curve.advice(flat, {"b": score(0.8)}, {"b": 10}) == ["More of b as it is would hardly help; show it in other pictures."]
+    assert learning_curve.advice((), {"b": score(0.8)}, {"b": 10}) == ["More of b would help: 10 so far."]
     steep = tuple((float(count), 1 - count**-0.2) for count in (2, 4, 8))
-    assert growth.advice(steep, {"b": score(0.2)}, {"b": 10}) == ["100 or more of b would be needed."]
+    assert learning_curve.advice(steep, {"b": score(0.2)}, {"b": 10}) == ["100 or more of b would be needed."]

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from benchmarks.intervals import FIGURES, Setting, held, simulated
-from dinolabel.training.evaluate import EvaluationReport, evaluate_answers
 from dinolabel.training.intervals import design_effect, mean_count, of_calibration, of_share, wilson
+from dinolabel.training.metrics import EvaluationReport, evaluate_answers
 from dinolabel.vision.types import Named, Unknown
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from dinolabel.training.data.manifest import read
 from dinolabel.training.errors import ManifestUnreadable
-from dinolabel.training.manifest import read
-from dinolabel.vision.cache import Cache
-from dinolabel.vision.split import split_side
+from dinolabel.vision.bundles.split import split_side
+from dinolabel.vision.storage.cache import Cache
 from tests.blobs import NAMES, POLICY, World
 
 Change = Callable[[dict[str, Any]], object]

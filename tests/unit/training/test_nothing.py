@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dinolabel.training import nothing
-from dinolabel.training.manifest import read
-from dinolabel.vision.bundle import Bundle
+from dinolabel.training.data.manifest import read
+from dinolabel.training.model_selection import suppression
+from dinolabel.vision.bundles.bundle import Bundle
 from dinolabel.vision.types import Box, Suppressed
 from tests.blobs import POLICY, Bench, World, receipt
 
@@ -97,7 +97,7 @@ def test_a_second_box_over_something_kept_teaches_nothing(bench: Bench, tmp_path
         world.rows[-1]["box"] = (x1, y1, x2 + 60.0, y2 + 60.0)  # twice as wide and high around it: IoU a quarter
     delete(world, STRANGERS[0], image=6, side=POLICY.min_side - 1)
     manifest = read(world.write(tmp_path / "export", bench.cache))
-    kept_rows, left_out = nothing.candidates(manifest.rows, manifest.policy)
+    kept_rows, left_out = suppression.candidates(manifest.rows, manifest.policy)
     assert not kept_rows and left_out == {"overlapping": 5, "too small": 1, "older": 0}
 
 
@@ -110,4 +110,4 @@ def test_no_more_than_half_of_all_boxes_is_hidden(bench: Bench) -> None:
     verdict = bench.train(world)
     facts = receipt(verdict)["data"]["nothing"]
     decided = 160 + 2 * 2 * 20
-    assert facts.get("hides_deleted", 0) * 160 + facts.get("hides_kept", 0) * 80 <= nothing.CAP * decided
+    assert facts.get("hides_deleted", 0) * 160 + facts.get("hides_kept", 0) * 80 <= suppression.CAP * decided

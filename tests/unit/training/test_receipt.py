@@ -13,8 +13,9 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from dinolabel.training import gallery, page, pictures
-from dinolabel.vision.cache import Cache
+from dinolabel.training.report import gallery, plots
+from dinolabel.training.report import html as page
+from dinolabel.vision.storage.cache import Cache
 from tests.blobs import LATER, NAMES, NOW, Bench, World, receipt
 
 
@@ -173,7 +174,7 @@ def test_one_name_alone_has_no_macro_f1_on_its_page(bench: Bench) -> None:
 @pytest.mark.parametrize("count", [1, 2, 30])
 def test_the_picture_is_one(count: int) -> None:
     table = np.eye(count + 1, dtype=np.int64) * 3
-    png = pictures.confusion_png(table, [f"label {'x' * 40} {number}" for number in range(count)])
+    png = plots.confusion_png(table, [f"label {'x' * 40} {number}" for number in range(count)])
     image = PIL.Image.open(io.BytesIO(png))
     assert image.format == "PNG" and min(image.size) > 100
-    assert png == pictures.confusion_png(table, [f"label {'x' * 40} {number}" for number in range(count)])
+    assert png == plots.confusion_png(table, [f"label {'x' * 40} {number}" for number in range(count)])

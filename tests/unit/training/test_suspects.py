@@ -7,22 +7,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dinolabel.training import features, samples, suspects
-from dinolabel.training.manifest import read
-from dinolabel.vision.bundle import UNKNOWN_LABEL
-from dinolabel.vision.cache import Cache
+from dinolabel.training.data import features, samples
+from dinolabel.training.data.manifest import read
+from dinolabel.training.model_selection import label_issues
+from dinolabel.vision.bundles.bundle import UNKNOWN_LABEL
+from dinolabel.vision.storage.cache import Cache
 from tests.blobs import KnownOnly, World
 
 NAMES = tuple(f"n{number}" for number in range(5))
 
 
-def judged(world: World, folder: Path) -> suspects.LabelIssues:
+def judged(world: World, folder: Path) -> label_issues.LabelIssues:
     cache = Cache(folder / "cache.sqlite", max_mb=50)
     manifest = read(world.write(folder / "export", cache))
     rows = samples.teaching_rows(manifest, generic_is_unknown=False)
     embedded = features.embed(rows, folder=manifest.folder, policy=manifest.policy, embedder=KnownOnly(), cache=cache)
     everything, _ = samples.gather(embedded, manifest)
-    return suspects.find_label_issues(everything, seed=0)
+    return label_issues.find_label_issues(everything, seed=0)
 
 
 def plant(world: World, share: float) -> set[str]:

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dinolabel.training import gate
 from dinolabel.training.errors import NotEnoughLabels
+from dinolabel.training.evaluation import promotion_gate
 from dinolabel.vision.types import CropPolicy
 from tests.blobs import DIM, NAMES, POLICY, Bench, World, receipt, share_named
 
@@ -23,7 +23,7 @@ def test_few_pictures_are_enough_to_begin(bench: Bench, images: int) -> None:
     world = World().crowd(NAMES, images=images)
     verdict = bench.train(world)
     assert verdict.published
-    assert verdict.metrics["basis"] == (gate.NOTHING if images == 1 else gate.LEFT_OUT)
+    assert verdict.metrics["basis"] == (promotion_gate.NOTHING if images == 1 else promotion_gate.LEFT_OUT)
     assert ("unjudged" if images == 1 else "Too few held-out pictures") in verdict.reason
     head = bench.bundle(verdict)
     assert share_named(head, world, "jason")[0] >= 0.7
@@ -131,7 +131,7 @@ def test_pictures_that_are_all_alike_are_one_group_and_judge_nothing(bench: Benc
     for row in world.rows:
         row["group"] = "one scene"
     verdict = bench.train(world)
-    assert verdict.published and verdict.metrics["basis"] == gate.NOTHING
+    assert verdict.published and verdict.metrics["basis"] == promotion_gate.NOTHING
 
 
 def test_policy_of_the_manifest_goes_into_the_bundle(bench: Bench) -> None:

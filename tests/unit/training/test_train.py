@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from dinolabel.training import gate
 from dinolabel.training.errors import NotEnoughLabels
-from dinolabel.vision.bundle import Bundle
-from dinolabel.vision.split import split_side
+from dinolabel.training.evaluation import promotion_gate
+from dinolabel.vision.bundles.bundle import Bundle
+from dinolabel.vision.bundles.split import split_side
 from tests.blobs import LATER, NAMES, NOW, Bench, World, receipt, share_named
 
 
@@ -30,7 +30,7 @@ def test_it_learns_names_and_leaves_strangers_unnamed(bench: Bench) -> None:
     for name in NAMES:
         assert share_named(head, world, name)[0] >= 0.9
     assert share_named(head, world, "stranger")[1] <= 0.1
-    assert verdict.metrics["basis"] == gate.HELD_OUT
+    assert verdict.metrics["basis"] == promotion_gate.HELD_OUT
     assert verdict.metrics["accuracy"] >= 0.9
     assert receipt(verdict)["calibration"]["distance_auroc"] >= 0.95
 
@@ -192,7 +192,7 @@ def split_by(world: World, held_out: range) -> World:
 
 def test_what_a_person_set_apart_judges_and_teaches_nothing(bench: Bench) -> None:
     verdict = bench.train(split_by(World().crowd(NAMES, images=8), range(2)))  # one group a name would not be enough for the hash's choice
-    assert verdict.published and verdict.metrics["basis"] == gate.HELD_OUT
+    assert verdict.published and verdict.metrics["basis"] == promotion_gate.HELD_OUT
     assert verdict.metrics["objects"] == 4 and verdict.metrics["groups"] == 2
     taught = {int(each.split("/")[0]) for each in bench.bundle(verdict).reference_ids}
     assert taught == set(range(2, 8))

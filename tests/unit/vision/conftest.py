@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dinolabel.vision.bundle import Bundle
+from dinolabel.vision.bundles.bundle import Bundle
 from dinolabel.vision.heads import prototype
 from dinolabel.vision.types import CropPolicy
 from tests.doubles.scripted_models import ColourEmbedder, ScriptedDetector

@@ -15,15 +15,15 @@ import PIL.Image
 import pytest
 
 from dinolabel.settings import Settings
-from dinolabel.vision import budget
+from dinolabel.vision.decoding import memory_budget
+from dinolabel.vision.decoding.pictures import image_of, open_image
 from dinolabel.vision.errors import MediaUnreadable
-from dinolabel.vision.media import image_of, open_image
 
 SIDE = 3000  # 9 megapixels: enough that what Python itself takes does not matter
 PEAK = """
 import sys
 from pathlib import Path
-from dinolabel.vision.media import open_image
+from dinolabel.vision.decoding.pictures import open_image
 def memory(what):
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(what)) / 1024
 open_image(Path(sys.argv[2])).pixels  # whatever a decoder loads the first time
@@ -65,7 +65,7 @@ WRITERS = {
 @pytest.fixture(autouse=True)
 def usual() -> Iterator[None]:
     yield
-    budget.allow(budget.USUAL_MB)
+    memory_budget.allow(memory_budget.USUAL_MB)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process is told in other units elsewhere")
@@ -78,7 +78,7 @@ def test_no_mode_takes_more_than_was_counted(tmp_path: Path, name: str) -> None:
     done = subprocess.run([sys.executable, "-c", PEAK, str(path), str(small)], capture_output=True, text=True, check=True)
     height, width, taken = done.stdout.split("\n")[-2].split()
     assert (int(height), int(width)) == (SIDE, SIDE)
-    budget.allow(16)
+    memory_budget.allow(16)
     with pytest.raises(MediaUnreadable, match=r"3000 x 3000, would take") as refusal:
         open_image(path)
     counted = int(str(refusal.value).split("would take ")[1].split(" MB")[0])
@@ -90,7 +90,7 @@ def test_178_megapixels_of_16_bits_fit_the_usual_bound_and_larger_modes_are_name
     """From headers alone: files that promise much and hold a single row."""
     fits = header("I;16", 13_377, 13_377)
     assert image_of(fits, "map.png").width == 13_377
-    budget.allow(512)
+    memory_budget.allow(512)
     with pytest.raises(MediaUnreadable, match=r"^map\.png, 13377 x 13377, would take 9\d\d MB of memory; 512 MB are allowed\.") as refusal:
         image_of(fits, "map.png")
     assert "DINOLABEL_PICTURE_MAX_MB" in refusal.value.hint
@@ -121,7 +121,7 @@ def test_strips_join_to_the_whole(tmp_path: Path, turn: int, monkeypatch: pytest
     exif[0x0112] = turn
     PIL.Image.fromarray(noise).save(tmp_path / "a.png", exif=exif)
     whole = open_image(tmp_path / "a.png").pixels
-    monkeypatch.setattr("dinolabel.vision.rgb.STRIP", 150)  # three rows, and one at the end
+    monkeypatch.setattr("dinolabel.vision.decoding.rgb.STRIP", 150)  # three rows, and one at the end
     assert np.array_equal(open_image(tmp_path / "a.png").pixels, whole)
     steps = {1: noise, 2: noise[:, ::-1], 3: noise[::-1, ::-1], 4: noise[::-1], 6: np.rot90(noise, -1), 8: np.rot90(noise)}
     steps |= {5: noise.transpose(1, 0, 2), 7: noise[::-1, ::-1].transpose(1, 0, 2)}

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dinolabel.vision.bundle import Bundle
+from dinolabel.vision.bundles.bundle import Bundle
+from dinolabel.vision.bundles.suppression import SuppressionModel, is_probe
 from dinolabel.vision.errors import BundleMismatch
 from dinolabel.vision.heads import linear
-from dinolabel.vision.nothing import SuppressionModel, is_probe
-from dinolabel.vision.own import TunedEmbedder
+from dinolabel.vision.loading.tuned_embedder import TunedEmbedder
 from dinolabel.vision.types import Box, CropPolicy, Named, Suppressed, Unknown
 
 Make = Callable[..., Bundle]

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dinolabel.vision.cache import Cache, detection_key, embedding_key
-from dinolabel.vision.candidates import Candidate
+from dinolabel.vision.proposals.candidates import Candidate
+from dinolabel.vision.storage.cache import Cache, detection_key, embedding_key
 from dinolabel.vision.types import Box, CropPolicy, Image, Prompt
 
 IMAGE = Image("ab" * 32, 640, 480, lambda: np.zeros((480, 640, 3), np.uint8))
@@ -160,7 +160,7 @@ WRITER = """
 import sys
 from pathlib import Path
 import numpy as np
-from dinolabel.vision.cache import Cache
+from dinolabel.vision.storage.cache import Cache
 name, path = sys.argv[1], Path(sys.argv[2])
 cache = Cache(path, max_mb=16)
 for step in range(150):
@@ -184,7 +184,7 @@ FULL = """
 import resource, sys
 from pathlib import Path
 import numpy as np
-from dinolabel.vision.cache import Cache
+from dinolabel.vision.storage.cache import Cache
 cache = Cache(Path(sys.argv[1]), max_mb=100)
 cache.put_embeddings({"before": np.ones(8, np.float32)})
 resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))  # as if the disk were full from here on

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dinolabel.vision.candidates import Candidate, apply_thresholds, top_k
+from dinolabel.vision.proposals.candidates import Candidate, apply_thresholds, top_k
 from dinolabel.vision.types import Box, Thresholds
 
 FACE = Candidate(Box(10, 10, 110, 110), "human face", 0.6, 0.5)

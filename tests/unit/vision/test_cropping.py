@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dinolabel.vision.cropping import GREY, cut
 from dinolabel.vision.errors import MediaError
+from dinolabel.vision.images.cropping import GREY, cut
 from dinolabel.vision.types import Box, CropPolicy
 
 HEIGHT, WIDTH = 60, 100

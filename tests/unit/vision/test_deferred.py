@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from dinolabel.vision.cache import Cache
-from dinolabel.vision.deferred import ModelInfoCache, cache_key, lazy_model
+from dinolabel.vision.decoding.pictures import open_image
 from dinolabel.vision.errors import ModelError
-from dinolabel.vision.media import open_image
+from dinolabel.vision.loading.lazy_models import ModelInfoCache, cache_key, lazy_model
+from dinolabel.vision.loading.weights import WeightsLocation
 from dinolabel.vision.pipeline import Pipeline
-from dinolabel.vision.weights import WeightsLocation
+from dinolabel.vision.storage.cache import Cache
 from tests.doubles.coloured_things import ColourSense, ThingDetector, picture
 
 

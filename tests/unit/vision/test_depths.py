@@ -11,8 +11,8 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from dinolabel.vision.media import from_pillow, open_image
-from dinolabel.vision.rgb import ValueRange, range_of
+from dinolabel.vision.decoding.pictures import from_pillow, open_image
+from dinolabel.vision.decoding.rgb import ValueRange, range_of
 
 
 def ramp(low: float, high: float, dtype: str) -> np.ndarray:

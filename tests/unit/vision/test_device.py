@@ -8,8 +8,8 @@ import pytest
 import torch
 from structlog.testing import capture_logs
 
-from dinolabel.vision import device
 from dinolabel.vision.errors import DeviceUnavailable
+from dinolabel.vision.loading import device
 
 
 def machine(patch: pytest.MonkeyPatch, *, cuda: int = 0, mps: bool = False) -> None:
@@ -98,7 +98,7 @@ def test_tuned_allocator_keeps_large_blocks_in_the_process() -> None:
     """In a process of its own: page faults of ten 64 MB blocks, before and after."""
     script = """
 import resource, torch
-from dinolabel.vision.device import tune_allocator
+from dinolabel.vision.loading.device import tune_allocator
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(10):

@@ -11,7 +11,7 @@ from transformers import AutoModel
 
 from dinolabel.vision.embedders.dinov2 import Dinov2, _preprocessing, build
 from dinolabel.vision.errors import ModelError, RequestError, WeightsMissing
-from dinolabel.vision.narrowed import slice_for
+from dinolabel.vision.loading.feature_slice import slice_for
 from dinolabel.vision.types import Crop
 from tests.tiny_models import tiny_detector, tiny_embedder
 

@@ -11,7 +11,7 @@ import PIL.ImageDraw
 import PIL.ImageFont
 import pytest
 
-from dinolabel.vision.draw import caption, colour, draw, font_file, text_colour
+from dinolabel.vision.images.annotation import caption, colour, draw, font_file, text_colour
 from dinolabel.vision.types import Box, Detection, Named, Unknown
 
 CAT = Detection(Box(30, 40, 90, 100), "cat", 0.5)

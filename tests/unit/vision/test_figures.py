@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from dinolabel import headdiff
 from dinolabel.__main__ import run
-from dinolabel.app.heads import HeadsTab
-from dinolabel.training import page
-from dinolabel.vision.figures import FIGURES, decimal, interval, kept, measured_rows, percent, points
-from dinolabel.vision.store import BundleStore
+from dinolabel.app.tabs.heads import HeadsTab
+from dinolabel.models import diff
+from dinolabel.training.report import html as page
+from dinolabel.vision.bundles.figures import FIGURES, decimal, interval, kept, measured_rows, percent, points
+from dinolabel.vision.bundles.registry import BundleStore
 from tests.doubles.coloured_things import BLUE, RED, bundle
 
 METRICS = {
@@ -82,7 +82,7 @@ def test_everywhere_in_the_same_words(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path))
     store = BundleStore(tmp_path / "bundles")
     one, other = (store.publish("1", replace(bundle(names), metrics=METRICS)) for names in ({"tom": RED}, {"tom": RED, "felix": BLUE}))
-    assert {words: before for words, before, _ in headdiff.figures(METRICS, METRICS)} == WRITTEN
+    assert {words: before for words, before, _ in diff.figures(METRICS, METRICS)} == WRITTEN
     assert run(["models", "show", one, "--project", "1"]) == 0
     told = capsys.readouterr().out
     assert [words for words, value in WRITTEN.items() if re.search(rf"{words} +{re.escape(value)}", told)] == list(WRITTEN)

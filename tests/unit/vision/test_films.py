@@ -14,14 +14,14 @@ import PIL.Image
 import pytest
 
 from dinolabel.vision.errors import BundleMismatch, MediaUnreadable
-from dinolabel.vision.films.film import AnnotatedVideo, VideoFiles
-from dinolabel.vision.films.rejoining import reidentify
-from dinolabel.vision.films.spill import SpillBuffer
-from dinolabel.vision.films.tracking import Track
-from dinolabel.vision.films.voting import Vote
-from dinolabel.vision.films.watching import ObservedTrack, VideoRequest, VideoRun
 from dinolabel.vision.pipeline import Pipeline
 from dinolabel.vision.types import Box, Named, Prompt, Thresholds, Unknown
+from dinolabel.vision.video.buffer import SpillBuffer
+from dinolabel.vision.video.detect_frames import VideoRequest, VideoRun
+from dinolabel.vision.video.job import AnnotatedVideo, VideoFiles
+from dinolabel.vision.video.reidentify import reidentify
+from dinolabel.vision.video.tracker import Track
+from dinolabel.vision.video.vote import ObservedTrack, Vote
 from tests.doubles.drawn_films import Disc, DiscDetector, film
 from tests.doubles.scripted_models import BLUE, GREEN, RED, ColourEmbedder, colour_bundle
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from dinolabel.vision.found import LabelledBox
+from dinolabel.vision.proposals.labelled_box import LabelledBox
 from dinolabel.vision.types import Box, Detection, Named, Reference, Suppressed, Unknown
 
 BOX = Box(1.25, 2.5, 30, 40)

@@ -8,9 +8,9 @@ import av
 import numpy as np
 import pytest
 
-from dinolabel.vision import frames
+from dinolabel.vision.decoding import video_frames
+from dinolabel.vision.decoding.video_frames import open_frame, open_video, sample_frames
 from dinolabel.vision.errors import MediaUnavailable, MediaUnreadable
-from dinolabel.vision.frames import open_frame, open_video, sample_frames
 from tests.films import cut_short, film, number_on, numbered, sound_only, turned
 
 CONTAINERS = [
@@ -53,7 +53,7 @@ def test_frames_that_are_never_shown_are_not_counted(tmp_path: Path) -> None:
         stream = target.add_stream_from_template(source.streams.video[0])
         for number, packet in enumerate(each for each in source.demux(video=0) if each.size):
             data = bytearray(bytes(packet))
-            data[0] &= 0xFF if number != 5 else 0xFF ^ frames.VP8_SHOWN
+            data[0] &= 0xFF if number != 5 else 0xFF ^ video_frames.VP8_SHOWN
             copy = av.Packet(bytes(data))
             copy.pts, copy.dts, copy.time_base, copy.stream = packet.pts, packet.dts, packet.time_base, stream
             copy.is_keyframe = packet.is_keyframe
@@ -66,8 +66,8 @@ def test_frames_that_are_never_shown_are_not_counted(tmp_path: Path) -> None:
 def test_a_long_way_is_leapt_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = film(tmp_path / "long.mp4", numbered(120))
     decoded = []
-    inner = frames.decode_packets
-    monkeypatch.setattr(frames, "decode_packets", lambda *given: (decoded.append(1) or each for each in inner(*given)))
+    inner = video_frames.decode_packets
+    monkeypatch.setattr(video_frames, "decode_packets", lambda *given: (decoded.append(1) or each for each in inner(*given)))
     video = open_video(path)
     decoded.clear()
     assert number_on(open_frame(path, 110).pixels) == 110

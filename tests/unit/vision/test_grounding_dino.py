@@ -13,9 +13,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForZeroShotObjectDetection, AutoProcessor
 
-from dinolabel.vision.candidates import Candidate
 from dinolabel.vision.detectors.grounding_dino import GroundingDino, build
 from dinolabel.vision.errors import DeviceUnavailable, ModelError, RequestError, SettingsError, WeightsMissing
+from dinolabel.vision.proposals.candidates import Candidate
 from dinolabel.vision.types import Image, Prompt
 from tests.tiny_models import tiny_detector, tiny_embedder
 

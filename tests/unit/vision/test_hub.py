@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from dinolabel.vision.hub import tell_reason, ways_out
+from dinolabel.vision.loading.hub import tell_reason, ways_out
 
 NOT_FOUND = "its address is not found. Is there a network?"
 

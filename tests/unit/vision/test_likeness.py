@@ -8,7 +8,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from dinolabel.vision.likeness import NEAR, clusters, hamming_distance, nearest, perceptual_hash
+from dinolabel.vision.images.perceptual_hash import NEAR, clusters, hamming_distance, nearest, perceptual_hash
 
 
 def drawing(seed: int, *, side: int = 200) -> np.ndarray:

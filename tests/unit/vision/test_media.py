@@ -17,9 +17,9 @@ import PIL.Image
 import pillow_heif
 import pytest
 
+from dinolabel.vision.decoding.pictures import RULES, from_pillow, image_of, image_paths, open_image, stored
+from dinolabel.vision.decoding.turns import TURNS
 from dinolabel.vision.errors import MediaUnavailable, MediaUnreadable
-from dinolabel.vision.media import RULES, from_pillow, image_of, image_paths, open_image, stored
-from dinolabel.vision.turns import TURNS
 
 RED, GREEN, WHITE = (255, 0, 0), (0, 255, 0), (255, 255, 255)
 

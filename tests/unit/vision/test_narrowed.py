@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dinolabel.vision.cache import Cache
-from dinolabel.vision.deferred import ModelInfoCache, lazy_model
+from dinolabel.vision.decoding.pictures import Image, from_pillow
 from dinolabel.vision.errors import BundleMismatch
-from dinolabel.vision.media import Image, from_pillow
-from dinolabel.vision.narrowed import Feature, SlicedEmbedder, features_of, slice_for
+from dinolabel.vision.loading.feature_slice import Feature, SlicedEmbedder, features_of, slice_for
+from dinolabel.vision.loading.lazy_models import ModelInfoCache, lazy_model
 from dinolabel.vision.pipeline import Pipeline
+from dinolabel.vision.storage.cache import Cache
 from dinolabel.vision.types import Box, Crop, CropPolicy, Embeddings
 from tests.doubles.scripted_models import BLUE, GREEN, RED, ColourEmbedder, ScriptedDetector, colour_bundle
 from tests.fixtures.make_data_folder import BOXES, drawn

@@ -11,7 +11,7 @@ import pytest
 from dinolabel.vision.embedders.onnx import build
 from dinolabel.vision.errors import DeviceUnavailable, ModelError, WeightsMissing
 from dinolabel.vision.pipeline import Pipeline
-from dinolabel.vision.plugs import load_embedder
+from dinolabel.vision.plugins import load_embedder
 from dinolabel.vision.types import Box, Crop, Image
 from tests.tiny_models import tiny_onnx
 

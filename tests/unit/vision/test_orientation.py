@@ -6,9 +6,18 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from dinolabel.vision.decoding.frame_sizes import (
+    CANNOT_TELL,
+    SWAPPED,
+    TURNED,
+    Choice,
+    CoordinateFrame,
+    Point,
+    Size,
+    frame_of,
+)
+from dinolabel.vision.decoding.turns import SIDEWAYS, TURNS
 from dinolabel.vision.errors import SizeMismatch
-from dinolabel.vision.orientation import CANNOT_TELL, SWAPPED, TURNED, Choice, CoordinateFrame, Point, Size, frame_of
-from dinolabel.vision.turns import SIDEWAYS, TURNS
 
 WIDE, TALL = (400, 300), (300, 400)
 

@@ -11,10 +11,10 @@ import torch
 from transformers import AutoProcessor, Owlv2ForObjectDetection
 
 from dinolabel import Pipeline
-from dinolabel.vision.candidates import Candidate
 from dinolabel.vision.detectors import grounding_dino
 from dinolabel.vision.detectors.owlv2 import Owlv2, build
 from dinolabel.vision.errors import RequestError, SettingsError, WeightsMissing
+from dinolabel.vision.proposals.candidates import Candidate
 from dinolabel.vision.types import Image, Pixels, Prompt, Thresholds
 from tests.tiny_models import tiny_detector, tiny_owlv2
 

@@ -10,8 +10,8 @@ import PIL.Image
 import pytest
 from PIL.TiffImagePlugin import AppendingTiffWriter
 
+from dinolabel.vision.decoding.pictures import open_image, stored
 from dinolabel.vision.errors import MediaUnreadable
-from dinolabel.vision.media import open_image, stored
 
 RED, GREEN, BLUE = (200, 0, 0), (0, 200, 0), (0, 0, 200)
 NEW_KIND, OLD_KIND, PHOTOMETRIC, DNG_VERSION = 254, 255, 262, 50706

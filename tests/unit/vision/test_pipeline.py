@@ -10,13 +10,13 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from dinolabel.vision.bundle import Bundle
-from dinolabel.vision.cache import Cache
-from dinolabel.vision.candidates import Candidate
+from dinolabel.vision.bundles.bundle import Bundle
+from dinolabel.vision.decoding.pictures import open_image
 from dinolabel.vision.errors import BundleMismatch, MediaUnreadable, ModelError, PromptMissing
 from dinolabel.vision.heads import prototype
-from dinolabel.vision.media import open_image
 from dinolabel.vision.pipeline import Pipeline
+from dinolabel.vision.proposals.candidates import Candidate
+from dinolabel.vision.storage.cache import Cache
 from dinolabel.vision.types import Box, Image, Named, Prompt, Thresholds, Unknown
 
 LEFT = Candidate(Box(10.06, 10.11, 50.2, 50.0), "cat", 0.9, 0.8)

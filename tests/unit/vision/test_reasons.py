@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-import dinolabel.vision.reasons
-from dinolabel.vision.bundle import Bundle
-from dinolabel.vision.reasons import crop_files
+import dinolabel.vision.bundles.explanations
+from dinolabel.vision.bundles.bundle import Bundle
+from dinolabel.vision.bundles.explanations import crop_files
 from dinolabel.vision.types import Box
 from tests import docs
 

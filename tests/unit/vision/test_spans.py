@@ -7,7 +7,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from dinolabel.vision.errors import PromptMissing, RequestError
-from dinolabel.vision.spans import PromptChunk, SpecialTokens, chunk_prompt, phrase_scores
+from dinolabel.vision.proposals.token_spans import PromptChunk, SpecialTokens, chunk_prompt, phrase_scores
 from dinolabel.vision.types import Prompt
 from tests.tiny_models import tiny_detector
 

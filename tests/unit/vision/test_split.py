@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-from dinolabel.vision.split import split_side
+from dinolabel.vision.bundles.split import split_side
 
 
 @pytest.mark.parametrize(("group", "wanted"), [("", "train"), ("a", "train"), ("b", "held_out"), ("photo-1", "train"), ("größe", "train")])

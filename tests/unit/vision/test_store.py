@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from dinolabel.vision.bundle import Bundle
+from dinolabel.vision.bundles.bundle import Bundle
+from dinolabel.vision.bundles.registry import BundleStore
 from dinolabel.vision.errors import BundleMismatch, RequestError
-from dinolabel.vision.store import BundleStore
 
 Make = Callable[..., Bundle]
 
@@ -117,8 +117,8 @@ def test_a_publish_that_fails_leaves_nothing(store: BundleStore, make_bundle: Ma
 READER = """
 import sys
 from pathlib import Path
-from dinolabel.vision.bundle import BundleMismatch
-from dinolabel.vision.store import Store
+from dinolabel.vision.bundles.bundle import BundleMismatch
+from dinolabel.vision.bundles.registry import Store
 store, reads, seen = Store(Path(sys.argv[1])), 0, []
 print("ready", flush=True)
 while len(seen) < 25:
@@ -152,8 +152,8 @@ PUBLISHER = """
 import sys
 from dataclasses import replace
 from pathlib import Path
-from dinolabel.vision.bundle import Bundle
-from dinolabel.vision.store import Store
+from dinolabel.vision.bundles.bundle import Bundle
+from dinolabel.vision.bundles.registry import Store
 store, bundle = Store(Path(sys.argv[1])), Bundle.load(Path(sys.argv[2]))
 for number in range(15):
     store.publish("1", replace(bundle, temperature=1.0 + number))

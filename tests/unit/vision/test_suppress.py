@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dinolabel.vision.suppress import filter_boxes
+from dinolabel.vision.proposals.nms import filter_boxes
 
 FACE, DOG = 0, 1
 
@@ -76,7 +76,7 @@ def test_duplicates_agree_with_supervision() -> None:
     """supervision's class-aware NMS is the oracle on 150 random boxes, none of them shared by two classes."""
     from supervision import box_non_max_suppression
 
-    from dinolabel.vision.suppress import duplicates
+    from dinolabel.vision.proposals.nms import duplicates
 
     draw = np.random.default_rng(5)
     corner = draw.uniform(0, 80, (150, 2))

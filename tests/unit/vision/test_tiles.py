@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from dinolabel.vision.candidates import MAX_CANDIDATES, MIN_SCORE, Candidate
 from dinolabel.vision.pipeline import Pipeline
-from dinolabel.vision.tiles import TiledDetector, Tiling, tiles
+from dinolabel.vision.proposals.candidates import MAX_CANDIDATES, MIN_SCORE, Candidate
+from dinolabel.vision.proposals.tiling import TiledDetector, Tiling, tiles
 from dinolabel.vision.types import Box, Image, Prompt
 
 

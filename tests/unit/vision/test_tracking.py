@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dinolabel.vision.films import tracking
-from dinolabel.vision.films.following import Boxes, Grey, track_flow
-from dinolabel.vision.films.spill import SpillBuffer
-from dinolabel.vision.films.tracking import Tracker
-from dinolabel.vision.films.watching import VideoRequest, VideoRun
 from dinolabel.vision.pipeline import Pipeline
 from dinolabel.vision.types import Box, Detection, Prompt, Thresholds
+from dinolabel.vision.video import tracker as tracking
+from dinolabel.vision.video.buffer import SpillBuffer
+from dinolabel.vision.video.detect_frames import VideoRequest, VideoRun
+from dinolabel.vision.video.optical_flow import Boxes, Grey, track_flow
+from dinolabel.vision.video.tracker import Tracker
 from tests.doubles.drawn_films import Disc, DiscDetector, film, frame, ground
 from tests.doubles.scripted_models import RED, ColourEmbedder
 

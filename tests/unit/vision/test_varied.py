@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dinolabel.vision.varied import farthest_first
+from dinolabel.vision.images.farthest_first import farthest_first
 
 
 def test_one_of_each_kind_comes_before_a_second_of_any() -> None:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from dinolabel.vision.bundle import Bundle
+from dinolabel.vision.bundles.bundle import Bundle
+from dinolabel.vision.bundles.model_version import model_version
 from dinolabel.vision.types import CropPolicy, Thresholds
-from dinolabel.vision.version import model_version
 
 Make = Callable[..., Bundle]
 

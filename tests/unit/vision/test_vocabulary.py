@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dinolabel.app.image import BOXES_ONLY, ImageRequest, ImageTab
-from dinolabel.app.sight import ModelHandle
+from dinolabel.app.common.model_handle import ModelHandle
+from dinolabel.app.tabs.image import BOXES_ONLY, ImageRequest, ImageTab
+from dinolabel.vision.bundles.registry import BundleStore
 from dinolabel.vision.errors import PromptUnknown
+from dinolabel.vision.loading.weights import NANO_FOLDER
 from dinolabel.vision.pipeline import Pipeline
-from dinolabel.vision.plugs import load_detector
+from dinolabel.vision.plugins import load_detector
+from dinolabel.vision.proposals.tiling import TiledDetector
+from dinolabel.vision.proposals.vocabulary import find_unknown_phrases_by_weights, foreign_phrases, refuse_unknown
 from dinolabel.vision.protocols import unknown_phrases
-from dinolabel.vision.store import BundleStore
-from dinolabel.vision.tiles import TiledDetector
 from dinolabel.vision.types import Prompt
-from dinolabel.vision.vocabulary import find_unknown_phrases_by_weights, foreign_phrases, refuse_unknown
-from dinolabel.vision.weights import NANO_FOLDER
 from tests.doubles.scripted_models import ScriptedDetector
 from tests.tiny_models import tiny_owlv2
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dinolabel.vision import walk
-from dinolabel.vision.media import image_paths
+from dinolabel.vision.decoding import folder_walk
+from dinolabel.vision.decoding.pictures import image_paths
 
 LEFT = (
     "._a.jpg", ".a.jpg", ".thumbnails/a.jpg", "@eaDir/a.jpg/SYNOPHOTO_THUMB_M.jpg", "sub/@eaDir/x.jpg", "__MACOSX/a.jpg",
@@ -26,7 +26,7 @@ def fill(folder: Path, *names: str) -> None:
 def test_what_systems_leave_beside_pictures_is_no_picture(tmp_path: Path) -> None:
     fill(tmp_path, *LEFT, *TAKEN, "Thumbs.db", "desktop.ini", ".DS_Store")
     assert {each.relative_to(tmp_path).as_posix() for each in image_paths(tmp_path)} == set(TAKEN)
-    assert {each.relative_to(tmp_path).as_posix() for each in walk.files(tmp_path)} == set(TAKEN)
+    assert {each.relative_to(tmp_path).as_posix() for each in folder_walk.files(tmp_path)} == set(TAKEN)
 
 
 @pytest.mark.parametrize("home", [".cache/photos", "@eaDir/photos", ".hidden"])

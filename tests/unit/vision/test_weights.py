@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from dinolabel.vision import weights
 from dinolabel.vision.errors import ModelError, WeightsMissing
-from dinolabel.vision.weights import Needs
+from dinolabel.vision.loading import weights
+from dinolabel.vision.loading.weights import Needs
 
 
 def put(folder: Path, *, files: tuple[str, ...] = ("config.json", "model.safetensors")) -> Path:
@@ -102,7 +102,7 @@ def ask(name: str, tmp_path: Path, **environment: str) -> tuple[str, float]:
     """What a process of its own with an empty cache says, and how long it took to say it."""
     script = f"""
 from dinolabel.vision.errors import WeightsMissing
-from dinolabel.vision.weights import locate, obtain
+from dinolabel.vision.loading.weights import locate, obtain
 try:
     obtain(locate({name!r}, "detector"))
 except WeightsMissing as error:

@@ -1,0 +1,1 @@
+"""The HTTP door: server, secret and origin, error table, page, metrics, OpenAPI."""

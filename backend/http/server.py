@@ -1,0 +1,237 @@
+"""The HTTP door: routes, authentication and the error table; no logic. `create_app` makes the app, `serve` listens.
+
+Knows Flask and waitress; what a request means is the service's.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import asdict
+from typing import Any
+
+import structlog
+from flask import Flask, Response, jsonify, request
+from waitress.server import create_server
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+from dinolabel.backend import payloads
+from dinolabel.backend.errors import UNFORESEEN, SecretWrong, body_of, status_of
+from dinolabel.backend.http import auth, dashboard, openapi, static_pages
+from dinolabel.backend.http import metrics as meters
+from dinolabel.backend.http.detect_endpoint import MOST_IMAGES
+from dinolabel.backend.service import Service
+from dinolabel.vision.errors import DinolabelError, RequestError, SettingsError
+
+log = structlog.get_logger(__name__)
+
+THREADS = 24
+"""Label Studio waits 1 s for /health and 3 s for /setup, also while others wait a minute for /predict."""
+LARGEST_REQUEST = 256 * 2**20
+"""Label Studio sends all selected tasks with all their older predictions in one request (measured: 2 MB for 1,000 tasks)."""
+HINT = (
+    "Programs ask POST /v1/detect, described at /v1/openapi.json; /docs is the same to read and lists all routes: "
+    "/health /setup /predict /webhook /train /prompt /versions /jobs /metrics."
+)
+
+Reply = Response | tuple[Response, int]
+
+
+def create_app(service: Service, *, secret: str | None = None) -> Flask:
+    """The backend as a WSGI app. secret: asked for on every route but /health."""
+    app = Flask(__name__, static_folder=None, template_folder="templates")
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.before_request(lambda: auth.check(request, secret))
+    app.register_error_handler(DinolabelError, _handle_error)
+    app.register_error_handler(HTTPException, _handle_http_error)
+    app.register_error_handler(Exception, _handle_bug)
+    _add_label_studio_routes(app, service)
+    _add_status_routes(app, service)
+    _add_page_routes(app, service, secret=secret is not None)
+    _add_program_routes(app, service)
+    return app
+
+
+def _add_label_studio_routes(app: Flask, service: Service) -> None:
+    """What Label Studio asks."""
+
+    @app.get("/health")
+    def health() -> Reply:
+        """Is it up, and on which weights, device and precision. Needs no secret."""
+        return jsonify({"status": "UP", "model_class": "dinolabel", **asdict(service.running)})
+
+    @app.post("/setup")
+    def setup() -> Reply:
+        """Label Studio asks when a backend is connected or a page opened; answers the version to show."""
+        return jsonify({"model_version": service.setup(payloads.parse_setup(_body()))})
+
+    @app.post("/predict")
+    def predict() -> Reply:
+        """Label Studio asks for boxes of tasks; what is not ready in time is `{}` and done later."""
+        return jsonify(service.predict(payloads.parse_predict(_body())))
+
+    @app.route("/versions", methods=["GET", "POST"])
+    def versions() -> Reply:
+        """Versions that can be shown, of one project or all."""
+        # Label Studio's GET carries no project, though it means one.
+        project = _fields().get("project")
+        return jsonify({"versions": service.versions(None if project is None else payloads.project_id(project))})
+
+
+def _add_status_routes(app: Flask, service: Service) -> None:
+    """What Label Studio, or anybody, tells us to note or to do."""
+
+    @app.post("/webhook")
+    def webhook() -> Reply:
+        """Notes an event of Label Studio and wakes the loop; `START_TRAINING` queues a training."""
+        return jsonify({"noted": service.event(payloads.parse_event(_body()))})
+
+    @app.post("/train")
+    def train() -> Reply:
+        """Queues a training of `project`."""
+        job = service.train(payloads.project_id(_fields().get("project")), why="asked for by /train")
+        return _redirect_back() if dashboard.wants_html(request) else (jsonify({"job": job}), 202)
+
+    @app.post("/prompt")
+    def prompt() -> Reply:
+        """Makes `words`, and `box` and `text` thresholds, those of `project`."""
+        fields = _fields()
+        words, limits = payloads.words(fields), {name: payloads.number(fields, name) for name in ("box", "text")}
+        service.set_prompt(payloads.project_id(fields.get("project")), words, **limits)
+        return _redirect_back() if dashboard.wants_html(request) else jsonify({"looks_for": words})
+
+    @app.post("/jobs/<job>/cancel")
+    def cancel(job: str) -> Reply:
+        """Stops a job that is queued or running."""
+        ended = service.jobs.cancel(job)
+        return _redirect_back() if dashboard.wants_html(request) else jsonify(dashboard.job_json(ended))
+
+
+def _add_page_routes(app: Flask, service: Service, *, secret: bool) -> None:
+    """What people and their tools look at."""
+
+    @app.get("/")
+    def home() -> Response:
+        """The page for people: progress, jobs, buttons. An exported model, served alone, has a form: picture, words, answer."""
+        nonce, model = secrets.token_urlsafe(16), service.model
+        if model is not None:
+            return _page(static_pages.form(model, service.thresholds, service.known, nonce), nonce, "img-src blob:; ")
+        return _page(dashboard.render_page(service, nonce), nonce)
+
+    @app.get("/docs")
+    def documentation() -> Response:
+        """What programs can ask, to read; nothing is loaded from elsewhere."""
+        nonce = secrets.token_urlsafe(16)
+        return _page(static_pages.documentation(app, request.host_url, nonce, secret=secret), nonce)
+
+    @app.get("/jobs")
+    def jobs() -> Response:
+        """Trainings and progress of all projects as JSON."""
+        if dashboard.wants_html(request):
+            return Response(dashboard.render_body(service), headers={"Cache-Control": "no-store"}, mimetype="text/html")
+        return jsonify(dashboard.as_json(service))
+
+    @app.get("/metrics")
+    def metrics() -> Response:
+        """Prometheus' figures."""
+        return Response(service.meters.render(service.board.all()), content_type=meters.CONTENT_TYPE)
+
+
+def _add_program_routes(app: Flask, service: Service) -> None:
+    """What programs ask, Label Studio or not."""
+
+    @app.post("/v1/detect")
+    def detect() -> Reply:
+        """Finds and names things in pictures; see below."""
+        return jsonify(service.detection.answer(service.detection.read(request)))
+
+    @app.get("/v1/openapi.json")
+    def described() -> Reply:
+        """The OpenAPI 3.1 description of `/v1/detect`."""
+        return jsonify(openapi.description(most=MOST_IMAGES))
+
+
+def _page(html: str, nonce: str, more: str = "") -> Response:
+    """A page of ours. more: of its content security policy."""
+    policy = f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; connect-src 'self'; form-action 'self'; {more}"
+    headers = {"Content-Security-Policy": policy + "base-uri 'none'; frame-ancestors 'none'", "Cache-Control": "no-store"}
+    return Response(html, headers=headers, mimetype="text/html")
+
+
+def _redirect_back() -> Response:
+    """To the page, after one of its buttons."""
+    return Response(status=303, headers={"Location": "/"})
+
+
+def _body() -> Any:
+    """The request's JSON whatever its content type says; None when it is none."""
+    return request.get_json(force=True, silent=True)
+
+
+def _fields() -> dict[str, Any]:
+    """Fields of JSON, form or query, whichever there is."""
+    body = _body()
+    if body is not None and not isinstance(body, dict):
+        raise RequestError("Expected a JSON object.")
+    return {**request.args, **request.form, **(body or {})}
+
+
+def _handle_error(error: DinolabelError) -> Reply:
+    status = status_of(error)
+    log.log(30 if status < 500 else 40, "answered_error", path=request.path, status=status, error=type(error).__name__, reason=str(error))
+    answer = jsonify(body_of(error))
+    if isinstance(error, SecretWrong):
+        answer.headers["WWW-Authenticate"] = 'Basic realm="dinolabel", charset="UTF-8"'
+    return answer, status
+
+
+def _handle_http_error(error: HTTPException) -> Reply:
+    told = error.description or error.name
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        taken = sorted({*error.valid_methods} - {"HEAD", "OPTIONS"})
+        told = f"{request.path} takes {' or '.join(taken)}, not {request.method}."
+    return jsonify({"error": told, "hint": HINT}), (error.code or 500)
+
+
+def _handle_bug(error: Exception) -> Reply:
+    log.exception("answered_unforeseen", path=request.path)
+    return jsonify({"error": UNFORESEEN[0], "hint": UNFORESEEN[1]}), 500
+
+
+class Server:
+    """Listens from birth; `port` is the real one, also when 0 was asked for. Raises SettingsError when it cannot or must not."""
+
+    def __init__(self, app: Flask, host: str, port: int, *, secret: str | None = None) -> None:
+        auth.check_address(host, secret)
+        self._closed = False
+        try:
+            self._server = create_server(app, host=host, port=port, threads=THREADS, ident=None, channel_timeout=180)
+        except OSError as error:
+            hint = "Choose another port (0 takes a free one), or stop what listens there."
+            raise SettingsError(f"The backend cannot listen on {host}:{port}: {error.strerror}.", hint=hint) from error
+        self.host, self.port = host, int(self._server.effective_port)
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+    def run(self) -> None:
+        """Serve until `close` is called or the process is interrupted."""
+        try:
+            self._server.run()
+        except OSError:
+            # waitress selects on its socket while another thread closes it.
+            if not self._closed:
+                raise
+
+    def close(self) -> None:
+        """Stop listening; requests under way get a moment to end."""
+        self._closed = True
+        self._server.close()
+        self._server.task_dispatcher.shutdown(timeout=1)
+
+
+def serve(app: Flask, host: str, port: int, *, secret: str | None = None) -> Server:
+    """Listen; call `run` on what comes back. Raises SettingsError for an address that needs a secret, or a port that is taken."""
+    return Server(app, host, port, secret=secret)

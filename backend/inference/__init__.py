@@ -1,0 +1,1 @@
+"""From a request or a task to predictions: deadlines, batches, whose turn it is at the model."""

@@ -1,0 +1,92 @@
+"""All that decides an answer for one project, and the model_version that says so: label config, thresholds, bundle.
+
+From memory and the store alone: `/setup` asks for it before every prediction, so no model, lock or network is touched.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from dinolabel.studio.label_configs.label_config import LabelConfig, is_unknown
+from dinolabel.vision.bundles.model_version import model_version
+from dinolabel.vision.types import Thresholds
+
+if TYPE_CHECKING:
+    from dinolabel.vision.bundles.bundle import Bundle
+    from dinolabel.vision.bundles.registry import BundleStore
+    from dinolabel.vision.pipeline import Pipeline
+
+KEPT = 16
+"""Bundles and label configs held in memory; both are small."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServingConfig:
+    """bundle None: mode `detect`, otherwise `detect+classify`. version: its model_version."""
+
+    project: int
+    label_config: str = field(repr=False)
+    config: LabelConfig
+    thresholds: Thresholds
+    bundle_id: str | None
+    bundle: Bundle | None = field(repr=False)
+    version: str
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What the head says -> the label Label Studio shows for it; without those that are not shown as names."""
+        heads = self.bundle.labels if self.bundle else ()
+        today = {name: self.config.current_name(name) for name in heads}
+        return {name: label for name, label in today.items() if label in self.config.labels and not is_unknown(label)}
+
+
+class ServingConfigs:
+    """Writes recipes for the pipeline that is running."""
+
+    def __init__(self, pipeline: Pipeline, store: BundleStore) -> None:
+        self._pipeline = pipeline
+        self._store = store
+        self._bundles: OrderedDict[tuple[int, str], Bundle] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def build(self, project: int, label_config: str, bundle_id: str | None) -> ServingConfig:
+        """Raises LabelConfigError, PromptMissing; BundleMismatch when the bundle was trained with another embedder or crop policy."""
+        config = LabelConfig.parse(label_config)
+        thresholds = self._thresholds(config)
+        bundle = None if bundle_id is None else self._bundle(project, bundle_id)
+        version = model_version(
+            detector=self._pipeline.detector,
+            prompt_map=config.prompt_map,
+            thresholds=thresholds,
+            live_labels=config.labels,
+            bundle=bundle,
+            embedder_name=None if self._pipeline.embedder is None or (bundle and bundle.own) else self._pipeline.embedder.name,
+            policy=self._pipeline.policy,
+            aliases=config.aliases,
+        )
+        return ServingConfig(project, label_config, config, thresholds, bundle_id, bundle, version)
+
+    def _thresholds(self, config: LabelConfig) -> Thresholds:
+        ours = self._pipeline.thresholds
+        box = ours.box if config.box_threshold is None else config.box_threshold
+        text = ours.text if config.text_threshold is None else config.text_threshold
+        return Thresholds(box, text, ours.nms_iou)
+
+    def _bundle(self, project: int, bundle_id: str) -> Bundle:
+        """Bundles never change under their id, so one that was read is kept."""
+        key = (project, bundle_id)
+        with self._lock:
+            if key in self._bundles:
+                self._bundles.move_to_end(key)
+                return self._bundles[key]
+        bundle = self._store.get(str(project), bundle_id)
+        if self._pipeline.embedder is not None:
+            self._pipeline.check(bundle)
+        with self._lock:
+            self._bundles[key] = bundle
+            while len(self._bundles) > KEPT:
+                self._bundles.popitem(last=False)
+        return bundle

@@ -1,0 +1,1 @@
+"""The reconcile loop: which project is due, what it lacks, and how it gets it."""

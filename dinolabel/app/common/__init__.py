@@ -1,0 +1,1 @@
+"""What the app's tabs share: theme, words, downloads, models, turns."""

@@ -1,0 +1,1 @@
+"""What every command uses: console, options, plans, exit codes, signals, logs."""

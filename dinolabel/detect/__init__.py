@@ -1,0 +1,1 @@
+"""`dinolabel detect` and `bootstrap`: pictures and videos from the command line."""

@@ -1,0 +1,200 @@
+"""Looks through pictures and keeps what it saw on the disk as it goes: a run that was killed goes on, and never all of it is in memory.
+
+Knows the journal and the pipeline; what is written out of it is findings.py's business, how one picture is opened looking.py's.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from dinolabel import factory
+from dinolabel.cli import console
+from dinolabel.cli import text as words
+from dinolabel.detect import images as looking
+from dinolabel.detect.inputs import TABLE, UNFINISHED, Input
+from dinolabel.exporters.output.checkpoint import CheckpointLog
+from dinolabel.settings import Settings
+from dinolabel.vision.decoding.pictures import RULES
+from dinolabel.vision.errors import DinolabelError, RequestError
+from dinolabel.vision.types import Image, Prompt
+
+if TYPE_CHECKING:
+    from dinolabel.vision.bundles.bundle import Bundle
+    from dinolabel.vision.pipeline import Pipeline
+    from dinolabel.vision.types import Detection
+
+SAID_EVERY = 60.0  # seconds, where no progress bar can be
+MOST_COMPLAINTS = 20
+
+
+@dataclass(frozen=True)
+class DetectRun:
+    """What to do, made out of the options. root: the folder that the pictures' names are relative to. labels: phrase -> label.
+
+    head: gives names, or None for boxes only. out: a folder for annotated pictures and JSON, a `.parquet` file, or None.
+    names: what the head says -> label, as Found.of takes it. model: an exported folder, which answers in place of the settings' weights;
+    version: its model version.
+    """
+
+    root: Path
+    labels: Mapping[str, str]
+    settings: Settings
+    head: Bundle | None
+    out: Path | None
+    names: Mapping[str, str] | None = None
+    model: Path | None = None
+    version: str = ""
+
+    @property
+    def folder(self) -> Path | None:
+        """Where annotated pictures go."""
+        return None if self.out is None or self.out.suffix == TABLE else self.out
+
+    @property
+    def table(self) -> Path | None:
+        return self.out if self.out is not None and self.out.suffix == TABLE else None
+
+
+@contextmanager
+def open_journal(errand: DetectRun, pipeline: Pipeline) -> Iterator[CheckpointLog]:
+    """Where the run keeps what it saw: beside the result until that is finished; without a result in a folder that goes with the run.
+
+    Raises RequestError when it cannot be written.
+    """
+    with tempfile.TemporaryDirectory() as passing:
+        path = _unfinished(errand) or Path(passing) / "seen"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with CheckpointLog(path, _terms(errand, pipeline)) as journal:
+                yield journal
+            path.unlink()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            told = f"{errand.out or path.parent} cannot be written: {error.strerror}."
+            raise RequestError(told, hint="Look at the disk's room and rights; the same command goes on where it was.") from error
+
+
+def _unfinished(errand: DetectRun) -> Path | None:
+    if errand.table is not None:
+        return errand.table.with_name(f".{errand.table.name}{UNFINISHED}")
+    return errand.folder / UNFINISHED if errand.folder else None
+
+
+def detect_all(
+    errand: DetectRun, inputs: Sequence[Input], pipeline: Pipeline, journal: CheckpointLog, *, fetch: looking.Fetch | None = None
+) -> DinolabelError | None:
+    """Notes what looking.entry or looking.failure says of each picture, in the order of the inputs. fetch: as Input.file takes it.
+
+    Pictures that an earlier run saw are not looked at again, unless they changed or failed. Each that fails is said in a line at once;
+    the first such error is the answer.
+    """
+    if before := sum(each.name in journal for each in inputs):
+        console.err.print(f"Going on: {words.count_noun(before, 'picture')} had been seen before.")
+    waiting: list[Input] = []
+    with _Progress(len(inputs)) as told:
+
+        def now() -> None:
+            for each in _detections(errand, waiting, pipeline, fetch):
+                journal.append(each.input.name, each.input.stamp(), _value(each, errand))
+                told.one(each.error)
+            waiting.clear()
+
+        for each in inputs:
+            if waiting and (each.name in journal or len(waiting) == pipeline.batch_size):
+                now()
+            if journal.lookup(each.name, each.stamp(), fits=_whole) is not None:
+                told.one(again=True)
+            else:
+                waiting.append(each)
+        now()
+    return told.first
+
+
+def _detections(
+    errand: DetectRun, inputs: Sequence[Input], pipeline: Pipeline, fetch: looking.Fetch | None
+) -> Iterator[looking.ImageDetections]:
+    prompt, limits = Prompt.of(errand.labels), factory.thresholds(errand.settings)
+
+    def ask(images: Sequence[Image]) -> list[list[Detection]]:
+        return pipeline.predict(images, prompt, errand.head, limits, labels=errand.labels)
+
+    return looking.detect_images(inputs, ask, at_once=pipeline.batch_size, fetch=fetch)
+
+
+def _value(seen: looking.ImageDetections, errand: DetectRun) -> dict[str, Any]:
+    if seen.error is not None:
+        return looking.failure(seen.input, seen.error)
+    copy = looking.annotate(seen, errand.folder, errand.labels, errand.names) if errand.folder else None
+    return looking.entry(seen, errand.labels, errand.names, annotated=copy)
+
+
+def _whole(value: Mapping[str, Any]) -> bool:
+    """Whether nothing failed and nothing was deleted since."""
+    return "error" not in value and (value["annotated"] is None or Path(value["annotated"]).is_file())
+
+
+def _terms(errand: DetectRun, pipeline: Pipeline) -> list[Any]:
+    """All that decides what is seen."""
+    head = (errand.head.digest, pipeline.embedder.digest) if errand.head and pipeline.embedder else None
+    limits = factory.thresholds(errand.settings)
+    return [
+        looking.FORMAT,
+        RULES,
+        str(errand.root.resolve()),
+        dict(errand.labels),
+        errand.names and dict(errand.names),
+        pipeline.detector.digest,
+        head,
+        repr(limits),
+        str(errand.folder),
+    ]
+
+
+class _Progress:
+    """What is said while it goes on: a bar or, where no bar can be, a line a minute; a line for each picture that fails."""
+
+    def __init__(self, total: int) -> None:
+        self._total, self._done, self._again, self._failed = total, 0, 0, 0
+        self.first: DinolabelError | None = None
+        self._bar = console.bar()
+        self._line = self._bar.add_task("Pictures", total=total)
+        self._began = self._said = time.monotonic()
+
+    def __enter__(self) -> _Progress:
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._bar.stop()
+        if isinstance(error, KeyboardInterrupt):
+            console.err.print(f"Stopped after {words.count_noun(self._done, 'picture')}; with --out the same command goes on there.")
+
+    def one(self, error: DinolabelError | None = None, *, again: bool = False) -> None:
+        self._done += 1
+        self._again += again
+        self._bar.advance(self._line)
+        if error is not None:
+            self._complain(error)
+        if not console.err.is_terminal and self._done < self._total and time.monotonic() - self._said > SAID_EVERY:
+            self._say_how_far()
+
+    def _complain(self, error: DinolabelError) -> None:
+        self._failed += 1
+        self.first = self.first or error
+        if self._failed <= MOST_COMPLAINTS:
+            console.print_error(error)
+        elif self._failed == MOST_COMPLAINTS + 1:
+            console.err.print("More pictures fail: they are listed in the result, not here.")
+
+    def _say_how_far(self) -> None:
+        self._said = time.monotonic()
+        left = (self._said - self._began) / max(1, self._done - self._again) * (self._total - self._done)
+        console.err.print(f"{self._done:,} of {words.count_noun(self._total, 'picture')}; about {words.duration(left)} to go.")

@@ -1,0 +1,222 @@
+"""Run of `dinolabel detect`: says the plan, loads the models, looks at the pictures, watches the films, writes and prints what came out.
+
+Knows the order; how pictures are looked at is detecting.py's, films are films.py's, what is written findings.py's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from dinolabel import factory
+from dinolabel.cli import console, exit_codes
+from dinolabel.cli import text as words
+from dinolabel.cli.plan import Plan
+from dinolabel.detect import images, output, run, video
+from dinolabel.detect.inputs import Input, Inputs
+from dinolabel.detect.run import DetectRun
+from dinolabel.doctor import weights
+from dinolabel.settings import Settings
+from dinolabel.vision.errors import DinolabelError, MediaError, RequestError, StudioError
+from dinolabel.vision.types import Prompt
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from dinolabel.detect.model import DetectModel
+    from dinolabel.exporters.output.checkpoint import CheckpointLog
+    from dinolabel.studio.media.resolver import MediaResolver
+    from dinolabel.vision.pipeline import Pipeline
+
+NO_TABLE = "Name a folder after --out."
+
+
+def errand(chosen: DetectModel, root: Path, out: Path | None) -> DetectRun:
+    """Raises PromptUnknown for a typed phrase of which the detector knows no word."""
+    if chosen.folder is None:
+        weights.check_prompt(chosen.settings, chosen.labels)
+    return DetectRun(root, chosen.labels, chosen.settings, chosen.head, out, chosen.names, chosen.folder, chosen.version)
+
+
+def film(errand: DetectRun, found: Inputs, *, every: int, as_json: bool) -> int:
+    """One film alone: its tracks are the result. Returns the exit code; raises MediaError."""
+    _refuse_table(errand)
+    (each,) = found.items
+    with console.step("Fetching the film") if each.url else console.quiet():
+        path = each.file(_fetch(errand.settings))
+    seconds = weights.seconds_a_picture(errand.settings)
+    lines = video.plan_lines(path, every=every, seconds_a_picture=seconds, out=errand.out)
+    Plan.of(f"Look for {words.join_words(list(errand.labels))} in {each.name}", lines, _model_lines(errand)).show()
+    pipeline = _load_pipeline(errand)
+    document = video.annotate_video(path, each, errand, pipeline, every=every)
+    video.tell(document, errand.out, as_json=as_json)
+    if not document["tracks"]:
+        weights.warn_of_limits(pipeline.detector.weights)
+    return 0
+
+
+def several(errand: DetectRun, found: Inputs, *, every: int, as_json: bool) -> int:
+    """Pictures, and films one after the other. Returns the exit code: that of the first failure when nothing else came out."""
+    if found.films:
+        _refuse_table(errand)
+    _plan(errand, found).show()
+    pipeline, fetch = _load_pipeline(errand), _fetch(errand.settings)
+    with run.open_journal(errand, pipeline) as seen:
+        first = run.detect_all(errand, found.pictures, pipeline, seen, fetch=fetch) if found.pictures else None
+        watched = _annotate_videos(errand, found.films, pipeline, fetch, every=every)
+        result = _Result(seen, watched if found.films else None)
+        _write(errand, result)
+        done = _print(errand, result, as_json=as_json)
+        if output.DetectionTotals.of(seen).mostly_empty:
+            weights.warn_of_limits(pipeline.detector.weights)
+    first = first or watched.first
+    return exit_codes.code(first) if first is not None and not done else 0
+
+
+@dataclass
+class _VideoResults:
+    """documents: of the films that were watched. failed: rows of the others. first: why the first of them was not."""
+
+    documents: list[dict[str, Any]] = field(default_factory=list)
+    failed: list[dict[str, str]] = field(default_factory=list)
+    first: DinolabelError | None = None
+
+
+def _annotate_videos(errand: DetectRun, items: Iterable[Input], pipeline: Pipeline, fetch: images.Fetch, *, every: int) -> _VideoResults:
+    done = _VideoResults()
+    for each in items:
+        console.err.print(console.soft(f"Film {each.name}"))
+        try:
+            done.documents.append(video.annotate_video(each.file(fetch), each, errand, pipeline, every=every))
+        except (MediaError, StudioError) as error:
+            console.print_error(error)
+            done.failed.append(images.failure(each, error))
+            done.first = done.first or error
+    return done
+
+
+@dataclass(frozen=True)
+class _Result:
+    """What came out. films: None where none were named."""
+
+    seen: CheckpointLog
+    films: _VideoResults | None
+
+    def document(self, facts: dict[str, Any]) -> Iterator[str]:
+        if self.films is None:
+            return output.document(facts, self.seen)
+        return output.document(facts, self.seen, films=self.films.documents, failed=self.films.failed)
+
+
+def _write(errand: DetectRun, result: _Result) -> None:
+    facts = _facts(errand)
+    if errand.table is not None:
+        from dinolabel.detect import parquet as boxtable
+
+        boxtable.write(errand.table, facts, result.seen)
+    elif errand.folder is not None:
+        output.write(errand.folder / output.RESULTS, result.document(facts))
+
+
+def _print(errand: DetectRun, result: _Result, *, as_json: bool) -> int:
+    """JSON or tables; the sums, on stderr. Returns how many pictures and films came out."""
+    sums, watched = output.DetectionTotals.of(result.seen), result.films or _VideoResults()
+    if as_json:
+        for piece in result.document(_facts(errand)):
+            typer.echo(piece, nl=False)
+    else:
+        if sums.boxes:
+            console.out.print(output.table(result.seen, sums))
+        for each in watched.documents:
+            video.tell(each, None, as_json=False)
+    for remark in sums.remarked():
+        console.err.print(f"{remark}.", soft_wrap=True)
+    told: list[str | Text] = list(sums.sentence()) if sums.pictures else []
+    told += [f"{words.count_noun(len(watched.documents), 'film')} watched"] if watched.documents else []
+    told += [console.bad(f"{words.count_noun(len(watched.failed), 'film')} failed")] if watched.failed else []
+    told += [f"written to {errand.out}"] if errand.out else []
+    console.err.print(console.line(console.join(told), "."), soft_wrap=True)
+    return sums.pictures - sums.failed + len(watched.documents)
+
+
+def _plan(errand: DetectRun, found: Inputs) -> Plan:
+    settings, head, count = errand.settings, errand.head, len(found.pictures)
+    each = weights.seconds_a_picture(settings)
+    what = [words.count_noun(count, "picture")] if count else []
+    what += [words.count_noun(len(found.films), "film")] if found.films else []
+    return Plan.of(
+        f"Look for {words.join_words(list(errand.labels))} in {words.join_words(what)}",
+        [("reads", str(errand.root))],
+        [("leaves out", f"{words.count_noun(found.skipped, 'film')} in a folder: name them to have them watched")] if found.skipped else [],
+        [("names", f"{words.join_words(head.labels)} (head {head.digest[:12]})")] if head else [],
+        _model_lines(errand),
+        [("device", settings.device)],
+        [("writes", f"annotated pictures and {output.RESULTS} into {errand.folder}")] if errand.folder else [],
+        [("writes", f"{errand.table}, a row per box")] if errand.table else [],
+        [("takes", f"about {words.duration(each * count)}; pictures seen before cost nothing")] if each and count else [],
+    )
+
+
+def _model_lines(errand: DetectRun) -> list[tuple[str, str]]:
+    if errand.model is not None:
+        return [("model", f"{errand.model}" + (f" ({errand.version})" if errand.version else ""))]
+    return weights.prompt_lines(errand.labels) + weights.plan_lines(errand.settings, names=errand.head is not None)
+
+
+def _refuse_table(errand: DetectRun) -> None:
+    if errand.table is not None:
+        raise RequestError("The tracks of a film go into a folder.", hint=NO_TABLE)
+
+
+def _load_pipeline(errand: DetectRun) -> Pipeline:
+    with console.step("Loading the models") as came_out:
+        if errand.model is not None:
+            pipeline = factory.exported_pipeline(errand.settings, errand.model)
+            pipeline.check_prompt(Prompt.of(errand.labels))
+        else:
+            pipeline = factory.pipeline(errand.settings, names=errand.head is not None)
+        came_out(f"Loaded {pipeline.detector.name}" + (f" and {pipeline.embedder.name}" if pipeline.embedder else ""))
+    if errand.head is not None:
+        pipeline.check(errand.head)
+    return pipeline
+
+
+def _fetch(settings: Settings) -> images.Fetch:
+    """Gives the file of an address, by the rules of a task's pictures. What it needs is made when an address comes."""
+
+    @cache
+    def media() -> MediaResolver:
+        return factory.media(settings, verify=readable)
+
+    return lambda url: media().resolve(url)
+
+
+def readable(path: Path) -> None:
+    """Raises MediaUnreadable when the file is neither a whole picture nor a film."""
+    from dinolabel.studio.media.resolver import check_decodes
+    from dinolabel.vision.decoding.video_frames import open_video
+
+    try:
+        check_decodes(path)
+    except MediaError as error:
+        try:
+            open_video(path)
+        except MediaError:
+            raise error from None
+
+
+def _facts(errand: DetectRun) -> dict[str, Any]:
+    settings, head = errand.settings, errand.head
+    return {
+        "format": images.FORMAT,
+        "prompt": dict(errand.labels),
+        "weights": {"detector": settings.detector_weights, "embedder": settings.embedder_weights if head else None},
+        **({"model_version": errand.version} if errand.model else {}),
+        "head": head.digest[:12] if head else None,
+        "thresholds": {"box": settings.box_threshold, "text": settings.text_threshold, "nms_iou": settings.nms_iou},
+    }

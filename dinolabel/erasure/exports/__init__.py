@@ -1,0 +1,1 @@
+"""Exports without somebody: which hold the name, what of them goes."""

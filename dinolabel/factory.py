@@ -1,0 +1,273 @@
+"""Makes the rooms' objects out of the settings: the one place where a setting meets a constructor.
+
+Nothing heavy is imported before the object that needs it is made, so that `dinolabel --help` stays instant.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from dinolabel import datafolder
+from dinolabel.local import up_state
+from dinolabel.settings import Settings
+from dinolabel.vision.errors import SettingsError
+
+if TYPE_CHECKING:
+    from dinolabel.backend.jobs.runner import JobRunner
+    from dinolabel.backend.project_registry import ProjectRegistry
+    from dinolabel.backend.project_status import StatusBoard
+    from dinolabel.backend.reconciler.reconciler import Reconciler
+    from dinolabel.backend.service import Service
+    from dinolabel.studio.client import LabelStudio
+    from dinolabel.studio.media.network import NetworkSettings
+    from dinolabel.studio.media.resolver import MediaResolver
+    from dinolabel.vision.bundles.registry import BundleStore
+    from dinolabel.vision.pipeline import Pipeline
+    from dinolabel.vision.protocols import Detector, Embedder
+    from dinolabel.vision.storage.cache import Cache
+    from dinolabel.vision.types import Thresholds
+
+ROOT = Path(__file__).resolve().parent.parent
+# -P: without it Python looks for modules in the working folder first, and a training.py or vision.py there would be taken for ours.
+PROGRAM = (sys.executable, "-P", "-m", "dinolabel")
+
+
+def data_dir(settings: Settings, *parts: str) -> Path:
+    """The data folder, or a folder in it, made when it is not there. Raises SettingsError when it cannot be, or is a newer version's."""
+    root = settings.data_dir.expanduser().absolute()
+    folder = root.joinpath(*parts)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"The data folder {folder} cannot be made: {error.strerror}.", hint="Name another one in DINOLABEL_DATA_DIR."
+        ) from error
+    datafolder.open_folder(root)
+    return folder
+
+
+def thresholds(settings: Settings) -> Thresholds:
+    from dinolabel.vision.types import Thresholds
+
+    return Thresholds(settings.box_threshold, settings.text_threshold, settings.nms_iou)
+
+
+def cache(settings: Settings) -> Cache:
+    from dinolabel.vision.storage.cache import Cache
+
+    return Cache(data_dir(settings) / "cache.sqlite", max_mb=settings.cache_max_mb)
+
+
+def store(settings: Settings) -> BundleStore:
+    from dinolabel.vision.bundles.registry import BundleStore
+
+    return BundleStore(data_dir(settings, "bundles"))
+
+
+def projects(settings: Settings) -> ProjectRegistry:
+    from dinolabel.backend.project_registry import ProjectRegistry
+
+    return ProjectRegistry(data_dir(settings) / "projects.json")
+
+
+def pipeline(settings: Settings, *, names: bool = True, deferred: bool = False) -> Pipeline:
+    """Detector, embedder and cache. Loads weights: seconds. Raises WeightsMissing, DeviceUnavailable, UnknownPlug.
+
+    names: without, no embedder is loaded, and the pipeline finds boxes only. deferred: weights that were loaded before are loaded
+    again only when a picture is not in the cache.
+    """
+    from dinolabel.vision.pipeline import Pipeline
+
+    detector = _detector(settings, deferred=deferred)
+    embedder = _embedder(settings, deferred=deferred) if names else None
+    return Pipeline(detector, embedder, thresholds=thresholds(settings), cache=cache(settings), batch_size=settings.batch_size)
+
+
+def embedder(settings: Settings) -> Embedder:
+    """The embedder alone. Loads weights: seconds. Raises WeightsMissing, DeviceUnavailable, UnknownPlug."""
+    from dinolabel.vision.loading.device import use_threads
+    from dinolabel.vision.plugins import load_embedder
+
+    use_threads(settings.threads)
+    where = {"device": settings.device, "precision": settings.precision}
+    return load_embedder(settings.embedder, settings.embedder_weights, models_dir=settings.models_dir, **where)
+
+
+def with_project_weights(settings: Settings, project: int) -> Settings:
+    """The same with the embedder the project was attached with, where it was."""
+    noted = projects(settings).get(project)
+    return settings if noted is None else settings.model_copy(update={"embedder_weights": noted.weights[1]})
+
+
+def network(settings: Settings) -> NetworkSettings:
+    """How others are reached. Raises SettingsError for a certificate file that is not there, a proxy or network that is none."""
+    from dinolabel.studio.media.network import NetworkSettings
+
+    bundle = settings.ca_bundle.expanduser() if settings.ca_bundle else None
+    return NetworkSettings(ca_bundle=bundle, proxy=settings.proxy, no_proxy=settings.no_proxy, private=settings.media_networks)
+
+
+def _detector(settings: Settings, *, deferred: bool) -> Detector:
+    asked: dict[str, Any] = {"device": settings.device, "precision": settings.precision, "input_size": settings.input_size}
+
+    def load() -> Detector:
+        from dinolabel.vision.loading.device import use_threads
+        from dinolabel.vision.plugins import load_detector
+
+        use_threads(settings.threads)
+        return load_detector(settings.detector, settings.detector_weights, models_dir=settings.models_dir, **asked)
+
+    return cast("Detector", _lazy(settings, "detector", load, asked, deferred))
+
+
+def _embedder(settings: Settings, *, deferred: bool) -> Embedder:
+    asked: dict[str, Any] = {"device": settings.device, "precision": settings.precision}
+
+    def load() -> Embedder:
+        from dinolabel.vision.loading.device import use_threads
+        from dinolabel.vision.plugins import load_embedder
+
+        use_threads(settings.threads)
+        return load_embedder(settings.embedder, settings.embedder_weights, models_dir=settings.models_dir, **asked)
+
+    return cast("Embedder", _lazy(settings, "embedder", load, asked, deferred))
+
+
+def _lazy(settings: Settings, kind: str, load: Callable[[], Any], asked: Mapping[str, object], deferred: bool) -> object:
+    from dinolabel.vision import plugins
+    from dinolabel.vision.loading import lazy_models
+    from dinolabel.vision.loading.weights import obtain
+
+    name, weights = getattr(settings, kind), getattr(settings, f"{kind}_weights")
+    location = obtain(plugins.locate(kind, name, weights, models_dir=settings.models_dir))
+    read = weights if location.path is None else ""
+    key = lazy_models.cache_key(location, kind, name, read, plugins.source(kind, name), sorted(asked.items()))
+    cards = lazy_models.ModelInfoCache(data_dir(settings) / "models.json")
+    return lazy_models.lazy_model(cards, key, load) if deferred else lazy_models.load_and_record(cards, key, load)
+
+
+def studio_if_set(settings: Settings) -> LabelStudio | None:
+    """The client of the Label Studio in the settings, or of the one `dinolabel up` is running; None when there is neither."""
+    from dinolabel.studio.client import LabelStudio
+
+    if settings.studio_url and settings.studio_token:
+        token = settings.studio_token.get_secret_value()
+        return LabelStudio(settings.studio_url, token, aliases=settings.studio_aliases, network=network(settings))
+    started = up_state.find(settings.data_dir)
+    if started is not None and settings.studio_url in (None, started.url):
+        return LabelStudio(started.url, started.token)
+    return None
+
+
+def studio(settings: Settings) -> LabelStudio:
+    """As studio_if_set. Raises SettingsError that says which of the two settings is missing."""
+    client = studio_if_set(settings)
+    if client is None:
+        missing = "DINOLABEL_STUDIO_TOKEN" if settings.studio_url else "DINOLABEL_STUDIO_URL"
+        raise SettingsError(
+            f"There is no Label Studio to talk to: {missing} is not set and no `dinolabel up` is running.",
+            hint="Set DINOLABEL_STUDIO_URL and DINOLABEL_STUDIO_TOKEN (Label Studio: Account & Settings, Access Token), "
+            "or run `dinolabel up PHOTOS` to have one started.",
+        )
+    return client
+
+
+def media(settings: Settings, *, alone: bool = False, verify: Callable[[Path], None] | None = None) -> MediaResolver:
+    """Finds the picture of a task. Without a Label Studio (alone: although there is one), in mounted files and on allowed hosts.
+
+    verify: raises a MediaError when what was downloaded is not what it should be; None: unless it is a picture.
+    """
+    from dinolabel.studio.media.resolver import MediaResolver, check_decodes
+
+    return MediaResolver(
+        None if alone else studio_if_set(settings),
+        cache_dir=data_dir(settings, "media"),
+        hosts=settings.media_hosts,
+        local_root=settings.local_files_root,
+        max_mb=settings.media_max_mb,
+        cache_max_mb=settings.media_cache_max_mb,
+        network=network(settings),
+        verify=verify or check_decodes,
+    )
+
+
+def jobs(settings: Settings) -> JobRunner:
+    """The trainings. Their children are our own command line with our own settings."""
+    from dinolabel.backend.jobs.runner import JobRunner
+
+    heads = store(settings)
+    return JobRunner(
+        data_dir(settings, "jobs"),
+        program=PROGRAM,
+        environment=environment(settings),
+        exports=data_dir(settings, "exports"),
+        verdicts=lambda project: heads.verdicts(str(project)),
+        threads=settings.threads or 2,
+    )
+
+
+def check_packed(model: Path) -> None:
+    """Raises SettingsError for a folder that `dinolabel models export` did not make."""
+    from dinolabel.vision.bundles.exported_model import is_exported_model
+
+    if not is_exported_model(model):
+        told = f"There is no folder {model}." if not model.is_dir() else f"{model} is no exported model."
+        raise SettingsError(told, hint="Make one with `dinolabel models export FOLDER --project N`.")
+
+
+def exported_pipeline(settings: Settings, model: Path) -> Pipeline:
+    """Everything from a folder of `dinolabel models export`; the cache is the settings'. Raises SettingsError for another folder."""
+    from dinolabel.vision.loading.device import use_threads
+    from dinolabel.vision.pipeline import Pipeline
+
+    check_packed(model)
+    use_threads(settings.threads)
+    return Pipeline.load(str(model), device=settings.device, precision=settings.precision, cache=cache(settings))
+
+
+def reconciler(settings: Settings, models: Pipeline, board: StatusBoard) -> Reconciler:
+    """What visits projects, by itself: no queue, no trainings, no routes. board: hears how far it is. Raises SettingsError."""
+    from dinolabel.backend.inference.predictor import Predictor
+    from dinolabel.backend.inference.serving_config import ServingConfigs
+    from dinolabel.backend.reconciler.reconciler import Reconciler
+
+    heads, weights = store(settings), (settings.detector_weights, settings.embedder_weights)
+    predictor = Predictor(media(settings), models, batch_size=models.batch_size)
+    return Reconciler(studio(settings), predictor, ServingConfigs(models, heads), heads, projects(settings), board, None, weights=weights)
+
+
+def service(settings: Settings, *, models: Pipeline | None = None, alone: Path | None = None) -> Service:
+    """All that the backend serves, not started. Loads weights: seconds, and a download the first time. Raises what pipeline raises.
+
+    models: a pipeline that is there already. alone: an empty folder; then programs are served, without any Label Studio, projects or
+    trainings, and beside whatever backend has the data folder: of that only the caches are shared.
+    """
+    from dinolabel.backend.service import Service
+
+    own = settings if alone is None else settings.model_copy(update={"data_dir": alone})
+    return Service(
+        studio_if_set(settings) if alone is None else None,
+        media(settings, alone=alone is not None), models or pipeline(settings), store(own), projects(own), jobs(own),
+        weights=(settings.detector_weights, settings.embedder_weights),
+        poll_seconds=settings.poll_seconds, train_after=settings.train_after, judged_pictures=_judged_pictures(),
+    )  # fmt: skip
+
+
+def _judged_pictures() -> int:
+    """With how many pictures of a name one can expect as many held out as the gate wants to see."""
+    from dinolabel.training.evaluation.promotion_gate import ENOUGH_GROUPS
+    from dinolabel.vision.bundles.split import HELD_OUT
+
+    return math.ceil(ENOUGH_GROUPS / HELD_OUT)
+
+
+def environment(settings: Settings | None = None) -> dict[str, str]:
+    """Environment of a child that runs this very dinolabel with these settings, secrets included. None: with our own environment's."""
+    path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    told = settings.environment() if settings is not None else {}
+    return {**os.environ, **told, "PYTHONPATH": os.pathsep.join(path), "PYTHONUNBUFFERED": "1"}

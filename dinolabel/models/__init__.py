@@ -1,0 +1,1 @@
+"""`dinolabel models`: weights and heads, fetched, converted, compared, exported."""

@@ -1,0 +1,1 @@
+"""A project's label config: read, judged, changed without touching another byte."""

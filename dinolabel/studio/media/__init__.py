@@ -1,0 +1,1 @@
+"""From a task's address to a file on this machine."""

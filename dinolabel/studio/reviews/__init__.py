@@ -1,0 +1,1 @@
+"""What people decided: tasks and annotations as values, verdicts, several annotators."""

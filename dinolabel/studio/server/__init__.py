@@ -1,0 +1,1 @@
+"""A Label Studio of our own, for people who have none."""

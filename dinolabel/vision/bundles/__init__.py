@@ -1,0 +1,1 @@
+"""Heads with all that decides their answers: saved, kept, explained, exported."""

@@ -1,0 +1,1 @@
+"""What is done with pixels: crops, annotated copies, likeness, sharpness."""

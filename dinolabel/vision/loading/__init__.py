@@ -1,0 +1,1 @@
+"""From the name of weights to a model that answers."""

@@ -1,0 +1,94 @@
+"""A checkpoint's folder as a model ready to answer: read from local files only, complete, quiet.
+
+Knows transformers' way of loading; knows no particular model. Models are plugs' business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import structlog
+import torch
+from safetensors import SafetensorError
+from transformers.utils import logging as noise
+
+from dinolabel.vision.errors import ModelError, first_line
+from dinolabel.vision.loading.device import inference, tune_allocator
+from dinolabel.vision.loading.weights import describe
+
+log = structlog.get_logger(__name__)
+
+MISSING_SHARE = 0.05  # above this share of absent tensors a checkpoint is of another model; below, a buffer was renamed
+
+
+def load(model_class: Any, folder: Path, *, device: str) -> Any:
+    """The folder's model on `device`, float32, in evaluation mode. Raises ModelError when it is damaged or not all there."""
+    tune_allocator()
+    with silence_transformers():
+        try:
+            model, report = model_class.from_pretrained(
+                folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+            )
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+            first = first_line(error)
+            raise ModelError(f"The weights {describe(folder)} cannot be loaded: {first}", hint="Copy or download them again.") from error
+    _check_missing(report, folder, total=len(model.state_dict()))
+    return model.to(device).eval()
+
+
+@contextmanager
+def silence_transformers() -> Iterator[None]:
+    """transformers' progress bars and advice off, and back to what they were."""
+    level, bars = noise.get_verbosity(), noise.is_progress_bar_enabled()
+    noise.set_verbosity_error()
+    noise.disable_progress_bar()
+    try:
+        yield
+    finally:
+        noise.set_verbosity(level)
+        if bars:
+            noise.enable_progress_bar()
+
+
+@contextmanager
+def inference_errors(weights: str, device: str, dtype: torch.dtype) -> Iterator[None]:
+    """As dinolabel.vision.loading.device.computing, and what torch cannot do becomes a ModelError."""
+    try:
+        with inference(device, dtype):
+            yield
+    except RuntimeError as error:
+        first = first_line(error)
+        if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in first:
+            hint = "Set a smaller input size or batch size, or another device."
+            raise ModelError(f"There is not enough memory on {device} for {weights}.", hint=hint) from error
+        raise ModelError(f"{weights} failed on {device}: {first}", hint="Try device=cpu and precision=float32.") from error
+
+
+def to_numpy_boxes(logits: Any, boxes: Any, *, weights: str, precision: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Tensors (B, N, K) and (B, N, 4) cxcywh as float32 arrays: probabilities, and xyxy boxes in the unit they had.
+
+    Raises ModelError when some are no numbers.
+    """
+    probabilities = logits.float().sigmoid().cpu().numpy()
+    centre, size = np.split(boxes.float().cpu().numpy(), 2, axis=-1)
+    corners = np.concatenate([centre - size / 2, centre + size / 2], axis=-1)
+    if not (np.isfinite(probabilities).all() and np.isfinite(corners).all()):
+        raise ModelError(f"{weights} gave numbers that are none in {precision}.", hint="Set precision=float32.")
+    return probabilities, corners
+
+
+def _check_missing(report: dict[str, Any], folder: Path, *, total: int) -> None:
+    """transformers fills absent tensors with random numbers and only warns: many of them are an error, few are told."""
+    missing = sorted(report["missing_keys"])
+    if len(missing) > MISSING_SHARE * total:
+        raise ModelError(
+            f"The weights {describe(folder)} lack {len(missing)} of {total} tensors, {missing[0]} among them.",
+            hint="Copy or download them again; config.json may belong to other weights.",
+        )
+    if missing:
+        log.warning("weights_incomplete", weights=describe(folder), missing=missing)

@@ -1,0 +1,1 @@
+"""From scores of a network to boxes: phrases, thresholds, suppression, tiles."""

@@ -1,0 +1,1 @@
+"""How many keys people needed: counts, and the page that shows them."""

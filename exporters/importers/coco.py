@@ -1,0 +1,138 @@
+"""Reads COCO's detection JSON: one file, or a folder with them, as ours, CVAT, Label Studio, Roboflow, FiftyOne and datumaro write it.
+
+What several files say of one picture is put together before anything is said of it. A rotated box comes back rotated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from dinolabel.exporters.importers.common.containment import DatasetFolder, is_file_here
+from dinolabel.exporters.importers.common.marks import ImportedMark, box_words, boxes_of
+from dinolabel.exporters.importers.common.picture_search import PictureFinder
+from dinolabel.exporters.importers.common.reading import ImportLog
+from dinolabel.exporters.importers.common.records import ImportedImage, ImportUnreadable
+from dinolabel.exporters.importers.common.tables import restore_unread
+from dinolabel.exporters.importers.layouts.coco_annotations import mark_of
+from dinolabel.exporters.importers.layouts.coco_files import CocoFile, Json, detection_files
+from dinolabel.exporters.media_lookup import fits, pieces
+from dinolabel.vision.decoding.frame_sizes import Size
+
+
+def read(path: Path, media: Path | None, reading: ImportLog | None = None) -> Iterator[ImportedImage]:
+    """media: folder with the pictures; by default they are looked for in the data set's own folder. Raises ImportUnreadable."""
+    reading = reading or ImportLog()
+    files = detection_files(path, reading)
+    if media is not None and not media.is_dir():
+        raise ImportUnreadable(f"There is no folder {media}.", hint="Name the folder that holds the pictures with --media.")
+    root = path if path.is_dir() else path.parent.parent if path.parent.name == "annotations" else path.parent
+    reader = _CocoReader(DatasetFolder(root, media), reading)
+    for file in files:
+        reader.file(file)
+    yield from (each for key, each in reader.pictures.items() if key not in reader.refused)
+
+
+@dataclass
+class _CocoReader:
+    """pictures: by file, or by where it should be; what a later file says of one is added to what is there."""
+
+    inside: DatasetFolder
+    reading: ImportLog
+    pictures: dict[Any, ImportedImage] = field(default_factory=dict)
+    refused: set[Any] = field(default_factory=set)
+
+    def file(self, file: CocoFile) -> None:
+        if strays := file.strays():
+            self.reading.note(f"{file.path.name}: {strays} annotations are of no picture that it lists")
+        for number, (image, entries) in enumerate(file.pictures()):
+            if not isinstance(image, Mapping) or not isinstance(image.get("file_name"), str) or not pieces(image["file_name"]):
+                self.reading.refuse(f"{file.path.name}, image {number}", "It has no file_name.")
+                continue
+            self.picture(file, image, entries)
+
+    def picture(self, file: CocoFile, image: Json, entries: list[Json]) -> None:
+        name = pieces(image["file_name"])[-1]
+        places = self.own(file, image) if _ours(image) else self.found(file, image["file_name"])
+        if len(places) > 1:
+            self.reading.refuse(name, f"Several files fit {image['file_name']}.", "Keep the folders that the data set names.")
+            return
+        place = places[0] if places else None
+        # what an export of ours calls two tasks are two, though their pictures are equal
+        key = (place.resolve() if place else (file.path.parent, image["file_name"]), image.get("id") if _ours(image) else None)
+        arriving = self.arriving(file, image, entries, name, place)
+        if arriving is None:
+            self.refused.add(key)
+        elif key in self.pictures:
+            self.pictures[key] = _merge(self.pictures[key], arriving)
+        else:
+            self.pictures[key] = arriving
+
+    def arriving(self, file: CocoFile, image: Json, entries: list[Json], name: str, place: Path | None) -> ImportedImage | None:
+        marks = [each for entry in entries if (each := mark_of(entry, file.labels)) is not None]
+        points = [point for each in marks if isinstance(each, ImportedMark) for point in each.points]
+        frame = self.reading.frame_of(name, place, _size(image), points, seen_upright=file.upright)
+        if frame is None:
+            return None
+        boxes, unread = boxes_of(marks, frame)
+        ours = _ours(image)
+        task = image["id"] if ours and isinstance(image.get("id"), int) else None
+        width, height = frame.upright
+        marked, looked_at = (*restore_unread(ours.get("unread")), *unread), ours.get("state") != "untouched"
+        return ImportedImage(name, place, width, height, boxes, task, ours.get("address"), ours.get("sha256"), marked, looked_at)
+
+    def own(self, file: CocoFile, image: Json) -> list[Path]:
+        """Of an export of ours: beside it, else by the address and content that it remembers; it may be nowhere, for its task is known."""
+        beside, ours = self.beside(file, image["file_name"]), _ours(image)
+        place = beside[0] if len(beside) == 1 else self.near.find(str(ours.get("address")), ours.get("sha256"))
+        return [] if place is None else [place]
+
+    def found(self, file: CocoFile, name: str) -> list[Path]:
+        """The files that a file_name may mean: of a folder that a person named, else of the data set."""
+        chosen = self.below_media(pieces(name)) if self.inside.media is not None else []
+        return chosen if len(chosen) == 1 else self.beside(file, name) or chosen
+
+    def beside(self, file: CocoFile, name: str) -> list[Path]:
+        """Of the data set: near the JSON file first, for sides have pictures of equal names."""
+        path, side = file.path.parent, file.path.stem.partition("_")[2]
+        own = path.parent if path.name == "annotations" else path
+        for folder in (path, *([own / "images" / side, own / side] if side else []), own / "images", own / "data", own):
+            if is_file_here(folder / name) and (folder / name).is_file() and self.inside.holds(folder / name):
+                return [folder / name]
+        return [each for each in self.below_root(pieces(name)) if self.inside.holds(each)]
+
+    @cached_property
+    def near(self) -> PictureFinder:
+        return PictureFinder(self.inside.media)
+
+    @cached_property
+    def below_media(self) -> Callable[[list[str]], list[Path]]:
+        return fits(self.inside.media or self.inside.root)
+
+    @cached_property
+    def below_root(self) -> Callable[[list[str]], list[Path]]:
+        return fits(self.inside.root)
+
+
+def _ours(image: Json) -> Json:
+    """What an export of ours remembers of a picture."""
+    found = image.get("dinolabel")
+    return found if isinstance(found, Mapping) else {}
+
+
+def _size(image: Json) -> Size | None:
+    """What the file says, None when it says none: tools leave it empty, or 0."""
+    try:
+        width, height = int(image["width"]), int(image["height"])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+    return (width, height) if width > 0 and height > 0 else None
+
+
+def _merge(one: ImportedImage, other: ImportedImage) -> ImportedImage:
+    known = {box_words(each) for each in one.boxes}
+    more = tuple(each for each in other.boxes if box_words(each) not in known)
+    return replace(one, boxes=(*one.boxes, *more), unread=(*one.unread, *(each for each in other.unread if each not in one.unread)))

@@ -1,0 +1,62 @@
+"""Finds the pictures of a data set that says where they were and what they held: in a folder that a person named, or where they still are.
+
+Knows files; nothing of boxes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+from dinolabel.exporters.importers.common import temporary_folder
+from dinolabel.exporters.media_lookup import finder
+from dinolabel.vision.decoding.pictures import SUFFIXES, image_paths
+from dinolabel.vision.errors import MediaUnavailable
+
+
+class PictureFinder:
+    """folder: where to look; None: nowhere."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder if folder is not None and folder.is_dir() else None
+
+    def find(self, name: str, sha256: str | None = None) -> Path | None:
+        """By a name or address, else by content. A file of another content than the digest says is another picture."""
+        if self._folder is None:
+            return None
+        try:
+            file = self._by_name(name)
+        except MediaUnavailable:
+            file = None
+        if sha256 is None or (file is not None and _digest(file) == sha256):
+            return file
+        return self._by_digest.get(sha256)
+
+    @cached_property
+    def _by_name(self) -> Callable[[str], Path]:
+        assert self._folder is not None  # find asks first
+        return finder(self._folder)
+
+    @cached_property
+    def _by_digest(self) -> dict[str, Path]:
+        return {_digest(each): each for each in image_paths(self._folder)} if self._folder else {}
+
+
+def find_unmoved(path: str, sha256: str | None, name: str) -> Path | None:
+    """The file that a data set names by an absolute path, when it holds exactly what the data set says that it held.
+
+    Any other file of this machine is none of its business, so without a digest there is none. name: what the picture is called where its
+    file has no name of a picture, as those that were fetched from Label Studio.
+    """
+    file = Path(path)
+    if not sha256 or not file.is_absolute() or not file.is_file() or _digest(file) != sha256:
+        return None
+    if file.suffix.lower() in SUFFIXES:
+        return file
+    return temporary_folder.write(temporary_folder.new_folder(), f"picture{name}" if name.startswith(".") else name, file.read_bytes())
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()

@@ -1,0 +1,64 @@
+"""How a data set is read, and what is met on the way: pictures that are refused, and what a person should know of the others.
+
+Only values; every import format fills one, and the command prints it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dinolabel.vision.decoding.frame_sizes import Choice, CoordinateFrame, Point, Size, frame_of
+from dinolabel.vision.decoding.pictures import open_image, stored
+from dinolabel.vision.errors import MediaError
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedImage:
+    """A picture that does not come. why: a sentence; hint: what to do, or nothing."""
+
+    name: str
+    why: str
+    hint: str = ""
+
+
+@dataclass
+class ImportLog:
+    """frame: a person's word for how boxes were drawn, where nothing tells. notes: what was noticed -> the pictures it is of, or none."""
+
+    frame: Choice | None = None
+    refused: list[RefusedImage] = field(default_factory=list)
+    notes: dict[str, list[str]] = field(default_factory=dict)
+
+    def refuse(self, name: str, why: str, hint: str = "") -> None:
+        """One picture does not come; the others do."""
+        self.refused.append(RefusedImage(name, why, hint))
+
+    def note(self, text: str, name: str | None = None) -> None:
+        """Something to say once, of the picture `name` or of the data set."""
+        names = self.notes.setdefault(text, [])
+        if name is not None and name not in names:
+            names.append(name)
+
+    def frame_of(
+        self, name: str, file: Path | None, stated: Size | None, points: list[Point], *, seen_upright: bool = False
+    ) -> CoordinateFrame | None:
+        """The frame of a picture's points (dinolabel.vision.decoding.frame_sizes), None for a picture that is refused; both are noted here.
+
+        file: None where the picture is not on this machine, and what the data set states must be believed.
+        """
+        if file is None:
+            if stated is not None:
+                return CoordinateFrame(stated, 1, stated)
+            self.refuse(name, "The picture is not here, and the file does not say its size.")
+            return None
+        try:
+            image = open_image(file)
+            size = image.width, image.height
+            found = frame_of(stated, size, lambda: stored(file).turn, points, seen_upright=seen_upright, choice=self.frame)
+        except MediaError as error:
+            self.refuse(name, str(error), error.hint)
+            return None
+        if found.said is not None:
+            self.note(found.said, name)
+        return found

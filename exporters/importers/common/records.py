@@ -1,0 +1,107 @@
+"""A picture with approved boxes that comes from a file: what every import format reads into.
+
+Only values, and the errors of reading. Boxes are pixels of the upright picture, xyxy.
+"""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import json
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dinolabel.exporters.pipeline.records import UNLABELLED
+from dinolabel.studio.regions.unread import Unread
+from dinolabel.studio.regions.writing import Quad
+from dinolabel.vision.errors import RequestError, first_line
+from dinolabel.vision.types import Box
+
+
+class ImportUnreadable(RequestError):
+    """What is to be imported is not there, or not in the format that was named."""
+
+    hint = "See docs/exports.md for what each import reads."
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedBox:
+    """label: None for a box without one. quad: corners when rotated, clockwise from its own top-left. source: its id in the file.
+
+    verified: False for a box that nobody looked at (`--unverified`), which has the score it was proposed with.
+    """
+
+    label: str | None
+    box: Box
+    quad: Quad | None
+    source: str
+    verified: bool = True
+    score: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedImage:
+    """file: the picture here, None when it is nowhere. task, address, sha256: as an export of ours remembers them, else None.
+
+    unread: marks of the picture that could not be used; with any of them the picture is undecided, whatever boxes it has.
+    looked_at: False where an export of ours says that nobody answered: no boxes then mean nothing.
+    """
+
+    name: str
+    file: Path | None
+    width: int
+    height: int
+    boxes: tuple[ImportedBox, ...]
+    task: int | None = None
+    address: str | None = None
+    sha256: str | None = None
+    unread: tuple[Unread, ...] = ()
+    looked_at: bool = True
+
+    @property
+    def digests(self) -> frozenset[str]:
+        """Of the original file's bytes and of those here, which differ where a copy was written anew."""
+        here = () if self.file is None else (hashlib.sha256(self.file.read_bytes()).hexdigest(),)
+        return frozenset((*here, *([self.sha256] if self.sha256 else [])))
+
+
+def label_of(name: Any) -> str | None:
+    """A label as names are made, whatever form a Mac or a tool stored it in. Our own exports call boxes without a label so."""
+    return None if name is None or name == UNLABELLED else unicodedata.normalize("NFC", str(name))
+
+
+def clip_box(x1: float, y1: float, x2: float, y2: float, width: int, height: int) -> Box | None:
+    """The box inside its picture, None when less than a pixel is left or a number is none."""
+    try:
+        return Box(x1, y1, x2, y2).clip(width, height)
+    except ValueError:
+        return None
+
+
+def read_text(path: Path) -> str:
+    """A text file in UTF-8 or with a byte order mark, as Windows writes them. Raises ImportUnreadable."""
+    try:
+        data = path.read_bytes()
+        return data.decode("utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ImportUnreadable(f"{path} is no text in UTF-8: {error.reason}.", hint="Save it as UTF-8.") from error
+    except OSError as error:
+        raise ImportUnreadable(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def read_json(path: Path) -> Any:
+    """Raises ImportUnreadable."""
+    try:
+        return json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise ImportUnreadable(f"{path} cannot be read: {first_line(error)}.") from error
+
+
+def size_of(file: Path) -> tuple[int, int]:
+    """Width and height of the upright picture. Raises MediaError."""
+    from dinolabel.vision.decoding.pictures import open_image
+
+    image = open_image(file)
+    return image.width, image.height

@@ -1,0 +1,82 @@
+"""Reads crops: an export of ours (manifest.jsonl tells each crop's box in its picture), or a folder of pictures per class.
+
+Without a manifest a picture is its own crop: the whole of it is the box.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from dinolabel.exporters.formats.crops import FORMAT
+from dinolabel.exporters.importers.common.marks import rectangle
+from dinolabel.exporters.importers.common.reading import ImportLog
+from dinolabel.exporters.importers.common.records import (
+    ImportedBox,
+    ImportedImage,
+    ImportUnreadable,
+    clip_box,
+    label_of,
+    size_of,
+)
+from dinolabel.exporters.importers.common.tables import points_of, restore_unread
+from dinolabel.vision.decoding.folder_walk import is_hidden
+from dinolabel.vision.decoding.pictures import image_paths
+from dinolabel.vision.errors import MediaError
+from dinolabel.vision.types import Box
+
+
+def read(path: Path, media: Path | None, reading: ImportLog | None = None) -> Iterator[ImportedImage]:
+    """media: folder with the pictures that an export was cut from, found by their content. Raises ImportUnreadable."""
+    reading = reading or ImportLog()
+    if not path.is_dir():
+        raise ImportUnreadable(f"There is no folder {path}.")
+    manifest = path / "manifest.jsonl"
+    if manifest.is_file():
+        yield from _from_manifest(manifest, media)
+        return
+    folders = [each for each in sorted(path.iterdir()) if each.is_dir() and not is_hidden(each.name)]
+    if not folders:
+        raise ImportUnreadable(f"{path} has no folder per class.", hint="Put each class's pictures into a folder of its name.")
+    for folder in folders:
+        for file in image_paths(folder):
+            try:
+                width, height = size_of(file)
+            except MediaError as error:
+                reading.refuse(f"{folder.name}/{file.name}", str(error), error.hint)
+                continue
+            whole = ImportedBox(label_of(folder.name), Box(0, 0, width, height), None, f"{folder.name}/{file.name}")
+            yield ImportedImage(file.name, file, width, height, (whole,))
+
+
+def _from_manifest(manifest: Path, media: Path | None) -> Iterator[ImportedImage]:
+    files = {hashlib.sha256(each.read_bytes()).hexdigest(): each for each in image_paths(media)} if media else {}
+    tasks: dict[int, list[dict[str, Any]]] = {}
+    try:
+        for line in manifest.read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            if row["format"] != FORMAT:
+                raise ImportUnreadable(f"{manifest} has format {row['format']}; this dinolabel reads {FORMAT}.", hint="Update dinolabel.")
+            if row["verdict"] == "approved" and row["view"] == "person":
+                tasks.setdefault(row["task"], []).append(row)
+        for task, rows in tasks.items():
+            file = files.get(rows[0]["image"])
+            read = [(row, _box(row)) for row in rows]
+            boxes = [
+                ImportedBox(row["label"], box, rectangle(points_of(row.get("quad"))), row["crop"]) for row, box in read if box is not None
+            ]
+            name = file.name if file else rows[0]["image"]
+            unread = tuple(restore_unread(rows[0].get("unread")))
+            yield ImportedImage(
+                name, file, rows[0]["width"], rows[0]["height"], tuple(boxes), task=task, sha256=rows[0]["image"], unread=unread
+            )
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        raise ImportUnreadable(f"{manifest} is no manifest of ours: {type(error).__name__} {error}.") from error
+
+
+def _box(row: dict[str, Any]) -> Box | None:
+    x1, y1, x2, y2 = (float(each) for each in row["box"])
+    return clip_box(x1, y1, x2, y2, int(row["width"]), int(row["height"]))

@@ -1,0 +1,47 @@
+"""Reads a folder of `datasets.load_from_disk` that an export of ours wrote: the columns of dinolabel.exporters.formats.parquet, labels by
+number."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path, PurePath
+from typing import Any
+
+import datasets
+
+from dinolabel.exporters.importers.common.reading import ImportLog
+from dinolabel.exporters.importers.common.records import ImportedImage, ImportUnreadable
+from dinolabel.exporters.importers.parquet import check_columns, pictures
+
+SIDES = "dataset_dict.json"
+
+
+def read(path: Path, media: Path | None, reading: ImportLog | None = None) -> Iterator[ImportedImage]:
+    """path: the folder that was saved. media: folder with the pictures, for an export without them. Raises ImportUnreadable."""
+    try:
+        sides = json.loads((path / SIDES).read_text(encoding="utf-8"))["splits"] if (path / SIDES).is_file() else ["."]
+        tables = [table for side in sides if (table := _table(path / PurePath(side).name)) is not None]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ImportUnreadable(f"{path} is no folder of load_from_disk: {error}.") from error
+    for table in tables:
+        check_columns(table.column_names, path)
+    yield from pictures((row for table in tables for row in _rows(table)), media, reading or ImportLog())
+
+
+def _table(folder: Path) -> Any:
+    """None for a side without pictures, which the library writes and does not open."""
+    if not json.loads((folder / "state.json").read_text(encoding="utf-8"))["_data_files"]:
+        return None
+    return datasets.Dataset.load_from_disk(str(folder))
+
+
+def _rows(table: Any) -> Iterator[dict[str, Any]]:
+    """Labels by their names; pictures as they are, not decoded."""
+    label = table.features["objects"].feature["label"]
+    for row in table.cast_column("image", datasets.Image(decode=False)):
+        yield {**row, "objects": [{**each, "label": _name(label, each["label"])} for each in row["objects"]]}
+
+
+def _name(label: Any, number: Any) -> Any:
+    return label.int2str(number) if isinstance(label, datasets.ClassLabel) and number is not None else number

@@ -1,0 +1,159 @@
+"""Reads PASCAL VOC: an XML file per picture, in `Annotations/` beside `JPEGImages/`, or beside the pictures as labelImg writes them.
+
+Corners are counted from 1 (VOC2012 devkit, 4.1), except in a file with a corner at 0. An export of ours has exact ones beside.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+from xml.etree.ElementTree import Element, ParseError
+
+import defusedxml.ElementTree
+from defusedxml import DefusedXmlException
+
+from dinolabel.exporters.importers.common import tables
+from dinolabel.exporters.importers.common.marks import ImportedMark, boxes_of, corners
+from dinolabel.exporters.importers.common.picture_search import PictureFinder
+from dinolabel.exporters.importers.common.reading import ImportLog
+from dinolabel.exporters.importers.common.records import ImportedImage, ImportUnreadable
+from dinolabel.studio.regions.unread import Unread
+from dinolabel.vision.decoding.frame_sizes import Point, Size
+from dinolabel.vision.decoding.pictures import SUFFIXES
+
+CORNERS = ("xmin", "ymin", "xmax", "ymax")
+FOLDERS = ("JPEGImages", "images", "Images")
+
+
+def read(path: Path, media: Path | None, reading: ImportLog | None = None) -> Iterator[ImportedImage]:
+    """path: the data set's folder, its Annotations, or one file. media: folder with the pictures. Raises ImportUnreadable."""
+    files = [path] if path.is_file() else sorted(path.glob("Annotations/*.xml")) or sorted(each for each in path.rglob("*.xml"))
+    files = [each for each in files if not each.name.startswith(".")]
+    roots = [(file, _parse(file)) for file in files]
+    if not any(isinstance(root, Element) and root.tag == "annotation" for _, root in roots):
+        raise ImportUnreadable(f"There is no PASCAL VOC file in {path}.", hint="Name the folder that holds Annotations/, or its XML files.")
+    near, reading = PictureFinder(media), reading or ImportLog()
+    for file, root in roots:
+        if isinstance(root, str):
+            reading.refuse(file.name, root, "Mend the file, or save it again with the tool that wrote it.")
+        elif root.tag == "annotation" and (arriving := _image(file, root, near, reading)) is not None:
+            yield arriving
+
+
+def _parse(file: Path) -> Element | str:
+    """The root, or why there is none: one file that cannot be read costs its picture only."""
+    try:
+        root: Element = defusedxml.ElementTree.parse(file).getroot()
+    except (OSError, ParseError, DefusedXmlException, ValueError, LookupError) as error:
+        return f"The file cannot be read: {type(error).__name__} {error}."
+    return root
+
+
+def _image(file: Path, root: Element, near: PictureFinder, reading: ImportLog) -> ImportedImage | None:
+    said, digest = _text(root, "filename"), _text(root, "source/sha256") or None
+    ours = _text(root, "source/database") == "dinolabel"
+    picture = _picture(file, said, digest, near)
+    first, objects = _first(root), root.findall("object")
+    marks = [_object(each, f"{file.name} object {at}", first) for at, each in enumerate(objects, 1)]
+    points = [point for each in marks if isinstance(each, ImportedMark) for point in each.points]
+    name = PurePosixPath(said.replace("\\", "/")).name or (picture.name if picture else file.stem)
+    frame = reading.frame_of(name, picture, _size(root), points, seen_upright=ours)
+    if frame is None:
+        return None
+    boxes, unread = boxes_of(marks, frame)
+    before = [{name: _text(each, name) for name in ("region", "kind", "why")} for each in root.findall("unread")]
+    return ImportedImage(
+        name=name,
+        file=picture,
+        width=frame.upright[0],
+        height=frame.upright[1],
+        boxes=boxes,
+        task=_task(_text(root, "source/annotation")) if ours else None,
+        address=(_text(root, "source/image") or None) if ours else None,
+        sha256=digest if ours else None,
+        unread=(*tables.restore_unread(before), *unread),
+        looked_at=_text(root, "state") != "untouched",
+    )
+
+
+def _picture(file: Path, said: str, digest: str | None, near: PictureFinder) -> Path | None:
+    """By the XML file's own name, which stays beside its picture when both are renamed; else by the name that it says."""
+    name = PurePosixPath(said.replace("\\", "/")).name
+    folders = [file.parent, *(file.parent.parent / each for each in FOLDERS if file.parent.name == "Annotations")]
+    named = [each / name for each in folders if name and (each / name).is_file()]
+    paired = [each for folder in folders for suffix in SUFFIXES for each in _case_variants(folder / file.stem, suffix) if each.is_file()]
+    here = [each for each in named if each.stem == file.stem] or paired or named
+    return here[0] if here else near.find(name or f"{file.stem}.jpg", digest) or (near.find(name) if name and not digest else None)
+
+
+def _case_variants(stem: Path, suffix: str) -> list[Path]:
+    """Cameras write .JPG."""
+    return [stem.parent / f"{stem.name}{each}" for each in (suffix, suffix.upper())]
+
+
+def _size(root: Element) -> Size | None:
+    """What the file says, None when it says none: tools leave it empty, or 0."""
+    width, height = (int(_number(_text(root, f"size/{name}")) or 0) for name in ("width", "height"))
+    return (width, height) if width > 0 and height > 0 else None
+
+
+def _object(entry: Element, source: str, first: int) -> ImportedMark | Unread:
+    facts: dict[str, Any] = {name: _text(entry, name) for name in ("verdict", "score")}
+    facts["label"] = (entry.findtext("name") or "").strip() or None
+    given = {"given_label": entry.findtext("given_label")} if entry.find("exact") is not None else {}
+    turned, placed = entry.find("robndbox"), _corners(entry, first=first)
+    quad = tables.points_of(_text(entry, "quad").split()) or (() if turned is None else _rotation_quad(turned))
+    if placed is None and len(quad) == 4:
+        xs, ys = zip(*quad, strict=True)
+        placed = [min(xs), min(ys), max(xs), max(ys)]
+    if placed is None:
+        return Unread(source, "object", "it has no bndbox with four numbers")
+    return tables.mark({**facts, **given, **dict(zip(("x1", "y1", "x2", "y2"), placed, strict=True)), "quad": quad, "source": source})
+
+
+def _corners(entry: Element, *, first: int) -> list[float] | None:
+    """Pixels, xyxy. What an export of ours wrote exactly counts while nobody moved the whole pixels beside it."""
+    values = [_number(_text(entry, f"bndbox/{name}")) for name in CORNERS]
+    if any(each is None for each in values):
+        return None
+    x1, y1, x2, y2 = (each or 0.0 for each in values)
+    exact = [_number(each) for each in _text(entry, "exact").split()]
+    if len(exact) == 4 and None not in exact:
+        left, top, right, bottom = (each or 0.0 for each in exact)
+        if [math.floor(left) + 1, math.floor(top) + 1, math.ceil(right), math.ceil(bottom)] == [x1, y1, x2, y2]:
+            return [left, top, right, bottom]
+    return [x1 - first, y1 - first, x2, y2]
+
+
+def _first(root: Element) -> int:
+    """What the first pixel is called."""
+    corners = [_number(_text(each, f"bndbox/{name}")) for each in root.findall("object") for name in ("xmin", "ymin")]
+    return 0 if any(each is not None and each < 1 for each in corners) else 1
+
+
+def _rotation_quad(entry: Element) -> tuple[Point, ...]:
+    """roLabelImg's box: middle, size, and an angle in radians, clockwise."""
+    values = [_number(_text(entry, name)) for name in ("cx", "cy", "w", "h", "angle")]
+    if any(each is None for each in values):
+        return ()
+    x, y, width, height, angle = (each or 0.0 for each in values)
+    return corners(x - width / 2, y - height / 2, width, height, degrees=math.degrees(angle))
+
+
+def _task(text: str) -> int | None:
+    word, _, number = text.partition(" ")
+    return int(number) if word == "task" and number.isdecimal() else None
+
+
+def _text(entry: Element, path: str) -> str:
+    return (entry.findtext(path) or "").strip()
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None

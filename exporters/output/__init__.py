@@ -1,0 +1,1 @@
+"""Folders and files of an export: whole or not at all, listed, resumable, a person's files left alone."""

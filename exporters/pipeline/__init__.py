@@ -1,0 +1,1 @@
+"""From annotated tasks to pictures with boxes, resumable: what all formats share."""

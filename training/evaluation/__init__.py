@@ -1,0 +1,1 @@
+"""Is the candidate better? Held-out answers, paired comparison, the promotion gate."""

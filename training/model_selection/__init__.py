@@ -1,0 +1,1 @@
+"""Which head, how strong, how sure: selection, calibration, suppression, label issues."""
