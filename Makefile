@@ -2,7 +2,7 @@
 PYTHON ?= python3
 MODELS ?= nano
 
-.PHONY: demo test quick setup lock sbom licences nano eval-nano studio-bench effort video-bench ancestor-bench study parity
+.PHONY: demo test quick setup lock wheel-check sbom licences nano eval-nano studio-bench effort video-bench ancestor-bench study parity
 
 demo: ## the whole loop on the embedded models (MODELS=hub: on the real weights)
 	$(PYTHON) run.py demo --models $(MODELS)
@@ -15,6 +15,9 @@ quick: ## lint, types and the unit tests without the slow ones (TESTS=tests/unit
 
 setup: ## .venv with everything in it
 	$(PYTHON) run.py setup
+
+wheel-check: ## the demo from a wheel, in an environment and a folder with nothing else (some minutes)
+	$(PYTHON) run.py wheel-check
 
 lock: ## docker/locks/ anew from requirements.txt, with hashes (a minute)
 	$(PYTHON) run.py lock

@@ -241,11 +241,32 @@ def parity(size: str = "swin_t") -> None:
     call(PYTHON, "-m", "tests.parity.compare", home / size)
 
 
+def wheel_check() -> None:
+    """A wheel of this checkout in an empty environment and an empty folder: the demo runs there."""
+    check_python()
+    home = ROOT / ".cache" / "wheel-check"
+    for stale in (home, ROOT / "build"):
+        shutil.rmtree(stale, ignore_errors=True)
+    call(sys.executable, "-m", "pip", "wheel", *QUIETLY, "--no-deps", "--wheel-dir", home, ROOT)
+    shutil.rmtree(ROOT / "build", ignore_errors=True)
+    python = home / "venv" / PYTHON.relative_to(VENV)
+    call(sys.executable, "-m", "venv", home / "venv")
+    torch_alone("install", python=python)
+    call(python, "-m", "pip", "install", *QUIETLY, next(home.glob("dinolabel-*.whl")))
+    call(python, "-m", "pip", "install", *QUIETLY, "--no-deps", *WITHOUT_DEPENDENCIES)
+    (home / "empty").mkdir()
+    done = subprocess.run([python, "-P", "-m", "dinolabel", "demo", "--no-stay"], cwd=home / "empty")
+    if done.returncode:
+        sys.exit(done.returncode)
+    say("The wheel alone runs the demo.")
+
+
 OFFLINE = {"HF_HUB_OFFLINE": "1"}
 # What the measuring ones write and how long they take is said in the Makefile.
 VERBS = {
     "setup": setup,
     "wheels": wheels,
+    "wheel-check": wheel_check,
     "lock": script("docker/lock.py"),
     "sbom": script("docker/sbom.py"),
     "licences": licences,

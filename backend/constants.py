@@ -1,4 +1,4 @@
-"""What we are called where Label Studio is told: said once, so that who connects us and who answers mean the same. Knows nothing else."""
+"""Names under which Label Studio knows us, said once, so that who connects us and who answers mean the same."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Which bundle a project should show, and what to tell of the others: the pinned one, else the newest, else (where people are asked
-first) the newest they agreed to. Knows the store and the note of the project; shows nothing itself.
+first) the newest they agreed to.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The HTTP border's table: which status an error answers with, and the body a client may see.
 
-Knows nothing of routes. Looked up along the MRO, so a new leaf answers as its branch does; a test proves that every branch stands here.
+Looked up along the MRO, so a new leaf answers as its branch does; a test proves that every branch stands here.
 """
 
 from __future__ import annotations

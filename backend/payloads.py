@@ -1,6 +1,6 @@
-"""Label Studio's requests become frozen values at the border, or a RequestError; answers become its JSON.
+"""Payloads of Label Studio's requests as frozen values, or a RequestError; answers as its JSON.
 
-The measured shapes are in docs/reference. Knows nothing of Flask, models or projects we look after.
+The measured shapes are in docs/reference.
 """
 
 from __future__ import annotations

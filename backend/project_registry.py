@@ -1,7 +1,4 @@
-"""The registry of projects this backend looks after: one small JSON file that commands write and the server reads each round.
-
-Knows nothing of Label Studio: what a project is called there, or holds there, is only noted here.
-"""
+"""The registry of projects this backend looks after: one small JSON file that commands write and the server reads each round."""
 
 from __future__ import annotations
 

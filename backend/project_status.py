@@ -1,7 +1,5 @@
-"""What each project is doing, for the page, the metrics and `doctor`: written by reconcile, read by everybody, kept in memory.
-
-Knows nothing of how the work is done.
-"""
+"""Status of each project, what it is doing, for the page, the metrics and `doctor`: written by reconcile, read by everybody, kept in
+memory."""
 
 from __future__ import annotations
 
@@ -11,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dinolabel.backend.reviewed_answers import Summary
+from dinolabel.backend.jobs.reviewed_answers import Summary
 
 
 @dataclass(frozen=True, slots=True)

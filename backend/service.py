@@ -1,7 +1,4 @@
-"""What the backend can be asked to do, as plain calls: answer, note, train, tell. Routes call it, and so do commands.
-
-Knows nothing of HTTP, and nothing of what training does: that is a command of its own.
-"""
+"""What the backend can be asked to do, as plain calls: answer, note, train, tell. Routes call it, and so do commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Times as Label Studio, bundles and we write them, comparable. Knows nothing of what happened then."""
+"""Times as Label Studio, bundles and we write them, comparable."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What a careful person does on one picture: which box gets which name, which goes, what is missing; and what was left wrong.
-
-Knows the truth and the typist's hands; no model.
-"""
+"""What a careful person does on one picture: which box gets which name, which goes, what is missing; and what was left wrong."""
 
 from __future__ import annotations
 

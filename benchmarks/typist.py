@@ -1,7 +1,4 @@
-"""A person at Label Studio's editor in a real browser: presses keys, clicks boxes, drags; and counts what they do.
-
-Knows the editor's page; not what is right on a picture.
-"""
+"""A person at Label Studio's editor in a real browser: presses keys, clicks boxes, drags; and counts what they do."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ DinolabelError with a `hint`. Names are imported when they are first asked for (
 
 from __future__ import annotations
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -80,7 +81,7 @@ __all__ = [
 HOMES = {
     "Pipeline": "dinolabel.vision.pipeline",
     "Bundle": "dinolabel.vision.bundles.bundle",
-    "Found": "dinolabel.vision.proposals.labelled_box",
+    "LabelledBox": "dinolabel.vision.proposals.labelled_box",
     "BundleMismatch": "dinolabel.vision.errors",
     "DeviceUnavailable": "dinolabel.vision.errors",
     "DinolabelError": "dinolabel.vision.errors",
@@ -99,8 +100,14 @@ HOMES = {
     "to_supervision": "dinolabel.vision.images.annotation",
 }
 
+RENAMED = {"Alike": "Reference", "Found": "LabelledBox", "Nothing": "Suppressed"}
+"""Names of 0.1, read for one more release."""
+
 
 def __getattr__(name: str) -> object:
+    if name in RENAMED:
+        warnings.warn(f"dinolabel.{name} is called dinolabel.{RENAMED[name]} now.", DeprecationWarning, stacklevel=2)
+        name = RENAMED[name]
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name != "__version__":

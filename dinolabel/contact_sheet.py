@@ -1,4 +1,4 @@
-"""Contact sheets: many pictures on one, for a person to look over. Knows only pixels."""
+"""Contact sheets: many pictures on one, for a person to look over."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The data folder as a whole has a format: one number for everything in it that no other program reads and that carries none of its own.
-
-Knows a file and a number; nothing of what lies in the folder.
-"""
+"""The data folder as a whole has a format: one number for everything in it that no other program reads and that carries none of its own."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""How log lines look: readable on a terminal, JSON otherwise, always on stderr, never with a secret in them.
-
-Knows nothing of what is logged; it masks by key, by the shape of a token, and by the secrets it was told of.
-"""
+"""How log lines look: readable on a terminal, JSON otherwise, always on stderr, never with a secret in them."""
 
 from __future__ import annotations
 
@@ -87,7 +84,7 @@ def quiet_in_python() -> None:
     if not structlog.is_configured():
         renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
         processors: list[Any] = [warnings_only, structlog.stdlib.add_log_level, mask_secrets, renderer]
-        structlog.configure(processors=processors, logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+        structlog.configure(processors=processors, logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 
 
 def warnings_only(_logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

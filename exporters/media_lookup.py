@@ -1,7 +1,4 @@
-"""Finds the pictures of an export file in a folder, with no Label Studio to ask.
-
-Knows how Label Studio writes picture addresses and changes the names of uploads; opens nothing itself.
-"""
+"""Finds the pictures of an export file in a folder, with no Label Studio to ask."""
 
 from __future__ import annotations
 

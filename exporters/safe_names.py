@@ -1,6 +1,6 @@
 """Labels and region ids as names of folders and files, on every file system.
 
-Knows strings only. The true label is in the manifest; these names are for people who look into the folder.
+The true label is in the manifest; these names are for people who look into the folder.
 """
 
 from __future__ import annotations

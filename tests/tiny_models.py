@@ -57,7 +57,7 @@ import hashlib
 
 import numpy as np
 
-from dinolabel.vision.proposals.candidates import FLOOR, MOST, Candidate
+from dinolabel.vision.proposals.candidates import MAX_CANDIDATES, MIN_SCORE, Candidate
 from dinolabel.vision.types import Box
 
 WEIGHTS = {needs!r}
@@ -69,7 +69,7 @@ class Blobs:
     def __init__(self, weights):
         self.weights, self.digest = "blobs", hashlib.sha256(weights.encode()).hexdigest()
 
-    def candidates(self, images, prompt, *, floor=FLOOR, most=MOST):
+    def candidates(self, images, prompt, *, floor=MIN_SCORE, most=MAX_CANDIDATES):
         return [[Candidate(self._box(image.pixels), prompt.phrases[0], 0.9, 0.9)] for image in images]
 
     def _box(self, pixels):

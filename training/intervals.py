@@ -1,6 +1,6 @@
 """95 % intervals of what was measured on few objects of few pictures: never without width, however right every answer was.
 
-Knows counts a group; nothing of heads, names or files. What each interval covers is measured by benchmarks/intervals.py.
+What each interval covers is measured by benchmarks/intervals.py.
 
 Resampling pictures (Efron 1979) says nothing where all answers are alike: every resample of eight right answers is eight right answers.
 So an interval here is as wide as the resamples are, and at least as wide as Wilson's (1927) for as many independent objects as there are in

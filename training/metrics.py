@@ -1,4 +1,4 @@
-"""How good the answers of a head are on pictures it has not seen: counts, F1 with its interval, calibration, the unknown."""
+"""Metrics of a head's answers on pictures it has not seen: counts, F1 with its interval, calibration, the unknown."""
 
 from __future__ import annotations
 

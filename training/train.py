@@ -3,8 +3,8 @@
     dinolabel export crops --project 3 --out crops/
     dinolabel train --manifest crops/ --project 3
 
-Reads top to bottom: read, embed, let heads compete and be judged, refit, decide, publish, write the receipt. Knows a manifest and a store;
-nothing of Label Studio. The knobs are where they are used: the share held out in dinolabel/vision/bundles/split.py, heads and folds in
+Reads top to bottom: read, embed, let heads compete and be judged, refit, decide, publish, write the receipt. The knobs are where they
+are used: the share held out in dinolabel/vision/bundles/split.py, heads and folds in
 compete.py, what the
 thresholds aim at in calibrate.py, floors and gains in gate.py.
 
@@ -26,6 +26,7 @@ from typing import Any
 
 import structlog
 
+from dinolabel.training import sentences
 from dinolabel.training.data import features, manifest, samples
 from dinolabel.training.data.features import Features
 from dinolabel.training.data.manifest import CropRow, Manifest
@@ -35,7 +36,7 @@ from dinolabel.training.evaluation import holdout_eval, promotion_gate
 from dinolabel.training.evaluation.holdout_eval import CurrentHead, Evaluation
 from dinolabel.training.model_selection import embedder_choice, fit, suppression
 from dinolabel.training.model_selection.embedder_choice import EmbedderChoice
-from dinolabel.training.report import gallery, sentences, training_report
+from dinolabel.training.report import gallery, training_report
 from dinolabel.training.report.gallery import Gallery
 from dinolabel.vision.bundles.bundle import Bundle
 from dinolabel.vision.bundles.registry import ID_DIGITS, BundleStore

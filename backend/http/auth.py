@@ -1,7 +1,5 @@
-"""Who may ask: the secret of Label Studio's calls and of its webhook, a browser that was let in to the page, no web site behind its back.
-
-Knows headers only.
-"""
+"""Authentication of requests: the secret of Label Studio's calls and of its webhook, a browser that was let in to the page, no web site
+behind its back."""
 
 from __future__ import annotations
 

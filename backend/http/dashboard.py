@@ -15,9 +15,9 @@ from flask import Request, render_template
 
 from dinolabel.backend.errors import presentable
 from dinolabel.backend.inference.interactive import PromptRequest
+from dinolabel.backend.jobs.reviewed_answers import NameCount, Summary
 from dinolabel.backend.jobs.table import Job
 from dinolabel.backend.project_status import ProjectStatus
-from dinolabel.backend.reviewed_answers import NameCount, Summary
 from dinolabel.backend.timestamps import EPOCH, parse_timestamp
 
 if TYPE_CHECKING:

@@ -1,7 +1,4 @@
-"""`POST /v1/detect`: pictures in, boxes and names out, for programs; no Label Studio needed.
-
-Knows what a request may look like and what it is answered with; finding is the pipeline's, waiting together is batching's.
-"""
+"""`POST /v1/detect`: pictures in, boxes and names out, for programs; no Label Studio needed."""
 
 from __future__ import annotations
 

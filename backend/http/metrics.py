@@ -1,7 +1,4 @@
-"""What `/metrics` counts, in a registry of its own, so that two services in one process do not meet.
-
-Knows nothing of who counts.
-"""
+"""Prometheus metrics of one service, in a registry of its own, so that two services in one process do not meet."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The HTTP door: routes, authentication and the error table; no logic. `create_app` makes the app, `serve` listens.
-
-Knows Flask and waitress; what a request means is the service's.
-"""
+"""The HTTP door: routes, authentication and the error table; no logic. `create_app` makes the app, `serve` listens."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
-"""Puts pictures of several callers into one detector pass: whoever comes within a few milliseconds with the same words shares it.
-
-Knows the pipeline's `find` and whose turn it is; nothing of HTTP.
-"""
+"""Dynamic batches: pictures of several callers in one detector pass; whoever comes within a few milliseconds with the same words shares
+it."""
 
 from __future__ import annotations
 
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DetectOptions:
-    """What is asked of an image. labels, names: as Found.of takes them; thresholds None: the pipeline's."""
+    """What is asked of an image. labels, names: as LabelledBox.of takes them; thresholds None: the pipeline's."""
 
     prompt: Prompt
     thresholds: Thresholds | None = None

@@ -1,6 +1,6 @@
-"""Being asked: answers `/predict` within its deadline with what is ready, and does the rest where nobody waits.
+"""Predictions within a deadline: answers `/predict` within its deadline with what is ready, and does the rest where nobody waits.
 
-Label Studio gives a request 100 s and a person gives it less; `{}` for a task means "ask me again". Knows nothing of HTTP.
+Label Studio gives a request 100 s and a person gives it less; `{}` for a task means "ask me again".
 """
 
 from __future__ import annotations

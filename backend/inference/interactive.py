@@ -1,7 +1,4 @@
-"""A prompt typed while annotating: boxes for that one task at once, errors said to the person, and what was typed remembered.
-
-Knows nothing of HTTP; making a prompt the project's is an act of its own (`Service.adopt`).
-"""
+"""A prompt typed while annotating: boxes for that one task at once, errors said to the person, and what was typed remembered."""
 
 from __future__ import annotations
 

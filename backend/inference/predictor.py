@@ -1,7 +1,4 @@
-"""Tasks become predictions: find the picture, run the pipeline, write Label Studio's regions; one bad task never costs the others.
-
-Knows nothing of HTTP or of where the predictions go.
-"""
+"""From tasks to predictions: find the picture, run the pipeline, write Label Studio's regions; one bad task never costs the others."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Whose turn it is at the model: one at a time, and a person who waits goes before the work nobody watches.
+"""Priority lock of the model: one at a time, and a person who waits goes before the work nobody watches.
 
-A plain lock would let the background take it again and again: it is not fair. Knows nothing of models.
+A plain lock would let the background take it again and again: it is not fair.
 """
 
 from __future__ import annotations

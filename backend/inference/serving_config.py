@@ -1,4 +1,4 @@
-"""All that decides an answer for one project, and the model_version that says so: label config, thresholds, bundle.
+"""Serving config: all that decides an answer for one project, and the model_version that says so: label config, thresholds, bundle.
 
 From memory and the store alone: `/setup` asks for it before every prediction, so no model, lock or network is touched.
 """

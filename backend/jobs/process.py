@@ -1,7 +1,4 @@
-"""A command in a child process of its own group: low priority, output to a file, ended with everything it started.
-
-Knows nothing of what the command does; there is no shell, and secrets travel by environment only.
-"""
+"""Child process: a command of its own group: low priority, output to a file, ended with everything it started."""
 
 from __future__ import annotations
 

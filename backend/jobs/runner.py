@@ -1,6 +1,7 @@
-"""Work that takes minutes, off the requests' path: one worker thread that runs what waits in the table, as commands a person could type.
+"""Runner of jobs, work that takes minutes, off the requests' path: one worker thread that runs what waits in the table, as commands a
+person could type.
 
-Knows the commands by name only. Nothing but the table says what waits and what runs, so a kill at any moment loses nothing: at start,
+Nothing but the table says what waits and what runs, so a kill at any moment loses nothing: at start,
 what had not begun waits again, and what died with the last server is marked so that reconcile can ask again.
 """
 

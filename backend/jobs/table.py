@@ -1,7 +1,4 @@
-"""The table of jobs, in SQLite: what waits, what runs, how it ended. It is the queue, and it outlives the server.
-
-Knows nothing of processes or of what the commands do.
-"""
+"""The table of jobs, in SQLite: what waits, what runs, how it ended. It is the queue, and it outlives the server."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
-"""Unfinished tasks get predictions of the wanted version: who lacks one, chunk after chunk, each compared right before it is sent.
-
-Knows nothing of what is on show or why the version is wanted: that is the switch.
-"""
+"""Backfill: unfinished tasks get predictions of the desired version; who lacks one, chunk after chunk, each compared right before it is
+sent."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Takes away predictions nobody needs any more: of our versions, all but the one on show, the one before it, and those work came from.
+"""Garbage collector of predictions: of our versions, all but the one on show, the one before it, and those work came from.
 
-A pinned version is the one on show. Knows nothing of others' predictions, and touches none.
+A pinned version is the one on show.
 """
 
 from __future__ import annotations

@@ -1,7 +1,5 @@
-"""One writer per project among backends that share nothing but Label Studio: the oldest live lease writes, the others say so and wait.
-
-Knows leases and the time since the last look; what is written is not its business.
-"""
+"""Writer's lease: one writer per project among backends that share nothing but Label Studio: the oldest live lease writes, the others
+say so and wait."""
 
 from __future__ import annotations
 

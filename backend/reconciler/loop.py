@@ -1,7 +1,4 @@
-"""Goes round the projects: at start, when woken, and every poll_seconds; the one thread that reconciles.
-
-Knows when, not what: a visit is the reconciler's.
-"""
+"""Reconcile loop: the one thread that visits projects, at start, when something happened, and every poll_seconds."""
 
 from __future__ import annotations
 

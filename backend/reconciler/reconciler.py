@@ -1,7 +1,7 @@
-"""The heart: compares what should be with what Label Studio holds, and does the difference.
+"""Reconciler of one project: compares what should be with what Label Studio holds, and does the difference.
 
 What should be: every unfinished task has one prediction of the wanted version, that version is on show, and a training ran if enough
-approvals are newer than the last. Idempotent, and resumed by simply running it again. Knows nothing of how it was woken.
+approvals are newer than the last. Idempotent, and resumed by simply running it again.
 """
 
 from __future__ import annotations

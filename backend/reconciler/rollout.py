@@ -1,6 +1,6 @@
-"""The switch, step by step as docs/design.md numbers them: everything is filled before anything is shown.
+"""Rollout of a version (the switch), step by step as docs/design.md numbers them: everything is filled before anything is shown.
 
-Knows how to change what a project shows; who decided that it should is not its business. Every step can be the last before a crash:
+Every step can be the last before a crash:
 started again from the top, it does what is left.
 """
 

@@ -1,7 +1,5 @@
-"""When to train without being asked: enough approved names are newer than the last training, and nobody is adding more just now.
-
-Knows what people approved; what is made of it is the training command's business.
-"""
+"""Trigger of trainings that nobody asked for: enough approved names are newer than the last training, and nobody is adding more just
+now."""
 
 from __future__ import annotations
 
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from dinolabel.backend.reviewed_answers import Answers
+from dinolabel.backend.jobs.reviewed_answers import Answers
 from dinolabel.backend.timestamps import parse_timestamp
 from dinolabel.studio.label_configs.label_config import LabelConfig
 

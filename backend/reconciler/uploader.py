@@ -1,4 +1,4 @@
-"""Predictions leave in bunches, in a thread, while the next are being made. Knows when to send, not what sending is."""
+"""Upload buffer: predictions leave in bunches, in a thread, while the next are being made."""
 
 from __future__ import annotations
 

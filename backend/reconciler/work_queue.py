@@ -1,7 +1,5 @@
-"""Who is to be visited when: by the clock, sooner when something happened, and not again at once after a visit that took long.
-
-Knows numbers and times; safe to be told from any thread.
-"""
+"""Work queue of the reconcile loop, which project is due: by the clock, sooner when something happened, and not again at once after a
+visit that took long."""
 
 from __future__ import annotations
 

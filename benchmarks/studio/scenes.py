@@ -1,7 +1,4 @@
-"""Pictures with five cat faces each, from the demo's scenes: some drawings, in as many files as there are tasks.
-
-Knows pixels and the demo's truth; nothing of Label Studio.
-"""
+"""Pictures with five cat faces each, from the demo's scenes: some drawings, in as many files as there are tasks."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What is measured: one Label Studio and one `dinolabel serve`, started as a person would start them, and a project per question.
-
-Knows how to start and end them; nothing of what is measured.
-"""
+"""What is measured: one Label Studio and one `dinolabel serve`, started as a person would start them, and a project per question."""
 
 from __future__ import annotations
 

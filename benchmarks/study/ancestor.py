@@ -1,6 +1,6 @@
 """The ancestor's recipe for comparison: the whole ViT-S trained for one epoch on the same crops and their mirror images.
 
-Adam, rate 1e-6, batches of 8, as Hbvsa/DinoCustomObjectDetection does (src/train_model.py there). Knows torch; nothing of our heads.
+Adam, rate 1e-6, batches of 8, as Hbvsa/DinoCustomObjectDetection does (src/train_model.py there).
 """
 
 from __future__ import annotations

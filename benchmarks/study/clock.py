@@ -1,8 +1,6 @@
 """How long a training takes from the start of its process until its head is published, with every embedding cached.
 
-    python -m benchmarks.study.clock FOLDER   (what `timed` runs, in a process of its own)
-
-Knows training as a child process sees it; the crops are noise, their embeddings seeded identities of the length and features of ViT-S.
+python -m benchmarks.study.clock FOLDER   (what `timed` runs, in a process of its own)
 """
 
 from __future__ import annotations

@@ -1,7 +1,5 @@
-"""Accuracy, calibration and the unknown against crops of each name: every head alone, over each choice of features, and what `auto` picks.
-
-Knows a world of cached embeddings and the parts of training.
-"""
+"""Accuracy, calibration and the unknown against crops of each name: every head alone, over each choice of features, and what `auto`
+picks."""
 
 from __future__ import annotations
 

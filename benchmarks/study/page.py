@@ -1,7 +1,4 @@
-"""The study for people: study.md from its figures.
-
-Knows the figures' names and the goals; measures nothing.
-"""
+"""The study for people: study.md from its figures."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The study in parts that are kept as they are done, so that one that was stopped goes on where it was.
 
-Knows files and clocks; nothing of what is measured. A part counts as long as our code and what was asked for are the same.
+A part counts as long as our code and what was asked for are the same.
 """
 
 from __future__ import annotations

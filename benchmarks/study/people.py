@@ -1,7 +1,4 @@
-"""What people do to labels: some wrong names among the approved, and a reviewer who deletes the boxes of strangers.
-
-Knows a world of cached embeddings, dinolabel.training.model_selection.label_issues and dinolabel.training.model_selection.suppression.
-"""
+"""What people do to labels: some wrong names among the approved, and a reviewer who deletes the boxes of strangers."""
 
 from __future__ import annotations
 

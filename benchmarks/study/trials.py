@@ -1,7 +1,4 @@
-"""The gate put to the test: heads whose worth is known from thousands of clean crops, judged on what the gate would have had.
-
-Knows a world of cached embeddings, and the parts of training; every trial is decided by its number.
-"""
+"""The gate put to the test: heads whose worth is known from thousands of clean crops, judged on what the gate would have had."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The study's crops: drawn identities that the embedded embedder has never seen, many crops of each, cut as the product cuts them.
-
-Knows the generator of scenes and an embedder; nothing of heads.
-"""
+"""The study's crops: drawn identities that the embedded embedder has never seen, many crops of each, cut as the product cuts them."""
 
 from __future__ import annotations
 

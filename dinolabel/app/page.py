@@ -1,7 +1,4 @@
-"""The page: its head, its tabs, what it says without weights, and the socket it is served on.
-
-Knows Gradio and the tabs; no model, no file, no setting.
-"""
+"""The page: its head, its tabs, what it says without weights, and the socket it is served on."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ SAY_SECONDS = 20.0
 """How often work is told where no spinner turns."""
 
 
-class Plain(Console):
+class TextConsole(Console):
     """A console for which a string is only text: neither markup nor emoji codes nor control sequences in it count."""
 
     def __init__(self, **options: Any) -> None:
@@ -60,8 +60,8 @@ def printable(text: object) -> str:
     return CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), str(text))
 
 
-out = Plain()
-err = Plain(stderr=True)
+out = TextConsole()
+err = TextConsole(stderr=True)
 
 
 def style(text: object, style: str) -> Text:

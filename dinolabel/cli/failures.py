@@ -1,7 +1,4 @@
-"""Tasks that failed, told reason by reason: how many, which come first, what to mend; thousands of them are as many lines as reasons.
-
-Knows what is said of a failure; not what failed or where the lines are printed.
-"""
+"""Tasks that failed, told reason by reason: how many, which come first, what to mend; thousands of them are as many lines as reasons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A command's turn to write to a project that the backend is writing to: waits for the visit under way, and says so."""
+"""Write lock of a project for commands, where the backend writes too: waits for the visit under way, and says so."""
 
 from __future__ import annotations
 

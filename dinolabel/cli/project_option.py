@@ -1,7 +1,4 @@
-"""Which project a command means: the one that was named, else the only one there is.
-
-Knows the registry and the running `up`; not Label Studio.
-"""
+"""Which project a command means: the one that was named, else the only one there is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How what runs on is stopped: signals raise KeyboardInterrupt, as Ctrl-C does, so that `finally` ends what we started."""
+"""Signals that stop a long run: they raise KeyboardInterrupt, as Ctrl-C does, so that `finally` ends what we started."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Turns what a person types after --prompt and --names into a prompt map and a list of names.
-
-Knows only the words; whether a label config can hold them is for dinolabel.studio.label_configs.label_config.
-"""
+"""Text of the command line: what a person types after --prompt and --names, read; counts and lists in words, written."""
 
 from __future__ import annotations
 

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import factory
+from dinolabel import factory, running_settings
 from dinolabel.cli import console, options, project_option
 from dinolabel.cli import text as words
 from dinolabel.cli.plan import Plan, confirm
-from dinolabel.local import running_settings
 from dinolabel.projects import accept
 from dinolabel.settings import Settings
 from dinolabel.vision.errors import RequestError

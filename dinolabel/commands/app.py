@@ -8,12 +8,11 @@ from typing import Annotated
 
 import typer
 
-from dinolabel import factory
+from dinolabel import factory, running_settings
 from dinolabel.cli import console, options
 from dinolabel.cli import signals as stopping
 from dinolabel.cli.plan import Plan
 from dinolabel.doctor import weights
-from dinolabel.local import running_settings
 from dinolabel.settings import Settings
 from dinolabel.studio.media.loopback import is_loopback
 from dinolabel.vision.errors import SettingsError

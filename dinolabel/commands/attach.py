@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import factory
+from dinolabel import factory, running_settings
 from dinolabel.cli import console, options
 from dinolabel.cli import text as words
 from dinolabel.cli.plan import Plan, confirm
 from dinolabel.doctor import picture_trial, pictures, weights
-from dinolabel.local import running_settings, up_state
+from dinolabel.local import up_state
 from dinolabel.projects import connect
 from dinolabel.projects import detach as leaving
 from dinolabel.settings import Settings

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from dinolabel import factory
+from dinolabel import factory, running_settings
 from dinolabel.cli import console, options
 from dinolabel.cli import text as words
 from dinolabel.cli.plan import Plan, confirm
@@ -20,7 +20,6 @@ from dinolabel.detect import bootstrap_report
 from dinolabel.detect.bootstrap_report import HELD_OUT
 from dinolabel.doctor import weights
 from dinolabel.erasure.exports import crops
-from dinolabel.local import running_settings
 from dinolabel.settings import Settings
 
 if TYPE_CHECKING:

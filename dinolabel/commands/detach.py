@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dinolabel import factory
+from dinolabel import factory, running_settings
 from dinolabel.cli import options, project_option
-from dinolabel.local import running_settings
 from dinolabel.projects import detach
 
 

@@ -8,11 +8,11 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from dinolabel import running_settings
 from dinolabel.cli import console, options
 from dinolabel.doctor import label_studio, machine, weights
 from dinolabel.doctor import project as project_checks
 from dinolabel.doctor.machine import Finding
-from dinolabel.local import running_settings
 
 ABOUT_WIDTH = 12
 SIGNS = {"ok": console.ok("✓"), "warn": console.warn("!"), "bad": console.bad("✗")}

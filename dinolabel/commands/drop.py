@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import factory
+from dinolabel import factory, running_settings
 from dinolabel.cli import console
 from dinolabel.cli import text as words
 from dinolabel.erasure.exports.crops import NOTES
-from dinolabel.local import running_settings
 from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 
-from dinolabel import factory, logging_setup
+from dinolabel import factory, logging_setup, running_settings
 from dinolabel.cli import console, failures, options, project_option
 from dinolabel.cli import text as words
 from dinolabel.cli.plan import Plan
 from dinolabel.erasure.exports import crops
-from dinolabel.local import running_settings
 from dinolabel.projects import sources
 from dinolabel.settings import Settings
 from dinolabel.vision.errors import RequestError
@@ -166,7 +165,8 @@ def _others(source: TaskSource, counted: ExportReport) -> list[tuple[str, str]]:
     others = counted.kinds.get(OTHER_CONTROL, 0)
     named = f"{source.config.control}, without {words.count_noun(others, 'box', 'boxes')} of other controls (--control)"
     lines = [("boxes of", named)] if others else []
-    left = f"{words.count_noun(counted.left_out, 'picture')} with marks that are not used ({_kinds(counted)}): --undecided takes those with boxes"
+    pictures = words.count_noun(counted.left_out, "picture")
+    left = f"{pictures} with marks that are not used ({_kinds(counted)}): --undecided takes those with boxes"
     return lines + ([("leaves out", left)] if counted.left_out else [])
 
 

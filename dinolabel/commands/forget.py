@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import factory
+from dinolabel import factory, running_settings
 from dinolabel.cli import console, options, project_lock, project_option
 from dinolabel.cli import text as words
 from dinolabel.cli.plan import Plan, confirm
@@ -17,7 +17,6 @@ from dinolabel.erasure.exports import crops, survey
 from dinolabel.erasure.exports.shares import ExportShare
 from dinolabel.erasure.registry import ErasureRegistry
 from dinolabel.erasure.text_search import Mention
-from dinolabel.local import running_settings
 from dinolabel.projects import tabs
 from dinolabel.settings import Settings
 from dinolabel.vision.errors import RequestError

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import factory
+from dinolabel import factory, running_settings
 from dinolabel.cli import console
 from dinolabel.cli import text as words
-from dinolabel.local import running_settings
 from dinolabel.projects import hotkeys as keyboard
 from dinolabel.studio.errors import StudioDenied, StudioRefused
 from dinolabel.vision.errors import RequestError, StudioError

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from dinolabel import factory
+from dinolabel import factory, running_settings
 from dinolabel.cli import console, options, project_option
 from dinolabel.cli import text as words
 from dinolabel.cli.plan import confirm
 from dinolabel.exporters import importers
-from dinolabel.local import running_settings
 from dinolabel.projects import import_annotations
 from dinolabel.studio.label_configs.label_names import find_label, normalise_name
 from dinolabel.vision.errors import RequestError

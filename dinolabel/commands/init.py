@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import factory
+from dinolabel import factory, running_settings
 from dinolabel.cli import console, options
 from dinolabel.cli import text as words
 from dinolabel.cli.plan import Plan
 from dinolabel.doctor import weights
 from dinolabel.local import photos as folder
-from dinolabel.local import running_settings
 from dinolabel.local.photos import PhotoFolder
 from dinolabel.local.project import import_photos
 from dinolabel.projects import connect, hotkeys, tabs

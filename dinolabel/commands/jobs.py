@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import factory
+from dinolabel import factory, running_settings
 from dinolabel.cli import console
 from dinolabel.cli import text as words
-from dinolabel.local import running_settings
 
 if TYPE_CHECKING:
     from dinolabel.backend.jobs.table import Job

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dinolabel import factory
+from dinolabel import factory, running_settings
 from dinolabel.cli import console, options, project_option
 from dinolabel.cli import text as words
-from dinolabel.local import running_settings
 from dinolabel.models import convert, fetch
 from dinolabel.models import export as packing
 from dinolabel.models import select as heads

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import factory
+from dinolabel import factory, running_settings
 from dinolabel.cli import console, options, project_option
 from dinolabel.cli import text as words
 from dinolabel.cli.plan import confirm
 from dinolabel.erasure.registry import ErasureRegistry
-from dinolabel.local import running_settings
 from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:
@@ -155,7 +154,8 @@ def remove(
     boxes, tasks = named_boxes(studio, number, spelt)
     if boxes:
         raise RequestError(
-            f"{words.count_noun(boxes, 'box', 'boxes')} in {words.count_noun(tasks, 'task')} {'is' if boxes == 1 else 'are'} named {label!r}.",
+            f"{words.count_noun(boxes, 'box', 'boxes')} in {words.count_noun(tasks, 'task')} "
+            f"{'is' if boxes == 1 else 'are'} named {label!r}.",
             hint=f"Give them another name: dinolabel names rename {label!r} NEW; or take the person out: dinolabel forget {label!r}.",
         )
     studio.set_label_config(number, remove_label(xml, label))

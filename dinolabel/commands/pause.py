@@ -6,9 +6,8 @@ from typing import Annotated
 
 import typer
 
-from dinolabel import factory
+from dinolabel import factory, running_settings
 from dinolabel.cli import console, options, project_option
-from dinolabel.local import running_settings
 from dinolabel.vision.errors import RequestError
 
 

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import factory, logging_setup
+from dinolabel import factory, logging_setup, running_settings
 from dinolabel.cli import console, failures, options, project_option
 from dinolabel.cli import text as words
 from dinolabel.cli.failures import TaskFailure
 from dinolabel.cli.plan import Plan, confirm
 from dinolabel.doctor import weights
-from dinolabel.local import running_settings
 from dinolabel.settings import Settings
 from dinolabel.vision.errors import DinolabelError, RequestError
 

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import factory
+from dinolabel import factory, running_settings
 from dinolabel.cli import console, options, project_option
 from dinolabel.doctor import weights
-from dinolabel.local import running_settings
 from dinolabel.projects import connect
 from dinolabel.settings import Settings
 from dinolabel.vision.errors import RequestError

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dinolabel import factory
+from dinolabel import factory, running_settings
 from dinolabel.cli import console, options, project_option
-from dinolabel.local import running_settings
 from dinolabel.projects import sources
 from dinolabel.vision.errors import MediaError
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 import structlog
 import typer
 
-from dinolabel import factory, logging_setup
+from dinolabel import factory, logging_setup, running_settings
 from dinolabel.cli import console, options
 from dinolabel.cli import signals as stopping
 from dinolabel.cli import text as words
 from dinolabel.cli.plan import Plan
 from dinolabel.doctor import weights
-from dinolabel.local import running_settings, up_state
+from dinolabel.local import up_state
 from dinolabel.settings import FormerSettings, Settings
 
 if TYPE_CHECKING:

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import factory
+from dinolabel import factory, running_settings
 from dinolabel.cli import console, options, project_option
 from dinolabel.cli import text as words
-from dinolabel.local import running_settings
 from dinolabel.projects import tabs
 from dinolabel.settings import Settings
 

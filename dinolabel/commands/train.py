@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import factory
+from dinolabel import factory, running_settings
 from dinolabel.cli import console, options, project_option
 from dinolabel.cli import text as words
 from dinolabel.cli.plan import Plan
 from dinolabel.doctor import weights
-from dinolabel.local import running_settings
 from dinolabel.settings import Settings
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Contact sheets of the demo: scenes as the words found them, as the reviewer named them, as the head names them. Knows only pixels."""
+"""Contact sheets of the demo: scenes as the words found them, as the reviewer named them, as the head names them."""
 
 from __future__ import annotations
 

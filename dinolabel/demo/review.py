@@ -1,7 +1,7 @@
 """A scripted reviewer: corrects and names predicted boxes as a person at the keyboard would, and counts the keys.
 
 Works on Label Studio's regions, as its editor does: an untouched region keeps `origin: prediction`, a renamed or moved one
-becomes `prediction-changed`, a drawn one is `manual`, a deleted one is absent. Knows the truth; knows no model.
+becomes `prediction-changed`, a drawn one is `manual`, a deleted one is absent.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Pictures of Label Studio's editor in a real browser. Knows nothing of the demo's truth."""
+"""Pictures of Label Studio's editor in a real browser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo's product: one `dinolabel up` as a child process, as a person would type it. Knows the command, not its insides."""
+"""The demo's product: one `dinolabel up` as a child process, as a person would type it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo's result as numbers, as a table for a person and as JSON. Knows nothing of how they came about."""
+"""The demo's result as numbers, as a table for a person and as JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo's drawn scenes and what is really on them. Knows nothing of Label Studio or models."""
+"""The demo's drawn scenes and what is really on them."""
 
 from __future__ import annotations
 

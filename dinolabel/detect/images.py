@@ -1,7 +1,4 @@
-"""Looks at many pictures, one bad one never costing the others, and writes down what it saw: JSON and annotated copies.
-
-Knows files and the pipeline's answer; nothing of command lines or consoles.
-"""
+"""Detections of many pictures, one bad one never costing the others, and writes down what it saw: JSON and annotated copies."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
-"""Inputs of `dinolabel detect`: the pictures and films that paths, folders, patterns and addresses name, each once and under its own name.
-
-Knows files and their names; what is in them is looking.py's and films.py's, and how an address is fetched
-dinolabel.studio.media.resolver's.
-"""
+"""Inputs of `dinolabel detect`: the pictures and films that paths, folders, patterns and addresses name, each once and under its own
+name."""
 
 from __future__ import annotations
 
@@ -179,7 +176,10 @@ def _matches(pattern: Path) -> list[Path]:
     found = [Path(each) for each in sorted(glob.glob(str(pattern), recursive=True))]
     kept = [each for each in found if not folder_walk.in_hidden(each.parts[fixed:]) and not ("**" in pattern.parts and each.is_dir())]
     if not kept:
-        raise MediaUnavailable(f"Nothing fits {pattern}.", hint="Check the pattern: * stands for any name, ** for all folders below.")
+        raise MediaUnavailable(
+            f"There is no file or folder {pattern}, and nothing fits it as a pattern.",
+            hint="Check the path: * stands for any name, ** for all folders below.",
+        )
     return kept
 
 

@@ -1,7 +1,4 @@
-"""Model of one `dinolabel detect`: weights, words, thresholds and head, from the options, a project, or an exported folder.
-
-Knows where each of them lies; loads no weights.
-"""
+"""Model of one `dinolabel detect`: weights, words, thresholds and head, from the options, a project, or an exported folder."""
 
 from __future__ import annotations
 
@@ -10,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dinolabel import factory
+from dinolabel import factory, running_settings
 from dinolabel.cli import options
 from dinolabel.cli import text as words
 from dinolabel.doctor import weights
-from dinolabel.local import running_settings
 from dinolabel.settings import Settings
 from dinolabel.vision.errors import PromptMissing, RequestError, SettingsError
 

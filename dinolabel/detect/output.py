@@ -1,7 +1,4 @@
-"""Writes down what `dinolabel detect` saw, picture by picture out of the journal: JSON, tables on a screen, the sums.
-
-Knows nothing of models; the rows are looking.py's and dinolabel.vision.proposals.labelled_box's, Parquet is boxtable.py's.
-"""
+"""Output of `dinolabel detect`, picture by picture out of the journal: JSON, tables on a screen, the sums."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Looks through pictures and keeps what it saw on the disk as it goes: a run that was killed goes on, and never all of it is in memory.
-
-Knows the journal and the pipeline; what is written out of it is findings.py's business, how one picture is opened looking.py's.
-"""
+"""Resumable run over pictures, kept on the disk as it goes: a run that was killed goes on, and never all of it is in memory."""
 
 from __future__ import annotations
 

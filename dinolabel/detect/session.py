@@ -1,7 +1,4 @@
-"""Run of `dinolabel detect`: says the plan, loads the models, looks at the pictures, watches the films, writes and prints what came out.
-
-Knows the order; how pictures are looked at is detecting.py's, films are films.py's, what is written findings.py's.
-"""
+"""Run of `dinolabel detect`: says the plan, loads the models, looks at the pictures, watches the films, writes and prints what came out."""
 
 from __future__ import annotations
 

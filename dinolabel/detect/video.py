@@ -1,7 +1,4 @@
-"""`dinolabel detect film.mp4`: one film from the command line, with a bar, who was in it, and the files beside it.
-
-Knows the console and the film; in which order detect_run.py says.
-"""
+"""`dinolabel detect film.mp4`: one film from the command line, with a bar, who was in it, and the files beside it."""
 
 from __future__ import annotations
 

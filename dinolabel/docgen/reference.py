@@ -14,7 +14,7 @@ from pydantic_core import PydanticUndefined
 
 from dinolabel.settings import Settings
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PLATFORM = "your platform's data folder"  # differs from machine to machine: the page must not
 HTTP = 'Routes of `dinolabel serve`. With `DINOLABEL_SECRET` set, all but `/health` ask for it. An error is `{"error": …, "hint": …}`.'
 DETECT = "How pictures are sent, and what else can be answered: [production.md](production.md)."
@@ -58,7 +58,7 @@ def reference() -> str:
     import typer.main
 
     from dinolabel.__main__ import application
-    from dinolabel.docgen import errors as reference_errors
+    from dinolabel.docgen import error_codes as reference_errors
     from dinolabel.docgen import http as reference_http
 
     root = typer.main.get_command(application())
@@ -109,7 +109,7 @@ def _prose(text: str) -> str:
 
 def files() -> Mapping[Path, str]:
     """Each file this makes, with the text it should have."""
-    from dinolabel.docgen.errors import with_meanings
+    from dinolabel.docgen.error_codes import with_meanings
 
     trouble = ROOT / "docs" / "troubleshooting.md"
     return {

@@ -16,10 +16,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
-from dinolabel import factory
+from dinolabel import factory, running_settings
 from dinolabel.cli import text as words
 from dinolabel.doctor import weights
-from dinolabel.local import running_settings
 from dinolabel.settings import FormerSettings, Settings
 from dinolabel.vision.errors import DinolabelError, WeightsMissing
 from dinolabel.vision.loading.weights import obtain

@@ -1,7 +1,4 @@
-"""Whether the pictures of a project's tasks can be read: every address judged without asking anybody, one picture of each place fetched.
-
-Knows task rows and dinolabel.studio.media.resolver; what is said about it is the commands'.
-"""
+"""Whether the pictures of a project's tasks can be read: every address judged without asking anybody, one picture of each place fetched."""
 
 from __future__ import annotations
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
 
-from dinolabel import factory
+from dinolabel import factory, running_settings
 from dinolabel.cli import text as words
 from dinolabel.doctor import pictures, webhook, weights
 from dinolabel.doctor.machine import Check, Finding
-from dinolabel.local import running_settings, up_state
+from dinolabel.local import up_state
 from dinolabel.projects import connect
 from dinolabel.settings import Settings
 from dinolabel.vision.errors import RequestError

@@ -1,4 +1,4 @@
-"""Finds the heads that learnt somebody, by name, by crop and by embedding, and removes them. Knows bundles and their store."""
+"""Finds the heads that learnt somebody, by name, by crop and by embedding, and removes them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Takes a name out of Label Studio as far as it is ours: predictions and the label config; counts what people made, which stays.
-
-Knows the client; nothing of our own files.
-"""
+"""Takes a name out of Label Studio as far as it is ours: predictions and the label config; counts what people made, which stays."""
 
 from __future__ import annotations
 

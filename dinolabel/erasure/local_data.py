@@ -1,7 +1,4 @@
-"""Takes somebody out of what we keep ourselves: heads, exports, embeddings, and whatever file still holds the name.
-
-Knows the data folder and where exports were written; nothing of Label Studio.
-"""
+"""Takes somebody out of what we keep ourselves: heads, exports, embeddings, and whatever file still holds the name."""
 
 from __future__ import annotations
 

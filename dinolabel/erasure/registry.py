@@ -1,7 +1,4 @@
-"""Who was forgotten, so that an export does not bring them back: kept as salted digests, never as names.
-
-Knows the data folder's list and tasks as Label Studio exports them; people's annotations there stay as they are.
-"""
+"""Who was forgotten, so that an export does not bring them back: kept as salted digests, never as names."""
 
 from __future__ import annotations
 

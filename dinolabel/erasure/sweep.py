@@ -1,7 +1,4 @@
-"""Goes through the files we keep of one project and takes a name out: lines, keys and sentences that hold it, or the whole file.
-
-Knows the files that we write; any other is left as it is, and so are other projects, people's own files and Label Studio's folder.
-"""
+"""Goes through the files we keep of one project and takes a name out: lines, keys and sentences that hold it, or the whole file."""
 
 from __future__ import annotations
 

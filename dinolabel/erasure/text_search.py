@@ -1,4 +1,4 @@
-"""Whether a text, a file or a piece of JSON mentions a name, and the same without it. Knows strings only."""
+"""Whether a text, a file or a piece of JSON mentions a name, and the same without it."""
 
 from __future__ import annotations
 

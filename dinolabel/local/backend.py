@@ -1,7 +1,4 @@
-"""The backend of `dinolabel up`: `dinolabel serve` as a child on a free port, ended with us, whatever happens to us.
-
-Knows the command and its /health; nothing of what it serves.
-"""
+"""The backend of `dinolabel up`: `dinolabel serve` as a child on a free port, ended with us, whatever happens to us."""
 
 from __future__ import annotations
 

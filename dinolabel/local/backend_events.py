@@ -1,7 +1,4 @@
-"""What the backend of `dinolabel up` tells of itself, and which of it the person at the terminal should read.
-
-Knows the shape of the backend's /jobs; asks nobody.
-"""
+"""What the backend of `dinolabel up` tells of itself, and which of it the person at the terminal should read."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What is in the folder a person named: pictures a browser can show, and what is left out and why.
 
-Knows files only. What it counts is what Label Studio's local storage imports with the same pattern.
+What it counts is what Label Studio's local storage imports with the same pattern.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Says in one line how far a project is: pictures with boxes, pictures done, names learnt. For the person who looks at the terminal.
-
-Knows Label Studio's cheap listing and the store; changes nothing.
-"""
+"""Says in one line how far a project is: pictures with boxes, pictures done, names learnt. For the person who looks at the terminal."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """A door into Label Studio or our own page: one link that logs this machine's browser in and leads to a page, once and for minutes.
 
 Cookies do not tell ports apart, so a page of ours on 127.0.0.1 can hand over the session of another server on 127.0.0.1.
-Knows only addresses and cookies.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from dinolabel import factory, logging_setup
+from dinolabel import factory, logging_setup, running_settings
 from dinolabel.cli import console
 from dinolabel.cli import signals as stopping
 from dinolabel.cli import text as words
@@ -23,7 +23,7 @@ from dinolabel.doctor import weights
 from dinolabel.local import backend as backends
 from dinolabel.local import progress as watch
 from dinolabel.local import project as projects
-from dinolabel.local import running_settings, terminal, up_state
+from dinolabel.local import terminal, up_state
 from dinolabel.local.photos import PhotoFolder
 from dinolabel.local.redirect_page import RedirectPage
 from dinolabel.projects import connect, hotkeys

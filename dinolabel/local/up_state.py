@@ -1,6 +1,6 @@
 """What a live `dinolabel up` or `dinolabel serve` leaves for other commands to find: where it is, and with which settings it runs.
 
-Knows nothing of Label Studio itself. A lock held for life says whether a note is still true, so a crash leaves no lie behind.
+A lock held for life says whether a note is still true, so a crash leaves no lie behind.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""What is different between two heads: what they learnt from, what they are, and how they measured.
-
-Knows bundles and receipts; nothing of command lines or stores.
-"""
+"""What is different between two heads: what they learnt from, what they are, and how they measured."""
 
 from __future__ import annotations
 

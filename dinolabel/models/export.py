@@ -1,7 +1,4 @@
-"""`dinolabel models export`: detector, embedder, head, prompt and labels of a project in one folder that answers anywhere.
-
-Knows where each part lies; how the folder is laid out is dinolabel/vision/bundles/exported_model.py's.
-"""
+"""`dinolabel models export`: detector, embedder, head, prompt and labels of a project in one folder that answers anywhere."""
 
 from __future__ import annotations
 
@@ -11,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinolabel import factory
+from dinolabel import factory, running_settings
 from dinolabel.cli import console, options, plan, project_option
 from dinolabel.cli import text as words
 from dinolabel.doctor import weights
-from dinolabel.local import running_settings
 from dinolabel.models import select as heads
 from dinolabel.release import __version__
 from dinolabel.settings import Settings

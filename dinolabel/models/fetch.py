@@ -1,7 +1,4 @@
-"""`dinolabel models fetch`: weights from the hub into one folder, for machines that have no network.
-
-Knows the hub's description of a model and where `models_dir` looks; never opens a model.
-"""
+"""`dinolabel models fetch`: weights from the hub into one folder, for machines that have no network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which head a command means, by the first characters of its id. Knows the store; not what is done with a head."""
+"""Which head a command means, by the first characters of its id."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Turns confident predictions into annotations, marked so that they are told from a person's work, and takes them back.
 
 Such an annotation is unverified: it has a parent prediction, no origin and no lead time, as those of Label Studio's own button, so it is
-exported on demand and never taught. Knows tasks' JSON and the calls; who asked for it is the command's.
+exported on demand and never taught.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Ties a project to a backend's address: the ML backend and ONE webhook with our secret; and unties it.
-
-Knows Label Studio's client and the shape of our addresses; what a backend does with a call is the backend's.
-"""
+"""Ties a project to a backend's address: the ML backend and ONE webhook with our secret; and unties it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A person's keys in Label Studio's editor: given on request, remembered as they were, put back.
 
-Label Studio keeps keys per person and for all of that person's projects. Knows no browser and no label config by itself.
+Label Studio keeps keys per person and for all of that person's projects.
 """
 
 from __future__ import annotations

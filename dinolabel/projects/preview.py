@@ -1,7 +1,4 @@
-"""A look before a project is filled: twenty of its pictures with the boxes they would get, how long the rest takes, and how much disk.
-
-Knows the pipeline and Label Studio's list of tasks; sends nothing.
-"""
+"""A look before a project is filled: twenty of its pictures with the boxes they would get, how long the rest takes, and how much disk."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Where annotated tasks come from: a project of Label Studio, or an export file of it; gone through one by one, as often as needed.
-
-Knows files and the client; not what is made of the tasks.
-"""
+"""Where annotated tasks come from: a project of Label Studio, or an export file of it; gone through one by one, as often as needed."""
 
 from __future__ import annotations
 

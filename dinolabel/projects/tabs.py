@@ -1,7 +1,6 @@
 """The tabs of a project's Data Manager that `init` makes, and the one of the most varied pictures.
 
-Task scores are the least sure box's, so the first row of a tab is what is most worth looking at; pictures without a box come last. Knows
-filters and tasks; touches no tab that a person made.
+Task scores are the least sure box's, so the first row of a tab is what is most worth looking at; pictures without a box come last.
 """
 
 from __future__ import annotations

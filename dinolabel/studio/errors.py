@@ -1,7 +1,4 @@
-"""What can go wrong between us and Label Studio, each with what to do about it.
-
-Knows nothing of HTTP libraries: dinolabel.studio.client translates their exceptions.
-"""
+"""What can go wrong between us and Label Studio, each with what to do about it."""
 
 from __future__ import annotations
 

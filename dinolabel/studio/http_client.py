@@ -1,6 +1,6 @@
 """One request to Label Studio and its answer or a named error: tokens, time-outs, retries, and its own words.
 
-Knows HTTP and nothing of what the calls mean. Redirects are never followed: the token goes to Label Studio's own address and nowhere else.
+Redirects are never followed: the token goes to Label Studio's own address and nowhere else.
 """
 
 from __future__ import annotations

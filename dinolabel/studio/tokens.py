@@ -1,6 +1,6 @@
 """The two kinds of access token of Label Studio, and the headers they become.
 
-A legacy token is sent as it is. A personal one (a JWT) only buys access tokens that live five minutes (measured). Knows no HTTP library.
+A legacy token is sent as it is. A personal one (a JWT) only buys access tokens that live five minutes (measured).
 """
 
 from __future__ import annotations

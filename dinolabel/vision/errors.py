@@ -1,14 +1,12 @@
 """The error tree every room grows from: a short message for a person and a hint that says what to do.
 
-Knows nothing of HTTP, exit codes or Gradio: each border keeps its own table and looks errors up along the MRO.
-
-    DinolabelError
-     ├ SettingsError
-     ├ RequestError ── LabelConfigError · PromptMissing · PromptUnknown · UnknownPlug
-     ├ MediaError ──── MediaUnavailable (MediaLate) · MediaRefused · MediaUnreadable · SizeMismatch
-     ├ ModelError ──── WeightsMissing · DeviceUnavailable · BundleMismatch
-     ├ StudioError     (leaves in dinolabel.studio.errors)
-     └ TrainingError   (leaves in dinolabel.training.errors)
+DinolabelError
+ ├ SettingsError
+ ├ RequestError ── LabelConfigError · PromptMissing · PromptUnknown · UnknownPlug
+ ├ MediaError ──── MediaUnavailable (MediaLate) · MediaRefused · MediaUnreadable · SizeMismatch
+ ├ ModelError ──── WeightsMissing · DeviceUnavailable · BundleMismatch
+ ├ StudioError     (leaves in dinolabel.studio.errors)
+ └ TrainingError   (leaves in dinolabel.training.errors)
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Pixels to answers: detect, cut, embed, ask the head; nothing is computed twice.
-
-Knows the seams, the one cut and the cache; no model by name, no Label Studio.
-"""
+"""Pixels to answers: detect, cut, embed, ask the head; nothing is computed twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people had to do to predicted boxes, by model_version and label: the loop judged by the work it takes away.
+"""Annotation effort, what people had to do to predicted boxes, by model_version and label: the loop judged by the work it takes away.
 
 Read off `origin`, `parent_prediction` and the stored prediction; knows nothing of pages or pictures.
 """

@@ -1,7 +1,4 @@
-"""The effort report as one self-contained page: figures, the curve over time, and the pictures that took most work.
-
-Knows the counts and how to draw them; opens no picture itself.
-"""
+"""The effort report as one self-contained page: figures, the curve over time, and the pictures that took most work."""
 
 from __future__ import annotations
 

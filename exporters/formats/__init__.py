@@ -1,6 +1,6 @@
 """Annotations to files. A format is a file here with a function `export`; its name is the file's name, no registration.
 
-Only the list of formats lives here; a file without `export` is shared by the formats and is none.
+Only the list of formats lives here.
 """
 
 from __future__ import annotations
@@ -11,9 +11,6 @@ from pathlib import Path
 from types import ModuleType
 
 from dinolabel.vision.errors import UnknownPlug
-
-if __name__ != "dinolabel.exporters.formats":
-    raise ImportError("This folder is imported as dinolabel.exporters.formats: a second copy under another name has classes of its own.")
 
 _EXPORT = re.compile(r"^def export\(", re.MULTILINE)
 

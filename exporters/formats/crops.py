@@ -1,7 +1,4 @@
-"""Every decided box as a picture of its own, and one manifest row for each: what training reads.
-
-Knows boxes, crops and files; what is learnt from them is training's business.
-"""
+"""Every decided box as a picture of its own, and one manifest row for each: what training reads."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Tasks that Label Studio imports again: `tasks-00000.json`, … and `label_config.xml`; regions are kept letter by letter, but
 that those which nobody looked at get a note that says so.
 
-Knows Label Studio's task JSON; opens no picture. Addresses stay, unless pictures are to be served from elsewhere.
+Addresses stay, unless pictures are to be served from elsewhere.
 """
 
 from __future__ import annotations

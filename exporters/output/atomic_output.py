@@ -1,7 +1,4 @@
-"""A folder that appears whole or not at all, and goes on where it was stopped.
-
-Knows folders only; what a format writes into it is the format's business.
-"""
+"""A folder that appears whole or not at all, and goes on where it was stopped."""
 
 from __future__ import annotations
 

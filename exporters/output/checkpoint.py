@@ -1,7 +1,4 @@
-"""Lines of JSON on a disk, one per task, that survive a kill: what was done is not done again, and never all of it is in memory.
-
-Knows lines and keys; nothing of what they say.
-"""
+"""Lines of JSON on a disk, one per task, that survive a kill: what was done is not done again, and never all of it is in memory."""
 
 from __future__ import annotations
 

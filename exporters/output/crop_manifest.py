@@ -1,7 +1,4 @@
-"""The two lists beside the crops: manifest.jsonl for training, and metadata.jsonl that Hugging Face's imagefolder reads.
-
-Knows rows and files; nothing of how they came about.
-"""
+"""The two lists beside the crops: manifest.jsonl for training, and metadata.jsonl that Hugging Face's imagefolder reads."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The list of the files that an export wrote, kept in its folder: only what is on it, and unchanged, is ever replaced or removed.
 
 Lines of JSON in `.dinolabel-files.jsonl`, hidden so that no reader of data sets takes it for data: first the format and which export
-it was, then path, size and SHA-256 of each file. Knows folders and bytes; nothing of what a format writes.
+it was, then path, size and SHA-256 of each file.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Copies of pictures that every tool reads alike: upright, in a format that all of them open.
-
-Knows files; nothing of boxes or formats of annotations.
-"""
+"""Copies of pictures that every tool reads alike: upright, in a format that all of them open."""
 
 from __future__ import annotations
 

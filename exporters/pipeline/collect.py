@@ -1,7 +1,4 @@
-"""From annotated tasks to pictures with boxes, one at a time and resumable: the way that every format but crops begins.
-
-Knows decisions and picture files; nothing of how a format writes them.
-"""
+"""From annotated tasks to pictures with boxes, one at a time and resumable: the way that every format but crops begins."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Tasks whose JSON cannot be read fail by name, and the others go on: every reader of tasks begins here.
-
-Knows the shape of tasks; nothing of pictures.
-"""
+"""Malformed tasks: those whose JSON cannot be read fail by name, and the others go on; every reader of tasks begins here."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Boxes of a project on the picture as it is: the size written beside them must be that of a copy of it, or of it before its turn.
-
-Knows decisions and sizes; which sizes fit is dinolabel.vision.decoding.frame_sizes's.
-"""
+"""Boxes of a project on the picture as it is: the size written beside them must be that of a copy of it, or of it before its turn."""
 
 from __future__ import annotations
 

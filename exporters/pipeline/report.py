@@ -1,7 +1,4 @@
-"""What an export counts: boxes by what people decided, pictures, and everything that was left out, by name.
-
-Knows decisions; nothing of pixels, formats or where they are printed.
-"""
+"""What an export counts: boxes by what people decided, pictures, and everything that was left out, by name."""
 
 from __future__ import annotations
 

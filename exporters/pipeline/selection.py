@@ -1,7 +1,4 @@
-"""Which boxes of an export people approved, rejected or never looked at: the one reading that every format starts from.
-
-Knows people's decisions; nothing of pixels or of how a format writes them.
-"""
+"""Which boxes of an export people approved, rejected or never looked at: the one reading that every format starts from."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Contact sheets of a harvest: every crop of a class with its number, so that a wrong one is seen and can be dropped.
-
-Knows rows and their crop files; draws pictures, decides nothing.
-"""
+"""Contact sheets of a harvest: every crop of a class with its number, so that a wrong one is seen and can be dropped."""
 
 from __future__ import annotations
 

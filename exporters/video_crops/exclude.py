@@ -1,6 +1,6 @@
 """Takes wrong crops out of a harvest and puts them back; what was dropped once stays dropped when the videos are looked at again.
 
-Knows a folder with a manifest; nothing of videos or models. Nothing is deleted: a dropped crop lies in dropped/ with its row.
+Nothing is deleted: a dropped crop lies in dropped/ with its row.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Videos with one class each become crops with a manifest, as `dinolabel export crops` writes it: what training reads.
 
-Knows a function that finds boxes, crops and files; no model, no Label Studio, nothing of what is learnt. A video that fails costs only
+A video that fails costs only
 itself.
 """
 

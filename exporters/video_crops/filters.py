@@ -1,7 +1,4 @@
-"""Which crops of a video are worth learning from: large enough, not blurred, not the same picture again.
-
-Knows numbers about crops, not their pixels; every crop that goes is counted with its reason.
-"""
+"""Which crops of a video are worth learning from: large enough, not blurred, not the same picture again."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Which videos are to be learnt from, who is on each, and which are kept for testing: by file name, by folder, or by a CSV.
-
-Knows names only; opens no video.
-"""
+"""Which videos are to be learnt from, who is on each, and which are kept for testing: by file name, by folder, or by a CSV."""
 
 from __future__ import annotations
 

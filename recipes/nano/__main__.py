@@ -1,6 +1,6 @@
 """Remakes both embedded models, the demo's scenes, the vocabulary, the figures and the card.   python -m recipes.nano
 
-Knows the order of the steps and nothing else. Each step resumes from its last checkpoint in .cache/nano; delete that folder
+Each step resumes from its last checkpoint in .cache/nano; delete that folder
 to start from nothing.
 """
 

@@ -1,6 +1,6 @@
 """The nano GroundingDINO: its size, an initialisation that learns from nothing, and its shipped form.
 
-Knows nothing of data or losses. Everything it builds is a stock transformers class.
+Everything it builds is a stock transformers class.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Fetches openly licensed emoji art from npm (pinned, checked) and rasterises it to RGBA sprites.
-
-Knows nothing of scenes or models; the art itself stays in the cache and is never committed.
-"""
+"""Fetches openly licensed emoji art from npm (pinned, checked) and rasterises it to RGBA sprites."""
 
 from __future__ import annotations
 

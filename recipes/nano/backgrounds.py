@@ -1,7 +1,4 @@
-"""Draws the backgrounds and the clutter of a scene.
-
-Knows nothing of sprites, nouns or prompts.
-"""
+"""Draws the backgrounds and the clutter of a scene."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Makes the detector's training batches in the background, each from its own number, so that a resumed run sees the same.
-
-Knows nothing of the model or the loss.
-"""
+"""Makes the detector's training batches in the background, each from its own number, so that a resumed run sees the same."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Writes the model card from the figures, so that the two cannot drift apart.
-
-Knows the figures' JSON and nothing of models.
-"""
+"""Writes the model card from the figures, so that the two cannot drift apart."""
 
 from __future__ import annotations
 

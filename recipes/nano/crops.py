@@ -1,6 +1,6 @@
 """Makes crops of objects for the embedder: which identity each shows, cut from scenes in the ways that products cut.
 
-An identity is one design of one noun, or a twin made out of it. Knows nothing of models.
+An identity is one design of one noun, or a twin made out of it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Makes the demo's scenes: pictures with two named identities and an unknown one of the same noun, and their truth.
-
-Knows nothing of models; its seed and its identities' designs never meet the embedder's training.
-"""
+"""Makes the demo's scenes: pictures with two named identities and an unknown one of the same noun, and their truth."""
 
 from __future__ import annotations
 

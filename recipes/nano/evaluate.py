@@ -1,6 +1,6 @@
 """Measures the shipped pair through the product's own classes.   python -m recipes.nano.evaluate [--json FILE]
 
-Knows nothing of training. Fixed seeds; a few minutes on two cores. The unseen vendor is for this file only: nothing may be
+Fixed seeds; a few minutes on two cores. The unseen vendor is for this file only: nothing may be
 tuned on its figures.
 """
 

@@ -1,7 +1,4 @@
-"""One training forward of the detector: every head's predictions, matched and turned into one loss.
-
-Knows nothing of optimisers, schedules or files.
-"""
+"""One training forward of the detector: every head's predictions, matched and turned into one loss."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Measures the embedder: can a small head tell designs of an unseen noun apart, and notice a design it was never told of?
-
-Knows nothing of the detector; crops are cut at true boxes that are a little off, in the product's way.
-"""
+"""Measures the embedder: can a small head tell designs of an unseen noun apart, and notice a design it was never told of?"""
 
 from __future__ import annotations
 

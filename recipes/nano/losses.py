@@ -1,7 +1,7 @@
 """The detector's own loss: dense on image tokens, one-to-many and one-to-one on the decoder's layers.
 
 transformers' built-in loss cannot train the proposal stage (it is detached there) and mislabels batches with
-different prompts, hence this one. Knows nothing of data files or optimisers.
+different prompts, hence this one.
 """
 
 from __future__ import annotations

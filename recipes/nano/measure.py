@@ -1,7 +1,4 @@
-"""The figures themselves: average precision, recall, naming, separation, with bootstrap intervals.
-
-Knows nothing of models or files: detections and truths in, numbers out.
-"""
+"""The figures themselves: average precision, recall, naming, separation, with bootstrap intervals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the trainings' optimizers have in common. Knows nothing of models."""
+"""What the trainings' optimizers have in common."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Trains in several single-thread processes that now and then average their weights (local SGD).
 
-Knows nothing of what is trained. On two cores this is 1.7 times as fast as one process with two threads: most of a nano
+On two cores this is 1.7 times as fast as one process with two threads: most of a nano
 model's time goes to operations too small to be split. Averaging gradients at every step was tried first: on a machine
 with other work, processes that wait for each other at every step lose half of their share of it.
 """

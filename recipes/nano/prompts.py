@@ -1,7 +1,4 @@
-"""Writes prompts: which nouns a scene is asked for, under which of their names, as text and as tokens.
-
-Knows nothing of pixels or of the model beyond its word list.
-"""
+"""Writes prompts: which nouns a scene is asked for, under which of their names, as text and as tokens."""
 
 from __future__ import annotations
 

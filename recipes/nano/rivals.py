@@ -1,7 +1,4 @@
-"""Which nouns are drawn alike: the absent phrases that a detector is most likely to be taken in by.
-
-Knows the art only, nothing of models: likeness is the distance between small clean pictures.
-"""
+"""Which nouns are drawn alike: the absent phrases that a detector is most likely to be taken in by."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Composes scenes: sprites of known nouns on a background, with the true box of each.
-
-Knows nothing of prompts, tensors or models; the same generator and seed always give the same scene.
-"""
+"""Composes scenes: sprites of known nouns on a background, with the true box of each."""
 
 from __future__ import annotations
 

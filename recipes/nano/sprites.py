@@ -1,6 +1,6 @@
 """Turns one sprite into one of its many possible looks: colour, shape, outline, light.
 
-Only six vendors draw the training art, so this is where variety comes from. Knows nothing of scenes or prompts.
+Only six vendors draw the training art, so this is where variety comes from.
 """
 
 from __future__ import annotations

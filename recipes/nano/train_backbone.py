@@ -1,6 +1,6 @@
 """Teaches the detector's backbone the nouns first: a dense classifier on its image tokens, without text or transformer.
 
-Knows nothing of prompts or boxes. From nothing, the whole detector spends its first thousands of scenes on learning to see
+From nothing, the whole detector spends its first thousands of scenes on learning to see
 while it pays for the transformer each time; the backbone alone costs a fifth of that per scene. It resumes after being stopped.
 """
 

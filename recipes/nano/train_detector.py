@@ -1,6 +1,6 @@
 """Trains the nano GroundingDINO from nothing.   python -m recipes.nano.train_detector
 
-Knows nothing of the embedder or of the figures that are published. Stop it whenever you like: started again it goes on
+Stop it whenever you like: started again it goes on
 from its last checkpoint, with the same schedule, optimiser, EMA and batches.
 """
 

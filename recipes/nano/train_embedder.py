@@ -1,6 +1,6 @@
 """Trains the nano DINOv2 from nothing to tell designs apart.   python -m recipes.nano.train_embedder
 
-Knows nothing of the detector. Two tasks on the class token and the mean patch token: say which identity it is (a
+Two tasks on the class token and the mean patch token: say which identity it is (a
 cosine-softmax over all, and over those of one noun), and draw a tiny clean picture of it from a crop with clutter, light and
 blur. The softmax alone stays at chance for hundreds of iterations. What starts a transformer quickly: the drawing, positions
 that are sines and cosines before they are learnt, Muon, and a plan that begins with bare scenes, small crops and designs that

@@ -1,7 +1,7 @@
 """Makes twins: designs made out of a design, that the embedder must keep apart from it.
 
 Six vendors draw few designs of a noun; a twin that differs from its original in one respect only is a harder rival than any of
-them. A twin is the same in every run: its chance is seeded with (noun, design, kind). Knows nothing of models.
+them. A twin is the same in every run: its chance is seeded with (noun, design, kind).
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The nouns of the nano world: what each is called, where its drawings are, and how well they agree.
-
-Knows nothing of pixels, models or files other than the JSON it writes.
-"""
+"""The nouns of the nano world: what each is called, where its drawings are, and how well they agree."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ def test_the_secret_is_a_bearer_token_too(world: World) -> None:
 
 def test_callers_at_once_share_passes(world: World, door: Door) -> None:
     pictures = [scene(world.photos, number).read_bytes() for number in range(8)]
-    with ThreadPoolExecutor(8) as pool, door.service.detection._batching._turn.take(urgent=True):
+    with ThreadPoolExecutor(8) as pool, door.service.detection._batching._turn.acquire(urgent=True):
         asked = [pool.submit(door.detect, files={"image": ("a.png", each)}, data={"prompt": PROMPT}) for each in pictures]
         time.sleep(1)  # all have come; however few have, the answers below are right
     answers = [found(each.result()) for each in asked]
@@ -151,7 +151,7 @@ def test_callers_at_once_share_passes(world: World, door: Door) -> None:
 def test_too_many_at_once_are_told_to_come_again(world: World, door: Door) -> None:
     data = scene(world.photos, 1).read_bytes()
     sixteen = [("image", (f"{n}.png", data)) for n in range(16)]
-    with ThreadPoolExecutor(6) as pool, door.service.detection._batching._turn.take(urgent=True):
+    with ThreadPoolExecutor(6) as pool, door.service.detection._batching._turn.acquire(urgent=True):
         asked = [pool.submit(door.detect, files=sixteen, data={"prompt": PROMPT}) for _ in range(6)]
         eventually(lambda: any(each.done() for each in asked), 60)
     statuses = [each.result().status_code for each in asked]

@@ -1,4 +1,4 @@
-"""Every detector and embedder by the settings that name it: through `build.pipeline` as every command makes one, and by commands."""
+"""Every detector and embedder by the settings that name it: through `factory.pipeline` as every command makes one, and by commands."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_the_second_start_knows_a_plug_by_its_card(chosen: tuple[str, Settings])
     kind, settings = chosen
     first = getattr(factory.pipeline(settings, names=kind == "embedder", deferred=True), kind)
     again = getattr(factory.pipeline(settings, names=kind == "embedder", deferred=True), kind)
-    assert type(again).__name__ == "Deferred"
+    assert type(again).__name__ == "LazyModel"
     assert (again.name, again.digest, again.weights) == (first.name, first.digest, first.weights)
 
 

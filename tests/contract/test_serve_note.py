@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from dinolabel.local import running_settings, up_state
+from dinolabel import running_settings
+from dinolabel.local import up_state
 from dinolabel.settings import Settings
 from tests.e2e.started import ROOT, environment, until
 

@@ -249,6 +249,10 @@ class ScriptedStudio:
     def drop_lease(self, project: int, owner: str | None = None) -> None:
         self.leases[project] = {each: lease for each, lease in self.leases.get(project, {}).items() if owner not in (None, each)}
 
+    def remove_tab(self, project: int, name: str) -> bool:
+        """Nobody made a tab here."""
+        return False
+
     def _row(self, task: Stored) -> TaskRow:
         cancelled = any(each["was_cancelled"] for each in task.annotations)
         versions = frozenset(each["model_version"] for each in task.predictions)

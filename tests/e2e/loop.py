@@ -91,7 +91,7 @@ class Watcher:
 
 
 def main() -> None:
-    backfill.MOST = 3  # several pushes, so that an end after the first leaves most tasks without the new version
+    backfill.MAX_BATCH = 3  # several pushes, so that an end after the first leaves most tasks without the new version
     folder, url, project, step = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
 
     def checkpoint(reached: str) -> None:

@@ -133,7 +133,7 @@ def test_a_late_answer_to_an_old_question_does_not_stay(browser_page: Page, url:
     for _ in range(10):
         expect(status).to_contain_text("2 found")
         held = Held()
-        monkeypatch.setattr(ImageTab, "again", lambda tab, path, ask, held=held: held.answer(tab, path, ask))
+        monkeypatch.setattr(ImageTab, "refresh_from_cache", lambda tab, path, ask, held=held: held.answer(tab, path, ask))
         slider.evaluate(SLIDE, [0.34, 0.35])
         browser_page.wait_for_timeout(300)
         slider.evaluate(SLIDE, [1.0])

@@ -32,8 +32,8 @@ TRAINS = (
     "if 'train' in sys.argv:\n"
     "    from pathlib import Path\n"
     "    from tests.doubles.coloured_things import bundle, RED, GREEN\n"
-    "    from dinolabel.vision.bundles.registry import Store\n"
-    "    Store(Path({bundles!r})).publish('{project}', "
+    "    from dinolabel.vision.bundles.registry import BundleStore\n"
+    "    BundleStore(Path({bundles!r})).publish('{project}', "
     "bundle({{'jason': RED, 'lacy': GREEN}}, trained_until='2999-01-01T00:00:00+00:00'))\n"
     "print('Trained.')"
 )

@@ -42,7 +42,7 @@ def test_the_image_holds_the_product_its_embedded_weights_and_no_secrets(image: 
     said = ran_in(image, "dinolabel", "models", "--help")
     assert said.returncode == 0 and "export" in said.stdout, said.stderr
     where = ran_in(image, "python3", "-c", "import sys, dinolabel; print(sys.prefix, dinolabel.__path__[0])")
-    assert where.stdout.split() == ["/opt/venv", "/opt/dinolabel/vision"], where.stderr
+    assert where.stdout.split() == ["/opt/venv", "/opt/dinolabel/dinolabel"], where.stderr
     assert (image.root / "opt/dinolabel/dinolabel/nano/detector/model.safetensors").is_file()
     left_out = [image.root / "opt/dinolabel" / each for each in (".git", ".env", "docker/.env", "tests", ".venv")]
     assert not any(each.exists() for each in left_out)

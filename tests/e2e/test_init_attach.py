@@ -169,7 +169,7 @@ def test_a_broken_picture_costs_only_itself(studio: LabelStudio, studio_server: 
     (photos / "broken.jpg").write_bytes(b"no picture at all")
     number = made(dinolabel("init", "--title", "One broken", "--prompt", "cat face", "--photos", str(photos)))
     ended = dinolabel("preannotate", "--yes", "--patience", "1", code=1)
-    assert "1 of 3 tasks cannot be done" in " ".join(ended.stderr.split()), ended.stderr
+    assert "1 task of 3 got no boxes" in " ".join(ended.stderr.split()), ended.stderr
     assert sorted(bool(row.versions) for row in studio.tasks(number)) == [False, True, True]
     studio_calls.delete_project(studio, number)
 
@@ -189,11 +189,11 @@ def test_init_uploads_what_label_studio_cannot_serve(studio: LabelStudio, tmp_pa
         (["init", "--title", "abc", "--prompt", "x", "--names", "x"], 2, "a prompt's label"),
         (["init", "--title", "abc", "--prompt", "x", "--photos", "/no/such/folder"], 3, "no folder"),
         (["init", "--title", "abc", "--prompt", "x", "--studio-token", "wrong-token"], 5, "token"),
-        (["attach", "--project", "999999", "--yes"], 5, "404"),
+        (["attach", "--project", "999999", "--yes"], 5, "There is no project 999999"),
         (["attach", "--project", "999999", "--detach", "--yes"], 2, "not attached"),
         (["preannotate", "--project", "999999"], 2, "not attached"),
         (["preannotate"], 2, "no project yet"),
-        (["names", "add", "tom", "--project", "999999"], 5, "404"),
+        (["names", "add", "tom", "--project", "999999"], 5, "There is no project 999999"),
     ],
 )
 def test_what_cannot_work_is_said(studio: LabelStudio, dinolabel: Dinolabel, arguments: list[str], code: int, said: str) -> None:

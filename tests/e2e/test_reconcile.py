@@ -147,8 +147,8 @@ def test_polling_alone_does_the_whole_loop(loop: Loop) -> None:
         "if 'train' in sys.argv:\n"
         "    from pathlib import Path\n"
         "    from tests.doubles.coloured_things import bundle, RED, GREEN\n"
-        "    from dinolabel.vision.bundles.registry import Store\n"
-        f"    Store(Path({str(loop.folder / 'bundles')!r})).publish('{loop.project}',"
+        "    from dinolabel.vision.bundles.registry import BundleStore\n"
+        f"    BundleStore(Path({str(loop.folder / 'bundles')!r})).publish('{loop.project}',"
         " bundle({'jason': RED, 'lacy': GREEN}, trained_until='2999-01-01T00:00:00+00:00'))\n"
         "print('Trained.')"
     )

@@ -105,7 +105,7 @@ def test_words_typed_are_boxes_on_this_picture_and_errors_are_read(
     enter(page, "coloured thing")
     until(lambda: len(suggestions(page)) == 2, seconds=60, what=lambda: (suggestions(page), lines(page)))
     assert suggestions(page) == [["thing"], ["thing"]] and lines(page) == ["coloured thing"]
-    assert [each.words for each in service.typing.wishes(project)] == ["coloured thing", "horse", "dog"]
+    assert [each.words for each in service.typing.requests(project)] == ["coloured thing", "horse", "dog"]
 
     service.adopt(project, "dog", box=0.4)
     assert 'predicted_values="dog"' in studio.project(project).label_config

@@ -243,13 +243,13 @@ def test_a_second_one_on_the_same_data_is_refused(home: Home, link: str) -> None
     assert ended.returncode == 2 and "already running" in ended.stderr and "--data" in ended.stderr
 
 
-@pytest.mark.parametrize("name", ["running.json", "up.json", "secret", "dinolabel/studio/token", "studio/password"])
+@pytest.mark.parametrize("name", ["running.json", "up.json", "secret", "studio/token", "studio/password"])
 def test_secrets_are_for_this_user_only(home: Home, link: str, name: str) -> None:
     assert stat.S_IMODE((home.data / name).stat().st_mode) == 0o600
 
 
 def test_no_secret_is_in_a_log(home: Home, up: Up) -> None:
-    secrets = [(home.data / name).read_text().strip() for name in ("secret", "dinolabel/studio/token")]
+    secrets = [(home.data / name).read_text().strip() for name in ("secret", "studio/token")]
     for log in (up.log, home.data / "jobs" / "serve.log"):
         assert not [each for each in secrets if each in log.read_text(encoding="utf-8")]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dinolabel.docgen import errors as reference_errors
+from dinolabel.docgen import error_codes as reference_errors
 from dinolabel.studio.media.resolver import MediaResolver
 from dinolabel.vision.bundles.registry import BundleStore
 from dinolabel.vision.protocols import Detector, Embedder, Head

@@ -11,7 +11,7 @@ import typer.main
 
 import dinolabel.vision.errors
 from dinolabel.__main__ import application
-from dinolabel.docgen import errors as reference_errors
+from dinolabel.docgen import error_codes as reference_errors
 from tests import docs, docs_table
 
 COMMANDS = [(page.relative_to(docs.ROOT).as_posix(), line) for page in docs.PAGES for line in docs.commands(page)]
@@ -104,7 +104,7 @@ def test_every_error_is_in_troubleshooting_and_every_error_there_is_one() -> Non
 
 def test_what_doctor_is_said_to_print_is_what_it_looks_at() -> None:
     """Symptoms point to doctor's lines by the words in front of them."""
-    sources = [*(docs.ROOT / "dinolabel").glob("*checks.py")]
+    sources = [*(docs.ROOT / "dinolabel" / "doctor").glob("*.py")]
     known = set(re.findall(r'"(?:ok|warn|bad)",\s*"([a-z ]+)"|level, "([a-z ]+)"', " ".join(each.read_text() for each in sources)))
     lines = {first or second for first, second in known} | {"detector", "embedder"}
     text = (docs.ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")

@@ -17,7 +17,7 @@ import PIL.Image
 import pytest
 
 import dinolabel
-from dinolabel import Box, Found, Pipeline, Thresholds, release
+from dinolabel import Box, LabelledBox, Pipeline, Thresholds, release
 from tests.tiny_models import tiny_detector, tiny_embedder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,7 +42,7 @@ def test_five_lines(photo: Path, weights: tuple[str, str]) -> None:
     found = pipeline(photo, "cat. dog")
     assert found
     for each in found:
-        assert isinstance(each, Found)
+        assert isinstance(each, LabelledBox)
         assert isinstance(each.box, Box)
         assert each.label in ("cat", "dog")
         assert 0.2 <= each.score <= 1
@@ -75,7 +75,7 @@ def test_one_picture_of_any_kind(photo: Path, pipeline: Pipeline, kind: str) -> 
     assert wanted and pipeline(KINDS[kind](photo), "cat. dog") == wanted
 
 
-def read(found: Found) -> tuple[str, float, Box]:
+def read(found: LabelledBox) -> tuple[str, float, Box]:
     """The score to four digits: models answer a batch otherwise than a single picture in the seventh."""
     return found.label, round(found.score, 4), found.box
 
@@ -100,11 +100,11 @@ def test_several_pictures_give_a_list_for_each(photo: Path, pipeline: Pipeline, 
 def test_several_pictures_are_held_a_few_at_a_time(photo: Path, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     batches: list[int] = []
 
-    def find(images: Sequence[dinolabel.Image], *_: object) -> list[list[Found]]:
+    def find(images: Sequence[dinolabel.Image], *_: object) -> list[list[LabelledBox]]:
         batches.append(len(images))
         return [[] for _ in images]
 
-    monkeypatch.setattr(pipeline, "find", find)
+    monkeypatch.setattr(pipeline, "predict_labelled", find)
     assert pipeline((photo for _ in range(9)), "cat") == [[]] * 9
     assert batches == [4, 4, 1]
 
@@ -125,7 +125,6 @@ def test_words_are_a_text_or_a_list(photo: Path, pipeline: Pipeline) -> None:
         (b"<html>", dinolabel.MediaUnreadable, "web page", "login"),
         (io.BytesIO(b"no picture"), dinolabel.MediaUnreadable, "no picture that we can decode", "JPEG"),
     ],
-    ids=repr,
 )
 def test_a_bad_picture_says_what_to_do(
     photo: Path,
@@ -143,7 +142,7 @@ def test_a_bad_picture_says_what_to_do(
     assert words in str(caught.value) and hint in caught.value.hint and "Label Studio" not in caught.value.hint
 
 
-@pytest.mark.parametrize("picture", [None, 7, [None], object()], ids=repr)
+@pytest.mark.parametrize("picture", [None, 7, [None], object()])
 def test_what_can_be_no_picture_is_a_type_error(pipeline: Pipeline, picture: Any) -> None:
     with pytest.raises(TypeError, match="expected a path, bytes, an open file"):
         pipeline(picture, "cat")
@@ -154,7 +153,7 @@ def test_a_file_of_text_is_a_type_error(photo: Path, pipeline: Pipeline) -> None
         pipeline(io.StringIO("text"), "cat")  # type: ignore[call-overload]
 
 
-@pytest.mark.parametrize("prompt", [None, "", " . ", []], ids=repr)
+@pytest.mark.parametrize("prompt", [None, "", " . ", []])
 def test_without_words_the_hint_is_one_for_python(photo: Path, pipeline: Pipeline, prompt: Any) -> None:
     with pytest.raises(dinolabel.PromptMissing) as caught:
         pipeline(photo, prompt)
@@ -178,9 +177,9 @@ def test_what_was_found_goes_on_as_json_and_to_supervision(photo: Path, pipeline
     assert len(dinolabel.to_supervision([])) == 0
 
 
-PUBLIC = """Alike Box Bundle BundleMismatch CropPolicy Detection DeviceUnavailable DinolabelError Found Image MediaError MediaRefused
-MediaUnavailable MediaUnreadable ModelError Named Nothing Pipeline Prompt PromptMissing PromptUnknown RequestError SettingsError Thresholds
-Unknown WeightsMissing __version__ open_image to_supervision"""
+PUBLIC = """Box Bundle BundleMismatch CropPolicy Detection DeviceUnavailable DinolabelError Image LabelledBox MediaError MediaRefused
+MediaUnavailable MediaUnreadable ModelError Named Pipeline Prompt PromptMissing PromptUnknown Reference RequestError
+SettingsError Suppressed Thresholds Unknown WeightsMissing __version__ open_image to_supervision"""
 
 
 def test_the_public_names() -> None:
@@ -192,6 +191,9 @@ def test_the_public_names() -> None:
         assert f"`{name}" in page, f"docs/python.md says nothing of {name}"
     with pytest.raises(AttributeError):
         _ = dinolabel.nonsense
+    for old, new in dinolabel.RENAMED.items():
+        with pytest.warns(DeprecationWarning, match=new):
+            assert getattr(dinolabel, old) is getattr(dinolabel, new)
 
 
 def test_errors_are_caught_by_their_kind() -> None:

@@ -1,7 +1,4 @@
-"""Rows of a manifest as embeddings: from the cache where they are known, else from the crop files, in batches.
-
-Knows crops and an embedder; nothing of what the rows are used for.
-"""
+"""Rows of a manifest as embeddings: from the cache where they are known, else from the crop files, in batches."""
 
 from __future__ import annotations
 

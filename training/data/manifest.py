@@ -1,7 +1,4 @@
-"""Reads an export of crops: one row a crop, checked at the door.
-
-Knows the format of manifest.jsonl; nothing of Label Studio, pixels or heads.
-"""
+"""Reads an export of crops: one row a crop, checked at the door."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Near-duplicates across pictures: frames that follow each other, a photo saved twice. What looks alike must stay on one side of the split.
-
-Knows embeddings and fingerprints of crops; nothing of labels, files or heads.
-"""
+"""Near-duplicates across pictures: frames that follow each other, a photo saved twice. What looks alike must stay on one side of the split."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What a head learns from: embeddings with label, group and view, and which view of each object is the one that will be served.
-
-Knows which approved rows teach; nothing of heads or files.
-"""
+"""Samples a head learns from: embeddings with label, group and view, and which view of each object is the one that will be served."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Names that may be one name written twice: Jon and John, `jon ` and Jon.
-
-Knows strings only.
-"""
+"""Names that may be one name written twice: Jon and John, `jon ` and Jon."""
 
 from __future__ import annotations
 

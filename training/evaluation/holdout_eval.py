@@ -1,7 +1,4 @@
-"""Judges a candidate on pictures it has not seen, beside the head that serves now.
-
-Knows samples, fits and the store's current bundle; what follows from the reports is the gate's business.
-"""
+"""Judges a candidate on pictures it has not seen, beside the head that serves now."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What more crops would bring: the winning head learnt from parts of the train side, and how many more of a name would help.
-
-Knows samples and a head; the advice is an extrapolation and says "about".
-"""
+"""What more crops would bring: the winning head learnt from parts of the train side, and how many more of a name would help."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Two heads on the same held-out groups: by how much one is better, with its interval, and at which names.
-
-Knows two reports; nothing of what is decided on them.
-"""
+"""Two heads on the same held-out groups: by how much one is better, with its interval, and at which names."""
 
 from __future__ import annotations
 

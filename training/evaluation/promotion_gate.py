@@ -1,6 +1,6 @@
-"""Whether a candidate head may replace the current one: a pure decision with its reasons in plain words.
+"""Promotion gate, whether a candidate head may replace the current one: a pure decision with its reasons in plain words.
 
-Knows two reports on the same held-out groups; nothing of heads, files or stores. Both heads must not have seen those groups.
+Both heads must not have seen those groups.
 """
 
 from __future__ import annotations
@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dinolabel.training import sentences
 from dinolabel.training.evaluation.paired_bootstrap import ENOUGH_OBJECTS, Difference, difference, lost_most, told
 from dinolabel.training.metrics import EvaluationReport, interval, resample_f1
-from dinolabel.training.report import sentences
-from dinolabel.training.report.sentences import capital, mean_name
+from dinolabel.training.sentences import capital, mean_name
 
 FLOOR_F1 = 0.6  # without a current head: below it a person corrects more names than the head saves
 FLOOR_EVER = 0.4  # with a current head: below it a head that is no better is not worth a look, whatever is new to it

@@ -1,6 +1,6 @@
 """Unfreezes the last blocks of a DINOv2 so that it sees a difference it was never taught to see; the ancestor's way, kept short.
 
-Knows torch, crops with labels and groups; nothing of heads, gates or stores. The frozen blocks run once over each crop and what comes out
+The frozen blocks run once over each crop and what comes out
 of them is kept, so an epoch costs the tuned blocks only. The loss is a softmax over cosines to one centre per name, because cosines are
 what heads and thresholds of ours work on, and sees the class token alone. Whole groups are left out, and the epoch that does best on them
 is kept (early stopping); nothing of the held-out side is ever seen.

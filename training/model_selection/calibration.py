@@ -1,6 +1,6 @@
-"""When a head may say a name: a temperature that makes its confidence honest, and two thresholds that let it say "unknown".
+"""Calibration, when a head may say a name: a temperature that makes its confidence honest, and two thresholds that let it say "unknown".
 
-Knows numbers only: logits, embeddings, labels, groups. Everything here must come from heads that did not see the rows they are asked about.
+Everything here must come from heads that did not see the rows they are asked about.
 """
 
 from __future__ import annotations

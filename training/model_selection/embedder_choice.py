@@ -1,7 +1,5 @@
-"""What a candidate sees with: the embedder of the settings, one tuned for this project's names, or the one the current head brought along.
-
-Knows embedders and samples; torch only through dinolabel.training.finetune, and only when something is to be tuned.
-"""
+"""Choice of the embedder that a candidate sees with: the embedder of the settings, one tuned for this project's names, or the one the
+current head brought along."""
 
 from __future__ import annotations
 

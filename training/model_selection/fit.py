@@ -1,7 +1,4 @@
-"""A head with its calibration, made from samples: once from the train side to be judged, once from everything to be published.
-
-Knows samples and bundles; nothing of manifests, stores or verdicts.
-"""
+"""A head with its calibration, made from samples: once from the train side to be judged, once from everything to be published."""
 
 from __future__ import annotations
 

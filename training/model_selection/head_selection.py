@@ -1,7 +1,4 @@
-"""Which head, how strong, and over which features: every contender answers for groups it did not see, and the best macro-F1 wins.
-
-Knows the heads of dinolabel/vision/heads by their file names and nothing of any one of them; no thresholds, no files.
-"""
+"""Selection of the head, its strength and its features: every contender answers for groups it did not see, and the best macro-F1 wins."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Approved labels that look wrong: each judged by a head that did not see its picture, the most doubtful first.
-
-Knows samples and the heads that may judge them; nothing of tasks' addresses or of where a person looks at them.
-"""
+"""Approved labels that look wrong: each judged by a head that did not see its picture, the most doubtful first."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Learns what people keep deleting, so that they need not delete it again; careful, because a face that is hidden is never missed.
+"""Fit of the suppression model: learns what people keep deleting, so that they need not delete it again; careful, because a face that is
+hidden is never missed.
 
-Knows rows, embeddings and the head they stand beside; nothing of Label Studio. What is believed is dinolabel.vision.bundles.suppression's.
+What is believed is dinolabel.vision.bundles.suppression's.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Small pictures for a receipt: a face of each name, and the crops that a head named wrongly.
-
-Knows an export's rows and what was answered on them; nothing of pages.
-"""
+"""Small pictures for a receipt: a face of each name, and the crops that a head named wrongly."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""A receipt for people: one small self-contained page.
-
-Knows the receipt's JSON and its small pictures, nothing else.
-"""
+"""HTML page of a training's receipt, for people: one small self-contained page."""
 
 from __future__ import annotations
 

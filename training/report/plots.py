@@ -1,7 +1,4 @@
-"""Pictures of a receipt: which names are taken for which, whether confidence is honest, what more crops bring.
-
-Knows numbers and matplotlib; the same numbers give the same bytes.
-"""
+"""Plots of a receipt: which names are taken for which, whether confidence is honest, what more crops bring."""
 
 from __future__ import annotations
 

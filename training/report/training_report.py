@@ -1,7 +1,4 @@
-"""What a training did, and why its head was published or not: receipt.json, receipt.html and confusion.png.
-
-Knows what belongs into a receipt; every number in it comes from others.
-"""
+"""Report of a training, what it did and why its head was published or not: receipt.json, receipt.html and confusion.png."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""A picture as the page shows it: decoded once, at the size a screen has, with boxes; and whole, to download.
-
-Knows files and drawing; nothing of models or Gradio.
-"""
+"""Pictures as the page shows them, each decoded once, at the size a screen has, with boxes; and whole, to download."""
 
 from __future__ import annotations
 

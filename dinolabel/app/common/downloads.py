@@ -1,7 +1,4 @@
-"""A folder of what the page made and a person may download; gone with the app, whatever ended it.
-
-Knows files; nothing of what is in them.
-"""
+"""Download folder: what the page made and a person may take; gone with the app, whatever ended it."""
 
 from __future__ import annotations
 

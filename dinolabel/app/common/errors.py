@@ -1,4 +1,4 @@
-"""What a person sees when something goes wrong: one table from kinds of error to a title, the error's sentence, its hint.
+"""Errors as a person sees them: one table from kinds of error to a title, the error's sentence, its hint.
 
 The only border between our errors and Gradio's; never a traceback, a path or a token.
 """

@@ -1,4 +1,4 @@
-"""Explanations a box has its name: the approved crops that are most like it, as pictures.
+"""Explanations of a box's name: the approved crops that are most like it, as pictures.
 
 Where the crop of an id lies is dinolabel/vision/bundles/explanations.py's.
 """

@@ -1,7 +1,4 @@
-"""Who is next: one pass of the models at a time, and a few films at a time, both strictly in the order of asking.
-
-Knows nothing of what is done in a turn.
-"""
+"""Fair queue: one pass of the models at a time, and a few films at a time, both strictly in the order of asking."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Findings in words: lines of the table, rows of the JSON, one sentence of what came out or what to try.
-
-Knows detections and candidates; nothing of files, models or Gradio.
-"""
+"""Findings in words: lines of the table, rows of the JSON, one sentence of what came out or what to try."""
 
 from __future__ import annotations
 

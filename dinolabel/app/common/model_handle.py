@@ -1,7 +1,4 @@
-"""The models behind the page: loaded or not yet, one pass at a time, and the picture's pipeline with or without tiles.
-
-Knows the pipeline; nothing of Gradio, and not where weights come from.
-"""
+"""The models behind the page: loaded or not yet, one pass at a time, and the picture's pipeline with or without tiles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the app looks, in light and in dark: a theme and a little CSS. Nothing is fetched from elsewhere, fonts included."""
+"""Theme of the app, in light and in dark: a theme and a little CSS. Nothing is fetched from elsewhere, fonts included."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What the models tab does: the heads of a project with their receipts and figures, two side by side, pin and go back.
-
-Knows the store of bundles; nothing of Gradio, Label Studio or training.
-"""
+"""What the models tab does: the heads of a project with their receipts and figures, two side by side, pin and go back."""
 
 from __future__ import annotations
 
@@ -43,7 +40,7 @@ class HeadsTab:
         if not project or not entries:
             return HeadsView([], "", [], NONE_YET)
         newest_first = list(reversed(entries))
-        current, pinned, wanted = (getattr(self._store, each)(project) for each in ("current", "pinned", "wanted"))
+        current, pinned, wanted = self._store.current(project), self._store.pinned(project), self._store.desired(project)
         marks = {
             each.id: " ".join(word for word, which in (("shown", current), ("pinned", pinned), ("wanted", wanted)) if which == each.id)
             for each in entries

@@ -1,7 +1,4 @@
-"""What the image tab does: look at pictures, with or without a trained head. Plain functions, no layout.
-
-Knows the models and the store of bundles; nothing of Gradio.
-"""
+"""What the image tab does: look at pictures, with or without a trained head. Plain functions, no layout."""
 
 from __future__ import annotations
 

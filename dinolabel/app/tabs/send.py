@@ -1,6 +1,6 @@
 """Send what was found to Label Studio, for a person to correct there: a task with the picture, a prediction with the boxes.
 
-Knows Label Studio's client and the pipeline's answers; nothing of Gradio. It adds, and changes nothing that is there.
+It adds, and changes nothing that is there.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The corner of the image tab that sends a picture with its boxes to Label Studio.
-
-Knows Gradio and the sender; no HTTP.
-"""
+"""The corner of the image tab that sends a picture with its boxes to Label Studio."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What the video tab does: one film a person at a time, two at once in all, each stopped when its person says so.
-
-Knows the film, the models and whose turn it is; nothing of Gradio.
-"""
+"""What the video tab does: one film a person at a time, two at once in all, each stopped when its person says so."""
 
 from __future__ import annotations
 

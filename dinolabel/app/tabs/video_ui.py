@@ -1,7 +1,4 @@
-"""The video tab's layout, and what happens when something in it is touched.
-
-Knows Gradio and the tab's functions; no model, no setting.
-"""
+"""The video tab's layout, and what happens when something in it is touched."""
 
 from __future__ import annotations
 

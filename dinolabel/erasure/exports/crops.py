@@ -1,7 +1,4 @@
-"""Takes somebody out of exports of crops and harvests of videos, row by row; and remembers where exports were written.
-
-Knows the files such an export consists of; nothing of Label Studio.
-"""
+"""Takes somebody out of exports of crops and harvests of videos, row by row; and remembers where exports were written."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Where an export of other formats than crops holds a name: in a box or a picture's address, or only in its lists of classes.
 
-Knows what each format writes; removes nothing. Texts are read piece by piece, so a large export costs no memory.
+Texts are read piece by piece, so a large export costs no memory.
 """
 
 from __future__ import annotations

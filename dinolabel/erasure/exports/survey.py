@@ -1,7 +1,7 @@
 """Takes somebody out of exports: only where the name is, only files that are ours and unchanged; everything else is kept and named.
 
 An export of another format than crops can be made again: where a box of theirs is in it, its files go; where only its lists of classes
-hold the name, these are written anew. Knows folders of exports; nothing of Label Studio.
+hold the name, these are written anew.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""ML backends and webhooks of a project.
-
-Knows the calls; when to connect, and to what, is decided elsewhere.
-"""
+"""ML backends and webhooks of a project."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Whose turn it is to write to a project, kept in Label Studio itself, so that backends that share nothing else can agree.
 
 A lease is a webhook that is switched off: it belongs to a project, holds a header of ours, and Label Studio's clock dates it. Ids grow, so
-the oldest live lease wins without any exchange; no clock of ours is compared. Knows the calls; what a writer may do is the backend's.
+the oldest live lease wins without any exchange; no clock of ours is compared.
 """
 
 from __future__ import annotations

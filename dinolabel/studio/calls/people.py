@@ -1,4 +1,4 @@
-"""UserCalls: who they are and which keys they press. Knows the calls; not why keys change."""
+"""UserCalls: who they are and which keys they press."""
 
 from __future__ import annotations
 

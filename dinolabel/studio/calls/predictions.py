@@ -1,7 +1,4 @@
-"""PredictionCalls: the bulk import that loses nothing silently, those of a task, deleting one.
-
-Knows the calls; which predictions should be there is reconcile's.
-"""
+"""PredictionCalls: the bulk import that loses nothing silently, those of a task, deleting one."""
 
 from __future__ import annotations
 

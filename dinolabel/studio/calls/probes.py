@@ -1,7 +1,4 @@
-"""Which addresses Label Studio's own server would call, found out without making anything.
-
-Knows Label Studio's address checks (measured, docs/label-studio.md); not what its answers mean for us.
-"""
+"""Which addresses Label Studio's own server would call, found out without making anything."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""ProjectCalls: label config, the version shown, versions stored, local storage, approved work.
-
-Knows the calls; not when they are made.
-"""
+"""ProjectCalls: label config, the version shown, versions stored, local storage, approved work."""
 
 from __future__ import annotations
 

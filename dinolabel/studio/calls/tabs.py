@@ -1,7 +1,4 @@
-"""TabCalls of the Data Manager: ours are marked, and only those are ever changed.
-
-Knows the calls; not what a tab is for.
-"""
+"""TabCalls of the Data Manager: ours are marked, and only those are ever changed."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""TaskCalls and annotations: the cheap listing, uploads, one task, a person's answer.
-
-Knows the calls; not when they are made.
-"""
+"""TaskCalls and annotations: the cheap listing, uploads, one task, a person's answer."""
 
 from __future__ import annotations
 

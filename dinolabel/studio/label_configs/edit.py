@@ -1,7 +1,5 @@
-"""A label config that looks for more, or for something else by other thresholds, or that lets people type: one change, the rest as it was.
-
-Knows the text of label configs; who asked for the change is somebody else's.
-"""
+"""A label config that looks for more, or for something else by other thresholds, or that lets people type: one change, the rest as it
+was."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Writing label configs: escaping, hotkeys that do not collide, and adding one label without touching another byte.
-
-Knows the text only; what a label config means is dinolabel.studio.label_configs.label_config's.
-"""
+"""Writing label configs: escaping, hotkeys that do not collide, and adding one label without touching another byte."""
 
 from __future__ import annotations
 

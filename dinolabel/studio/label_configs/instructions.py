@@ -1,7 +1,7 @@
 """The instructions of a project that we make: what to do, and which key does what, behind the button *Instructions* of the editor.
 
 Written from the label config and written again when it changes, as long as the text is still ours: its last line holds a digest of the
-rest, so a word that a person changes makes it theirs. Knows the text; no call.
+rest, so a word that a person changes makes it theirs.
 """
 
 from __future__ import annotations

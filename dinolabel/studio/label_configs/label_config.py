@@ -1,6 +1,6 @@
 """A project's label config as we understand it: what to look for, what to learn, where boxes go.
 
-Label Studio's own convention carries it: labels with `predicted_values` are prompts, the others are learnt. Knows neither HTTP nor tasks.
+Label Studio's own convention carries it: labels with `predicted_values` are prompts, the others are learnt.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """When two spellings are one name: the same letters, however a keyboard, a Mac's file system or stray blanks store them.
 
-Composed and decomposed accents are one name (Unicode's NFC); names that differ in case are two. Knows strings only.
+Composed and decomposed accents are one name (Unicode's NFC); names that differ in case are two.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What in a label config may not be meant as it stands: names that are nearly alike, names that look like prompts.
 
-Knows words only. A doubt is for a person to judge; nothing is refused because of it.
+A doubt is for a person to judge; nothing is refused because of it.
 """
 
 from __future__ import annotations

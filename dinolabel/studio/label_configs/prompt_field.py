@@ -1,7 +1,7 @@
 """What a person types into a TextArea while annotating: words to look for on this one picture, thresholds beside them, and our reply.
 
 Label Studio sends the text areas and numbers of the task as `context` once a line is entered (measured, docs/label-studio.md). It drops
-the error of a backend without a word, so whatever goes wrong is said in the text area itself. Knows the wire shapes; no model.
+the error of a backend without a word, so whatever goes wrong is said in the text area itself.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Names that change: a label gets another name, two become one, one goes; what people annotated stays as it is and is read anew.
 
-The label config carries it: `<Label value="maria" formerly="mary|mari"/>` says that boxes named `mary` are of maria. Knows the text of
-label configs; nothing of tasks or bundles.
+The label config carries it: `<Label value="maria" formerly="mary|mari"/>` says that boxes named `mary` are of maria.
 """
 
 from __future__ import annotations

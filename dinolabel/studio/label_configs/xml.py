@@ -1,7 +1,4 @@
-"""What a label config's XML holds: the control, its image, its labels and thresholds, each checked and named when it is missing.
-
-Knows Label Studio's tags; what they mean for us is dinolabel.studio.label_configs.label_config's.
-"""
+"""What a label config's XML holds: the control, its image, its labels and thresholds, each checked and named when it is missing."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Downloaded files on this machine: whole or not there, within a bound, found again by the address they came from.
 
-Knows files; not where they come from. Safe for several processes.
+Safe for several processes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""One file over HTTP into an open file: size, time and redirects bounded, the token only where it belongs.
-
-Knows neither tasks nor caches; which addresses are allowed is told by dinolabel.studio.media.resolver.
-"""
+"""One file over HTTP into an open file: size, time and redirects bounded, the token only where it belongs."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A picture that is written into its own address: `data:image/jpeg;base64,…` (RFC 2397), which Label Studio's editor shows like any other.
 
-Knows how such addresses are written; no message of it holds what is in one. What the bytes show is dinolabel.vision.decoding.pictures's.
+What the bytes show is dinolabel.vision.decoding.pictures's.
 """
 
 from __future__ import annotations

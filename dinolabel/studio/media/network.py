@@ -1,7 +1,4 @@
-"""How this machine reaches others: certificate authorities, proxies, and which addresses a host name may stand for.
-
-Knows HTTP sessions; neither Label Studio nor tokens.
-"""
+"""How this machine reaches others: certificate authorities, proxies, and which addresses a host name may stand for."""
 
 from __future__ import annotations
 
@@ -125,7 +122,7 @@ def _pools(judged: Callable[[str, Address], bool]) -> dict[str, type[HTTPConnect
                 connection._dns_host = host
         raise last
 
-    class Plain(HTTPConnection):
+    class PlainConnection(HTTPConnection):
         def _new_conn(self) -> socket.socket:
             return connect(self, super()._new_conn)
 
@@ -134,7 +131,7 @@ def _pools(judged: Callable[[str, Address], bool]) -> dict[str, type[HTTPConnect
             return connect(self, super()._new_conn)
 
     class PlainPool(HTTPConnectionPool):
-        ConnectionCls = Plain
+        ConnectionCls = PlainConnection
 
     class TlsPool(HTTPSConnectionPool):
         ConnectionCls = Tls

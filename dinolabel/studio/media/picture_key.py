@@ -1,7 +1,4 @@
-"""Where in a task's data the picture is: `image`, or a path such as `data.image` and `images[0].url`, as Label Studio's editor reads it.
-
-Knows the data of a task; what an address means is dinolabel.studio.media.url's.
-"""
+"""Where in a task's data the picture is: `image`, or a path such as `data.image` and `images[0].url`, as Label Studio's editor reads it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""A task's address becomes a file on this machine: mounted, uploaded, served by Label Studio, from an allowed host or a cloud.
-
-Knows where pictures may come from; what is in them is dinolabel.vision.decoding.pictures's.
-"""
+"""A task's address becomes a file on this machine: mounted, uploaded, served by Label Studio, from an allowed host or a cloud."""
 
 from __future__ import annotations
 

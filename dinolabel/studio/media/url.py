@@ -1,7 +1,4 @@
-"""Reads a task's address: what Label Studio serves, under whatever name and prefix, what lies in a cloud, what is somewhere else.
-
-Knows how addresses are written (measured forms in docs/label-studio.md); fetches nothing.
-"""
+"""Reads a task's address: what Label Studio serves, under whatever name and prefix, what lies in a cloud, what is somewhere else."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Notes beside a region, its `meta.text`: written so that each stands on a line of its own, read as each was meant.
 
 Label Studio prints the items of the list with nothing between them and keeps line ends, so each item ends with one; notes of earlier
-releases and of other tools end without. Knows the wire shape; not what a note says.
+releases and of other tools end without.
 """
 
 from __future__ import annotations

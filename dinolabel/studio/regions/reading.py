@@ -1,7 +1,4 @@
-"""Reads a result of Label Studio: the boxes of our control, and the marks in the picture that are none or cannot be used.
-
-Knows the wire shape and percent; what a region means for training is dinolabel.studio.reviews.decisions'.
-"""
+"""Reads a result of Label Studio: the boxes of our control, and the marks in the picture that are none or cannot be used."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What an entry of a result marks in a picture: a box, an outline, a brush, …, or nothing, and the upright hull of it.
-
-Knows Label Studio's entries and percent; nothing of label configs, and nothing of what a mark means.
-"""
+"""What an entry of a result marks in a picture: a box, an outline, a brush, …, or nothing, and the upright hull of it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Label Studio's task and annotation JSON (exports, API, webhooks) as values.
-
-Knows the wire shape; what an annotation decides about each box is dinolabel.studio.reviews.decisions'.
-"""
+"""Label Studio's task and annotation JSON (exports, API, webhooks) as values."""
 
 from __future__ import annotations
 

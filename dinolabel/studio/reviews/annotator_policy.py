@@ -1,7 +1,4 @@
-"""Several annotators on one task: whose word counts, by a policy that a person chooses.
-
-Knows annotations of one task; nothing of files or formats.
-"""
+"""Several annotators on one task: whose word counts, by a policy that a person chooses."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What people decided in a task: one verdict and one name per box (design.md §3).
-
-Knows people's decisions only; which side of the split a box is on, and what is learnt from it, is decided elsewhere.
-"""
+"""What people decided in a task: one verdict and one name per box (design.md §3)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""A label config read off an export's own regions, for people who have the export file and no label config.
-
-Knows regions and the tasks' data only; which labels are prompts cannot be seen in them, so every label counts as a name.
-"""
+"""A label config read off an export's own regions, for people who have the export file and no label config."""
 
 from __future__ import annotations
 

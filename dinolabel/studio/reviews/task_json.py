@@ -1,7 +1,4 @@
-"""Whether the JSON of a task can be read at all: what is looked at before anybody asks what people decided in it.
-
-Knows the shape that every reader relies on; single regions that make no sense are for dinolabel.studio.regions.writing.
-"""
+"""Whether the JSON of a task can be read at all: what is looked at before anybody asks what people decided in it."""
 
 from __future__ import annotations
 

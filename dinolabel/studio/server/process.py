@@ -1,7 +1,4 @@
-"""A Label Studio of our own for people who have none: started, waited for, and ended with all its processes.
-
-Knows how Label Studio is run (measured: 24 s for a first boot, 5 s afterwards, on two cores); not what it is used for.
-"""
+"""A Label Studio of our own for people who have none: started, waited for, and ended with all its processes."""
 
 from __future__ import annotations
 
@@ -135,7 +132,7 @@ class LocalStudio:
         assert self._lock is not None
         if self.log_path.exists():
             self.log_path.replace(self.log_path.with_suffix(".log.1"))
-        keeper = [sys.executable, "-I", str(Path(__file__).with_name("keeper.py")), str(os.getpid())]
+        keeper = [sys.executable, "-I", str(Path(__file__).with_name("watchdog.py")), str(os.getpid())]
         arguments = ["start", "--no-browser", "--data-dir", str(self.data_dir), "--port", str(self._port), "--internal-host", "127.0.0.1"]
         with self.log_path.open("wb") as output:
             self._process = subprocess.Popen(

@@ -1,6 +1,6 @@
 """Runs one command and ends its whole process group as soon as whoever started it is gone, however it went.
 
-Run as a program by dinolabel.studio.server.process: `python -I keeper.py PARENT_PID COMMAND…` in a process group of its own, with a pipe
+Run as a program by dinolabel.studio.server.process: `python -I watchdog.py PARENT_PID COMMAND…` in a process group of its own, with a pipe
 from
 the parent as
 standard input. The pipe closes when the parent dies, SIGKILL included; that works from any thread and on any POSIX system. It

@@ -1,7 +1,4 @@
-"""A trained head with all that decides its answers: labels, calibration, thresholds, references, embedder and crop policy.
-
-Knows how to answer for embeddings and how to be kept in a folder (safetensors + JSON, no pickle); not where folders lie.
-"""
+"""A trained head with all that decides its answers: labels, calibration, thresholds, references, embedder and crop policy."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""How far a row is from each label: by the nearest of that label's references; and which columns of a row are looked at.
-
-Knows unit vectors and numbered labels; nothing of thresholds or of what is decided on a distance.
-"""
+"""How far a row is from each label: by the nearest of that label's references; and which columns of a row are looked at."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Why an answer is what it is: the approved crops most like it, and their pictures in an export of crops.
-
-Knows unit vectors and the lines of a manifest; nothing of heads.
-"""
+"""Why an answer is what it is: the approved crops most like it, and their pictures in an export of crops."""
 
 from __future__ import annotations
 
@@ -37,7 +34,7 @@ def most_alike(
 
 
 def crop_files(export: Path, ids: Iterable[str]) -> dict[str, Path]:
-    """Id -> picture, for those that the export still has. ids: `Alike.id`. export: folder of `dinolabel export crops`; it may be gone."""
+    """Id -> picture, for those that the export still has. ids: `Reference.id`. export: folder of `dinolabel export crops`, if any."""
     manifest = export / MANIFEST
     try:
         files = _files(manifest, manifest.stat().st_mtime_ns)

@@ -1,7 +1,4 @@
-"""A self-contained folder of detector, embedder, head and prompt: what leaves Label Studio and answers the same anywhere else.
-
-Knows folders, JSON and the plugs that read the models. Knows nothing of Label Studio.
-"""
+"""A self-contained folder of detector, embedder, head and prompt: what leaves Label Studio and answers the same anywhere else."""
 
 from __future__ import annotations
 

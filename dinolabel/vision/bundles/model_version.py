@@ -1,7 +1,4 @@
-"""The model_version Label Studio sees: readable, and different whenever a different answer is possible.
-
-Knows nothing of Label Studio but the rules for the string: [a-z0-9.-], no commas, none contained in another.
-"""
+"""The model_version Label Studio sees: readable, and different whenever a different answer is possible."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Where bundles are kept: per project a history, what is pinned, and what the project shows now.
 
-Knows folders and files only. Other processes need no message: everything is read from disk when asked, and a publish appears
+Other processes need no message: everything is read from disk when asked, and a publish appears
 by one rename, so that a reader sees all of it or nothing.
 """
 

@@ -1,7 +1,4 @@
-"""Which groups are held out: decided once by their name, and the same on every machine for ever.
-
-Knows nothing of what a group is (an image, a video, a cluster of near-duplicates).
-"""
+"""Which groups are held out: decided once by their name, and the same on every machine for ever."""
 
 from __future__ import annotations
 

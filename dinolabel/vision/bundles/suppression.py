@@ -1,7 +1,4 @@
-"""What people keep deleting, and which crops are so like it that they are not worth showing.
-
-Knows unit vectors only; what counts as rejected and how alike is alike enough is decided in training.
-"""
+"""What people keep deleting, and which crops are so like it that they are not worth showing."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The files below a folder that a person means: without what file managers, NAS boxes and operating systems leave beside them.
-
-Knows names only; which of the files are pictures is dinolabel.vision.decoding.pictures's.
-"""
+"""The files below a folder that a person means: without what file managers, NAS boxes and operating systems leave beside them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""In which frame the coordinates of a file are: the picture as people see it, upright, or as it lies in its file, before its EXIF turn.
-
-Knows sizes and points; nothing of files, formats or what a point marks.
-"""
+"""In which frame the coordinates of a file are: the picture as people see it, upright, or as it lies in its file, before its EXIF turn."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Which of a TIFF's pictures is the picture: the first page that is no reduced copy; a camera's RAW is none.
-
-Knows TIFF's directories of tags (TIFF 6.0, section 8; DNG 1.6), not pixels.
-"""
+"""Which of a TIFF's pictures is the picture: the first page that is no reduced copy; a camera's RAW is none."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Files become upright RGB pixels, whatever camera or scanner wrote them.
-
-Knows nothing of where a file came from: `dinolabel.studio.media.resolver` finds and downloads it first.
-"""
+"""Files become upright RGB pixels, whatever camera or scanner wrote them."""
 
 from __future__ import annotations
 

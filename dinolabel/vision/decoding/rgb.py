@@ -1,7 +1,4 @@
-"""Whatever mode Pillow decodes becomes upright (H, W, 3) uint8 RGB over white, a strip at a time: no second copy of the whole is made.
-
-Knows modes and depths; nothing of files.
-"""
+"""Whatever mode Pillow decodes becomes upright (H, W, 3) uint8 RGB over white, a strip at a time: no second copy of the whole is made."""
 
 from __future__ import annotations
 

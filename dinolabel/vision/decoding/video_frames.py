@@ -1,6 +1,6 @@
 """Frames of a video file as Images: one by its number, or one every few seconds.
 
-Knows nothing of tracks or of who is on the pictures. Frames are counted from 0 in the order of presentation, and their times come from the
+Frames are counted from 0 in the order of presentation, and their times come from the
 file's own time stamps: frame rates vary within one file, and a counter would drift (docs/ancestor.md).
 """
 

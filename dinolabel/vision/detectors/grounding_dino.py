@@ -1,7 +1,4 @@
-"""GroundingDINO on transformers: words and pictures in, boxes out; MM-GroundingDINO and LLMDet checkpoints load the same way.
-
-Knows torch and transformers; knows nothing of labels, Label Studio or caches.
-"""
+"""GroundingDINO on transformers: words and pictures in, boxes out; MM-GroundingDINO and LLMDet checkpoints load the same way."""
 
 from __future__ import annotations
 

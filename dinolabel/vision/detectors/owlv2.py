@@ -1,6 +1,6 @@
 """OWLv2 on transformers: words and pictures in, boxes out.   DINOLABEL_DETECTOR=owlv2
 
-Knows torch and transformers; knows nothing of labels, Label Studio or caches. Each phrase is judged by itself, so a prompt may
+Each phrase is judged by itself, so a prompt may
 have any number of them; a box has one score, its phrase's, which is its text score as well. Scores are lower than GroundingDINO's.
 """
 

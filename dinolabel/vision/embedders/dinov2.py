@@ -1,7 +1,4 @@
-"""Frozen DINOv2 on transformers: square crops in, unit vectors out; checkpoints with registers load the same way.
-
-Knows torch and transformers; knows nothing of labels, boxes or caches.
-"""
+"""Frozen DINOv2 on transformers: square crops in, unit vectors out; checkpoints with registers load the same way."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
     DINOLABEL_EMBEDDER=onnx DINOLABEL_EMBEDDER_WEIGHTS=/models/faces.onnx
 
-Knows onnxruntime, which is an extra (`pip install onnxruntime`); knows nothing of labels, boxes or caches. How pixels go in stands beside
+How pixels go in stands beside
 the model, in a JSON file of its name (`faces.json`): {"side": 112, "mean": [127.5, 127.5, 127.5], "std": [128, 128, 128], "order": "RGB"},
 mean and std on the scale 0 to 255; without it, the side is the model's own and the rest is as in this example.
 """

@@ -1,7 +1,7 @@
 """Nearest neighbours: a label is its few crops that are most like the one asked about, so it may look in several ways.
 
 The k nearest of each label rather than a vote among the k nearest of all (Wu et al. 2018, Unsupervised Feature Learning via Non-Parametric
-Instance Discrimination): a vote is lost by whoever has fewer crops. Knows embeddings only, no pixels.
+Instance Discrimination): a vote is lost by whoever has fewer crops.
 """
 
 from __future__ import annotations

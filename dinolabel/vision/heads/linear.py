@@ -1,7 +1,4 @@
-"""L2-regularised multinomial logistic regression on unit embeddings: the usual linear probe of DINOv2 (Oquab et al. 2023).
-
-Knows embeddings only, no pixels; scikit-learn fits, numpy answers.
-"""
+"""L2-regularised multinomial logistic regression on unit embeddings: the usual linear probe of DINOv2 (Oquab et al. 2023)."""
 
 from __future__ import annotations
 

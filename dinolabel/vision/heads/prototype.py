@@ -1,6 +1,6 @@
 """Nearest class mean: a label is the mean of its embeddings, and a crop is as much of a label as it points the same way.
 
-Good from the first crop of a label on (Snell et al. 2017, Prototypical Networks). Knows embeddings only, no pixels.
+Good from the first crop of a label on (Snell et al. 2017, Prototypical Networks).
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Boxes and captions on a copy of a picture, readable at any size.
-
-Knows detections and supervision's annotators; what a detection is called, the caller says.
-"""
+"""Boxes and captions on a copy of a picture, readable at any size."""
 
 from __future__ import annotations
 

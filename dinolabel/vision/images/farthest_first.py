@@ -1,7 +1,6 @@
 """Which pictures to look at first: those that differ most from each other, so that few show what there is.
 
 Farthest-first traversal (Gonzalez 1985; the k-centre greedy of Sener and Savarese 2018): within a factor of two of the best cover there is.
-Knows vectors only.
 """
 
 from __future__ import annotations

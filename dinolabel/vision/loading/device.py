@@ -1,7 +1,4 @@
-"""Where models compute and how finely: what was asked for, matched with what this machine has.
-
-Knows torch and the C library's allocator; knows no model and no settings.
-"""
+"""Where models compute and how finely: what was asked for, matched with what this machine has."""
 
 from __future__ import annotations
 

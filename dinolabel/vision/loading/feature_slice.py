@@ -1,7 +1,6 @@
 """Rows that hold several features one after the other: which there are, and an embedder that gives the first of them alone.
 
 So a head that was trained on an embedder of fewer columns goes on answering, and heads may look at as many columns as serve them.
-Knows unit rows and digests; no model.
 """
 
 from __future__ import annotations

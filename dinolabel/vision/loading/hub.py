@@ -1,7 +1,4 @@
-"""What to say when the hub gives no weights: why, without the noise of sockets, and the ways out as commands to copy.
-
-Knows errors and names only; asks no hub itself.
-"""
+"""What to say when the hub gives no weights: why, without the noise of sockets, and the ways out as commands to copy."""
 
 from __future__ import annotations
 

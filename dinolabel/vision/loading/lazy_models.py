@@ -1,7 +1,7 @@
 """Models that are loaded when a picture is really looked at: what they are is known from a note of the last time they were.
 
 With warm caches a whole project is filled without one forward pass, and then torch is not even imported (measured: loading takes
-six CPU seconds, filling 1,000 tasks less). Knows the seams of dinolabel.vision.protocols; no model by name.
+six CPU seconds, filling 1,000 tasks less).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from dinolabel.vision.types import Crop, Embeddings, Image, Prompt
 
 log = structlog.get_logger(__name__)
 
-HERE = Path(__file__).resolve().parent
+HERE = Path(__file__).resolve().parents[1]
 PACKAGES = ("torch", "transformers", "tokenizers", "onnxruntime", "pillow", "numpy")
 FORMAT = 1
 

@@ -1,6 +1,6 @@
 """A checkpoint's folder as a model ready to answer: read from local files only, complete, quiet.
 
-Knows transformers' way of loading; knows no particular model. Models are plugs' business.
+Models are plugs' business.
 """
 
 from __future__ import annotations

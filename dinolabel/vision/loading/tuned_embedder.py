@@ -1,7 +1,4 @@
-"""An embedder that travels in its bundle: fine-tuned on a project's crops, so no setting can name it.
-
-Knows its card, its folder and how it is loaded (when a crop is really embedded, not before); nothing of how it was made.
-"""
+"""An embedder that travels in its bundle: fine-tuned on a project's crops, so no setting can name it."""
 
 from __future__ import annotations
 

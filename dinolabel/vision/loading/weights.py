@@ -1,7 +1,4 @@
-"""From the name of weights to a complete folder or file on this machine, and what that is called.
-
-Knows the hub and file layouts; knows neither torch nor any model class.
-"""
+"""From the name of weights to a complete folder or file on this machine, and what that is called."""
 
 from __future__ import annotations
 
@@ -24,7 +21,7 @@ log = structlog.get_logger(__name__)
 
 NANO = "nano"
 DRAWN_ONLY = "knows drawn things only, not photos"
-NANO_FOLDER = Path(__file__).resolve().parents[1] / "nano"
+NANO_FOLDER = Path(__file__).resolve().parents[2] / "nano"
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 HUB_FILES = ["*.json", "*.txt", "model*.safetensors"]
 TOKENIZER = "google-bert/bert-base-uncased"  # GroundingDINO's; its own files do not bring it along

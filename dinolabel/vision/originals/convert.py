@@ -1,7 +1,4 @@
-"""Turns GroundingDINO's own `.pth` file into a folder that `grounding_dino` loads, once and for all.
-
-Knows transformers' way of saving; the names are tensors.py's. Knows nothing of settings or of the hub's whereabouts.
-"""
+"""Turns GroundingDINO's own `.pth` file into a folder that `grounding_dino` loads, once and for all."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """GroundingDINO's own `.pth` files (Swin-T, Swin-B: what groundingdino-py reads) under transformers' names and settings.
 
-Knows both layouts; knows nothing of files' whereabouts, prompts or images. The names are those that groundingdino-py 0.4.0's
+The names are those that groundingdino-py 0.4.0's
 model gives its tensors; `make parity` compares the two networks on equal weights.
 """
 

@@ -1,7 +1,4 @@
-"""What a detector proposes before any threshold, and the step from there to detections: the part that costs no forward pass.
-
-Knows no model; `Pipeline` caches candidates, so that a threshold can be turned for nothing.
-"""
+"""What a detector proposes before any threshold, and the step from there to detections: the part that costs no forward pass."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Which of the boxes found in one image are one object, a part of one, a group of several, or nothing at all.
+"""Non-maximum suppression and kin: which of the boxes found in one image are one object, a part of one, a group of several, or nothing
+at all.
 
 Works on arrays of pixels; knows no model, no phrase (a class is a number here) and no file.
 

@@ -1,6 +1,6 @@
 """Which tokens of a GroundingDINO prompt belong to which phrase, and how well a box suits a phrase by them.
 
-Knows a tokeniser as a function only; knows no model. The library's decoded strings are never used: they merge phrases
+The library's decoded strings are never used: they merge phrases
 ("car taxi") and cut words ("tri", "##van") (IDEA-Research/GroundingDINO #63, #85, #421).
 """
 

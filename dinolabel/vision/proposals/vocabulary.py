@@ -1,7 +1,4 @@
-"""Which phrases of a prompt a detector cannot read: read off its tokeniser, and off the letters they are written in.
-
-Knows a tokeniser as a function, or as the file that lies beside weights; knows no model.
-"""
+"""Which phrases of a prompt a detector cannot read: read off its tokeniser, and off the letters they are written in."""
 
 from __future__ import annotations
 

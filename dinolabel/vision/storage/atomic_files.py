@@ -1,4 +1,4 @@
-"""Files that appear whole, what was written brought to the disk, damaged databases set aside. Knows nothing of what is in them."""
+"""Files that appear whole, what was written brought to the disk, damaged databases set aside."""
 
 from __future__ import annotations
 

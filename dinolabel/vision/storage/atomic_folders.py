@@ -1,4 +1,4 @@
-"""A folder that is there whole or not at all. Knows nothing of what is in it."""
+"""A folder that is there whole or not at all."""
 
 from __future__ import annotations
 

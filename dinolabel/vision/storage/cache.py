@@ -1,7 +1,4 @@
-"""Two caches in one file: what the detector proposed for an image, and what the embedder made of a box.
-
-Knows what decides an answer and therefore belongs into a key; how bytes are kept is dinolabel.vision.storage.sqlite_kv' business.
-"""
+"""Two caches in one file: what the detector proposed for an image, and what the embedder made of a box."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Bytes by key in a SQLite file: checked when read, bounded in size, shared by processes.
 
-Knows nothing of what the bytes mean. Never raises: what it cannot answer is a miss, what it cannot keep is forgotten.
+Never raises: what it cannot answer is a miss, what it cannot keep is forgotten.
 """
 
 from __future__ import annotations

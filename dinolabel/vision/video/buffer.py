@@ -1,7 +1,4 @@
-"""Where boxes of a film wait between watching and writing it: a file, so that an hour needs no more memory than a minute.
-
-Knows rows of track and box; nothing of what they mean.
-"""
+"""Where boxes of a film wait between watching and writing it: a file, so that an hour needs no more memory than a minute."""
 
 from __future__ import annotations
 

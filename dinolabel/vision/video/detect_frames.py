@@ -1,6 +1,6 @@
-"""Watches a film once: the detector every few frames, optical flow in between, a look at each track's face now and then.
+"""One pass over a film: the detector every few frames, optical flow in between, a look at each track's face now and then.
 
-Knows the pipeline and the tracker; how a film is written again is `writing`'s. Memory does not grow with the film: boxes go to a file.
+Memory does not grow with the film: boxes go to a file.
 """
 
 from __future__ import annotations

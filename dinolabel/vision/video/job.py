@@ -1,7 +1,4 @@
-"""A film from file to files: watch it, vote who is who, write it again with names, and all that people want beside it.
-
-Knows the parts and their order; nothing of pages or command lines.
-"""
+"""Job of one film, from file to files: detect and track, vote who is who, write it again with names, and all that people want beside it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
-"""Tracks that turn out to be one thing: who leaves and comes back, or was hidden for longer than a track is waited for.
-
-Knows what was seen of each track and the scale on which a head tells things apart; nothing of frames or files.
-"""
+"""Re-identification: tracks that turn out to be one thing, who leaves and comes back, or was hidden for longer than a track is waited
+for."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Boxes of single frames become tracks: matched where the detector looked, followed by optical flow in between.
 
-Knows boxes, grey frames and detections; nothing of files, models or names. Boxes are pixels of the full frame, xyxy.
+Boxes are pixels of the full frame, xyxy.
 """
 
 from __future__ import annotations

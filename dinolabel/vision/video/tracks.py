@@ -1,7 +1,4 @@
-"""Who is in a film, as people and programs read it: rows, JSON, CSV, and a picture of who is seen when.
-
-Knows the watched tracks; nothing of models or command lines.
-"""
+"""Who is in a film, as people and programs read it: rows, JSON, CSV, and a picture of who is seen when."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Who a track is: many looks, one vote.
-
-Knows answers of a head; nothing of frames or boxes.
-"""
+"""Votes on who a track is: many detections, one vote."""
 
 from __future__ import annotations
 

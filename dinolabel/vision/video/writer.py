@@ -1,6 +1,6 @@
 """Writes a film again with something painted on each frame: H.264, yuv420p, fast start, times and sound as they were.
 
-Knows PyAV; nothing of tracks or names. Frames go through one at a time, so memory does not grow with the film.
+Frames go through one at a time, so memory does not grow with the film.
 """
 
 from __future__ import annotations

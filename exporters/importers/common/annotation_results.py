@@ -1,7 +1,4 @@
-"""What a picture that arrives becomes in Label Studio: its annotations, as their results.
-
-Knows regions; sends nothing.
-"""
+"""What a picture that arrives becomes in Label Studio: its annotations, as their results."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""A data set's own folder: what its files name is looked for there and nowhere else, whatever machine the names are from.
-
-Knows paths; nothing of formats.
-"""
+"""A data set's own folder: what its files name is looked for there and nowhere else, whatever machine the names are from."""
 
 from __future__ import annotations
 

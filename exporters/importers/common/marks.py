@@ -1,7 +1,4 @@
-"""What a file marks in a picture, as a box of the upright picture, or as a mark that could not be used.
-
-Knows geometry only: points of the file's frame go in (dinolabel.vision.decoding.frame_sizes), pixels of the upright picture come out.
-"""
+"""What a file marks in a picture, as a box of the upright picture, or as a mark that could not be used."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
-"""Finds the pictures of a data set that says where they were and what they held: in a folder that a person named, or where they still are.
-
-Knows files; nothing of boxes.
-"""
+"""Finds the pictures of a data set that says where they were and what they held: in a folder that a person named, or where they still
+are."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
 """A picture from a table of ours: what CSV, Parquet and Hugging Face's form have in common (dinolabel.exporters.pipeline.rows names the
 columns).
-
-Knows plain values; nothing of files or their formats.
 """
 
 from __future__ import annotations

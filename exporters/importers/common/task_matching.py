@@ -1,7 +1,4 @@
-"""Which task of a project an arriving picture is: by what an export of ours remembers, else by name and content, never by name alone.
-
-Knows task rows and pictures; changes nothing.
-"""
+"""Which task of a project an arriving picture is: by what an export of ours remembers, else by name and content, never by name alone."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Which JSON files of a folder are COCO's detection files: they list pictures, categories and annotations.
-
-Knows what lies beside them in the wild: captions, key points, panoptic files, lists of pictures, lists of results.
-"""
+"""Which JSON files of a folder are COCO's detection files: they list pictures, categories and annotations."""
 
 from __future__ import annotations
 

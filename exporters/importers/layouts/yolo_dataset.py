@@ -1,8 +1,4 @@
-"""What a YOLO data set consists of: its classes and its pictures, as each of the tools that write such sets lays them out.
-
-Knows data.yaml (ultralytics, Roboflow, CVAT, FiftyOne, supervision), obj.data (darknet, CVAT's YOLO 1.1), classes.txt and notes.json
-(Label Studio, labelImg); nothing of what is in a label file.
-"""
+"""What a YOLO data set consists of: its classes and its pictures, as each of the tools that write such sets lays them out."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What a YOLO export of ours remembers in `dinolabel-pictures.json`: of which task a picture is, and what its lines have no place for.
 
-Knows values; the lines themselves are the format's. A line that was changed since is what counts.
+A line that was changed since is what counts.
 """
 
 from __future__ import annotations

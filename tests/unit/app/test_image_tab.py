@@ -196,7 +196,7 @@ def test_one_broken_picture_of_several_costs_the_others_nothing(tab: ImageTab, p
     (tmp_path / "page.jpg").write_text("<html>")
     answers = dict(tab.predict_all([photo, str(tmp_path / "page.jpg"), photo], ImageRequest("cat", 0.3, 0.1)))
     assert isinstance(answers[str(tmp_path / "page.jpg")], MediaUnreadable)
-    assert len(answers[photo].lookup) == 2
+    assert len(answers[photo].found) == 2
 
 
 def test_a_telephones_picture_is_upright_and_becomes_one_browsers_show(tab: ImageTab, tmp_path: Path) -> None:

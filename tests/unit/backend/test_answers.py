@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dinolabel.backend import reviewed_answers
 from dinolabel.backend.http import dashboard
+from dinolabel.backend.jobs import reviewed_answers
+from dinolabel.backend.jobs.reviewed_answers import Answers, NameCount, Summary
 from dinolabel.backend.project_status import ProjectStatus
-from dinolabel.backend.reviewed_answers import Answers, NameCount, Summary
 from dinolabel.studio.label_configs.label_config import LabelConfig
 from tests.doubles.scripted_studio import CONFIG
 from tests.unit.backend.conftest import World

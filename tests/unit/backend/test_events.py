@@ -71,8 +71,8 @@ def test_enough_names_start_a_training_and_its_end_starts_the_switch(world) -> N
         "if 'train' in sys.argv:\n"
         "    from pathlib import Path\n"
         "    from tests.doubles.coloured_things import bundle, RED, GREEN\n"
-        "    from dinolabel.vision.bundles.registry import Store\n"
-        f"    Store(Path({str(world.root / 'data' / 'bundles')!r})).publish('{project}', bundle({{'jason': RED, 'lacy': GREEN}},"
+        "    from dinolabel.vision.bundles.registry import BundleStore\n"
+        f"    BundleStore(Path({str(world.root / 'data' / 'bundles')!r})).publish('{project}', bundle({{'jason': RED, 'lacy': GREEN}},"
         " trained_until='2026-11-22T23:00:00+00:00'))\n"
         "print('Trained.')"
     )

@@ -16,7 +16,7 @@ def test_a_label_renamed_under_way_is_made_anew_for_the_new_config(world) -> Non
     service = world.service()
     world.studio.before_import.append(lambda: world.studio.set(project, label_config=RENAMED))
     first = service.reconcile(project)
-    assert (first.state, first.again_in) == ("filling", 0.0)
+    assert (first.state, first.requeue_after) == ("filling", 0.0)
     assert service.reconcile(project).complete
     shown = world.studio.project(project).model_version
     assert [world.studio.labels_of(each, shown) for each in world.ids(project)] == [["object", "object"]] * 4
@@ -39,8 +39,10 @@ def test_a_label_renamed_later_moves_everybody_to_the_new_name(world) -> None:
 def test_what_label_studio_would_drop_is_never_sent(world, monkeypatch: pytest.MonkeyPatch) -> None:
     project = world.project(3)
     bad = world.ids(project)[1]
-    plain = backfill.faults
-    monkeypatch.setattr(backfill, "faults", lambda config, sent: ["no such label"] if sent["task"] == bad else plain(config, sent))
+    plain = backfill.validate_prediction
+    monkeypatch.setattr(
+        backfill, "validate_prediction", lambda config, sent: ["no such label"] if sent["task"] == bad else plain(config, sent)
+    )
     sent = []
     taken = world.studio.import_predictions
     world.studio.import_predictions = lambda number, each: sent.extend(one["task"] for one in each) or taken(number, each)
@@ -125,6 +127,6 @@ def test_a_task_that_comes_while_others_are_stored_is_found_by_the_count(world) 
     world.studio.before_import.append(lambda: world.add(project, 1))
     service = world.service()
     first = service.reconcile(project)
-    assert (first.state, first.again_in) == ("filling", 0.0)
+    assert (first.state, first.requeue_after) == ("filling", 0.0)
     assert service.reconcile(project).complete
     assert world.studio.without_boxes(project) == []

@@ -198,8 +198,8 @@ def test_what_was_taken_and_had_not_begun_runs_on_the_next(desk: Callable[..., J
 CRASHING = """
 import os, sys, time
 from pathlib import Path
-from dinolabel.backend.jobs.runner import Jobs
-jobs = Jobs(Path(sys.argv[1]), program=[sys.executable, "-c", sys.argv[2]], environment=dict(os.environ), exports=Path(sys.argv[1]))
+from dinolabel.backend.jobs.runner import JobRunner
+jobs = JobRunner(Path(sys.argv[1]), program=[sys.executable, "-c", sys.argv[2]], environment=dict(os.environ), exports=Path(sys.argv[1]))
 jobs.start()
 job = jobs.train(1, why="asked", until="2026-11-22T12:00:00+00:00")
 while not jobs.get(job).progress.startswith("pid "): time.sleep(0.02)
@@ -231,15 +231,15 @@ def test_after_kill_9_the_orphans_are_ended_and_the_job_is_lost(desk: Callable[.
 KILLED_AT = """
 import os, sys, time
 from pathlib import Path
-from dinolabel.backend import jobs as module
+from dinolabel.backend.jobs import runner as module
 folder, moment = Path(sys.argv[1]), sys.argv[2]
 def await_the_kill(*given, **values):
     print("here", flush=True)
     time.sleep(60)
-if moment == "take": module.Child = await_the_kill
+if moment == "take": module.ChildProcess = await_the_kill
 if moment == "child": module.JobTable.change = await_the_kill
-if moment == "end": module.Jobs._end = await_the_kill
-jobs = module.Jobs(folder, program=[sys.executable, "-c", ""], environment=dict(os.environ), exports=folder)
+if moment == "end": module.JobRunner._end = await_the_kill
+jobs = module.JobRunner(folder, program=[sys.executable, "-c", ""], environment=dict(os.environ), exports=folder)
 if moment != "insert": jobs.start()
 jobs.train(1, why="asked")
 if moment == "insert": await_the_kill()
@@ -404,7 +404,7 @@ def test_a_damaged_table_is_set_aside_and_begun_anew(
     jobs = desk()
     assert jobs.all() == []
     assert path.with_name("jobs.sqlite.damaged").read_bytes() == damaged
-    told = capsys.readouterr().out
+    told = "".join(capsys.readouterr())
     assert "job_table_damaged" in told and "jobs.sqlite.damaged" in told
     assert ended(jobs, jobs.train(1, why="asked again")).state == "done"
 

@@ -95,8 +95,8 @@ def test_a_field_of_a_later_version_does_not_hurt(projects: ProjectRegistry) -> 
 
 def test_processes_that_write_at_once_lose_nothing(projects: ProjectRegistry) -> None:
     code = (
-        "import sys; from pathlib import Path; from dinolabel.backend.project_registry import Projects\n"
-        "for i in range(10): Projects(Path(sys.argv[1])).add(int(sys.argv[2]) * 100 + i, weights=['nano', 'nano'])"
+        "import sys; from pathlib import Path; from dinolabel.backend.project_registry import ProjectRegistry\n"
+        "for i in range(10): ProjectRegistry(Path(sys.argv[1])).add(int(sys.argv[2]) * 100 + i, weights=['nano', 'nano'])"
     )
     running = [subprocess.Popen([sys.executable, "-c", code, str(projects.path), str(each)]) for each in range(3)]
     assert [each.wait(60) for each in running] == [0, 0, 0]
@@ -105,8 +105,8 @@ def test_processes_that_write_at_once_lose_nothing(projects: ProjectRegistry) ->
 
 def test_one_writer_per_project_also_across_processes(projects: ProjectRegistry) -> None:
     code = (
-        "import sys; from pathlib import Path; from dinolabel.backend.project_registry import Projects\n"
-        "with Projects(Path(sys.argv[1])).writer(1): print('in', flush=True); sys.stdin.read()"
+        "import sys; from pathlib import Path; from dinolabel.backend.project_registry import ProjectRegistry\n"
+        "with ProjectRegistry(Path(sys.argv[1])).write_lock(1): print('in', flush=True); sys.stdin.read()"
     )
     other = subprocess.Popen([sys.executable, "-c", code, str(projects.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert other.stdout is not None and other.stdout.readline() == b"in\n"
@@ -123,17 +123,17 @@ def test_one_writer_per_project_also_across_processes(projects: ProjectRegistry)
 def test_who_waits_is_let_in_between_two_visits(projects: ProjectRegistry) -> None:
     """The other writes again at once, as a backend that fills a project does: without a turn a waiting command comes in by luck only."""
     code = (
-        "import sys, time; from pathlib import Path; from dinolabel.backend.project_registry import ProjectBusy, Projects\n"
+        "import sys, time; from pathlib import Path; from dinolabel.backend.project_registry import ProjectBusy, ProjectRegistry\n"
         "while True:\n"
         " try:\n"
-        "  with Projects(Path(sys.argv[1])).writer(1): print('in', flush=True); time.sleep(0.4)\n"
+        "  with ProjectRegistry(Path(sys.argv[1])).write_lock(1): print('in', flush=True); time.sleep(0.4)\n"
         " except ProjectBusy: time.sleep(5)\n"
     )
     other = subprocess.Popen([sys.executable, "-c", code, str(projects.path)], stdout=subprocess.PIPE)
     try:
         assert other.stdout is not None and other.stdout.readline() == b"in\n"
         began = time.monotonic()
-        with projects.write_lock(1, patience=20):
+        with projects.write_lock(1, timeout=20):
             assert time.monotonic() - began < 5, "a visit or two, not many"
     finally:
         other.kill()
@@ -142,7 +142,7 @@ def test_who_waits_is_let_in_between_two_visits(projects: ProjectRegistry) -> No
 
 def test_waiting_ends(projects: ProjectRegistry) -> None:
     began = time.monotonic()
-    with projects.write_lock(1), pytest.raises(ProjectBusy), projects.write_lock(1, patience=0.5):
+    with projects.write_lock(1), pytest.raises(ProjectBusy), projects.write_lock(1, timeout=0.5):
         pass
     assert 0.5 <= time.monotonic() - began < 10
     with projects.write_lock(1):

@@ -81,9 +81,9 @@ def test_label_studio_away_is_raised_for_the_rounds_to_wait(world) -> None:
 
 def test_another_process_at_work_is_waited_for(world) -> None:
     project = world.project(2)
-    with world.projects.writer(project):
+    with world.projects.write_lock(project):
         outcome = world.service().reconcile(project)
-    assert (outcome.state, outcome.again_in, world.studio.calls) == ("waiting", 5.0, [])
+    assert (outcome.state, outcome.requeue_after, world.studio.calls) == ("waiting", 5.0, [])
     assert world.service().reconcile(project).complete
 
 
@@ -125,7 +125,7 @@ def test_a_visit_ends_in_time_and_the_next_goes_on(world) -> None:
     project = world.project(12)
     service = world.service()
     first = service.reconcile(project, seconds=0.05)
-    assert (first.state, first.again_in) == ("filling", 0.0)
+    assert (first.state, first.requeue_after) == ("filling", 0.0)
     assert 0 < first.pushed < 12
     until_in_step(service, project, visit=0.05)
     assert all(len(world.studio.versions_of(each)) == 1 for each in world.ids(project))

@@ -75,10 +75,10 @@ def test_pauses_grow_while_nobody_answers(world) -> None:
     world.project(1)
     world.studio.down = True
     service = world.service(poll_seconds=30)
-    waits = [service._rounds.once() for _ in range(1)]
+    waits = [service._rounds.run_once() for _ in range(1)]
     for _ in range(4):
         service.wake()
-        waits.append(service._rounds.once())
+        waits.append(service._rounds.run_once())
     assert waits == [1.0, 2.0, 4.0, 8.0, 16.0]
 
 

@@ -34,7 +34,7 @@ def test_all_but_the_last_two_go(world) -> None:
 def test_within_the_grace_nothing_goes(world) -> None:
     project, service, versions = switched(world, 2, grace_seconds=60.0)
     assert set(world.studio.model_versions(project)) == set(versions)
-    again_in = service.reconcile(project).again_in
+    again_in = service.reconcile(project).requeue_after
     assert again_in is not None and 55 < again_in <= 60
 
 
@@ -114,7 +114,7 @@ def test_it_goes_on_another_time_when_there_is_much(world, monkeypatch: pytest.M
     until_in_step(service, project)
     world.store.publish(str(project), bundle({"lacy": RED}))
     outcome = service.reconcile(project)
-    assert outcome.complete and outcome.again_in is not None and world.studio.model_versions(project)[first] > 1
+    assert outcome.complete and outcome.requeue_after is not None and world.studio.model_versions(project)[first] > 1
     for _ in range(6):
         outcome = service.reconcile(project)
-    assert outcome.again_in is None and world.studio.model_versions(project)[first] == 1
+    assert outcome.requeue_after is None and world.studio.model_versions(project)[first] == 1

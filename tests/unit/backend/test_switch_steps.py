@@ -244,9 +244,9 @@ def test_a_name_nobody_trained_yet_changes_nothing(world) -> None:
 
 
 def test_a_broken_picture_holds_a_switch_for_a_while_and_not_for_ever(world, monkeypatch: pytest.MonkeyPatch) -> None:
-    import dinolabel.backend.reconciler.retry_backoff
+    import dinolabel.backend.reconciler.work_queue
 
-    monkeypatch.setattr(dinolabel.backend.reconciler.retry_backoff, "FIRST_PAUSE", 0.0)
+    monkeypatch.setattr(dinolabel.backend.reconciler.work_queue, "FIRST_PAUSE", 0.0)
     project = world.project(3)
     service = world.service()
     until_in_step(service, project)

@@ -190,4 +190,4 @@ def test_the_button_refuses_in_words(desk: Desk) -> None:
 def test_what_is_remembered_is_bounded(desk: Desk) -> None:
     for each in range(12):
         desk.type(f"thing {each}")
-    assert [each.words for each in desk.service.typing.wishes(desk.project)] == [f"thing {each}" for each in range(11, 3, -1)]
+    assert [each.words for each in desk.service.typing.requests(desk.project)] == [f"thing {each}" for each in range(11, 3, -1)]

@@ -104,7 +104,7 @@ def test_whatever_happens_the_right_state_comes(world: Any, seed: int) -> None:
     rows = world.studio.tasks(fire.project)
     assert all(world.studio.versions_of(each.id).count(shown) == 1 for each in rows if not each.finished), done
     assert all(len(set(versions := world.studio.versions_of(each.id))) == len(versions) for each in rows), (done, "stored twice")
-    assert world.store.current(str(fire.project)) == world.store.wanted(str(fire.project)), done
+    assert world.store.current(str(fire.project)) == world.store.desired(str(fire.project)), done
     assert world.studio.versions_of(fire.theirs)[0] == "yolo-7", done
     assert bare == [], done
 

@@ -58,7 +58,7 @@ def test_no_source_mixes_markup_into_what_it_prints(path: Path) -> None:
 class Studio(ScriptedStudio):
     """With what `init` asks for."""
 
-    def create_project(self, title: str, xml: str, *, description: str = "") -> Any:
+    def create_project(self, title: str, xml: str, *, description: str = "", instruction: str = "") -> Any:
         return self.project(self.add_project(xml, title=title))
 
     def set_tab(self, project: int, name: str, data: Any) -> None: ...
@@ -133,7 +133,7 @@ def test_files_labels_people_and_versions_too(place: World, capsys: pytest.Captu
             [],
             [f"to {folder}/f", f"{folder}"],
         ),
-        (["detect", f"{text}/none", "--prompt", "cat", *nano], 3, [], [f"There is no file or folder {text}/none."]),
+        (["detect", f"{text}/none", "--prompt", "cat", *nano], 3, [], [f"There is no file or folder {text}/none"]),
         (["drop", f"{text}/none", "3"], 2, [], [text]),
         (["train", "--manifest", f"{text}/none", "--project", text, *nano], 6, [], [text]),
         (["models", "list", "--project", text], 2, [], [text]),
@@ -157,7 +157,7 @@ def test_a_long_step_is_heard_of_in_a_log(capsys: pytest.CaptureFixture[str], mo
 
 def test_a_terminal_shows_the_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = io.StringIO()
-    monkeypatch.setattr(console, "err", console.Plain(file=screen, force_terminal=True, width=80))
+    monkeypatch.setattr(console, "err", console.TextConsole(file=screen, force_terminal=True, width=80))
     with console.step("Starting"):
         time.sleep(1.3)
     assert "Starting 1 s" in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue())

@@ -68,7 +68,7 @@ def test_a_link_is_gone_after_ten_minutes() -> None:
 def test_the_key_of_our_page_is_kept_from_scripts_and_leads_into_it(tmp_path: Path) -> None:
     world = World(tmp_path)
     backend = Backend(world, world.service(), secret="s3cret")
-    with RedirectPage(f"{dinolabel.backend.http.server.url}/", {auth.COOKIE: auth.cookie("s3cret")}) as door:
+    with RedirectPage(f"{backend.server.url}/", {auth.COOKIE: auth.cookie("s3cret")}) as door:
         answer = get(door.link)
         (given,) = answer.headers.get_all("Set-Cookie")
         assert given.startswith(f"{auth.COOKIE}=") and given.endswith("; Path=/; SameSite=Lax; HttpOnly")

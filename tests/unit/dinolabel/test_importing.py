@@ -54,7 +54,7 @@ def test_undecided_pictures_are_counted_and_named(shelf: Shelf, tmp_path: Path, 
     found = answers(shelf)
     (partly,) = found["a.png"]
     notes = [each["meta"]["text"] for each in partly]
-    assert notes == [["imported from coco: in, annotation 1", f"{PARTLY}: box 1 could not be read"]]
+    assert notes == [["imported from coco: in, annotation 1\n", f"{PARTLY}: box 1 could not be read"]]
     assert found["b.png"] == []  # its task waits: nobody said that nothing is there
     assert found["c.png"] == [[]]  # the file lists it, and marks nothing in it
     words = said(capsys)

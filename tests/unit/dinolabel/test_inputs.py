@@ -77,7 +77,7 @@ def test_films_of_a_folder_are_counted() -> None:
     ("arguments", "error", "words", "hint"),
     [
         (["nowhere.jpg"], MediaError, "no file or folder nowhere.jpg", "Check the path"),
-        (["*.gif"], MediaError, "Nothing fits *.gif", "pattern"),
+        (["*.gif"], MediaError, "no file or folder *.gif, and nothing fits", "** for all folders"),
         ([""], MediaError, "empty name", "quotes"),
         (["s3://bucket/a.png"], MediaRefused, "begins with s3:", "Download it"),
         (["data:image/png;base64,AA"], MediaRefused, "begins with data:", "Download it"),

@@ -34,7 +34,7 @@ class Keeper:
     def whoami(self) -> dict[str, Any]:
         return {"id": ME.id, "email": ME.email}
 
-    def people(self) -> list[StudioUser]:
+    def users(self) -> list[StudioUser]:
         return [ME, JO]
 
     def hotkeys(self, person: int) -> dict[str, Any]:

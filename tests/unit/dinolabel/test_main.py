@@ -130,7 +130,7 @@ def test_ctrl_c_in_a_process_of_its_own_is_130() -> None:
         import typer
         # As at a terminal, wherever the tests were started: a script's background jobs inherit an ignored SIGINT.
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        from dinolabel import __main__
+        from dinolabel import __main__ as main
         app = typer.Typer(pretty_exceptions_enable=False)
         app.callback()(main._overall)
         @app.command()

@@ -122,7 +122,7 @@ def test_a_name_that_differs_in_case_is_asked_about(
     assert "'jason' differs from 'Jason' only in how it is written" in told and "--yes" in told and "names alias" in told
     assert labels(studio, project) == ("face", "Jason")
     for answer, expected in ((False, ("face", "Jason")), (True, ("face", "Jason", "jason"))):
-        monkeypatch.setattr("dinolabel.commands.names.agreed", lambda answer=answer, **_: answer)
+        monkeypatch.setattr("dinolabel.commands.names.confirm", lambda answer=answer, **_: answer)
         assert run(["names", "add", "jason", "--project", str(project)]) == 0
         assert labels(studio, project) == expected
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from dinolabel import factory
+from dinolabel import factory, running_settings
 from dinolabel.__main__ import run
 from dinolabel.cli import console
 from dinolabel.doctor import machine
-from dinolabel.local import running_settings, up_state
+from dinolabel.local import up_state
 from dinolabel.projects import detach
 from dinolabel.settings import Settings
 from dinolabel.vision.errors import RequestError

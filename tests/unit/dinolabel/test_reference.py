@@ -7,7 +7,7 @@ import pytest
 import typer.main
 
 from dinolabel.__main__ import application, command_names
-from dinolabel.docgen import errors as reference_errors
+from dinolabel.docgen import error_codes as reference_errors
 from dinolabel.docgen import http as reference_http
 from dinolabel.docgen import reference
 from dinolabel.settings import Settings

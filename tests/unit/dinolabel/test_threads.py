@@ -10,9 +10,9 @@ import pytest
 
 CODE = """
 import torch
-from dinolabel import build
+from dinolabel import factory
 from dinolabel.settings import Settings
-build.pipeline(Settings.load(data_dir={data!r}, detector_weights="nano", embedder_weights="nano", threads={threads}))
+factory.pipeline(Settings.load(data_dir={data!r}, detector_weights="nano", embedder_weights="nano", threads={threads}))
 print(torch.get_num_threads())
 """
 

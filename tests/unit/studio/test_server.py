@@ -15,7 +15,7 @@ import pytest
 from dinolabel.studio.errors import StudioUnreachable
 from dinolabel.studio.server.process import LocalStudio
 
-KEEPER = Path(__file__).parents[3] / "dinolabel" / "studio" / "keeper.py"
+KEEPER = Path(__file__).parents[3] / "dinolabel" / "studio" / "server" / "watchdog.py"
 
 FAKE = """
 import json, os, sys, subprocess

@@ -68,7 +68,8 @@ def test_a_receipt_is_written_for_people_and_programs(bench: Bench) -> None:
     assert verdict.receipt.parent == bench.store.folder("1", str(verdict.bundle_id))
     assert (verdict.receipt.parent / "confusion.png").read_bytes().startswith(b"\x89PNG")
     page = (verdict.receipt.parent / "receipt.html").read_text()
-    assert told["verdict"] in page and "data:image/png;base64," in page
+    rest = told["verdict"].replace(told["opening"], "", 1).strip()
+    assert told["opening"] in page and rest and f"<p>{rest}</p>" in page and "data:image/png;base64," in page
     assert told["published"] and told["bundle"] == verdict.bundle_id
     assert told["data"]["objects"] == {"jason": 30, "lacy": 30}
     assert told["data"]["views"] == 120

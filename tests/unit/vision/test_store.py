@@ -118,12 +118,12 @@ READER = """
 import sys
 from pathlib import Path
 from dinolabel.vision.bundles.bundle import BundleMismatch
-from dinolabel.vision.bundles.registry import Store
-store, reads, seen = Store(Path(sys.argv[1])), 0, []
+from dinolabel.vision.bundles.registry import BundleStore
+store, reads, seen = BundleStore(Path(sys.argv[1])), 0, []
 print("ready", flush=True)
 while len(seen) < 25:
     history = store.history("1")
-    newest = store.wanted("1")
+    newest = store.desired("1")
     if newest is not None:
         bundle = store.get("1", newest)           # raises BundleMismatch on half a bundle
         assert bundle.digest[:12] == newest
@@ -153,8 +153,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from dinolabel.vision.bundles.bundle import Bundle
-from dinolabel.vision.bundles.registry import Store
-store, bundle = Store(Path(sys.argv[1])), Bundle.load(Path(sys.argv[2]))
+from dinolabel.vision.bundles.registry import BundleStore
+store, bundle = BundleStore(Path(sys.argv[1])), Bundle.load(Path(sys.argv[2]))
 for number in range(15):
     store.publish("1", replace(bundle, temperature=1.0 + number))
     store.add_verdict("1", {"number": number, "filler": "x" * 2000})

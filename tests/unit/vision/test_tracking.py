@@ -66,7 +66,7 @@ def test_slow_things_are_followed_on_every_second_frame(
         asked["flow"] += 1
         return track_flow(before, now, boxes)
 
-    monkeypatch.setattr(tracking, "follow", counted)
+    monkeypatch.setattr(tracking, "track_flow", counted)
     path = film(tmp_path / "walk.mp4", [Disc(RED, lambda n: (40 + speed * n, 120))], frames=61)
     errand = VideoRequest(Prompt(("cat",)), Thresholds(0.3, 0.2), 15)
     with SpillBuffer() as spill:

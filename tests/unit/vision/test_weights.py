@@ -66,7 +66,7 @@ def test_a_local_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize("kind", ["detector", "embedder"])
 def test_nano_is_the_pair_of_the_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    assert Path(weights.__file__).parents[1] / "nano" == weights.NANO_FOLDER
+    assert Path(weights.__file__).parents[2] / "nano" == weights.NANO_FOLDER
     monkeypatch.setattr(weights, "NANO_FOLDER", tmp_path)
     put(tmp_path / kind)
     found = find("nano", kind)
@@ -156,9 +156,9 @@ def test_a_complete_snapshot_in_the_cache_is_used_without_the_hub(tmp_path: Path
     (repository / "refs").mkdir()
     (repository / "refs" / "main").write_text("0123456789abcdef0123456789abcdef01234567")
     script = """
-from dinolabel.vision import weights
+from dinolabel.vision.loading import weights
 found = weights.obtain(weights.locate("org/name", "detector")).path
-print(found, weights.described(found))
+print(found, weights.describe(found))
 """
     environment = {**os.environ, "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "0", "HF_ENDPOINT": "http://127.0.0.1:9"}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True, env=environment)

@@ -1,7 +1,4 @@
-"""What people answered in a project, read once and then only where something changed: approved names, several people's answers.
-
-Knows people's decisions; what is made of them (a training, a line on the page) is for others.
-"""
+"""What people answered in a project, read once and then only where something changed: approved names, several people's answers."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def find(data_dir: Path) -> Neighbour | None:
     """The `up`, else the `serve`, that runs on the data folder."""
     up, serve = up_state.find(data_dir), up_state.find_serving(data_dir)
     if up is not None:
-        # Its Label Studio's address goes with its token (build.studio_if_set): a token from here must not be sent there.
+        # Its Label Studio's address goes with its token (factory.studio_if_set): a token from here must not be sent there.
         return Neighbour("dinolabel up", {**up.settings, ADDRESS: up.url}, ALONE)
     return Neighbour("dinolabel serve", serve.settings, (*ALONE, ADDRESS)) if serve is not None else None
 

@@ -1,7 +1,4 @@
-"""What was measured on pictures that a head had not seen, in sentences: first how many were right, then the figures.
-
-Knows reports; nothing of what is decided on them.
-"""
+"""What was measured on pictures that a head had not seen, in sentences: first how many were right, then the figures."""
 
 from __future__ import annotations
 
