@@ -112,7 +112,7 @@ def _copy(stage: Stage, value: str, stages: Mapping[str, Stage], _given: object)
         for path in sorted(_context(source)):
             to = stage.inside(target) / (path if source == "." else path.relative_to(source) if source.endswith("/") else path.name)
             to.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / path, to)
+            shutil.copy(ROOT / path, to, follow_symlinks=False)  # a link stays a link, as with Docker
             if path.suffix == ".lock":
                 to.write_text(PINNED.sub(_as_here, to.read_text()))
 
@@ -172,7 +172,7 @@ def _context(source: str) -> set[Path]:
     lines = (DOCKER / "Dockerfile.dockerignore").read_text().splitlines()
     patterns = [line for line in lines if line and not line.startswith("#")]
     tops = [ROOT / each.name for each in ROOT.iterdir() if _kept(Path(each.name), patterns)]
-    below = [path for top in tops for path in ([top] if top.is_file() else top.rglob("*")) if path.is_file()]
+    below = [path for top in tops for path in ([top] if top.is_file() else top.rglob("*")) if path.is_file() or path.is_symlink()]
     files = {path.relative_to(ROOT) for path in below}
     return {path for path in files if _kept(path, patterns) and path.is_relative_to(source)}
 

@@ -107,6 +107,6 @@ def test_words_typed_are_boxes_on_this_picture_and_errors_are_read(
     assert suggestions(page) == [["thing"], ["thing"]] and lines(page) == ["coloured thing"]
     assert [each.words for each in service.typing.requests(project)] == ["coloured thing", "horse", "dog"]
 
-    service.adopt(project, "dog", box=0.4)
+    service.set_prompt(project, "dog", box=0.4)
     assert 'predicted_values="dog"' in studio.project(project).label_config
     assert 'model_box_threshold="0.4"' in studio.project(project).label_config

@@ -289,7 +289,7 @@ def test_a_backend_that_dies_ends_it_with_a_reason(home: Home, ended: None) -> N
     running_up = home.up("died.log")
     running_up.link()
     family = running_up.family()
-    (backend,) = [each for each, command in family.items() if command.endswith("dinolabel serve") and "keeper.py" not in command]
+    (backend,) = [each for each, command in family.items() if command.endswith("dinolabel serve") and "watchdog.py" not in command]
     os.kill(backend, signal.SIGKILL)
     assert running_up.process.wait(60) == 1
     assert "The backend has stopped." in running_up.said() and "serve.log" in running_up.said() and "Traceback" not in running_up.said()
