@@ -26,9 +26,9 @@ def test_a_note_left_by_a_crash_is_not_believed(tmp_path: Path) -> None:
     code = f"""
 import os
 from pathlib import Path
-from dinolabel import running
-with running.claim(Path({str(tmp_path)!r})):
-    running.announce(Path({str(tmp_path)!r}), running.Running("u", "t", 1, os.getpid()))
+from dinolabel.local import up_state
+with up_state.claim(Path({str(tmp_path)!r})):
+    up_state.announce(Path({str(tmp_path)!r}), up_state.UpState("u", "t", 1, os.getpid()))
     os._exit(9)
 """
     subprocess.run([sys.executable, "-c", code], check=False)
