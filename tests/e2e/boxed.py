@@ -192,6 +192,8 @@ def contained(image: Stage, argv: Sequence[str], volumes: Mapping[str, Path]) ->
     """The command line that runs argv as the image's user on a read-only root. volumes: where (`/files:ro`, `/data`) -> folder here."""
     rights = ["--cap-add", "ALL", "--ro-bind", str(image.root), "/"]
     for where, folder in volumes.items():
+        if not folder.exists():  # as Docker does
+            folder.mkdir(parents=True)
         target, _, mode = where.partition(":")
         image.inside(target).mkdir(parents=True, exist_ok=True)  # as an engine does
         rights += ["--ro-bind" if mode == "ro" else "--bind", str(folder), target]
