@@ -18,6 +18,7 @@ from dinolabel.exporters.output import file_list
 from dinolabel.exporters.output.crop_manifest import MANIFEST, METADATA
 from dinolabel.exporters.pipeline.records import COLUMNS
 from dinolabel.exporters.safe_names import folder_names
+from dinolabel.vision.file_digest import sha256_of_file
 
 CARD = "dinolabel.json"
 CROPS, FILMS = "crops", "films"
@@ -80,7 +81,7 @@ def _coco_pictures(folder: Path) -> Iterator[str]:
         for image in json.loads(index.read_text(encoding="utf-8"))["images"]:
             path = "/".join(filter(None, ("images", side, str(image["file_name"]))))
             found = file_list.inside(folder, path)
-            if found is not None and file_list.digest(found) == image["dinolabel"]["sha256"]:
+            if found is not None and sha256_of_file(found) == image["dinolabel"]["sha256"]:
                 yield path
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -15,6 +14,7 @@ from dinolabel.cli import text as words
 from dinolabel.doctor import weights
 from dinolabel.settings import Settings
 from dinolabel.vision.errors import ModelError, RequestError, WeightsMissing
+from dinolabel.vision.file_digest import sha256_of_file
 from dinolabel.vision.loading.hub import tell_reason
 from dinolabel.vision.loading.weights import HUB_FILES, HUB_ID, HUB_WAIT, NANO
 
@@ -109,12 +109,7 @@ def download(offer: Offer, target: Path) -> Path:
         said = f"The download of {offer.name} stopped: {tell_reason(error)}"
         raise WeightsMissing(said, hint="Run it again: it goes on where it stopped.") from error
     for name, (_, wanted) in offer.files.items():
-        if wanted and _digest(folder / name) != wanted:
+        if wanted and sha256_of_file(folder / name) != wanted:
             (folder / name).unlink()
             raise ModelError(f"{name} of {offer.name} is not what the hub says it is; it was removed.", hint="Fetch it again.")
     return folder
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

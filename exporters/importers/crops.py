@@ -5,7 +5,6 @@ Without a manifest a picture is its own crop: the whole of it is the box.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 from dinolabel.exporters.formats.crops import FORMAT
 from dinolabel.exporters.importers.common.marks import rectangle
+from dinolabel.exporters.importers.common.picture_search import files_by_digest
 from dinolabel.exporters.importers.common.reading import ImportLog
 from dinolabel.exporters.importers.common.records import (
     ImportedBox,
@@ -53,7 +53,7 @@ def read(path: Path, media: Path | None, reading: ImportLog | None = None) -> It
 
 
 def _from_manifest(manifest: Path, media: Path | None) -> Iterator[ImportedImage]:
-    files = {hashlib.sha256(each.read_bytes()).hexdigest(): each for each in image_paths(media)} if media else {}
+    files = files_by_digest(media) if media else {}
     tasks: dict[int, list[dict[str, Any]]] = {}
     try:
         for line in manifest.read_text(encoding="utf-8").splitlines():

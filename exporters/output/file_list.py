@@ -6,7 +6,6 @@ it was, then path, size and SHA-256 of each file.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import stat
@@ -15,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dinolabel.vision.errors import RequestError
+from dinolabel.vision.file_digest import sha256_of_file
 from dinolabel.vision.storage.atomic_files import atomic_file
 
 FILE = ".dinolabel-files.jsonl"
@@ -77,7 +77,7 @@ def read(path: Path) -> Iterator[FileEntry]:
 def is_unchanged(folder: Path, each: FileEntry) -> bool:
     """Whether the file is there as it was written; never of one that a link leads to."""
     path = inside(folder, each.path)
-    return path is not None and path.stat().st_size == each.size and digest(path) == each.sha256
+    return path is not None and path.stat().st_size == each.size and sha256_of_file(path) == each.sha256
 
 
 def update(folder: Path, *, changed: Collection[str] = (), moved: Mapping[str, str] | None = None) -> None:
@@ -105,12 +105,7 @@ def update(folder: Path, *, changed: Collection[str] = (), moved: Mapping[str, s
 
 def entry(folder: Path, path: str) -> FileEntry:
     """A file as it is now."""
-    return FileEntry(path, (folder / path).stat().st_size, digest(folder / path))
-
-
-def digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return FileEntry(path, (folder / path).stat().st_size, sha256_of_file(folder / path))
 
 
 def files(folder: Path) -> Iterator[str]:

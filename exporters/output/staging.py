@@ -21,6 +21,7 @@ import structlog
 from dinolabel.exporters import unlisted_files
 from dinolabel.exporters.output import file_list
 from dinolabel.vision.errors import RequestError
+from dinolabel.vision.file_digest import sha256_of_file
 
 UNFINISHED, PARTIAL = ".unfinished", ".partial-"
 LOCK, WHOLE, EARLIER = "lock", "whole", "earlier"
@@ -264,7 +265,7 @@ def _equal_content(one: Path, other: Path) -> bool:
     """Whether two regular files have the same content."""
     if any(each.is_symlink() or not each.is_file() for each in (one, other)):
         return False
-    return one.stat().st_size == other.stat().st_size and file_list.digest(one) == file_list.digest(other)
+    return one.stat().st_size == other.stat().st_size and sha256_of_file(one) == sha256_of_file(other)
 
 
 def _list_files(path: Path) -> Iterator[str]:

@@ -6,7 +6,6 @@ file's own time stamps: frame rates vary within one file, and a counter would dr
 
 from __future__ import annotations
 
-import hashlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ import numpy as np
 import structlog
 
 from dinolabel.vision.errors import MediaUnavailable, MediaUnreadable
+from dinolabel.vision.file_digest import sha256_of_file
 from dinolabel.vision.types import Image, Pixels
 
 log = structlog.get_logger(__name__)
@@ -149,8 +149,7 @@ def upright(frame: Any) -> Pixels:
 
 @lru_cache(maxsize=REMEMBERED)
 def _open_video(path: Path, modified: int, size: int) -> Video:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = sha256_of_file(path)
     with open_stream(path) as (container, stream):
         declared = _declared_count(container, stream)
         base = float(stream.time_base)

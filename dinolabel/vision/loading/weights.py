@@ -15,6 +15,7 @@ from typing import Any, Literal
 import structlog
 
 from dinolabel.vision.errors import ModelError, WeightsMissing
+from dinolabel.vision.file_digest import sha256_of_file
 from dinolabel.vision.loading.hub import WAIT, tell_reason, ways_out
 
 log = structlog.get_logger(__name__)
@@ -199,8 +200,7 @@ def digest(folder: Path, *decides: object) -> str:
 def _content(path: Path, size: int, changed: int) -> str:
     """sha256 of a file, read once as long as its size and time of change stay. About a second for 700 MB."""
     log.debug("weights_hashed", file=path.name, megabytes=size >> 20)
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_of_file(path)
 
 
 def _complete(folder: Path) -> Path:

@@ -3,7 +3,6 @@ are."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +11,7 @@ from dinolabel.exporters.importers.common import temporary_folder
 from dinolabel.exporters.media_lookup import finder
 from dinolabel.vision.decoding.pictures import SUFFIXES, image_paths
 from dinolabel.vision.errors import MediaUnavailable
+from dinolabel.vision.file_digest import sha256_of_file
 
 
 class PictureFinder:
@@ -28,7 +28,7 @@ class PictureFinder:
             file = self._by_name(name)
         except MediaUnavailable:
             file = None
-        if sha256 is None or (file is not None and _digest(file) == sha256):
+        if sha256 is None or (file is not None and sha256_of_file(file) == sha256):
             return file
         return self._by_digest.get(sha256)
 
@@ -39,7 +39,12 @@ class PictureFinder:
 
     @cached_property
     def _by_digest(self) -> dict[str, Path]:
-        return {_digest(each): each for each in image_paths(self._folder)} if self._folder else {}
+        return files_by_digest(self._folder) if self._folder else {}
+
+
+def files_by_digest(folder: Path) -> dict[str, Path]:
+    """The pictures below a folder by the SHA-256 of their bytes; of equal ones the last. Raises MediaUnavailable."""
+    return {sha256_of_file(each): each for each in image_paths(folder)}
 
 
 def find_unmoved(path: str, sha256: str | None, name: str) -> Path | None:
@@ -49,12 +54,8 @@ def find_unmoved(path: str, sha256: str | None, name: str) -> Path | None:
     file has no name of a picture, as those that were fetched from Label Studio.
     """
     file = Path(path)
-    if not sha256 or not file.is_absolute() or not file.is_file() or _digest(file) != sha256:
+    if not sha256 or not file.is_absolute() or not file.is_file() or sha256_of_file(file) != sha256:
         return None
     if file.suffix.lower() in SUFFIXES:
         return file
     return temporary_folder.write(temporary_folder.new_folder(), f"picture{name}" if name.startswith(".") else name, file.read_bytes())
-
-
-def _digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()

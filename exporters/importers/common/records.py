@@ -6,7 +6,6 @@ Only values, and the errors of reading. Boxes are pixels of the upright picture,
 from __future__ import annotations
 
 import codecs
-import hashlib
 import json
 import unicodedata
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from dinolabel.exporters.pipeline.records import UNLABELLED
 from dinolabel.studio.regions.unread import Unread
 from dinolabel.studio.regions.writing import Quad
 from dinolabel.vision.errors import RequestError, first_line
+from dinolabel.vision.file_digest import sha256_of_file
 from dinolabel.vision.types import Box
 
 
@@ -63,7 +63,7 @@ class ImportedImage:
     @property
     def digests(self) -> frozenset[str]:
         """Of the original file's bytes and of those here, which differ where a copy was written anew."""
-        here = () if self.file is None else (hashlib.sha256(self.file.read_bytes()).hexdigest(),)
+        here = () if self.file is None else (sha256_of_file(self.file),)
         return frozenset((*here, *([self.sha256] if self.sha256 else [])))
 
 

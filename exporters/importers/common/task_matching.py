@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
@@ -17,6 +16,7 @@ from dinolabel.exporters.pipeline.records import original_name
 from dinolabel.studio.media.picture_key import address_at, value_at
 from dinolabel.studio.media.url import brief
 from dinolabel.vision.errors import MediaError
+from dinolabel.vision.file_digest import sha256_of_file
 
 log = structlog.get_logger(__name__)
 
@@ -112,7 +112,7 @@ class _TaskIndex:
     def _digest(self, row: TaskListing) -> str | None:
         if row.id not in self._digests:
             try:
-                self._digests[row.id] = hashlib.sha256(self._resolve(address_at(row.data, self._key)).read_bytes()).hexdigest()
+                self._digests[row.id] = sha256_of_file(self._resolve(address_at(row.data, self._key)))
             except (MediaError, OSError) as error:
                 log.warning("picture_failed", task=row.id, why=str(error))
                 self._digests[row.id] = None
