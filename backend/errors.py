@@ -25,6 +25,7 @@ from dinolabel.vision.errors import (
     StudioError,
     TrainingError,
     UnknownPlug,
+    nearest_entry,
 )
 
 
@@ -95,7 +96,7 @@ TOKEN = re.compile(r"eyJ[\w-]+\.[\w.-]+|\b(?:Bearer|Token|Basic)\s+[\w.~+/=-]{8,
 
 def status_of(error: DinolabelError) -> int:
     """The HTTP status: that of the nearest class in the error's MRO that stands in the table."""
-    return next(STATUS[each] for each in type(error).__mro__ if each in STATUS)
+    return nearest_entry(STATUS, error, STATUS[DinolabelError])
 
 
 def body_of(error: DinolabelError) -> dict[str, str]:

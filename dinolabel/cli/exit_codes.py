@@ -13,6 +13,7 @@ from dinolabel.vision.errors import (
     SettingsError,
     StudioError,
     TrainingError,
+    nearest_entry,
 )
 
 CODES: dict[type[DinolabelError], int] = {
@@ -28,5 +29,4 @@ OTHER = 1
 
 def code(error: BaseException | type[BaseException]) -> int:
     """The exit code of an error, by the nearest of its classes that is in the table; 1 when none is."""
-    kind = error if isinstance(error, type) else type(error)
-    return next((CODES[each] for each in kind.__mro__ if each in CODES), OTHER)
+    return nearest_entry(CODES, error, OTHER)

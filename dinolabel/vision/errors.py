@@ -11,6 +11,11 @@ DinolabelError
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TypeVar
+
+Entry = TypeVar("Entry")
+
 
 class DinolabelError(Exception):
     """Base of everything we raise on purpose. ``str(error)`` is one sentence; ``error.hint`` says what to do."""
@@ -132,6 +137,12 @@ class TrainingError(DinolabelError):
     """No head was made, or it was not published. Leaves live in dinolabel.training.errors."""
 
     hint = "Open the receipt to see why."
+
+
+def nearest_entry(table: Mapping[type[DinolabelError], Entry], error: BaseException | type[BaseException], default: Entry) -> Entry:
+    """What a table of errors says of one: the entry of the nearest of its classes that has one, so that a new leaf is as its branch."""
+    kind = error if isinstance(error, type) else type(error)
+    return next((table[each] for each in kind.__mro__ if each in table), default)
 
 
 def first_line(error: BaseException) -> str:

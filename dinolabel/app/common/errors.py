@@ -22,6 +22,7 @@ from dinolabel.vision.errors import (
     SettingsError,
     StudioError,
     TrainingError,
+    nearest_entry,
 )
 
 log = structlog.get_logger(__name__)
@@ -40,8 +41,7 @@ SECONDS = 8.0
 
 def title(error: BaseException | type[BaseException]) -> str:
     """By the nearest of the error's classes that is in the table."""
-    kind = error if isinstance(error, type) else type(error)
-    return next((TITLES[each] for each in kind.__mro__ if each in TITLES), UNFORESEEN)
+    return nearest_entry(TITLES, error, UNFORESEEN)
 
 
 def message(error: DinolabelError) -> gr.Error:
@@ -77,7 +77,7 @@ def with_error_toast(work: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def with_error_toasts(work: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
-    """As telling, for a function that answers bit by bit."""
+    """As with_error_toast, for a function that answers bit by bit."""
 
     @wraps(work)
     def told(*arguments: Any) -> Iterator[Any]:
