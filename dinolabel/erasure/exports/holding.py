@@ -72,16 +72,8 @@ def report_without(report: Any, mention: Mention) -> Any:
         cleaned["approved"] = {key: each for key, each in approved.items() if not mention.within(key)}
     for key, listed in report.items():
         if isinstance(listed, list | tuple):
-            cleaned[key] = [each for each in listed if not _texts_hold(each, mention)]
+            cleaned[key] = [each for each in listed if not any(map(mention.within, _strings(each)))]
     return cleaned
-
-
-def _texts_hold(value: Any, mention: Mention) -> bool:
-    if isinstance(value, dict):
-        return any(_texts_hold(each, mention) for each in value.values())
-    if isinstance(value, list):
-        return any(_texts_hold(each, mention) for each in value)
-    return isinstance(value, str) and mention.within(value)
 
 
 def _given_name(path: str) -> str:
@@ -280,12 +272,12 @@ def _lines(text: str, mention: Mention) -> str:
 
 
 def _label_config(text: str, mention: Mention) -> str:
-    from dinolabel.studio.label_configs.rename import remove_label as without_label
+    from dinolabel.studio.label_configs.rename import remove_label
     from dinolabel.vision.errors import LabelConfigError
 
     try:
         for name in mention.names:
-            text = without_label(text, name)
+            text = remove_label(text, name)
     except LabelConfigError:
         return "<View/>\n"  # it was the only label
     return text

@@ -16,7 +16,6 @@ from dinolabel.vision.errors import first_line
 
 SIDES = ("train", "val", "valid", "validation", "test")
 CLASS_LISTS = ("classes.txt", "notes.json", "obj.names", "predefined_classes.txt")
-LISTED_AT_MOST = 3
 
 
 @dataclass(frozen=True)
