@@ -14,7 +14,7 @@ from urllib.request import url2pathname
 
 from dinolabel.studio.media import url as address
 from dinolabel.vision.decoding import folder_walk
-from dinolabel.vision.decoding.pictures import image_paths
+from dinolabel.vision.decoding.pictures import SUFFIXES, image_paths
 from dinolabel.vision.decoding.video_frames import VIDEO_SUFFIXES
 from dinolabel.vision.errors import DinolabelError, MediaError, MediaRefused, MediaUnavailable, RequestError
 from dinolabel.vision.video.job import ENDINGS
@@ -184,10 +184,10 @@ def _matches(pattern: Path) -> list[Path]:
 
 
 def _gather_path(gathered: _Gathered, path: Path, out: Path | None) -> None:
-    found = image_paths(path)
     if not path.is_dir():
-        gathered.add(path.parent, found)
+        gathered.add(path.parent, image_paths(path))
         return
+    found, films = _pictures_and_films(path)
     if out is not None:
         home = _real(out)
         if _real(path) == home:
@@ -195,12 +195,22 @@ def _gather_path(gathered: _Gathered, path: Path, out: Path | None) -> None:
             return
         if home.is_relative_to(_real(path)):
             found = [each for each in found if not _real(each).is_relative_to(home)]
-    films = sum(each.suffix.lower() in VIDEO_SUFFIXES for each in folder_walk.files(path))
     if not found:
         hint = f"There are films in it: name them, for example {path / '*.mp4'}." if films else PICTURES_HINT
         raise MediaError(f"There are no pictures in {path}.", hint=hint)
     gathered.skipped += films
     gathered.add(path, found)
+
+
+def _pictures_and_films(folder: Path) -> tuple[list[Path], int]:
+    """The pictures below, as image_paths gives them, and how many films there are; the folder is walked once."""
+    pictures: list[Path] = []
+    films = 0
+    for each in folder_walk.files(folder):
+        suffix = each.suffix.lower()
+        films += suffix in VIDEO_SUFFIXES
+        pictures += [each] if suffix in SUFFIXES else []
+    return sorted(pictures), films
 
 
 def _refuse_unless_ours(out: Path) -> None:
