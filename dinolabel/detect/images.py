@@ -70,7 +70,7 @@ def _alone(seen: ImageDetections, ask: Ask) -> ImageDetections:
 
 
 def annotate(seen: ImageDetections, out: Path, labels: Mapping[str, str], names: Mapping[str, str] | None = None) -> Path:
-    """Write the annotated copy below out; the answer is its path. labels, names: as Found.of takes them. Raises MediaError."""
+    """Write the annotated copy below out; the answer is its path. labels, names: as LabelledBox.of takes them. Raises MediaError."""
     if seen.image is None:
         raise MediaError(f"{seen.input.name} could not be opened.")
     target = out / seen.input.copy
@@ -83,8 +83,7 @@ def annotate(seen: ImageDetections, out: Path, labels: Mapping[str, str], names:
 def entry(
     seen: ImageDetections, labels: Mapping[str, str], names: Mapping[str, str] | None = None, *, annotated: Path | None = None
 ) -> dict[str, Any]:
-    """One element of `images`: {"file", "width", "height", "annotated" or null, "found": [rows of
-    dinolabel.vision.proposals.labelled_box], "suppressed",
+    """One element of `images`: {"file", "width", "height", "annotated" or null, "found": [rows of a LabelledBox], "suppressed",
     "remarks": [how it was read, where a person should know]}."""
     return {
         "file": seen.input.name,

@@ -44,8 +44,8 @@ class TypedOptions:
 class DetectModel:
     """settings: with the weights and thresholds that count. labels: phrase -> label. head: gives names; None for boxes only.
 
-    names: what the head says -> label, as Found.of takes it. folder: an exported folder, which answers in place of the settings' weights;
-    version: its model version. checked: whether the prompt was typed, and is to be held against what the detector knows.
+    names: what the head says -> label, as LabelledBox.of takes it. folder: an exported folder, which answers instead of the settings'
+    weights; version: its model version. checked: whether the prompt was typed, and is to be held against what the detector knows.
     """
 
     settings: Settings

@@ -18,12 +18,11 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-RESULTS = "detections.json"
 MOST_ROWS = 40
 MOST_PICTURES = 200
 MOST_REMARKS = 10
 Entries = Iterable[Mapping[str, Any]]
-"""What looking.entry and looking.failure say, one after the other; can be gone through again."""
+"""What images.entry and images.failure say, one after the other; can be gone through again."""
 
 
 @dataclass(frozen=True)

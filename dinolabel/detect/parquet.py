@@ -27,7 +27,7 @@ COLUMNS = [
 
 
 def write(path: Path, facts: Mapping[str, Any], entries: Iterable[Mapping[str, Any]]) -> None:
-    """entries: as looking.entry and looking.failure say. At once or not at all."""
+    """entries: as images.entry and images.failure say. At once or not at all."""
     schema = pa.schema(COLUMNS, metadata={"dinolabel": json.dumps(facts, ensure_ascii=False)})
     with atomic_file(path) as half, pq.ParquetWriter(half, schema) as file:
         rows = _rows(entries)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from dinolabel import factory
 from dinolabel.cli import console
 from dinolabel.cli import text as words
-from dinolabel.detect import images as looking
+from dinolabel.detect import images
 from dinolabel.detect.inputs import TABLE, UNFINISHED, Input
 from dinolabel.exporters.output.checkpoint import CheckpointLog
 from dinolabel.settings import Settings
@@ -36,8 +36,8 @@ class DetectRun:
     """What to do, made out of the options. root: the folder that the pictures' names are relative to. labels: phrase -> label.
 
     head: gives names, or None for boxes only. out: a folder for annotated pictures and JSON, a `.parquet` file, or None.
-    names: what the head says -> label, as Found.of takes it. model: an exported folder, which answers in place of the settings' weights;
-    version: its model version.
+    names: what the head says -> label, as LabelledBox.of takes it. model: an exported folder, which answers
+    instead of the settings' weights; version: its model version.
     """
 
     root: Path
@@ -86,9 +86,9 @@ def _unfinished(errand: DetectRun) -> Path | None:
 
 
 def detect_all(
-    errand: DetectRun, inputs: Sequence[Input], pipeline: Pipeline, journal: CheckpointLog, *, fetch: looking.Fetch | None = None
+    errand: DetectRun, inputs: Sequence[Input], pipeline: Pipeline, journal: CheckpointLog, *, fetch: images.Fetch | None = None
 ) -> DinolabelError | None:
-    """Notes what looking.entry or looking.failure says of each picture, in the order of the inputs. fetch: as Input.file takes it.
+    """Notes what images.entry or images.failure says of each picture, in the order of the inputs. fetch: as Input.file takes it.
 
     Pictures that an earlier run saw are not looked at again, unless they changed or failed. Each that fails is said in a line at once;
     the first such error is the answer.
@@ -116,21 +116,21 @@ def detect_all(
 
 
 def _detections(
-    errand: DetectRun, inputs: Sequence[Input], pipeline: Pipeline, fetch: looking.Fetch | None
-) -> Iterator[looking.ImageDetections]:
+    errand: DetectRun, inputs: Sequence[Input], pipeline: Pipeline, fetch: images.Fetch | None
+) -> Iterator[images.ImageDetections]:
     prompt, limits = Prompt.of(errand.labels), factory.thresholds(errand.settings)
 
-    def ask(images: Sequence[Image]) -> list[list[Detection]]:
-        return pipeline.predict(images, prompt, errand.head, limits, labels=errand.labels)
+    def ask(opened: Sequence[Image]) -> list[list[Detection]]:
+        return pipeline.predict(opened, prompt, errand.head, limits, labels=errand.labels)
 
-    return looking.detect_images(inputs, ask, at_once=pipeline.batch_size, fetch=fetch)
+    return images.detect_images(inputs, ask, at_once=pipeline.batch_size, fetch=fetch)
 
 
-def _value(seen: looking.ImageDetections, errand: DetectRun) -> dict[str, Any]:
+def _value(seen: images.ImageDetections, errand: DetectRun) -> dict[str, Any]:
     if seen.error is not None:
-        return looking.failure(seen.input, seen.error)
-    copy = looking.annotate(seen, errand.folder, errand.labels, errand.names) if errand.folder else None
-    return looking.entry(seen, errand.labels, errand.names, annotated=copy)
+        return images.failure(seen.input, seen.error)
+    copy = images.annotate(seen, errand.folder, errand.labels, errand.names) if errand.folder else None
+    return images.entry(seen, errand.labels, errand.names, annotated=copy)
 
 
 def _whole(value: Mapping[str, Any]) -> bool:
@@ -143,7 +143,7 @@ def _terms(errand: DetectRun, pipeline: Pipeline) -> list[Any]:
     head = (errand.head.digest, pipeline.embedder.digest) if errand.head and pipeline.embedder else None
     limits = factory.thresholds(errand.settings)
     return [
-        looking.FORMAT,
+        images.FORMAT,
         RULES,
         str(errand.root.resolve()),
         dict(errand.labels),

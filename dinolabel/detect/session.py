@@ -15,7 +15,7 @@ from dinolabel.cli import console, exit_codes
 from dinolabel.cli import text as words
 from dinolabel.cli.plan import Plan
 from dinolabel.detect import images, output, run, video
-from dinolabel.detect.inputs import Input, Inputs
+from dinolabel.detect.inputs import RESULTS, Input, Inputs
 from dinolabel.detect.run import DetectRun
 from dinolabel.doctor import weights
 from dinolabel.settings import Settings
@@ -117,7 +117,7 @@ def _write(errand: DetectRun, result: _Result) -> None:
 
         boxtable.write(errand.table, facts, result.seen)
     elif errand.folder is not None:
-        output.write(errand.folder / output.RESULTS, result.document(facts))
+        output.write(errand.folder / RESULTS, result.document(facts))
 
 
 def _print(errand: DetectRun, result: _Result, *, as_json: bool) -> int:
@@ -153,7 +153,7 @@ def _plan(errand: DetectRun, found: Inputs) -> Plan:
         [("names", f"{words.join_words(head.labels)} (head {head.digest[:12]})")] if head else [],
         _model_lines(errand),
         [("device", settings.device)],
-        [("writes", f"annotated pictures and {output.RESULTS} into {errand.folder}")] if errand.folder else [],
+        [("writes", f"annotated pictures and {RESULTS} into {errand.folder}")] if errand.folder else [],
         [("writes", f"{errand.table}, a row per box")] if errand.table else [],
         [("takes", f"about {words.duration(each * count)}; pictures seen before cost nothing")] if each and count else [],
     )

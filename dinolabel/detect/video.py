@@ -45,10 +45,10 @@ def annotate_video(path: Path, named: Input, errand: DetectRun, pipeline: Pipeli
     """
     from dinolabel import factory
     from dinolabel.vision.types import Prompt
-    from dinolabel.vision.video.detect_frames import VideoRequest as Watching
+    from dinolabel.vision.video.detect_frames import VideoRequest
     from dinolabel.vision.video.job import AnnotatedVideo
 
-    asked = Watching(Prompt.of(errand.labels), factory.thresholds(errand.settings), every, errand.head, names=errand.names)
+    asked = VideoRequest(Prompt.of(errand.labels), factory.thresholds(errand.settings), every, errand.head, names=errand.names)
     place = PurePosixPath(named.copy)
     with tempfile.TemporaryDirectory(prefix="dinolabel-film-") as nowhere:
         out = (errand.out or Path(nowhere)) / place.parent

@@ -155,7 +155,7 @@ class Pipeline:
         labels: Mapping[str, str] | None = None,
         names: Mapping[str, str] | None = None,
     ) -> list[list[LabelledBox]]:
-        """What is in each image under its label, best first. labels, names: as Found.of takes them.
+        """What is in each image under its label, best first. labels, names: as LabelledBox.of takes them.
 
         Without a prompt, those of the exported folder; its head is used where no bundle is given. Raises PromptMissing.
         """

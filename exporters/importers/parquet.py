@@ -1,6 +1,5 @@
-"""Reads the Parquet shards of an export of ours: a row per picture, with its bytes and its boxes (dinolabel.exporters.formats.parquet
-names the
-columns)."""
+"""Reads the Parquet shards of an export of ours: a row per picture, with its bytes and its boxes (formats/parquet.py names
+the columns)."""
 
 from __future__ import annotations
 

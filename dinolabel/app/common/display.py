@@ -33,7 +33,7 @@ def small(path: str) -> Pixels:
 
 
 def annotate(path: str, detections: Sequence[Detection], labels: Mapping[str, str] | None = None) -> Pixels:
-    """The shown size with boxes, in their labels' colours. detections: in the picture's own pixels. labels: as Found.of takes them."""
+    """The shown size with boxes, in their labels' colours. detections: in its own pixels. labels: as LabelledBox.of takes them."""
     pixels, image = small(path), open_preview(path)
     scale = pixels.shape[1] / image.width
     scaled = [replace(each, box=Box(*(corner * scale for corner in each.box.xyxy))) for each in detections]

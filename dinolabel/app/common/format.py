@@ -24,7 +24,7 @@ def line(detection: Detection, names: Names = (), labels: Mapping[str, str] | No
 
 
 def row(detection: Detection, names: Names = (), labels: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """As Found.row, and `top`: [{"label", "confidence"}], best first; empty without a head."""
+    """As LabelledBox.row, and `top`: [{"label", "confidence"}], best first; empty without a head."""
     return LabelledBox.of(detection, labels).row() | {"top": [{"label": name, "confidence": round(value, 4)} for name, value in names]}
 
 

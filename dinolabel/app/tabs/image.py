@@ -146,7 +146,7 @@ class ImageTab:
         return OWN if self._sight.own is not None else BOXES_ONLY
 
     def names(self, version: str | None) -> Mapping[str, str] | None:
-        """What the head of a version says -> label, as Found.of takes it; None: as it says."""
+        """What the head of a version says -> label, as LabelledBox.of takes it; None: as it says."""
         return self._sight.package.names if version == OWN and self._sight.package else None
 
     def bundle(self, version: str | None) -> Bundle | None:

@@ -39,7 +39,7 @@ CUT = 40.0  # mean change of a grey level (0..255) between two frames beyond whi
 class VideoRequest:
     """What to look for in a film. every: frames between two passes of the detector; smallest: pixels, below which nobody is named.
 
-    names: what the head says -> label, as Found.of takes it.
+    names: what the head says -> label, as LabelledBox.of takes it.
     """
 
     prompt: Prompt
