@@ -12,25 +12,8 @@ import pytest
 from dinolabel.__main__ import run
 from tests.doubles.drawn_films import Disc, film, song
 from tests.doubles.scripted_models import RED, colour_bundle
-from tests.tiny_models import tiny_detector, tiny_embedder
 
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("weights")
-    tiny_detector(folder / "detector")
-    tiny_embedder(folder / "embedder")
-    return folder
-
-
-@pytest.fixture(autouse=True)
-def settled(tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setenv("DINOLABEL_DETECTOR_WEIGHTS", str(weights / "detector"))
-    monkeypatch.setenv("DINOLABEL_EMBEDDER_WEIGHTS", str(weights / "embedder"))
-    monkeypatch.setenv("DINOLABEL_DEVICE", "cpu")
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+pytestmark = pytest.mark.usefixtures("tiny_settings")
 
 
 @pytest.fixture

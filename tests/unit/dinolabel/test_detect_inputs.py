@@ -25,28 +25,11 @@ from dinolabel.vision.types import CropPolicy, Thresholds
 from tests.doubles.drawn_films import Disc, film
 from tests.doubles.scripted_models import RED, colour_bundle
 from tests.doubles.scripted_studio import ScriptedStudio
-from tests.tiny_models import tiny_detector, tiny_embedder
 
 LOW = ["--box-threshold", "0.2", "--text-threshold", "0.05"]
 ASK = ["--prompt", "cat", *LOW]
 
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("weights")
-    tiny_detector(folder / "detector")
-    tiny_embedder(folder / "embedder")
-    return folder
-
-
-@pytest.fixture(autouse=True)
-def settled(tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setenv("DINOLABEL_DETECTOR_WEIGHTS", str(weights / "detector"))
-    monkeypatch.setenv("DINOLABEL_EMBEDDER_WEIGHTS", str(weights / "embedder"))
-    monkeypatch.setenv("DINOLABEL_DEVICE", "cpu")
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+pytestmark = pytest.mark.usefixtures("tiny_settings")
 
 
 @pytest.fixture
@@ -60,9 +43,9 @@ def photos(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def model(tmp_path: Path, weights: Path, photos: Path) -> Path:
+def model(tmp_path: Path, tiny_weights: Path, photos: Path) -> Path:
     """An exported folder whose head calls everything felix, which is shown as Felix the cat."""
-    pipeline = Pipeline.load(str(weights / "detector"), str(weights / "embedder"), device="cpu", thresholds=Thresholds(0.2, 0.05))
+    pipeline = Pipeline.load(str(tiny_weights / "detector"), str(tiny_weights / "embedder"), device="cpu", thresholds=Thresholds(0.2, 0.05))
     image = open_image(photos / "x" / "a.png")
     row = pipeline.embed(image, [pipeline.detect([image], "cat")[0][0].box])
     assert pipeline.embedder is not None
@@ -75,7 +58,9 @@ def model(tmp_path: Path, weights: Path, photos: Path) -> Path:
         created_at="2026-11-22T12:00:00Z",
     )  # fmt: skip
     package = ExportedModel({"cat": "pet", "dog": "pet"}, Thresholds(0.2, 0.05, 0.6), {"felix": "Felix the cat"}, version="tiny.abc")
-    return save(tmp_path / "my-cats", package, detector=weights / "detector", embedder=weights / "embedder", bundle=head, readme="Hi\n")
+    return save(
+        tmp_path / "my-cats", package, detector=tiny_weights / "detector", embedder=tiny_weights / "embedder", bundle=head, readme="Hi\n"
+    )
 
 
 def documented(arguments: list[str], capsys: pytest.CaptureFixture[str], *, code: int = 0) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,6 @@ from dinolabel.studio.label_configs.label_config import LabelConfig
 from dinolabel.studio.media.network import NetworkSettings
 from dinolabel.studio.media.resolver import MediaResolver
 from tests.doubles.scripted_studio import CONFIG, ScriptedStudio
-from tests.unit.studio.conftest import Host
 from tests.unit.studio.test_media import PNG, TOKEN
 
 INLINE = "data:image/png;base64," + base64.b64encode(PNG).decode()
@@ -41,26 +40,6 @@ class Studio(ScriptedStudio):
         for number, each in zip(numbers, data, strict=True):
             self._tasks[number].data = each
         return numbers
-
-
-@pytest.fixture
-def hosts() -> Iterator[Callable[[], Host]]:
-    """Makes servers; all are shut down afterwards."""
-    made: list[Host] = []
-
-    def make() -> Host:
-        made.append(Host())
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.server.shutdown()
-        each.server.server_close()
-
-
-@pytest.fixture
-def host(hosts: Callable[[], Host]) -> Host:
-    return hosts()
 
 
 @pytest.fixture
