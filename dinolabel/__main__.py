@@ -1,14 +1,12 @@
 """The command `dinolabel`: finds the commands in `dinolabel/commands/`, runs one, and turns errors into a sentence and an exit code.
 
-A command is a file: it has `command` (a function, registered under the file's name) or `app` (a typer.Typer with sub-commands).
-It must import heavy libraries inside its functions, because `dinolabel --help` imports every file; a command that is named
-imports its own alone.
+A command is a file there, or a module that an installed package names: it has `command` (a function, registered under the file's name)
+or `app` (a typer.Typer with sub-commands). It must import heavy libraries inside its functions, because `dinolabel --help` imports every
+file; a command that is named imports its own alone.
 """
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -26,18 +24,24 @@ UNFORESEEN = "This is a fault of ours: run it again with --debug and report what
 
 
 def command_names() -> list[str]:
-    """Names of the files in the commands folder, in the order of the overview."""
-    return overview.order(each.name for each in pkgutil.iter_modules(commands.__path__) if not each.name.startswith("_"))
+    """Names of the commands, ours and those of packages, in the order of the overview."""
+    return overview.order(commands.PLUGINS.names())
 
 
 def application(*only: str) -> typer.Typer:
-    """The whole command line. only: without the other commands."""
+    """The whole command line. only: without the other commands. A package's command that cannot be imported costs a warning."""
     app = typer.Typer(
         name="dinolabel", cls=overview.Overview, no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False
     )
     app.callback()(_overall)
     for name in only or command_names():
-        module = importlib.import_module(f"{commands.__name__}.{name}")
+        try:
+            module = commands.PLUGINS.load(name)
+        except DinolabelError as error:
+            if only or not commands.PLUGINS.plugin(name).package:
+                raise
+            console.err.print(console.warn("Warning:"), console.printable(error), soft_wrap=True)
+            continue
         if hasattr(module, "app"):
             app.add_typer(module.app, name=name, rich_help_panel=overview.group(name))
         else:

@@ -77,8 +77,11 @@ def suggestion(word: str, commands: Iterable[str]) -> str | None:
     return " or ".join(told) or None
 
 
-def text(commands: Iterable[str], *, width: int | None = None) -> str:
-    """What `dinolabel --help` prints: at most 40 lines of 80 columns, every command named."""
+def text(commands: Iterable[str], *, width: int | None = None, outside: Iterable[tuple[str, str]] = ()) -> str:
+    """What `dinolabel --help` prints: at most 40 lines of 80 columns, every command named.
+
+    outside: (kind, names) of the plug-ins that installed packages bring.
+    """
     there, columns = set(commands), min(width or shutil.get_terminal_size().columns, 100)
     lines = ["Usage: dinolabel [OPTIONS] COMMAND …", "", "From pictures and a text prompt to your own detector, inside Label Studio.", ""]
     lines += ['Example: dinolabel up ~/Pictures/party --prompt "human face" --names jason,lacy', "", "Common commands:"]
@@ -88,6 +91,8 @@ def text(commands: Iterable[str], *, width: int | None = None) -> str:
     for name, members in {**GROUPS, OTHERS: tuple(others)}.items():
         shown = [each for each in members if each in there]
         lines += [_row(name.lower(), ", ".join(shown), columns)] if shown else []
+    brought = [_row(kind, names, columns, indent=18) for kind, names in outside]
+    lines += ["", "From installed packages:", *brought] if brought else []
     lines += ["", "Options (before the command):"]
     lines += [_row(name, what, columns, indent=24) for name, what in OPTIONS.items()]
     lines += ["", "dinolabel help --all      what each command does", "dinolabel COMMAND --help  its options"]
@@ -112,7 +117,9 @@ class Overview(TyperGroup):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """In place of the panels of every command, which `dinolabel help --all` shows."""
-        formatter.write(text(self.list_commands(ctx)))
+        from dinolabel.doctor import plugins
+
+        formatter.write(text(self.list_commands(ctx), outside=plugins.listed()))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         known = not args or ctx.resilient_parsing or self.get_command(ctx, args[0]) is not None

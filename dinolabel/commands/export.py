@@ -15,6 +15,7 @@ from dinolabel.cli import console, failures, options, project_option
 from dinolabel.cli import text as words
 from dinolabel.cli.plan import Plan
 from dinolabel.erasure.exports import crops
+from dinolabel.exporters import formats
 from dinolabel.projects import sources
 from dinolabel.settings import Settings
 from dinolabel.vision.errors import RequestError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from dinolabel.projects.sources import TaskSource
     from dinolabel.studio.reviews.annotator_policy import Annotators
 
+FORMATS = words.join_words(formats.names(), last="or")
 LISTED = 10  # conflicts shown by name; report.json has all
 DISAGREE = "left out, people disagree"
 NEEDS = {"crops": ("--media", "--label-config"), "labelstudio": ()}
@@ -32,9 +34,7 @@ NEEDS = {"crops": ("--media", "--label-config"), "labelstudio": ()}
 
 
 def command(
-    what: Annotated[
-        str, typer.Argument(metavar="FORMAT", help="crops, coco, yolo, voc, csv, parquet, hf, labelstudio or xmp: see docs/exports.md.")
-    ],
+    what: Annotated[str, typer.Argument(metavar="FORMAT", help=f"{FORMATS}: see docs/exports.md.")],
     project: options.Project = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder to write. Default: exports/PROJECT in the data folder.")] = None,
     from_file: Annotated[Path | None, typer.Option("--from", help="A JSON export of Label Studio instead of a project.")] = None,
@@ -66,8 +66,6 @@ def command(
 
     Example: dinolabel export coco --project 3 --out coco/
     """
-    from dinolabel.exporters import formats
-
     format_of = formats.load(what)
     more = {"undecided": undecided, "control": control, "oriented": oriented}
     wish = _wish(annotators, pictures, unverified=unverified, split=split, group_by=group_by, **more)

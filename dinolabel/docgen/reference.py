@@ -1,6 +1,8 @@
-"""Prints what can be read off the code: `.env.example`, docs/reference.md, the errors' table of docs/troubleshooting.md.
+"""Prints what can be read off the code: `.env.example`, docs/reference.md, the errors' table of docs/troubleshooting.md, the entry points
+of pyproject.toml.
 
-Run `python -m dinolabel.docgen.reference` after changing a setting, a command, a route or an error; a test compares the files with this.
+Run `python -m dinolabel.docgen.reference` after changing a setting, a command, a route, an error or a plug-in; a test compares the files
+with this.
 """
 
 from __future__ import annotations
@@ -107,12 +109,25 @@ def _prose(text: str) -> str:
     return re.sub(r"^( *)(?:Example:\s*)?(dinolabel .+)$", r"\1Example: `\2`", clean, flags=re.MULTILINE)
 
 
+def with_entry_points(project: str) -> str:
+    """pyproject.toml with our own plug-ins registered as those of other packages are, a table for each kind."""
+    from dinolabel.doctor.plugins import KINDS
+
+    tables = []
+    for kind in KINDS:
+        lines = [f'{name} = "{kind.folder}.{name}"' for name in kind.own_names()]
+        tables.append("\n".join((f'[project.entry-points."{kind.group}"]', *lines)) + "\n\n")
+    before = re.sub(r'^\[project\.entry-points\."[^\n]*\n(?:[^\[\n][^\n]*\n)*\n', "", project, flags=re.MULTILINE)
+    return before.replace("[project.optional-dependencies]\n", "".join(tables) + "[project.optional-dependencies]\n", 1)
+
+
 def files() -> Mapping[Path, str]:
     """Each file this makes, with the text it should have."""
     from dinolabel.docgen.error_codes import with_meanings
 
-    trouble = ROOT / "docs" / "troubleshooting.md"
+    trouble, project = ROOT / "docs" / "troubleshooting.md", ROOT / "pyproject.toml"
     return {
+        project: with_entry_points(project.read_text(encoding="utf-8")),
         ROOT / ".env.example": env_example(),
         ROOT / "docs" / "reference.md": reference(),
         trouble: with_meanings(trouble.read_text(encoding="utf-8")),

@@ -18,7 +18,7 @@ from typing import Literal
 
 from dinolabel import factory, running_settings
 from dinolabel.cli import text as words
-from dinolabel.doctor import weights
+from dinolabel.doctor import plugins, weights
 from dinolabel.settings import FormerSettings, Settings
 from dinolabel.vision.errors import DinolabelError, WeightsMissing
 from dinolabel.vision.loading.weights import obtain
@@ -92,6 +92,13 @@ def _version(name: str) -> str | None:
         return None
 
 
+def plugins_of_packages(_settings: Settings) -> Iterator[Finding]:
+    for word, names in plugins.listed():
+        yield Finding("ok", "plug-ins", f"{word}: {names}")
+    for sentence, fix in plugins.faults():
+        yield Finding("warn", "plug-ins", sentence, fix)
+
+
 def data_folder(settings: Settings) -> Iterator[Finding]:
     folder = factory.data_dir(settings)
     probe = folder / f".probe-{os.getpid()}"
@@ -132,4 +139,4 @@ def device(settings: Settings) -> Iterator[Finding]:
     yield Finding("ok", "device", f"{chosen} in {precision_name(dtype)}{cores}")
 
 
-EVERYWHERE: tuple[Check, ...] = (settings_read, packages, data_folder, weights_here, device)
+EVERYWHERE: tuple[Check, ...] = (settings_read, packages, plugins_of_packages, data_folder, weights_here, device)

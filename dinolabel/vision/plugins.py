@@ -1,4 +1,4 @@
-"""Detectors, embedders and heads by name: the file name is the name.
+"""Detectors, embedders and heads by name: of dinolabel/vision/plugin_loader.py's plug-ins those that hold a model.
 
 A plug's file is imported, and with it torch, only when that plug is to be loaded; how its weights are found is read off the file before.
 """
@@ -6,9 +6,7 @@ A plug's file is imported, and with it torch, only when that plug is to be loade
 from __future__ import annotations
 
 import ast
-import pkgutil
-from importlib import import_module
-from importlib.util import find_spec
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import cast, get_args
@@ -17,25 +15,22 @@ from dinolabel.vision import detectors, embedders, heads
 from dinolabel.vision.errors import ModelError, UnknownPlug
 from dinolabel.vision.loading import weights as weights_files
 from dinolabel.vision.loading.weights import Needs, WeightsLocation, obtain
+from dinolabel.vision.plugin_loader import PluginKind
 from dinolabel.vision.protocols import Detector, Embedder
 
-PACKAGES: dict[str, ModuleType] = {"detector": detectors, "embedder": embedders, "head": heads}
-KINDS = tuple(PACKAGES)
+PLUGINS: dict[str, PluginKind] = {each.word: each for each in (detectors.PLUGINS, embedders.PLUGINS, heads.PLUGINS)}
+KINDS = tuple(PLUGINS)
 
 
-def names(kind: str) -> tuple[str, ...]:
+def names(kind: str) -> list[str]:
     """What there is of `detector`, `embedder` or `head`, sorted. Raises UnknownPlug for any other kind."""
-    if kind not in KINDS:
-        raise UnknownPlug(f"There is no kind {kind!r}; there are {', '.join(KINDS)}.")
-    return tuple(sorted(each.name for each in pkgutil.iter_modules(PACKAGES[kind].__path__) if not each.name.startswith("_")))
+    return _kind(kind).names()
 
 
 def source(kind: str, name: str) -> str:
-    """Text of a plug's file, which is not imported. Raises UnknownPlug."""
-    _check(kind, name)
-    spec = find_spec(f"{PACKAGES[kind].__name__}.{name}")
-    assert spec is not None and spec.origin is not None
-    return Path(spec.origin).read_text(encoding="utf-8")
+    """Text of a plug's files, which are not imported, after the package and version that brings it. Raises UnknownPlug, ModelError."""
+    texts = (path.read_text(encoding="utf-8") for path in _kind(kind).files(name))
+    return "\n".join((_kind(kind).plugin(name).package, *texts))
 
 
 def needs(kind: str, name: str) -> Needs:
@@ -43,7 +38,7 @@ def needs(kind: str, name: str) -> Needs:
 
     The line is read and not run: plans and `doctor` ask, and importing a plug would take seconds. Raises UnknownPlug, ModelError.
     """
-    for node in ast.parse(source(kind, name)).body:
+    for node in _parsed(kind, name).body:
         match node:
             case ast.Assign([ast.Name("WEIGHTS")], value) | ast.AnnAssign(ast.Name("WEIGHTS"), _, value):
                 said = value.value if isinstance(value, ast.Constant) else None
@@ -76,18 +71,26 @@ def load_detector(
     Raises UnknownPlug, WeightsMissing, DeviceUnavailable, ModelError.
     """
     place = _place("detector", name, weights, models_dir)
-    return cast(Detector, _module("detector", name).build(place, device=device, precision=precision, input_size=input_size))
+    return cast(Detector, detectors.PLUGINS.load(name).build(place, device=device, precision=precision, input_size=input_size))
 
 
 def load_embedder(name: str, weights: str, *, device: str = "auto", precision: str = "auto", models_dir: Path | None = None) -> Embedder:
     """Ready to embed; otherwise as load_detector."""
     place = _place("embedder", name, weights, models_dir)
-    return cast(Embedder, _module("embedder", name).build(place, device=device, precision=precision))
+    return cast(Embedder, embedders.PLUGINS.load(name).build(place, device=device, precision=precision))
 
 
 def head(name: str) -> ModuleType:
-    """The head's module, with `build() -> Head` and `restore(...) -> Head` (dinolabel/vision/protocols.py). Raises UnknownPlug."""
-    return _module("head", name)
+    """The head's module, with `build() -> Head` and `restore(...) -> Head` (dinolabel/vision/protocols.py).
+
+    Raises UnknownPlug, ModelError.
+    """
+    return heads.PLUGINS.load(name)
+
+
+def all_heads() -> Iterator[tuple[str, ModuleType]]:
+    """Every head's name and module; one of a package that cannot be imported is left out with a warning."""
+    return heads.PLUGINS.load_all()
 
 
 def _place(kind: str, name: str, weights: str, models_dir: Path | None) -> str:
@@ -96,17 +99,15 @@ def _place(kind: str, name: str, weights: str, models_dir: Path | None) -> str:
     return weights if location.path is None else str(location.path)
 
 
-def _check(kind: str, name: str) -> None:
-    if name not in names(kind):
-        raise UnknownPlug(f"There is no {kind} {name!r}; there are: {', '.join(names(kind)) or 'none'}.")
+def _kind(kind: str) -> PluginKind:
+    if kind not in PLUGINS:
+        raise UnknownPlug(f"There is no kind {kind!r}; there are {', '.join(KINDS)}.")
+    return PLUGINS[kind]
 
 
-def _module(kind: str, name: str) -> ModuleType:
-    _check(kind, name)
+def _parsed(kind: str, name: str) -> ast.Module:
+    path = _kind(kind).files(name)[0]
     try:
-        return import_module(f"{PACKAGES[kind].__name__}.{name}")
-    except (ImportError, RuntimeError) as error:
-        raise ModelError(
-            f"The {kind} {name} cannot be imported: {error}",
-            hint="If this names torchvision or timm: uninstall them, they do not fit the torch that is here. Else `python run.py setup`.",
-        ) from error
+        return ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError) as error:
+        raise ModelError(f"The {kind} {name} is no Python: {error}", hint=f"Mend {path.name}.") from error

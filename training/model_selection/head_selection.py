@@ -88,8 +88,7 @@ def _subsample(samples: Samples, *, seed: int) -> Samples:
 def head_candidates(feature: Feature | None = None) -> list[HeadCandidate]:
     """Every head file, in each strength that its `variants()` names, else as it is built."""
     found = []
-    for name in plugins.names("head"):
-        module = plugins.head(name)
+    for name, module in plugins.all_heads():
         heads = module.variants() if hasattr(module, "variants") else {name: module.build()}
         found += [HeadCandidate(name, words, head, feature) for words, head in heads.items()]
     return found

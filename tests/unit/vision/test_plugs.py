@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dinolabel.vision import plugins
+from dinolabel.vision import plugin_loader, plugins
 from dinolabel.vision.errors import ModelError, UnknownPlug, WeightsMissing
 from tests.tiny_models import tiny_detector, tiny_embedder
 
@@ -55,7 +55,7 @@ def test_a_plug_that_cannot_be_imported_says_what_to_do(monkeypatch: pytest.Monk
     def broken(_: str) -> None:
         raise RuntimeError("operator torchvision::nms does not exist")
 
-    monkeypatch.setattr(plugins, "import_module", broken)
+    monkeypatch.setattr(plugin_loader, "import_module", broken)
     with pytest.raises(ModelError, match="torchvision::nms") as caught:
         plugins.load_detector("grounding_dino", "nano")
     assert "uninstall" in caught.value.hint
