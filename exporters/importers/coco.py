@@ -5,21 +5,21 @@ What several files say of one picture is put together before anything is said of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from dinolabel.exporters.importers.common.containment import DatasetFolder, is_file_here
-from dinolabel.exporters.importers.common.marks import ImportedMark, box_words, boxes_of
-from dinolabel.exporters.importers.common.picture_search import PictureFinder
+from dinolabel.exporters.importers.common.containment import DatasetFolder
+from dinolabel.exporters.importers.common.marks import ImportedMark, boxes_of
+from dinolabel.exporters.importers.common.picture_search import PictureFinder, PictureIndex
 from dinolabel.exporters.importers.common.reading import ImportLog
 from dinolabel.exporters.importers.common.records import ImportedImage, ImportUnreadable
 from dinolabel.exporters.importers.common.tables import restore_unread
 from dinolabel.exporters.importers.layouts.coco_annotations import mark_of
 from dinolabel.exporters.importers.layouts.coco_files import CocoFile, Json, detection_files
-from dinolabel.exporters.media_lookup import fits, pieces
+from dinolabel.exporters.media_lookup import pieces
 from dinolabel.vision.decoding.frame_sizes import Size
 
 
@@ -56,7 +56,7 @@ class _CocoReader:
 
     def picture(self, file: CocoFile, image: Json, entries: list[Json]) -> None:
         name = pieces(image["file_name"])[-1]
-        places = self.own(file, image) if _ours(image) else self.found(file, image["file_name"])
+        places = self.own(file, image) if _ours(image) else self.index.find(image["file_name"], self.near(file))
         if len(places) > 1:
             self.reading.refuse(name, f"Several files fit {image['file_name']}.", "Keep the folders that the data set names.")
             return
@@ -67,7 +67,7 @@ class _CocoReader:
         if arriving is None:
             self.refused.add(key)
         elif key in self.pictures:
-            self.pictures[key] = _merge(self.pictures[key], arriving)
+            self.pictures[key] = self.pictures[key].merge(arriving)
         else:
             self.pictures[key] = arriving
 
@@ -86,35 +86,23 @@ class _CocoReader:
 
     def own(self, file: CocoFile, image: Json) -> list[Path]:
         """Of an export of ours: beside it, else by the address and content that it remembers; it may be nowhere, for its task is known."""
-        beside, ours = self.beside(file, image["file_name"]), _ours(image)
-        place = beside[0] if len(beside) == 1 else self.near.find(str(ours.get("address")), ours.get("sha256"))
+        beside, ours = self.index.beside(image["file_name"], self.near(file)), _ours(image)
+        place = beside[0] if len(beside) == 1 else self.remembered.find(str(ours.get("address")), ours.get("sha256"))
         return [] if place is None else [place]
 
-    def found(self, file: CocoFile, name: str) -> list[Path]:
-        """The files that a file_name may mean: of a folder that a person named, else of the data set."""
-        chosen = self.below_media(pieces(name)) if self.inside.media is not None else []
-        return chosen if len(chosen) == 1 else self.beside(file, name) or chosen
-
-    def beside(self, file: CocoFile, name: str) -> list[Path]:
-        """Of the data set: near the JSON file first, for sides have pictures of equal names."""
+    def near(self, file: CocoFile) -> list[Path]:
+        """Folders of the data set where a file's pictures lie: near the JSON file first, for sides have pictures of equal names."""
         path, side = file.path.parent, file.path.stem.partition("_")[2]
         own = path.parent if path.name == "annotations" else path
-        for folder in (path, *([own / "images" / side, own / side] if side else []), own / "images", own / "data", own):
-            if is_file_here(folder / name) and (folder / name).is_file() and self.inside.holds(folder / name):
-                return [folder / name]
-        return [each for each in self.below_root(pieces(name)) if self.inside.holds(each)]
+        return [path, *([own / "images" / side, own / side] if side else []), own / "images", own / "data", own]
 
     @cached_property
-    def near(self) -> PictureFinder:
+    def index(self) -> PictureIndex:
+        return PictureIndex(self.inside)
+
+    @cached_property
+    def remembered(self) -> PictureFinder:
         return PictureFinder(self.inside.media)
-
-    @cached_property
-    def below_media(self) -> Callable[[list[str]], list[Path]]:
-        return fits(self.inside.media or self.inside.root)
-
-    @cached_property
-    def below_root(self) -> Callable[[list[str]], list[Path]]:
-        return fits(self.inside.root)
 
 
 def _ours(image: Json) -> Json:
@@ -130,9 +118,3 @@ def _size(image: Json) -> Size | None:
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
     return (width, height) if width > 0 and height > 0 else None
-
-
-def _merge(one: ImportedImage, other: ImportedImage) -> ImportedImage:
-    known = {box_words(each) for each in one.boxes}
-    more = tuple(each for each in other.boxes if box_words(each) not in known)
-    return replace(one, boxes=(*one.boxes, *more), unread=(*one.unread, *(each for each in other.unread if each not in one.unread)))

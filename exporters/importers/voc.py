@@ -9,19 +9,17 @@ import math
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
-from xml.etree.ElementTree import Element, ParseError
-
-import defusedxml.ElementTree
-from defusedxml import DefusedXmlException
+from xml.etree.ElementTree import Element
 
 from dinolabel.exporters.importers.common import tables
+from dinolabel.exporters.importers.common.containment import DatasetFolder
 from dinolabel.exporters.importers.common.marks import ImportedMark, boxes_of, corners
-from dinolabel.exporters.importers.common.picture_search import PictureFinder
+from dinolabel.exporters.importers.common.picture_search import PictureFinder, PictureIndex
 from dinolabel.exporters.importers.common.reading import ImportLog
 from dinolabel.exporters.importers.common.records import ImportedImage, ImportUnreadable
+from dinolabel.exporters.importers.layouts.xml_files import parse_xml
 from dinolabel.studio.regions.unread import Unread
 from dinolabel.vision.decoding.frame_sizes import Point, Size
-from dinolabel.vision.decoding.pictures import SUFFIXES
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 FOLDERS = ("JPEGImages", "images", "Images")
@@ -31,30 +29,22 @@ def read(path: Path, media: Path | None, reading: ImportLog | None = None) -> It
     """path: the data set's folder, its Annotations, or one file. media: folder with the pictures. Raises ImportUnreadable."""
     files = [path] if path.is_file() else sorted(path.glob("Annotations/*.xml")) or sorted(each for each in path.rglob("*.xml"))
     files = [each for each in files if not each.name.startswith(".")]
-    roots = [(file, _parse(file)) for file in files]
+    roots = [(file, parse_xml(file)) for file in files]
     if not any(isinstance(root, Element) and root.tag == "annotation" for _, root in roots):
         raise ImportUnreadable(f"There is no PASCAL VOC file in {path}.", hint="Name the folder that holds Annotations/, or its XML files.")
     near, reading = PictureFinder(media), reading or ImportLog()
+    index = PictureIndex(DatasetFolder(_root(path), media))
     for file, root in roots:
         if isinstance(root, str):
             reading.refuse(file.name, root, "Mend the file, or save it again with the tool that wrote it.")
-        elif root.tag == "annotation" and (arriving := _image(file, root, near, reading)) is not None:
+        elif root.tag == "annotation" and (arriving := _image(file, root, index, near, reading)) is not None:
             yield arriving
 
 
-def _parse(file: Path) -> Element | str:
-    """The root, or why there is none: one file that cannot be read costs its picture only."""
-    try:
-        root: Element = defusedxml.ElementTree.parse(file).getroot()
-    except (OSError, ParseError, DefusedXmlException, ValueError, LookupError) as error:
-        return f"The file cannot be read: {type(error).__name__} {error}."
-    return root
-
-
-def _image(file: Path, root: Element, near: PictureFinder, reading: ImportLog) -> ImportedImage | None:
+def _image(file: Path, root: Element, index: PictureIndex, near: PictureFinder, reading: ImportLog) -> ImportedImage | None:
     said, digest = _text(root, "filename"), _text(root, "source/sha256") or None
     ours = _text(root, "source/database") == "dinolabel"
-    picture = _picture(file, said, digest, near)
+    picture = _picture(file, said, digest, index, near)
     first, objects = _first(root), root.findall("object")
     marks = [_object(each, f"{file.name} object {at}", first) for at, each in enumerate(objects, 1)]
     points = [point for each in marks if isinstance(each, ImportedMark) for point in each.points]
@@ -78,19 +68,21 @@ def _image(file: Path, root: Element, near: PictureFinder, reading: ImportLog) -
     )
 
 
-def _picture(file: Path, said: str, digest: str | None, near: PictureFinder) -> Path | None:
-    """By the XML file's own name, which stays beside its picture when both are renamed; else by the name that it says."""
-    name = PurePosixPath(said.replace("\\", "/")).name
+def _root(path: Path) -> Path:
+    """The data set's own folder, which holds Annotations/ where that folder or a file of it was named."""
+    folder = path if path.is_dir() else path.parent
+    return folder.parent if folder.name == "Annotations" else folder
+
+
+def _picture(file: Path, said: str, digest: str | None, index: PictureIndex, near: PictureFinder) -> Path | None:
+    """Beside the XML file, or in the folders that lie beside Annotations/; else anywhere in the data set, or in the folder of --media."""
     folders = [file.parent, *(file.parent.parent / each for each in FOLDERS if file.parent.name == "Annotations")]
-    named = [each / name for each in folders if name and (each / name).is_file()]
-    paired = [each for folder in folders for suffix in SUFFIXES for each in _case_variants(folder / file.stem, suffix) if each.is_file()]
-    here = [each for each in named if each.stem == file.stem] or paired or named
-    return here[0] if here else near.find(name or f"{file.stem}.jpg", digest) or (near.find(name) if name and not digest else None)
-
-
-def _case_variants(stem: Path, suffix: str) -> list[Path]:
-    """Cameras write .JPG."""
-    return [stem.parent / f"{stem.name}{each}" for each in (suffix, suffix.upper())]
+    name = PurePosixPath(said.replace("\\", "/")).name or f"{file.stem}.jpg"
+    here = index.paired(file, said, folders) or near.find(name, digest)
+    if here is None and not digest:
+        found = index.find(said or name, folders)
+        here = found[0] if len(found) == 1 else None
+    return here
 
 
 def _size(root: Element) -> Size | None:

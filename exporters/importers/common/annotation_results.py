@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from dinolabel.exporters.importers.common.records import ImportedBox, ImportedImage
+from dinolabel.exporters.importers.common.records import Attributes, ImportedBox, ImportedImage
 from dinolabel.studio.label_configs.label_config import LabelConfig
+from dinolabel.studio.regions.notes import write_notes
 from dinolabel.studio.regions.writing import RegionDict, draw_region
 from dinolabel.studio.reviews.annotations import PARTLY, unseen
 
@@ -31,6 +32,11 @@ def has_nothing_readable(each: ImportedImage) -> bool:
     return not (each.boxes or each.unread or each.looked_at)
 
 
+def attribute_words(attributes: Attributes) -> str:
+    """`occluded, colour red`; nothing for none."""
+    return ", ".join(f"{name} {value}".strip() for name, value in attributes)
+
+
 def kinds(undecided: Iterable[ImportedImage]) -> str:
     """Counts of marks that could not be used: `crowd 2, outline 1`."""
     counts = Counter(mark.kind for each in undecided for mark in each.unread)
@@ -42,6 +48,7 @@ def _region(each: ImportedImage, box: ImportedBox, at: int, config: LabelConfig,
     found: dict[str, Any] = draw_region(
         _identity(source, each, box.source, at), box.label, box.box, config, width=each.width, height=each.height, quad=box.quad, note=note
     )
+    found["meta"]["text"] += write_notes([attribute_words(box.attributes)])
     if each.unread and box.verified:
         found["meta"]["text"].append(f"{PARTLY}: {kinds([each])} could not be read")
     return found

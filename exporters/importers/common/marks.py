@@ -6,7 +6,7 @@ import math
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
-from dinolabel.exporters.importers.common.records import ImportedBox
+from dinolabel.exporters.importers.common.records import Attributes, ImportedBox
 from dinolabel.studio.regions.unread import Unread
 from dinolabel.studio.regions.writing import Quad
 from dinolabel.vision.decoding.frame_sizes import CoordinateFrame, Point
@@ -20,7 +20,7 @@ SQUARE = 0.02
 class ImportedMark:
     """points: corners of the box, or the outline whose hull is the box, in the file's frame. turned: the four are a rotated box's own.
 
-    verified, score: see ImportedBox.
+    verified, score, attributes: see ImportedBox.
     """
 
     label: str | None
@@ -29,6 +29,7 @@ class ImportedMark:
     turned: bool = False
     verified: bool = True
     score: float | None = None
+    attributes: Attributes = ()
 
 
 def corners(x: float, y: float, width: float, height: float, *, degrees: float = 0.0) -> tuple[Point, ...]:
@@ -48,13 +49,8 @@ def boxes_of(marks: Iterable[ImportedMark | Unread], frame: CoordinateFrame) -> 
         if isinstance(found, Unread):
             unread.append(found)
         else:
-            boxes.setdefault(box_words(found), found)
+            boxes.setdefault(found.words, found)
     return tuple(boxes.values()), tuple(unread)
-
-
-def box_words(box: ImportedBox) -> Hashable:
-    """What a box says, equal for copies of it: label and place, to a hundredth of a pixel, and whether somebody looked at it."""
-    return box.label, box.verified, box.quad is None, tuple(round(each, 2) for each in box.box.xyxy)
 
 
 def _box(mark: ImportedMark, frame: CoordinateFrame) -> ImportedBox | Unread:
@@ -66,7 +62,8 @@ def _box(mark: ImportedMark, frame: CoordinateFrame) -> ImportedBox | Unread:
         return Unread(mark.source, "no size", "it has no width or no height")
     inside = hull.clip(*frame.upright)
     if inside is not None:
-        return ImportedBox(mark.label, inside, rectangle(points) if mark.turned else None, mark.source, mark.verified, mark.score)
+        quad = rectangle(points) if mark.turned else None
+        return ImportedBox(mark.label, inside, quad, mark.source, mark.verified, mark.score, mark.attributes)
     if min(hull.width, hull.height) < 1:
         return Unread(mark.source, "under a pixel", f"it is {hull.width:.2f} x {hull.height:.2f} pixels")
     return Unread(mark.source, "outside", f"it lies outside of the picture of {frame.upright[0]} x {frame.upright[1]}")

@@ -1,14 +1,14 @@
-"""Finds the pictures of a data set that says where they were and what they held: in a folder that a person named, or where they still
-are."""
+"""Finds the pictures of a data set: beside its files, by the names these say, in a folder that a person named, or where they still are."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 
 from dinolabel.exporters.importers.common import temporary_folder
-from dinolabel.exporters.media_lookup import finder
+from dinolabel.exporters.importers.common.containment import DatasetFolder, is_file_here
+from dinolabel.exporters.media_lookup import finder, fits, pieces
 from dinolabel.vision.decoding.pictures import SUFFIXES, image_paths
 from dinolabel.vision.errors import MediaUnavailable
 from dinolabel.vision.file_digest import sha256_of_file
@@ -40,6 +40,47 @@ class PictureFinder:
     @cached_property
     def _by_digest(self) -> dict[str, Path]:
         return files_by_digest(self._folder) if self._folder else {}
+
+
+class PictureIndex:
+    """The pictures of a data set's own folder, and of the one that a person named, which is looked into first."""
+
+    def __init__(self, inside: DatasetFolder) -> None:
+        self._inside = inside
+
+    def find(self, name: str, folders: Iterable[Path]) -> list[Path]:
+        """The files that a name or path of any machine may mean. folders: of the data set, the likeliest first."""
+        chosen = self._below_media(pieces(name)) if self._inside.media is not None else []
+        return chosen if len(chosen) == 1 else self.beside(name, folders) or chosen
+
+    def beside(self, name: str, folders: Iterable[Path]) -> list[Path]:
+        """Of the data set alone."""
+        for folder in folders:
+            if is_file_here(folder / name) and (folder / name).is_file() and self._inside.holds(folder / name):
+                return [folder / name]
+        return [each for each in self._below_root(pieces(name)) if self._inside.holds(each)]
+
+    def paired(self, file: Path, said: str, folders: Iterable[Path]) -> Path | None:
+        """The picture of a file of its own: the one of the file's name, which stays beside it when both are renamed; else the one it says.
+
+        None where neither is in these folders.
+        """
+        places, name = list(folders), pieces(said)[-1] if pieces(said) else ""
+        named = [each / name for each in places if name and is_file_here(each / name) and self._is_own(each / name)]
+        stems = [folder / f"{file.stem}{variant}" for folder in places for suffix in SUFFIXES for variant in (suffix, suffix.upper())]
+        here = [each for each in named if each.stem == file.stem] or [each for each in stems if self._is_own(each)] or named
+        return here[0] if here else None
+
+    def _is_own(self, path: Path) -> bool:
+        return path.is_file() and self._inside.holds(path)
+
+    @cached_property
+    def _below_media(self) -> Callable[[list[str]], list[Path]]:
+        return fits(self._inside.media or self._inside.root)
+
+    @cached_property
+    def _below_root(self) -> Callable[[list[str]], list[Path]]:
+        return fits(self._inside.root)
 
 
 def files_by_digest(folder: Path) -> dict[str, Path]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import codecs
 import json
 import unicodedata
-from dataclasses import dataclass
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,15 @@ class ImportUnreadable(RequestError):
     hint = "See docs/exports.md for what each import reads."
 
 
+Attributes = tuple[tuple[str, str], ...]
+"""What a tool noted beside a mark, as name and value: `occluded`, `colour`. A value of "" is a mark that is set."""
+
+
 @dataclass(frozen=True, slots=True)
 class ImportedBox:
     """label: None for a box without one. quad: corners when rotated, clockwise from its own top-left. source: its id in the file.
 
-    verified: False for a box that nobody looked at (`--unverified`), which has the score it was proposed with.
+    verified: False for a box that nobody looked at (`--unverified`), which has the score it was proposed with. attributes: kept as a note.
     """
 
     label: str | None
@@ -39,6 +44,12 @@ class ImportedBox:
     source: str
     verified: bool = True
     score: float | None = None
+    attributes: Attributes = ()
+
+    @property
+    def words(self) -> Hashable:
+        """What it says, equal for copies of it: label and place, to a hundredth of a pixel, and whether somebody looked at it."""
+        return self.label, self.verified, self.quad is None, tuple(round(each, 2) for each in self.box.xyxy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +76,13 @@ class ImportedImage:
         """Of the original file's bytes and of those here, which differ where a copy was written anew."""
         here = () if self.file is None else (sha256_of_file(self.file),)
         return frozenset((*here, *([self.sha256] if self.sha256 else [])))
+
+    def merge(self, other: ImportedImage) -> ImportedImage:
+        """This picture with what another file says of it; exact copies of boxes once."""
+        known = {each.words for each in self.boxes}
+        more = tuple(each for each in other.boxes if each.words not in known)
+        unread = tuple(each for each in other.unread if each not in self.unread)
+        return replace(self, boxes=(*self.boxes, *more), unread=(*self.unread, *unread))
 
 
 def label_of(name: Any) -> str | None:

@@ -1,0 +1,48 @@
+"""XML files of a data set, safely: which there are by their root, and their content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree.ElementTree import Element, ParseError
+
+import defusedxml.ElementTree
+from defusedxml import DefusedXmlException
+
+from dinolabel.exporters.importers.common.records import ImportUnreadable
+from dinolabel.vision.decoding import folder_walk
+from dinolabel.vision.errors import first_line
+
+HEAD = 4096
+"""Bytes in which the root of a data set's file begins."""
+
+UNREADABLE = (OSError, ParseError, DefusedXmlException, ValueError, LookupError)
+
+
+def xml_files(path: Path, root: str) -> Iterator[Path]:
+    """The file itself, or those below a folder whose head names this root element; hidden ones left out. Raises ImportUnreadable."""
+    if path.is_file():
+        yield path
+    elif not path.is_dir():
+        raise ImportUnreadable(f"There is no file or folder {path}.")
+    else:
+        yield from (each for each in folder_walk.files(path) if each.suffix.lower() == ".xml" and begins_with(each, root))
+
+
+def begins_with(file: Path, root: str) -> bool:
+    """Whether a file's head names this root element, in any encoding of single bytes or in UTF-16."""
+    try:
+        with file.open("rb") as opened:
+            head = opened.read(HEAD).replace(b"\0", b"")
+    except OSError:
+        return False
+    return f"<{root}>".encode() in head or f"<{root} ".encode() in head
+
+
+def parse_xml(file: Path) -> Element | str:
+    """The root, or why there is none: what cannot be parsed, and entities, which none of these formats has."""
+    try:
+        root: Element = defusedxml.ElementTree.parse(file).getroot()
+    except UNREADABLE as error:
+        return f"The file cannot be read: {type(error).__name__} {first_line(error)}."
+    return root
