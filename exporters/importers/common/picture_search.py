@@ -67,9 +67,9 @@ class PictureIndex:
         """
         places, name = list(folders), pieces(said)[-1] if pieces(said) else ""
         named = [each / name for each in places if name and is_file_here(each / name) and self._is_own(each / name)]
-        stems = [folder / f"{file.stem}{variant}" for folder in places for suffix in SUFFIXES for variant in (suffix, suffix.upper())]
-        here = [each for each in named if each.stem == file.stem] or [each for each in stems if self._is_own(each)] or named
-        return here[0] if here else None
+        own = next((each for each in named if each.stem == file.stem), None)
+        stems = (folder / f"{file.stem}{variant}" for folder in places for suffix in SUFFIXES for variant in (suffix, suffix.upper()))
+        return own or next((each for each in stems if self._is_own(each)), None) or (named[0] if named else None)
 
     def _is_own(self, path: Path) -> bool:
         return path.is_file() and self._inside.holds(path)

@@ -202,4 +202,4 @@ def test_other_tools_coco_with_a_crowd_and_a_missing_picture(shelf: Shelf, tmp_p
 
 
 def test_formats_are_found_by_their_file_names() -> None:
-    assert importers.names() == ["coco", "crops", "csv", "cvat", "hf", "labelstudio", "parquet", "voc", "yolo"]
+    assert importers.names() == ["coco", "crops", "csv", "cvat", "hf", "labelme", "labelstudio", "parquet", "voc", "yolo"]
