@@ -75,7 +75,7 @@ def test_every_export_comes_back(
         studio.create_annotation(task, result, lead_time=2.0)
     before = boxes(studio, own)
     uploads = studio_server.data / "media" / "upload" / str(own)
-    for name in sorted({*importers.names()} & {*formats.names()}):
+    for name in sorted({*importers.names()} & {*formats.names()} - {"xmp"}):
         out = tmp_path / name
         assert run(["export", name, "--project", str(own), "--out", str(out)]) == 0
         capsys.readouterr()

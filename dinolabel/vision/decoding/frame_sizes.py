@@ -85,6 +85,21 @@ def frame_of(
     return CoordinateFrame(swapped, 1, upright, SWAPPED) if drawn == "upright" else CoordinateFrame(stated, turn(), upright, TURNED)
 
 
+def frame_of_stored(stated: Size | None, upright: Size, turn: int, *, choice: Choice | None = None) -> CoordinateFrame:
+    """The frame of shares that are of the picture as it lies in its file, as photo managers write them.
+
+    stated: the size they were made on, None when nothing says it; of the upright picture only, the shares are of that. The others are as
+    for `frame_of`. Raises SizeMismatch when the picture has another shape than the one that they were made on.
+    """
+    lies = upright[::-1] if turn in SIDEWAYS else upright
+    fits_stored, fits_upright = (stated is None or _same_ratio(stated, size) for size in (lies, upright))
+    if stated is not None and not (fits_stored or fits_upright):
+        raise SizeMismatch(f"The regions are of a picture of {_words(stated)}, this one is {_words(lies)} as it lies in its file.")
+    if choice == "upright" or (choice is None and not fits_stored):
+        return CoordinateFrame(upright, 1, upright)
+    return CoordinateFrame(lies, turn, upright)
+
+
 def _unswap(stated: Size | None, upright: Size, turn: int, choice: Choice | None) -> CoordinateFrame:
     """No size, or the upright picture's, which proves that it was turned where the stored one would be another."""
     size = stated or upright

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dinolabel.vision.decoding.frame_sizes import Choice, CoordinateFrame, Point, Size, frame_of
+from dinolabel.vision.decoding.frame_sizes import Choice, CoordinateFrame, Point, Size, frame_of, frame_of_stored
 from dinolabel.vision.decoding.pictures import open_image, stored
 from dinolabel.vision.errors import MediaError
 
@@ -62,3 +62,12 @@ class ImportLog:
         if found.said is not None:
             self.note(found.said, name)
         return found
+
+    def frame_of_stored(self, name: str, file: Path, stated: Size | None) -> CoordinateFrame | None:
+        """The frame of shares of a picture as it lies in its file, None for one that is refused."""
+        try:
+            image = open_image(file)
+            return frame_of_stored(stated, (image.width, image.height), stored(file).turn, choice=self.frame)
+        except MediaError as error:
+            self.refuse(name, str(error), error.hint)
+            return None

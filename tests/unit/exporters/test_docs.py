@@ -57,7 +57,7 @@ def test_an_import(place: Path, line: str, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(factory, "media", lambda settings, **how: shelf)
     export = next(each for each in EXPORTS if each.split()[2] == line.split()[2])
     assert run([*export.split()[1:-1], "old"]) == 0
-    more = ["--media", "pictures"] if line.split()[2] in ("crops", "labelstudio") else []
+    more = ["--media", "pictures"] if line.split()[2] in ("crops", "labelstudio", "xmp") else []
     assert run([*line.split()[1:], "--yes", *more]) == 0
     assert any(each["annotations"] for each in shelf.rows.values())
 

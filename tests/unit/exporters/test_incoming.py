@@ -168,7 +168,7 @@ def test_a_dry_run_and_no_answer_send_nothing(shelf: Shelf, tmp_path: Path, caps
         ("crops", {"manifest.jsonl": "{}"}, "is no manifest of ours"),
         ("crops", {"manifest.jsonl": '{"format": 2}'}, "has format 2; this dinolabel reads 1"),
         ("crops", {"a.png": None}, "has no folder per class"),
-        ("xmp", {}, "There is no import format 'xmp'"),
+        ("pdf", {}, "There is no import format 'pdf'"),
     ],
 )
 def test_what_cannot_be_read_says_why(
@@ -202,4 +202,4 @@ def test_other_tools_coco_with_a_crowd_and_a_missing_picture(shelf: Shelf, tmp_p
 
 
 def test_formats_are_found_by_their_file_names() -> None:
-    assert importers.names() == ["coco", "crops", "csv", "cvat", "hf", "labelme", "labelstudio", "parquet", "voc", "yolo"]
+    assert importers.names() == ["coco", "crops", "csv", "cvat", "hf", "labelme", "labelstudio", "parquet", "voc", "xmp", "yolo"]

@@ -1,0 +1,103 @@
+"""Reads face regions that photo managers wrote: in XMP sidecars (`a.jpg.xmp`, `a.xmp`) and inside the pictures.
+
+A picture without a region does not arrive: nobody said that nothing is in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from dinolabel.exporters.importers.common.containment import DatasetFolder
+from dinolabel.exporters.importers.common.marks import ImportedMark, boxes_of
+from dinolabel.exporters.importers.common.picture_search import PictureIndex
+from dinolabel.exporters.importers.common.reading import ImportLog
+from dinolabel.exporters.importers.common.records import ImportedImage, ImportUnreadable
+from dinolabel.exporters.importers.layouts.xmp_regions import XmpRegions, read_regions
+from dinolabel.vision.decoding import folder_walk
+from dinolabel.vision.decoding.embedded_xmp import read_embedded_xmp
+from dinolabel.vision.decoding.pictures import SUFFIXES
+
+WITHOUT = "without a face region: left out, for nobody said that nothing is in them"
+
+
+def read(path: Path, media: Path | None, reading: ImportLog | None = None) -> Iterator[ImportedImage]:
+    """path: a folder of photos or of sidecars, or one file. media: folder with the pictures of sidecars. Raises ImportUnreadable."""
+    reading = reading or ImportLog()
+    if not path.exists():
+        raise ImportUnreadable(f"There is no file or folder {path}.")
+    files = list(folder_walk.files(path)) if path.is_dir() else [path]
+    inside = DatasetFolder(path if path.is_dir() else path.parent, media)
+    found = _Sidecars(inside, reading).read([each for each in files if each.suffix.lower() == ".xmp"])
+    without, arrived = 0, False
+    for picture in [*found, *(each for each in files if each.suffix.lower() in SUFFIXES and each not in found)]:
+        regions = found.get(picture) or _embedded(picture, inside, reading)
+        if regions is None or not regions.marks:
+            without += regions is not None
+        elif (arriving := _image(picture, regions, reading)) is not None:
+            arrived = True
+            yield arriving
+    if not arrived and not reading.refused:
+        raise ImportUnreadable(f"There is no face region in {path}: neither in {len(files)} files nor in sidecars.")
+    if without:
+        reading.note(f"{without} pictures {WITHOUT}")
+
+
+class _Sidecars:
+    def __init__(self, inside: DatasetFolder, reading: ImportLog) -> None:
+        self._inside, self._reading, self._index = inside, reading, PictureIndex(inside)
+
+    def read(self, sidecars: list[Path]) -> dict[Path, XmpRegions]:
+        """The regions of each picture that has a sidecar with some; `a.jpg.xmp` counts before `a.xmp`."""
+        found: dict[Path, XmpRegions] = {}
+        for sidecar in sorted(sidecars, key=lambda each: (Path(each.stem).suffix.lower() not in SUFFIXES, each)):
+            try:
+                regions = read_regions([sidecar.read_bytes().strip(b"\0\r\n\t ")], sidecar.name)
+            except (OSError, ValueError) as error:
+                self._reading.refuse(sidecar.name, f"It cannot be read: {error}.")
+                continue
+            if not regions.marks:
+                continue
+            picture = self._picture(sidecar)
+            if picture is not None:
+                found.setdefault(picture, regions)
+        return found
+
+    def _picture(self, sidecar: Path) -> Path | None:
+        """None where there is none, or more than one, which is said."""
+        beside = self._index.paired(sidecar, sidecar.stem, [sidecar.parent])
+        if beside is not None:
+            return beside
+        places = self._index.find(sidecar.relative_to(self._inside.root).with_suffix("").as_posix(), [])
+        if len(places) == 1:
+            return places[0]
+        why = "Several files fit it." if places else "Its picture is not here."
+        self._reading.refuse(sidecar.name, why, "Name the folder that holds the pictures with --media.")
+        return None
+
+
+def _embedded(picture: Path, inside: DatasetFolder, reading: ImportLog) -> XmpRegions | None:
+    """What a picture itself holds; None where that is refused."""
+    if not inside.holds(picture):
+        return None
+    try:
+        return read_regions(read_embedded_xmp(picture), picture.name)
+    except ValueError as error:
+        reading.refuse(picture.name, f"It cannot be read: {error}.")
+        return None
+
+
+def _image(picture: Path, regions: XmpRegions, reading: ImportLog) -> ImportedImage | None:
+    frame = reading.frame_of_stored(picture.name, picture, regions.size)
+    if frame is None:
+        return None
+    width, height = frame.size
+    pixels = [
+        replace(each, points=tuple((x * width, y * height) for x, y in each.points)) if isinstance(each, ImportedMark) else each
+        for each in regions.marks
+    ]
+    boxes, unread = boxes_of(pixels, frame)
+    return ImportedImage(
+        picture.name, picture, *frame.upright, boxes, unread=unread, looked_at=bool(unread) or any(each.verified for each in boxes)
+    )
