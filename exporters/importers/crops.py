@@ -1,6 +1,6 @@
 """Reads crops: an export of ours (manifest.jsonl tells each crop's box in its picture), or a folder of pictures per class.
 
-Without a manifest a picture is its own crop: the whole of it is the box.
+Without a manifest a picture is its own crop: the whole of it is the box. Folders that only tell the sides of a split are no classes.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dinolabel.exporters.formats.crops import FORMAT
+from dinolabel.exporters.importers.common.containment import DatasetFolder
 from dinolabel.exporters.importers.common.marks import rectangle
 from dinolabel.exporters.importers.common.picture_search import files_by_digest
 from dinolabel.exporters.importers.common.reading import ImportLog
@@ -24,9 +25,11 @@ from dinolabel.exporters.importers.common.records import (
 )
 from dinolabel.exporters.importers.common.tables import points_of, restore_unread
 from dinolabel.vision.decoding.folder_walk import is_hidden
-from dinolabel.vision.decoding.pictures import image_paths
+from dinolabel.vision.decoding.pictures import SUFFIXES, image_paths
 from dinolabel.vision.errors import MediaError
 from dinolabel.vision.types import Box
+
+SIDES = frozenset({"train", "val", "valid", "validation", "test"})
 
 
 def read(path: Path, media: Path | None, reading: ImportLog | None = None) -> Iterator[ImportedImage]:
@@ -38,18 +41,55 @@ def read(path: Path, media: Path | None, reading: ImportLog | None = None) -> It
     if manifest.is_file():
         yield from _from_manifest(manifest, media)
         return
-    folders = [each for each in sorted(path.iterdir()) if each.is_dir() and not is_hidden(each.name)]
+    folders = class_folders(path)
     if not folders:
         raise ImportUnreadable(f"{path} has no folder per class.", hint="Put each class's pictures into a folder of its name.")
+    inside = DatasetFolder(path, media)
+    for loose in _loose_pictures(path):
+        reading.refuse(loose.relative_to(path).as_posix(), "It lies in no folder of a class.", "Put it into one.")
     for folder in folders:
         for file in image_paths(folder):
-            try:
-                width, height = size_of(file)
-            except MediaError as error:
-                reading.refuse(f"{folder.name}/{file.name}", str(error), error.hint)
-                continue
-            whole = ImportedBox(label_of(folder.name), Box(0, 0, width, height), None, f"{folder.name}/{file.name}")
-            yield ImportedImage(file.name, file, width, height, (whole,))
+            if (arriving := _whole_picture(file, folder.name, inside, reading)) is not None:
+                yield arriving
+
+
+def class_folders(path: Path) -> list[Path]:
+    """A folder per class: those of a folder, or those in its `train`, `val`, … where it holds nothing but these."""
+    folders = _folders(path)
+    return [each for side in folders for each in _folders(side)] if _is_split(folders) else folders
+
+
+def _is_split(folders: list[Path]) -> bool:
+    return bool(folders) and all(each.name.casefold() in SIDES for each in folders)
+
+
+def _folders(path: Path) -> list[Path]:
+    return [each for each in sorted(path.iterdir()) if each.is_dir() and not is_hidden(each.name)]
+
+
+def _loose_pictures(path: Path) -> list[Path]:
+    """Pictures beside the class folders: of which class they are nobody said."""
+    folders = _folders(path)
+    places = [path, *(folders if _is_split(folders) else [])]
+    return [
+        each
+        for place in places
+        for each in sorted(place.iterdir())
+        if each.is_file() and each.suffix.lower() in SUFFIXES and not is_hidden(each.name)
+    ]
+
+
+def _whole_picture(file: Path, label: str, inside: DatasetFolder, reading: ImportLog) -> ImportedImage | None:
+    name = f"{label}/{file.name}"
+    if not inside.holds(file):
+        reading.refuse(name, "It is a link to a file outside of the folder.", "Copy the file, or name its folder with --media.")
+        return None
+    try:
+        width, height = size_of(file)
+    except MediaError as error:
+        reading.refuse(name, str(error), error.hint)
+        return None
+    return ImportedImage(file.name, file, width, height, (ImportedBox(label_of(label), Box(0, 0, width, height), None, name),))
 
 
 def _from_manifest(manifest: Path, media: Path | None) -> Iterator[ImportedImage]:
