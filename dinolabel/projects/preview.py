@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dinolabel import pages
 from dinolabel.vision.errors import DinolabelError
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dinolabel.vision.pipeline import Pipeline
     from dinolabel.vision.types import Detection, Image, Pixels
 
+TEMPLATE = Path(__file__).with_name("preview.html")
 COUNT, COLUMNS = 20, 5
 
 
@@ -30,6 +31,10 @@ class PreviewImage:
     boxes: Counter[str] = field(default_factory=Counter)
     cell: Pixels | None = field(default=None, repr=False)
     error: str = ""
+
+    @property
+    def caption(self) -> str:
+        return self.error or ", ".join(f"{count} {label}" for label, count in self.boxes.most_common()) or "no box"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +56,10 @@ class Preview:
 
         folder.mkdir(parents=True, exist_ok=True)
         cells = [each.cell for each in self.images if each.cell is not None]
-        picture = f'<img src="preview.png" alt="{len(cells)} pictures with their boxes">' if cells else ""
         if cells:
             sheet(cells, columns=COLUMNS).save(folder / "preview.png", optimize=True)
-        lines = "".join(f'<li><a href="{link.format(task=each.task)}">task {each.task}</a> {_caption(each)}</li>' for each in self.images)
         page = folder / "preview.html"
-        page.write_text(_PAGE.format(title=html.escape(title), picture=picture, lines=lines), encoding="utf-8")
+        page.write_text(pages.render(TEMPLATE, title=title, link=link, images=self.images, cells=len(cells)), encoding="utf-8")
         return page
 
 
@@ -99,20 +102,7 @@ def _label(detection: Detection, recipe: ServingConfig) -> str | None:
     return recipe.config.label_for(detection)
 
 
-def _caption(shown: PreviewImage) -> str:
-    if shown.error:
-        return html.escape(shown.error)
-    return html.escape(", ".join(f"{count} {label}" for label, count in shown.boxes.most_common()) or "no box")
-
-
 def _bytes(path: Path) -> int:
     if path.is_dir():
         return sum(each.stat().st_size for each in path.rglob("*") if each.is_file())
     return sum(each.stat().st_size for each in path.parent.glob(f"{path.name}*"))
-
-
-_PAGE = """<!doctype html><meta charset="utf-8"><title>{title}</title>
-<style>body{{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:1200px;padding:0 1rem;color:#202124;background:#fafaf8}}
-img{{max-width:100%;border:1px solid #ddd}}ul{{columns:2;padding-left:1.2rem}}</style>
-<h1>{title}</h1>{picture}<ul>{lines}</ul>
-"""

@@ -13,13 +13,14 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = {
+    "pages": set(),
     "vision": set(),
     "studio": {"vision"},
-    "exporters": {"vision", "studio"},
-    "training": {"vision"},
+    "exporters": {"vision", "studio", "pages"},
+    "training": {"vision", "pages"},
     "backend": {"vision", "studio"},
     "app": {"vision", "studio"},
-    "dinolabel": {"vision", "studio", "exporters", "training", "backend", "app"},
+    "dinolabel": {"vision", "studio", "exporters", "training", "backend", "app", "pages"},
 }
 MODELS = [
     "dinolabel/vision/detectors/*",
@@ -47,6 +48,7 @@ HEAVY = {
     "requests": ["dinolabel/studio/*"],
     "label_studio_ml": ["dinolabel/backend/model.py"],
     "flask": ["dinolabel/backend/*"],
+    "jinja2": ["dinolabel/pages/*"],
     "waitress": ["dinolabel/backend/*"],
     "gradio": ["dinolabel/app/*"],
     "pyarrow": [

@@ -19,8 +19,7 @@ from dinolabel.training.evaluation.promotion_gate import DataChanges, Decision
 from dinolabel.training.metrics import EvaluationReport
 from dinolabel.training.model_selection import fit
 from dinolabel.training.model_selection.head_selection import Choice
-from dinolabel.training.report import html as page
-from dinolabel.training.report import plots as pictures
+from dinolabel.training.report import html, plots
 from dinolabel.training.report.gallery import Gallery
 from dinolabel.vision.bundles.bundle import Bundle
 
@@ -34,21 +33,21 @@ NOTE = (
 APART = "What a person set apart to test on has taught neither the judged head nor the published one: both have learnt from the rest."
 
 
-def write(folder: Path, receipt: Mapping[str, Any], report: EvaluationReport | None, shown: Gallery = page.NO_PICTURES) -> Path:
+def write(folder: Path, receipt: Mapping[str, Any], report: EvaluationReport | None, shown: Gallery = html.NO_PICTURES) -> Path:
     """Write the files (no picture when nothing could be judged) into a folder, made when missing; the JSON's path."""
     folder.mkdir(parents=True, exist_ok=True)
-    plots: dict[str, bytes] = {}
+    drawn: dict[str, bytes] = {}
     if report is not None:
         learning = receipt.get("learning", {})
         points, why_none = learning.get("curve", []), learning.get("why_none") or ""
-        plots = {
-            "Which names are taken for which": pictures.confusion_png(report.table, report.labels),
-            "Is its confidence honest?": pictures.reliability_png(report.reliability),
-            "What more crops brought": pictures.learning_png(points, why_none=why_none),
+        drawn = {
+            "Which names are taken for which": plots.confusion_png(report.table, report.labels),
+            "Is its confidence honest?": plots.reliability_png(report.reliability),
+            "What more crops brought": plots.learning_png(points, why_none=why_none),
         }
-        (folder / PICTURE).write_bytes(plots["Which names are taken for which"])
-        (folder / CURVES).write_bytes(pictures.curves_png(report.reliability, points, why_none=why_none))
-    (folder / PAGE).write_text(page.page(receipt, plots, shown), encoding="utf-8")
+        (folder / PICTURE).write_bytes(drawn["Which names are taken for which"])
+        (folder / CURVES).write_bytes(plots.curves_png(report.reliability, points, why_none=why_none))
+    (folder / PAGE).write_text(html.page(receipt, drawn, shown), encoding="utf-8")
     path = folder / JSON
     path.write_text(json.dumps(receipt, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return path

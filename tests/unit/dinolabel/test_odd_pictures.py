@@ -49,6 +49,8 @@ def test_they_get_boxes_and_a_preview(tmp_path: Path, inline: str, key: str) -> 
     assert [(each["original_width"], each["original_height"]) for each in made.stored["result"]] == [(96, 96)] * 2
     seen = preview.preview_project(studio, media, pipeline, recipe, [])  # type: ignore[arg-type]
     assert [(each.error, sum(each.boxes.values())) for each in seen.images] == [("", 2)]
+    page = seen.save(tmp_path / "preview", title="<b>", link="http://host/?project=1&task={task}").read_text()
+    assert "<b>" not in page and "&lt;b&gt;" in page and f'href="http://host/?project=1&amp;task={task}"' in page
 
 
 @pytest.mark.parametrize("key", ["image", "data.image"])

@@ -13,8 +13,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from dinolabel.training.report import gallery, plots
-from dinolabel.training.report import html as page
+from dinolabel.training.report import gallery, html, plots
 from dinolabel.vision.storage.cache import Cache
 from tests.blobs import LATER, NAMES, NOW, Bench, World, receipt
 
@@ -149,7 +148,7 @@ def test_many_names_and_many_wrong_ones_stay_few_pictures(bench: Bench) -> None:
     assert f"and {told['wrong']['count'] - gallery.MOST_WRONG} more" in text(page_file)
     assert text(page_file).count('class="face"') == gallery.MOST_FACES
     assert page_file.stat().st_size < 1_500_000
-    assert f"{len(names) - page.MOST_NAMES} more names" in text(page_file)
+    assert f"{len(names) - html.MOST_NAMES} more names" in text(page_file)
 
 
 def test_a_crop_that_is_gone_costs_its_picture_only(bench: Bench) -> None:
