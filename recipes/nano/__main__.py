@@ -10,17 +10,15 @@ import argparse
 import logging
 from pathlib import Path
 
-import torch
-
 from dinolabel.vision.loading.weights import NANO_FOLDER
 from recipes.nano import train_backbone, train_detector, train_embedder
-from recipes.nano.architecture import export_detector
 from recipes.nano.art import TRAIN_VENDORS, load_sprites
 from recipes.nano.card import write_card
 from recipes.nano.demo_scenes import make_demo
 from recipes.nano.evaluate import as_text, evaluate
 from recipes.nano.parallel import launch
 from recipes.nano.settle import settle
+from recipes.nano.training import run
 from recipes.nano.vocabulary import write_vocabulary
 
 log = logging.getLogger(__name__)
@@ -29,12 +27,12 @@ log = logging.getLogger(__name__)
 def make_all(processes: int, folder: Path = NANO_FOLDER) -> None:
     """About the time that the model card states; fetches 20 MB of art on the first run."""
     load_sprites(TRAIN_VENDORS)
-    launch(1, train_embedder.main, train_embedder.TOTAL, None)
-    launch(processes, train_backbone.main, train_backbone.TOTAL, None)
-    launch(processes, train_detector.main, train_detector.TOTAL, None)
-    export_detector(torch.load(train_detector.RUN, weights_only=True)["average"], folder / "detector")
+    launch(1, run, train_embedder.train, {})
+    launch(processes, run, train_backbone.train, {})
+    launch(processes, run, train_detector.train, {})
+    train_detector.export(folder / "detector")
     settle(folder / "detector")
-    train_embedder.export_embedder(torch.load(train_embedder.RUN, weights_only=True)["average"], folder / "embedder")
+    train_embedder.export(folder / "embedder")
     write_vocabulary(folder / "vocabulary.json")
     make_demo(folder / "demo")
     figures = evaluate(folder)

@@ -6,9 +6,7 @@ while it pays for the transformer each time; the backbone alone costs a fifth of
 
 from __future__ import annotations
 
-import argparse
 import logging
-import time
 from pathlib import Path
 
 import torch
@@ -22,7 +20,8 @@ from recipes.nano.batches import Batch, Batches
 from recipes.nano.forward import flat, token_shapes
 from recipes.nano.losses import assign_dense, noun_loss
 from recipes.nano.optim import cosine, decay_groups
-from recipes.nano.parallel import average_weights, launch, world
+from recipes.nano.parallel import average_weights, world
+from recipes.nano.training import LossLog, main, save_checkpoint
 from recipes.nano.vocabulary import load_nouns
 
 log = logging.getLogger(__name__)
@@ -70,9 +69,7 @@ class Run:
             "iteration": self.iteration, "parts": self.parts(), "head": self.head.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }  # fmt: skip
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(state, path.with_suffix(".part"))
-        path.with_suffix(".part").replace(path)
+        save_checkpoint(state, path)
 
     def load(self, path: Path) -> None:
         state = torch.load(path, weights_only=True)
@@ -90,7 +87,7 @@ def train(*, total: int = TOTAL, until: int | None = None, path: Path = RUN, siz
         log.info("resumed at %d", run.iteration)
     batches = Batches(seed=SEED, total=total, size=size // processes, small_until=1.0, easy_until=0.7)
     run.model.train()
-    started, summed, named = time.time(), 0.0, 0.0
+    losses = LossLog(SAVE_EVERY)
     while run.iteration < min(until or total, total):
         for group in run.optimizer.param_groups:
             group["lr"] = RATE * cosine(run.iteration, total, WARM_UP)
@@ -104,26 +101,12 @@ def train(*, total: int = TOTAL, until: int | None = None, path: Path = RUN, siz
         run.iteration += 1
         if run.iteration % MEET_EVERY == 0:
             average_weights([*run.parts().values(), *run.head.parameters()])
-        summed, named = summed + loss.item(), named + right
-        if run.iteration % SAVE_EVERY == 0 and rank == 0:
-            pace = (time.time() - started) / SAVE_EVERY
-            log.info("%d  %.2f s/it  loss %.3f  named %.3f", run.iteration, pace, summed / SAVE_EVERY, named / SAVE_EVERY)
-            started, summed, named = time.time(), 0.0, 0.0
+        if rank == 0 and losses.add(run.iteration, {"loss": loss.item(), "named": right}):
             run.save(path)
     if rank == 0:
         run.save(path)
     return run
 
 
-def main(total: int, until: int | None) -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    train(total=total, until=until)
-
-
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--processes", type=int, default=PROCESSES)
-    parser.add_argument("--total", type=int, default=TOTAL)
-    parser.add_argument("--until", type=int)
-    options = parser.parse_args()
-    launch(options.processes, main, options.total, options.until)
+    main(__doc__, train, total=TOTAL, processes=PROCESSES)

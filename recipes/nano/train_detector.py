@@ -6,9 +6,7 @@ from its last checkpoint, with the same schedule, optimiser, EMA and batches.
 
 from __future__ import annotations
 
-import argparse
 import logging
-import time
 from pathlib import Path
 
 import torch
@@ -20,7 +18,8 @@ from recipes.nano.architecture import build_detector, export_detector
 from recipes.nano.art import CACHE
 from recipes.nano.batches import Batch, Batches
 from recipes.nano.forward import total_loss
-from recipes.nano.parallel import average_weights, launch, world
+from recipes.nano.parallel import average_weights, world
+from recipes.nano.training import LossLog, copy_weights, main, save_checkpoint, update_average
 from recipes.nano.vocabulary import load_nouns
 
 log = logging.getLogger(__name__)
@@ -36,7 +35,6 @@ WARM_UP = 80
 COOL_DOWN = 0.35  # of the run; the rate is flat before it, so that a run may be cut short or made longer
 DECAY = 0.01
 CLIP = 1.0
-AVERAGE = 0.998  # EMA; a long one: an average of many good weights holds for drawings that it never saw better than its last
 SAVE_EVERY = 50
 RUN = CACHE / "detector.pt"
 
@@ -57,13 +55,6 @@ def build_optimizer(model: nn.Module, throwaway: nn.Module) -> torch.optim.AdamW
     return torch.optim.AdamW(settings, lr=RATE, betas=(0.9, 0.99), fused=True)
 
 
-@torch.no_grad()
-def update_average(average: dict[str, torch.Tensor], model: nn.Module, iteration: int) -> None:
-    keep = min(AVERAGE, (1 + iteration) / (10 + iteration))
-    pairs = [(average[name], value) for name, value in model.state_dict().items() if value.is_floating_point()]
-    torch._foreach_lerp_([a for a, _ in pairs], [v for _, v in pairs], 1 - keep)
-
-
 class Run:
     """All that must survive a stop."""
 
@@ -73,7 +64,7 @@ class Run:
         width, nouns = self.model.config.d_model, len(load_nouns())
         self.throwaway = nn.ModuleDict({"closed": nn.Linear(width, nouns), "backbone": nn.Linear(width, nouns + 1)})
         self.optimizer = build_optimizer(self.model, self.throwaway)
-        self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+        self.average = copy_weights(self.model)
         self.iteration = 0
 
     def start_from(self, backbone: Path) -> None:
@@ -84,22 +75,20 @@ class Run:
         state = torch.load(backbone, weights_only=True)
         self.model.model.load_state_dict(state["parts"], strict=False)
         self.throwaway["backbone"].load_state_dict(state["head"])
-        self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+        self.average = copy_weights(self.model)
 
     def go_on_from(self, folder: Path) -> None:
         """The whole detector of an earlier run, as it was shipped."""
         weights = GroundingDinoForObjectDetection.from_pretrained(folder, dtype=torch.float32).state_dict()
         self.model.load_state_dict(weights, strict=False)  # the live BatchNorms' counters are not shipped
-        self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+        self.average = copy_weights(self.model)
 
     def save(self, path: Path) -> None:
         state = {
             "iteration": self.iteration, "model": self.model.state_dict(), "throwaway": self.throwaway.state_dict(),
             "optimizer": self.optimizer.state_dict(), "average": self.average, "rng": torch.get_rng_state(),
         }  # fmt: skip
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(state, path.with_suffix(".part"))
-        path.with_suffix(".part").replace(path)
+        save_checkpoint(state, path)
 
     def load(self, path: Path) -> None:
         state = torch.load(path, weights_only=True)
@@ -130,14 +119,10 @@ def train(
         run.start_from(backbone)
     batches = Batches(seed=seed, total=total, size=size // processes, learnt=0.5 if first else 0.0)
     run.model.train()
-    started, sums = time.time(), dict[str, float]()
+    losses = LossLog(SAVE_EVERY)
     while run.iteration < min(until or total, total):
         parts = step(run, batches.part(run.iteration, rank), total)
-        for name, value in parts.items():
-            sums[name] = sums.get(name, 0.0) + value
-        if run.iteration % SAVE_EVERY == 0 and rank == 0:
-            report(run, sums, time.time() - started)
-            started, sums = time.time(), {}
+        if rank == 0 and losses.add(run.iteration, parts):
             run.save(path)
     if rank == 0:
         run.save(path)
@@ -159,27 +144,10 @@ def step(run: Run, batch: Batch, total: int) -> dict[str, float]:
     return parts
 
 
-def report(run: Run, sums: dict[str, float], seconds: float) -> None:
-    means = " ".join(f"{name} {value / SAVE_EVERY:.3f}" for name, value in sums.items())
-    log.info("%d  %.2f s/it  %s", run.iteration, seconds / SAVE_EVERY, means)
-
-
-def main(total: int, until: int | None, first: Path | None = None, seed: int = SEED) -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    train(total=total, until=until, first=first, seed=seed)
+def export(folder: Path) -> None:
+    """Write the average of the last checkpoint as a folder of weights."""
+    export_detector(torch.load(RUN, weights_only=True)["average"], folder)
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--processes", type=int, default=PROCESSES)
-    parser.add_argument("--total", type=int, default=TOTAL)
-    parser.add_argument("--until", type=int)
-    parser.add_argument("--first", type=Path, help="go on from the detector in this folder; give it again when resuming")
-    parser.add_argument("--seed", type=int, default=SEED, help="of the scenes; another one for a run that goes on from --first")
-    parser.add_argument("--export", type=Path, help="write the average of the last checkpoint here and stop")
-    options = parser.parse_args()
-    if options.export:
-        export_detector(torch.load(RUN, weights_only=True)["average"], options.export)
-    else:
-        launch(options.processes, main, options.total, options.until, options.first, options.seed)
+    main(__doc__, train, total=TOTAL, processes=PROCESSES, seed=SEED, export=export)

@@ -9,10 +9,8 @@ are told apart at a glance. It resumes after being stopped.
 
 from __future__ import annotations
 
-import argparse
 import logging
 import math
-import time
 from pathlib import Path
 
 import torch
@@ -25,7 +23,7 @@ from recipes.nano.art import CACHE
 from recipes.nano.batches import MEAN, STD
 from recipes.nano.crops import NO_PLAN, PLAN, SIDE, SKETCH, Crops, made_ahead
 from recipes.nano.optim import cosine, decay_groups
-from recipes.nano.parallel import launch
+from recipes.nano.training import LossLog, copy_weights, main, save_checkpoint, update_average
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +39,6 @@ PATCHES = 0.5  # weight of the mean patch token's loss
 POSITIONS = 0.5  # size of the waves that position embeddings begin as
 SKETCHES = 4.0  # weight of the drawing's squared error
 WITHIN = 1.0  # weight of the softmax among the designs of one noun
-AVERAGE = 0.998
 CLIP = 2.0
 SAVE_EVERY = 100
 RUN = CACHE / "embedder.pt"
@@ -90,7 +87,7 @@ class Run:
         self.centres = nn.Parameter(torch.randn(2, identities, width) * 0.1)  # of class and of patch tokens
         self.artist = nn.Linear(width, 4 * SKETCH * SKETCH)
         self.optimizers = self.build_optimizers()
-        self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+        self.average = copy_weights(self.model)
         self.iteration = 0
 
     def build_optimizers(self) -> tuple[torch.optim.Optimizer, ...]:
@@ -127,7 +124,7 @@ class Run:
         name = "embeddings.position_embeddings"
         weights[name] = stretched(weights[name], self.model.state_dict()[name].shape[1])
         self.model.load_state_dict(weights)
-        self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+        self.average = copy_weights(self.model)
 
     def save(self, path: Path) -> None:
         state = {
@@ -135,9 +132,7 @@ class Run:
             "artist": self.artist.state_dict(), "optimizers": [o.state_dict() for o in self.optimizers],
             "average": self.average, "rng": torch.get_rng_state(),
         }  # fmt: skip
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(state, path.with_suffix(".part"))
-        path.with_suffix(".part").replace(path)
+        save_checkpoint(state, path)
 
     def load(self, path: Path) -> None:
         state = torch.load(path, weights_only=True)
@@ -175,13 +170,6 @@ def identity_loss(run: Run, pixels: Tensor, labels: Tensor, crops: Crops) -> tup
     return total, parts
 
 
-@torch.no_grad()
-def update_average(run: Run) -> None:
-    keep = min(AVERAGE, (1 + run.iteration) / (10 + run.iteration))
-    state = run.model.state_dict()
-    torch._foreach_lerp_([run.average[k] for k in state], list(state.values()), 1 - keep)
-
-
 def train(
     *, total: int = TOTAL, until: int | None = None, path: Path = RUN, size: int = BATCH, first: Path | None = None, seed: int = SEED
 ) -> Run:
@@ -195,7 +183,7 @@ def train(
         run.start_from(first)
     end = min(until or total, total)
     ahead = made_ahead(crops, run.iteration, end)
-    started, sums = time.time(), dict[str, float]()
+    losses = LossLog(SAVE_EVERY)
     while run.iteration < end:
         if run.iteration == crops.plan.easy_until:
             run.meet_twins(crops)
@@ -203,13 +191,8 @@ def train(
         pixels, labels = next(ahead)
         loss, parts = identity_loss(run, pixels, labels, crops)
         run.learn(loss)
-        update_average(run)
-        for name, value in parts.items():
-            sums[name] = sums.get(name, 0.0) + value
-        if run.iteration % SAVE_EVERY == 0:
-            means = " ".join(f"{name} {value / SAVE_EVERY:.3f}" for name, value in sums.items())
-            log.info("%d  %.2f s/it  %s", run.iteration, (time.time() - started) / SAVE_EVERY, means)
-            started, sums = time.time(), {}
+        update_average(run.average, run.model, run.iteration)
+        if losses.add(run.iteration, parts):
             run.save(path)
     run.save(path)
     return run
@@ -227,21 +210,10 @@ def export_embedder(weights: dict[str, Tensor], folder: Path) -> None:
     processor.save_pretrained(folder)
 
 
-def main(total: int, until: int | None, first: Path | None = None, seed: int = SEED) -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    train(total=total, until=until, first=first, seed=seed)
+def export(folder: Path) -> None:
+    """Write the average of the last checkpoint as a folder of weights."""
+    export_embedder(torch.load(RUN, weights_only=True)["average"], folder)
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--total", type=int, default=TOTAL)
-    parser.add_argument("--until", type=int)
-    parser.add_argument("--first", type=Path, help="start from the weights in this folder instead of from nothing")
-    parser.add_argument("--seed", type=int, default=SEED, help="of the crops; another one for a run that goes on from --first")
-    parser.add_argument("--export", type=Path, help="write the average of the last checkpoint here and stop")
-    options = parser.parse_args()
-    if options.export:
-        export_embedder(torch.load(RUN, weights_only=True)["average"], options.export)
-    else:
-        launch(1, main, options.total, options.until, options.first, options.seed)
+    main(__doc__, train, total=TOTAL, seed=SEED, export=export)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn.modules.module import register_module_forward_hook
 
-from recipes.nano import batches, crops, train_backbone, train_detector, train_embedder
+from recipes.nano import batches, crops, train_backbone, train_detector, train_embedder, training
 from tests.doubles.little_art import drawings
 
 TRAINERS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
@@ -68,3 +69,18 @@ def test_layers_compute_in_bfloat16_only_on_a_cpu_that_has_it(
         train(total=1, path=tmp_path / "run.pt", **options)
     assert (torch.bfloat16 in seen) == capable
     assert seen
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        (["--until", "7"], {"total": 9, "until": 7, "first": None, "seed": 3}),
+        (["--first", "a", "--seed", "4"], {"total": 9, "until": None, "first": Path("a"), "seed": 4}),
+        (["--export", "out"], Path("out")),
+    ],
+)
+def test_a_command_line_trains_or_exports(typed: list[str], expected: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(sys, "argv", ["train", *typed])
+    training.main("", lambda **options: asked.append(options), total=9, seed=3, export=asked.append)
+    assert asked == [expected]
