@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from dinolabel.backend.payloads import Refusal
 from dinolabel.backend.project_registry import ProjectBusy
 from dinolabel.vision.errors import (
     BundleMismatch,
@@ -99,7 +100,7 @@ def status_of(error: DinolabelError) -> int:
     return nearest_entry(STATUS, error, STATUS[DinolabelError])
 
 
-def body_of(error: DinolabelError) -> dict[str, str]:
+def body_of(error: DinolabelError) -> Refusal:
     """What a client sees: the sentence and the hint, without paths or tokens."""
     return {"error": presentable(str(error)), "hint": presentable(error.hint)}
 

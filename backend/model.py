@@ -44,8 +44,7 @@ class DinolabelModel(LabelStudioMLBase):  # type: ignore[misc]
         if not tasks:
             return []
         body = {"project": tasks[0].get("project"), "label_config": self.label_config, "tasks": list(tasks), "params": {"context": context}}
-        results: list[dict[str, Any]] = self._service.predict(payloads.parse_predict(body))["results"]
-        return results
+        return [dict(each) for each in self._service.predict(payloads.parse(payloads.PredictRequest, body))["results"]]
 
     def fit(self, tasks: Any, workdir: str | None = None, **event: Any) -> dict[str, Any]:
         """Nothing: the stock server calls this after every annotation, in a process of its own. Training is `dinolabel train`."""

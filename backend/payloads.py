@@ -1,92 +1,35 @@
-"""Payloads of Label Studio's requests as frozen values, or a RequestError; answers as its JSON.
+"""Payloads of requests, read into frozen values or a RequestError that names the field, and shapes of the answers; OpenAPI is made of both.
 
-The measured shapes are in docs/reference.
+The measured shapes are in docs/label-studio.md.
 """
 
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import field
+from typing import Annotated, Any, TypeVar, cast
+
+from pydantic import BeforeValidator, ConfigDict, Field, StrictInt, StringConstraints, TypeAdapter, ValidationError, WithJsonSchema
+from pydantic.dataclasses import dataclass
+from typing_extensions import TypedDict  # pydantic wants this one below Python 3.12
 
 from dinolabel.vision.errors import RequestError
 
 Json = Mapping[str, Any]
+T = TypeVar("T")
 
-# Answered when a task could not be done yet: Label Studio stores nothing and asks again. None or a shorter list would cost the batch.
-NOT_YET: dict[str, Any] = {}
+HINT = "What it takes is described at /v1/openapi.json and, to read, at /docs."
+MOST_IMAGES = 16
+"""Of one request; more belong into several, or into `dinolabel detect` on a folder."""
+LONGEST_TEXT = 2**20
+"""Characters of a label config: a thousand labels take a tenth of it."""
+LONGEST_PROMPT = 10_000
 
-
-@dataclass(frozen=True, slots=True)
-class TaskPayload:
-    """One task of a request: its id and data (key -> value, the picture's URL among them)."""
-
-    id: int
-    data: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class SetupRequest:
-    """/setup: asked before every predict, so answered from memory."""
-
-    project: int
-    label_config: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class PredictRequest:
-    """/predict. context: the regions a person drew to ask with, None when nobody did."""
-
-    project: int
-    label_config: str = field(repr=False)
-    tasks: tuple[TaskPayload, ...]
-    context: tuple[Mapping[str, Any], ...] | None = None
-
-    @property
-    def interactive(self) -> bool:
-        return self.context is not None
-
-
-@dataclass(frozen=True, slots=True)
-class WebhookEvent:
-    """/webhook. label_config: the project's, where the event carries it."""
-
-    action: str
-    project: int | None
-    label_config: str | None = field(default=None, repr=False)
-
-
-def parse_setup(body: object) -> SetupRequest:
-    """Raises RequestError that names the field."""
-    fields = _fields(body)
-    return SetupRequest(project_id(fields.get("project")), _text(fields, "schema"))
-
-
-def parse_predict(body: object) -> PredictRequest:
-    """Raises RequestError that names the field."""
-    fields = _fields(body)
-    tasks = fields.get("tasks")
-    if not isinstance(tasks, list):
-        raise RequestError(f"Expected a list `tasks`, got {_shape(tasks)}.")
-    return PredictRequest(
-        project_id(fields.get("project")),
-        _text(fields, "label_config"),
-        tuple(_task(each, place) for place, each in enumerate(tasks)),
-        _context(fields.get("params")),
-    )
-
-
-def parse_event(body: object) -> WebhookEvent:
-    """Raises RequestError when there is no action; an event without a project is about none."""
-    fields = _fields(body)
-    action = fields.get("action")
-    if not isinstance(action, str) or not action:
-        raise RequestError(f"Expected a text `action`, got {_shape(action)}.")
-    project = fields.get("project")
-    if not isinstance(project, dict):
-        return WebhookEvent(action, None if project is None else project_id(project))
-    label_config = project.get("label_config")
-    return WebhookEvent(action, project_id(project.get("id")), label_config if isinstance(label_config, str) else None)
+UNSHOWN = {"missing", "too_long", "string_too_long"}
+"""Errors whose sentence says it all."""
+_BY_NAME = ConfigDict(validate_by_name=True)
 
 
 def project_id(value: object) -> int:
@@ -97,62 +40,306 @@ def project_id(value: object) -> int:
     return int(head)
 
 
-def words(fields: Json) -> str:
-    """`words` of a form or of JSON. Raises RequestError."""
-    return _text(fields, "words").strip()
-
-
-def number(fields: Json, name: str) -> float | None:
-    """A number of a form or of JSON, None when it is left empty. Raises RequestError."""
-    value = fields.get(name)
-    if value is None or value == "":
-        return None
+def _decode(value: object) -> bytes:
+    """Raises ValueError, also for what is beyond ASCII."""
     try:
-        return float(value)
-    except (TypeError, ValueError) as error:
-        raise RequestError(f"Expected a number `{name}`, got {_shape(value)}.") from error
+        return base64.b64decode(cast(str, value), validate=True)
+    except (ValueError, TypeError) as error:
+        raise ValueError("is no base64") from error
 
 
-def prediction(version: str, stored: Mapping[str, Any]) -> dict[str, Any]:
-    """One entry of `results`: only what Label Studio stores."""
-    return {"result": stored["result"], "score": stored["score"], "model_version": version}
+PROJECT_SCHEMA = {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": r"^0*[1-9]\d{0,17}(\..*)?$"}]}
+ProjectId = Annotated[int, BeforeValidator(project_id), WithJsonSchema(PROJECT_SCHEMA)]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_TEXT)]
+Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_PROMPT)]
+Share = Annotated[float, Field(ge=0, le=1)]
+MaybeShare = Annotated[Share | None, BeforeValidator(lambda value: None if value == "" else value)]
+"""Forms send an empty field for what is left out."""
+Regions = Annotated[tuple[Json, ...], BeforeValidator(lambda value: [each for each in value or () if isinstance(each, dict)])]
 
 
-def predict_answer(version: str, results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """/predict's reply: as many results as there were tasks, in their order."""
-    return {"results": list(results), "model_version": version}
+@dataclass(frozen=True, slots=True)
+class TaskPayload:
+    """One task of a request: its id and data (key -> value, the picture's URL among them)."""
+
+    id: StrictInt
+    data: Json
 
 
-def _task(value: object, place: int) -> TaskPayload:
-    if not isinstance(value, dict):
-        raise RequestError(f"Expected tasks[{place}] to be an object, got {_shape(value)}.")
-    number, data = value.get("id"), value.get("data")
-    if not isinstance(number, int) or isinstance(number, bool):
-        raise RequestError(f"Expected tasks[{place}].id to be a number, got {_shape(number)}.")
-    if not isinstance(data, dict):
-        raise RequestError(f"Expected tasks[{place}].data to be an object, got {_shape(data)}.")
-    return TaskPayload(number, data)
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Regions that a person drew or typed to ask with."""
+
+    result: Regions = ()
 
 
-def _context(params: object) -> tuple[Mapping[str, Any], ...] | None:
-    context = params.get("context") if isinstance(params, dict) else None
-    if not isinstance(context, dict):
-        return None
-    result = context.get("result")
-    return tuple(each for each in result if isinstance(each, dict)) if isinstance(result, list) else ()
+def _lenient(value: object) -> object:
+    return value if isinstance(value, dict | Context | PredictParams) else None
 
 
-def _fields(body: object) -> Json:
-    if not isinstance(body, dict):
-        raise RequestError(f"Expected a JSON object, got {_shape(body)}.")
-    return body
+@dataclass(frozen=True, slots=True)
+class PredictParams:
+    """What Label Studio sends beside the tasks; of its login nothing is kept."""
+
+    context: Annotated[Context | None, BeforeValidator(_lenient)] = None
 
 
-def _text(fields: Json, name: str) -> str:
-    value = fields.get(name)
-    if not isinstance(value, str) or not value.strip():
-        raise RequestError(f"Expected a text `{name}`, got {_shape(value)}.")
-    return value
+@dataclass(frozen=True, slots=True, config=_BY_NAME)
+class SetupRequest:
+    """/setup: asked before every predict, so answered from memory."""
+
+    project: ProjectId
+    label_config: Annotated[Text, Field(alias="schema")] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PredictRequest:
+    """/predict. params: holds the regions a person drew to ask with, where somebody did."""
+
+    project: ProjectId
+    label_config: Text = field(repr=False)
+    tasks: tuple[TaskPayload, ...]
+    params: Annotated[PredictParams | None, BeforeValidator(_lenient)] = None
+
+    @property
+    def context(self) -> tuple[Json, ...] | None:
+        """The regions; None when nobody drew any."""
+        found = self.params.context if self.params else None
+        return found.result if found else None
+
+    @property
+    def interactive(self) -> bool:
+        return self.context is not None
+
+
+@dataclass(frozen=True, slots=True)
+class EventProject:
+    """label_config: the project's, where the event carries it."""
+
+    id: ProjectId
+    label_config: Annotated[str | None, BeforeValidator(lambda value: value if isinstance(value, str) else None)] = field(
+        default=None, repr=False
+    )
+
+
+def _event_project(value: object) -> object:
+    return value if value is None or isinstance(value, dict | EventProject) else {"id": value}
+
+
+@dataclass(frozen=True, slots=True, config=_BY_NAME)
+class WebhookEvent:
+    """/webhook. An event without a project is about none."""
+
+    action: Text
+    about: Annotated[EventProject | None, BeforeValidator(_event_project), Field(alias="project")] = None
+
+    @property
+    def project(self) -> int | None:
+        return self.about.id if self.about else None
+
+    @property
+    def label_config(self) -> str | None:
+        return self.about.label_config if self.about else None
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectRequest:
+    """/train: which project."""
+
+    project: ProjectId
+
+
+@dataclass(frozen=True, slots=True)
+class VersionsRequest:
+    """/versions: of one project, or of all. Label Studio's GET carries none, though it means one."""
+
+    project: ProjectId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptRequest:
+    """/prompt: words that a project shall look for, and the least scores of a box and of its phrase."""
+
+    project: ProjectId
+    words: Words
+    box: MaybeShare = None
+    text: MaybeShare = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSource:
+    """One image: either address (of Label Studio or of a host in DINOLABEL_MEDIA_HOSTS) or bytes."""
+
+    url: Annotated[str | None, Field(description="Of Label Studio, or of a host it may fetch from (DINOLABEL_MEDIA_HOSTS).")] = None
+    base64: Annotated[bytes, BeforeValidator(_decode), WithJsonSchema({"type": "string", "format": "byte"})] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.url is None) == (self.base64 is None):
+            raise ValueError('is neither a url nor base64; expected {"url": "…"} or {"base64": "…"}')
+
+
+@dataclass(frozen=True, slots=True)
+class DetectFields:
+    """What is asked of the pictures of one /v1/detect."""
+
+    prompt: Annotated[
+        str | None, Field(max_length=LONGEST_PROMPT, description="What to look for: phrases with commas or full stops between them.")
+    ] = None
+    project: Annotated[
+        ProjectId | None, Field(description="Answer as this Label Studio project does: its prompt, thresholds and head.")
+    ] = None
+    box_threshold: Annotated[Share | None, Field(description="Least score of a box.")] = None
+    text_threshold: Annotated[Share | None, Field(description="Least mean token score of the phrase.")] = None
+
+
+@dataclass(frozen=True, slots=True)
+class DetectRequest(DetectFields):
+    """The same with the pictures, where it comes as JSON."""
+
+    images: Annotated[tuple[ImageSource, ...], Field(max_length=MOST_IMAGES)] = ()
+
+
+# Answers. They are dictionaries, so nothing is copied to say what they are.
+
+
+class SetupAnswer(TypedDict):
+    model_version: str
+
+
+class StoredAnswer(TypedDict, total=False):
+    """What Label Studio stores of one task; empty for one that is not ready."""
+
+    result: list[dict[str, Any]]
+    score: float
+    model_version: str
+
+
+NOT_YET: StoredAnswer = {}
+"""Of a task that could not be done yet: Label Studio stores nothing and asks again. None or a shorter list would cost the batch."""
+
+
+class PredictAnswer(TypedDict):
+    """As many results as there were tasks, in their order."""
+
+    results: Sequence[StoredAnswer]
+    model_version: str
+
+
+class VersionsAnswer(TypedDict):
+    versions: list[str]
+
+
+class NotedAnswer(TypedDict):
+    noted: Annotated[bool, Field(description="Whether there may be work in it.")]
+
+
+class TrainAnswer(TypedDict):
+    job: str
+
+
+class AdoptAnswer(TypedDict):
+    looks_for: str
+
+
+class HealthAnswer(TypedDict):
+    status: str
+    model_class: str
+    detector: str
+    embedder: str
+    device: str
+    precision: str
+
+
+class JobAnswer(TypedDict):
+    """Times are seconds since the epoch. verdict: what the training decided, in words."""
+
+    id: str
+    kind: str
+    project: int
+    state: str
+    why: str
+    progress: str
+    step: int
+    steps: int
+    created_at: float
+    started_at: float | None
+    finished_at: float | None
+    verdict: str | None
+    published: bool | None
+    commands: list[str]
+
+
+class StatusAnswer(TypedDict):
+    """One project: its state, and how far it is. answers: what people answered, None when nothing was counted yet."""
+
+    project: int
+    title: str
+    state: str
+    note: str
+    hint: str
+    shown: str | None
+    wanted: str | None
+    bundle: str | None
+    done: int
+    total: int
+    failed: int
+    eta_seconds: float | None
+    approvals: int | None
+    answers: dict[str, Any] | None
+
+
+class JobsAnswer(TypedDict):
+    jobs: list[JobAnswer]
+    projects: list[StatusAnswer]
+
+
+class Refusal(TypedDict):
+    """error: a sentence. hint: what to do."""
+
+    error: str
+    hint: str
+
+
+class Found(TypedDict):
+    label: Annotated[str, Field(description="The name when it is known, else the generic label.")]
+    phrase: Annotated[str, Field(description="What the words matched.")]
+    score: Annotated[Share, Field(description="The detector's.")]
+    confidence: Annotated[Share | None, Field(description="Of the name, calibrated; null when there is none.")]
+    guess: Annotated[str | None, Field(description="The nearest name of what is not known.")]
+    box: Annotated[
+        list[float], Field(min_length=4, max_length=4, description="x1, y1, x2, y2 in pixels of the upright picture.")
+    ]  # fmt: skip
+    because: Annotated[list[dict[str, Any]], Field(description="The approved crops it leans on: crop, label, distance.")]
+
+
+class ImageAnswer(TypedDict):
+    """One picture's."""
+
+    width: int
+    height: int
+    found: list[Found]
+
+
+class DetectAnswer(TypedDict):
+    """One result for each picture, in order. model_version: of a project's answer."""
+
+    model_version: str | None
+    results: Sequence[ImageAnswer | Refusal]
+
+
+def parse(kind: type[T], fields: object) -> T:
+    """A request out of JSON, a form or a query. Raises RequestError that names the field."""
+    if not isinstance(fields, dict):
+        raise RequestError(f"Expected a JSON object, got {_shape(fields)}.", hint=HINT)
+    try:
+        return TypeAdapter(kind).validate_python(fields)
+    except ValidationError as error:
+        (first, *_) = error.errors(include_url=False, include_context=False)
+        place = "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in first["loc"]).removeprefix(".")
+        told = "is missing" if first["type"] == "missing" else re.sub(r"^(Value error,|Input|String|Tuple) ", "", first["msg"])
+        told = told.replace("tuple", "list").replace(" after validation", "")
+        got = "" if first["type"] in UNSHOWN else f", got {_shape(first['input'])}"
+        raise RequestError(f"`{place}` {told}{got}.", hint=HINT) from error
 
 
 def _shape(value: object) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 
-from dinolabel.backend import desired_version, payloads
+from dinolabel.backend import desired_version
 from dinolabel.backend.http.detect_endpoint import DetectEndpoint
 from dinolabel.backend.http.metrics import Metrics
 from dinolabel.backend.inference.batcher import DynamicBatcher
@@ -18,7 +18,7 @@ from dinolabel.backend.inference.predictor import Failure, Prediction, Predictor
 from dinolabel.backend.inference.serving_config import ServingConfig, ServingConfigs
 from dinolabel.backend.jobs.runner import JobRunner
 from dinolabel.backend.jobs.table import Job
-from dinolabel.backend.payloads import PredictRequest, SetupRequest, WebhookEvent
+from dinolabel.backend.payloads import NOT_YET, PredictAnswer, PredictRequest, SetupRequest, StoredAnswer, WebhookEvent
 from dinolabel.backend.project_registry import ProjectRegistry
 from dinolabel.backend.project_status import StatusBoard
 from dinolabel.backend.reconciler.loop import ReconcileLoop
@@ -119,17 +119,17 @@ class Service:
         """The model_version that predictions carry now. From memory and the store; touches no model, lock or network."""
         return self._serving_config(asked.project, asked.label_config).version
 
-    def predict(self, asked: PredictRequest) -> dict[str, Any]:
+    def predict(self, asked: PredictRequest) -> PredictAnswer:
         """/predict's reply: one result per task, in order, `{}` for what is not ready. Raises LabelConfigError, ModelError."""
         if (typed := TypedPrompt.of(asked.context)) is not None:
             answer = self.typing.answer(typed, asked.project, lambda: self._serving_config(asked.project, asked.label_config), asked.tasks)
-            return payloads.predict_answer(answer["model_version"], [answer] * len(asked.tasks))
+            return {"results": [answer] * len(asked.tasks), "model_version": answer["model_version"]}
         recipe = self._serving_config(asked.project, asked.label_config)
         with self.meters.predict_seconds.time():
             answers = self._asking.predict(recipe, asked.tasks, fresh=asked.interactive)
         self.board.add_suppressed(asked.project, sum(each.suppressed for each in answers if isinstance(each, Prediction)))
         self._count_late(recipe, asked, answers)
-        return payloads.predict_answer(recipe.version, [_result(recipe, each) for each in answers])
+        return {"results": [_result(recipe, each) for each in answers], "model_version": recipe.version}
 
     def set_prompt(self, project: int, words: str, *, box: float | None = None, text: float | None = None) -> None:
         """Make a typed prompt the project's: its label config looks for the words from now on. Raises StudioError, LabelConfigError."""
@@ -211,5 +211,7 @@ class Service:
         self._rounds.enqueue(job.project)
 
 
-def _result(recipe: ServingConfig, answer: Prediction | Failure | None) -> dict[str, Any]:
-    return payloads.prediction(recipe.version, answer.stored) if isinstance(answer, Prediction) else dict(payloads.NOT_YET)
+def _result(recipe: ServingConfig, answer: Prediction | Failure | None) -> StoredAnswer:
+    if not isinstance(answer, Prediction):
+        return NOT_YET
+    return {"result": answer.stored["result"], "score": answer.stored["score"], "model_version": recipe.version}

@@ -1,105 +1,86 @@
-"""The OpenAPI description of `/v1/detect`, served at /v1/openapi.json: what programs may send and what comes back.
-
-Only a description: backend/http/detect_endpoint.py does it, and a test holds real answers against this.
-"""
+"""OpenAPI 3.1 description of all routes, served at /v1/openapi.json: made of what the views take and return, so it says what they do."""
 
 from __future__ import annotations
 
-from importlib.metadata import version
+import re
 from typing import Any
 
-SHARE = {"type": "number", "minimum": 0, "maximum": 1}
-OPTIONS = {
-    "prompt": {
-        "type": "string",
-        "description": "What to look for: phrases with commas or full stops between them.",
-        "example": "human face",
-    },
-    "project": {"type": "integer", "description": "Answer as this Label Studio project does: its prompt, thresholds and head."},
-    "box_threshold": {**SHARE, "description": "Least score of a box."},
-    "text_threshold": {**SHARE, "description": "Least mean token score of the phrase."},
-}
-FOUND = {
-    "type": "object",
-    "required": ["label", "phrase", "score", "confidence", "guess", "box"],
-    "properties": {
-        "label": {"type": "string", "description": "The name when it is known, else the generic label."},
-        "phrase": {"type": "string", "description": "What the words matched."},
-        "score": {**SHARE, "description": "The detector's."},
-        "confidence": {**SHARE, "type": ["number", "null"], "description": "Of the name, calibrated; null when there is none."},
-        "guess": {"type": ["string", "null"], "description": "The nearest name of what is not known."},
-        "box": {
-            "type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4,
-            "description": "x1, y1, x2, y2 in pixels of the upright picture.",
-        },
-    },
-}  # fmt: skip
-ERROR = {
-    "type": "object",
-    "required": ["error", "hint"],
-    "properties": {"error": {"type": "string"}, "hint": {"type": "string"}},
-}
-RESULT = {
-    "type": "object",
-    "required": ["width", "height", "found"],
-    "properties": {
-        "width": {"type": "integer"}, "height": {"type": "integer"},
-        "found": {"type": "array", "items": {"$ref": "#/components/schemas/Found"}},
-    },
-}  # fmt: skip
-ANSWER = {
-    "type": "object",
-    "required": ["model_version", "results"],
-    "properties": {
-        "model_version": {"type": ["string", "null"], "description": "As Label Studio shows it; null for a prompt of one's own."},
-        "results": {
-            "type": "array", "description": "One per picture, in order; one that cannot be read has an error and costs no other.",
-            "items": {"oneOf": [{"$ref": "#/components/schemas/Result"}, {"$ref": "#/components/schemas/Error"}]},
-        },
-    },
-}  # fmt: skip
-SOURCE = {
-    "oneOf": [
-        {
-            "type": "object",
-            "required": ["url"],
-            "properties": {"url": {"type": "string", "description": "Of an allowed host (DINOLABEL_MEDIA_HOSTS)."}},
-        },
-        {"type": "object", "required": ["base64"], "properties": {"base64": {"type": "string", "format": "byte"}}},
-    ]
-}
+from flask import Flask
+from pydantic import TypeAdapter
+from werkzeug.routing import Rule
+
+from dinolabel.backend import payloads
+from dinolabel.backend.http import typed_views
+
+REFS = "#/components/schemas/{model}"
+OPTIONS: dict[str, Any] = TypeAdapter(payloads.DetectFields).json_schema()["properties"]
+FOUND: dict[str, Any] = TypeAdapter(payloads.Found).json_schema()
+DETECT = "/v1/detect"
 REFUSALS = {
-    "400": "The request cannot be read.", "401": "The secret is missing or wrong.", "422": "Nothing to look for.",
-    "429": "Too much at once: ask again.", "503": "The models cannot answer.",
+    "400": "The request cannot be read.", "401": "The secret is missing or wrong.", "403": "Another site's page asked.",
+    "404": "There is no such thing.", "409": "It does not go with what is running.", "413": "The request is too large.",
+    "422": "Nothing to look for.", "502": "Label Studio did not do its part.", "503": "Too much at once, or the models cannot answer.",
 }  # fmt: skip
+IMAGE = {"type": "string", "format": "binary"}
 
 
-def description(*, most: int) -> dict[str, Any]:
-    """OpenAPI 3.1. most: pictures in one request."""
-    form = {**OPTIONS, "image": {"type": "array", "items": {"type": "string", "format": "binary"}, "maxItems": most}}
-    body = {**OPTIONS, "images": {"type": "array", "items": SOURCE, "maxItems": most}}
-    content = {
-        "multipart/form-data": {"schema": {"type": "object", "required": ["image"], "properties": form}},
-        "application/json": {"schema": {"type": "object", "required": ["images"], "properties": body}},
-        "image/*": {"schema": {"type": "string", "format": "binary"}},
-    }
-    refusals = {
-        status: {"description": says, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}}
-        for status, says in REFUSALS.items()
-    }
-    answered = {"description": "Found.", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Answer"}}}}
-    query = [{"name": name, "in": "query", "schema": schema, "required": False} for name, schema in OPTIONS.items()]
-    operation = {
-        "summary": "Find and name things in pictures", "operationId": "detect", "parameters": query,
-        "requestBody": {"required": True, "content": content}, "responses": {"200": answered, **refusals},
-        "security": [{"bearer": []}, {"basic": []}, {}],
-    }  # fmt: skip
+def description(app: Flask) -> dict[str, Any]:
+    """OpenAPI 3.1 of an app's routes."""
+    rules = [each for each in app.url_map.iter_rules() if each.endpoint in app.view_functions]
+    types = {each.endpoint: typed_views.types_of(app.view_functions[each.endpoint]) for each in rules}
+    kinds = {kind for found in types.values() for kind in found.values() if "payloads" in getattr(kind, "__module__", "")}
+    order = [*sorted(kinds, key=lambda kind: kind.__name__), payloads.Refusal]
+    adapters = [(kind.__name__, "validation", TypeAdapter[Any](kind)) for kind in order]
+    _, defined = TypeAdapter.json_schemas(adapters, ref_template=REFS)  # type: ignore[arg-type]
+    paths: dict[str, dict[str, Any]] = {}
+    for rule in rules:
+        path = re.sub(r"<(\w+)>", r"{\1}", rule.rule)
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            paths.setdefault(path, {})[method.lower()] = _operation(app, rule, method, types[rule.endpoint], defined["$defs"])
+    schemes = {"bearer": {"type": "http", "scheme": "bearer"}, "basic": {"type": "http", "scheme": "basic"}}
     return {
         "openapi": "3.1.0",
-        "info": {"title": "dinolabel", "version": version("dinolabel")},
-        "paths": {"/v1/detect": {"post": operation}},
-        "components": {
-            "schemas": {"Found": FOUND, "Result": RESULT, "Error": ERROR, "Answer": ANSWER},
-            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}, "basic": {"type": "http", "scheme": "basic"}},
-        },
+        "info": {"title": "dinolabel", "version": app.config["RELEASE"]},
+        "paths": paths,
+        "components": {"schemas": defined["$defs"], "securitySchemes": schemes},
     }
+
+
+def _operation(app: Flask, rule: Rule, method: str, types: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
+    asked, answer = types.get("asked"), types.get("return")
+    refusal = {"application/json": {"schema": _ref(payloads.Refusal)}}
+    refusals = {status: {"description": told, "content": refusal} for status, told in REFUSALS.items()}
+    content = {"application/json": {"schema": _ref(answer)}} if getattr(answer, "__name__", "") in schemas else {"*/*": {}}
+    properties = schemas[asked.__name__].get("properties", {}) if asked is not None else {}
+    parameters = [_parameter(name, "path", {"type": "string"}) for name in sorted(rule.arguments)]
+    if method == "GET" or rule.rule == DETECT:
+        shown = OPTIONS if rule.rule == DETECT else properties
+        parameters += [_parameter(name, "query", schema) for name, schema in shown.items()]
+    operation: dict[str, Any] = {
+        "summary": " ".join((app.view_functions[rule.endpoint].__doc__ or "").split()),
+        "operationId": rule.endpoint if method != "POST" or "GET" not in (rule.methods or ()) else f"{rule.endpoint}_posted",
+        "parameters": parameters,
+        "responses": {"2XX": {"description": "Done.", "content": content}, **refusals},
+        "security": [{"bearer": []}, {"basic": []}, {}],
+    }
+    if asked is not None and method == "POST":
+        operation["requestBody"] = {"required": True, "content": _contents(asked, rule.rule)}
+    return operation
+
+
+def _contents(asked: Any, path: str) -> dict[str, Any]:
+    """As JSON; pictures also as files of a form, or one as the body itself."""
+    if path != DETECT:
+        return {"application/json": {"schema": _ref(asked)}}
+    images = {"image": {"type": "array", "items": IMAGE, "maxItems": payloads.MOST_IMAGES}}
+    form = {"type": "object", "required": ["image"], "properties": {**OPTIONS, **images}}
+    json = {"allOf": [_ref(asked), {"required": ["images"]}]}
+    return {"multipart/form-data": {"schema": form}, "application/json": {"schema": json}, "image/*": {"schema": IMAGE}}
+
+
+def _parameter(name: str, where: str, schema: Any) -> dict[str, Any]:
+    return {"name": name, "in": where, "schema": schema, "required": where == "path"}
+
+
+def _ref(kind: Any) -> dict[str, str]:
+    return {"$ref": REFS.format(model=kind.__name__)}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import asdict
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import structlog
 from flask import Flask, Response, jsonify, request
@@ -13,11 +14,11 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from dinolabel.backend import payloads
 from dinolabel.backend.errors import UNFORESEEN, SecretWrong, body_of, status_of
-from dinolabel.backend.http import auth, dashboard, openapi, static_pages
+from dinolabel.backend.http import auth, dashboard, detect_endpoint, openapi, static_pages
 from dinolabel.backend.http import metrics as meters
-from dinolabel.backend.http.detect_endpoint import MOST_IMAGES
+from dinolabel.backend.http.typed_views import typed
 from dinolabel.backend.service import Service
-from dinolabel.vision.errors import DinolabelError, RequestError, SettingsError
+from dinolabel.vision.errors import DinolabelError, SettingsError
 
 log = structlog.get_logger(__name__)
 
@@ -30,13 +31,11 @@ HINT = (
     "/health /setup /predict /webhook /train /prompt /versions /jobs /metrics."
 )
 
-Reply = Response | tuple[Response, int]
 
-
-def create_app(service: Service, *, secret: str | None = None) -> Flask:
-    """The backend as a WSGI app. secret: asked for on every route but /health."""
+def create_app(service: Service, *, secret: str | None = None, release: str = "0") -> Flask:
+    """The backend as a WSGI app. secret: asked for on every route but /health. release: ours, for the description of the API."""
     app = Flask(__name__, static_folder=None, template_folder="templates")
-    app.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
+    app.config.update(MAX_CONTENT_LENGTH=LARGEST_REQUEST, RELEASE=release)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.before_request(lambda: auth.check(request, secret))
     app.register_error_handler(DinolabelError, _handle_error)
@@ -53,55 +52,57 @@ def _add_label_studio_routes(app: Flask, service: Service) -> None:
     """What Label Studio asks."""
 
     @app.get("/health")
-    def health() -> Reply:
+    @typed
+    def health() -> payloads.HealthAnswer:
         """Is it up, and on which weights, device and precision. Needs no secret."""
-        return jsonify({"status": "UP", "model_class": "dinolabel", **asdict(service.running)})
+        return cast("payloads.HealthAnswer", {"status": "UP", "model_class": "dinolabel", **asdict(service.running)})
 
     @app.post("/setup")
-    def setup() -> Reply:
+    @typed
+    def setup(asked: payloads.SetupRequest) -> payloads.SetupAnswer:
         """Label Studio asks when a backend is connected or a page opened; answers the version to show."""
-        return jsonify({"model_version": service.setup(payloads.parse_setup(_body()))})
+        return {"model_version": service.setup(asked)}
 
     @app.post("/predict")
-    def predict() -> Reply:
+    @typed
+    def predict(asked: payloads.PredictRequest) -> payloads.PredictAnswer:
         """Label Studio asks for boxes of tasks; what is not ready in time is `{}` and done later."""
-        return jsonify(service.predict(payloads.parse_predict(_body())))
+        return service.predict(asked)
 
     @app.route("/versions", methods=["GET", "POST"])
-    def versions() -> Reply:
+    @typed
+    def versions(asked: payloads.VersionsRequest) -> payloads.VersionsAnswer:
         """Versions that can be shown, of one project or all."""
-        # Label Studio's GET carries no project, though it means one.
-        project = _fields().get("project")
-        return jsonify({"versions": service.versions(None if project is None else payloads.project_id(project))})
+        return {"versions": service.versions(asked.project)}
 
 
 def _add_status_routes(app: Flask, service: Service) -> None:
     """What Label Studio, or anybody, tells us to note or to do."""
 
     @app.post("/webhook")
-    def webhook() -> Reply:
+    @typed
+    def webhook(asked: payloads.WebhookEvent) -> payloads.NotedAnswer:
         """Notes an event of Label Studio and wakes the loop; `START_TRAINING` queues a training."""
-        return jsonify({"noted": service.event(payloads.parse_event(_body()))})
+        return {"noted": service.event(asked)}
 
     @app.post("/train")
-    def train() -> Reply:
+    @partial(typed, status=202, browser=_redirect_back)
+    def train(asked: payloads.ProjectRequest) -> payloads.TrainAnswer:
         """Queues a training of `project`."""
-        job = service.train(payloads.project_id(_fields().get("project")), why="asked for by /train")
-        return _redirect_back() if dashboard.wants_html(request) else (jsonify({"job": job}), 202)
+        return {"job": service.train(asked.project, why="asked for by /train")}
 
     @app.post("/prompt")
-    def prompt() -> Reply:
+    @partial(typed, browser=_redirect_back)
+    def prompt(asked: payloads.AdoptRequest) -> payloads.AdoptAnswer:
         """Makes `words`, and `box` and `text` thresholds, those of `project`."""
-        fields = _fields()
-        words, limits = payloads.words(fields), {name: payloads.number(fields, name) for name in ("box", "text")}
-        service.set_prompt(payloads.project_id(fields.get("project")), words, **limits)
-        return _redirect_back() if dashboard.wants_html(request) else jsonify({"looks_for": words})
+        service.set_prompt(asked.project, asked.words, box=asked.box, text=asked.text)
+        return {"looks_for": asked.words}
 
     @app.post("/jobs/<job>/cancel")
-    def cancel(job: str) -> Reply:
+    @partial(typed, browser=_redirect_back)
+    def cancel(job: str) -> payloads.JobAnswer:
         """Stops a job that is queued or running."""
-        ended = service.jobs.cancel(job)
-        return _redirect_back() if dashboard.wants_html(request) else jsonify(dashboard.job_json(ended))
+        return cast("payloads.JobAnswer", dashboard.job_json(service.jobs.cancel(job)))
 
 
 def _add_page_routes(app: Flask, service: Service, *, secret: bool) -> None:
@@ -122,11 +123,10 @@ def _add_page_routes(app: Flask, service: Service, *, secret: bool) -> None:
         return _page(static_pages.documentation(app, request.host_url, nonce, secret=secret), nonce)
 
     @app.get("/jobs")
-    def jobs() -> Response:
+    @partial(typed, browser=lambda: Response(dashboard.render_body(service), headers={"Cache-Control": "no-store"}, mimetype="text/html"))
+    def jobs() -> payloads.JobsAnswer:
         """Trainings and progress of all projects as JSON."""
-        if dashboard.wants_html(request):
-            return Response(dashboard.render_body(service), headers={"Cache-Control": "no-store"}, mimetype="text/html")
-        return jsonify(dashboard.as_json(service))
+        return cast("payloads.JobsAnswer", dashboard.as_json(service))
 
     @app.get("/metrics")
     def metrics() -> Response:
@@ -138,14 +138,16 @@ def _add_program_routes(app: Flask, service: Service) -> None:
     """What programs ask, Label Studio or not."""
 
     @app.post("/v1/detect")
-    def detect() -> Reply:
-        """Finds and names things in pictures; see below."""
-        return jsonify(service.detection.answer(service.detection.read(request)))
+    @typed
+    def detect(asked: payloads.DetectRequest) -> payloads.DetectAnswer:
+        """Finds and names things in pictures."""
+        return service.detection.answer(asked, detect_endpoint.uploads(request))
 
     @app.get("/v1/openapi.json")
-    def described() -> Reply:
-        """The OpenAPI 3.1 description of `/v1/detect`."""
-        return jsonify(openapi.description(most=MOST_IMAGES))
+    @typed
+    def described() -> dict[str, Any]:
+        """The OpenAPI 3.1 description of all routes."""
+        return openapi.description(app)
 
 
 def _page(html: str, nonce: str, more: str = "") -> Response:
@@ -160,20 +162,7 @@ def _redirect_back() -> Response:
     return Response(status=303, headers={"Location": "/"})
 
 
-def _body() -> Any:
-    """The request's JSON whatever its content type says; None when it is none."""
-    return request.get_json(force=True, silent=True)
-
-
-def _fields() -> dict[str, Any]:
-    """Fields of JSON, form or query, whichever there is."""
-    body = _body()
-    if body is not None and not isinstance(body, dict):
-        raise RequestError("Expected a JSON object.")
-    return {**request.args, **request.form, **(body or {})}
-
-
-def _handle_error(error: DinolabelError) -> Reply:
+def _handle_error(error: DinolabelError) -> tuple[Response, int]:
     status = status_of(error)
     log.log(30 if status < 500 else 40, "answered_error", path=request.path, status=status, error=type(error).__name__, reason=str(error))
     answer = jsonify(body_of(error))
@@ -182,7 +171,7 @@ def _handle_error(error: DinolabelError) -> Reply:
     return answer, status
 
 
-def _handle_http_error(error: HTTPException) -> Reply:
+def _handle_http_error(error: HTTPException) -> tuple[Response, int]:
     told = error.description or error.name
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         taken = sorted({*error.valid_methods} - {"HEAD", "OPTIONS"})
@@ -190,7 +179,7 @@ def _handle_http_error(error: HTTPException) -> Reply:
     return jsonify({"error": told, "hint": HINT}), (error.code or 500)
 
 
-def _handle_bug(error: Exception) -> Reply:
+def _handle_bug(error: Exception) -> tuple[Response, int]:
     log.exception("answered_unforeseen", path=request.path)
     return jsonify({"error": UNFORESEEN[0], "hint": UNFORESEEN[1]}), 500
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, render_template
 
 from dinolabel.backend.http import openapi
-from dinolabel.backend.http.detect_endpoint import MOST_IMAGES
+from dinolabel.backend.payloads import MOST_IMAGES
 
 if TYPE_CHECKING:
     from dinolabel.vision.bundles.exported_model import ExportedModel
@@ -26,7 +26,7 @@ def form(package: ExportedModel, thresholds: Thresholds, names: tuple[str, ...],
 
 def documentation(app: Flask, base: str, nonce: str, *, secret: bool) -> str:
     """The API for people who write programs. base: the backend's address as the reader has it. secret: whether one is asked for."""
-    told = openapi.description(most=MOST_IMAGES)
+    told = openapi.description(app)
     found: Any = openapi.FOUND["properties"]
     return render_template(
         "docs.html",

@@ -14,7 +14,7 @@ from dinolabel.backend.errors import UNFORESEEN, presentable
 from dinolabel.backend.inference.deadline import DeadlinePredictor
 from dinolabel.backend.inference.predictor import Failure, Prediction
 from dinolabel.backend.inference.serving_config import ServingConfig
-from dinolabel.backend.payloads import TaskPayload
+from dinolabel.backend.payloads import StoredAnswer, TaskPayload
 from dinolabel.studio.label_configs.prompt_field import TypedPrompt, offer
 from dinolabel.studio.regions.shapes import names_of
 from dinolabel.vision.errors import DinolabelError, PromptMissing
@@ -59,7 +59,7 @@ class InteractivePrompts:
 
     def answer(
         self, typed: TypedPrompt, project: int, recipe_of: Callable[[], ServingConfig], tasks: tuple[TaskPayload, ...]
-    ) -> dict[str, Any]:
+    ) -> StoredAnswer:
         """One result: boxes and the text area. Never raises: Label Studio would swallow it, and the person would wait for ever."""
         try:
             recipe = recipe_of()

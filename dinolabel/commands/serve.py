@@ -19,6 +19,7 @@ from dinolabel.cli import text as words
 from dinolabel.cli.plan import Plan
 from dinolabel.doctor import weights
 from dinolabel.local import up_state
+from dinolabel.release import __version__
 from dinolabel.settings import FormerSettings, Settings
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def command(
     logging_setup.register_secret(secret, settings.studio_token.get_secret_value() if settings.studio_token else None)
     (_plan_of_model(settings, model) if model else _plan(settings)).show()
     with stopping.handle_signals(), _service(settings, model) as service:
-        server = serve(create_app(service, secret=secret), settings.host, settings.port, secret=secret)
+        server = serve(create_app(service, secret=secret, release=__version__), settings.host, settings.port, secret=secret)
         service.start()
         console.out.print(console.ok("Serving"), f"at {server.url} ", console.soft("Stop with Ctrl-C."))
         try:

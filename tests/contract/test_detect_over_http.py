@@ -13,7 +13,6 @@ import jsonschema
 import pytest
 import requests
 
-from dinolabel.backend.http import openapi
 from dinolabel.studio.label_configs.label_config import LabelConfig
 from dinolabel.studio.regions.writing import regions
 from tests.doubles.coloured_things import GREEN, RED, bundle, scene
@@ -54,8 +53,8 @@ def test_answers_and_refusals_are_as_described(world: World, door: Door) -> None
     answer = door.detect(files=[("image", ("a.png", data)), ("image", ("b.jpg", b"no picture"))], data={"prompt": PROMPT}).json()
     refusal = door.detect(files={"image": ("a.png", data)})
     components = {"components": told["components"]}
-    jsonschema.validate(answer, {**openapi.ANSWER, **components})
-    jsonschema.validate(refusal.json(), {**openapi.ERROR, **components})
+    jsonschema.validate(answer, {"$ref": "#/components/schemas/DetectAnswer", **components})
+    jsonschema.validate(refusal.json(), {"$ref": "#/components/schemas/Refusal", **components})
     assert str(refusal.status_code) in told["paths"]["/v1/detect"]["post"]["responses"]
 
 
@@ -78,14 +77,22 @@ def test_one_bad_picture_costs_no_other(world: World, door: Door) -> None:
     [
         ({"data": {"prompt": PROMPT}}, 400, "no picture"),
         ({"json": {"images": [{"base64": ""}]}}, 422, "no prompt"),
-        ({"json": [1]}, 400, "no JSON object"),
-        ({"json": {"images": "a.png", "prompt": PROMPT}}, 400, "images is no list"),
+        ({"json": [1]}, 400, "Expected a JSON object"),
+        ({"json": {"images": "a.png", "prompt": PROMPT}}, 400, "`images` should be a valid list"),
         ({"json": {"images": [{"path": "/etc/passwd"}], "prompt": PROMPT}}, 400, "neither a url nor base64"),
-        ({"json": {"images": [{"base64": "%%%"}], "prompt": PROMPT}}, 400, "no base64"),
-        ({"json": {"images": [{"url": "http://a/b.png"}] * 17, "prompt": PROMPT}}, 400, "too many"),
-        ({"json": {"images": [{"base64": "aaaa"}], "prompt": PROMPT, "box_threshold": 3}}, 400, "between 0 and 1"),
-        ({"json": {"images": [{"base64": "aaaa"}], "prompt": PROMPT, "box_threshold": "much"}}, 400, "no number"),
-        ({"json": {"images": [{"base64": "aaaa"}], "project": "one"}}, 400, "no whole number"),
+        ({"json": {"images": [{"base64": "%%%"}], "prompt": PROMPT}}, 400, "`images[0].base64` is no base64"),
+        ({"json": {"images": [{"url": "http://a/b.png"}] * 17, "prompt": PROMPT}}, 400, "at most 16 items, not 17"),
+        (
+            {"json": {"images": [{"base64": "aaaa"}], "prompt": PROMPT, "box_threshold": 3}},
+            400,
+            "`box_threshold` should be less",
+        ),
+        (
+            {"json": {"images": [{"base64": "aaaa"}], "prompt": PROMPT, "box_threshold": "much"}},
+            400,
+            "`box_threshold` should be a valid",
+        ),
+        ({"json": {"images": [{"base64": "aaaa"}], "project": "one"}}, 400, "Expected a project"),
     ],
 )
 def test_what_cannot_be_answered_says_why(door: Door, how: dict[str, Any], status: int, says: str) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
+import dinolabel
 from dinolabel import factory
 from dinolabel.backend.jobs.table import RUNNING, Job
 from dinolabel.demo import screens
@@ -50,6 +51,7 @@ def test_it_answers_beside_a_backend_and_leaves_its_work_alone(folder: Path, tmp
         answer = requests.post(f"{url}/v1/detect", data=picture, headers={"Content-Type": "image/jpeg"}, timeout=120)
         assert [each["label"] for each in answer.json()["results"][0]["found"]] == ["cat"], answer.text
         assert requests.get(f"{url}/jobs", timeout=30).json() == {"jobs": [], "projects": []}, "the other's trainings are not its own"
+        assert requests.get(f"{url}/v1/openapi.json", timeout=30).json()["info"]["version"] == dinolabel.__version__
         shown = requests.get(url, headers={"Accept": "text/html"}, timeout=30)
         assert "No project yet" not in shown.text and 'type="file"' in shown.text and 'placeholder="cat face"' in shown.text
         with screens.editor(url, {}) as page:

@@ -13,7 +13,7 @@ from tests.doubles.coloured_things import GREEN, RED, bundle
 from tests.doubles.scripted_studio import CONFIG
 from tests.waiting import eventually
 
-INTERACTIVE = ({"id": "prompt", "type": "rectanglelabels"},)
+INTERACTIVE = {"context": {"result": [{"id": "prompt", "type": "rectanglelabels"}]}}
 
 
 def asked(world, project: int, count: int, **how) -> PredictRequest:
@@ -112,7 +112,7 @@ def test_an_interactive_answer_has_fresh_ids(world) -> None:
         return {each["id"] for each in service.predict(asked(world, project, 1, **how))["results"][0]["result"]}
 
     assert ids() == ids()
-    assert not ids(context=INTERACTIVE) & ids(context=INTERACTIVE)
+    assert not ids(params=INTERACTIVE) & ids(params=INTERACTIVE)
 
 
 def test_one_bad_task_is_empty_and_the_rest_is_there(world) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dinolabel.backend.payloads import WebhookEvent, parse_event
+from dinolabel.backend.payloads import EventProject, WebhookEvent, parse
 from tests.doubles.scripted_studio import CONFIG
 from tests.waiting import eventually
 
@@ -40,8 +40,8 @@ def test_our_own_patch_comes_back_and_is_no_work(world) -> None:
     project = world.project(1)
     service = world.service()
     service.reconcile(project)
-    assert not service.event(WebhookEvent("PROJECT_UPDATED", project, CONFIG))
-    assert service.event(WebhookEvent("PROJECT_UPDATED", project, CONFIG.replace("coloured", "colourful")))
+    assert not service.event(WebhookEvent("PROJECT_UPDATED", EventProject(project, CONFIG)))
+    assert service.event(WebhookEvent("PROJECT_UPDATED", EventProject(project, CONFIG.replace("coloured", "colourful"))))
 
 
 def test_an_event_brings_boxes_sooner(world) -> None:
@@ -94,6 +94,6 @@ def test_enough_names_start_a_training_and_its_end_starts_the_switch(world) -> N
 
 @pytest.mark.parametrize("path", sorted(FIXTURES.glob("webhook_*.json")), ids=lambda each: each.stem)
 def test_every_recorded_event_of_a_project_of_ours_is_work(world, path: Path) -> None:
-    event = parse_event(json.loads(path.read_text()))
+    event = parse(WebhookEvent, json.loads(path.read_text()))
     assert event.project is not None
-    assert world.service().event(replace(event, project=world.project(1)))
+    assert world.service().event(replace(event, about=EventProject(world.project(1))))

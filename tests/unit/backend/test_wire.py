@@ -33,20 +33,20 @@ def test_anything_else_is_no_project(value: object) -> None:
 
 
 def test_a_recorded_setup() -> None:
-    asked = payloads.parse_setup(recorded("setup_request"))
+    asked = payloads.parse(payloads.SetupRequest, recorded("setup_request"))
     assert asked.project == 1
     assert "RectangleLabels" in asked.label_config
     assert "legacy-token" not in repr(asked)
 
 
 def test_a_recorded_predict() -> None:
-    asked = payloads.parse_predict(recorded("predict_request"))
+    asked = payloads.parse(payloads.PredictRequest, recorded("predict_request"))
     assert (asked.project, [each.id for each in asked.tasks], asked.interactive) == (1, [1, 2, 3, 4, 5], False)
     assert asked.tasks[0].data == {"image": "/data/upload/1/f7d6079b-im00.jpg"}
 
 
 def test_a_recorded_interactive_predict() -> None:
-    asked = payloads.parse_predict(recorded("predict_request_interactive"))
+    asked = payloads.parse(payloads.PredictRequest, recorded("predict_request_interactive"))
     assert asked.interactive
     assert asked.context is not None
     assert asked.context[0]["value"]["rectanglelabels"] == ["cat"]
@@ -58,7 +58,7 @@ def test_a_recorded_interactive_predict() -> None:
 )
 def test_a_context_is_what_makes_it_interactive(context: object, interactive: bool) -> None:
     body = {"project": "1.2", "label_config": "<View/>", "tasks": [], "params": {"context": context}}
-    assert payloads.parse_predict(body).interactive is interactive
+    assert payloads.parse(payloads.PredictRequest, body).interactive is interactive
 
 
 @pytest.mark.parametrize(
@@ -76,18 +76,19 @@ def test_a_context_is_what_makes_it_interactive(context: object, interactive: bo
         ({"label_config": None}, "`label_config`"),
         ({"label_config": "  "}, "`label_config`"),
         ({"project": None}, "project"),
+        ({"label_config": "x" * 2**20 + "x"}, "`label_config` should have at most 1048576 characters.$"),
     ],
 )
 def test_a_predict_that_makes_no_sense_names_the_field(changed: dict[str, Any], named: str) -> None:
     with pytest.raises(RequestError, match=named):
-        payloads.parse_predict({"project": "1.2", "label_config": "<View/>", "tasks": []} | changed)
+        payloads.parse(payloads.PredictRequest, {"project": "1.2", "label_config": "<View/>", "tasks": []} | changed)
 
 
 @pytest.mark.parametrize("body", [None, [], "x", 5])
-@pytest.mark.parametrize("parse", [payloads.parse_setup, payloads.parse_predict, payloads.parse_event])
-def test_a_body_that_is_no_object_is_refused(parse: Any, body: object) -> None:
+@pytest.mark.parametrize("kind", [payloads.SetupRequest, payloads.PredictRequest, payloads.WebhookEvent])
+def test_a_body_that_is_no_object_is_refused(kind: type, body: object) -> None:
     with pytest.raises(RequestError, match="JSON object"):
-        parse(body)
+        payloads.parse(kind, body)
 
 
 EVENTS = ["TASKS_CREATED", "ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_CREATED", "ANNOTATIONS_DELETED", "PROJECT_UPDATED"]
@@ -95,7 +96,7 @@ EVENTS = ["TASKS_CREATED", "ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATI
 
 @pytest.mark.parametrize("action", [*EVENTS, "START_TRAINING"])
 def test_recorded_events(action: str) -> None:
-    event = payloads.parse_event(recorded(f"webhook_{action}"))
+    event = payloads.parse(payloads.WebhookEvent, recorded(f"webhook_{action}"))
     assert (event.action, event.project) == (action, recorded(f"webhook_{action}")["project"]["id"])
     assert event.label_config is not None and "RectangleLabels" in event.label_config
 
@@ -105,13 +106,13 @@ def test_recorded_events(action: str) -> None:
     [({"action": "TEST"}, None), ({"action": "A", "project": 3}, 3), ({"action": "A", "project": {"id": 4}}, 4)],
 )
 def test_events_of_other_shapes(body: dict[str, Any], project: int | None) -> None:
-    assert payloads.parse_event(body).project == project
+    assert payloads.parse(payloads.WebhookEvent, body).project == project
 
 
 @pytest.mark.parametrize("body", [{}, {"action": None}, {"action": ""}, {"action": 3}, {"action": "A", "project": {}}])
 def test_an_event_without_action_or_with_a_nameless_project_is_refused(body: dict[str, Any]) -> None:
     with pytest.raises(RequestError):
-        payloads.parse_event(body)
+        payloads.parse(payloads.WebhookEvent, body)
 
 
 def test_long_values_are_not_repeated_at_length() -> None:
