@@ -51,6 +51,12 @@ class Busy(RequestError):
     hint = "Ask again in a second, with fewer pictures at once."
 
 
+class ServerStopping(Busy):
+    """The server is being stopped; what waits is answered with this."""
+
+    hint = "Ask again when it is back."
+
+
 class JobUnknown(RequestError):
     """No job of that id."""
 
@@ -70,7 +76,7 @@ STATUS: Mapping[type[DinolabelError], int] = {
     SecretWrong: 401,
     CrossSite: 403,
     JobUnknown: 404,
-    Busy: 429,
+    Busy: 503,
     ProjectBusy: 409,
     LabelConfigError: 422,
     PromptMissing: 422,

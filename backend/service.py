@@ -11,10 +11,9 @@ import structlog
 from dinolabel.backend import desired_version
 from dinolabel.backend.http.detect_endpoint import DetectEndpoint
 from dinolabel.backend.http.metrics import Metrics
-from dinolabel.backend.inference.batcher import DynamicBatcher
-from dinolabel.backend.inference.deadline import BackgroundPredictor, DeadlinePredictor, Deadlines
+from dinolabel.backend.inference.inference_queue import MOST_REQUESTS, InferenceQueue
 from dinolabel.backend.inference.interactive import InteractivePrompts
-from dinolabel.backend.inference.predictor import Failure, Prediction, Predictor
+from dinolabel.backend.inference.predictor import BackgroundPredictor, Deadlines, Failure, Prediction, Predictor
 from dinolabel.backend.inference.serving_config import ServingConfig, ServingConfigs
 from dinolabel.backend.jobs.runner import JobRunner
 from dinolabel.backend.jobs.table import Job
@@ -78,6 +77,7 @@ class Service:
         grace_seconds: float = 300.0,
         quiet_seconds: float = QUIET_SECONDS,
         deadlines: Deadlines = Deadlines(),  # noqa: B008 - frozen
+        most_requests: int = MOST_REQUESTS,
         checkpoint: Callable[[str], None] = lambda step: None,
     ) -> None:
         self.studio, self.store, self.projects, self.jobs = studio, store, projects, jobs
@@ -88,11 +88,11 @@ class Service:
         self.thresholds, self.known = pipeline.thresholds, pipeline.bundle.labels if pipeline.bundle else ()
         self._weights = weights
         self._recipes = ServingConfigs(pipeline, store)
-        predictor = Predictor(media, pipeline, batch_size=pipeline.batch_size)
-        self._asking, self._later = DeadlinePredictor(predictor, deadlines), BackgroundPredictor(predictor)
-        self.typing = InteractivePrompts(self._asking)
-        self._batching = DynamicBatcher(pipeline, predictor.turn)
-        self.detection = DetectEndpoint(pipeline, media, self._batching, self._live_config)
+        self.queue = InferenceQueue(pipeline, most_requests=most_requests)
+        self._predictor = predictor = Predictor(media, self.queue, deadlines)
+        self._later = BackgroundPredictor(predictor)
+        self.typing = InteractivePrompts(predictor)
+        self.detection = DetectEndpoint(self.queue, media, self._live_config)
         trigger = None if studio is None else TrainTrigger(studio, store, jobs, train_after=train_after, quiet_seconds=quiet_seconds)
         self._reconciler = Reconciler(
             studio, predictor, self._recipes, store, projects, self.board, trigger,
@@ -104,16 +104,20 @@ class Service:
     def start(self) -> None:
         """Begin to reconcile and to run jobs, in threads of this process."""
         self.jobs.start()
-        self._later.start()
-        self._batching.start()
         self._rounds.start()
 
-    def stop(self) -> None:
-        """End all of it, running jobs with their process groups included."""
-        self._rounds.stop()
+    def stop(self) -> bool:
+        """End all of it, running jobs with their process groups included: what waits for the models is answered that it is not done.
+
+        False when a pass of the models has not ended.
+        """
+        self._rounds.stop(0)
+        self.jobs.stop(0)
+        ended = self.queue.stop()
         self._later.stop()
-        self._batching.stop()
+        self._rounds.stop()
         self.jobs.stop()
+        return ended
 
     def setup(self, asked: SetupRequest) -> str:
         """The model_version that predictions carry now. From memory and the store; touches no model, lock or network."""
@@ -126,7 +130,7 @@ class Service:
             return {"results": [answer] * len(asked.tasks), "model_version": answer["model_version"]}
         recipe = self._serving_config(asked.project, asked.label_config)
         with self.meters.predict_seconds.time():
-            answers = self._asking.predict(recipe, asked.tasks, fresh=asked.interactive)
+            answers = self._predictor.predict(recipe, asked.tasks, fresh=asked.interactive)
         self.board.add_suppressed(asked.project, sum(each.suppressed for each in answers if isinstance(each, Prediction)))
         self._count_late(recipe, asked, answers)
         return {"results": [_result(recipe, each) for each in answers], "model_version": recipe.version}

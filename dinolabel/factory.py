@@ -232,12 +232,13 @@ def exported_pipeline(settings: Settings, model: Path) -> Pipeline:
 
 def reconciler(settings: Settings, models: Pipeline, board: StatusBoard) -> Reconciler:
     """What visits projects, by itself: no queue, no trainings, no routes. board: hears how far it is. Raises SettingsError."""
+    from dinolabel.backend.inference.inference_queue import InferenceQueue
     from dinolabel.backend.inference.predictor import Predictor
     from dinolabel.backend.inference.serving_config import ServingConfigs
     from dinolabel.backend.reconciler.reconciler import Reconciler
 
     heads, weights = store(settings), (settings.detector_weights, settings.embedder_weights)
-    predictor = Predictor(media(settings), models, batch_size=models.batch_size)
+    predictor = Predictor(media(settings), InferenceQueue(models))
     return Reconciler(studio(settings), predictor, ServingConfigs(models, heads), heads, projects(settings), board, None, weights=weights)
 
 

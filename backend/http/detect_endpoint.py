@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TooLate
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from flask import Request
 
 from dinolabel.backend.errors import Busy, body_of
-from dinolabel.backend.inference.batcher import DetectOptions, DynamicBatcher
+from dinolabel.backend.inference.inference_queue import DetectOptions, InferenceQueue, Priority
 from dinolabel.backend.payloads import MOST_IMAGES, DetectAnswer, DetectRequest, Found, ImageAnswer, ImageSource, Refusal
 from dinolabel.vision.decoding.pictures import image_of, open_image
 from dinolabel.vision.errors import DinolabelError, MediaError, PromptMissing, RequestError
-from dinolabel.vision.proposals.labelled_box import LabelledBox
-from dinolabel.vision.types import Image, Prompt, Thresholds
+from dinolabel.vision.proposals.labelled_box import LabelledBox, without_suppressed
+from dinolabel.vision.types import Detection, Image, Prompt, Thresholds
 
 if TYPE_CHECKING:
     from dinolabel.backend.inference.serving_config import ServingConfig
     from dinolabel.studio.media.resolver import MediaResolver
-    from dinolabel.vision.pipeline import Pipeline
 
 LARGEST = 64 * 2**20
 """Bytes of one picture."""
-PACKED = "packed"
-"""Stands for the id of an exported folder's own head."""
 DEADLINE = 90.0
 """Seconds until a caller is told to ask again."""
 
@@ -34,17 +32,25 @@ Upload = tuple[str, bytes]
 """A file's name and bytes."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """options: for the models. labels, names: as LabelledBox.of takes them. version: the model_version of a project's answer."""
+
+    options: DetectOptions
+    labels: Mapping[str, str] | None = None
+    names: Mapping[str, str] | None = None
+    version: str | None = None
+
+
 class DetectEndpoint:
     """Answers for programs. recipe_of: a project's recipe, as Label Studio shows it."""
 
-    def __init__(
-        self, pipeline: Pipeline, media: MediaResolver, batching: DynamicBatcher, recipe_of: Callable[[int], ServingConfig]
-    ) -> None:
-        self._pipeline, self._media, self._batching, self._recipe_of = pipeline, media, batching, recipe_of
+    def __init__(self, queue: InferenceQueue, media: MediaResolver, recipe_of: Callable[[int], ServingConfig]) -> None:
+        self._queue, self._pipeline, self._media, self._recipe_of = queue, queue.pipeline, media, recipe_of
 
     def answer(self, asked: DetectRequest, uploads: Sequence[Upload]) -> DetectAnswer:
-        """One result for each picture, in order. Raises RequestError and PromptMissing for what no picture can be answered with."""
-        options, version = self._options(asked)
+        """One result for each picture, in order. Raises RequestError and PromptMissing for what no picture can be answered with, Busy."""
+        question = self._question(asked)
         sources: list[Upload | ImageSource] = [*uploads, *asked.images]
         if not sources:
             raise RequestError(
@@ -52,35 +58,51 @@ class DetectEndpoint:
             )
         if len(sources) > MOST_IMAGES:
             raise RequestError(f"{len(sources)} pictures are too many for one request.", hint=f"Send at most {MOST_IMAGES} at once.")
-        images = [self._open(each) for each in sources]
-        futures = iter(self._batching.submit(options, [each for each in images if isinstance(each, Image)]))
-        results = [body_of(each) if isinstance(each, DinolabelError) else _result(each, next(futures)) for each in images]
-        return {"model_version": version, "results": results}
+        deadline = self._queue.clock() + DEADLINE
+        with self._queue.admit():
+            images = [self._open(each) for each in sources]
+            good = [each for each in images if isinstance(each, Image)]
+            futures = iter(self._queue.submit(good, question.options, priority=Priority.REQUEST, deadline=deadline))
+            results = [
+                body_of(each) if isinstance(each, DinolabelError) else self._result(each, next(futures), question) for each in images
+            ]
+        return {"model_version": question.version, "results": results}
 
-    def _options(self, asked: DetectRequest) -> tuple[DetectOptions, str | None]:
-        words, package = asked.prompt, self._pipeline.package
+    def _question(self, asked: DetectRequest) -> _Question:
+        words, package, head = asked.prompt, self._pipeline.package, self._pipeline.bundle
         if asked.project is not None:
-            return self._project_options(asked.project, words, asked)
+            return self._project_question(self._recipe_of(asked.project), words, asked)
         limits = _thresholds(asked, self._pipeline.thresholds)
         if words is None and package is not None:
-            prompt, labels = Prompt.of(list(package.labels)), tuple(package.labels.items())
-            return DetectOptions(prompt, limits, self._pipeline.bundle, PACKED, labels, tuple(package.names.items())), package.version
+            options = DetectOptions(Prompt.of(list(package.labels)), limits, head, tuple(package.labels.items()))
+            return _Question(options, package.labels, package.names, package.version)
         if words is None or not words.strip():
             raise PromptMissing("There is nothing to look for: the request has no prompt.", hint='Add prompt="human face", or project=N.')
-        return DetectOptions(self._typed(words), limits), None
+        return _Question(DetectOptions(self._typed(words), limits, head))
+
+    def _project_question(self, recipe: ServingConfig, words: str | None, asked: DetectRequest) -> _Question:
+        prompt = recipe.config.prompt if words is None else self._typed(words)
+        limits = _thresholds(asked, recipe.thresholds)
+        options = DetectOptions(prompt, limits, recipe.bundle, tuple(recipe.config.prompt_map.items()))
+        same = words is None and limits == recipe.thresholds
+        return _Question(options, recipe.config.prompt_map, recipe.names, recipe.version if same else None)
 
     def _typed(self, words: str) -> Prompt:
         prompt = Prompt.parse(words)
         self._pipeline.check_prompt(prompt)
         return prompt
 
-    def _project_options(self, project: int, words: str | None, asked: DetectRequest) -> tuple[DetectOptions, str | None]:
-        recipe = self._recipe_of(project)
-        prompt = recipe.config.prompt if words is None else self._typed(words)
-        labels, names = tuple(recipe.config.prompt_map.items()), tuple(recipe.names.items())
-        limits = _thresholds(asked, recipe.thresholds)
-        same = words is None and limits == recipe.thresholds
-        return DetectOptions(prompt, limits, recipe.bundle, recipe.bundle_id, labels, names), recipe.version if same else None
+    def _result(self, image: Image, future: Future[list[Detection]], question: _Question) -> ImageAnswer | Refusal:
+        try:
+            detections = future.result(DEADLINE)
+        except TooLate as error:
+            raise Busy("The pictures before yours take too long.") from error
+        except Busy:
+            raise
+        except DinolabelError as error:
+            return body_of(error)
+        rows = [LabelledBox.of(each, question.labels, question.names).row() for each in without_suppressed(detections)]
+        return {"width": image.width, "height": image.height, "found": [cast("Found", each) for each in rows]}
 
     def _open(self, source: Upload | ImageSource) -> Image | DinolabelError:
         try:
@@ -107,13 +129,3 @@ def uploads(request: Request) -> list[Upload]:
 def _thresholds(asked: DetectRequest, ours: Thresholds) -> Thresholds:
     box, text = asked.box_threshold, asked.text_threshold
     return Thresholds(ours.box if box is None else box, ours.text if text is None else text, ours.nms_iou)
-
-
-def _result(image: Image, future: Future[list[LabelledBox]]) -> ImageAnswer | Refusal:
-    try:
-        found: Sequence[LabelledBox] = future.result(DEADLINE)
-    except TooLate as error:
-        raise Busy("The pictures before yours take too long.") from error
-    except DinolabelError as error:
-        return body_of(error)
-    return {"width": image.width, "height": image.height, "found": [cast("Found", each.row()) for each in found]}

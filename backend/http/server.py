@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import secrets
+import threading
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from typing import Any, cast
 
 import structlog
 from flask import Flask, Response, jsonify, request
+from waitress import wasyncore
 from waitress.server import create_server
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
@@ -26,6 +29,8 @@ THREADS = 24
 """Label Studio waits 1 s for /health and 3 s for /setup, also while others wait a minute for /predict."""
 LARGEST_REQUEST = 256 * 2**20
 """Label Studio sends all selected tasks with all their older predictions in one request (measured: 2 MB for 1,000 tasks)."""
+LAST_SECONDS = 2.0
+"""For answers to be sent when the server ends."""
 HINT = (
     "Programs ask POST /v1/detect, described at /v1/openapi.json; /docs is the same to read and lists all routes: "
     "/health /setup /predict /webhook /train /prompt /versions /jobs /metrics."
@@ -166,6 +171,8 @@ def _handle_error(error: DinolabelError) -> tuple[Response, int]:
     status = status_of(error)
     log.log(30 if status < 500 else 40, "answered_error", path=request.path, status=status, error=type(error).__name__, reason=str(error))
     answer = jsonify(body_of(error))
+    if status == 503:
+        answer.headers["Retry-After"] = "2"
     if isinstance(error, SecretWrong):
         answer.headers["WWW-Authenticate"] = 'Basic realm="dinolabel", charset="UTF-8"'
     return answer, status
@@ -191,7 +198,8 @@ class Server:
         auth.check_address(host, secret)
         self._closed = False
         try:
-            self._server = create_server(app, host=host, port=port, threads=THREADS, ident=None, channel_timeout=180)
+            self._map: dict[int, Any] = {}
+            self._server = create_server(app, self._map, host=host, port=port, threads=THREADS, ident=None, channel_timeout=180)
         except OSError as error:
             hint = "Choose another port (0 takes a free one), or stop what listens there."
             raise SettingsError(f"The backend cannot listen on {host}:{port}: {error.strerror}.", hint=hint) from error
@@ -203,13 +211,31 @@ class Server:
         return f"http://{host}:{self.port}"
 
     def run(self) -> None:
-        """Serve until `close` is called or the process is interrupted."""
+        """Serve until `close` is called or the process is interrupted; who is interrupted goes on with `drain`."""
         try:
-            self._server.run()
+            wasyncore.loop(timeout=1, map=self._map, use_poll=True)
+        except KeyboardInterrupt:
+            return
         except OSError:
-            # waitress selects on its socket while another thread closes it.
+            # waitress polls its socket while another thread closes it.
             if not self._closed:
                 raise
+
+    def drain(self, stop: Callable[[], bool]) -> bool:
+        """Listen no more, call `stop`, and send the answers that come of it. Whether all has ended: what `stop` says, and our threads.
+
+        stop: has whatever waits answered.
+        """
+        self._closed = True
+        for each in [each for each in self._map.values() if each.accepting]:
+            each.accepting = False
+        ended: list[bool] = []
+        ending = threading.Thread(target=lambda: ended.append(stop() & self._server.task_dispatcher.shutdown(timeout=LAST_SECONDS)))
+        ending.start()
+        while ending.is_alive():
+            wasyncore.loop(timeout=0.05, map=self._map, use_poll=True, count=1)
+        self._server.close()
+        return ended == [True] and not self._server.task_dispatcher.threads
 
     def close(self) -> None:
         """Stop listening; requests under way get a moment to end."""

@@ -11,8 +11,7 @@ from typing import Any
 import structlog
 
 from dinolabel.backend.errors import UNFORESEEN, presentable
-from dinolabel.backend.inference.deadline import DeadlinePredictor
-from dinolabel.backend.inference.predictor import Failure, Prediction
+from dinolabel.backend.inference.predictor import Failure, Prediction, Predictor
 from dinolabel.backend.inference.serving_config import ServingConfig
 from dinolabel.backend.payloads import StoredAnswer, TaskPayload
 from dinolabel.studio.label_configs.prompt_field import TypedPrompt, offer
@@ -43,8 +42,8 @@ class PromptRequest:
 class InteractivePrompts:
     """Answers typed prompts and remembers them."""
 
-    def __init__(self, asking: DeadlinePredictor) -> None:
-        self._asking = asking
+    def __init__(self, predictor: Predictor) -> None:
+        self._predictor = predictor
         self._wishes: dict[int, OrderedDict[str, PromptRequest]] = {}
         self._lock = threading.Lock()
 
@@ -85,7 +84,7 @@ class InteractivePrompts:
             raise PromptMissing(f"“{typed.words}” holds no words to look for.", hint="Write for example: dog") from error
         names = any(config.prompt_map.values())
         asked = replace(recipe, config=config, thresholds=limits, bundle=recipe.bundle if names else None)
-        answers = self._asking.predict(asked, tasks, fresh=True)
+        answers = self._predictor.predict(asked, tasks, fresh=True)
         answer = answers[0] if answers else None
         if answer is None:
             return [], ["The model is busy with other pictures.", "Enter the words again in a moment."]

@@ -1,16 +1,23 @@
-"""From tasks to predictions: find the picture, run the pipeline, write Label Studio's regions; one bad task never costs the others."""
+"""From tasks to predictions: find the picture, ask the models, write Label Studio's regions; one bad task never costs the others.
+
+Label Studio gives a request 100 s and a person gives it less: what is not ready by then is left out, for asking again.
+"""
 
 from __future__ import annotations
 
+import math
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as TooLate
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import structlog
 
-from dinolabel.backend.errors import presentable
-from dinolabel.backend.inference.priority_lock import PriorityLock
+from dinolabel.backend.errors import Busy, presentable
+from dinolabel.backend.inference.inference_queue import DetectOptions, InferenceQueue, Priority
 from dinolabel.backend.inference.serving_config import ServingConfig
 from dinolabel.studio.regions.writing import to_prediction, to_result
 from dinolabel.vision.decoding.pictures import open_image
@@ -19,10 +26,22 @@ from dinolabel.vision.types import Detection, Image, Suppressed
 
 if TYPE_CHECKING:
     from dinolabel.studio.media.resolver import MediaResolver
-    from dinolabel.vision.pipeline import Pipeline
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
+
+LOOK_SECONDS = 0.5
+"""How soon a job that nobody waits for any more is noticed while the models are busy."""
+MOST_PREPARED = 8
+"""Requests whose late tasks wait to be done in the background; whoever needs more asks again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """Seconds for one task (a person looks at a blank screen) and for many."""
+
+    single: float = 8.0
+    batch: float = 60.0
 
 
 class TaskLike(Protocol):
@@ -60,97 +79,147 @@ class Cancelled(Exception):
 class PredictionJob:
     """What is wanted of a row of tasks.
 
-    urgent: a person waits, so it goes between the chunks of the others. fresh: new region ids, for interactive answers.
-    stopped: asked between chunks; True when nobody waits any more.
+    fresh: new region ids, for interactive answers. deadline: of the queue's clock; the rest is not done then.
+    cancelled: asked between chunks; True when nobody waits any more.
     """
 
     recipe: ServingConfig
-    urgent: bool = False
+    priority: Priority = Priority.BACKGROUND
     fresh: bool = False
+    deadline: float = math.inf
     cancelled: Callable[[], bool] = lambda: False
+
+    @property
+    def options(self) -> DetectOptions:
+        config, recipe = self.recipe.config, self.recipe
+        keeps = recipe.bundle is None and self.priority == Priority.BACKGROUND
+        return DetectOptions(config.prompt, recipe.thresholds, recipe.bundle, tuple(config.prompt_map.items()), keeps)
 
 
 class Predictor:
-    """The one user of the pipeline in this process."""
+    """Finds the pictures of tasks, and asks the queue about them."""
 
-    def __init__(self, media: MediaResolver, pipeline: Pipeline, *, batch_size: int = 4) -> None:
-        self._media = media
-        self._pipeline = pipeline
-        self._batch = batch_size
-        self.turn = PriorityLock()
+    def __init__(self, media: MediaResolver, queue: InferenceQueue, deadlines: Deadlines = Deadlines()) -> None:
+        self._media, self._queue, self._deadlines = media, queue, deadlines
 
-    def predictions(self, errand: PredictionJob, tasks: Sequence[TaskLike]) -> Iterator[Prediction | Failure]:
-        """One for each task, in order, as they get ready. Ends early when the errand is stopped."""
-        for start in range(0, len(tasks), self._batch):
+    def predict(self, recipe: ServingConfig, tasks: Sequence[TaskLike], *, fresh: bool) -> list[Prediction | Failure | None]:
+        """One for each task, in order; None for those that were not ready in time, or when too much waits already."""
+        alone = len(tasks) == 1
+        deadline = self._queue.clock() + (self._deadlines.single if alone else self._deadlines.batch)
+        priority = Priority.INTERACTIVE if alone or fresh else Priority.REQUEST
+        try:
+            with self._queue.admit():
+                ready = list(self.predictions(PredictionJob(recipe, priority, fresh, deadline), tasks))
+        except Busy as error:
+            log.info("predict_busy", project=recipe.project, tasks=len(tasks), reason=str(error))
+            ready = []
+        return [*ready, *[None] * (len(tasks) - len(ready))]
+
+    def predictions(self, job: PredictionJob, tasks: Sequence[TaskLike]) -> Iterator[Prediction | Failure]:
+        """One for each task, in order, as they get ready. Ends early when the job is cancelled or its time is over."""
+        size = self._queue.pipeline.batch_size
+        for start in range(0, len(tasks), size):
             try:
-                yield from self._chunk(errand, tasks[start : start + self._batch])
+                yield from self._chunk(job, tasks[start : start + size])
             except Cancelled:
                 return
 
-    def _chunk(self, errand: PredictionJob, tasks: Sequence[TaskLike]) -> list[Prediction | Failure]:
-        about = {"project": errand.recipe.project}
-        opened = [_capture(partial(self._open, errand, task), **about, task=task.id) for task in tasks]
-        found = self._detect(errand, tasks, opened)
-        return [_answer(errand, task, image, each) for task, image, each in zip(tasks, opened, found, strict=True)]
-
-    def _open(self, errand: PredictionJob, task: TaskLike) -> Image:
-        if errand.cancelled():
-            raise Cancelled
-        return open_image(self._media.resolve(errand.recipe.config.picture_in(task.data), task=task.id))
-
-    def _detect(
-        self, errand: PredictionJob, tasks: Sequence[TaskLike], opened: Sequence[Image | Exception]
-    ) -> list[list[Detection] | Exception]:
-        """All together; when that fails, one by one, to find the one it is about."""
-        about = {"project": errand.recipe.project}
+    def _chunk(self, job: PredictionJob, tasks: Sequence[TaskLike]) -> Iterator[Prediction | Failure]:
+        about = {"project": job.recipe.project}
+        opened = self._open_all(job, tasks)
         images = [each for each in opened if isinstance(each, Image)]
-        together = _capture(partial(self._run, errand, images), **about, tasks=len(images))
-        if not isinstance(together, Exception):
-            rest = iter(together)
-            return [each if isinstance(each, Exception) else next(rest) for each in opened]
-        if len(images) == 1:
-            return [each if isinstance(each, Exception) else together for each in opened]
-        return [
-            each if isinstance(each, Exception) else _capture(partial(self._retry_single, errand, each), **about, task=task.id)
-            for task, each in zip(tasks, opened, strict=True)
-        ]
+        try:
+            asked = self._queue.submit(images, job.options, priority=job.priority, deadline=job.deadline) if images else []
+        except Busy as error:
+            raise Cancelled from error
+        rest = iter(asked)
+        try:
+            for task, image in zip(tasks, opened, strict=True):
+                found = _capture(partial(self._wait, job, next(rest)), **about, task=task.id) if isinstance(image, Image) else image
+                yield _answer(job, task, image, found)
+        finally:
+            for each in asked:
+                each.cancel()
 
-    def _retry_single(self, errand: PredictionJob, image: Image) -> list[Detection]:
-        return self._run(errand, [image])[0]
+    def _open_all(self, job: PredictionJob, tasks: Sequence[TaskLike]) -> list[Image | Exception]:
+        """In a thread where somebody waits: a slow host must not hold them beyond their time."""
+        calls = [partial(_capture, partial(self._open, job, task), project=job.recipe.project, task=task.id) for task in tasks]
+        if math.isinf(job.deadline):
+            return [call() for call in calls]
+        opened: list[Future[Image | Exception]] = [Future() for _ in calls]
+        threading.Thread(target=_settle, args=(calls, opened), name="open", daemon=True).start()
+        return [self._wait(job, each) for each in opened]
 
-    def _run(self, errand: PredictionJob, images: Sequence[Image]) -> list[list[Detection]]:
-        if not images:
-            return []
-        recipe = errand.recipe
-        with self.turn.acquire(urgent=errand.urgent):
-            if errand.cancelled():
-                raise Cancelled
-            config = recipe.config
-            found = self._pipeline.predict(images, config.prompt, recipe.bundle, recipe.thresholds, labels=config.prompt_map)
-            if recipe.bundle is None and not errand.urgent:
-                # So that the first names, once trained, appear without another forward pass.
-                _capture(
-                    partial(self._pipeline.precompute_embeddings, list(zip(images, found, strict=True))),
-                    project=recipe.project,
-                    tasks=len(images),
-                )
-            return found
+    def _open(self, job: PredictionJob, task: TaskLike) -> Image:
+        if job.cancelled() or self._queue.clock() >= job.deadline:
+            raise Cancelled
+        return open_image(self._media.resolve(job.recipe.config.picture_in(task.data), task=task.id))
+
+    def _wait(self, job: PredictionJob, answer: Future[T]) -> T:
+        """Raises Cancelled when the time is over, the server stops or nobody waits any more; else what the future raises."""
+        while True:
+            left = job.deadline - self._queue.clock()
+            try:
+                return answer.result(max(0.0, min(left, LOOK_SECONDS)))
+            except TooLate as error:
+                if left <= LOOK_SECONDS or (job.cancelled() and answer.cancel()):  # what is being computed is waited for
+                    raise Cancelled from error
+            except Busy as error:
+                raise Cancelled from error
 
 
-def _answer(errand: PredictionJob, task: TaskLike, image: Image | Exception, found: list[Detection] | Exception) -> Prediction | Failure:
+class BackgroundPredictor:
+    """Does in the background what a request had no time for, so that asking again finds it in the caches."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        self._predictor = predictor
+        self._over = threading.Event()
+        self._places = threading.BoundedSemaphore(MOST_PREPARED)
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="prepare")
+
+    def stop(self) -> None:
+        """Ends after the chunk at hand."""
+        self._over.set()
+        self._pool.shutdown(cancel_futures=True)
+
+    def submit(self, recipe: ServingConfig, tasks: Sequence[TaskLike]) -> bool:
+        """False when so much waits already that this is not taken on; whoever needs it asks again."""
+        if self._over.is_set() or not self._places.acquire(blocking=False):
+            return False
+        self._pool.submit(self._prepare, recipe, tasks)
+        return True
+
+    def _prepare(self, recipe: ServingConfig, tasks: Sequence[TaskLike]) -> None:
+        try:
+            job = PredictionJob(recipe, cancelled=self._over.is_set)
+            ready = sum(isinstance(each, Prediction) for each in self._predictor.predictions(job, tasks))
+            log.info("prepared", project=recipe.project, ready=ready, tasks=len(tasks))
+        finally:
+            self._places.release()
+
+
+def _answer(job: PredictionJob, task: TaskLike, image: Image | Exception, found: list[Detection] | Exception) -> Prediction | Failure:
     if isinstance(image, Exception):
         return Failure(task.id, image)
     if isinstance(found, Exception):
         return Failure(task.id, found)
-    made = _capture(partial(_to_prediction, errand, task, image, found), project=errand.recipe.project, task=task.id)
+    made = _capture(partial(_to_prediction, job, task, image, found), project=job.recipe.project, task=task.id)
     return Failure(task.id, made) if isinstance(made, Exception) else made
 
 
-def _to_prediction(errand: PredictionJob, task: TaskLike, image: Image, detections: Sequence[Detection]) -> Prediction:
-    version = errand.recipe.version
+def _to_prediction(job: PredictionJob, task: TaskLike, image: Image, detections: Sequence[Detection]) -> Prediction:
+    version = job.recipe.version
     size = {"width": image.width, "height": image.height}
-    result = to_result(detections, errand.recipe.config, **size, task=task.id, version=version, fresh=errand.fresh)
+    result = to_result(detections, job.recipe.config, **size, task=task.id, version=version, fresh=job.fresh)
     return Prediction(task.id, to_prediction(task.id, result, version), sum(isinstance(each.answer, Suppressed) for each in detections))
+
+
+def _settle(calls: Sequence[Callable[[], T]], futures: Sequence[Future[T]]) -> None:
+    for call, future in zip(calls, futures, strict=True):
+        try:
+            future.set_result(call())
+        except Cancelled as error:
+            future.set_exception(error)
 
 
 def _capture(call: Callable[[], T], **about: object) -> T | Exception:

@@ -88,13 +88,16 @@ class JobRunner:
         self._recover()
         self._worker.start()
 
-    def stop(self) -> None:
-        """End the running command with its whole group; it counts as lost, and what is queued waits for the next server."""
+    def stop(self, seconds: float = 15.0) -> None:
+        """End the running command with its whole group; it counts as lost, and what is queued waits for the next server.
+
+        seconds: to wait for that.
+        """
         self._stopping.set()
         self._wake.set()
         if self._worker.is_alive():
-            self._worker.join(15)
-        if self._lock is not None:
+            self._worker.join(seconds)
+        if self._lock is not None and (seconds or not self._worker.is_alive()):
             self._lock.close()
 
     def train(self, project: int, *, why: str, until: str | None = None) -> str:

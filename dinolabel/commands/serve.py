@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -61,7 +62,17 @@ def command(
                 server.run()
         finally:
             console.err.print(console.soft("Stopping."))
-            service.stop()
+            ended = server.drain(service.stop)
+    if not ended:
+        _leave()
+
+
+def _leave() -> None:
+    """At once: a pass of the models that is still under way would abort the process, for it is in the middle of foreign code."""
+    log.warning("left_in_a_pass")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 @contextmanager

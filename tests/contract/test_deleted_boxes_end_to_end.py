@@ -10,6 +10,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from dinolabel.backend.inference.inference_queue import InferenceQueue
 from dinolabel.backend.inference.predictor import Prediction, PredictionJob, Predictor
 from dinolabel.backend.inference.serving_config import ServingConfigs
 from dinolabel.backend.payloads import TaskPayload
@@ -60,7 +61,7 @@ class Loop:
     def ask(self, numbers: range, bundle_id: str | None = None) -> list[Prediction]:
         recipe = ServingConfigs(self.pipeline, self.store).build(1, CONFIG, bundle_id)
         tasks = [TaskPayload(number + 1, {"image": f"/{photo(self.photos, number).name}"}) for number in numbers]
-        made = list(Predictor(FolderMedia(self.photos), self.pipeline).predictions(PredictionJob(recipe), tasks))
+        made = list(Predictor(FolderMedia(self.photos), InferenceQueue(self.pipeline)).predictions(PredictionJob(recipe), tasks))
         return [each for each in made if isinstance(each, Prediction)]
 
     def review(self, prediction: Prediction) -> dict[str, Any]:

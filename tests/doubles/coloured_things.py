@@ -6,8 +6,10 @@ The models are whole implementations of the seams, not mocks: the real Pipeline,
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -41,19 +43,41 @@ def scene(folder: Path, number: int) -> Path:
 
 
 class ThingDetector:
-    """One candidate per colour, first phrase of the prompt. seconds: a pass takes per picture. passes: pictures it looked at."""
+    """One candidate per colour, first phrase of the prompt. seconds: a pass takes per picture.
+
+    passes: pictures it looked at; sizes: of each pass.
+    """
 
     name, weights, device, precision = "things", "things", "cpu", "float32"
 
     def __init__(self, digest: str = "d1", seconds: float = 0.0) -> None:
         self.digest, self.seconds, self.passes = digest, seconds, 0
         self.looking: Callable[[], None] = lambda: None
+        self.sizes: list[int] = []
+
+    @contextmanager
+    def held(self) -> Iterator[threading.Event]:
+        """Passes begin and do not end before the block does. The event: that one has begun."""
+        entered, leave = threading.Event(), threading.Event()
+        before = self.looking
+
+        def look() -> None:
+            entered.set()
+            leave.wait(60)
+
+        self.looking = look
+        try:
+            yield entered
+        finally:
+            self.looking = before
+            leave.set()
 
     def candidates(
         self, images: Sequence[Image], prompt: Prompt, *, floor: float = MIN_SCORE, most: int = MAX_CANDIDATES
     ) -> list[list[Candidate]]:
         self.looking()
         self.passes += len(images)
+        self.sizes.append(len(images))
         time.sleep(self.seconds * len(images))
         return [self._of(image.pixels, prompt.phrases[0]) for image in images]
 

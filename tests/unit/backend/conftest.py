@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dinolabel.backend.inference.deadline import Deadlines
+from dinolabel.backend.inference.predictor import Deadlines
 from dinolabel.backend.jobs.runner import JobRunner
 from dinolabel.backend.project_registry import ProjectRegistry
 from dinolabel.backend.service import Service

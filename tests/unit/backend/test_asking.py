@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from dinolabel.backend.inference.deadline import Deadlines
+from dinolabel.backend.inference.predictor import Deadlines
 from dinolabel.backend.payloads import PredictRequest, SetupRequest, TaskPayload
 from tests.doubles.coloured_things import GREEN, RED, bundle
 from tests.doubles.scripted_studio import CONFIG
@@ -71,7 +71,7 @@ def test_a_single_task_has_its_own_shorter_deadline(world) -> None:
 def test_beyond_two_at_a_time_nothing_is_ready_at_once(world) -> None:
     world.detector.seconds = 0.4
     project = world.project(3)
-    service = world.service(deadlines=Deadlines(single=5, max_requests=2))
+    service = world.service(deadlines=Deadlines(single=5), most_requests=2)
     answers: list[float] = []
 
     def ask(index: int) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dinolabel.backend.inference.inference_queue import InferenceQueue
 from dinolabel.backend.inference.predictor import Failure, Prediction, PredictionJob, Predictor
 from dinolabel.backend.inference.serving_config import ServingConfig, ServingConfigs
 from dinolabel.backend.payloads import TaskPayload
@@ -33,10 +34,10 @@ class Kitchen:
         self.photos = root / "photos"
         self.photos.mkdir()
         self.detector = ThingDetector()
-        self.pipeline = Pipeline(self.detector, ColourSense(), cache=Cache(root / "cache.sqlite", max_mb=16))
+        self.pipeline = Pipeline(self.detector, ColourSense(), cache=Cache(root / "cache.sqlite", max_mb=16), batch_size=2)
         self.store = BundleStore(root / "bundles")
         self.recipes = ServingConfigs(self.pipeline, self.store)
-        self.predictor = Predictor(FolderMedia(self.photos), self.pipeline, batch_size=2)
+        self.predictor = Predictor(FolderMedia(self.photos), InferenceQueue(self.pipeline))
 
     def recipe(self, bundle_id: str | None = None, label_config: str = CONFIG) -> ServingConfig:
         return self.recipes.build(1, label_config, bundle_id)

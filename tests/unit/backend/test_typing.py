@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dinolabel.backend.http.server import create_app
-from dinolabel.backend.inference.deadline import Deadlines
+from dinolabel.backend.inference.predictor import Deadlines
 from dinolabel.studio.label_configs.label_config import LabelConfig
 from dinolabel.studio.label_configs.prompt_field import SIGN
 from tests.doubles.coloured_things import GREEN, RED, bundle

@@ -73,7 +73,7 @@ class Fire:
 
     def event(self) -> None:
         """Twice, and about what never happened: events are hints."""
-        event = WebhookEvent(self.chance.choice(EVENTS), self.project, None)
+        event = WebhookEvent(self.chance.choice(EVENTS), self.project)
         self.service.event(event)
         self.service.event(event)
 

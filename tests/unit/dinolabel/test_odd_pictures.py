@@ -11,6 +11,7 @@ import PIL.Image
 import pytest
 
 from dinolabel.__main__ import run
+from dinolabel.backend.inference.inference_queue import InferenceQueue
 from dinolabel.backend.inference.predictor import Prediction, PredictionJob, Predictor
 from dinolabel.backend.inference.serving_config import ServingConfigs
 from dinolabel.backend.payloads import TaskPayload
@@ -44,7 +45,7 @@ def test_they_get_boxes_and_a_preview(tmp_path: Path, inline: str, key: str) -> 
     (task,) = studio.add_tasks(project, [""])
     studio._tasks[task].data = data
     recipe = recipes.build(project, label_config, None)
-    (made,) = Predictor(media, pipeline).predictions(PredictionJob(recipe), [TaskPayload(task, data)])
+    (made,) = Predictor(media, InferenceQueue(pipeline)).predictions(PredictionJob(recipe), [TaskPayload(task, data)])
     assert isinstance(made, Prediction)
     assert [(each["original_width"], each["original_height"]) for each in made.stored["result"]] == [(96, 96)] * 2
     seen = preview.preview_project(studio, media, pipeline, recipe, [])  # type: ignore[arg-type]
