@@ -57,6 +57,12 @@ class ServerStopping(Busy):
     hint = "Ask again when it is back."
 
 
+class ProjectUnknown(RequestError):
+    """This backend does not look after that project."""
+
+    hint = "`dinolabel attach --project N` makes it do so; `dinolabel serve` names those that are attached."
+
+
 class JobUnknown(RequestError):
     """No job of that id."""
 
@@ -76,6 +82,7 @@ STATUS: Mapping[type[DinolabelError], int] = {
     SecretWrong: 401,
     CrossSite: 403,
     JobUnknown: 404,
+    ProjectUnknown: 404,
     Busy: 503,
     ProjectBusy: 409,
     LabelConfigError: 422,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from dinolabel.backend import desired_version
+from dinolabel.backend.errors import ProjectUnknown
 from dinolabel.backend.http.detect_endpoint import DetectEndpoint
 from dinolabel.backend.http.metrics import Metrics
 from dinolabel.backend.inference.inference_queue import MOST_REQUESTS, InferenceQueue
@@ -148,17 +149,19 @@ class Service:
         """Note what happened and wake whoever looks after it; True when there may be work in it. Milliseconds."""
         if event.project is None:
             return False
+        if not self._is_work(event):
+            return False
         if event.action == "START_TRAINING":
             self.train(event.project, why="Start training in Label Studio")
             return True
-        if not self._is_work(event):
-            return False
         self._rounds.enqueue(event.project)
         return True
 
     def train(self, project: int, *, why: str) -> str:
-        """Enqueue a training, whatever was counted; the id of its job, or of the one already on its way."""
-        return self.jobs.train(project, why=why)
+        """Enqueue a training, whatever was counted; the id of its job, or of the one already on its way. Raises ProjectUnknown."""
+        if self.projects.get(project) is None:
+            raise ProjectUnknown(f"Project {project} is not attached.")
+        return self.jobs.train(project, why=why, until=self.board.get(project).newest_approval)
 
     def reconcile(self, project: int, *, seconds: float = 20.0) -> ReconcileResult:
         """One visit, now, in the caller's thread. Raises StudioError."""
@@ -208,7 +211,7 @@ class Service:
         if event.action == "PROJECT_UPDATED" and event.label_config is not None:
             # Our own PATCH of model_version comes back as this event: only a changed label config is work.
             return event.label_config != self._reconciler.label_configs.get(event.project)
-        return event.action in WORK or event.action.startswith("ANNOTATION")
+        return event.action in (*WORK, "START_TRAINING") or event.action.startswith("ANNOTATION")
 
     def _job_ended(self, job: Job) -> None:
         self.meters.jobs.labels(job.kind, job.state).inc()

@@ -11,12 +11,12 @@ import fcntl
 import json
 import secrets
 import shlex
+import signal
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -103,14 +103,14 @@ class JobRunner:
     def train(self, project: int, *, why: str, until: str | None = None) -> str:
         """Enqueue export and training; the id of the job, or of the one that is queued or running for the project already.
 
-        until: ISO time of the newest approval it is asked for; now, if not said.
+        until: ISO time of the newest approval it is asked for, by Label Studio's clock: ours is never compared with it. None: not known.
         """
         manifest = str(self._exports / str(project))
         commands = (
             ("dinolabel", "export", "crops", "--project", str(project), "--out", manifest),
             ("dinolabel", "train", "--manifest", manifest, "--project", str(project)),
         )
-        job = Job(secrets.token_hex(4), "train", project, QUEUED, why, commands, until or datetime.now(UTC).isoformat(), time.time())
+        job = Job(secrets.token_hex(4), "train", project, QUEUED, why, commands, until, time.time())
         active = self._table.add_if_idle(job)
         if active.id == job.id:
             self._wake.set()
@@ -220,7 +220,7 @@ class JobRunner:
             finally:
                 child.terminate()  # with whatever it leaves behind in its group
             if code != 0:
-                return (LOST if self._stopping.is_set() else FAILED), why or last_line(path) or f"Exit code {code}."
+                return (LOST if self._stopping.is_set() else FAILED), why or _last_words(code, last_line(path))
         return DONE, last_line(path)
 
     def _watch(self, job: str, child: ChildProcess, path: Path, end: float) -> tuple[int | None, str]:
@@ -258,6 +258,15 @@ class JobRunner:
             state = {"state": QUEUED, "started_at": None} if job.pid is None else gone
             self._table.change(job.id, only_if=(RUNNING,), pid=None, born=None, **state)
             self._table.change(job.id, only_if=(CANCELLED,), pid=None, born=None)
+
+
+def _last_words(code: int | None, said: str) -> str:
+    """Of a child that failed: what it said last, and what ended it where that was a signal."""
+    if code is None or code >= 0:
+        return said or f"Exit code {code}."
+    name = signal.Signals(-code).name if -code in signal.valid_signals() else f"signal {-code}"
+    memory = ", as the system does when memory runs out" if -code == signal.SIGKILL else ""
+    return f"Killed by {name}{memory}." + (f" Last it said: {said}" if said else "")
 
 
 def _redact(text: str, within: Callable[[str], bool]) -> str:

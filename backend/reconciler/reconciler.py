@@ -220,7 +220,7 @@ class Reconciler:
             return outcome
         look = self._trigger.check(wanted.project, wanted.config, ended.census.rows)
         answers = self._trigger.answers.summary(wanted.project, wanted.config, ended.census.rows)
-        self._board.set(wanted.project, approvals=look.approvals, answers=answers)
+        self._board.set(wanted.project, approvals=look.approvals, answers=answers, newest_approval=look.newest)
         return replace(outcome, requeue_after=soonest(outcome.requeue_after, look.requeue_after))
 
     def _record_live_version(self, project: int, shown: str) -> None:

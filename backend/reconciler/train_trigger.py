@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -28,11 +28,15 @@ QUIET_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class TrainCheck:
-    """approvals: approved names newer than the last training. again_in: seconds until a look may find more, None when only events can."""
+    """approvals: approved names newer than the last training. again_in: seconds until a look may find more, None when only events can.
+
+    newest: ISO time of the newest approval of all.
+    """
 
     approvals: int | None = None
     job: str | None = None
     requeue_after: float | None = None
+    newest: str | None = None
 
 
 class TrainTrigger:
@@ -56,14 +60,16 @@ class TrainTrigger:
         if not self._after or not config.learnt:
             return TrainCheck()
         since = self._trained_until(project)
-        newer = sorted(at for at in self.answers.approvals(project, config, rows, since) if at > since)
+        all_of_them = sorted(self.answers.approvals(project, config, rows, since))
+        newer = [at for at in all_of_them if at > since]
+        found = TrainCheck(len(newer), newest=max(all_of_them[-1], since).isoformat() if all_of_them else None)
         if len(newer) < self._after or self._jobs.active(project) is not None:
-            return TrainCheck(len(newer))
+            return found
         calm = self._quiet - (self._clock() - newer[-1].timestamp())
         if 0 < calm <= self._quiet and len(newer) < 2 * self._after:
-            return TrainCheck(len(newer), requeue_after=calm)
+            return replace(found, requeue_after=calm)
         job = self._jobs.train(project, why=f"{len(newer)} new approved names", until=newer[-1].isoformat())
-        return TrainCheck(len(newer), job=job)
+        return replace(found, job=job)
 
     def _trained_until(self, project: int) -> datetime:
         """Newest approval that a training has seen, whether or not its head was published."""

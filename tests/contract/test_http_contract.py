@@ -36,6 +36,13 @@ def door(world: World) -> Iterator[Door]:
     made.close()
 
 
+def attached(door: Door, *projects: int) -> Door:
+    """With these in the registry, whatever Label Studio has."""
+    for each in projects:
+        door.world.projects.add(each, weights=("nano", "nano"))
+    return door
+
+
 @pytest.fixture
 def patient(world: World) -> Iterator[Door]:
     """As door, but requests wait a minute for the models."""
@@ -127,7 +134,9 @@ def test_recorded_webhooks_are_answered_at_once(patient: Door, action: str) -> N
 
 def test_start_training_is_enqueued_and_train_is_its_other_name(door: Door) -> None:
     body = json.loads((FIXTURES / "webhook_START_TRAINING.json").read_text())
-    assert door("POST", "/webhook", body).json() == {"noted": True}
+    assert door("POST", "/webhook", body).json() == {"noted": False}, "not attached"
+    assert door("POST", "/train", {"project": "1.17"}).status_code == 404
+    assert attached(door, 1)("POST", "/webhook", body).json() == {"noted": True}
     answer = door("POST", "/train", {"project": "1.17"})
     assert answer.status_code == 202
     assert [each["id"] for each in door("GET", "/jobs").json()["jobs"]] == [answer.json()["job"]]
@@ -144,7 +153,7 @@ def test_versions_by_get_and_by_post(door: Door) -> None:
 
 
 def test_jobs_can_be_cancelled(door: Door) -> None:
-    job = door("POST", "/train", {"project": 5}).json()["job"]
+    job = attached(door, 5)("POST", "/train", {"project": 5}).json()["job"]
     assert door("POST", f"/jobs/{job}/cancel").json()["state"] == "cancelled"
     assert door("GET", "/jobs").json()["jobs"][0]["state"] == "cancelled"
     assert door("POST", "/jobs/nobody/cancel").status_code == 404
@@ -337,7 +346,7 @@ def browser(door: Door, method: str, path: str, given: str, **headers: str) -> r
 def test_a_browser_that_was_let_in_sees_the_page_and_presses_its_buttons(
     locked: Door, method: str, path: str, headers: dict[str, str], status: int
 ) -> None:
-    assert browser(locked, method, path, auth.cookie(SECRET), **headers).status_code == status
+    assert browser(attached(locked, 4), method, path, auth.cookie(SECRET), **headers).status_code == status
 
 
 @pytest.mark.parametrize(
@@ -385,7 +394,7 @@ def test_a_cookie_grows_old_and_does_not_hold_the_secret(locked: Door, monkeypat
 )
 def test_a_post_that_another_site_sends_is_refused(door: Door, headers: dict[str, str], status: int) -> None:
     headers = {name: value.replace("{self}", door.server.url) for name, value in headers.items()}
-    assert door("POST", "/train", {"project": 1}, headers=headers).status_code == status
+    assert attached(door, 1)("POST", "/train", {"project": 1}, headers=headers).status_code == status
 
 
 # The human page.
@@ -455,6 +464,7 @@ def test_the_page_refreshes_itself_with_html_and_programs_get_json(door: Door) -
 
 def test_buttons_lead_back_to_the_page(door: Door) -> None:
     headers = {"Accept": "text/html", "Sec-Fetch-Site": "same-origin"}
+    attached(door, 4)
     answer = door.session.post(door.server.url + "/train", data={"project": "4"}, headers=headers, allow_redirects=False)
     assert (answer.status_code, answer.headers["Location"]) == (303, "/")
     (job,) = door("GET", "/jobs").json()["jobs"]
@@ -485,7 +495,7 @@ def test_who_knocks_at_the_wrong_place_is_told_the_right_one(door: Door, method:
 
 
 def test_no_folder_of_this_machine_is_on_the_page(door: Door) -> None:
-    door("POST", "/train", {"project": 1})
+    attached(door, 1)("POST", "/train", {"project": 1})
     for path, accept in (("/", "text/html"), ("/jobs", "text/html"), ("/jobs", "application/json")):
         assert str(door.world.root) not in door("GET", path, headers={"Accept": accept}).text
 

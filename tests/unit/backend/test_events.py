@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from dinolabel.backend.errors import ProjectUnknown
 from dinolabel.backend.payloads import EventProject, WebhookEvent, parse
 from tests.doubles.scripted_studio import CONFIG
-from tests.waiting import eventually
+from tests.waiting import eventually, until_in_step
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
 
@@ -62,6 +64,31 @@ def test_start_training_enqueues_once(world) -> None:
     for _ in range(3):
         assert service.event(WebhookEvent("START_TRAINING", project))
     assert [(each.project, each.state, each.why) for each in service.jobs.all()] == [(project, "queued", "Start training in Label Studio")]
+
+
+@pytest.mark.parametrize("days", [-2, 2])
+def test_no_clock_of_ours_hides_approvals_from_the_next_training(world, monkeypatch, days: int) -> None:
+    """Pressed while this machine's clock is ahead, or Label Studio's is: the two are never compared."""
+    project = world.project(8)
+    service = world.service(train_after=50)
+    at = datetime.now(UTC) - timedelta(days=days)
+    world.studio.annotate(world.ids(project)[0], ["jason"], at=at)
+    until_in_step(service, project)
+    service.jobs.start()
+    job = service.train(project, why="asked")
+    eventually(lambda: not service.jobs.get(job).active)
+    for task in world.ids(project)[1:4]:
+        world.studio.annotate(task, ["jason", "lacy"], at=at + timedelta(minutes=1))
+    service.reconcile(project)
+    assert service.board.get(project).approvals == 6
+
+
+def test_a_training_is_for_projects_that_are_attached(world) -> None:
+    service = world.service()
+    assert not service.event(WebhookEvent("START_TRAINING", 999_999))
+    with pytest.raises(ProjectUnknown, match="999999 is not attached"):
+        service.train(999_999, why="asked")
+    assert service.jobs.all() == []
 
 
 def test_enough_names_start_a_training_and_its_end_starts_the_switch(world) -> None:

@@ -23,6 +23,7 @@ from dinolabel.vision.errors import SettingsError
 from tests.waiting import eventually
 
 RECORDED = Path(__file__).resolve().parents[2] / "fixtures" / "jobs-0.1.0"
+OUT_OF_MEMORY = "Killed by SIGKILL, as the system does when memory runs out."
 TOKEN = "0123456789abcdef-token-of-label-studio"
 
 
@@ -460,6 +461,21 @@ def test_the_verdict_of_this_training_is_kept_with_it(desk: Callable[..., JobRun
     jobs.stop()
     silent = desk("pass", verdicts=lambda project: [{"reason": "old"}])
     assert ended(silent, silent.train(2, why="asked")).verdict is None
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("print('Epoch 3.', flush=True); os.kill(os.getpid(), 9)", f"{OUT_OF_MEMORY} Last it said: Epoch 3."),
+        ("os.kill(os.getpid(), 9)", OUT_OF_MEMORY),
+        ("os.kill(os.getpid(), 15)", "Killed by SIGTERM."),
+        ("sys.exit(3)", "Exit code 3."),
+    ],
+)  # fmt: skip
+def test_what_killed_a_child_is_said(desk: Callable[..., JobRunner], code: str, words: str) -> None:
+    jobs = desk(f"import os, sys; {code}")
+    job = ended(jobs, jobs.train(1, why="asked"))
+    assert (job.state, job.progress) == ("failed", words)
 
 
 @pytest.mark.parametrize(("code", "seen"), [("pass", True), ("import sys; sys.exit(6)", True)])

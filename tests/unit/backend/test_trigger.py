@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -52,7 +53,9 @@ class Desk:
         return task
 
     def look(self) -> TrainCheck:
-        return self.trigger.check(self.project, self.config, self.world.studio.tasks(self.project))
+        return replace(
+            self.trigger.check(self.project, self.config, self.world.studio.tasks(self.project)), newest=None
+        )  # tests/unit/backend/test_events.py holds it
 
     def later(self, seconds: float) -> Desk:
         self.now += timedelta(seconds=seconds)
