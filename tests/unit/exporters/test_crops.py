@@ -20,6 +20,7 @@ from dinolabel.exporters.pipeline.report import ExportReport
 from dinolabel.studio.label_configs.label_config import LabelConfig
 from dinolabel.training.data import manifest
 from dinolabel.vision.decoding.pictures import open_image
+from dinolabel.vision.errors import UnknownPlug
 from dinolabel.vision.images.cropping import cut
 from dinolabel.vision.types import Box, CropPolicy, Image
 
@@ -215,7 +216,7 @@ def test_the_format_is_found_by_its_file_name() -> None:
 
     assert "crops" in formats.names()
     assert formats.load("crops") is crops
-    with pytest.raises(formats.UnknownPlug, match="crops"):
+    with pytest.raises(UnknownPlug, match="crops"):
         formats.load("approved")
 
 
