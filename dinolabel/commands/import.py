@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
@@ -19,8 +19,10 @@ from dinolabel.studio.label_configs.label_names import find_label, normalise_nam
 from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:
+    from dinolabel.exporters.importers.common.reading import ImportLog
     from dinolabel.exporters.importers.common.records import ImportedImage
     from dinolabel.exporters.importers.common.task_matching import TaskMatches
+    from dinolabel.exporters.importers.sources.dataset_source import DatasetSource
     from dinolabel.studio.client import LabelStudio
     from dinolabel.studio.label_configs.label_config import LabelConfig
     from dinolabel.vision.decoding.frame_sizes import Choice
@@ -31,8 +33,8 @@ FORMATS = words.join_words(importers.names(), last="or")
 
 
 def command(
-    what: Annotated[str, typer.Argument(metavar="FORMAT", help=f"{FORMATS}: see docs/exports.md.")],
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="The data set: its folder or file.")],
+    what: Annotated[str, typer.Argument(metavar="[FORMAT]", help=f"{FORMATS}: see docs/exports.md. Left out, it is told from the data.")],
+    path: Annotated[Path | None, typer.Argument(metavar="PATH", help="The data set: its folder, its file, or a zip.")] = None,
     project: options.Project = None,
     media: Annotated[Path | None, typer.Option("--media", help="Folder with the pictures, when they do not lie beside.")] = None,
     frame: Annotated[
@@ -40,37 +42,72 @@ def command(
         typer.Option("--frame", help="upright or stored: how boxes were drawn on pictures that EXIF turns, where nothing else tells."),
     ] = None,
     rename: Annotated[list[str] | None, typer.Option("--rename", help="old=new: a label by another name. Repeatable.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would come; with --project also what it would do there.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --dry-run: every picture and box as JSON.")] = False,
     yes: options.Yes = False,
 ) -> None:
     """Bring approved boxes in: tasks that are there get them, other pictures become tasks; nothing that a person made is touched.
 
-    Example: dinolabel import coco old-data/ --project 3
+    Example: dinolabel import old-data/ --project 3
     """
-    from dinolabel.exporters.importers.common.annotation_results import has_nothing_readable
     from dinolabel.exporters.importers.common.reading import ImportLog
-    from dinolabel.exporters.importers.common.task_matching import match_tasks
-    from dinolabel.studio.label_configs.label_config import LabelConfig
+    from dinolabel.exporters.importers.sources.dataset_source import open_source
 
-    reader, reading = importers.load(what), ImportLog(_frame(frame))
-    settings = running_settings.settings()
-    studio, number = factory.studio(settings), project_option.resolve_number(settings, project)
-    there = studio.project(number)
-    config = LabelConfig.parse(there.label_config)
-    every = list(_renamed(reader.read(path, media, reading), _pairs(rename or ())))
+    if as_json and not dry_run:
+        raise RequestError("--json says what would come.", hint="Add --dry-run.")
+    reading = ImportLog(_frame(frame))
+    source = open_source(*_format_and_path(what, path), reading)
+    named = path or Path(what)
+    arriving = _read(source, named, media, reading, rename or ())
+    if dry_run and (as_json or project is None):
+        import_annotations.show(source, named, arriving, reading, as_json=as_json)
+        return
+    _import(source, named, arriving, reading, project, dry_run=dry_run, yes=yes)
+
+
+def _format_and_path(what: str, path: Path | None) -> tuple[str | None, Path]:
+    """One word alone is the data set."""
+    if path is not None:
+        return what, path
+    if what in importers.names() and not Path(what).exists():
+        raise RequestError(f"Which data set, in the format {what}?", hint=f"dinolabel import {what} PATH")
+    return None, Path(what)
+
+
+def _read(source: DatasetSource, path: Path, media: Path | None, reading: ImportLog, rename: Sequence[str]) -> list[ImportedImage]:
+    """What comes of a data set. Raises ImportUnreadable when that is nothing."""
+    from dinolabel.exporters.importers.common.annotation_results import has_nothing_readable
+
+    every = list(_renamed(source.read(media, reading), _pairs(rename)))
     import_annotations.check(every, reading, path)
     arriving = [each for each in every if not has_nothing_readable(each)]
     if len(arriving) < len(every):
         reading.note(f"{words.count_noun(len(every) - len(arriving), 'picture')} without a box that nobody called empty: left out")
+    return arriving
+
+
+def _import(
+    source: DatasetSource, path: Path, arriving: list[ImportedImage], reading: ImportLog, project: int | None, *, dry_run: bool, yes: bool
+) -> None:
+    from dinolabel.exporters.importers.common.task_matching import match_tasks
+    from dinolabel.studio.label_configs.label_config import LabelConfig
+
+    settings = running_settings.settings()
+    studio, number = factory.studio(settings), project_option.resolve_number(settings, project)
+    there = studio.project(number)
+    config = LabelConfig.parse(there.label_config)
     _check_labels(arriving, config, number)
-    arriving = list(_spelled(arriving, config))
-    found = match_tasks(arriving, studio.tasks(number), data_key=config.data_key, resolve=factory.media(settings).resolve)
-    import_annotations.plan(what, path, f"{number}, {there.title}, on {studio.url}", found, reading).show()
+    spelled = list(_spelled(arriving, config))
+    found = match_tasks(spelled, studio.tasks(number), data_key=config.data_key, resolve=factory.media(settings).resolve)
+    known = source.words or source.name
+    import_annotations.plan(known, path, f"{number}, {there.title}, on {studio.url}", found, reading).show()
     if dry_run or not (found.new or found.found):
         import_annotations.tell(found, reading, None)
         return
     confirm(yes=yes)
-    import_annotations.tell(found, reading, _bring(studio, number, config, found, source=f"{what}: {path.resolve().name}"))
+    import_annotations.tell(found, reading, _bring(studio, number, config, found, source=f"{source.name}: {path.resolve().name}"))
 
 
 def _frame(word: str | None) -> Choice | None:
@@ -79,9 +116,9 @@ def _frame(word: str | None) -> Choice | None:
     return cast("Choice | None", word)
 
 
-def _pairs(texts: Iterable[str]) -> dict[str, str]:
+def _pairs(texts: Sequence[str]) -> dict[str, str]:
     pairs = {normalise_name(old): new for old, new in (text.split("=", 1) for text in texts if "=" in text)}
-    if len(pairs) != len(list(texts)):
+    if len(pairs) != len(texts):
         raise RequestError("--rename wants old=new.", hint='For example --rename "human=face".')
     return pairs
 

@@ -14,11 +14,11 @@ from typing import Any
 from dinolabel.exporters.importers.common.containment import DatasetFolder
 from dinolabel.exporters.importers.common.marks import ImportedMark, boxes_of
 from dinolabel.exporters.importers.common.picture_search import PictureFinder, PictureIndex
-from dinolabel.exporters.importers.common.reading import ImportLog
+from dinolabel.exporters.importers.common.reading import ImportLog, Recognition
 from dinolabel.exporters.importers.common.records import ImportedImage, ImportUnreadable
 from dinolabel.exporters.importers.common.tables import restore_unread
 from dinolabel.exporters.importers.layouts.coco_annotations import mark_of
-from dinolabel.exporters.importers.layouts.coco_files import CocoFile, Json, detection_files
+from dinolabel.exporters.importers.layouts.coco_files import CocoFile, Json, coco_like_files, detection_files
 from dinolabel.exporters.media_lookup import pieces
 from dinolabel.vision.decoding.frame_sizes import Size
 
@@ -34,6 +34,12 @@ def read(path: Path, media: Path | None, reading: ImportLog | None = None) -> It
     for file in files:
         reader.file(file)
     yield from (each for key, each in reader.pictures.items() if key not in reader.refused)
+
+
+def recognise(path: Path) -> Recognition | None:
+    """By a JSON file that lists images, annotations and categories."""
+    file = next(coco_like_files(path), None)
+    return None if file is None else Recognition(f"COCO, by {file.name}")
 
 
 @dataclass

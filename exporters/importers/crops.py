@@ -14,7 +14,7 @@ from dinolabel.exporters.formats.crops import FORMAT
 from dinolabel.exporters.importers.common.containment import DatasetFolder
 from dinolabel.exporters.importers.common.marks import rectangle
 from dinolabel.exporters.importers.common.picture_search import files_by_digest
-from dinolabel.exporters.importers.common.reading import ImportLog
+from dinolabel.exporters.importers.common.reading import ImportLog, Recognition
 from dinolabel.exporters.importers.common.records import (
     ImportedBox,
     ImportedImage,
@@ -29,6 +29,8 @@ from dinolabel.vision.decoding.pictures import SUFFIXES, image_paths
 from dinolabel.vision.errors import MediaError
 from dinolabel.vision.types import Box
 
+PARTS = frozenset({"images", "imgs", "jpegimages", "labels", "annotations", "data", "masks", "visualize"})
+SHOWN = 5
 SIDES = frozenset({"train", "val", "valid", "validation", "test"})
 
 
@@ -51,6 +53,28 @@ def read(path: Path, media: Path | None, reading: ImportLog | None = None) -> It
         for file in image_paths(folder):
             if (arriving := _whole_picture(file, folder.name, inside, reading)) is not None:
                 yield arriving
+
+
+def recognise(path: Path) -> Recognition | None:
+    """By our manifest; else by folders with pictures, none of which is called as a part of a data set is."""
+    if (path / "manifest.jsonl").is_file():
+        return Recognition("crops, by manifest.jsonl")
+    folders = class_folders(path) if path.is_dir() else []
+    if len(folders) == 1 and _is_wrapper(folders[0]):
+        return None
+    if not folders or _loose_pictures(path) or any(each.name.casefold() in PARTS or not image_paths(each) for each in folders):
+        return None
+    names = join_names(sorted({each.name for each in folders}))
+    return Recognition(f"a folder of pictures per class: {names}", sure=False)
+
+
+def _is_wrapper(folder: Path) -> bool:
+    """Whether the only folder is more likely the data set than a class: its pictures lie in folders."""
+    return bool(_folders(folder)) and not any(each.suffix.lower() in SUFFIXES for each in folder.iterdir())
+
+
+def join_names(names: list[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
 
 
 def class_folders(path: Path) -> list[Path]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from dinolabel.exporters.importers.common import tables
 from dinolabel.exporters.importers.common.picture_search import PictureFinder, find_unmoved
-from dinolabel.exporters.importers.common.reading import ImportLog
+from dinolabel.exporters.importers.common.reading import ImportLog, Recognition
 from dinolabel.exporters.importers.common.records import ImportedImage, ImportUnreadable
 from dinolabel.exporters.pipeline.records import original_name
 
@@ -31,6 +31,16 @@ def read(path: Path, media: Path | None, reading: ImportLog | None = None) -> It
     for rows in pictures.values():
         if (arriving := _image(rows, near, file, reading)) is not None:
             yield arriving
+
+
+def recognise(path: Path) -> Recognition | None:
+    """By the columns of its table."""
+    file = path if path.is_file() else path / "boxes.csv"
+    if file.suffix.lower() != ".csv" or not file.is_file():
+        return None
+    with file.open(encoding="utf-8-sig", errors="replace") as opened:
+        columns = opened.readline().strip().split(",")
+    return Recognition(f"a table of boxes, by {file.name}") if {*NEEDED} <= {*columns} else None
 
 
 def _rows(file: Path) -> Iterator[Row]:

@@ -14,10 +14,10 @@ from xml.etree.ElementTree import Element
 from dinolabel.exporters.importers.common.containment import DatasetFolder
 from dinolabel.exporters.importers.common.marks import ImportedMark, boxes_of
 from dinolabel.exporters.importers.common.picture_search import PictureIndex
-from dinolabel.exporters.importers.common.reading import ImportLog
+from dinolabel.exporters.importers.common.reading import ImportLog, Recognition
 from dinolabel.exporters.importers.common.records import ImportedImage, ImportUnreadable
 from dinolabel.exporters.importers.layouts.cvat_shapes import mark_of
-from dinolabel.exporters.importers.layouts.xml_files import parse_xml, xml_files
+from dinolabel.exporters.importers.layouts.structured_files import parse_xml, xml_files
 from dinolabel.exporters.media_lookup import pieces
 from dinolabel.vision.decoding.frame_sizes import Size
 
@@ -42,6 +42,12 @@ def read(path: Path, media: Path | None, reading: ImportLog | None = None) -> It
         for image in root.iterfind("image"):
             reader.image(file, image)
     yield from (each for key, each in reader.pictures.items() if key not in reader.refused)
+
+
+def recognise(path: Path) -> Recognition | None:
+    """By an XML file of annotations."""
+    file = next(xml_files(path, ROOT, sniff=True), None)
+    return None if file is None else Recognition(f"CVAT's XML, by {file.name}")
 
 
 def _root(file: Path, reading: ImportLog, *, alone: bool) -> Element | None:

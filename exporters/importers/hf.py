@@ -8,9 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePath
 from typing import Any
 
-import datasets
-
-from dinolabel.exporters.importers.common.reading import ImportLog
+from dinolabel.exporters.importers.common.reading import ImportLog, Recognition
 from dinolabel.exporters.importers.common.records import ImportedImage, ImportUnreadable
 from dinolabel.exporters.importers.parquet import check_columns, pictures
 
@@ -29,19 +27,29 @@ def read(path: Path, media: Path | None, reading: ImportLog | None = None) -> It
     yield from pictures((row for table in tables for row in _rows(table)), media, reading or ImportLog())
 
 
+def recognise(path: Path) -> Recognition | None:
+    """By what `save_to_disk` writes beside the data."""
+    known = (path / SIDES).is_file() or ((path / "state.json").is_file() and (path / "dataset_info.json").is_file())
+    return Recognition("a folder of datasets.load_from_disk") if known else None
+
+
 def _table(folder: Path) -> Any:
     """None for a side without pictures, which the library writes and does not open."""
     if not json.loads((folder / "state.json").read_text(encoding="utf-8"))["_data_files"]:
         return None
+    import datasets  # a second, which nobody else who reads a data set should wait
+
     return datasets.Dataset.load_from_disk(str(folder))
 
 
 def _rows(table: Any) -> Iterator[dict[str, Any]]:
     """Labels by their names; pictures as they are, not decoded."""
+    import datasets
+
     label = table.features["objects"].feature["label"]
     for row in table.cast_column("image", datasets.Image(decode=False)):
         yield {**row, "objects": [{**each, "label": _name(label, each["label"])} for each in row["objects"]]}
 
 
 def _name(label: Any, number: Any) -> Any:
-    return label.int2str(number) if isinstance(label, datasets.ClassLabel) and number is not None else number
+    return label.int2str(number) if hasattr(label, "int2str") and number is not None else number

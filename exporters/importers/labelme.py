@@ -12,7 +12,7 @@ from dinolabel.exporters.importers.common import temporary_folder
 from dinolabel.exporters.importers.common.containment import DatasetFolder
 from dinolabel.exporters.importers.common.marks import ImportedMark, boxes_of
 from dinolabel.exporters.importers.common.picture_search import PictureIndex
-from dinolabel.exporters.importers.common.reading import ImportLog
+from dinolabel.exporters.importers.common.reading import ImportLog, Recognition
 from dinolabel.exporters.importers.common.records import ImportedImage, ImportUnreadable, read_json, read_text
 from dinolabel.exporters.importers.layouts.labelme_shapes import mark_of
 from dinolabel.exporters.media_lookup import pieces
@@ -21,6 +21,8 @@ from dinolabel.vision.decoding.frame_sizes import Size
 
 Json = Mapping[str, Any]
 FOLDERS = ("images", "Images", "JPEGImages")
+LOOKED_AT = 20
+"""Files that are read to tell what a folder is."""
 HINT = "Name the folder that holds the JSON files."
 
 
@@ -44,6 +46,19 @@ def read(path: Path, media: Path | None, reading: ImportLog | None = None) -> It
             yield arriving
     if not number:
         raise ImportUnreadable(f"There is no JSON file of labelme or X-AnyLabeling in {path}.", hint=HINT)
+
+
+def recognise(path: Path) -> Recognition | None:
+    """By one of the first JSON files."""
+    if path.is_file() and path.suffix.lower() != ".json":
+        return None
+    for file in _files(path)[:LOOKED_AT]:
+        try:
+            if is_labelme(read_json(file)):
+                return Recognition(f"labelme or X-AnyLabeling, by {file.name}")
+        except ImportUnreadable:
+            continue
+    return None
 
 
 def is_labelme(content: Any) -> bool:

@@ -9,9 +9,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from dinolabel.exporters.importers.common.containment import DatasetFolder
 from dinolabel.exporters.importers.common.picture_search import PictureFinder
-from dinolabel.exporters.importers.common.reading import ImportLog
+from dinolabel.exporters.importers.common.reading import ImportLog, Recognition
 from dinolabel.exporters.importers.common.records import ImportedBox, ImportedImage, ImportUnreadable, read_json, size_of
+from dinolabel.exporters.importers.layouts.structured_files import holds
 from dinolabel.exporters.pipeline.records import original_name
 from dinolabel.exporters.pipeline.report import unread_of
 from dinolabel.studio.label_configs.label_config import LabelConfig
@@ -19,7 +21,7 @@ from dinolabel.studio.regions.unread import Unread
 from dinolabel.studio.reviews.annotator_policy import review_by_policy
 from dinolabel.studio.reviews.decisions import ReviewedBox
 from dinolabel.studio.reviews.infer_config import infer_config
-from dinolabel.vision.errors import MediaError
+from dinolabel.vision.errors import LabelConfigError, MediaError
 
 CONFIG = "label_config.xml"
 Json = Mapping[str, Any]
@@ -28,19 +30,34 @@ Json = Mapping[str, Any]
 def read(path: Path, media: Path | None, reading: ImportLog | None = None) -> Iterator[ImportedImage]:
     """path: the JSON file, or a folder of such; labels are read by `label_config.xml` beside, else off the regions.
 
-    media: folder with the pictures, found by their addresses. Raises ImportUnreadable, LabelConfigError.
+    media: folder with the pictures, found by their addresses; by default the folder named. Raises ImportUnreadable, LabelConfigError.
     """
     files = [path] if path.is_file() else sorted(path.glob("tasks-*.json")) or sorted(path.glob("*.json"))
     tasks = [task for file in files for task in _tasks(file)]
     if not tasks:
         raise ImportUnreadable(f"There is no task in {path}.", hint="Name the file that Label Studio's Export button gives as JSON.")
     config_file = (path.parent if path.is_file() else path) / CONFIG
-    config = LabelConfig.parse(config_file.read_text(encoding="utf-8")) if config_file.is_file() else infer_config(tasks)
-    near = PictureFinder(media)
+    config = LabelConfig.parse(config_file.read_text(encoding="utf-8")) if config_file.is_file() else _infer(tasks)
+    inside = DatasetFolder(path if path.is_dir() else path.parent, media)
+    near = PictureFinder(media if media is not None else path if path.is_dir() else None)
     for task in tasks:
-        arriving = _image(task, config, near)
+        arriving = _image(task, config, near, inside)
         if arriving is not None:
             yield arriving
+
+
+def recognise(path: Path) -> Recognition | None:
+    """By a list of tasks with annotations."""
+    files = [path] if path.is_file() else sorted(path.glob("*.json"))
+    file = next((each for each in files if each.suffix.lower() == ".json" and holds(each, "data", "annotations", begins="[")), None)
+    return None if file is None else Recognition(f"Label Studio's JSON, by {file.name}")
+
+
+def _infer(tasks: list[Json]) -> LabelConfig:
+    try:
+        return infer_config(tasks)
+    except LabelConfigError as error:
+        raise ImportUnreadable(f"{error}", hint=f"Put the project's label config beside it, as {CONFIG}.") from error
 
 
 def _tasks(file: Path) -> list[Json]:
@@ -60,11 +77,12 @@ def _number(task: Json) -> int | None:
     return number if isinstance(number, int) else None
 
 
-def _image(task: Json, config: LabelConfig, near: PictureFinder) -> ImportedImage | None:
+def _image(task: Json, config: LabelConfig, near: PictureFinder, inside: DatasetFolder) -> ImportedImage | None:
     address = task["data"].get(config.data_key)
     if not isinstance(address, str):
         return None
-    file = near.find(address)
+    found = near.find(address)
+    file = found if found is not None and inside.holds(found) else None
     size = _measure(file)
     sized = task if size is None else _resize(task, size)
     review = review_by_policy(sized, config)

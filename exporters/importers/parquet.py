@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from dinolabel.exporters.importers.common import tables, temporary_folder
 from dinolabel.exporters.importers.common.picture_search import PictureFinder, find_unmoved
-from dinolabel.exporters.importers.common.reading import ImportLog
+from dinolabel.exporters.importers.common.reading import ImportLog, Recognition
 from dinolabel.exporters.importers.common.records import ImportedImage, ImportUnreadable
 from dinolabel.exporters.pipeline.records import original_name
 
@@ -26,6 +26,16 @@ def read(path: Path, media: Path | None, reading: ImportLog | None = None) -> It
     if not files:
         raise ImportUnreadable(f"There is no Parquet file in {path}.", hint="Name the folder that holds data/, or one file.")
     yield from pictures((row for file in files for row in _rows(file)), media, reading or ImportLog())
+
+
+def recognise(path: Path) -> Recognition | None:
+    """By the columns of a shard."""
+    files = [path] if path.is_file() else [*sorted(path.glob("data/*.parquet")), *sorted(path.glob("*.parquet"))]
+    try:
+        known = files and files[0].suffix == ".parquet" and {*COLUMNS} <= {*pq.read_schema(files[0]).names}
+    except (OSError, pa.ArrowException):
+        return None
+    return Recognition(f"Parquet, by {files[0].name}") if known else None
 
 
 def pictures(rows: Iterable[dict[str, Any]], media: Path | None, reading: ImportLog) -> Iterator[ImportedImage]:

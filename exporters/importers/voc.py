@@ -15,12 +15,13 @@ from dinolabel.exporters.importers.common import tables
 from dinolabel.exporters.importers.common.containment import DatasetFolder
 from dinolabel.exporters.importers.common.marks import ImportedMark, boxes_of, corners
 from dinolabel.exporters.importers.common.picture_search import PictureFinder, PictureIndex
-from dinolabel.exporters.importers.common.reading import ImportLog
+from dinolabel.exporters.importers.common.reading import ImportLog, Recognition
 from dinolabel.exporters.importers.common.records import ImportedImage, ImportUnreadable
-from dinolabel.exporters.importers.layouts.xml_files import parse_xml
+from dinolabel.exporters.importers.layouts.structured_files import parse_xml, xml_files
 from dinolabel.studio.regions.unread import Unread
 from dinolabel.vision.decoding.frame_sizes import Point, Size
 
+ROOT = "annotation"
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 FOLDERS = ("JPEGImages", "images", "Images")
 
@@ -30,15 +31,21 @@ def read(path: Path, media: Path | None, reading: ImportLog | None = None) -> It
     files = [path] if path.is_file() else sorted(path.glob("Annotations/*.xml")) or sorted(each for each in path.rglob("*.xml"))
     files = [each for each in files if not each.name.startswith(".")]
     roots = [(file, parse_xml(file)) for file in files]
-    if not any(isinstance(root, Element) and root.tag == "annotation" for _, root in roots):
+    if not any(isinstance(root, Element) and root.tag == ROOT for _, root in roots):
         raise ImportUnreadable(f"There is no PASCAL VOC file in {path}.", hint="Name the folder that holds Annotations/, or its XML files.")
     near, reading = PictureFinder(media), reading or ImportLog()
     index = PictureIndex(DatasetFolder(_root(path), media))
     for file, root in roots:
         if isinstance(root, str):
             reading.refuse(file.name, root, "Mend the file, or save it again with the tool that wrote it.")
-        elif root.tag == "annotation" and (arriving := _image(file, root, index, near, reading)) is not None:
+        elif root.tag == ROOT and (arriving := _image(file, root, index, near, reading)) is not None:
             yield arriving
+
+
+def recognise(path: Path) -> Recognition | None:
+    """By an XML file of one annotation."""
+    file = next(xml_files(path, ROOT, sniff=True), None)
+    return None if file is None else Recognition(f"PASCAL VOC, by {file.name}")
 
 
 def _image(file: Path, root: Element, index: PictureIndex, near: PictureFinder, reading: ImportLog) -> ImportedImage | None:

@@ -12,13 +12,15 @@ from pathlib import Path
 from dinolabel.exporters.importers.common.containment import DatasetFolder
 from dinolabel.exporters.importers.common.marks import ImportedMark, boxes_of
 from dinolabel.exporters.importers.common.picture_search import PictureIndex
-from dinolabel.exporters.importers.common.reading import ImportLog
+from dinolabel.exporters.importers.common.reading import ImportLog, Recognition
 from dinolabel.exporters.importers.common.records import ImportedImage, ImportUnreadable
 from dinolabel.exporters.importers.layouts.xmp_regions import XmpRegions, read_regions
 from dinolabel.vision.decoding import folder_walk
 from dinolabel.vision.decoding.embedded_xmp import read_embedded_xmp
 from dinolabel.vision.decoding.pictures import SUFFIXES
 
+LOOKED_AT = 200
+"""Files that are read to tell what a folder is."""
 WITHOUT = "without a face region: left out, for nobody said that nothing is in them"
 
 
@@ -42,6 +44,21 @@ def read(path: Path, media: Path | None, reading: ImportLog | None = None) -> It
         raise ImportUnreadable(f"There is no face region in {path}: neither in {len(files)} files nor in sidecars.")
     if without:
         reading.note(f"{without} pictures {WITHOUT}")
+
+
+def recognise(path: Path) -> Recognition | None:
+    """By a region in one of the first sidecars, or a name in one of the first pictures: where nothing else says what a folder is."""
+    files = list(folder_walk.files(path)) if path.is_dir() else [path]
+    sidecars = [each for each in files if each.suffix.lower() == ".xmp"][:LOOKED_AT]
+    pictures = [each for each in files if each.suffix.lower() in SUFFIXES][:LOOKED_AT]
+    for file in (*sidecars, *pictures):
+        try:
+            marks = read_regions([file.read_bytes()] if file in sidecars else read_embedded_xmp(file), file.name).marks
+        except (OSError, ValueError):
+            continue
+        if any(file in sidecars or (isinstance(each, ImportedMark) and each.label is not None) for each in marks):
+            return Recognition(f"face regions of a photo manager, by {file.name}", sure=False)
+    return None
 
 
 class _Sidecars:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from dinolabel.exporters.importers.common.containment import DatasetFolder
 from dinolabel.exporters.importers.common.marks import ImportedMark, boxes_of
-from dinolabel.exporters.importers.common.reading import ImportLog
+from dinolabel.exporters.importers.common.reading import ImportLog, Recognition
 from dinolabel.exporters.importers.common.records import ImportedImage, ImportUnreadable, read_text
-from dinolabel.exporters.importers.layouts.yolo_dataset import YoloDataset, read_dataset
+from dinolabel.exporters.importers.layouts.yolo_dataset import YoloDataset, find_description, read_dataset
 from dinolabel.exporters.importers.layouts.yolo_lines import mark_of
 from dinolabel.exporters.importers.layouts.yolo_memory import YoloMemory
 from dinolabel.studio.regions.unread import Unread
@@ -39,6 +39,12 @@ def read(path: Path, media: Path | None, reading: ImportLog | None = None) -> It
             reading.note(f"{each}, so that side does not come")
     yield from _images(found, texts, reading, memory)
     yield from _images_elsewhere(found, reading, memory, media)
+
+
+def recognise(path: Path) -> Recognition | None:
+    """By its data.yaml or obj.data; by a class list where there are label files too."""
+    file = find_description(path)
+    return None if file is None else Recognition(f"YOLO, by {file.name}")
 
 
 def _check(found: YoloDataset, texts: dict[Path, Path]) -> None:

@@ -9,7 +9,7 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
-FORMATS = ("JPEG", "MPO", "PNG", "TIFF", "WEBP")
+FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")
 EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
 """Begins each part of what is longer than a JPEG segment (XMP specification, part 3, 1.1.3.1): 32 bytes of digest, length, offset."""
 HEADER = len(EXTENSION) + 40

@@ -22,6 +22,14 @@ class RefusedImage:
     hint: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """That a reader knows a data set. words: by what, for a person. sure: False where it counts only when no other reader knows it."""
+
+    words: str
+    sure: bool = True
+
+
 @dataclass
 class ImportLog:
     """frame: a person's word for how boxes were drawn, where nothing tells. notes: what was noticed -> the pictures it is of, or none."""

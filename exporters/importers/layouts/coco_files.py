@@ -9,8 +9,11 @@ from typing import Any
 
 from dinolabel.exporters.importers.common.reading import ImportLog
 from dinolabel.exporters.importers.common.records import ImportUnreadable, label_of, read_json, read_text
+from dinolabel.exporters.importers.layouts.structured_files import holds
 
 Json = Mapping[str, Any]
+LOOKED_AT = 200
+"""Files that are looked into to tell what a folder is."""
 HINT = "Name the JSON file, or the folder that holds annotations/."
 
 
@@ -64,6 +67,12 @@ def detection_files(path: Path, reading: ImportLog) -> list[CocoFile]:
             hint="Export again when the pictures are annotated, and with the annotations.",
         )
     return found
+
+
+def coco_like_files(path: Path) -> Iterator[Path]:
+    """The file, or those of a folder's first ones, that hold images, annotations and categories."""
+    files = [path] if path.is_file() else _candidates(path)[:LOOKED_AT]
+    yield from (each for each in files if each.suffix.lower() == ".json" and holds(each, "images", "annotations", "categories"))
 
 
 def _candidates(folder: Path) -> list[Path]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +13,13 @@ import yaml
 
 from dinolabel.exporters.importers.common.containment import DatasetFolder
 from dinolabel.exporters.importers.common.records import ImportUnreadable, label_of, read_json, read_text
+from dinolabel.vision.decoding import folder_walk
 from dinolabel.vision.decoding.pictures import SUFFIXES
 from dinolabel.vision.errors import first_line
 
 SIDES = ("train", "val", "valid", "validation", "test")
+LOOKED_AT = 200
+"""Files that are looked into to tell what a folder is."""
 CLASS_LISTS = ("classes.txt", "notes.json", "obj.names", "predefined_classes.txt")
 
 
@@ -54,6 +59,35 @@ def read_dataset(path: Path, media: Path | None) -> YoloDataset:
         return _with_sides(inside, file, _list_entries(names), _sides(pairs), "", 0)
     labels, upright = _class_list(file)
     return _undivided(inside, labels, upright=upright)
+
+
+def find_description(path: Path) -> Path | None:
+    """The file that says that a folder, or it itself, is a YOLO data set; None where nothing does for certain."""
+    try:
+        file = path if path.is_file() else _description_file(path)
+        if file.suffix in (".yaml", ".yml"):
+            _yaml(file)
+            return file
+    except ImportUnreadable:
+        return None
+    if file.suffix == ".data":
+        return file
+    return file if file.name in CLASS_LISTS and any(map(_has_lines, _texts(file.parent))) else None
+
+
+def _texts(folder: Path) -> list[Path]:
+    """The first text files of a folder that may be label files."""
+    every = (each for each in folder_walk.files(folder) if each.suffix == ".txt" and each.name not in CLASS_LISTS)
+    return list(itertools.islice(every, LOOKED_AT))
+
+
+def _has_lines(file: Path) -> bool:
+    """Whether a text begins as a label file does."""
+    try:
+        first = next(iter(read_text(file).splitlines()), "").split()
+        return len(first) >= 5 and all(math.isfinite(float(each)) for each in first)
+    except (ImportUnreadable, ValueError):
+        return False
 
 
 def _description_file(folder: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -155,3 +156,94 @@ def test_a_name_is_spelled_as_the_label_config_spells_it(shelf: Shelf, tmp_path:
     assert {region["value"]["rectanglelabels"][0] for results in answers(shelf).values() for result in results for region in result} == {
         spelled
     }
+
+
+@pytest.fixture
+def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No Label Studio, no project."""
+    monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("DINOLABEL_STUDIO_URL", "http://127.0.0.1:9")
+
+
+PARTS = [ENTRY, ENTRY | {"id": 2, "image_id": 2, "bbox": []}]
+
+
+@pytest.mark.usefixtures("nobody")
+def test_a_dry_run_needs_no_label_studio(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    images = [*IMAGES, IMAGES[0] | {"id": 4, "file_name": "d.png", "width": 50, "height": 50}]
+    path = coco(tmp_path / "in", PARTS, images)
+    assert run(["import", path, "--dry-run", "--rename", "jason=mina"]) == 0
+    words = said(capsys)
+    assert f"{path}: COCO, by x.json" in words  # nobody said which it is
+    assert "a.png 96 x 64 mina 1" in words and "c.png 96 x 64 none: nothing is there" in words
+    assert "b.png 96 x 64 annotation 2: it has no bbox and no outline that could be used" in words
+    assert "refused d.png: The file says 50 x 50, the picture is 96 x 64." in words
+    assert "comes 3 pictures with 1 box" in words and "labels mina 1" in words and "undecided 1 picture" in words
+    assert run(["import", "coco", path, "--dry-run"]) == 0
+    assert f"{path}: coco" in said(capsys)
+
+
+@pytest.mark.usefixtures("nobody")
+def test_a_dry_run_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    images = [*IMAGES[:2], IMAGES[0] | {"id": 4, "file_name": "d.png", "width": 50, "height": 50}]
+    assert run(["import", coco(tmp_path / "in", PARTS, images), "--dry-run", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert "was cut, replaced or turned" in told["refused"][0].pop("hint")
+    assert told == {
+        "format": "coco",
+        "recognised": "COCO, by x.json",
+        "pictures": [
+            {"file": "a.png", "name": "a.png", "width": 96, "height": 64, "boxes": [{"label": "jason", "xyxy": [8, 6, 40, 30]}]}
+            | {"undecided": []},
+            {"file": "b.png", "name": "b.png", "width": 96, "height": 64, "boxes": []}
+            | {"undecided": [{"mark": "annotation 2", "kind": "box", "why": "it has no bbox and no outline that could be used"}]},
+        ],
+        "refused": [{"name": "d.png", "why": "The file says 50 x 50, the picture is 96 x 64."}],
+        "notes": [],
+    }
+    more = {"attributes": {"rotated": True}, "segmentation": [[8, 6, 24, 22, 8, 38, -8, 22]]}
+    assert run(["import", coco(tmp_path / "in", [ENTRY | more]), "--dry-run", "--json"]) == 0
+    (box,) = json.loads(capsys.readouterr().out)["pictures"][0]["boxes"]
+    assert len(box["corners"]) == 4 and "verified" not in box
+
+
+@pytest.mark.usefixtures("nobody")
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["coco"], "Which data set, in the format coco?"),
+        (["nowhere"], "There is no file or folder nowhere."),
+        (["nowhere", "--dry-run"], "There is no file or folder nowhere."),
+        (["pdf", "in"], "There is no import format 'pdf'"),
+        (["in", "--json"], "--json says what would come. (RequestError) Add --dry-run."),
+        (["in", "--dry-run"], "in is in none of the formats that are read"),
+        (["coco", "lost", "--dry-run"], "0 pictures of lost can be imported: 1 refused. a.png: The picture is not here."),
+    ],
+)
+def test_a_data_set_that_cannot_be_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").mkdir()
+    coco(tmp_path / "lost", [ENTRY], IMAGES[:1])
+    (tmp_path / "lost/a.png").unlink()
+    assert run(["import", *words]) == 2
+    assert says in said(capsys)
+
+
+@pytest.mark.usefixtures("nobody")
+def test_only_some_pictures_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    images = [{**IMAGES[0], "id": number, "file_name": f"{number}.png"} for number in range(1, 29)]
+    assert run(["import", coco(tmp_path / "in", [ENTRY], images), "--dry-run"]) == 0
+    assert "and 3 more pictures" in said(capsys)
+
+
+def test_a_zip_whose_format_nobody_said(shelf: Shelf, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = coco(tmp_path / "in", [ENTRY])
+    path = shutil.make_archive(str(tmp_path / "set"), "zip", folder)
+    assert run(["import", path, "--project", "1", "--dry-run"]) == 0
+    assert "COCO, by x.json" in said(capsys) and not shelf.rows
+    assert run(["import", path, *COMMAND]) == 0
+    assert answers(shelf)["a.png"][0][0]["meta"]["text"] == ["imported from coco: set.zip, annotation 1\n"]
+    assert run(["import", folder, *COMMAND]) == 0
+    assert "annotated already" in said(capsys) and len(shelf.rows) == 3

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import PIL.Image
+import PIL.PngImagePlugin
 import pytest
 
 from dinolabel.exporters.formats import xmp as sidecars
@@ -74,6 +75,20 @@ FORMS = {
     "both, named once": mwg(FACE.replace('mwg-rs:Name="mina"', "")) + microsoft(PERSON),
     "with a focus": mwg(FACE, FACE.replace("Face", "Focus")),
 }
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp"])
+def test_every_kind_of_picture_is_looked_into(tmp_path: Path, suffix: str) -> None:
+    packet = (HEAD + mwg(FACE) + TAIL).encode()
+    if suffix in (".jpg", ".webp"):
+        PIL.Image.new("RGB", SIZE).save(tmp_path / f"a{suffix}", xmp=packet)
+    elif suffix == ".tif":
+        PIL.Image.new("RGB", SIZE).save(tmp_path / "a.tif", tiffinfo={700: packet})
+    else:
+        text = PIL.PngImagePlugin.PngInfo()
+        text.add_itxt("XML:com.adobe.xmp", packet.decode())
+        PIL.Image.new("RGB", SIZE).save(tmp_path / "a.png", pnginfo=text)
+    assert [each.boxes[0].label for each in read(tmp_path)] == ["mina"]
 
 
 @pytest.mark.parametrize("form", FORMS)

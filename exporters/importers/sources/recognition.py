@@ -1,0 +1,68 @@
+"""Which format a data set is in: each reader says whether it knows it, and here that becomes one answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dinolabel.exporters import importers
+from dinolabel.exporters.importers.common.reading import Recognition
+from dinolabel.exporters.importers.common.records import ImportUnreadable, read_json
+from dinolabel.exporters.importers.sources.archive import only_folder
+from dinolabel.exporters.unlisted_files import CARD
+from dinolabel.vision.errors import RequestError
+
+
+def recognise(path: Path) -> tuple[str, Recognition, Path]:
+    """The format, how it was told, and the folder or file to read: `path`, or the only folder in it.
+
+    Raises ImportUnreadable when no reader knows it, RequestError when several are sure.
+    """
+    if not path.exists():
+        raise ImportUnreadable(f"There is no file or folder {path}.", hint="Check the path.")
+    inner = only_folder(path)
+    found = [each for place in (path, *([inner] if inner is not None else [])) for each in _known(place)]
+    for sure in (True, False):  # regions that people drew say more than the names of folders
+        for name, known, place in sorted(found, key=lambda each: each[0] != "xmp"):
+            if known.sure is sure:
+                return name, known, place
+    raise ImportUnreadable(
+        f"{path} is in none of the formats that are read: {', '.join(importers.names())}.",
+        hint="Name the format, to hear what it lacks: dinolabel import FORMAT PATH. docs/exports.md says what each reads.",
+    )
+
+
+def known_to(name: str, path: Path) -> Path:
+    """`path`, or the only folder in it where the format knows that and not `path`."""
+    inner = only_folder(path)
+    if inner is None or _ask(name, path) is not None or _ask(name, inner) is None:
+        return path
+    return inner
+
+
+def _known(path: Path) -> list[tuple[str, Recognition, Path]]:
+    """What each reader says; nothing but the one that is sure, where one is. Raises RequestError for two that are."""
+    ours = _of_card(path)
+    found = [(name, known, path) for name in importers.names() if ours in (None, name) and (known := _ask(name, path)) is not None]
+    sure = [each for each in found if each[1].sure]
+    if len(sure) > 1:
+        said = "; ".join(f"{name} ({known.words})" for name, known, _ in sure)
+        raise RequestError(f"{path} may be {said}.", hint=f"Say which: dinolabel import {sure[0][0]} PATH")
+    return sure or found
+
+
+def _of_card(path: Path) -> str | None:
+    """The format that an export of ours says it has."""
+    card = path / CARD
+    try:
+        content = read_json(card) if card.is_file() else None
+    except ImportUnreadable:
+        return None
+    name = content.get("format") if isinstance(content, dict) else None
+    return name if name in importers.names() else None
+
+
+def _ask(name: str, path: Path) -> Recognition | None:
+    """A reader that was installed beside ours may not answer."""
+    ask = getattr(importers.load(name), "recognise", None)
+    found: Recognition | None = ask(path) if ask is not None else None
+    return found
