@@ -9,6 +9,7 @@ import numpy as np
 from dinolabel.erasure.text_search import Mention
 from dinolabel.vision.bundles.bundle import Bundle
 from dinolabel.vision.bundles.registry import BundleStore
+from dinolabel.vision.crop_id import object_of
 from dinolabel.vision.errors import BundleMismatch
 from dinolabel.vision.types import Embeddings
 from dinolabel.vision.vectors import truncate_features
@@ -46,7 +47,7 @@ def _holds(bundle: Bundle, mention: Mention, objects: set[str], theirs: Embeddin
     if bundle.own and (bundle.own.objects & objects or any(map(mention.within, bundle.own.learnt))):
         return True  # its embedder was tuned on them, whether or not the head has them still
     ids = [*bundle.reference_ids, *(bundle.nothing.ids if bundle.nothing else ())]
-    if any(each.rsplit("/", 1)[0] in objects for each in ids):
+    if any(object_of(each) in objects for each in ids):
         return True
     kept = [bundle.references, *((bundle.nothing.rejected, bundle.nothing.kept) if bundle.nothing else ())]
     if not len(theirs):

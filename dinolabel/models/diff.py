@@ -7,6 +7,7 @@ from typing import Any
 
 from dinolabel.vision.bundles.bundle import Bundle
 from dinolabel.vision.bundles.figures import FIGURES, measured_rows
+from dinolabel.vision.crop_id import object_of
 
 Line = tuple[str, str, str]
 
@@ -76,7 +77,7 @@ def _facts(bundle: Bundle) -> tuple[str, ...]:
 
 def _objects(bundle: Bundle) -> dict[str, str]:
     """Object -> its label, views together."""
-    return {each.rsplit("/", 1)[0]: label for each, label in zip(bundle.reference_ids, bundle.reference_labels, strict=True)}
+    return {object_of(each): label for each, label in zip(bundle.reference_ids, bundle.reference_labels, strict=True)}
 
 
 def _count(value: int | None) -> str:

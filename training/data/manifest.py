@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from dinolabel.training.errors import ManifestUnreadable
 from dinolabel.vision.bundles.split import Side, split_side
+from dinolabel.vision.crop_id import CropId
 from dinolabel.vision.types import Box, CropPolicy, image_key
 
 FORMAT = 1
@@ -50,11 +51,15 @@ class CropRow:
     @property
     def object_id(self) -> str:
         """The same for all views of one object."""
-        return f"{self.task}/{self.annotation}/{self.region}"
+        return self._crop_id.object_id
 
     @property
     def id(self) -> str:
-        return f"{self.object_id}/{self.view}"
+        return str(self._crop_id)
+
+    @property
+    def _crop_id(self) -> CropId:
+        return CropId(self.task, self.annotation, self.region, self.view)
 
     @property
     def image_key(self) -> str:

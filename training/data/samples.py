@@ -13,6 +13,7 @@ from dinolabel.training.data.near_duplicates import Hashes, clusters
 from dinolabel.training.errors import NotEnoughLabels
 from dinolabel.training.data.features import Features
 from dinolabel.training.data.manifest import CropRow, Manifest
+from dinolabel.vision.crop_id import CropId, object_of
 from dinolabel.vision.bundles.bundle import UNKNOWN_LABEL
 from dinolabel.vision.loading.feature_slice import Feature
 from dinolabel.vision.vectors import (truncate_features)
@@ -57,7 +58,7 @@ class Samples:
 
     def mark_seen(self, objects: Collection[str]) -> Samples:
         """The same rows, `familiar` where an object (task/annotation/region) of the group is one of these."""
-        theirs = {group for group, each in zip(self.groups, self.ids, strict=True) if each.rsplit("/", 1)[0] in objects}
+        theirs = {group for group, each in zip(self.groups, self.ids, strict=True) if object_of(each) in objects}
         return replace(self, seen_in_finetuning=np.array([group in theirs for group in self.groups], dtype=bool) if theirs else None)
 
     @property
@@ -139,7 +140,7 @@ class Samples:
 
 def _age(row_id: str) -> int:
     """Annotations are numbered as they are made: of task/annotation/region/view, the second."""
-    return int(row_id.split("/")[1])
+    return CropId.parse(row_id).annotation
 
 
 def teaching_rows(manifest: Manifest, *, generic_is_unknown: bool) -> list[CropRow]:

@@ -15,6 +15,7 @@ from dinolabel.training.model_selection.fit import Calibration, FitContext
 from dinolabel.training.model_selection.head_selection import Choice
 from dinolabel.vision.bundles.bundle import UNKNOWN_LABEL, Bundle
 from dinolabel.vision.bundles.registry import BundleStore
+from dinolabel.vision.crop_id import object_of
 from dinolabel.vision.errors import BundleMismatch
 from dinolabel.vision.loading.feature_slice import slice_for
 from dinolabel.vision.protocols import Embedder
@@ -125,7 +126,7 @@ def previously_approved(
     if current.bundle is None or current.judge is None:
         return None
     before = {name for name, _ in _objects(current.bundle.reference_ids, current.bundle.reference_labels)}
-    old = np.array([each.rsplit("/", 1)[0] in before for each in held_out.ids], dtype=bool)
+    old = np.array([object_of(each) in before for each in held_out.ids], dtype=bool)
     if old.all():
         return None
     pairs = ((candidate, held_out), (current.judge, theirs))
@@ -148,4 +149,4 @@ def changes_since(current: CurrentHead, everything: Samples, making: FitContext)
 
 
 def _objects(ids: tuple[str, ...], labels: tuple[str, ...]) -> set[tuple[str, str]]:
-    return {(each.rsplit("/", 1)[0], label) for each, label in zip(ids, labels, strict=True)}
+    return {(object_of(each), label) for each, label in zip(ids, labels, strict=True)}

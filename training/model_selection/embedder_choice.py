@@ -19,6 +19,7 @@ from dinolabel.training.errors import NotEnoughLabels
 from dinolabel.training.model_selection import head_selection
 from dinolabel.vision import plugins
 from dinolabel.vision.bundles.bundle import UNKNOWN_LABEL
+from dinolabel.vision.crop_id import object_of
 from dinolabel.vision.errors import ModelError
 from dinolabel.vision.loading.feature_slice import features_of, slice_for
 from dinolabel.vision.loading.tuned_embedder import PRECISION, TunedEmbedder
@@ -118,5 +119,5 @@ def _training_crops(everything: Samples, rows: Mapping[str, CropRow], folder: Pa
 
 
 def _left_out(side: Samples, asked: Mask) -> dict[str, tuple[str, ...]]:
-    pairs = {(label, each.rsplit("/", 1)[0]) for label, each, out in zip(side.labels, side.ids, asked, strict=True) if not out}
+    pairs = {(label, object_of(each)) for label, each, out in zip(side.labels, side.ids, asked, strict=True) if not out}
     return {name: tuple(sorted(each for label, each in pairs if label == name)) for name in side.names}

@@ -10,6 +10,7 @@ from dinolabel.training.data.samples import Codes, Samples
 from dinolabel.training.model_selection import calibration
 from dinolabel.training.model_selection.calibration import Floats
 from dinolabel.training.model_selection.head_selection import out_of_fold, select_head
+from dinolabel.vision.crop_id import CropId
 
 
 @dataclass(frozen=True)
@@ -79,5 +80,5 @@ def _doubts(shares: Floats, truth: Codes) -> Floats:
 
 
 def _suspect(identity: str, label: str, guess: str, confidence: float, doubt: float) -> LabelIssue:
-    task, annotation, rest = identity.split("/", 2)
-    return LabelIssue(int(task), int(annotation), rest.rsplit("/", 1)[0], label, guess, round(confidence, 4), round(doubt, 4))
+    crop = CropId.parse(identity)
+    return LabelIssue(crop.task, crop.annotation, crop.region, label, guess, round(confidence, 4), round(doubt, 4))

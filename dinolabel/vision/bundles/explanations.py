@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dinolabel.vision.crop_id import CropId, object_of
 from dinolabel.vision.types import Embeddings, Reference
 
 MANIFEST = "manifest.jsonl"
@@ -27,7 +28,7 @@ def most_alike(
     for row, label in zip(distances, labels, strict=True):
         at = np.flatnonzero(own == label)
         nearest = at[np.argsort(row[at], kind="stable")]
-        objects = {ids[each].rsplit("/", 1)[0]: each for each in reversed(nearest)}
+        objects = {object_of(ids[each]): each for each in reversed(nearest)}
         chosen = sorted(objects.values(), key=lambda each: float(row[each]))[:MOST]
         because.append(tuple(Reference(ids[each], str(own[each]), round(float(row[each]), 4)) for each in chosen))
     return because
@@ -54,5 +55,5 @@ def _files(manifest: Path, modified: int) -> Mapping[str, Path]:
             row = json.loads(line)
             path = (home / row["crop"]).resolve()
             if path.is_relative_to(home):
-                found["/".join(str(row[key]) for key in ("task", "annotation", "region", "view"))] = path
+                found[str(CropId(*(row[key] for key in ("task", "annotation", "region", "view"))))] = path
     return found
