@@ -11,6 +11,7 @@ from typing import Literal
 from dinolabel.studio.reviews.annotator_policy import Annotators
 
 Pictures = Literal["copy", "link", "none"]
+Layout = Literal["splits", "flat"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class ExportOptions:
     group_by: key of the task's data whose value keeps pictures on one side of the split; None: equal files. split: train and val apart.
     pictures: copied, hard-linked where the file can stay as it is, or left out. oriented: rotated boxes with their own corners (yolo).
     undecided: pictures too in which a mark was not used, with the boxes that were. control: the one that a person chose of several.
+    layout: of crops, with sides or without; None: as their folder is.
     """
 
     annotators: Annotators = "agreed"
@@ -29,6 +31,7 @@ class ExportOptions:
     pictures: Pictures = "copy"
     oriented: bool = False
     undecided: bool = False
+    layout: Layout | None = None
     control: str | None = None
 
     def with_undecided(self) -> ExportOptions:

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from dinolabel.exporters.output import file_list
-from dinolabel.exporters.output.crop_manifest import MANIFEST, METADATA
+from dinolabel.exporters.output.crop_manifest import MANIFEST, METADATA, TABLES
 from dinolabel.exporters.pipeline.records import COLUMNS
 from dinolabel.exporters.safe_names import folder_names
 from dinolabel.vision.file_digest import sha256_of_file
 
-CARD = "dinolabel.json"
+CARD, OLD_CARD = "dinolabel.report", "dinolabel.json"
+"""Format, version, classes and report of an export, as JSON. It has no suffix that a reader of data sets looks for; before it had."""
 CROPS, FILMS = "crops", "films"
 REPORT = "report.json"
 DROPPED = "dropped.jsonl"
@@ -33,7 +34,7 @@ def export_of(folder: Path) -> str | None:
     if file_list.inside(folder, MANIFEST) is not None:
         first = next(rows(folder / MANIFEST), {})
         return FILMS if "video" in first else CROPS
-    card = _json(folder, CARD)
+    card = _card(folder)
     name = card.get("format") if isinstance(card, dict) else None
     return name if isinstance(name, str) and (name in _OWN) else None
 
@@ -43,11 +44,10 @@ def recognise_files(folder: Path, export: str) -> Iterator[str]:
     if export in (CROPS, FILMS):
         yield from _crops(folder)
         return
-    if _is_card(folder):
-        yield CARD
+    yield from (name for name in (CARD, OLD_CARD) if _is_card(_json(folder, name)))
     own = _OWN.get(export)
     for path in file_list.files(folder) if own else ():
-        if path != CARD and file_list.inside(folder, path) is not None and own is not None and own(folder, path):
+        if path not in (CARD, OLD_CARD) and file_list.inside(folder, path) is not None and own is not None and own(folder, path):
             yield path
     if export == "coco":
         yield from _coco_pictures(folder)
@@ -56,7 +56,7 @@ def recognise_files(folder: Path, export: str) -> Iterator[str]:
 def _crops(folder: Path) -> Iterator[str]:
     """What the manifest's rows say, the lists themselves, and the contact sheets of their labels."""
     report = _json(folder, REPORT)
-    named = [MANIFEST, METADATA, DROPPED, *([REPORT] if isinstance(report, dict) and "approved" in report else [])]
+    named = [MANIFEST, METADATA, *TABLES, DROPPED, *([REPORT] if isinstance(report, dict) and "approved" in report else [])]
     labels: dict[str, None] = {}
     for row in rows(folder / MANIFEST):
         named.append(str(row.get("crop")))
@@ -186,7 +186,7 @@ def _labelstudio(folder: Path, path: str) -> bool:
         from dinolabel.studio.label_configs.label_config import LabelConfig
         from dinolabel.vision.errors import LabelConfigError
 
-        card = _json(folder, CARD)
+        card = _card(folder)
         try:
             return isinstance(card, dict) and list(LabelConfig.parse(_text(folder, path)).labels) == card.get("classes")
         except LabelConfigError:
@@ -205,8 +205,11 @@ _OWN: dict[str, Callable[[Path, str], bool]] = {
 }  # fmt: skip
 
 
-def _is_card(folder: Path) -> bool:
-    value = _json(folder, CARD)
+def _card(folder: Path) -> Any:
+    return next((value for name in (CARD, OLD_CARD) if (value := _json(folder, name)) is not None), None)
+
+
+def _is_card(value: Any) -> bool:
     return isinstance(value, dict) and {"format", "version", "classes", "report"} <= set(value)
 
 

@@ -55,6 +55,9 @@ def command(
         str | None, typer.Option("--group-by", help="Task data key whose value stays on one side of the split. Default: equal pictures.")
     ] = None,
     pictures: Annotated[str, typer.Option("--pictures", help="copy, link (hard links where they can be) or none.")] = "copy",
+    layout: Annotated[
+        str | None, typer.Option("--layout", help="crops: splits (train/ and val/) or flat. Default: as the folder is; new ones splits.")
+    ] = None,
     oriented: Annotated[bool, typer.Option("--oriented", help="yolo: four corners for each box, for oriented-box models.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
@@ -68,7 +71,7 @@ def command(
     """
     format_of = formats.load(what)
     more = {"undecided": undecided, "control": control, "oriented": oriented}
-    wish = _wish(annotators, pictures, unverified=unverified, split=split, group_by=group_by, **more)
+    wish = _wish(annotators, pictures, layout, unverified=unverified, split=split, group_by=group_by, **more)
     settings = running_settings.settings()
     log = None if dry_run else logging_setup.into(factory.data_dir(settings, "logs"), "export")
     if from_file:
@@ -108,14 +111,17 @@ def command(
     _tell(what, report, folder, log, as_json=as_json)
 
 
-def _wish(annotators: str, pictures: str, **more: Any) -> ExportOptions:
-    from dinolabel.exporters.options import ExportOptions, Pictures
+def _wish(annotators: str, pictures: str, layout: str | None, **more: Any) -> ExportOptions:
+    from dinolabel.exporters.options import ExportOptions, Layout, Pictures
     from dinolabel.studio.reviews.annotator_policy import POLICIES
 
-    for option, given, known in (("--annotators", annotators, POLICIES), ("--pictures", pictures, get_args(Pictures))):
-        if given not in known:
+    choices = (("--annotators", annotators, POLICIES), ("--pictures", pictures, get_args(Pictures)), ("--layout", layout, get_args(Layout)))
+    for option, given, known in choices:
+        if given is not None and given not in known:
             raise RequestError(f"{option} cannot be {given!r}.", hint=f"It is one of {', '.join(known)}.")
-    return ExportOptions(annotators=cast("Annotators", annotators), pictures=cast("Pictures", pictures), **more)
+    return ExportOptions(
+        annotators=cast("Annotators", annotators), pictures=cast("Pictures", pictures), layout=cast("Layout | None", layout), **more
+    )
 
 
 def _counted(what: str, source: TaskSource, wish: ExportOptions, settings: Settings) -> tuple[ExportReport, int]:

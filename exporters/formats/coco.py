@@ -1,6 +1,7 @@
 """COCO's detection JSON: `annotations/instances_train.json`, `instances_val.json`, pictures in `images/`.
 
-Boxes are xywh pixels; a rotated box has its hull there and its four corners as `segmentation` (cocodataset.org, "Data format").
+Boxes are xywh pixels; a rotated box has its hull there and its four corners as `segmentation` (cocodataset.org, "Data format"). An upright
+box has an empty one: readers make a second object of an outline.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Unpack
 
-from dinolabel.exporters.pipeline.collect import ExportContext, ImageCollection, Json, collect_images
-from dinolabel.exporters.pipeline.records import ExportedBox, ExportedImage, doubt_facts, provenance
+from dinolabel.exporters.pipeline.collect import collect_images
+from dinolabel.exporters.pipeline.collection import ExportContext, ImageCollection, Json
+from dinolabel.exporters.pipeline.records import ExportedBox, ExportedImage, area_of, doubt_facts, provenance
 from dinolabel.exporters.pipeline.report import ExportReport
 from dinolabel.studio.label_configs.label_config import LabelConfig
 
@@ -68,26 +70,21 @@ def _image(picture: ExportedImage) -> dict[str, Any]:
 
 
 def _annotation(picture: ExportedImage, marked: ExportedBox, ids: dict[str, int]) -> dict[str, Any]:
-    box = marked.box
-    corners = marked.quad or ((box.x1, box.y1), (box.x2, box.y1), (box.x2, box.y2), (box.x1, box.y2))
+    box, known = marked.box, provenance(marked)
+    if known["score"] is None:
+        del known["score"]  # datumaro takes it for a number, whatever stands there
     return {
         "image_id": picture.task,
         "category_id": ids[marked.label],
         "bbox": [box.x1, box.y1, box.width, box.height],
-        "area": _area(corners),
-        "segmentation": [[number for corner in corners for number in corner]],
+        "area": area_of(marked),
+        "segmentation": [[number for corner in marked.quad for number in corner]] if marked.quad else [],
         "iscrowd": 0,
         "attributes": {
             "given_label": marked.given,
             "kind": marked.kind,
             "verdict": marked.verdict,
             "rotated": marked.quad is not None,
-            **provenance(marked),
+            **known,
         },
     }
-
-
-def _area(corners: tuple[tuple[float, float], ...]) -> float:
-    """Of a polygon, square pixels: the shoelace formula."""
-    pairs = zip(corners, (*corners[1:], corners[0]), strict=True)
-    return abs(sum(x1 * y2 - x2 * y1 for (x1, y1), (x2, y2) in pairs)) / 2

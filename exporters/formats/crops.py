@@ -1,69 +1,49 @@
-"""Every decided box as a picture of its own, and one manifest row for each: what training reads."""
+"""Every decided box as a picture of its own, and one manifest row for each: what training reads.
+
+`crops/train/NAME/`, `crops/val/NAME/` hold one picture of each named object, as people decided it; second views lie in `detector/`.
+"""
 
 from __future__ import annotations
 
 import json
-import shutil
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from itertools import chain, count
 from pathlib import Path
 from typing import Any, Unpack
 
 import structlog
 
 from dinolabel.exporters.options import ExportOptions
-from dinolabel.exporters.output.atomic_output import OutputFolder, resumable_folder
-from dinolabel.exporters.output.checkpoint import CheckpointLog, digest
-from dinolabel.exporters.output.crop_manifest import save, write_lists
-from dinolabel.exporters.pipeline.collect import ExportContext, Find, OpenImage
+from dinolabel.exporters.output.crop_manifest import file_names, layout_of, place_in_lists, save, write_lists
+from dinolabel.exporters.pipeline.collection import ExportContext, Find, Json
+from dinolabel.exporters.pipeline.collector import TaskCollector, collect
+from dinolabel.exporters.pipeline.malformed_tasks import readable_tasks
 from dinolabel.exporters.pipeline.region_frame import place_on_image
-from dinolabel.exporters.pipeline.report import DISAGREE, ExportReport, NothingExported, small
-from dinolabel.exporters.pipeline.selection import ReviewedSelection, select_reviewed
-from dinolabel.exporters.safe_names import folder_names, safe
+from dinolabel.exporters.pipeline.report import ExportReport
+from dinolabel.exporters.pipeline.sides import side_of
+from dinolabel.exporters.safe_names import folder_names
 from dinolabel.exporters.unlisted_files import CROPS
 from dinolabel.studio.label_configs.label_config import LabelConfig
 from dinolabel.studio.media.picture_key import address_at
 from dinolabel.studio.regions.unread import Unread
-from dinolabel.studio.reviews.decisions import ReviewedBox
+from dinolabel.studio.reviews.annotator_policy import review_by_policy
+from dinolabel.studio.reviews.decisions import Review, ReviewedBox
+from dinolabel.vision.crop_id import CropId
 from dinolabel.vision.decoding.pictures import RULES, stored
-from dinolabel.vision.errors import MediaError
 from dinolabel.vision.images.cropping import cut
 from dinolabel.vision.types import Box, CropPolicy, Image
 
 FORMAT = 1
 OUR_GROUP, OUR_SPLIT = "dinolabel_group", "dinolabel_split"  # keys of a task's data: what a frame of a video must stay with, and its side
-SPLITS = ("train", "held_out")
+SPLITS = {"train": "train", "held_out": "val"}
 SUMMARY = "report.json"
+FLAT = "flat"
 
 log = structlog.get_logger(__name__)
 
 
-def count_selection(selection: ReviewedSelection) -> ExportReport:
-    """What an export of this selection would count, before any picture is opened."""
-    disagree = sum(each.region is None for each in selection.conflicts)
-    unread = tuple(each.facts for each in selection.unread)
-    return ExportReport(
-        approved=selection.approved,
-        generic=selection.count("approved", "generic"),
-        unknown=selection.count("approved", "unknown"),
-        unlabelled=selection.count("approved", "unlabelled"),
-        rejected=selection.count("rejected"),
-        unverified=selection.count("unverified"),
-        skipped=selection.skipped,
-        failed=selection.failed,
-        images=len(selection.by_task),
-        conflicts=tuple(each.facts for each in selection.conflicts),
-        outside=small(unread),
-        undecided=selection.undecided,
-        unread=unread,
-        kinds=dict(Counter([each["kind"] for each in unread] + [DISAGREE] * disagree).most_common()),
-    )
-
-
 def export(
-    tasks: Iterable[Mapping[str, Any]],
+    tasks: Iterable[Json],
     config: LabelConfig,
     out: Path,
     *,
@@ -72,111 +52,123 @@ def export(
 ) -> ExportReport:
     """Write crops, manifest.jsonl and report.json into `out`, all or nothing; an earlier export there is replaced when this one is whole.
 
-    tasks: Label Studio's JSON export. A MediaError costs its picture only. crops/ with its metadata.jsonl is a folder of pictures as
-    Hugging Face and torchvision read it. Raises ExportRefused when `out` holds other things, NothingExported when no picture could
-    be had: an earlier export in `out` is left as it was.
+    tasks: Label Studio's JSON export, gone through twice. A MediaError costs its picture only. crops/ is a folder of pictures as Hugging
+    Face, torchvision and ultralytics read it; a folder that began without sides goes on so. Boxes that nobody looked at are always there,
+    apart. Raises ExportRefused when `out` holds other things, NothingExported when no picture could be had: an earlier export in `out` is
+    left as it was.
     """
     wish, policy, progress = how.get("wish", ExportOptions()), policy or CropPolicy(), how.get("progress", lambda done, total: None)
-    selection = select_reviewed(tasks, config, generic_is_unknown=how.get("generic_is_unknown", False), annotators=wish.annotators)
-    folders = folder_names(each.label for each in selection.boxes if each.kind == "named" and each.label)
-    terms = [FORMAT, RULES, asdict(policy), folders, wish.group_by]
-    with resumable_folder(out, name=CROPS) as (folder, path), CheckpointLog(path, terms) as journal:
-        writer = _CropWriter(OutputFolder(folder), policy, folders, how["open_image"], how.get("find"), wish.group_by)
-        for done, (task, judged) in enumerate(selection.by_task.items()):
-            progress(done, len(selection.by_task))
-            writer.picture(selection.data[task], config.data_key, judged, journal, selection.doubts.get(task, ()))
-        progress(len(selection.by_task), len(selection.by_task))
-        told = count_selection(selection)
-        outside, failed = told.outside + writer.outside, (*selection.failed, *writer.failed)
-        report = replace(told, rows=writer.rows, outside=outside, failed=failed, sideways=writer.sideways)
-        if report.failed and not writer.opened:
-            shutil.rmtree(path.parent, ignore_errors=True)  # nothing in it is worth going on with
-            raise NothingExported(report)
-        write_lists(journal, writer.tray)
-        writer.tray.path(SUMMARY).write_text(json.dumps(asdict(report), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        writer.tray.tidy()
+    wish = replace(wish, unverified=False)
+    tasks = list(tasks) if isinstance(tasks, Iterator) else tasks
+    layout = wish.layout or layout_of(out)
+    common: Any = {"config": config, "wish": wish, "generic_is_unknown": how.get("generic_is_unknown", False)}
+    folders, total = _folders(tasks, **common)
+    terms = [FORMAT, RULES, asdict(policy), folders, wish.group_by, *([] if layout == FLAT else [layout])]
+    common |= {"open_image": how["open_image"], "find": how.get("find"), "policy": policy, "folders": folders, "flat": layout == FLAT}
+    with collect(
+        lambda journal, tray: _CropCollector(**common, journal=journal, tray=tray),
+        out,
+        name=CROPS,
+        terms=terms,
+        run=lambda collector: collector.collect(tasks, progress, total),
+    ) as collector:
+        report = collector.report()
+        write_lists(collector.lines(), collector.tray, out, flat=layout == FLAT)
+        collector.tray.path(SUMMARY).write_text(json.dumps(asdict(report), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     log.info("crops_exported", rows=report.rows, images=report.images, failed=len(report.failed), conflicts=len(report.conflicts))
     return report
 
 
-@dataclass
-class _CropWriter:
-    """Where crops go, and what happened on the way. taken: paths in use, as a file system sees them that does not heed case."""
+def _folders(tasks: Iterable[Json], config: LabelConfig, wish: ExportOptions, *, generic_is_unknown: bool) -> tuple[dict[str, str], int]:
+    """A folder for each name that has a box, and how many tasks can be read."""
+    names: dict[str, None] = {}
+    readable = 0
+    for task in readable_tasks(tasks, []):
+        readable += 1
+        review = review_by_policy(task, config, annotators=wish.annotators, generic_is_unknown=generic_is_unknown)
+        names |= dict.fromkeys(each.label for each in review.boxes if each.kind == "named" and each.label)
+    return folder_names(names), readable
 
-    tray: OutputFolder
+
+@dataclass(kw_only=True)
+class _CropCollector(TaskCollector):
+    """Cuts all boxes of a picture, deleted ones too. taken: paths in use, as a file system sees them that does not heed case."""
+
+    find: Find | None
     policy: CropPolicy
     folders: Mapping[str, str]
-    open_image: OpenImage
-    find: Find | None
-    group_by: str | None = None
-    opened: int = 0
-    rows: int = 0
-    outside: int = 0
-    sideways: int = 0
-    failed: list[Mapping[str, Any]] = field(default_factory=list)
+    flat: bool
     taken: set[str] = field(default_factory=set)
-    turned: bool = False
 
-    def picture(
-        self, data: Mapping[str, Any], key: str, judged: list[ReviewedBox], journal: CheckpointLog, doubts: tuple[Unread, ...] = ()
-    ) -> None:
-        """Cut all boxes of one picture, unless an earlier run did; a picture that cannot be had is noted and gives no row. doubts: why it
-        is undecided, which its rows remember."""
-        name, stamp = str(judged[0].task), digest([data, judged, *doubts])
-        entry = journal.lookup(name, stamp, fits=lambda found: all(self.tray.path(row["crop"]).is_file() for row in found["rows"]))
-        if entry is None:
-            before, self.turned = self.outside, False
-            try:
-                unread = {"unread": [asdict(each) for each in doubts]} if doubts else {}
-                rows = [row | unread for row in self._cut(data, key, judged)]
-            except MediaError as error:
-                log.warning("picture_failed", task=judged[0].task, error=type(error).__name__, why=str(error))
-                failure = {"task": judged[0].task, "error": type(error).__name__, "why": str(error), "hint": error.hint}
-                self.failed.append(failure | {"boxes": len(judged)})
-                return
-            entry = {"rows": rows, "outside": self.outside - before, "sideways": self.turned}
-            journal.append(name, stamp, entry)
-        else:
-            self.outside += entry["outside"]
-            self.taken.update(row["crop"].casefold() for row in entry["rows"])
+    def leaving(self, review: Review) -> tuple[Sequence[ReviewedBox], bool, bool]:
+        """All that was decided. What is not there is no row, so a picture says nothing of the rest of it."""
+        return sorted(review.boxes, key=lambda each: (each.annotation, each.region)), False, False
+
+    def entry(self, task: Json, boxes: Sequence[ReviewedBox], *, looked_at: bool, unread: tuple[Unread, ...]) -> dict[str, Any]:
+        """The rows of a picture's crops; each remembers why the picture is undecided, if it is."""
+        data = task.get("data") or {}
+        address = address_at(data, self.config.data_key)
+        image = self.open_image(address)
+        placed, sideways = place_on_image(boxes, image, lambda: 1 if self.find is None else stored(self.find(address)).turn)
+        by, split = data.get(self.wish.group_by or OUR_GROUP), data.get(OUR_SPLIT)
+        facts: Any = {"group": image.sha256 if by is None else str(by), "split": split if split in SPLITS else None}
+        doubts = {"unread": [asdict(each) for each in unread]} if unread else {}
+        views = [(each, view, box) for each in placed for view, box in _views(each, image)]
+        rows = [self._cut(each, image, box, view=view, **facts) | doubts for each, view, box in views if box is not None]
+        return {"rows": rows, "outside": len(views) - len(rows), "sideways": sideways}
+
+    def is_there(self, entry: Json) -> bool:
+        """Whether every crop is."""
+        return all(self.tray.path(row["crop"]).is_file() for row in entry["rows"])
+
+    def count(self, entry: Json) -> None:
+        """Add the crops of a picture."""
         self.opened += 1
         self.rows += len(entry["rows"])
+        self.outside += entry["outside"]
         self.sideways += entry.get("sideways", 0)
+        self.taken.update(row["crop"].casefold() for row in entry["rows"])
+        for row in entry["rows"]:
+            if place_in_lists(row["crop"]) and not self.flat:
+                self.balance.add(row["group"], SPLITS.get(row.get("split"), side_of(row["group"])), chosen=bool(row.get("split")))
 
-    def _cut(self, data: Mapping[str, Any], key: str, judged: list[ReviewedBox]) -> Iterator[dict[str, Any]]:
-        address = address_at(data, key)
-        image = self.open_image(address)
-        judged, self.turned = place_on_image(judged, image, lambda: self._turn(address))
-        pixels = image.pixels
-        by, split = data.get(self.group_by or OUR_GROUP), data.get(OUR_SPLIT)
-        for each in judged:
-            for view, box in _views(each, image):
-                if box is None:
-                    self.outside += 1
-                    continue
-                path = self._path(each, view)
-                save(cut(pixels, box, self.policy).pixels, self.tray.path(path))
-                group = image.sha256 if by is None else str(by)
-                row = _row(each, image, box, view=view, path=path, policy=self.policy, group=group)
-                yield {**row, "split": split} if split in SPLITS else row
+    def lines(self) -> Iterator[Json]:
+        """The manifest's rows, by task; crops of a group that changes sides are brought there first."""
+        moved = {} if self.flat else self.balance.moved()
+        self.journal.sort(int)
+        for entry in self.journal:
+            for row in entry.get("rows", ()):
+                side = None if row.get("split") else moved.get(row["group"])
+                if side and (place := place_in_lists(row["crop"])) and place.side != side:
+                    to = place.on(side)
+                    self.tray.move(row["crop"], to)
+                    row = {**row, "crop": to}
+                yield row
 
-    def _turn(self, address: Any) -> int:
-        return 1 if self.find is None else stored(self.find(address)).turn
+    def _cut(self, judged: ReviewedBox, image: Image, box: Box, *, view: str, group: str, split: str | None) -> dict[str, Any]:
+        path = self._path(judged, view, side=SPLITS.get(split or "", side_of(group)))
+        save(cut(image.pixels, box, self.policy).pixels, self.tray.path(path))
+        row = _row(judged, image, box, view=view, path=path, policy=self.policy, group=group)
+        return {**row, "split": split} if split else row
 
-    def _path(self, judged: ReviewedBox, view: str) -> str:
+    def _path(self, judged: ReviewedBox, view: str, *, side: str) -> str:
         """Relative path of a crop that no other has."""
-        stem = f"{self._place(judged)}/{judged.task}-{safe(judged.region)}"
-        tail = ".detector.png" if view == "detector" and judged.verdict == "approved" else ".png"
-        parts = chain([""], (f"-{judged.annotation}{'_' * more}" for more in count()))  # lazily: nearly always the first is free
-        candidates = (f"{stem}{part}{tail}" for part in parts)
+        place, crop = self._place(judged, view, side), CropId(judged.task, judged.annotation, judged.region, view)
+        suffix = ".detector.png" if view == "detector" and judged.verdict == "approved" else ".png"
+        candidates = (f"{place}/{name}" for name in file_names(crop, suffix))
         free = next(each for each in candidates if each.casefold() not in self.taken)
         self.taken.add(free.casefold())
         return free
 
-    def _place(self, judged: ReviewedBox) -> str:
+    def _place(self, judged: ReviewedBox, view: str, side: str) -> str:
         if judged.verdict != "approved":
             return judged.verdict
-        return f"crops/{self.folders[judged.label]}" if judged.kind == "named" and judged.label else judged.kind
+        if judged.kind != "named" or not judged.label:
+            return judged.kind
+        folder = self.folders[judged.label]
+        if self.flat:
+            return f"crops/{folder}"
+        return f"crops/{side}/{folder}" if view == "person" else f"detector/{folder}"
 
 
 def _views(judged: ReviewedBox, image: Image) -> Iterator[tuple[str, Box | None]]:

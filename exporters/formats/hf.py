@@ -1,6 +1,7 @@
-"""A `DatasetDict` for Hugging Face's `datasets.load_from_disk`: pictures inside, boxes in `objects`, labels as a ClassLabel.
+"""A `DatasetDict` for Hugging Face's `datasets.load_from_disk`, in the form that transformers' object detection example trains from.
 
-The columns are those of dinolabel.exporters.formats.parquet. Boxes are xyxy pixels.
+`image_id`, `image`, `width`, `height`, and `objects`: lists of equal length, of which `id`, `bbox` (xywh pixels), `area` and `category` (a
+ClassLabel) are the example's; the other columns are those of dinolabel.exporters.formats.parquet.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from typing import Any, Unpack
 import datasets
 from datasets.arrow_writer import ArrowWriter
 
-from dinolabel.exporters.formats.parquet import row
+from dinolabel.exporters.formats import parquet
 from dinolabel.exporters.output.staging import SCRATCH
-from dinolabel.exporters.pipeline.collect import ExportContext, ImageCollection, Json, collect_images
+from dinolabel.exporters.pipeline.collect import collect_images
+from dinolabel.exporters.pipeline.collection import ExportContext, ImageCollection, Json
+from dinolabel.exporters.pipeline.records import ExportedImage, area_of
 from dinolabel.exporters.pipeline.report import ExportReport
 from dinolabel.studio.label_configs.label_config import LabelConfig
 
@@ -29,7 +32,10 @@ def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[
         collect_images(tasks, config, out, name="hf", place=lambda picture: None, **how) as found,
         tempfile.TemporaryDirectory(prefix=SCRATCH, dir=found.tray.folder.parent) as beside,
     ):
-        tables = datasets.DatasetDict({_name(side): _table(found, side, Path(beside)) for side in _sides(found)})
+        tables, boxes = datasets.DatasetDict(), 1
+        for side in found.sides:
+            tables[_name(side)] = _table(found, side, Path(beside), boxes)
+            boxes += sum(len(each.boxes) for each in found.on_side(side))
         quiet = datasets.are_progress_bars_disabled()
         datasets.disable_progress_bars()
         for side in tables:  # of an earlier run that was stopped
@@ -42,30 +48,44 @@ def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[
     return found.report
 
 
-def _sides(found: ImageCollection) -> tuple[str, ...]:
-    """Those with pictures: `load_from_disk` opens no table without a row."""
-    return tuple(side for side in found.sides if found.report.sides.get(side)) or found.sides[:1]
-
-
 def _name(side: str) -> str:
     return {"all": "train", "val": "validation"}.get(side, side)
 
 
-def _table(found: ImageCollection, side: str, folder: Path) -> Any:
-    """A memory-mapped table: what is written is on disk and not in memory."""
+def _table(found: ImageCollection, side: str, folder: Path, first: int) -> Any:
+    """A memory-mapped table: what is written is on disk and not in memory. first: the number of its first box."""
     path, features = folder / f"{side}.arrow", _features(found)
     writer = ArrowWriter(path=str(path), features=features, writer_batch_size=BATCH)
     for picture in found.on_side(side):
-        writer.write(features.encode_example(row(picture, found)))
+        writer.write(features.encode_example(_row(picture, found, first)))
+        first += len(picture.boxes)
     writer.finalize()
     return datasets.Dataset.from_file(str(path))
 
 
-def _features(found: ImageCollection) -> Any:
+def _row(picture: ExportedImage, found: ImageCollection, first: int) -> dict[str, Any]:
+    row = parquet.row(picture, found)
+    boxes = [
+        {"id": number, "area": area_of(marked), "category": marked.label, **facts, "bbox": _xywh(facts["bbox"])}
+        for number, (marked, facts) in enumerate(zip(picture.boxes, row["objects"], strict=True), first)
+    ]
+    return {**row, "image_id": picture.task, "objects": {name: [each[name] for each in boxes] for name in _box(found)}}
+
+
+def _xywh(box: list[float]) -> list[float]:
+    x1, y1, x2, y2 = box
+    return [x1, y1, x2 - x1, y2 - y1]
+
+
+def _box(found: ImageCollection) -> dict[str, Any]:
     text, number, whole = datasets.Value("string"), datasets.Value("float64"), datasets.Value("int64")
-    box = {
+    label = datasets.ClassLabel(names=list(found.classes))
+    return {
+        "id": whole,
         "bbox": datasets.List(number),
-        "label": datasets.ClassLabel(names=list(found.classes)),
+        "area": number,
+        "category": label,
+        "label": label,
         **dict.fromkeys(("given_label", "kind", "verdict"), text),
         "quad": datasets.List(number),
         "origin": text,
@@ -74,14 +94,19 @@ def _features(found: ImageCollection) -> Any:
         "annotation": whole,
         **dict.fromkeys(("annotator", "at", "model_version"), text),
     }
+
+
+def _features(found: ImageCollection) -> Any:
+    text, whole = datasets.Value("string"), datasets.Value("int64")
     return datasets.Features(
         {
+            "image_id": whole,
             "image": datasets.Image(),
             "task": whole,
             **dict.fromkeys(("address", "sha256"), text),
             **dict.fromkeys(("width", "height"), whole),
             **dict.fromkeys(("group", "split"), text),
-            "objects": datasets.List(box),
+            "objects": {name: datasets.List(kind) for name, kind in _box(found).items()},
             "state": text,
             "unread": datasets.List(dict.fromkeys(("region", "kind", "why"), text)),
         }

@@ -16,9 +16,10 @@ import structlog
 
 from dinolabel.exporters.options import ExportOptions
 from dinolabel.exporters.output.atomic_output import atomic_folder
-from dinolabel.exporters.pipeline.collect import FORMAT, MARK, ExportContext, Json
+from dinolabel.exporters.pipeline.collection import FORMAT, ExportContext, Json
 from dinolabel.exporters.pipeline.malformed_tasks import readable_tasks
 from dinolabel.exporters.pipeline.report import ExportReport, ReportBuilder, boxes_to_export, is_negative
+from dinolabel.exporters.unlisted_files import CARD
 from dinolabel.studio.label_configs.label_config import LabelConfig
 from dinolabel.studio.regions.notes import read_notes, write_notes
 from dinolabel.studio.regions.shapes import kind_of
@@ -55,7 +56,7 @@ def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[
             (folder / "label_config.xml").write_text(how["xml"], encoding="utf-8")
         report = tally.report(rows=files.boxes, failed=tuple(failed))
         card = {"format": "labelstudio", "version": FORMAT, "classes": config.labels, "report": asdict(report)}
-        (folder / MARK).write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        (folder / CARD).write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     log.info("exported", format="labelstudio", tasks=files.tasks, boxes=files.boxes)
     return report
 

@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dinolabel.exporters.output.image_copies import encode_bytes
-from dinolabel.exporters.pipeline.collect import ExportContext, ImageCollection, Json, collect_images
+from dinolabel.exporters.pipeline.collect import collect_images
+from dinolabel.exporters.pipeline.collection import ExportContext, ImageCollection, Json, shard_name
 from dinolabel.exporters.pipeline.records import ExportedImage, box_facts, doubt_facts
 from dinolabel.exporters.pipeline.report import ExportReport
 from dinolabel.studio.label_configs.label_config import LabelConfig
@@ -44,7 +45,7 @@ def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[
     with collect_images(tasks, config, out, name="parquet", place=lambda picture: None, **how) as found:
         for side in found.sides:
             for number, shard in enumerate(_shards(found, side)):
-                path = found.tray.path(f"data/{'pictures' if side == 'all' else side}-{number:05}.parquet")
+                path = found.tray.path(f"data/{shard_name(side)}-{number:05}.parquet")
                 with pq.ParquetWriter(path, _schema()) as file:
                     for rows in shard:
                         file.write_table(pa.Table.from_pylist(rows, schema=_schema()))

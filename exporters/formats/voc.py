@@ -1,4 +1,5 @@
-"""PASCAL VOC: an XML file per picture in `Annotations/`, pictures in `JPEGImages/`, lists of them in `ImageSets/Main/`.
+"""PASCAL VOC: an XML file per picture in `Annotations/`, JPEGs in `JPEGImages/`, lists of them in `ImageSets/Main/`, classes in
+`labelmap.txt`.
 
 Corners are whole pixels counted from 1, the last one included (VOC2012 devkit, 4.1): xmin = 1, xmax = width is the whole picture.
 What VOC has no place for is in elements that other readers pass over: `exact`, `quad`, `given_label`, `verdict`, `score` of an object,
@@ -14,7 +15,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Unpack
 
-from dinolabel.exporters.pipeline.collect import ExportContext, ImageCollection, Json, collect_images
+from dinolabel.exporters.pipeline.collect import collect_images
+from dinolabel.exporters.pipeline.collection import ExportContext, ImageCollection, Json
 from dinolabel.exporters.pipeline.records import ExportedBox, ExportedImage
 from dinolabel.exporters.pipeline.report import ExportReport
 from dinolabel.studio.label_configs.label_config import LabelConfig
@@ -25,11 +27,12 @@ NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[ExportContext]) -> ExportReport:
     """Write `out`, whole or not at all. A picture that people left empty has a file without objects. Raises ExportRefused."""
-    with collect_images(tasks, config, out, name="voc", place=lambda picture: f"JPEGImages/{picture.name}", **how) as found:
+    with collect_images(tasks, config, out, name="voc", place=lambda picture: f"JPEGImages/{picture.name}", suffix=".jpg", **how) as found:
         for picture in found:
             path = found.tray.path(f"Annotations/{Path(picture.name).stem}.xml")
             ET.ElementTree(_xml(picture)).write(path, encoding="utf-8", xml_declaration=True)
         _lists(found)
+        found.tray.path("labelmap.txt").write_text(_label_map(found.classes), encoding="utf-8")
     return found.report
 
 
@@ -37,6 +40,11 @@ def _lists(found: ImageCollection) -> None:
     for name in (*found.sides, "trainval") if found.sides != ("all",) else ("trainval",):
         with found.tray.path(f"ImageSets/Main/{name}.txt").open("w", encoding="utf-8", newline="\n") as file:
             file.writelines(f"{Path(each.name).stem}\n" for each in found if name in ("trainval", each.side))
+
+
+def _label_map(classes: Iterable[str]) -> str:
+    """The classes in their order, as CVAT and datumaro declare them; colours, parts and actions are left to them."""
+    return "# label:color_rgb:parts:actions\n" + "".join(f"{' '.join(each.splitlines())}:::\n" for each in classes)
 
 
 def _xml(picture: ExportedImage) -> ET.Element:

@@ -12,7 +12,8 @@ from typing import Unpack
 
 from dinolabel.exporters.formats.voc import NO_XML
 from dinolabel.exporters.options import ExportOptions
-from dinolabel.exporters.pipeline.collect import ExportContext, Json, collect_images
+from dinolabel.exporters.pipeline.collect import collect_images
+from dinolabel.exporters.pipeline.collection import ExportContext, Json
 from dinolabel.exporters.pipeline.records import ExportedBox, ExportedImage
 from dinolabel.exporters.pipeline.report import ExportReport
 from dinolabel.studio.label_configs.label_config import LabelConfig

@@ -1,4 +1,4 @@
-"""The text files that YOLO trainers read: `images/train`, `labels/train`, …, and `data.yaml`.
+"""The text files that YOLO trainers read: `images/train`, `labels/train`, …, `data.yaml`, and `classes.txt` for tools without YAML.
 
 A line is a class number and x, y (middle), width, height as shares of the picture; with `oriented`, the four corners instead.
 What such lines have no place for is in `dinolabel-pictures.json`, a line per picture, by the name of its copy.
@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Unpack
 
-from dinolabel.exporters.pipeline.collect import ExportContext, ImageCollection, Json, collect_images
+from dinolabel.exporters.pipeline.collect import collect_images
+from dinolabel.exporters.pipeline.collection import ExportContext, ImageCollection, Json
 from dinolabel.exporters.pipeline.records import ExportedBox, ExportedImage, doubt_facts
 from dinolabel.exporters.pipeline.report import ExportReport
 from dinolabel.studio.label_configs.label_config import LabelConfig
@@ -30,6 +31,7 @@ def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[
             text.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
         _remember(found)
         found.tray.path("data.yaml").write_text(_yaml(found), encoding="utf-8")
+        found.tray.path("classes.txt").write_text("".join(f"{' '.join(each.splitlines())}\n" for each in found.classes), encoding="utf-8")
     return found.report
 
 
@@ -71,7 +73,7 @@ def _line(marked: ExportedBox, picture: ExportedImage, number: int, *, oriented:
 
 def _yaml(found: ImageCollection) -> str:
     """Names in JSON's quotes, which are YAML's too, so that `yes`, `1.0`, `a: b` stay names. No absolute path, so it can be moved."""
-    train, val = ("images/train", "images/val") if found.sides != ("all",) else ("images/all", "images/all")
+    train, val = (f"images/{side}" for side in (found.sides * 2)[:2])  # a single side is both: trainers want both
     names = "".join(f"  {number}: {_quoted(label)}\n" for number, label in enumerate(found.classes))
     return f"# exported by dinolabel, format 1\ntrain: {train}\nval: {val}\nnc: {len(found.classes)}\nnames:\n{names}"
 

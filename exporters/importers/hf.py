@@ -46,9 +46,22 @@ def _rows(table: Any) -> Iterator[dict[str, Any]]:
     """Labels by their names; pictures as they are, not decoded."""
     import datasets
 
-    label = table.features["objects"].feature["label"]
+    objects = table.features["objects"]
+    listed = isinstance(objects, dict)  # in exports of before a list of boxes, with xyxy
+    label = objects["label"].feature if listed else objects.feature["label"]
     for row in table.cast_column("image", datasets.Image(decode=False)):
-        yield {**row, "objects": [{**each, "label": _name(label, each["label"])} for each in row["objects"]]}
+        boxes = _boxes(row["objects"]) if listed else row["objects"]
+        yield {**row, "objects": [{**each, "label": _name(label, each["label"])} for each in boxes]}
+
+
+def _boxes(lists: dict[str, list[Any]]) -> list[dict[str, Any]]:
+    """A row per box, with corners for sizes."""
+    boxes = [dict(zip(lists, values, strict=True)) for values in zip(*lists.values(), strict=True)]
+    return [{**each, "bbox": _corners(*each["bbox"])} for each in boxes]
+
+
+def _corners(x: float, y: float, width: float, height: float) -> list[float]:
+    return [x, y, x + width, y + height]
 
 
 def _name(label: Any, number: Any) -> Any:

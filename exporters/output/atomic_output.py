@@ -125,6 +125,11 @@ class OutputFolder:
         self._note(f"{relative}/")
         return self.folder / relative
 
+    def move(self, relative: str, to: str) -> None:
+        """A file of ours to another place; a stopped run that looks for it at its first one makes it again."""
+        os.replace(self.folder / relative, self.path(to))
+        self._asked.discard(relative)
+
     def adopt(self) -> None:
         """Keep every file that is there: a library wrote them."""
         self._asked.update(file_list.files(self.folder))

@@ -22,7 +22,7 @@ class CheckpointLog:
         self._path = path
         self._terms = digest([FORMAT, terms])
         self._known: dict[str, tuple[str, int]] = {}
-        self._order: list[int] = []
+        self._order: list[tuple[str, int]] = []
         self._file = path.open("a+b")
 
     def __enter__(self) -> Self:
@@ -34,7 +34,7 @@ class CheckpointLog:
 
     def __iter__(self) -> Iterator[Any]:
         with self._path.open("rb") as file:
-            for place in self._order:
+            for _, place in self._order:
                 file.seek(place)
                 yield json.loads(file.readline())["value"]
 
@@ -54,15 +54,19 @@ class CheckpointLog:
         value = json.loads(self._file.readline())["value"]
         if not fits(value):
             return None
-        self._order.append(known[1])
+        self._order.append((key, known[1]))
         return value
+
+    def sort(self, number: Callable[[str], int]) -> None:
+        """Let iterating go by the number of each key."""
+        self._order.sort(key=lambda each: number(each[0]))
 
     def append(self, key: str, stamp: str, value: Any) -> None:
         """Keep a value; it is on the disk's way when this returns."""
         place = self._file.seek(0, 2)
         self._file.write(json.dumps({"key": key, "stamp": stamp, "value": value}).encode() + b"\n")
         self._file.flush()
-        self._order.append(place)
+        self._order.append((key, place))
 
     def _read(self) -> None:
         self._file.seek(0)

@@ -1,7 +1,7 @@
 """The list of the files that an export wrote, kept in its folder: only what is on it, and unchanged, is ever replaced or removed.
 
-Lines of JSON in `.dinolabel-files.jsonl`, hidden so that no reader of data sets takes it for data: first the format and which export
-it was, then path, size and SHA-256 of each file.
+Lines of JSON in `.dinolabel-files`, hidden and without a suffix so that no reader of data sets takes it for data: first the format and
+which export it was, then path, size and SHA-256 of each file.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from dinolabel.vision.errors import RequestError
 from dinolabel.vision.file_digest import sha256_of_file
 from dinolabel.vision.storage.atomic_files import atomic_file
 
-FILE = ".dinolabel-files.jsonl"
+FILE = ".dinolabel-files"
+EARLIER = ".dinolabel-files.jsonl"
+"""What the list was called at first: read where it lies, and replaced by the next export."""
+LISTS = (FILE, EARLIER)
 FORMAT = 1
 
 
@@ -42,25 +45,30 @@ def write(folder: Path, export: str, paths: Iterable[str] | None = None) -> None
     save(folder / FILE, export, (entry(folder, each) for each in listed if not (each.endswith("/") or FILE in each)))
 
 
+def where(folder: Path) -> Path:
+    """The list of a folder, there or not."""
+    return folder / (EARLIER if (folder / EARLIER).is_file() and not (folder / FILE).is_file() else FILE)
+
+
 def export_of(folder: Path) -> str | None:
     """Which export the list is of; None where there is no list. Raises FileListUnreadable."""
     try:
-        with (folder / FILE).open(encoding="utf-8") as lines:
+        with where(folder).open(encoding="utf-8") as lines:
             head = json.loads(lines.readline())
         known, export = head["format"], str(head["export"])
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise FileListUnreadable(f"{folder / FILE} cannot be read: {type(error).__name__} {error}.") from error
+        raise FileListUnreadable(f"{where(folder)} cannot be read: {type(error).__name__} {error}.") from error
     if known != FORMAT:
-        raise FileListUnreadable(f"{folder / FILE} has format {known}; this dinolabel reads {FORMAT}.")
+        raise FileListUnreadable(f"{where(folder)} has format {known}; this dinolabel reads {FORMAT}.")
     return export
 
 
 def entries(folder: Path) -> Iterator[FileEntry]:
     """Every file on the list, changed or gone since or not; none where there is no list. Raises FileListUnreadable."""
     if export_of(folder) is not None:
-        yield from read(folder / FILE)
+        yield from read(where(folder))
 
 
 def read(path: Path) -> Iterator[FileEntry]:
@@ -100,7 +108,7 @@ def update(folder: Path, *, changed: Collection[str] = (), moved: Mapping[str, s
                 yield FileEntry(path, each.size, each.sha256)
         yield from (entry(folder, each) for each in sorted(left) if inside(folder, each) is not None)
 
-    save(folder / FILE, export, now())
+    save(where(folder), export, now())
 
 
 def entry(folder: Path, path: str) -> FileEntry:

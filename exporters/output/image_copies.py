@@ -27,21 +27,26 @@ def suffix_of(file: Path) -> str:
 
 def copy_or_link(file: Path, image: Image, to: Path, *, link: bool) -> None:
     """Copy a picture, or link it. One that EXIF or XMP would turn, or of a rare format, is written upright as JPEG instead: half of
-    all tools heed them and half do not, and the boxes are the upright picture's. The file appears whole. Raises MediaError, OSError."""
+    all tools heed them and half do not, and the boxes are the upright picture's. So is one whose format is not that of `to`'s suffix.
+    The file appears whole. Raises MediaError, OSError."""
     part = to.with_name(f".{to.name}.part")
     part.unlink(missing_ok=True)
-    if link and _is_usable_as_stored(file):
+    usable = suffix_of(file) == to.suffix and _is_usable_as_stored(file)
+    if link and usable:
         with suppress(OSError):  # another file system: a copy then
             os.link(file, part)
     if not part.exists():
-        part.write_bytes(encode_bytes(file, image))
+        part.write_bytes(file.read_bytes() if usable else encode_jpeg(image))
     os.replace(part, to)
 
 
 def encode_bytes(file: Path, image: Image) -> bytes:
     """What the copy of a picture holds. Raises MediaError."""
-    if _is_usable_as_stored(file):
-        return file.read_bytes()
+    return file.read_bytes() if _is_usable_as_stored(file) else encode_jpeg(image)
+
+
+def encode_jpeg(image: Image) -> bytes:
+    """A picture written anew, upright."""
     written = io.BytesIO()
     PIL.Image.fromarray(image.pixels).save(written, format="JPEG", quality=QUALITY, subsampling=0)
     return written.getvalue()

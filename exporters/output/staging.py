@@ -144,7 +144,7 @@ class StagingFolder:
 
     def _foreign_files(self, export: str) -> list[str]:
         """What is in `out` and not ours, or changed since; a list of the others is left for the exchange."""
-        ours: set[str] = {file_list.FILE}
+        ours: set[str] = {*file_list.LISTS}
 
         def written() -> Iterator[file_list.FileEntry]:
             for each in own_files(self.out, export):
@@ -159,7 +159,8 @@ class StagingFolder:
         for each in file_list.read(self.folder / REPLACED) if (self.folder / REPLACED).is_file() else ():
             if file_list.is_unchanged(self.earlier, each):
                 file_list.remove(self.earlier, each.path)
-        (self.earlier / file_list.FILE).unlink(missing_ok=True)
+        for name in file_list.LISTS:
+            (self.earlier / name).unlink(missing_ok=True)
         written = {each.path for each in file_list.entries(self.out)} if any(True for _ in file_list.files(self.earlier)) else set()
         for path in list(file_list.files(self.earlier)):
             source, target = self.earlier / path, self.out / path

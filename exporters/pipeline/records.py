@@ -152,6 +152,14 @@ def box_facts(marked: ExportedBox) -> dict[str, Any]:
     }
 
 
+def area_of(marked: ExportedBox) -> float:
+    """Square pixels of a box; of a rotated one its own and not its hull's (the shoelace formula)."""
+    box = marked.box
+    corners = marked.quad or ((box.x1, box.y1), (box.x2, box.y1), (box.x2, box.y2), (box.x1, box.y2))
+    pairs = zip(corners, (*corners[1:], corners[0]), strict=True)
+    return abs(sum(x1 * y2 - x2 * y1 for (x1, y1), (x2, y2) in pairs)) / 2
+
+
 def provenance(marked: ExportedBox) -> dict[str, Any]:
     """Where a box came from and who decided it."""
     return {

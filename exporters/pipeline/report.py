@@ -89,7 +89,7 @@ class ReportBuilder:
     left_out: int = 0
     left_out_boxes: int = 0
     unread: list[Mapping[str, Any]] = field(default_factory=list)
-    unread_kinds: Counter[str] = field(default_factory=Counter)
+    disagreements: int = 0
 
     def add(self, review: Review, *, negative: bool, left_out: bool = False, lost: Iterable[Json] = ()) -> None:
         """One task's review. negative: somebody answered it, and there is nothing in it. left_out: the picture is, as undecided. lost:
@@ -97,8 +97,7 @@ class ReportBuilder:
         unread = [*(each.facts for each in review.unread_of(unverified=self.unverified)), *lost]
         self.undecided += bool(lost) or review.state(unverified=self.unverified) == "undecided"
         self.unread += unread
-        disagree = sum(each.region is None for each in review.conflicts)
-        self.unread_kinds.update([each["kind"] for each in unread] + [DISAGREE] * disagree)
+        self.disagreements += sum(each.region is None for each in review.conflicts)
         self.conflicts += [each.facts for each in review.conflicts]
         self.skipped += review.skipped
         self.left_out += left_out
@@ -111,7 +110,9 @@ class ReportBuilder:
         self.negatives += negative
 
     def report(self, *, outside: int = 0, **more: Any) -> ExportReport:
-        """more: fields that are only known after writing. outside: boxes that only the picture told to lie outside."""
+        """In the order of tasks, however they came. more: fields that are only known after writing. outside: boxes that only the picture
+        told to lie outside."""
+        unread = sorted(self.unread, key=lambda each: int(each["task"]))
         return ExportReport(
             approved={label: self.named[label] for label in self.learnt},
             generic=self.kinds["generic"],
@@ -121,13 +122,13 @@ class ReportBuilder:
             unverified=self.kinds["unverified"],
             skipped=self.skipped,
             images=self.images,
-            conflicts=tuple(self.conflicts),
-            outside=outside + small(self.unread),
+            conflicts=tuple(sorted(self.conflicts, key=lambda each: int(each["task"]))),
+            outside=outside + small(unread),
             undecided=self.undecided,
             left_out=self.left_out,
             left_out_boxes=self.left_out_boxes,
-            unread=tuple(self.unread),
-            kinds=dict(self.unread_kinds.most_common()),
+            unread=tuple(unread),
+            kinds=dict(Counter([each["kind"] for each in unread] + [DISAGREE] * self.disagreements).most_common()),
             **{"negatives": self.negatives, **more},
         )
 

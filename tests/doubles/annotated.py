@@ -100,6 +100,14 @@ class Annotated:
         return path
 
 
+def age(out: Path) -> None:
+    """An export as it was before exports kept lists of their files."""
+    for name in (".dinolabel-files", "README.md", "classes.txt", "labelmap.txt", "crops/README.md"):
+        (out / name).unlink(missing_ok=True)
+    if (out / "dinolabel.report").exists():
+        (out / "dinolabel.report").rename(out / "dinolabel.json")
+
+
 def mixed(folder: Path) -> Annotated:
     """A relabelled box, a moved, a rotated, a generic, an unlabelled, a negative and a skipped picture, in two folders of equal names."""
     world = Annotated(folder)

@@ -101,7 +101,7 @@ def test_what_nobody_drew_stays_so(
     def report(project: int, name: str) -> tuple[int, int, int]:
         out = tmp_path / f"{name}-{project}"
         assert run(["export", "coco", "--project", str(project), "--out", str(out)]) == 0
-        found = json.loads((out / "dinolabel.json").read_text())["report"]
+        found = json.loads((out / "dinolabel.report").read_text())["report"]
         return found["approved"]["jason"], found["unverified"], found["negatives"]
 
     assert report(first, "made") == (0, 2, 1)

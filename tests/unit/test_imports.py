@@ -54,6 +54,7 @@ HEAVY = {
     "pyarrow": [
         "dinolabel/exporters/formats/parquet.py",
         "dinolabel/exporters/importers/parquet.py",
+        "dinolabel/exporters/output/crop_table.py",
         "dinolabel/exporters/unlisted_files.py",
         "dinolabel/detect/parquet.py",
         "dinolabel/erasure/exports/*",

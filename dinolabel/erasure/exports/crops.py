@@ -13,8 +13,8 @@ from typing import Any
 from dinolabel.erasure.exports import holding
 from dinolabel.erasure.exports.shares import CHANGED, ExportShare
 from dinolabel.erasure.text_search import Mention
-from dinolabel.exporters.output import file_list
-from dinolabel.exporters.output.crop_manifest import MANIFEST, METADATA
+from dinolabel.exporters.output import crop_table, file_list
+from dinolabel.exporters.output.crop_manifest import MANIFEST, METADATA, TABLES
 from dinolabel.exporters.output.staging import stopped_places
 from dinolabel.exporters.safe_names import folder_names
 from dinolabel.exporters.unlisted_files import CROPS, FILMS, REPORT, rows
@@ -64,12 +64,16 @@ def survey(folder: Path, export: str, mention: Mention) -> ExportShare:
         share.rewrite += [path] if going or any(_mentions(row, mention) for row in rows(folder / path)) else []
     if file_list.inside(folder, METADATA) is not None and (share.rows or any(_mentions(row, mention) for row in rows(folder / METADATA))):
         share.rewrite.append(METADATA)
+    for path in TABLES:
+        table = file_list.inside(folder, path)
+        if table is not None and (share.rows or any(_mentions(row, mention) for row in crop_table.rows_of(table))):
+            share.rewrite.append(path)
     gone += _sheets(folder, named)
     _sort(share, [each for each in dict.fromkeys(gone) if file_list.inside(folder, each) is not None])
     if (report := _report(folder)) is not None and holding.report_without(report, mention) != report:
         _sort(share, [REPORT], rewrite=True)
     known = {each.path for each in file_list.entries(folder)}
-    share.others = sum(each not in known and each != file_list.FILE for each in file_list.files(folder)) if known else 0
+    share.others = sum(each not in known and each not in file_list.LISTS for each in file_list.files(folder)) if known else 0
     return share
 
 
@@ -84,6 +88,8 @@ def rewrite(share: ExportShare, mention: Mention) -> None:
             _filter(folder / path, veil, lambda row: f"crops/{row.get('file_name', '')}" not in crops)
             if not (folder / path).read_bytes().strip():
                 (folder / path).unlink()  # imagefolder refuses an empty one
+        elif path in TABLES:
+            _filter_table(folder, path, veil, crops)
         elif path == REPORT:
             report = holding.report_without(_report(folder), mention)
             with atomic_file(folder / path) as half:
@@ -166,6 +172,11 @@ def _filter(path: Path, veil: Veil, keep: Callable[[Row], bool]) -> None:
             elif keep(row):
                 veiled = veil.over(row)
                 left.write(line if veiled == row else json.dumps(veiled, ensure_ascii=False) + "\n")
+
+
+def _filter_table(folder: Path, path: str, veil: Veil, crops: set[str]) -> None:
+    below = path.rpartition("/")[0]
+    crop_table.rewrite(folder / path, lambda row: None if f"{below}/{row['file_name']}" in crops else veil.over(row))
 
 
 def _is(row: Row, mention: Mention) -> bool:

@@ -18,8 +18,9 @@ from ijson import JSONError
 
 from dinolabel.erasure.text_search import Mention
 from dinolabel.exporters.output import file_list
-from dinolabel.exporters.unlisted_files import CARD
+from dinolabel.exporters.unlisted_files import CARD, OLD_CARD
 
+_CARDS = (CARD, OLD_CARD)
 Clean = Callable[[str, Mention], str]
 _DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError, ParseError, csv.Error, yaml.YAMLError, JSONError)
 
@@ -95,7 +96,7 @@ def _nothing(_folder: Path, _path: str, _mention: Mention) -> Iterator[str]:
 def _coco(folder: Path, path: str, mention: Mention) -> Iterator[str]:
     import ijson
 
-    if not path.endswith(".json") or path == CARD:
+    if not path.endswith(".json") or path in _CARDS:
         return
     file = folder / path
     with file.open("rb") as source:
@@ -176,7 +177,10 @@ def _hf(folder: Path, path: str, mention: Mention) -> Iterator[str]:
 
 def _row(row: Mapping[str, Any], names: tuple[str, ...]) -> Iterator[str]:
     yield from _strings([row["address"], row["group"], (row.get("image") or {}).get("path")])
-    for each in row["objects"] or ():
+    boxes = row["objects"] or ()
+    if isinstance(boxes, Mapping):  # lists of equal length
+        boxes = [dict(zip(boxes, values, strict=True)) for values in zip(*boxes.values(), strict=True)]
+    for each in boxes:
         label = each.get("label")
         yield from _strings([names[label] if isinstance(label, int) and label < len(names) else label])
         yield from _strings([each.get(key) for key in ("given_label", "annotator")])
@@ -215,7 +219,7 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def _clean(export: str, path: str) -> Clean | None:
-    if path == CARD:
+    if path in _CARDS:
         return _card
     if export == "coco" and path.startswith("annotations/"):
         return _categories

@@ -53,8 +53,8 @@ def take_out(share: ExportShare, mention: Mention) -> None:
         file_list.prune(share.folder.parent, share.folder)
         return
     file_list.update(share.folder, changed=set(share.rewrite))
-    if share.remove and not any(each != file_list.FILE for each in file_list.files(share.folder)):
-        (share.folder / file_list.FILE).unlink(missing_ok=True)
+    if share.remove and not any(each not in file_list.LISTS for each in file_list.files(share.folder)):
+        file_list.where(share.folder).unlink(missing_ok=True)
         file_list.prune(share.folder.parent, share.folder)
 
 
@@ -75,7 +75,7 @@ def _of_folder(folder: Path, mention: Mention) -> Iterator[ExportShare]:
     try:
         export = file_list.export_of(folder) or unlisted_files.export_of(folder)
     except FileListUnreadable as error:
-        yield ExportShare(folder, "", kept=[(file_list.FILE, str(error).rstrip("."))])
+        yield ExportShare(folder, "", kept=[(file_list.where(folder).name, str(error).rstrip("."))])
         return
     if export is None:
         yield ExportShare(folder, "", kept=[(".", NOTHING_KNOWN)])
@@ -101,7 +101,7 @@ def _share(folder: Path, export: str, mention: Mention) -> ExportShare:
     else:
         share.rewrite = ours
     share.kept += [(each, CHANGED) for each in changed]
-    others = [each for each in file_list.files(folder) if each not in {*known, file_list.FILE} and not each.endswith("/")]
+    others = [each for each in file_list.files(folder) if each not in {*known, *file_list.LISTS} and not each.endswith("/")]
     if listed or wanted is not known:
         share.others = len(others)
     else:

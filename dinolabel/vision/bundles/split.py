@@ -11,5 +11,9 @@ HELD_OUT = 0.25
 
 def split_side(group: str) -> Side:
     """The side of a group, from a stable hash of its name; about a quarter of all groups are held out."""
-    share = int.from_bytes(hashlib.sha256(group.encode()).digest()[:8], "big") / 2**64
-    return "held_out" if share < HELD_OUT else "train"
+    return "held_out" if split_share(group) < HELD_OUT else "train"
+
+
+def split_share(group: str) -> float:
+    """Where a group stands between 0 and 1; those below HELD_OUT are held out."""
+    return int.from_bytes(hashlib.sha256(group.encode()).digest()[:8], "big") / 2**64

@@ -14,11 +14,11 @@ import pytest
 from dinolabel import factory
 from dinolabel.__main__ import run
 from dinolabel.backend.jobs.table import Job, JobTable
-from dinolabel.exporters.pipeline.selection import select_reviewed
 from dinolabel.local.backend import BackendProcess, free_port
 from dinolabel.projects.sources import with_predictions
 from dinolabel.settings import Settings
 from dinolabel.studio.label_configs.label_config import LabelConfig
+from dinolabel.studio.reviews.annotator_policy import review_by_policy
 from tests.tiny_models import tiny_detector, tiny_embedder, tiny_onnx
 from tests.waiting import eventually
 
@@ -224,6 +224,6 @@ def test_predictions_that_the_export_lacks_are_asked_for() -> None:
     inline = {"id": 9, "result": [region("r0", 10, "thing", None)], "model_version": "v"}
     tasks = [with_predictions(each, studio) for each in (task(1, inline), task(2, {}))]  # type: ignore[arg-type]
     assert studio.asked == [2]
-    judged = select_reviewed(tasks, LabelConfig.parse(CONFIG)).boxes
+    judged = [box for each in tasks for box in review_by_policy(each, LabelConfig.parse(CONFIG), annotators="agreed").boxes]
     found = [(each.task, each.region, each.verdict) for each in judged]
     assert found == [(1, "r0", "approved"), (2, "r0", "approved"), (2, "r1", "rejected")]

@@ -17,17 +17,17 @@ from dinolabel.exporters import formats
 from dinolabel.exporters.options import ExportOptions
 from dinolabel.exporters.output import file_list
 from dinolabel.vision.types import Image
-from tests.doubles.annotated import mixed
+from tests.doubles.annotated import age, mixed
 from tests.doubles.scripted_studio import ScriptedStudio
 
 FORMATS = ["coco", "crops", "csv", "hf", "labelstudio", "parquet", "voc", "xmp", "yolo"]
 WHO, OTHER = "jason", "nina"  # of nina there is no box
-LISTS = {"coco": {"dinolabel.json", "annotations/instances_train.json", "annotations/instances_val.json"},
-         "crops": {"report.json"}, "csv": {"dinolabel.json"}, "labelstudio": {"dinolabel.json", "label_config.xml"},
-         "hf": {"dinolabel.json", "train/dataset_info.json", "train/data-00000-of-00001.arrow",
+LISTS = {"coco": {"dinolabel.report", "annotations/instances_train.json", "annotations/instances_val.json"},
+         "crops": {"report.json"}, "csv": {"dinolabel.report"}, "labelstudio": {"dinolabel.report", "label_config.xml"},
+         "hf": {"dinolabel.report", "train/dataset_info.json", "train/data-00000-of-00001.arrow",
                 "validation/dataset_info.json", "validation/data-00000-of-00001.arrow"},
-         "parquet": {"dinolabel.json"}, "voc": {"dinolabel.json"}, "xmp": {"dinolabel.json"},
-         "yolo": {"dinolabel.json", "data.yaml"}}  # fmt: skip
+         "parquet": {"dinolabel.report"}, "voc": {"dinolabel.report", "labelmap.txt"}, "xmp": {"dinolabel.report"},
+         "yolo": {"dinolabel.report", "data.yaml", "classes.txt"}}  # fmt: skip
 
 
 class World:
@@ -44,10 +44,15 @@ class World:
         given = {"open_image": self.annotated.open, "find": self.annotated.find, "wish": ExportOptions(), "xml": self.annotated.xml, **more}
         formats.load(name).export(self.annotated.tasks, self.annotated.config, self.out, **given)
         if not listed:
-            (self.out / file_list.FILE).unlink()
+            age(self.out)
 
     def forget(self, who: str) -> int:
         return run(["forget", who, "--project", str(self.project), "--yes"])
+
+
+def as_before(lists: set[str]) -> set[str]:
+    """Those that exports without a list of their files had."""
+    return {each.replace(".report", ".json") for each in lists} - {"classes.txt", "labelmap.txt"}
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -107,7 +112,7 @@ def test_what_is_a_persons_stays_and_is_named(world: World, capsys: pytest.Captu
     elif listed:
         assert not left
     else:  # pictures without a digest in the index
-        assert {Path(path).suffix for path in left} <= {".png", ".json"}
+        assert {Path(path).suffix for path in left} <= {".png", ".jpg", ".json"}
         assert all(f"{world.out / path}: " in printed.out and "may still show them" in printed.out for path in left)
     assert f"{world.out}: removes" in printed.err
     assert f"the file {world.out / 'notes.txt'}" in printed.out and f"{world.out / 'jason/photo.png'}" in printed.out
@@ -123,7 +128,9 @@ def test_a_name_in_no_box_costs_only_what_lists_it(world: World, name: str, list
     assert world.forget(OTHER) == 0
     after = contents(world.out)
     assert set(after) == set(before)
-    assert {path for path in before if after[path] != before[path]} - {file_list.FILE} == LISTS[name]
+    assert {path for path in before if after[path] != before[path]} - {file_list.FILE} == (
+        LISTS[name] if listed else as_before(LISTS[name])
+    )
     assert not [path for path, content in after.items() if OTHER.encode() in content]
     if listed:
         assert all(file_list.is_unchanged(world.out, each) for each in file_list.entries(world.out))
@@ -144,7 +151,7 @@ def test_a_file_of_ours_that_a_person_changed_is_kept_and_named(world: World, ca
     world.write(name)
     suffix = {"coco": ".json", "csv": ".csv", "hf": ".arrow", "labelstudio": ".json", "parquet": ".parquet", "voc": ".xml", "xmp": ".xmp",
               "yolo": ".txt", "crops": ".png"}[name]  # fmt: skip
-    own = sorted(path for path in contents(world.out) if path.endswith(suffix) and path != "dinolabel.json")
+    own = sorted(path for path in contents(world.out) if path.endswith(suffix) and path != "dinolabel.report")
     path = next(each for each in own if WHO in each) if name == "crops" else own[0]
     changed = world.out / path
     changed.write_bytes(changed.read_bytes() + b"\n")

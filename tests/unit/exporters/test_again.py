@@ -16,7 +16,7 @@ from dinolabel.exporters import formats
 from dinolabel.exporters.options import ExportOptions
 from dinolabel.exporters.output import file_list
 from dinolabel.exporters.output.atomic_output import ExportRefused, atomic_folder
-from tests.doubles.annotated import Annotated, mixed
+from tests.doubles.annotated import Annotated, age, mixed
 
 FORMATS = ["coco", "crops", "csv", "hf", "labelstudio", "parquet", "voc", "xmp", "yolo"]
 AN_OWN = {"coco": "annotations/instances_train.json", "crops": "manifest.jsonl", "csv": "boxes.csv", "hf": "train/state.json",
@@ -110,7 +110,7 @@ def test_another_export_is_left_as_it_is(world: Annotated, tmp_path: Path, name:
     out, other = tmp_path / "out", "csv" if name != "csv" else "coco"
     write(world, name, out)
     if not listed:
-        (out / file_list.FILE).unlink()
+        age(out)
     before = contents(out)
     with pytest.raises(ExportRefused, match=f"holds an export of {name}"):
         write(world, other, out)
@@ -122,7 +122,7 @@ def test_another_export_is_left_as_it_is(world: Annotated, tmp_path: Path, name:
 def test_an_export_from_before_lists_is_replaced_and_a_persons_files_stay(world: Annotated, tmp_path: Path, name: str) -> None:
     out = tmp_path / "out"
     write(world, name, out)
-    (out / file_list.FILE).unlink()
+    age(out)
     (out / "notes.txt").write_text("mine")
     write(world, name, out)
     write(world, name, tmp_path / "fresh")

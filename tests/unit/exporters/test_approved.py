@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from dinolabel.exporters.pipeline.selection import select_reviewed
+from dinolabel.exporters.options import ExportOptions
+from dinolabel.exporters.pipeline.report import count
 from dinolabel.studio.label_configs.label_config import LabelConfig
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -16,21 +17,17 @@ CONFIG = LabelConfig.parse(
 
 
 def test_a_recorded_export() -> None:
-    tasks = json.loads((FIXTURES / "ls_export.json").read_text())
-    selection = select_reviewed(tasks, CONFIG)
-    assert selection.approved == {"cat": 2, "dog": 2}
-    assert selection.count("approved", "generic") == 13
-    assert selection.count("approved", "unlabelled") == 1  # a bird, which the config does not know
-    assert [each.region for each in selection.boxes if each.verdict == "rejected"] == ["a26r0", "a31r0", "a31r1", "a31r2"]
-    assert selection.count("unverified") == 0
-    assert selection.skipped == 1
+    report = count(json.loads((FIXTURES / "ls_export.json").read_text()), CONFIG, ExportOptions())
+    assert report.approved == {"cat": 2, "dog": 2}
+    assert report.generic == 13
+    assert report.unlabelled == 1  # a bird, which the config does not know
+    assert (report.rejected, report.unverified, report.skipped) == (4, 0, 1)
 
 
 def test_order_of_tasks_does_not_count() -> None:
     tasks = json.loads((FIXTURES / "ls_export.json").read_text())
-    assert select_reviewed(tasks, CONFIG) == select_reviewed(list(reversed(tasks)), CONFIG)
-    assert list(select_reviewed(tasks, CONFIG).by_task) == sorted(select_reviewed(tasks, CONFIG).by_task)
+    assert count(tasks, CONFIG, ExportOptions()) == count(list(reversed(tasks)), CONFIG, ExportOptions())
 
 
 def test_labels_without_a_box_are_counted_too() -> None:
-    assert select_reviewed([], CONFIG).approved == {"cat": 0, "dog": 0}
+    assert count([], CONFIG, ExportOptions()).approved == {"cat": 0, "dog": 0}

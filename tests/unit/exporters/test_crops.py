@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 
 from dinolabel.exporters.formats import crops
 from dinolabel.exporters.formats.crops import export
+from dinolabel.exporters.options import ExportOptions
 from dinolabel.exporters.output import file_list
 from dinolabel.exporters.output.atomic_output import ExportRefused
 from dinolabel.exporters.pipeline.report import ExportReport
@@ -66,6 +68,11 @@ def run(pictures: Path, out: Path, *tasks: dict[str, Any], **options: Any) -> tu
     return report, [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
 
 
+def sideless(path: str) -> str:
+    """Of a crop, without the side that its picture's content decides."""
+    return re.sub("^crops/(train|val)/", "crops/", path)
+
+
 def test_every_kind_of_decision_goes_to_its_own_place(pictures: Path, tmp_path: Path) -> None:
     kept = [region("p0", 0, "jason"), region("p30", 30, "face"), region("new", 70, "unknown", origin="manual")]
     named = task(1, kept, detected(0, 30, 50))
@@ -73,13 +80,13 @@ def test_every_kind_of_decision_goes_to_its_own_place(pictures: Path, tmp_path: 
     button = task(3, [region("p0", 0, "face", origin=None)], detected(0), lead_time=None)
     skipped = task(4, [region("p0", 0, "jason")], detected(0), was_cancelled=True)
     report, rows = run(pictures, tmp_path / "out", skipped, button, moved, named)
-    assert [(row["task"], row["region"], row["view"], row["verdict"], row["kind"], row["crop"]) for row in rows] == [
+    assert [(row["task"], row["region"], row["view"], row["verdict"], row["kind"], sideless(row["crop"])) for row in rows] == [
         (1, "new", "person", "approved", "unknown", "unknown/1-new.png"),
         (1, "p0", "person", "approved", "named", "crops/jason/1-p0.png"),
         (1, "p30", "person", "approved", "generic", "generic/1-p30.png"),
         (1, "p50", "detector", "rejected", "generic", "rejected/1-p50.png"),
         (2, "p0", "person", "approved", "named", "crops/lacy/2-p0.png"),
-        (2, "p0", "detector", "approved", "named", "crops/lacy/2-p0.detector.png"),
+        (2, "p0", "detector", "approved", "named", "detector/lacy/2-p0.detector.png"),
         (2, "p50", "person", "approved", "unlabelled", "unlabelled/2-p50.png"),
         (3, "p0", "detector", "unverified", "generic", "unverified/3-p0.png"),
     ]
@@ -94,8 +101,8 @@ def test_a_row_says_all_that_training_needs(pictures: Path, tmp_path: Path) -> N
     same = {"format": 1, "task": 2, "annotation": 20, "region": "p0", "image": sha, "frame": None, "width": WIDTH, "height": HEIGHT}
     same |= {"verdict": "approved", "kind": "named", "label": "jason", "who": "7", "group": sha, "at": "2026-11-22T11:00:02Z"}
     same |= {"model_version": "gdino-tiny.a1b2c3", "policy": {"margin": 0.5, "max_side": 32, "min_side": 8}}
-    person = same | {"crop": "crops/jason/2-p0.png", "box": [20.0, 10.0, 60.0, 50.0], "view": "person"}
-    detector = same | {"crop": "crops/jason/2-p0.detector.png", "box": [16.0, 10.0, 56.0, 50.0], "view": "detector"}
+    person = same | {"crop": "crops/train/jason/2-p0.png", "box": [20.0, 10.0, 60.0, 50.0], "view": "person"}
+    detector = same | {"crop": "detector/jason/2-p0.detector.png", "box": [16.0, 10.0, 56.0, 50.0], "view": "detector"}
     assert rows == [person, detector]
 
 
@@ -140,7 +147,7 @@ def test_same_tasks_same_bytes(pictures: Path, tmp_path: Path) -> None:
     run(pictures, tmp_path / "one", *tasks)
     run(pictures, tmp_path / "two", *reversed(tasks))
     assert files(tmp_path / "one") == files(tmp_path / "two")
-    assert len(files(tmp_path / "one")) == 12
+    assert len(files(tmp_path / "one")) == 14
 
 
 def test_names_that_are_no_file_names_keep_their_label_in_the_manifest(pictures: Path, tmp_path: Path) -> None:
@@ -159,6 +166,71 @@ def test_names_that_are_no_file_names_keep_their_label_in_the_manifest(pictures:
     assert len({row["crop"].casefold() for row in rows}) == len(rows)
     assert len({Path(row["crop"]).parent.name.casefold() for row in rows}) == len(rows)
     assert sum(1 for path in out.rglob("*.png")) == len(rows)
+
+
+def test_a_new_folder_has_sides_and_one_view_an_object(pictures: Path, tmp_path: Path) -> None:
+    """As ImageFolder and ultralytics read crops/: nothing but folders of classes below each side."""
+    names = ["jason", "lacy", "jason", "lacy"]
+    tasks = [task(at, [region("p0", 4, name, origin="prediction-changed")], detected(0)) for at, name in enumerate(names, 1)]
+    _, rows = run(pictures, tmp_path / "out", *tasks)
+    sides = {side.name: side for side in (tmp_path / "out/crops").iterdir() if side.is_dir()}
+    assert set(sides) == {"train", "val"}
+    found = [path.relative_to(tmp_path / "out").as_posix() for side in sides.values() for path in side.rglob("*.png")]
+    assert sorted(found) == sorted(row["crop"] for row in rows if row["view"] == "person") and len(found) == 4
+    assert all((tmp_path / "out" / row["crop"]).is_file() for row in rows)
+    assert [row["crop"].split("/")[0] for row in rows if row["view"] == "detector"] == ["detector"] * 4
+
+
+def test_a_persons_side_of_a_picture_counts(pictures: Path, tmp_path: Path) -> None:
+    tasks = [task(number, [region("p0", 0, "jason")], detected(0)) for number in (1, 2)]
+    for each in tasks:
+        each["data"] |= {"dinolabel_group": "film", "dinolabel_split": "held_out"}
+    _, rows = run(pictures, tmp_path / "out", *tasks)
+    assert [row["crop"] for row in rows] == ["crops/val/jason/1-p0.png", "crops/val/jason/2-p0.png"]
+
+
+@pytest.mark.parametrize("layout", [None, "splits", "flat"])
+def test_a_folder_that_began_without_sides_goes_on_so(pictures: Path, tmp_path: Path, layout: Any) -> None:
+    one, two = (task(number, [region("p0", 0, "jason")], detected(0)) for number in (1, 2))
+    run(pictures, tmp_path / "out", one, wish=ExportOptions(layout="flat"))
+    _, rows = run(pictures, tmp_path / "out", one, two, wish=ExportOptions(layout=layout))
+    flat = ["crops/jason/1-p0.png", "crops/jason/2-p0.png"]
+    assert [sideless(row["crop"]) for row in rows] == flat
+    assert ([row["crop"] for row in rows] == flat) == (layout != "splits")
+    there = {path for path in files(tmp_path / "out") if path.endswith(".png")}
+    assert there == {row["crop"] for row in rows}
+
+
+@pytest.mark.parametrize("layout", ["splits", "flat"])
+def test_the_list_of_crops_has_types(pictures: Path, tmp_path: Path, layout: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the documented line: labels that a reader takes for sides or dates, whole numbers before halves, nulls before values."""
+    import datasets
+
+    names = ["2024-05-01", "train", "mia test", "val"]
+    config = LabelConfig.parse(
+        '<View><Image name="image" value="$image"/><RectangleLabels name="label" toName="image">'
+        + "".join(f'<Label value="{name}"/>' for name in names)
+        + "</RectangleLabels></View>"
+    )
+    shown = [[region("p0", 10.25 if at == 4 else 10, name)] for at, name in enumerate(names, 1)]
+    seen = {"id": 4, "result": [], "model_version": "v"}
+    tasks = [task(at, kept, [], prediction=seen if at == 4 else None) for at, kept in enumerate(shown, 1)]
+    wish = ExportOptions(layout=layout)
+    export(
+        tasks,
+        config,
+        tmp_path / "out",
+        open_image=lambda value: open_image(pictures / value),
+        find=lambda value: pictures / value,
+        wish=wish,
+    )
+    monkeypatch.chdir(tmp_path / "out")
+    rows = [row for rows in datasets.load_dataset("./crops", cache_dir=str(tmp_path / "cache")).values() for row in rows]
+    assert sorted((row["task"], row["label"], row["box"][0], row["view"]) for row in rows) == [
+        (1, "2024-05-01", 20.0, "person"), (2, "train", 20.0, "person"), (3, "mia test", 20.0, "person"), (4, "val", 20.5, "person"),
+    ]  # fmt: skip
+    assert {row["task"]: row["model_version"] for row in rows} == {1: None, 2: None, 3: None, 4: "v"}
+    assert all(row["at"].startswith("2026-11-22T") and row["image"].size[0] for row in rows)
 
 
 def test_nothing_to_export_is_an_empty_manifest(pictures: Path, tmp_path: Path) -> None:
@@ -182,7 +254,8 @@ def test_an_export_is_replaced_whole_or_not_at_all(pictures: Path, tmp_path: Pat
         export(tasks, CONFIG, out, open_image=die)
     assert files(out) == before
     run(pictures, out, *tasks)
-    assert sorted(files(out)) == ["crops/lacy/1-p0.png", "crops/lacy/2-p0.png", "crops/metadata.jsonl", "manifest.jsonl", "report.json"]
+    lists = ["crops/README.md", "crops/lacy/1-p0.png", "crops/lacy/2-p0.png", "crops/metadata.parquet", "manifest.jsonl", "report.json"]
+    assert sorted({*map(sideless, files(out))}) == lists
     assert [each.name for each in tmp_path.iterdir()] in (["out", "pictures"], ["pictures", "out"])
 
 

@@ -13,7 +13,6 @@ from dinolabel.exporters.annotation_effort.counts import EffortCounts
 from dinolabel.exporters.options import ExportOptions
 from dinolabel.exporters.pipeline.malformed_tasks import readable_tasks
 from dinolabel.exporters.pipeline.report import NothingExported, count
-from dinolabel.exporters.pipeline.selection import select_reviewed
 from dinolabel.studio.reviews.infer_config import infer_config
 from dinolabel.vision.errors import MediaUnavailable
 from tests.doubles.annotated import Annotated, mixed
@@ -66,7 +65,6 @@ def test_it_is_named_with_what_is_wrong(task: Any, why: str) -> None:
 def test_every_other_reader_goes_on_too(world: Annotated) -> None:
     tasks = [*(task for task, _ in MALFORMED), *world.tasks]
     assert len(count(tasks, world.config, ExportOptions()).failed) == len(MALFORMED)
-    assert len(select_reviewed(tasks, world.config).failed) == len(MALFORMED)
     assert infer_config(tasks) == infer_config(world.tasks)
     effort = EffortCounts()
     for task in readable_tasks(tasks, []):

@@ -63,7 +63,9 @@ def test_coco_as_pycocotools_reads_it(world: Annotated, tmp_path: Path, capsys: 
             read[image["id"]] = [(coco.cats[each["category_id"]]["name"], each["bbox"]) for each in found]
             with PIL.Image.open(tmp_path / "out" / "images" / side / image["file_name"]) as picture:
                 assert picture.size == (image["width"], image["height"]) == (WIDTH, HEIGHT)
-            for each in found:  # the mask that the corners make has the area that is written
+            for each in (
+                one for one in found if one["attributes"]["rotated"]
+            ):  # the mask that the corners make has the area that is written
                 assert coco.annToMask(each).sum() == pytest.approx(each["area"], rel=0.15)
     assert {task: [label for label, _ in boxes] for task, boxes in read.items()} == {
         task: [label for label, _ in boxes] for task, boxes in EXPECTED.items()
@@ -81,6 +83,9 @@ def test_coco_keeps_the_corners_of_a_rotated_box(world: Annotated, tmp_path: Pat
     expected = [number for corner in corners((90, 20, 130, 40), 30) for number in corner]
     assert turned["segmentation"][0] == pytest.approx(expected, abs=1e-6)
     assert turned["area"] == pytest.approx(40 * 20)
+    upright = [each for each in file["annotations"] if each is not turned]
+    assert all(each["segmentation"] == [] and "score" not in each["attributes"] for each in upright)  # an outline is a second object
+    assert upright[0]["area"] == pytest.approx(40 * 50)
 
 
 def test_yolo_as_supervision_reads_it(world: Annotated, tmp_path: Path) -> None:
@@ -95,6 +100,7 @@ def test_yolo_as_supervision_reads_it(world: Annotated, tmp_path: Path) -> None:
         assert found.classes == ["face", "jason", "lacy", "unknown"]
         read |= {int(Path(path).name.split("-")[0]): detections for path, _, detections in found}
     assert set(read) == set(EXPECTED)
+    assert (tmp_path / "out/classes.txt").read_text().splitlines() == ["face", "jason", "lacy", "unknown"]
     for task, boxes in EXPECTED.items():
         assert read[task].xyxy == pytest.approx(np.array([box for _, box in boxes]).reshape(-1, 4), abs=0.01)
         assert [("face", "jason", "lacy", "unknown")[number] for number in read[task].class_id] == [label for label, _ in boxes]
@@ -122,6 +128,8 @@ def test_voc_as_supervision_reads_it(world: Annotated, tmp_path: Path) -> None:
         assert sorted(found.classes[number] for number in read[task].class_id) == sorted(label for label, _ in boxes)
         assert read[task].xyxy == pytest.approx(np.array([box for _, box in boxes]).reshape(-1, 4), abs=1.01)
     lists = {side: (tmp_path / f"out/ImageSets/Main/{side}.txt").read_text().split() for side in ("train", "val", "trainval")}
+    assert {path.suffix for path in (tmp_path / "out/JPEGImages").iterdir()} == {".jpg"}  # torchvision opens nothing else
+    assert (tmp_path / "out/labelmap.txt").read_text().splitlines()[1:] == ["face:::", "jason:::", "lacy:::", "unknown:::"]
     assert sorted(lists["train"] + lists["val"]) == sorted(lists["trainval"]) == ["1-x", "2-x", "3-3", "4-4", "6-6"]
 
 
@@ -158,7 +166,7 @@ def test_parquet_as_pyarrow_pandas_and_datasets_read_it(world: Annotated, tmp_pa
         assert [each["label"] for each in row["objects"]] == [label for label, _ in expected]
         for each, (_, box) in zip(row["objects"], expected, strict=True):
             assert each["bbox"] == pytest.approx(box, abs=0.01)
-    loaded = datasets.load_dataset("parquet", data_dir=str(tmp_path / "out" / "data"), cache_dir=str(tmp_path / "cache"))
+    loaded = datasets.load_dataset(str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))  # by the card's header
     assert {side: len(rows) for side, rows in loaded.items()} == {
         "train": sum(frame.split == "train"),
         "validation": sum(frame.split == "val"),
@@ -184,26 +192,31 @@ def test_hf_as_load_from_disk_reads_it(world: Annotated, tmp_path: Path) -> None
 
     write(world, "hf", tmp_path / "out")
     loaded = datasets.load_from_disk(str(tmp_path / "out"))
-    labels = loaded["train"].features["objects"].feature["label"]
+    labels = loaded["train"].features["objects"]["category"].feature
     assert labels.names == ["face", "jason", "lacy", "unknown"]
+    assert loaded["train"].features["objects"]["label"].feature == labels
     rows = {row["task"]: row for side in ("train", "validation") for row in loaded[side]}
     assert set(rows) == set(EXPECTED)
     for task, boxes in EXPECTED.items():
-        assert [labels.int2str(each["label"]) for each in rows[task]["objects"]] == [label for label, _ in boxes]
-        for each, (_, box) in zip(rows[task]["objects"], boxes, strict=True):
-            assert each["bbox"] == pytest.approx(box, abs=0.01)
+        objects = rows[task]["objects"]
+        assert [labels.int2str(each) for each in objects["category"]] == [label for label, _ in boxes]
+        for found, (_, (x1, y1, x2, y2)) in zip(objects["bbox"], boxes, strict=True):
+            assert found == pytest.approx([x1, y1, x2 - x1, y2 - y1], abs=0.01)
+        assert (rows[task]["image_id"], rows[task]["width"], rows[task]["height"]) == (task, WIDTH, HEIGHT)
         assert np.array_equal(np.asarray(rows[task]["image"].convert("RGB")), world.open(rows[task]["address"]).pixels)
+
+    assert sorted(each for row in rows.values() for each in row["objects"]["id"]) == [1, 2, 3, 4, 5, 6]
+    assert rows[2]["objects"]["area"] == [pytest.approx(40 * 20)]
 
 
 def test_crops_as_imagefolder_reads_them(world: Annotated, tmp_path: Path) -> None:
     import datasets
 
     formats.load("crops").export(world.tasks, world.config, tmp_path / "out", open_image=world.open, find=world.find)
-    loaded = datasets.load_dataset("imagefolder", data_dir=str(tmp_path / "out" / "crops"), cache_dir=str(tmp_path / "cache"))["train"]
-    assert sorted((row["label"], row["view"]) for row in loaded) == [
-        ("jason", "person"), ("jason", "person"), ("lacy", "detector"), ("lacy", "person"),
-    ]  # fmt: skip
-    assert all(row["image"].size[0] == row["image"].size[1] for row in loaded)
+    loaded = datasets.load_dataset(str(tmp_path / "out" / "crops"), cache_dir=str(tmp_path / "cache"))
+    rows = [row for side in loaded.values() for row in side]
+    assert sorted((row["label"], row["view"]) for row in rows) == [("jason", "person"), ("jason", "person"), ("lacy", "person")]
+    assert all(row["image"].size[0] == row["image"].size[1] for row in rows)
 
 
 def exiftool(folder: str, place: Path) -> dict[str, Any]:
@@ -262,4 +275,4 @@ def test_nothing_decided_is_an_empty_export(name: str, tmp_path: Path) -> None:
     world.add(annotation(1, region("a", (0, 0, 9, 9), "jason"), was_cancelled=True))
     report = write(world, name, tmp_path / "out")
     assert (report.rows, report.negatives, report.skipped) == (0, 0, 1)
-    assert json.loads((tmp_path / "out" / "dinolabel.json").read_text())["format"] == name
+    assert json.loads((tmp_path / "out" / "dinolabel.report").read_text())["format"] == name

@@ -132,7 +132,7 @@ def _labels(name: str, out: Path) -> list[str]:
         import datasets
 
         rows = datasets.load_from_disk(str(out))["train"]
-        return [rows.features["objects"].feature["label"].int2str(each["label"]) for each in rows[0]["objects"]]
+        return [rows.features["objects"]["category"].feature.int2str(each) for each in rows[0]["objects"]["category"]]
     (task,) = json.loads((out / "tasks-00000.json").read_text())
     return [each["value"]["rectanglelabels"][0] for each in task["annotations"][0]["result"]]
 
@@ -173,6 +173,43 @@ def test_a_group_is_on_one_side_for_ever(world: Annotated, tmp_path: Path) -> No
     world.tasks = world.tasks[5:9]
     write(world, "csv", tmp_path / "again", group_by="video")
     assert {(row["group"], row["split"]) for row in table(tmp_path / "again")} <= sides
+
+
+@pytest.mark.parametrize(
+    ("groups", "expected"),
+    [
+        (["b"], {"train": 1}),  # the hash says val
+        (["b", "b"], {"train": 2}),
+        (["b", "d"], {"train": 1, "val": 1}),  # both of val by their hash
+        (["g", "a", "i", "g"], {"train": 3, "val": 1}),  # all of train
+        (["a", "b"], {"train": 1, "val": 1}),
+    ],
+)
+@pytest.mark.parametrize("name", ["coco", "yolo", "voc", "csv", "parquet", "hf"])
+def test_from_two_groups_on_no_side_is_empty(
+    world: Annotated, tmp_path: Path, name: str, groups: list[str], expected: dict[str, int]
+) -> None:
+    """And a side without a picture is not there: readers open no list or table without a row."""
+    for number, group in enumerate(groups, 1):
+        world.add(annotation(number, JASON), video=group)
+    out = tmp_path / "out"
+    assert write(world, name, out, group_by="video").sides == expected
+    files = {path.relative_to(out).as_posix() for path in out.rglob("*")}
+    places = {
+        "coco": "annotations/instances_{}.json images/{}", "yolo": "images/{} labels/{}", "voc": "ImageSets/Main/{}.txt", "csv": "",
+        "parquet": "data/{}-00000.parquet", "hf": "",
+    }[name].split()  # fmt: skip
+    for side in ("train", "val"):
+        assert {each.format(side) in files for each in places} <= {side in expected}
+    if name == "yolo":
+        found = {path.parent.name: len(list(path.parent.iterdir())) for path in out.glob("images/*/*")}
+        text = (out / "data.yaml").read_text()
+        assert found == expected and all(f"{key}: images/{key if key in expected else 'train'}\n" in text for key in ("train", "val"))
+    if name in ("parquet", "hf"):
+        import datasets
+
+        kept = datasets.load_from_disk(str(out)) if name == "hf" else datasets.load_dataset(str(out), cache_dir=str(tmp_path / "cache"))
+        assert {side: len(rows) for side, rows in kept.items()} == {side.replace("val", "validation"): n for side, n in expected.items()}
 
 
 def test_equal_pictures_are_on_one_side(world: Annotated, tmp_path: Path) -> None:

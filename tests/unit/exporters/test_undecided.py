@@ -78,7 +78,7 @@ def test_what_marks_a_place_counts(
 ) -> None:
     world.add(annotation(1, *marks))
     code, out = command(world, tmp_path, "coco", "--no-split", config=config)
-    report = json.loads((out / "dinolabel.json").read_text())["report"]
+    report = json.loads((out / "dinolabel.report").read_text())["report"]
     assert (code, coco(out)) == (0, read)
     assert (report["kinds"], report["negatives"], len(report["conflicts"])) == (kinds, 0, conflicts)
     assert report["undecided"] == report["left_out"] == len(report["unread"]) == sum(kinds.values())
@@ -92,7 +92,7 @@ def test_a_picture_of_marks_that_are_not_used_is_no_negative(world: Annotated, t
     world.add(annotation(1, *marks, shown=SHOWN))
     for more in ([], ["--undecided"]):
         code, out = command(world, tmp_path, what, *more)
-        name = "report.json" if what == "crops" else "dinolabel.json"
+        name = "report.json" if what == "crops" else "dinolabel.report"
         written = json.loads((out / name).read_text())
         report = written if what == "crops" else written["report"]
         assert code == 0 and (report["negatives"], report["rejected"], report["undecided"]) == (0, 0, 1)
@@ -165,7 +165,7 @@ def test_two_controls(
     arguments = ["--from", str(tmp_path / "export.json"), "--media", str(world.folder), "--out", str(tmp_path / "out"), "--no-split", *more]
     settings = ["--label-config", str(tmp_path / "two.xml")] if config else []
     assert run(["export", "coco", *arguments, *settings]) == 0
-    report = json.loads((tmp_path / "out/dinolabel.json").read_text())["report"]
+    report = json.loads((tmp_path / "out/dinolabel.report").read_text())["report"]
     assert (coco(tmp_path / "out"), report["negatives"]) == (expected, 0)
     captured = capsys.readouterr()
     assert not_used in captured.out and "--control" in captured.err
@@ -218,7 +218,7 @@ def test_what_nobody_looked_at_stays_so_on_a_trip(world: Annotated, tmp_path: Pa
     assert [[each.verdict for each in review_by_policy(task, world.config).boxes] for task in tasks] == [
         ["unverified"], [], ["unverified"], ["approved"],
     ]  # fmt: skip
-    assert json.loads((out / "dinolabel.json").read_text())["report"]["unverified"] == 2
+    assert json.loads((out / "dinolabel.report").read_text())["report"]["unverified"] == 2
 
 
 def test_an_imported_empty_picture_is_looked_at_beside_an_empty_prediction(
