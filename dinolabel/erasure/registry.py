@@ -11,6 +11,7 @@ from typing import Any
 
 from dinolabel.studio.label_configs.label_names import normalise_name
 from dinolabel.studio.regions.writing import names_of, overlap
+from dinolabel.studio.reviews.annotations import FORGOTTEN
 from dinolabel.studio.reviews.decisions import SAME_OBJECT
 from dinolabel.vision.storage.atomic_files import atomic_file
 
@@ -55,7 +56,10 @@ class ErasureRegistry:
         return self._known[key]
 
     def without(self, project: int, task: Task) -> Task:
-        """The task without regions of forgotten names, and without what was predicted in their place: that is no rejected box."""
+        """The task without regions of forgotten names, and without what was predicted in their place: that is no rejected box.
+
+        An annotation that lost one says how many (FORGOTTEN), so that the picture is undecided and never one with nothing in it.
+        """
         if not self._digests.get(str(project)):
             return task
         gone = [each for one in task.get("annotations") or [] for each in one.get("result") or [] if self._names(project, each)]
@@ -70,6 +74,8 @@ class ErasureRegistry:
         ours = "completed_by" not in one
         kept = [each for each in one.get("result") or [] if not (self._names(project, each) or (ours and _in_place_of(each, gone)))]
         cleaned = {**one, "result": kept}
+        if not ours and (lost := len(one.get("result") or []) - len(kept)):
+            cleaned[FORGOTTEN] = lost
         if isinstance(inline := one.get("prediction"), dict) and inline:
             cleaned["prediction"] = self._cleaned(project, inline, gone)
         return cleaned

@@ -23,7 +23,15 @@ from dinolabel.exporters.unlisted_files import CARD
 from dinolabel.studio.label_configs.label_config import LabelConfig
 from dinolabel.studio.regions.notes import read_notes, write_notes
 from dinolabel.studio.regions.shapes import kind_of
-from dinolabel.studio.reviews.annotations import UNVERIFIED, Annotation, annotations_of, is_auto_accepted, unverified
+from dinolabel.studio.reviews.annotations import (
+    FORGOTTEN,
+    PARTLY,
+    UNVERIFIED,
+    Annotation,
+    annotations_of,
+    is_auto_accepted,
+    unverified,
+)
 from dinolabel.studio.reviews.annotator_policy import review_by_policy
 from dinolabel.studio.reviews.decisions import Review
 
@@ -32,6 +40,8 @@ TASKS = 1000
 
 KEPT = ("was_cancelled", "ground_truth", "lead_time")
 """Not completed_by: a number that is another person, or nobody, on another server; the task's meta has it."""
+
+FORGOTTEN_HERE = f"{PARTLY}: somebody in this picture is forgotten"
 
 log = structlog.get_logger(__name__)
 
@@ -46,9 +56,11 @@ def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[
         for done, task in enumerate(readable_tasks(tasks, failed)):
             progress(done, 0)
             review = review_by_policy(task, config, annotators=wish.annotators, generic_is_unknown=how.get("generic_is_unknown", False))
-            tally.add(review, negative=is_negative(review, wish))
-            if review.state(unverified=wish.unverified) != "untouched":
-                files.add(_task(task, review, config, wish))
+            written = None if review.state(unverified=wish.unverified) == "untouched" else _task(task, review, config, wish)
+            silenced = written is not None and not written["annotations"]
+            tally.add(review, negative=is_negative(review, wish), left_out=silenced)
+            if written is not None and not silenced:
+                files.add(written)
         files.close()
         if not files.tasks:
             (folder / "tasks-00000.json").write_text("[]\n", encoding="utf-8")
@@ -103,16 +115,20 @@ def _task(task: Json, review: Review, config: LabelConfig, wish: ExportOptions) 
     if any(each.made_by_button and not each.regions for each in every if each.id in kept):
         ours["unverified"] = True
     earlier = task.get("meta")
+    leave = [_annotation(stored[each.id], each, kept[each.id]) for each in every if each.id in kept]
     return {
         "data": task.get("data") or {},
         "meta": {**(earlier if isinstance(earlier, Mapping) else {}), "dinolabel": ours},
-        "annotations": [_annotation(stored[each.id], each, kept[each.id]) for each in every if each.id in kept],
+        "annotations": [each for each in leave if each is not None],
         "predictions": list(_predictions(task, kept)),
     }
 
 
-def _annotation(stored: Json, annotation: Annotation, kept: set[str]) -> dict[str, Any]:
-    """All of it but the boxes that another annotation's stand for, and what hangs on those, such as a choice."""
+def _annotation(stored: Json, annotation: Annotation, kept: set[str]) -> dict[str, Any] | None:
+    """All of it but the boxes that another annotation's stand for, and what hangs on those, such as a choice.
+
+    None for one whose every region was of somebody who is forgotten: Label Studio would read "nothing here".
+    """
     boxes = list(zip(annotation.regions, annotation.entries, strict=True))
     staying = [entry for region, entry in boxes if region.id in kept]
     going = [entry for region, entry in boxes if region.id not in kept]
@@ -122,16 +138,28 @@ def _annotation(stored: Json, annotation: Annotation, kept: set[str]) -> dict[st
         for entry in stored.get("result") or []
         if not any(entry is each for each in going) and not (isinstance(entry, Mapping) and str(entry.get("id")) in gone)
     ]
-    return {"result": result, **{name: stored[name] for name in KEPT if stored.get(name) is not None}}
+    facts = {name: stored[name] for name in KEPT if stored.get(name) is not None}
+    if not stored.get(FORGOTTEN):
+        return {"result": result, **facts}
+    facts.pop("lead_time", None)  # with it the note would count as seen by whoever submitted
+    marked = [_noted(entry, FORGOTTEN_HERE) for entry in result]
+    return {"result": marked, **facts} if any(isinstance(each, Mapping) and kind_of(each) for each in result) else None
 
 
 def _marked(entry: Any) -> Any:
     """An entry of what a button made, with a note that says so: Label Studio forgets all else that tells it when it imports."""
-    if not isinstance(entry, Mapping) or not kind_of(entry) or is_auto_accepted(entry) or unverified(entry):
+    if isinstance(entry, Mapping) and (is_auto_accepted(entry) or unverified(entry)):
+        return entry
+    return _noted(entry, UNVERIFIED)
+
+
+def _noted(entry: Any, note: str) -> Any:
+    """An entry with one more note, where it marks a place."""
+    if not isinstance(entry, Mapping) or not kind_of(entry):
         return entry
     meta = entry.get("meta")
     earlier = meta if isinstance(meta, Mapping) else {}
-    return {**entry, "meta": {**earlier, "text": write_notes([*read_notes(entry), UNVERIFIED])}}
+    return {**entry, "meta": {**earlier, "text": write_notes([*read_notes(entry), note])}}
 
 
 def _predictions(task: Json, kept: Collection[int]) -> Iterator[dict[str, Any]]:

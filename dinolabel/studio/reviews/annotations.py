@@ -24,6 +24,9 @@ UNVERIFIED = "unverified: made by a button"
 PARTLY = "imported in part by dinolabel"
 """How the note begins that `import` leaves in a region of a picture of which it could not read everything. What follows says what."""
 
+FORGOTTEN = "dinolabel_forgotten"
+"""Key of an annotation as we read it: how many of its regions were taken out since somebody is forgotten. Label Studio never has it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -82,7 +85,7 @@ class Annotation:
             model_version=prediction.get("model_version") if prediction else None,
             predicted=None if prediction is None else tuple(regions(prediction.get("result"), config, size=shown)),
             entries=tuple(entry for _, entry in reading.boxes),
-            unread=(*reading.unread, *imported_in_part(annotation)),
+            unread=(*reading.unread, *imported_in_part(annotation), *_forgotten(annotation)),
             others=reading.others,
             names=reading.names or {},
         )
@@ -168,6 +171,11 @@ def imported_in_part(annotation: Json) -> tuple[Unread, ...]:
         return ()
     noted = [(each, find_note(each, PARTLY)) for each in annotation.get("result") or [] if isinstance(each, Mapping)]
     return tuple(Unread(str(each.get("id")), "imported in part", note) for each, note in noted if note is not None)
+
+
+def _forgotten(annotation: Json) -> tuple[Unread, ...]:
+    """The places of people who are forgotten: nobody may say that nothing is there."""
+    return (Unread("", "forgotten", "a box of somebody who is forgotten"),) * int(annotation.get(FORGOTTEN) or 0)
 
 
 def unseen(region: Json, score: float | None = None) -> dict[str, Any]:

@@ -241,3 +241,26 @@ def test_an_imported_empty_picture_is_looked_at_beside_an_empty_prediction(
     effort = EffortCounts()
     effort.add(task, world.config)
     assert (review_by_policy(task, world.config).state(), effort.imported, effort.answers) == ("looked at", 1, [])
+
+
+def test_the_picture_of_a_forgotten_person_is_undecided(world: Annotated, tmp_path: Path) -> None:
+    """Somebody is there, though nobody may say who: no negative, no rejected box, also after a trip to another project."""
+    from dinolabel.erasure.registry import ErasureRegistry
+
+    lacy, forgotten = region("b", B, "lacy"), ErasureRegistry(tmp_path)
+    forgotten.add(1, ["jason"])
+    world.add(annotation(1, JASON, shown=SHOWN))
+    world.add(annotation(2, JASON, lacy))
+    world.add(annotation(3, lacy))
+    world.tasks = [forgotten.without(1, each) for each in world.tasks]
+    reviews = [review_by_policy(each, world.config) for each in world.tasks]
+    assert [each.state() for each in reviews] == ["undecided", "undecided", "looked at"]
+    assert not any(each.verdict == "rejected" for one in reviews for each in one.boxes)
+    _, out = command(world, tmp_path, "coco", "--no-split")
+    assert coco(out) == (1, [("lacy", pytest.approx([100, 10, 50, 50]))])
+    report = json.loads((out / "dinolabel.json").read_text())["report"]
+    assert (report["negatives"], report["left_out"], report["kinds"]) == (0, 2, {"forgotten": 2})
+    _, out = command(world, tmp_path, "labelstudio")
+    tasks = moved(out)
+    assert "jason" not in json.dumps(tasks)
+    assert [review_by_policy(each, world.config).state() for each in tasks] == ["undecided", "looked at"]
