@@ -76,6 +76,35 @@ def turned(path: Path, matrix: tuple[int, int, int, int]) -> Path:
     return path
 
 
+def coloured(
+    path: Path,
+    size: tuple[int, int],
+    *,
+    codec: str = "",
+    tags: tuple[int, int, int] = (2, 2, 2),
+    full: bool = False,
+    aspect: Fraction = Fraction(1),
+) -> Path:
+    """Three frames of Y 100, Cb 90, Cr 180, the top left corner lighter. tags: matrix, primaries, transfer (2: unspecified)."""
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream(codec or CODECS[path.suffix][0], rate=10)
+        stream.width, stream.height = size
+        coded = stream.codec_context
+        stream.pix_fmt, coded.sample_aspect_ratio = "yuv420p", aspect
+        coded.colorspace, coded.color_primaries, coded.color_trc = tags
+        coded.color_range = 2 if full else 1
+        for number in range(3):
+            frame = av.VideoFrame(*size, "yuv420p")
+            for plane, value in zip(frame.planes, (100, 90, 180), strict=True):
+                rows = np.full((plane.height, plane.line_size), value, np.uint8)
+                rows[: plane.height // 4, : plane.width // 4] += 60 if plane.line_size == frame.planes[0].line_size else 0
+                plane.update(rows.tobytes())
+            frame.pts, frame.colorspace, frame.color_range = number, tags[0], 2 if full else 1
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
 def numbered(count: int) -> Iterable[np.ndarray]:
     """Pictures with their own number on them, as seven bars; no two are alike."""
     for number in range(count):

@@ -7,7 +7,7 @@ file's own time stamps: frame rates vary within one file, and a counter would dr
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -15,9 +15,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import structlog
 
+from dinolabel.vision.decoding.video_display import VideoDisplay
 from dinolabel.vision.errors import MediaUnavailable, MediaUnreadable
 from dinolabel.vision.file_digest import sha256_of_file
 from dinolabel.vision.types import Image, Pixels
@@ -35,10 +35,11 @@ VP8_SHOWN = 0x10  # RFC 6386, 9.1: a frame without this bit in its first byte is
 
 @dataclass(frozen=True)
 class Video:
-    """What a file says of itself. sha256: hex digest of its bytes. width, height: pixels, upright.
+    """What a file says of itself. sha256: hex digest of its bytes. width, height: pixels, upright and square, as a browser shows it.
 
     times: seconds of each frame after the first one, in the order of presentation. declared: seconds the file says it lasts, None when it
-    does not say; where it lasts clearly longer than its frames, it was cut short.
+    does not say; where it lasts clearly longer than its frames, it was cut short. decoding: of its frames, as dinolabel.vision.types.Image
+    has it.
     """
 
     path: Path
@@ -49,6 +50,11 @@ class Video:
     declared: float | None
     stamps: tuple[int, ...] = field(repr=False)
     keys: tuple[int, ...] = field(repr=False)
+    decoding: str = ""
+
+    def image(self, number: int, load: Callable[[], Pixels]) -> Image:
+        """A frame of it. load: gives its pixels, upright."""
+        return Image(self.sha256, self.width, self.height, load, number, decoding=self.decoding)
 
     @property
     def seconds(self) -> float:
@@ -79,7 +85,7 @@ def open_frame(path: Path, frame: int) -> Image:
     video = open_video(path)
     if frame >= len(video.times):
         raise MediaUnreadable(f"{path.name} ends before frame {frame}.", hint="Was it replaced by another file of the same name?")
-    return Image(video.sha256, video.width, video.height, lambda: _decode(video, frame), frame)
+    return video.image(frame, lambda: _decode(video, frame))
 
 
 def sample_frames(video: Video, every: float) -> Iterator[tuple[float, Image]]:
@@ -95,7 +101,7 @@ def sample_frames(video: Video, every: float) -> Iterator[tuple[float, Image]]:
     for number, pixels in _walk(video, sorted(set(wanted))):
         if number > last:
             last = number
-            yield video.times[number], Image(video.sha256, video.width, video.height, lambda kept=pixels: kept, number)  # type: ignore[misc]
+            yield video.times[number], video.image(number, lambda kept=pixels: kept)  # type: ignore[misc]
 
 
 def _decode(video: Video, wanted: int) -> Pixels:
@@ -110,6 +116,7 @@ def _walk(video: Video, wanted: Sequence[int], *, leap: bool = True) -> Iterator
     """The frames of these numbers (rising), each the first at or after its number that can be decoded. leap: seek between them."""
     with open_stream(video.path) as (container, stream):
         frames, at, stamps = decode_packets(container, stream), -1, video.stamps
+        display = VideoDisplay.of(stream)
         for number in wanted:
             if at >= number:
                 continue
@@ -119,7 +126,7 @@ def _walk(video: Video, wanted: Sequence[int], *, leap: bool = True) -> Iterator
             for frame in frames:
                 at = bisect_left(stamps, frame.pts) if video.keys else at + 1
                 if at >= number:
-                    yield min(at, len(stamps) - 1), upright(frame)
+                    yield min(at, len(stamps) - 1), display.upright(frame)
                     break
 
 
@@ -140,13 +147,6 @@ def decode_packets(container: Any, stream: Any) -> Iterator[Any]:
             log.info("packet_skipped", file=Path(container.name).name, stamp=packet.pts)
 
 
-def upright(frame: Any) -> Pixels:
-    """(H, W, 3) uint8 RGB of a decoded frame, as the camera was held."""
-    pixels = np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), k=round(frame.rotation / 90)))
-    pixels.flags.writeable = False
-    return pixels
-
-
 @lru_cache(maxsize=REMEMBERED)
 def _open_video(path: Path, modified: int, size: int) -> Video:
     digest = sha256_of_file(path)
@@ -159,9 +159,10 @@ def _open_video(path: Path, modified: int, size: int) -> Video:
         first = next(decode_packets(container, stream), None)
         if first is None or not stamps:
             raise MediaUnreadable(f"{path.name} holds no picture that can be decoded.", hint="The file is damaged or was cut short.")
-        height, width = upright(first).shape[:2]
+        display = VideoDisplay.of(stream)
+        height, width = display.upright(first).shape[:2]
     times = tuple(round((each - stamps[0]) * base, 6) for each in stamps)
-    return Video(path, digest, width, height, times, declared, stamps, keys)
+    return Video(path, digest, width, height, times, declared, stamps, keys, display.rules(first))
 
 
 def _stamps(container: Any, stream: Any) -> tuple[tuple[int, ...], tuple[int, ...]] | None:

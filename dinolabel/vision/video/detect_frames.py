@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ import cv2
 import numpy as np
 
 from dinolabel.vision.bundles.bundle import Bundle
-from dinolabel.vision.decoding.video_frames import Video, decode_packets, open_stream, open_video, upright
+from dinolabel.vision.decoding.video_display import VideoDisplay, matrix_of, turn
+from dinolabel.vision.decoding.video_frames import Video, decode_packets, open_stream, open_video
 from dinolabel.vision.pipeline import Pipeline
 from dinolabel.vision.types import Box, Detection, Image, Pixels, Prompt, Suppressed, Thresholds, Unknown
 from dinolabel.vision.video.buffer import SpillBuffer
@@ -91,8 +93,9 @@ class VideoRun:
     def __iter__(self) -> Iterator[FrameResult]:
         began, before, since = time.perf_counter(), None, self.every - 1
         with open_stream(self.video.path) as (container, stream):
+            display = VideoDisplay.of(stream)
             for number, frame in enumerate(decode_packets(container, stream)):
-                grey = _grey(frame)
+                grey = _grey(display, frame)
                 changed = before is not None and _change(before, grey) > CUT
                 if changed:
                     self._settle()
@@ -104,9 +107,9 @@ class VideoRun:
                 else:
                     self._tracker.skip(grey)
                 if due:
-                    self._pass(number, upright(frame))
+                    self._pass(number, display.upright(frame))
                     since = 0
-                yield self._moment(number, frame)
+                yield self._moment(number, partial(display.upright, frame))
         self._settle()
         self._rejoin()
         self.seconds = time.perf_counter() - began
@@ -120,13 +123,13 @@ class VideoRun:
         """The tracks that count: seen by two passes or more, or by the only pass there was in their time."""
         return {number: each for number, each in self.seen.items() if each.track.hits > 1 or self.passes == 1}
 
-    def _moment(self, number: int, frame: Any) -> FrameResult:
+    def _moment(self, number: int, picture: Callable[[], Pixels]) -> FrameResult:
         boxes = [(box, self.seen[each.id]) for each in self._tracker.tracks if each.missed == 0 and (box := self._clip(each.box))]
-        return FrameResult(number, len(self.video.times), self.passes, lambda: upright(frame), boxes)
+        return FrameResult(number, len(self.video.times), self.passes, picture, boxes)
 
     def _pass(self, number: int, pixels: Pixels) -> None:
         """Ask the detector, give the boxes to the tracks, look at who is due."""
-        image = Image(self.video.sha256, self.video.width, self.video.height, lambda: pixels, number)
+        image = self.video.image(number, lambda: pixels)
         asked = self.errand.thresholds
         low = Thresholds(asked.box * WEAK, asked.text * WEAK, asked.nms_iou)
         with self._turn():
@@ -177,18 +180,18 @@ class VideoRun:
         return Box(*map(float, box)).clip(self.video.width, self.video.height)
 
 
-def _grey(frame: Any) -> Grey:
+def _grey(display: VideoDisplay, frame: Any) -> Grey:
     """(h, w) uint8, upright, half the frame's size but between SMALLEST and LARGEST; from the luma plane where there is one."""
-    longer = max(frame.width, frame.height)
-    scale = min(1.0, min(max(longer / 2, SMALLEST), LARGEST) / longer)
-    size = max(2, round(frame.width * scale)), max(2, round(frame.height * scale))
+    width, height = display.square_size(frame)
+    scale = min(1.0, min(max(max(width, height) / 2, SMALLEST), LARGEST) / max(width, height))
+    size = max(2, round(width * scale)), max(2, round(height * scale))
     if frame.format.name in LUMA_FIRST:
         plane = frame.planes[0]
         luma = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)[:, : frame.width]
         small = cv2.resize(luma, size, interpolation=cv2.INTER_AREA)
     else:
         small = frame.reformat(width=size[0], height=size[1], format="gray").to_ndarray()
-    return np.ascontiguousarray(np.rot90(small, k=round(frame.rotation / 90)))
+    return np.ascontiguousarray(turn(small, matrix_of(frame)))
 
 
 def _change(before: Grey, now: Grey) -> float:

@@ -20,7 +20,8 @@ import PIL.ImageDraw
 import PIL.ImageFont
 import structlog
 
-from dinolabel.vision.decoding.video_frames import open_stream, upright
+from dinolabel.vision.decoding.video_display import BT601, BT709, HD_ROWS, VideoDisplay
+from dinolabel.vision.decoding.video_frames import open_stream
 from dinolabel.vision.errors import MediaError, MediaUnreadable
 from dinolabel.vision.images.annotation import colour, font_file, text_colour
 from dinolabel.vision.types import Box, Pixels
@@ -32,6 +33,7 @@ QUALITY = {"preset": "veryfast", "crf": "21"}
 COPIED = frozenset({"aac"})  # sound that every browser plays in an MP4; other sound becomes this
 SOUND_RATE = 48_000
 GAP = SOUND_RATE // 5
+SMPTE_170M = 6  # ISO 23091-2: BT.601 of 525 lines
 FASTSTART = {"movflags": "+faststart"}
 
 Paint = Callable[[int, Pixels], Pixels]
@@ -58,6 +60,7 @@ class _VideoWriter:
     def __init__(self, container: Any, stream: Any, out: Any, paint: Paint) -> None:
         self._container, self._stream, self._out, self._paint = container, stream, out, paint
         self._video: Any = None
+        self._display = VideoDisplay.of(stream)
         self._origin: Fraction | None = None
         self._last = -1
         self._sound_from = next((each for each in container.streams.audio), None)
@@ -84,10 +87,10 @@ class _VideoWriter:
         self._end()
 
     def _show(self, number: int, frame: Any) -> None:
-        pixels = _even(self._paint(number, upright(frame)))
+        pixels = _even(self._paint(number, self._display.upright(frame)))
         if self._video is None:
             self._begin(frame, pixels)
-        made = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+        made = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(format="yuv420p", dst_colorspace=_space(pixels))
         base = self._video.codec_context.time_base
         # Times are the source's own, from its first frame; a decoder that gives none, or one twice, is counted on.
         stamp = self._last + 1 if frame.pts is None else round((frame.pts * self._stream.time_base - (self._origin or 0)) / base)
@@ -100,6 +103,8 @@ class _VideoWriter:
         self._video = self._out.add_stream(CODEC, rate=rate)
         self._video.height, self._video.width = pixels.shape[:2]
         self._video.pix_fmt, self._video.options = "yuv420p", QUALITY
+        coded = self._video.codec_context  # tagged in full, so that nobody has to guess
+        coded.colorspace = coded.color_primaries = coded.color_trc = BT709 if _space(pixels) == BT709 else SMPTE_170M
         self._video.codec_context.time_base = self._stream.time_base if frame.pts is not None else 1 / Fraction(rate)
         self._origin = Fraction(frame.pts or 0) * self._stream.time_base
         early, self._early = self._early, []
@@ -154,6 +159,11 @@ def _decode(packet: Any) -> list[Any]:
     except av.error.InvalidDataError:
         log.info("packet_skipped", stamp=packet.pts)
         return []
+
+
+def _space(pixels: Pixels) -> int:
+    """The matrix that players expect of a film of these rows, also those that heed no tag."""
+    return BT709 if pixels.shape[0] >= HD_ROWS else BT601
 
 
 def _even(pixels: Pixels) -> Pixels:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -11,7 +12,7 @@ import pytest
 from dinolabel.vision.decoding import video_frames
 from dinolabel.vision.decoding.video_frames import open_frame, open_video, sample_frames
 from dinolabel.vision.errors import MediaUnavailable, MediaUnreadable
-from tests.films import cut_short, film, number_on, numbered, sound_only, turned
+from tests.films import coloured, cut_short, film, number_on, numbered, sound_only, turned
 
 CONTAINERS = [
     ("clip.mp4", "", {}),
@@ -94,6 +95,74 @@ def test_a_phone_held_upright_is_upright_when_sampled_too(tmp_path: Path) -> Non
     for _, image in sample_frames(video, 0.1):
         assert (image.width, image.height) == (48, 64) and image.pixels.shape == (64, 48, 3)
         assert image.pixels[10, 24, 0] > 150 and image.pixels[54, 24, 0] < 100
+
+
+@pytest.mark.parametrize(
+    ("matrix", "corners"),
+    [
+        ((1, 0, 0, 1), "rb/gb"),
+        ((-1, 0, 0, 1), "br/bg"),  # a front camera's
+        ((1, 0, 0, -1), "gb/rb"),
+        ((-1, 0, 0, -1), "bg/br"),
+        ((0, 1, -1, 0), "gr/bb"),
+        ((0, -1, 1, 0), "bb/rg"),
+        ((0, 1, 1, 0), "rg/bb"),
+        ((0, -1, -1, 0), "bb/gr"),
+    ],
+)
+def test_a_film_is_turned_and_mirrored_as_its_matrix_says(tmp_path: Path, matrix: tuple[int, int, int, int], corners: str) -> None:
+    """Top left, top right / bottom left, bottom right, as Chromium shows them."""
+    colours = np.full((48, 64, 3), (0, 0, 220), np.uint8)
+    colours[:24, :32], colours[24:, :32] = (220, 0, 0), (0, 220, 0)
+    path = turned(film(tmp_path / "clip.mp4", [colours] * 2), matrix)
+    image = open_frame(path, 1)
+    height, width, _ = image.pixels.shape
+    assert (image.width, image.height) == (width, height) == ((64, 48) if matrix[0] else (48, 64))
+    at = [image.pixels[y, x] for y in (6, height - 6) for x in (6, width - 6)]
+    assert "/".join("".join("rgb"[int(each.argmax())] for each in row) for row in (at[:2], at[2:])) == corners
+    mirrored = matrix[0] * matrix[3] - matrix[1] * matrix[2] < 0
+    assert bool(image.decoding) == mirrored  # what was wrong before has another key in the cache
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "size", "tags", "full", "bt709", "anew"),
+    [
+        ("a.mp4", "", (64, 720), (2, 2, 2), False, True, True),
+        ("a.mp4", "", (64, 718), (2, 2, 2), False, False, False),
+        ("a.mp4", "", (720, 64), (2, 2, 2), False, False, False),
+        ("a.mp4", "", (64, 720), (6, 2, 2), False, True, True),  # not tagged in full
+        ("a.mp4", "", (64, 64), (1, 2, 2), False, False, True),
+        ("a.mp4", "", (64, 720), (6, 6, 6), False, False, False),
+        ("a.mp4", "", (64, 64), (1, 1, 1), False, True, False),
+        ("a.mp4", "", (64, 720), (2, 2, 2), True, False, False),
+        ("a.webm", "libvpx", (64, 720), (2, 2, 2), False, True, True),
+        ("a.webm", "", (64, 720), (2, 2, 2), False, False, False),
+    ],
+)
+def test_colours_are_read_as_the_browser_reads_them(
+    tmp_path: Path, name: str, codec: str, size: tuple[int, int], tags: tuple[int, int, int], full: bool, bt709: bool, anew: bool
+) -> None:
+    """BT.709 from 720 rows on where not all is tagged; VP9, and the whole range, are BT.601 then."""
+    image = open_frame(coloured(tmp_path / name, size, codec=codec, tags=tags, full=full), 1)
+    red = int(image.pixels[-8, -8, 0])
+    assert red == pytest.approx((182 if full else 191) if bt709 else (173 if full else 180), abs=4)
+    assert bool(image.decoding) == anew
+
+
+@pytest.mark.parametrize(
+    ("size", "aspect", "matrix", "expected"),
+    [
+        ((72, 56), Fraction(64, 45), None, (102, 56)),
+        ((72, 48), Fraction(8, 9), None, (72, 54)),
+        ((72, 56), Fraction(64, 45), (0, 1, -1, 0), (56, 102)),
+    ],
+)
+def test_pixels_that_are_not_square_are_made_so(
+    tmp_path: Path, size: tuple[int, int], aspect: Fraction, matrix: tuple[int, int, int, int] | None, expected: tuple[int, int]
+) -> None:
+    path = coloured(tmp_path / "dvd.mp4", size, aspect=aspect)
+    image = open_frame(turned(path, matrix) if matrix else path, 0)
+    assert (image.width, image.height) == expected and image.pixels.shape == (*expected[::-1], 3) and image.decoding
 
 
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.webm", "clip.avi", "clip.mkv"])
