@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePath
 
+from dinolabel.studio.media.hidden_files import refuse_hidden
 from dinolabel.studio.media.url import parts
 from dinolabel.vision.decoding.folder_walk import in_hidden
 from dinolabel.vision.errors import MediaUnavailable
@@ -22,12 +23,13 @@ def finder(folder: Path) -> Callable[[str], Path]:
 
     /data/upload/8/69234a41-cat_1.jpg is found as 8/69234a41-cat_1.jpg, 69234a41-cat_1.jpg, cat_1.jpg or `cat (1).jpg`: Label Studio puts
     eight digits before an upload's name, and takes blanks and signs out of it. It raises MediaUnavailable when there is none, or when
-    several files fit; MediaRefused for an address that makes no sense.
+    several files fit; MediaRefused for an address that makes no sense, and for a hidden file's.
     """
     fitting, root = fits(folder), folder.resolve()
 
     def find(address: str) -> Path:
         asked = parts(address)
+        refuse_hidden(address)
         if found := fitting(asked):
             return _only(found, asked[-1], root)
         told = "/".join(asked) or "An address without a file name"

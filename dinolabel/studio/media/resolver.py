@@ -19,6 +19,7 @@ from dinolabel.studio.media import inline
 from dinolabel.studio.media import url as address
 from dinolabel.studio.media.cache import MediaCache
 from dinolabel.studio.media.download import DownloadDenied, DownloadLimits, download, host_not_listed
+from dinolabel.studio.media.hidden_files import refuse_hidden
 from dinolabel.studio.media.network import USUAL, NetworkSettings, is_literal
 from dinolabel.studio.tokens import token_denied
 from dinolabel.vision.decoding.pictures import open_image
@@ -94,6 +95,7 @@ class MediaResolver:
         url = url.strip()
         if fault := address.fault(url):
             raise MediaRefused(fault[0], hint=fault[1])
+        refuse_hidden(url)
         scheme = address.scheme(url)
         if scheme is None:
             return self._relative(url)

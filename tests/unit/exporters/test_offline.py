@@ -11,7 +11,7 @@ import pytest
 from dinolabel.exporters.media_lookup import finder
 from dinolabel.exporters.pipeline.records import original_name
 from dinolabel.studio.media.resolver import MediaResolver
-from dinolabel.vision.errors import MediaError, MediaUnavailable
+from dinolabel.vision.errors import MediaError, MediaRefused, MediaUnavailable
 
 SENSELESS = [
     "http://[::1", "//[", "http://[x/y.jpg", "http://h:99999999/x.jpg", "http://h:port/x.jpg", "http://\u2488com/x", "\x00", "a\x00.jpg",
@@ -78,13 +78,14 @@ def test_missing_or_not_clear(folder: Path, address: str) -> None:
         finder(folder)(address)
 
 
-def test_a_thumbnail_of_the_same_name_in_a_hidden_folder_is_meant_only_when_its_folder_is_named(folder: Path) -> None:
+def test_a_thumbnail_of_the_same_name_in_a_hidden_folder_is_never_meant(folder: Path) -> None:
     for name in ("@eaDir/dog.jpg", ".thumbnails/dog.jpg", "._dog.jpg", ".thumbnails/only.jpg"):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).touch()
     find = finder(folder)
     assert find("/data/upload/3/0a1b2c3d-dog.jpg") == (folder / "dog.jpg").resolve()
-    assert find("/data/local-files/?d=photos/.thumbnails/dog.jpg") == (folder / ".thumbnails" / "dog.jpg").resolve()
+    with pytest.raises(MediaRefused, match="hidden file"):
+        find("/data/local-files/?d=photos/.thumbnails/dog.jpg")
     with pytest.raises(MediaUnavailable):
         find("/data/upload/3/only.jpg")
 

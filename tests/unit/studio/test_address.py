@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from dinolabel.studio.media import url as address
+from dinolabel.studio.media.hidden_files import refuse_hidden
 from dinolabel.vision.errors import MediaRefused
 
 
@@ -53,3 +54,40 @@ def test_what_is_a_scheme(url: str, scheme: str | None) -> None:
 def test_a_picture_in_an_address_is_not_written_down() -> None:
     assert address.brief("data:image/jpeg;base64," + "A" * 999) == "data:image/jpeg;base64,…"
     assert address.brief("https://h.example/a,b.jpg") == "https://h.example/a,b.jpg"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "/data/local-files/?d=photos/._a.jpg",
+        "/data/local-files/?d=photos/trip/.thumbnails/a.jpg",
+        "/data/local-files/?d=photos/%40eaDir/a.jpg/SYNOPHOTO_THUMB_M.jpg",
+        "https://ls.example/ls/data/local-files/?d=photos/.Trash-1000/files/a.jpg",
+        "/data/local-files/?d=photos/__MACOSX/a.jpg",
+        "s3://bucket/.thumbnails/a.jpg",
+        "/tasks/7/resolve/?fileuri=czM6Ly9iLy50aHVtYm5haWxzL2EuanBn",  # s3://b/.thumbnails/a.jpg
+        "/data/upload/5/0a1b2c3d-._a.jpg",
+        "._a.jpg",
+    ],
+)
+def test_a_task_of_a_hidden_file_is_no_picture(url: str) -> None:
+    with pytest.raises(MediaRefused, match="hidden file") as refusal:
+        refuse_hidden(url)
+    assert refusal.value.hint
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "/data/local-files/?d=photos/a.jpg",
+        "/data/local-files/?d=.private/a.jpg",  # the folder that the storage serves
+        "/data/local-files/?d=.private/trip/a.jpg",
+        "/data/upload/5/5a745c19-.jpg",  # of an emoji
+        "https://cdn.example/.cache/a.jpg",
+        "s3://bucket/a.jpg",
+        "photos/a.jpg",
+        "data:image/jpeg;base64,/9j/4AAQ",
+    ],
+)
+def test_a_folder_that_somebody_chose_is_no_hidden_one(url: str) -> None:
+    refuse_hidden(url)

@@ -391,6 +391,8 @@ def test_many_at_once_get_one_whole_file(make: Callable[..., MediaResolver], stu
         ("http://", "no host"),
         ("http://[bad/a.jpg", "not written as addresses are"),
         ("https://cdn.example.com/a.jpg", "not fetched from cdn.example.com"),
+        ("/data/local-files/?d=photos/.thumbnails/a.png", "hidden file"),
+        ("s3://bucket/@eaDir/a.png", "hidden file"),
     ],
 )
 def test_an_address_that_can_never_be_read_says_its_true_reason(
