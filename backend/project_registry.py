@@ -33,7 +33,8 @@ class ProjectRecord:
     versions: the model_versions we pushed, the one that was shown last at the end.
     switched_at: ISO time of the last switch, for the grace after which older predictions go.
     publish: auto, or ask: then a new bundle is shown when somebody agreed to it. agreed: the bundle somebody agreed to.
-    describe: whether the project's description in Label Studio tells the last verdicts.
+    describe: whether the project's description in Label Studio tells the last verdicts. decoding: the rules by which all pictures of its
+    predictions were decoded (dinolabel.vision.decoding.pictures.RULES); empty where an earlier version filled it.
     """
 
     project: int
@@ -47,6 +48,7 @@ class ProjectRecord:
     publish: str = "auto"
     agreed: str | None = None
     describe: bool = False
+    decoding: str = ""
 
     def owns(self, version: str) -> bool:
         return version in self.versions
@@ -88,9 +90,11 @@ class ProjectRegistry:
         attached_at: str | None = None,
     ) -> ProjectRecord:
         """Note a project, replacing an older note but keeping what we pushed and what was there before us."""
+        from dinolabel.vision.decoding.pictures import RULES
+
         with self._locked() as entries:
             known = entries.get(project)
-            fresh = ProjectRecord(project, _pair(weights), before=dict(before or {}))
+            fresh = ProjectRecord(project, _pair(weights), before=dict(before or {}), decoding=RULES)
             kept = replace(known or fresh, paused=False, weights=_pair(weights))
             entries[project] = replace(kept, title=title, attached_at=attached_at or datetime.now(UTC).isoformat())
             return entries[project]

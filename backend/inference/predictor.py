@@ -124,6 +124,10 @@ class Predictor:
             except Cancelled:
                 return
 
+    def open_image(self, recipe: ServingConfig, task: TaskLike) -> Image:
+        """The picture of a task, its pixels not decoded yet. Raises MediaError, StudioError."""
+        return open_image(self._media.resolve(recipe.config.picture_in(task.data), task=task.id))
+
     def _chunk(self, job: PredictionJob, tasks: Sequence[TaskLike]) -> Iterator[Prediction | Failure]:
         about = {"project": job.recipe.project}
         opened = self._open_all(job, tasks)
@@ -153,7 +157,7 @@ class Predictor:
     def _open(self, job: PredictionJob, task: TaskLike) -> Image:
         if job.cancelled() or self._queue.clock() >= job.deadline:
             raise Cancelled
-        return open_image(self._media.resolve(job.recipe.config.picture_in(task.data), task=task.id))
+        return self.open_image(job.recipe, task)
 
     def _wait(self, job: PredictionJob, answer: Future[T]) -> T:
         """Raises Cancelled when the time is over, the server stops or nobody waits any more; else what the future raises."""

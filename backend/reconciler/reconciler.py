@@ -22,6 +22,7 @@ from dinolabel.backend.project_status import StatusBoard
 from dinolabel.backend.reconciler.backfill import Backfill, ConfigChanged
 from dinolabel.backend.reconciler.garbage_collector import PredictionGarbageCollector
 from dinolabel.backend.reconciler.lease import LeaseHeldByOther, WriterLease, owner_of
+from dinolabel.backend.reconciler.redecoding import Redecoding
 from dinolabel.backend.reconciler.rollout import Rollout, RolloutResult, may_replace
 from dinolabel.backend.reconciler.train_trigger import TrainTrigger
 from dinolabel.backend.reconciler.work_queue import Attempt, RetryBackoff
@@ -40,6 +41,8 @@ VISIT_SECONDS = 20.0
 
 STANDBY_SECONDS = 30.0
 """How often a backend that may not write looks whether it may."""
+
+REDECODING = "Boxes of pictures that an earlier version decoded otherwise are made anew, once."
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,7 @@ class Reconciler:
             validation.prepare()
         self.label_configs: dict[int, str] = {}
         self._sweep = None if studio is None else PredictionGarbageCollector(studio, projects, grace_seconds)
+        self._redecoding = None if studio is None else Redecoding(studio, predictor, projects)
 
     def reconcile(self, project: int, *, seconds: float = VISIT_SECONDS) -> ReconcileResult:
         """One visit to one project. Raises StudioUnreachable and StudioDenied, which concern them all; the rest is in the outcome."""
@@ -160,6 +164,9 @@ class Reconciler:
         if ended.complete and ended.shown == wanted.version and self._sweep is not None:
             swept_in = self._sweep.run(project.id, ended.census.rows)
             outcome = replace(outcome, requeue_after=soonest(outcome.requeue_after, swept_in))
+        anew = self._redecoding if ended.complete else None
+        if anew is not None and not anew.run(wanted, ended.census.rows, seconds, self._stopped):
+            outcome = replace(outcome, state="filling", note=REDECODING, hint="", requeue_after=0.0)
         self._describe(studio, entry, project)
         return self._check_training(self._with_pending(outcome, entry), wanted, ended)
 

@@ -220,6 +220,17 @@ class ScriptedStudio:
         stored = self._tasks[task]
         return {"id": task, "data": stored.data, "annotations": stored.annotations, "predictions": stored.predictions}
 
+    def predictions(self, task: int) -> list[dict[str, Any]]:
+        self._called("predictions of a task")
+        return [dict(each) for each in self._tasks[task].predictions]
+
+    def set_prediction_result(self, prediction: int, result: Sequence[Mapping[str, Any]], *, task: int, score: float | None = None) -> None:
+        self._called("change prediction")
+        for each in self._tasks[task].predictions:
+            if each["id"] == prediction:
+                each |= {"result": list(result)} | ({} if score is None else {"score": score})
+        self._changed()
+
     def delete_prediction(self, prediction: int) -> None:
         self._called("delete prediction")
         for task in self._tasks.values():

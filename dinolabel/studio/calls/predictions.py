@@ -54,12 +54,13 @@ class PredictionCalls(TaskCalls):
     def delete_prediction(self, prediction: int) -> None:
         self.wire.json("DELETE", f"/api/predictions/{prediction}/")
 
-    def set_prediction_result(self, prediction: int, result: Sequence[Mapping[str, Any]], *, task: int) -> None:
+    def set_prediction_result(self, prediction: int, result: Sequence[Mapping[str, Any]], *, task: int, score: float | None = None) -> None:
         """Put other regions into a stored prediction of a task; annotations that began from it keep pointing at it.
 
-        The task goes along because Label Studio, where it validates predictions, finds the label config through it.
+        score: another one, too. The task goes along since Label Studio, where it validates predictions, finds the label config by it.
         """
-        self.wire.json("PATCH", f"/api/predictions/{prediction}/", json={"task": task, "result": list(result)})
+        more = {} if score is None else {"score": score}
+        self.wire.json("PATCH", f"/api/predictions/{prediction}/", json={"task": task, "result": list(result), **more})
 
     def _import_chunk(self, project: int, chunk: Sequence[Prediction]) -> tuple[int, Sequence[Prediction]]:
         """How many were created, and those sent whose task exists. One unknown task refuses a whole request (measured)."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from dinolabel.backend.project_registry import ProjectBusy, ProjectRegistry
+from dinolabel.vision.decoding.pictures import RULES
 from dinolabel.vision.errors import SettingsError
 
 
@@ -39,7 +40,7 @@ def test_stored_form_is_the_one_the_contract_names(projects: ProjectRegistry) ->
     projects.add(3, weights=["nano", "nano"], title="T", before={"model_version": ""}, attached_at="now")
     assert json.loads(projects.path.read_text())["3"] == {
         "weights": ["nano", "nano"], "title": "T", "attached_at": "now", "before": {"model_version": ""},
-        "paused": False, "versions": [], "switched_at": None, "publish": "auto", "agreed": None, "describe": False,
+        "paused": False, "versions": [], "switched_at": None, "publish": "auto", "agreed": None, "describe": False, "decoding": RULES,
     }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +36,6 @@ class Studio(ScriptedStudio):
 
     def task(self, task: int) -> dict[str, Any]:
         return {"id": task, "annotations": self._tasks[task].annotations}
-
-    def predictions(self, task: int) -> list[dict[str, Any]]:
-        return self._tasks[task].predictions
-
-    def set_prediction_result(self, prediction: int, result: Sequence[Mapping[str, Any]], *, task: int) -> None:
-        (found,) = [each for task in self._tasks.values() for each in task.predictions if each["id"] == prediction]
-        found["result"] = list(result)
 
     def set_label_config(self, project: int, xml: str) -> None:
         self.set(project, label_config=xml)
