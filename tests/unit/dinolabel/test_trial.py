@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import io
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import PIL.Image
 import pytest
 
 from dinolabel import factory
@@ -258,3 +261,27 @@ def test_a_label_config_that_can_never_work_is_refused_by_name(place: Callable[.
     assert code == 2 and words in said and "Joined" not in said
     (told,) = project_checks._label_config(studio.project(project))
     assert told.level == "bad" and words in told.text and told.fix
+
+
+def encoded(picture: PIL.Image.Image, form: str, **options: Any) -> bytes:
+    written = io.BytesIO()
+    picture.save(written, form, **options)
+    return written.getvalue()
+
+
+def test_further_pages_and_dark_pictures_are_said_wherever_in_the_project_they_are(place: Callable[..., Studio], host: Any) -> None:
+    page = PIL.Image.new("RGB", (40, 30), (200, 40, 40))
+    dark = PIL.Image.fromarray(np.arange(1200, dtype=np.uint16).reshape(30, 40))
+    host.on("/data/upload/1/pages.tif", 200, encoded(page, "TIFF", save_all=True, append_images=[page, page]))
+    host.on("/data/upload/1/dark.png", 200, encoded(dark, "PNG"))
+    host.on("/data/upload/1/darker.png", 200, encoded(dark.point(lambda value: value / 2), "PNG"))
+    host.on("/data/upload/1/a.jpg", 200, encoded(page, "JPEG"))
+    studio = place()
+    project = studio.add_project()
+    names = ["a.jpg"] * 30 + ["pages.tif", "a.png", "dark.png", "darker.png"]
+    numbers = studio.add(project, *({"image": f"/data/upload/1/{name}"} for name in names))
+    ok, pages, stretched = findings(studio, project)
+    assert (ok.level, pages.level, stretched.level) == ("ok", "warn", "warn")
+    assert pages.text == f"1 of 4 pictures that were looked at: has 3 pages: page 1 was used (task {numbers[30]})"
+    assert stretched.text.startswith("2 of 4 pictures that were looked at: uses only 0 to 1199 of its range and was stretched")
+    assert stretched.text.endswith(f"(tasks {numbers[32]}, {numbers[33]})") and stretched.fix
