@@ -113,7 +113,7 @@ def read(folder: Path) -> Manifest:
 def _record(line: str, *, where: str) -> Mapping[str, Any]:
     try:
         record = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ManifestUnreadable(f"{where} is no JSON: {error}.") from error
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         got = record.get("format") if isinstance(record, dict) else type(record).__name__
@@ -142,7 +142,7 @@ def _row(record: Mapping[str, Any], *, where: str) -> CropRow:
         )
     except KeyError as error:
         raise ManifestUnreadable(f"{where} lacks {error}.") from error
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ManifestUnreadable(f"{where}: {error}.") from error
     path = PurePosixPath(row.crop)
     if path.is_absolute() or ".." in path.parts:
@@ -171,6 +171,6 @@ def _policy(records: Iterable[Mapping[str, Any]], path: Path) -> CropPolicy:
 def _wanted(path: Path) -> tuple[str, ...]:
     try:
         counts = json.loads(path.read_text(encoding="utf-8")).get("approved", {})
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return ()  # the summary only makes messages better
     return tuple(map(str, counts)) if isinstance(counts, dict) else ()

@@ -191,13 +191,20 @@ class Bundle:
                 raise BundleMismatch(f"{folder.name} is no bundle of format {known}, those this version reads.", hint="Update dinolabel.")
             arrays = arrays_from((folder / ARRAYS).read_bytes())
             bundle = cls(**_from_card(card, arrays, folder))
+            bundle._try_head()
         except FileNotFoundError as error:
             raise BundleMismatch(f"{folder.name} holds no bundle: {Path(error.filename).name} is missing.") from error
-        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        except (OSError, ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError, SafetensorError) as error:
             raise BundleMismatch(f"The bundle in {folder.name} is damaged: {error}.") from error
         if bundle.digest != card.get("digest"):
             raise BundleMismatch(f"The bundle in {folder.name} was changed after it was written.")
         return bundle
+
+    def _try_head(self) -> None:
+        """One answer, so that a head of another width, or one that is no numbers, fails here and not in each answer. Raises ValueError."""
+        logits = self.head.logits(self.references[:1])
+        _expect(logits.shape == (1, len(self.labels)), "one logit for each label", logits.shape)
+        _expect(bool(np.isfinite(logits).all() and np.isfinite(self.references).all()), "numbers", "what is none")
 
     def _card(self) -> dict[str, Any]:
         skip = ("arrays", "references", "policy", "nothing", "own")

@@ -207,8 +207,9 @@ def open_stream(path: Path) -> Iterator[tuple[Any, Any]]:
     import av
 
     try:
-        with av.open(str(path)) as container:
-            moving = [each for each in container.streams.video if not each.disposition & av.stream.Disposition.attached_pic]
+        with av.open(str(path), metadata_errors="replace") as container:
+            pictures = [each for each in container.streams.video if not each.disposition & av.stream.Disposition.attached_pic]
+            moving = [each for each in pictures if each.codec_context is not None]  # None: a codec that nobody knows
             if not moving:
                 raise MediaUnreadable(f"{path.name} holds no moving pictures.", hint="It may be a sound recording.")
             moving[0].thread_type = "AUTO"

@@ -73,6 +73,8 @@ def test_unapproved_boxes_do_not_move_the_time(world: World, tmp_path: Path) -> 
         (lambda row: row.update(box=[5, 5, 1, 9]), "x1 < x2"),
         (lambda row: row.update(box=[1, 2, 3]), "row 3"),
         (lambda row: row.update(task="x"), "row 3"),
+        (lambda row: row.update(task=float("inf")), "row 3"),
+        (lambda row: row.update(frame=float("inf")), "row 3"),
         (lambda row: row.update(label=None), "no label"),
         (lambda row: row.update(split="test"), "expected split train, held_out or null"),
         (lambda row: row.update(crop="../../etc/passwd"), "outside the export"),
@@ -90,7 +92,7 @@ def test_a_bad_row_is_named(world: World, tmp_path: Path, change: Change, says: 
         read(tmp_path / "export")
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "null", '{"format": 1}', "\xff"])
+@pytest.mark.parametrize("text", ["{", "[]", "null", '{"format": 1}', "\xff", "[" * 100_000])
 def test_what_is_no_manifest(tmp_path: Path, text: str) -> None:
     (tmp_path / "manifest.jsonl").write_bytes(text.encode("latin-1"))
     with pytest.raises(ManifestUnreadable):

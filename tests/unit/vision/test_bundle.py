@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -238,6 +238,7 @@ def edited(folder: Path, **changes: Any) -> None:
         (lambda folder: (folder / "bundle.json").unlink(), "bundle.json is missing"),
         (lambda folder: (folder / "arrays.safetensors").unlink(), "arrays.safetensors is missing"),
         (lambda folder: (folder / "arrays.safetensors").write_bytes(b"half"), "damaged"),
+        (lambda folder: (folder / "bundle.json").write_text("[" * 100_000), "damaged"),
     ],
 )
 def test_a_bundle_that_cannot_serve_says_why(make_bundle: Make, tmp_path: Path, spoil: Callable[[Path], Any], words: str) -> None:
@@ -246,6 +247,15 @@ def test_a_bundle_that_cannot_serve_says_why(make_bundle: Make, tmp_path: Path, 
     with pytest.raises(BundleMismatch, match=words) as caught:
         Bundle.load(tmp_path / "b")
     assert str(tmp_path) not in str(caught.value)
+
+
+@pytest.mark.parametrize("spoil", [lambda each: np.concatenate([each, each], axis=-1), lambda each: np.full_like(each, np.nan)])
+def test_a_head_that_cannot_answer_is_refused_when_it_is_opened(make_bundle: Make, tmp_path: Path, spoil: Callable[[Any], Any]) -> None:
+    """Its digest fits: it was written so."""
+    made = make_bundle()
+    replace(made, arrays={name: spoil(each) for name, each in made.arrays.items()}).save(tmp_path / "b")
+    with pytest.raises(BundleMismatch, match="damaged"):
+        Bundle.load(tmp_path / "b")
 
 
 def test_fields_of_a_later_version_do_no_harm(make_bundle: Make, tmp_path: Path) -> None:
