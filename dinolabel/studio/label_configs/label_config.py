@@ -14,7 +14,7 @@ from xml.etree.ElementTree import Element
 from dinolabel.studio.label_configs import edit_text
 from dinolabel.studio.label_configs import rename as renaming
 from dinolabel.studio.label_configs import xml as label_xml
-from dinolabel.studio.label_configs.label_names import find_label
+from dinolabel.studio.label_configs.label_names import find_label, normalise_name
 from dinolabel.studio.media.picture_key import address_at
 from dinolabel.vision.errors import LabelConfigError, PromptMissing
 from dinolabel.vision.types import Detection, Named, Prompt, Suppressed
@@ -105,7 +105,7 @@ class LabelConfig:
         """The label that a name stands for now, whenever it was given and however its letters are stored; the name where there is none."""
         if label in self.aliases:
             return self.aliases[label]
-        if label.isascii() or label in self.labels:
+        if label in self.labels or (label.isascii() and label == normalise_name(label)):
             return label
         before = find_label(label, self.aliases)
         return find_label(label, self.labels) or (self.aliases[before] if before is not None else label)

@@ -84,7 +84,8 @@ class _ResultReader:
     """The entries of one result, those of `Labels` apart that only name a shape beside them: Label Studio writes two entries then."""
 
     def __init__(self, result: Any, config: LabelConfig, size: tuple[int, int] | None) -> None:
-        listed = result if isinstance(result, list | tuple) else () if result is None else (result,)
+        # Without a list it says nothing, and not "nothing here": a script may leave `null`, Label Studio's editor sends [].
+        listed = result if isinstance(result, list | tuple) else (result or None,)
         entries = [each for each in listed if isinstance(each, Mapping) and str(each.get("to_name")) not in config.elsewhere]
         self.config, self.size = config, size
         self.damaged = sum(not isinstance(each, Mapping) for each in listed)

@@ -88,7 +88,9 @@ PAIR = [
         ({"a": 1}, [], []),
         ("regions", [], ["damaged"]),
         # marks none
-        (None, [], []),
+        (None, [], ["damaged"]),  # of a script: nobody said that nothing is there
+        ({}, [], ["damaged"]),
+        ([entry({**named(), "rectanglelabels": [" jason "]})], [("jason", BOX)], []),
         ([other({"text": ["a cat"]}, "textarea"), other({"choices": ["good"]}, "choices"), other({"number": 3}, "number")], [], []),
         ([other({"rating": 3}, "rating"), other({"datetime": "2026"}, "datetime"), other({"taxonomy": [["x"]]}, "taxonomy")], [], []),
         ([{"type": "relation", "from_id": "a", "to_id": "b"}, other({"selected": "left"}, "pairwise")], [], []),
