@@ -36,7 +36,7 @@ def main() -> None:
         for name in given.formats.split(","):
             out = Path(folder) / "out" / name
             found[name] = measured(["export", name, *place, "--out", str(out), "--pictures", "link", "--json"], Path(folder))
-        found["report"] = measured(["report", *place, "--out", str(Path(folder) / "effort.html"), "--json"], Path(folder))
+        found["report"] = measured(["effort", *place, "--out", str(Path(folder) / "effort.html"), "--json"], Path(folder))
     if given.out:
         facts = {"tasks": given.tasks, "json_mb": round(size / 1e6), "cores": os.cpu_count(), "commands": found}
         given.out.write_text(json.dumps(facts, indent=2) + "\n")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,13 +19,28 @@ from dinolabel.vision.errors import DinolabelError
 
 TELL_THEIR_WORK = {"serve", "train"}  # they run for long, or into a log file
 TELL_FAILURES = {"export", "preannotate"}  # by themselves, in words; the log of each is a file
+RENAMED = {
+    "accept": ("auto-accept", "command"),
+    "drop": ("exclude-crops", "command"),
+    "publish": ("heads approve", "publish"),
+    "report": ("effort", "command"),
+    "suspects": ("label-issues", "command"),
+    "varied": ("select --diverse", "select_diverse"),
+}
+"""Words of 0.1, understood for one release more: the command that each is now, and its function."""
 UNEXPECTED = 70  # EX_SOFTWARE of sysexits.h
 UNFORESEEN = "This is a fault of ours: run it again with --debug and report what it says."
 
 
 def command_names() -> list[str]:
     """Names of the commands, ours and those of packages, in the order of the overview."""
-    return overview.order(commands.PLUGINS.names())
+    return overview.order(_plugins())
+
+
+def _plugins() -> dict[str, str]:
+    """Command -> plug-in. A file of ours has an underscore where its command has a hyphen."""
+    own = commands.PLUGINS.own_names()
+    return {name.replace("_", "-") if name in own else name: name for name in commands.PLUGINS.names()}
 
 
 def application(*only: str) -> typer.Typer:
@@ -34,11 +49,15 @@ def application(*only: str) -> typer.Typer:
         name="dinolabel", cls=overview.Overview, no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False
     )
     app.callback()(_overall)
+    plugins = _plugins()
+    old = RENAMED.keys() - plugins.keys()
     for name in only or command_names():
+        if name in old:
+            continue
         try:
-            module = commands.PLUGINS.load(name)
+            module = commands.PLUGINS.load(plugins[name])
         except DinolabelError as error:
-            if only or not commands.PLUGINS.plugin(name).package:
+            if only or not commands.PLUGINS.plugin(plugins[name]).package:
                 raise
             console.err.print(console.warn("Warning:"), console.printable(error), soft_wrap=True)
             continue
@@ -46,6 +65,10 @@ def application(*only: str) -> typer.Typer:
             app.add_typer(module.app, name=name, rich_help_panel=overview.group(name))
         else:
             app.command(name, rich_help_panel=overview.group(name))(module.command)
+    for name in old & {*(only or old)}:
+        now, function = RENAMED[name]
+        told: Any = f"It is `dinolabel {now}` now."  # click takes the words, typer declares a bool
+        app.command(name, hidden=True, deprecated=told)(getattr(commands.PLUGINS.load(plugins[now.split()[0]]), function))
     return app
 
 
@@ -78,7 +101,7 @@ def _overall(
 def _asked(arguments: Sequence[str]) -> tuple[str, ...]:
     """The command a line names, when it names one that there is; else all are needed, to tell which there are."""
     first = next((each for each in arguments if not each.startswith("-")), None)
-    return (first,) if first in command_names() else ()
+    return (first,) if first in (*command_names(), *RENAMED) else ()
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -25,9 +25,9 @@ COMMON = {
 }
 GROUPS = {
     "Projects": ("detach", "names", "prompt", "hotkeys", "forget"),
-    "Boxes": ("preannotate", "serve", "accept", "pause", "varied", "suspects", "report"),
-    "Heads": ("models", "publish", "jobs"),
-    "Videos": ("bootstrap", "drop"),
+    "Boxes": ("preannotate", "serve", "auto-accept", "pause", "select", "label-issues", "effort"),
+    "Models": ("heads", "weights", "models", "jobs"),
+    "Videos": ("bootstrap", "exclude-crops"),
     "To learn": ("demo", "help"),
 }
 OTHERS = "Others"
@@ -37,16 +37,16 @@ _MEANT: tuple[tuple[str, Mapping[str, str]], ...] = (
     ("start run launch open", {"up": "a folder of photos", "serve": "for a Label Studio that runs"}),
     ("server backend", {"serve": "the backend"}),
     ("fit learn retrain finetune", {"train": "a head on approved names"}),
-    ("evaluate eval metrics stats", {"models show": "a head", "report": "the effort"}),
+    ("evaluate eval metrics stats", {"heads show": "a head", "effort": "people's work"}),
     ("ui gui web webui gradio", {"app": "in the browser"}),
     ("check status diagnose test", {"doctor": "what is set up"}),
     ("connect join link", {"attach": "a project that exists"}),
     ("disconnect leave unlink", {"detach": "a project"}),
     ("create new project", {"init": "a new project", "attach": "one that exists"}),
     ("delete remove erase rm", {"forget": "somebody", "names remove": "a name without boxes"}),
-    ("download fetch pull weights", {"models fetch": "weights"}),
-    ("convert", {"models convert": "weights", "export": "boxes"}),
-    ("rollback undo", {"models rollback": "the head before"}),
+    ("download fetch pull", {"weights fetch": "weights"}),
+    ("convert", {"weights convert": "weights", "export": "boxes"}),
+    ("rollback undo", {"heads rollback": "the head before"}),
     ("track video film", {"detect": "a film", "bootstrap": "a class from each video"}),
     ("load upload", {"import": "boxes approved elsewhere", "up": "a folder of photos"}),
     ("save dump", {"export": "approved boxes"}),
@@ -119,7 +119,8 @@ class Overview(TyperGroup):
         """In place of the panels of every command, which `dinolabel help --all` shows."""
         from dinolabel.doctor import plugins
 
-        formatter.write(text(self.list_commands(ctx), outside=plugins.listed()))
+        shown = (name for name, each in self.commands.items() if not each.hidden)
+        formatter.write(text(shown, outside=plugins.listed()))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         known = not args or ctx.resilient_parsing or self.get_command(ctx, args[0]) is not None

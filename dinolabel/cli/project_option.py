@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from dinolabel import factory
 from dinolabel.local import up_state
 from dinolabel.settings import Settings
 from dinolabel.vision.errors import RequestError
+
+if TYPE_CHECKING:
+    from dinolabel.backend.project_registry import ProjectRecord
 
 
 def resolve_name(settings: Settings, project: str | None) -> str:
@@ -38,3 +43,11 @@ def resolve_number(settings: Settings, project: int | None) -> int:
         )
     there = ", ".join(f"{each.project} ({each.title})" if each.title else str(each.project) for each in known)
     raise RequestError(f"Which project? There are {there}.", hint="Add --project N.")
+
+
+def attached(settings: Settings, number: int) -> ProjectRecord:
+    """What is noted of an attached project. Raises RequestError when it is not attached."""
+    entry = factory.projects(settings).get(number)
+    if entry is None:
+        raise RequestError(f"Project {number} is not attached.", hint=f"Join it first: dinolabel attach --project {number}")
+    return entry

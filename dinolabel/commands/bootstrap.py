@@ -57,7 +57,7 @@ def command(
 
     Looks at a frame every few seconds, finds the prompt's boxes, cuts them out, leaves out small, blurred and repeated ones, draws a
     contact sheet of each class, and trains. Videos for testing are never learnt from; the accuracy on them is printed. A class called
-    `unknown` teaches what is none of the others. Running it again keeps what `dinolabel drop` took out.
+    `unknown` teaches what is none of the others. Running it again keeps what `dinolabel exclude-crops` took out.
 
     Example: dinolabel bootstrap videos/ --prompt "human face"
     """

@@ -50,7 +50,7 @@ def command(
     names = _names(studio, int(kept), name) if studio else [name]
     folders = crops.known(factory.data_dir(settings), kept)
     if not studio and not folders and kept not in factory.store(settings).projects():
-        raise RequestError(f"Nothing is kept under {kept!r}.", hint="`dinolabel models list --project NAME` shows heads; see --project.")
+        raise RequestError(f"Nothing is kept under {kept!r}.", hint="`dinolabel heads list --project NAME` shows heads; see --project.")
     with console.step("Looking into the exports"):
         shares = survey.survey(folders, Mention(names))
     _plan(kept, names, shares, factory.data_dir(settings)).show()

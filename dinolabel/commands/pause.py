@@ -8,7 +8,6 @@ import typer
 
 from dinolabel import factory, running_settings
 from dinolabel.cli import console, options, project_option
-from dinolabel.vision.errors import RequestError
 
 
 def command(
@@ -21,8 +20,6 @@ def command(
     """
     settings = running_settings.settings()
     number = project_option.resolve_number(settings, project)
-    registry = factory.projects(settings)
-    if registry.get(number) is None:
-        raise RequestError(f"Project {number} is not attached.", hint=f"Join it first: dinolabel attach --project {number}")
-    registry.update(number, paused=not off)
+    project_option.attached(settings, number)
+    factory.projects(settings).update(number, paused=not off)
     console.out.print(f"Project {number} {'goes on' if off else 'is paused'}; a running backend notices within a second.")

@@ -16,7 +16,7 @@ from dinolabel.cli.failures import TaskFailure
 from dinolabel.cli.plan import Plan, confirm
 from dinolabel.doctor import weights
 from dinolabel.settings import Settings
-from dinolabel.vision.errors import DinolabelError, RequestError
+from dinolabel.vision.errors import DinolabelError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -59,7 +59,7 @@ def command(
     settings = running_settings.settings(**weights.flags(weights_name))
     log = logging_setup.into(factory.data_dir(settings, "logs"), "preannotate")
     number = project_option.resolve_number(settings, project)
-    entry = _entry(settings, number)
+    entry = project_option.attached(settings, number)
     settings = settings.model_copy(update={"detector_weights": entry.weights[0], "embedder_weights": entry.weights[1]})
     studio = factory.studio(settings)
     _plan(settings, studio, entry).show()
@@ -162,13 +162,6 @@ def _failed(outcome: ReconcileResult, told: str, log: Path) -> NotFilled:
     if passing:
         return NotFilled(f"{told}; {passing:,} of them for a reason that may pass.")
     return NotFilled(f"{told}, and will get none until that is mended.")
-
-
-def _entry(settings: Settings, number: int) -> ProjectRecord:
-    entry = factory.projects(settings).get(number)
-    if entry is None:
-        raise RequestError(f"Project {number} is not attached.", hint=f"Join it first: dinolabel attach --project {number}")
-    return entry
 
 
 def _plan(settings: Settings, studio: LabelStudio, entry: ProjectRecord) -> Plan:

@@ -37,7 +37,7 @@ def table(harvest: ExtractionResult, out: Path, sheets: Mapping[str, Sequence[Pa
         console.err.print(told, soft_wrap=True)
     for path in (path for paths in sheets.values() for path in paths):
         console.out.print(console.soft(f"sheet  {path}"), soft_wrap=True)
-    fix = f"Something wrong on a sheet? `dinolabel drop {out} 12 15-18`, then `dinolabel train` again."
+    fix = f"Something wrong on a sheet? `dinolabel exclude-crops {out} 12 15-18`, then `dinolabel train` again."
     console.out.print(fix, soft_wrap=True)
 
 

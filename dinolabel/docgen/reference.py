@@ -83,6 +83,8 @@ def reference() -> str:
 def _walk(command: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
     yield path, command
     for name, each in getattr(command, "commands", {}).items():
+        if each.hidden:
+            continue
         yield from _walk(each, (*path, name))
 
 

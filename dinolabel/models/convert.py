@@ -1,4 +1,4 @@
-"""`dinolabel models convert`: GroundingDINO's own `.pth` file, as groundingdino-py reads it, into a folder of weights."""
+"""`dinolabel weights convert`: GroundingDINO's own `.pth` file, as groundingdino-py reads it, into a folder of weights."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Tokenizer = Annotated[str, typer.Option(help="Hub id or folder with BERT's vocab
 def convert(source: Source, out: Out, tokenizer: Tokenizer = TOKENIZER) -> None:
     """Make a folder of weights from a .pth file of GroundingDINO's own repository; nothing in the file is run.
 
-    Example: dinolabel models convert groundingdino_swint_ogc.pth weights/swint
+    Example: dinolabel weights convert groundingdino_swint_ogc.pth weights/swint
     """
     if not source.is_file():
         raise WeightsMissing(f"There is no file {source}.", hint="Give the .pth file's path.")

@@ -1,4 +1,4 @@
-"""`dinolabel models fetch`: weights from the hub into one folder, for machines that have no network."""
+"""`dinolabel weights fetch`: weights from the hub into one folder, for machines that have no network."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def fetch(
 ) -> None:
     """Download weights into one folder, checked; carry it to a machine without a network and name it in DINOLABEL_MODELS_DIR.
 
-    Example: dinolabel models fetch --to weights
+    Example: dinolabel weights fetch --to weights
     """
     settings = Settings.load()
     target = to or settings.models_dir

@@ -110,7 +110,7 @@ class WeightsMissing(ModelError):
     """The weights are not here and the hub is out of reach."""
 
     hint = (
-        "Three ways out: `dinolabel models fetch --to weights` where there is a network; `export DINOLABEL_MODELS_DIR=weights` "
+        "Three ways out: `dinolabel weights fetch --to weights` where there is a network; `export DINOLABEL_MODELS_DIR=weights` "
         "with that folder copied here; or `--weights nano`, the small embedded weights, to try it on drawings."
     )
 

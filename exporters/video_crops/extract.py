@@ -217,7 +217,7 @@ def _row(work: ExtractionConfig, film: NamedVideo, image: Image, seconds: float,
 
 
 def _number_rows(work: ExtractionConfig, folder: Path, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """In the order people look at them, each with the number that `dinolabel drop` knows it by and its place under crops/."""
+    """In the order people look at them, each with the number that `dinolabel exclude-crops` knows it by and its place under crops/."""
     places = folder_names(work.films.labels)
     order = {film.path: at for at, film in enumerate(work.films.videos)}
     shown = {work.films.relative_path(path): at for path, at in order.items()}

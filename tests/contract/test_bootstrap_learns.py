@@ -138,13 +138,13 @@ def test_detect_and_the_app_have_it(learnt: dict[str, Any], place: Path, new_vid
 def test_wrong_crops_go_and_training_again_honours_it(learnt: dict[str, Any], place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = Path(learnt["out"])
     with home(place):
-        assert run(["drop", str(out), "1", "2-3"]) == 0
+        assert run(["exclude-crops", str(out), "1", "2-3"]) == 0
         assert "Dropped 3 crops: felix 3" in capsys.readouterr().out
         assert run(["train", "--project", "videos", "--weights", "nano", "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["reason"]
-        assert run(["models", "list"]) == 0  # the only project there is
+        assert run(["heads", "list"]) == 0  # the only project there is
         assert "felix" in capsys.readouterr().out
-        assert run(["drop", str(out), "1", "2-3", "--back"]) == 0
+        assert run(["exclude-crops", str(out), "1", "2-3", "--back"]) == 0
     assert len((out / "manifest.jsonl").read_text().splitlines()) == learnt["rows"]
 
 
@@ -153,8 +153,8 @@ def test_wrong_crops_go_and_training_again_honours_it(learnt: dict[str, Any], pl
     [
         (["bootstrap", "nowhere", *LOOK], "There is no folder of videos"),
         (["bootstrap", "videos", *LOOK, "--out", "videos"], "holds other things"),
-        (["drop", "videos", "1"], "There are no crops of videos"),
-        (["drop", "videos", "3-1"], "no number of a crop"),
+        (["exclude-crops", "videos", "1"], "There are no crops of videos"),
+        (["exclude-crops", "videos", "3-1"], "no number of a crop"),
     ],
 )
 def test_a_wrong_question_gets_a_sentence(place: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], says: str) -> None:
@@ -176,7 +176,7 @@ def test_somebody_learnt_from_videos_can_be_forgotten(learnt: dict[str, Any], pl
     number = next(row["number"] for row in rows if row["label"] == "tom")
     pixels = {(harvest / row["crop"]).read_bytes() for row in rows if row["label"] == "tom"}
     with home(tmp_path):
-        assert run(["drop", str(harvest), str(number)]) == 0  # a crop put aside shows him all the same
+        assert run(["exclude-crops", str(harvest), str(number)]) == 0  # a crop put aside shows him all the same
         assert run(["forget", "tom", "--project", "vidoes", "--yes"]) != 0  # nothing is kept under that name, and nothing is claimed
         assert run(["forget", "tom", "--project", "videos", "--yes"]) == 0
         assert BundleStore(tmp_path / "data" / "bundles").history("videos") == []

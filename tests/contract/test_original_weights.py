@@ -127,7 +127,7 @@ def test_a_file_where_a_folder_belongs_says_how_to_convert(tmp_path: Path) -> No
     (tmp_path / "swint.pth").write_bytes(b"")
     with pytest.raises(WeightsMissing) as caught:
         obtain(locate(str(tmp_path / "swint.pth"), "detector"))
-    assert "dinolabel models convert" in str(caught.value.hint)
+    assert "dinolabel weights convert" in str(caught.value.hint)
 
 
 def test_a_tokenizer_that_is_not_here_is_named(tmp_path: Path, weights: dict[str, torch.Tensor]) -> None:

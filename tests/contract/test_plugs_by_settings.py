@@ -131,7 +131,7 @@ def test_weights_in_a_file_are_not_fetched_from_the_hub(
 ) -> None:
     for name, value in {"DETECTOR_WEIGHTS": "nano", "EMBEDDER": "onnx", "EMBEDDER_WEIGHTS": "/models/faces.onnx"}.items():
         monkeypatch.setenv(f"DINOLABEL_{name}", value)
-    assert run(["models", "fetch", "--to", str(tmp_path / "weights")]) == 2
+    assert run(["weights", "fetch", "--to", str(tmp_path / "weights")]) == 2
     assert "nothing to fetch" in capsys.readouterr().err
 
 

@@ -74,7 +74,7 @@ def test_there_and_back(
     assert len(list(studio.tasks(third))) == 5
     assert run(["import", "coco", str(tmp_path / "coco"), "--project", str(first), "--yes"]) == 0  # answered already, all of it
     same(boxes(studio, first, world.config), before, within=0)
-    assert run(["report", "--project", str(first), "--out", str(tmp_path / "effort.html")]) == 0
+    assert run(["effort", "--project", str(first), "--out", str(tmp_path / "effort.html")]) == 0
 
 
 def test_what_nobody_drew_stays_so(

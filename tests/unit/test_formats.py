@@ -90,7 +90,7 @@ def test_its_export_can_be_learnt_from(kept: Path) -> None:
 
 def test_commands_open_it_and_mark_it(kept: Path, run) -> None:  # type: ignore[no-untyped-def]
     newest = list(json.loads((kept / "answers.json").read_text()))[-1]
-    code, said = run("models", "list", "--project", str(PROJECT))
+    code, said = run("heads", "list", "--project", str(PROJECT))
     assert code == 0, said
     assert newest in said
     code, said = run("jobs", "list")
@@ -101,7 +101,7 @@ def test_commands_open_it_and_mark_it(kept: Path, run) -> None:  # type: ignore[
 
 def test_a_later_folder_is_refused(kept: Path, run) -> None:  # type: ignore[no-untyped-def]
     (kept / "kept" / datafolder.MARK).write_text(json.dumps({"format": datafolder.FORMAT + 1, "more": "things"}))
-    code, said = run("models", "list", "--project", str(PROJECT))
+    code, said = run("heads", "list", "--project", str(PROJECT))
     assert code == 2
     assert "newer dinolabel (format 2); this one knows 1" in said
     assert "Update dinolabel" in said

@@ -45,9 +45,9 @@ Codes = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Course:
-    """surprise: mean negative log likelihood on the left-out groups, before and after each epoch. best: the epoch kept, 0 for none."""
+    """log_loss: mean negative log likelihood on the left-out groups, before and after each epoch. best: the epoch kept, 0 for none."""
 
-    surprise: tuple[float, ...]
+    log_loss: tuple[float, ...]
     best: int
     device: str
 
@@ -126,7 +126,7 @@ def _run(network: _Network, tokens: Tensor, truth: Tensor, left_out: Tensor, *, 
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _share(step, steps))
     weigh = _balance(truth[learn])
     order = torch.Generator().manual_seed(seed)
-    found, best, kept = [_surprise(network, tokens[judge], truth[judge], centres)], 0, _copy_parameters(network.tuned)
+    found, best, kept = [_log_loss(network, tokens[judge], truth[judge], centres)], 0, _copy_parameters(network.tuned)
     for epoch in range(1, EPOCHS + 1):
         for part in torch.randperm(len(learn), generator=order).split(BATCH):
             rows = learn[part]
@@ -138,7 +138,7 @@ def _run(network: _Network, tokens: Tensor, truth: Tensor, left_out: Tensor, *, 
             optimiser.step()
             schedule.step()
         progress(epoch, EPOCHS)
-        found.append(_surprise(network, tokens[judge], truth[judge], centres))
+        found.append(_log_loss(network, tokens[judge], truth[judge], centres))
         if found[-1] < found[best]:
             best, kept = epoch, _copy_parameters(network.tuned)
         elif epoch - best >= PATIENCE:
@@ -148,7 +148,7 @@ def _run(network: _Network, tokens: Tensor, truth: Tensor, left_out: Tensor, *, 
 
 
 @torch.no_grad()
-def _surprise(network: _Network, tokens: Tensor, truth: Tensor, centres: Tensor) -> float:
+def _log_loss(network: _Network, tokens: Tensor, truth: Tensor, centres: Tensor) -> float:
     logits = SCALE * network.rows(tokens) @ F.normalize(centres, dim=-1).T
     return float(F.cross_entropy(logits, truth, weight=_balance(truth, len(centres))))
 

@@ -44,7 +44,7 @@ class OpenSet:
 
 
 def temperature(logits: Floats, truth: Codes) -> float:
-    """The T for which softmax(logits / T) is least surprised. logits: (N, L), NaN where a fold did not know the label; truth: (N,) columns.
+    """The T for which softmax(logits / T) has the least log loss. logits: (N, L), NaN: a fold did not know the label; truth: (N,) columns.
 
     Temperature scaling (Guo et al. 2017) on targets smoothed like Platt's (1999), (n + 1) / (n + 2): without that, rows that are all
     right send T to zero and every confidence to 1. Rows whose true label the fold did not know are left out; none left gives 1.
@@ -54,12 +54,12 @@ def temperature(logits: Floats, truth: Codes) -> float:
         return 1.0
     target = _smoothed(logits[usable], truth[usable])
 
-    def surprise(log_t: float) -> float:
+    def log_loss(log_t: float) -> float:
         logged = log_softmax(logits[usable] / np.exp(log_t))
         return float(-(target * np.where(target > 0, logged, 0.0)).sum())
 
     low, high = np.log(TEMPERATURES)
-    found = minimize_scalar(surprise, bounds=(low, high), method="bounded", options={"xatol": 1e-4})
+    found = minimize_scalar(log_loss, bounds=(low, high), method="bounded", options={"xatol": 1e-4})
     return float(np.exp(found.x))
 
 
@@ -71,7 +71,7 @@ def log_softmax(logits: Floats) -> Floats:
 
 
 def negative_log_likelihood(logits: Floats, truth: Codes) -> float:
-    """Mean surprise at the true labels; a label that the fold did not know costs as much as a blind guess."""
+    """Mean log loss at the true labels; a label that the fold did not know costs as much as a blind guess."""
     if not len(truth):
         return float(np.log(max(2, logits.shape[1])))
     logged = log_softmax(logits)[np.arange(len(truth)), truth]

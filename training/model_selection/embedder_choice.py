@@ -73,10 +73,10 @@ def fine_tune(
     whole = plugins.load_embedder(PLUG, str(out), device=base.device, precision=PRECISION)
     embedder = slice_for(whole, features_of(whole)[0].digest)
     before, after = (head_selection.score_on(each, asked, seed=seed) for each in (side, reembed(side, rows, see, embedder)))
-    helps = (round(after.macro_f1, 2), -after.surprise) > (round(before.macro_f1, 2), -before.surprise)
+    helps = (round(after.macro_f1, 2), -after.log_loss) > (round(before.macro_f1, 2), -before.log_loss)
     facts = {
         "blocks": blocks, "crops": len(side) - int(asked.sum()), "crops left out": int(asked.sum()), "epoch kept": course.best,
-        "surprise by epoch": list(course.surprise), "macro-F1 frozen": round(before.macro_f1, 4),
+        "log loss by epoch": list(course.log_loss), "macro-F1 frozen": round(before.macro_f1, 4),
         "macro-F1 tuned": round(after.macro_f1, 4), "used": helps, "device": course.device,
         "seconds": round(time.monotonic() - started, 1),
     }  # fmt: skip

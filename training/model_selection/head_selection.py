@@ -39,14 +39,14 @@ class HeadCandidate:
 
 @dataclass(frozen=True)
 class CandidateScore:
-    """macro_f1: of the best guess, no abstaining, on groups left out. surprise: mean negative log likelihood after calibration.
+    """macro_f1: of the best guess, no abstaining, on groups left out. log_loss: mean negative log likelihood after calibration.
 
     words: of the head. features: of what it looked at.
     """
 
     words: str
     macro_f1: float
-    surprise: float
+    log_loss: float
     features: str = ""
 
 
@@ -110,7 +110,7 @@ def _evaluate_all(samples: Samples, scored: Callable[[HeadCandidate], CandidateS
 def _rank(tried: tuple[HeadCandidate, CandidateScore]) -> tuple[float, float, bool]:
     """Differences below a hundredth are noise: then the head that does well with few crops is the safer one."""
     contender, score = tried
-    return -round(score.macro_f1, 2), round(score.surprise, 2), contender.name != FEW
+    return -round(score.macro_f1, 2), round(score.log_loss, 2), contender.name != FEW
 
 
 def out_of_fold(head: Head, samples: Samples, *, seed: int) -> Floats:
@@ -186,5 +186,5 @@ def _score(contender: HeadCandidate, logits: Floats, samples: Samples) -> Candid
     guess = [labels[at] for at in np.nanargmax(asked, axis=1)]
     true = [labels[at] for at in truth]
     table = confusions(true, guess, groups=["all"] * len(true), labels=samples.names)
-    surprise = negative_log_likelihood(asked / temperature(asked, truth), truth)
-    return CandidateScore(words, float(macro_f1(table)[0]), surprise, features)
+    log_loss = negative_log_likelihood(asked / temperature(asked, truth), truth)
+    return CandidateScore(words, float(macro_f1(table)[0]), log_loss, features)

@@ -23,7 +23,7 @@ from dinolabel.training.report import html, plots
 from dinolabel.training.report.gallery import Gallery
 from dinolabel.vision.bundles.bundle import Bundle
 
-FORMAT = 1
+FORMAT = 2  # 1 wrote a candidate's log loss as `surprise`
 JSON, PAGE, PICTURE, CURVES = "receipt.json", "receipt.html", "confusion.png", "curves.png"
 NOTE = (
     "The judged head has learnt from the train side only. The published head is the same one with the same settings, fitted again on "
@@ -122,7 +122,7 @@ def _learning(trial: Evaluation, bundle: Bundle) -> dict[str, Any]:
 
 def _head(choice: Choice, bundle: Bundle) -> dict[str, Any]:
     competition = [
-        {"head": each.words, "over": each.features, "macro_f1": round(each.macro_f1, 4), "surprise": round(each.surprise, 4)}
+        {"head": each.words, "over": each.features, "macro_f1": round(each.macro_f1, 4), "log_loss": round(each.log_loss, 4)}
         for each in choice.scores
     ]
     return {

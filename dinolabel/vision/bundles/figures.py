@@ -10,8 +10,8 @@ Metrics = Mapping[str, Any]
 
 FIGURES = {
     "accuracy": "right names",
-    "coverage": "named at all",
-    "accuracy_named": "right, of those named",
+    "coverage": "coverage",
+    "accuracy_named": "precision of named",
     "macro_f1": "macro-F1",
     "ece": "calibration error",
 }

@@ -27,7 +27,7 @@ def tell_reason(error: BaseException) -> str:
 
 def ways_out(*names: str) -> str:
     """A hint in four lines. names: the weights that are missing; none for those of the settings."""
-    fetched = " ".join(("dinolabel models fetch", *dict.fromkeys(names), "--to weights"))
+    fetched = " ".join(("dinolabel weights fetch", *dict.fromkeys(names), "--to weights"))
     return (
         "Three ways out.\n"
         f"Where there is a network: `{fetched}`\n"

@@ -115,7 +115,7 @@ def _check_folder(location: WeightsLocation) -> None:
     refuse_exported(path)
     if path.is_file():
         original = path.suffix.lower() in (".pth", ".pt")
-        convert = f"Convert a .pth file of GroundingDINO's once: dinolabel models convert {path.name} FOLDER; then give the folder."
+        convert = f"Convert a .pth file of GroundingDINO's once: dinolabel weights convert {path.name} FOLDER; then give the folder."
         another = f"DINOLABEL_{location.kind.upper()} names what reads a kind of weights; docs/production.md lists them."
         raise WeightsMissing(
             f"{path.name} is a file; the weights of this {location.kind} are a folder.", hint=convert if original else another

@@ -56,7 +56,7 @@ def test_two_heads_side_by_side(store: BundleStore, ids: list[str]) -> None:
     assert rows["names"] == ["tom", "felix, tom", "+ felix"]
     assert rows["boxes learnt from"] == ["1", "2", "+1"]
     assert rows["right names"] == ["50%", "90%", "+40 points"]
-    assert rows["right, of those named"] == ["–", "–", "–"]
+    assert rows["precision of named"] == ["–", "–", "–"]
 
 
 def test_pin_let_go_and_go_back(store: BundleStore, ids: list[str]) -> None:

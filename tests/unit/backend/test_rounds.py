@@ -41,7 +41,7 @@ def test_a_wake_makes_it_sooner(world) -> None:
 
 
 def test_what_another_process_wants_is_noticed_without_a_word(world) -> None:
-    """`models pin`, `attach` and a training typed by hand only write files."""
+    """`heads pin`, `attach` and a training typed by hand only write files."""
     project = world.project(2)
     service = world.service(poll_seconds=600)
     service.start()

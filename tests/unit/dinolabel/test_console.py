@@ -126,7 +126,7 @@ def test_files_labels_people_and_versions_too(place: World, capsys: pytest.Captu
             [f"{text} 2", f"to {folder}/o", f"{text} gone.png is not in"],
             [text],
         ),
-        (["report", *made, "--out", f"{folder}/page.html"], 0, [f"Wrote {folder}/page.html", text], []),
+        (["effort", *made, "--out", f"{folder}/page.html"], 0, [f"Wrote {folder}/page.html", text], []),
         (
             ["detect", str(folder), "--prompt", f"{text}=cat face", "--out", f"{folder}/f", *nano],
             0,
@@ -134,9 +134,9 @@ def test_files_labels_people_and_versions_too(place: World, capsys: pytest.Captu
             [f"to {folder}/f", f"{folder}"],
         ),
         (["detect", f"{text}/none", "--prompt", "cat", *nano], 3, [], [f"There is no file or folder {text}/none"]),
-        (["drop", f"{text}/none", "3"], 2, [], [text]),
+        (["exclude-crops", f"{text}/none", "3"], 2, [], [text]),
         (["train", "--manifest", f"{text}/none", "--project", text, *nano], 6, [], [text]),
-        (["models", "list", "--project", text], 2, [], [text]),
+        (["heads", "list", "--project", text], 2, [], [text]),
     ):
         assert run(command) == code, (command, capsys.readouterr())
         told = capsys.readouterr()

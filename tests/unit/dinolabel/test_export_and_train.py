@@ -166,7 +166,7 @@ def test_one_task_that_makes_no_sense_is_listed_and_the_others_go_on(place: Path
     assert set(failed) == {None, 12, 50}
     assert failed[None]["why"] == "The task cannot be read: its `id` is no number (number 1 of the export)."
     assert failed[50]["why"] == "The task's address makes no sense: Invalid IPv6 URL."
-    assert run(["report", *EXPORT[2:], "--out", "page.html"]) == 0
+    assert run(["effort", *EXPORT[2:], "--out", "page.html"]) == 0
     assert "left out  The task cannot be read" in capsys.readouterr().out
 
 
@@ -174,7 +174,7 @@ def test_one_task_that_makes_no_sense_is_listed_and_the_others_go_on(place: Path
     ("arguments", "code", "says"),
     [
         (["export", "coco", "--media", "pictures", "--out", "x"], 2, "--media goes with an export file"),
-        (["report", "--label-config", "config.xml"], 2, "--label-config goes with an export file"),
+        (["effort", "--label-config", "config.xml"], 2, "--label-config goes with an export file"),
         (["export", "yolo9", *EXPORT[2:]], 2, "There is no export format 'yolo9'"),
         (EXPORT, 2, "Where should the files go?"),
         (EXPORT[:6], 2, "needs --media and --label-config"),

@@ -1,4 +1,4 @@
-"""`dinolabel models fetch` against a little hub on a real socket, in a process of its own: the hub's address is read at import."""
+"""`dinolabel weights fetch` against a little hub on a real socket, in a process of its own: the hub's address is read at import."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def hub() -> Iterator[Hub]:
 def fetch(hub: Hub, to: Path, *more: str) -> subprocess.CompletedProcess[str]:
     given = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "DINOLABEL_"))}
     environment = {**given, "HF_ENDPOINT": hub.url, "HF_HOME": str(to.parent / "home"), "HF_HUB_DISABLE_XET": "1", "COLUMNS": "200"}
-    command = [sys.executable, "-m", "dinolabel", "models", "fetch", "lab/small", "--to", str(to), *more]
+    command = [sys.executable, "-m", "dinolabel", "weights", "fetch", "lab/small", "--to", str(to), *more]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
 
 

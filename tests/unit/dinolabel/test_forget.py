@@ -163,9 +163,9 @@ def test_heads_that_knew_him_are_gone_and_rollback_to_them_is_refused(place: Pla
     assert [each.id for each in place.store.history(project)] == [place.before_him]
     assert (place.store.pinned(project), place.store.desired(project)) == (None, place.before_him)
     capsys.readouterr()
-    assert run(["models", "pin", head, "--project", project]) != 0
+    assert run(["heads", "pin", head, "--project", project]) != 0
     assert "was forgotten" in capsys.readouterr().err
-    assert run(["models", "rollback", "--project", project]) != 0
+    assert run(["heads", "rollback", "--project", project]) != 0
     place.store.get(project, place.before_him)  # still whole
 
     again = train(

@@ -21,15 +21,38 @@ def each_command() -> Iterator[tuple[str, object]]:
     def walk(command: object, path: tuple[str, ...]) -> Iterator[tuple[str, object]]:
         yield " ".join(path), command
         for name, each in getattr(command, "commands", {}).items():
+            if each.hidden:
+                continue
             yield from walk(each, (*path, name))
 
     yield from walk(typer.main.get_command(__main__.application()), ("dinolabel",))
 
 
 def test_every_file_is_a_command() -> None:
-    files = {each.stem for each in Path(commands.__path__[0]).glob("*.py")} - {"__init__"}
+    files = {each.stem.replace("_", "-") for each in Path(commands.__path__[0]).glob("*.py")} - {"--init--"}
     assert set(__main__.command_names()) == files
-    assert set(typer.main.get_command(__main__.application()).commands) == files  # type: ignore[attr-defined]
+    there = typer.main.get_command(__main__.application()).commands  # type: ignore[attr-defined]
+    assert {name for name, each in there.items() if not each.hidden} == files
+    assert {name for name, each in there.items() if each.hidden} == set(__main__.RENAMED)
+
+
+OLD = {
+    **{name: __main__.RENAMED[name][0] for name in __main__.RENAMED},
+    **{f"models {each}": f"heads {each}" for each in ("list", "show", "diff", "pin", "unpin", "rollback")},
+    **{f"models {each}": f"weights {each}" for each in ("fetch", "convert")},
+}
+
+
+@pytest.mark.parametrize("old", OLD)
+def test_a_word_of_the_last_release_is_understood_and_no_longer_shown(old: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert __main__.run([*old.split(), "--nonsense"]) == 2
+    assert "No such option: --nonsense" in capsys.readouterr().err
+    command = typer.main.get_command(__main__.application(old.split()[0]))
+    for name in old.split():
+        command = command.commands[name]  # type: ignore[attr-defined]
+    assert command.hidden and f"`dinolabel {OLD[old]}`" in str(command.deprecated)
+    assert __main__.run(["--help"]) == 0
+    assert not re.search(rf"(?<![\w-]){old}(?![\w-])", capsys.readouterr().out)
 
 
 def test_help_loads_nothing_heavy() -> None:
@@ -118,7 +141,7 @@ def test_results_go_to_stdout_and_work_to_stderr(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path))
-    assert __main__.run(["models", "list", "--project", "1"]) == 0
+    assert __main__.run(["heads", "list", "--project", "1"]) == 0
     captured = capsys.readouterr()
     assert "No head yet" in captured.out and captured.err == ""
 

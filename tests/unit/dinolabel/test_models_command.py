@@ -131,7 +131,7 @@ def test_diff_says_what_changed_in_data_and_in_figures(store: BundleStore, capsy
     first = store.publish("1", before)
     difference = {"candidate": 0.85, "current": 0.8, "low": -0.01, "high": 0.11}
     second = store.publish("1", after, {"judged": {"macro_f1_difference": difference}, "changed": {"since": first}})
-    assert __main__.run(["models", "diff", first[:6], second[:6], "--project", "1"]) == 0
+    assert __main__.run(["heads", "diff", first[:6], second[:6], "--project", "1"]) == 0
     told = {line.split("   ")[0].strip(): " ".join(line.split()) for line in capsys.readouterr().out.splitlines()}
     assert told["jason"] == "jason 20 25" and told["lacy"] == "lacy 3 –"
     assert told["only in one"] == "only in one 1 gone 1 new"
@@ -159,5 +159,5 @@ def test_a_comparison_has_an_interval_with_a_width_or_none(candidate: dict[str, 
 
 
 def test_rollback_to_a_named_head(store: BundleStore, heads: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert __main__.run(["models", "rollback", heads[0][:6], "--project", "1"]) == 0
+    assert __main__.run(["heads", "rollback", heads[0][:6], "--project", "1"]) == 0
     assert store.pinned("1") == heads[0]

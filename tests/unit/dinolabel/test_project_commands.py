@@ -1,4 +1,4 @@
-"""`dinolabel pause`, `publish` and `varied` as a person types them, with a backend beside them on the same data folder."""
+"""`dinolabel pause`, `heads approve`, `heads policy` and `select` as a person types them, a backend beside them on the same data folder."""
 
 from __future__ import annotations
 
@@ -60,9 +60,9 @@ def test_a_head_that_waits_is_shown_after_the_yes(place: World, capsys: pytest.C
     project = place.project(2)
     service = place.service()
     until_in_step(service, project)
-    assert run(["publish", "--mode", "ask"]) == 0
-    assert "publish = ask; verdicts are told on the backend's page" in capsys.readouterr().out
-    assert run(["publish"]) == 0
+    assert run(["heads", "policy", "manual"]) == 0
+    assert "policy = manual; verdicts are told on the backend's page" in capsys.readouterr().out
+    assert run(["heads", "approve"]) == 0
     assert "No head waits" in capsys.readouterr().out
 
     head = place.store.publish(str(project), bundle({"jason": RED, "lacy": GREEN}))
@@ -80,11 +80,11 @@ def test_asking_from_now_on_leaves_what_is_shown_and_auto_shows_the_newest(place
     service = place.service()
     shown = place.store.publish(str(project), bundle({"jason": RED, "lacy": GREEN}))
     until_in_step(service, project)
-    assert run(["publish", "--mode", "ask"]) == 0
+    assert run(["heads", "policy", "manual"]) == 0
     newer = place.store.publish(str(project), bundle({"jason": GREEN, "lacy": RED}))
     until_in_step(service, project)
     assert place.store.current(str(project)) == shown
-    assert run(["publish", "--mode", "auto"]) == 0
+    assert run(["heads", "policy", "auto"]) == 0
     until_in_step(service, project)
     assert place.store.current(str(project)) == newer
 
@@ -92,7 +92,7 @@ def test_asking_from_now_on_leaves_what_is_shown_and_auto_shows_the_newest(place
 def test_verdicts_go_into_the_description_where_asked(place: World, capsys: pytest.CaptureFixture[str]) -> None:
     project = place.project(1)
     place.store.add_verdict(str(project), {"at": "2026-11-22T12:00:00+00:00", "published": False, "reason": "Too few of lacy."})
-    assert run(["publish", "--describe"]) == 0
+    assert run(["heads", "policy", "--describe"]) == 0
     assert "verdicts are told in its description" in capsys.readouterr().out
     until_in_step(place.service(), project)
     assert "Too few of lacy." in place.studio.project(project).description
@@ -104,7 +104,7 @@ def test_the_most_varied_tab_holds_one_of_each_kind_first(place: World, capsys: 
     (done,) = draw(place, project, [YELLOW])
     place.studio.annotate(done, ["jason"])
     place.studio.add_tasks(project, ["/data/never.png"])
-    assert run(["varied", "--count", "3"]) == 0
+    assert run(["select", "--diverse", "--count", "3"]) == 0
     assert "3 tasks, the most varied of 6: http://studio.test/projects/" in capsys.readouterr().out
     kinds = dict(zip(tasks, colours, strict=True))
     assert {kinds[each] for each in place.studio.tabs["Most varied"]} == {RED, GREEN, BLUE}
@@ -113,16 +113,28 @@ def test_the_most_varied_tab_holds_one_of_each_kind_first(place: World, capsys: 
 def test_without_any_box_it_says_what_comes_first(place: World, capsys: pytest.CaptureFixture[str]) -> None:
     project = place.project(0)
     draw(place, project, [None])
-    assert run(["varied"]) != 0
+    assert run(["select", "--diverse"]) != 0
     assert "No open task has a box to go by" in capsys.readouterr().err
     assert place.studio.tabs == {}
 
 
-@pytest.mark.parametrize("command", ["pause", "publish", "varied"])
+@pytest.mark.parametrize(("words", "policy"), [(["--mode", "ask"], "manual"), (["--mode", "auto"], "auto"), (["--mode", "no"], None)])
+def test_the_word_of_the_last_release_still_sets_the_policy(
+    place: World, words: list[str], policy: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place.project(0)
+    assert run(["publish", *words]) == (0 if policy else 2)
+    said = capsys.readouterr()
+    assert f"policy = {policy}" in said.out if policy else "'no' is no policy" in said.err
+
+
+@pytest.mark.parametrize(
+    "command", ["pause", "heads approve", "heads policy", "select --diverse", "publish", "publish --mode ask", "varied"]
+)
 def test_a_project_that_is_not_attached_is_named_with_the_way_to_join_it(
     place: World, command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run([command, "--project", "7"]) == 2
+    assert run([*command.split(), "--project", "7"]) == 2
     assert "Project 7 is not attached" in (said := capsys.readouterr().err) and "dinolabel attach --project 7" in said
 
 

@@ -38,7 +38,7 @@ def test_every_command_is_in_the_reference(name: str) -> None:
 def test_every_option_is_in_the_reference() -> None:
     def options(command: object) -> set[str]:
         own = {each for parameter in command.params for each in parameter.opts if each.startswith("--")}  # type: ignore[attr-defined]
-        return own.union(*map(options, getattr(command, "commands", {}).values()))
+        return own.union(*map(options, (each for each in getattr(command, "commands", {}).values() if not each.hidden)))
 
     missing = [each for each in options(typer.main.get_command(application())) if f"`{each}`" not in DOCUMENTED]
     assert not missing, REMEDY

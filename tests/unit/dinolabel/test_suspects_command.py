@@ -1,4 +1,4 @@
-"""`dinolabel suspects` as a person types it: what looks wrong, where to look, and a tab that holds it."""
+"""`dinolabel label-issues` as a person types it: what looks wrong, where to look, and a tab that holds it."""
 
 from __future__ import annotations
 
@@ -57,21 +57,22 @@ def export(folder: Path, *, wrong: int | None) -> None:
 
 def test_the_wrong_one_is_printed_with_its_link_and_in_the_tab(board: Board, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     export(tmp_path, wrong=40)
-    assert run(["suspects", "--project", "1"]) == 0
+    assert run(["label-issues", "--project", "1"]) == 0
     printed = capsys.readouterr().out
     assert "http://studio.test/projects/1/data?task=40" in printed
     assert "1 name of 21 approved boxes" in printed and "data?tab=7" in printed
     assert board.tab == [40]
-    assert run(["suspects", "--project", "1", "--json", "--no-mark"]) == 0
+    assert run(["label-issues", "--project", "1", "--json", "--no-mark"]) == 0
     found = json.loads(capsys.readouterr().out)
-    (row,) = found["suspects"]
+    (row,) = found["label_issues"]
+    assert found["suspects"] == [row]  # its name until 0.2
     assert (row["task"], row["label"], row["guess"], found["tab"]) == (40, "lacy", "jason", None)
 
 
 def test_when_nothing_looks_wrong_the_tab_goes(board: Board, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     export(tmp_path, wrong=None)
     board.tabs = {"suspects": [1], "disagreements": [1]}
-    assert run(["suspects", "--project", "1"]) == 0
+    assert run(["label-issues", "--project", "1"]) == 0
     assert "No name looks wrong among 20 approved boxes." in capsys.readouterr().out
     assert board.tabs == {}
 
@@ -100,14 +101,14 @@ def test_disagreements_have_a_tab_and_a_sentence(
 ) -> None:
     export(tmp_path, wrong=None)
     (tmp_path / "exports" / "1" / "report.json").write_text(json.dumps(report))
-    assert run(["suspects", "--project", "1"]) == 0
+    assert run(["label-issues", "--project", "1"]) == 0
     printed = capsys.readouterr().out
     assert board.tabs.get("disagreements") == tasks and ("disagree" in printed) is bool(said)
     assert said in printed and ("data?tab=8" in printed) is bool(said)
-    assert run(["suspects", "--project", "1", "--no-mark"]) == 0
+    assert run(["label-issues", "--project", "1", "--no-mark"]) == 0
     assert not tasks or f"data?task={tasks[0]}" in capsys.readouterr().out
 
 
 def test_without_an_export_it_says_how_to_make_one(board: Board, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["suspects", "--project", "1"]) != 0
+    assert run(["label-issues", "--project", "1"]) != 0
     assert "dinolabel export crops" in capsys.readouterr().err

@@ -77,7 +77,7 @@ def test_without_a_hub_one_command_fetches_all_that_is_missing(hub: Path, monkey
     with pytest.raises(WeightsMissing) as caught:
         weights.fetch(Settings())
     fetching, folder, nano = caught.value.hint.splitlines()[1:]
-    assert "`dinolabel models fetch IDEA-Research/grounding-dino-tiny facebook/dinov2-small --to weights`" in fetching
+    assert "`dinolabel weights fetch IDEA-Research/grounding-dino-tiny facebook/dinov2-small --to weights`" in fetching
     assert "`export DINOLABEL_MODELS_DIR=weights`" in folder and "`--weights nano`" in nano
     put(hub / "models" / "grounding-dino-tiny")
     with pytest.raises(WeightsMissing) as caught:

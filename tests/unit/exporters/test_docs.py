@@ -63,7 +63,7 @@ def test_an_import(place: Path, line: str, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_the_report(place: Path) -> None:
-    (line,) = (line for line in COMMANDS if line.startswith("dinolabel report"))
+    (line,) = (line for line in COMMANDS if line.startswith("dinolabel effort"))
     assert run(line.split()[1:]) == 0
     assert (place / "effort.html").is_file()
 

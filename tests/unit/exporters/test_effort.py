@@ -115,7 +115,7 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     world = Annotated(tmp_path / "pictures")
     world.add(annotation(1, region("a", A, "jason", origin="prediction-changed"), shown=SHOWN))
     world.save(tmp_path / "export.json")
-    command = ["report", "--from", "export.json", "--media", "pictures", "--label-config", "export.xml", "--out", "effort.html"]
+    command = ["effort", "--from", "export.json", "--media", "pictures", "--label-config", "export.xml", "--out", "effort.html"]
     assert run([*command, "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert said["versions"][0]["keys_per_box"] == 2.0 and said["format"] == 1

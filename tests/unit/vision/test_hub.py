@@ -45,6 +45,6 @@ def test_a_circle_of_causes_ends() -> None:
 
 
 def test_the_ways_out_are_commands_a_line_each() -> None:
-    assert "`dinolabel models fetch --to weights`" in ways_out()
-    assert "`dinolabel models fetch a/b c/d --to weights`" in ways_out("a/b", "c/d", "a/b")
+    assert "`dinolabel weights fetch --to weights`" in ways_out()
+    assert "`dinolabel weights fetch a/b c/d --to weights`" in ways_out("a/b", "c/d", "a/b")
     assert len(ways_out().splitlines()) == 4

@@ -42,7 +42,7 @@ def test_a_file_where_a_file_is_needed(tmp_path: Path, name: str) -> None:
     ("name", "needs", "said", "hint"),
     [
         ("{folder}/faces.onnx", "folder", "faces.onnx is a file; the weights of this embedder are a folder", "DINOLABEL_EMBEDDER names"),
-        ("{folder}/swint.pth", "folder", "swint.pth is a file", "dinolabel models convert swint.pth"),
+        ("{folder}/swint.pth", "folder", "swint.pth is a file", "dinolabel weights convert swint.pth"),
         ("{folder}/mine", "file", "mine is a folder; the weights of this embedder are one file", "DINOLABEL_EMBEDDER_WEIGHTS"),
         ("nano", "file", "nano is a folder", "DINOLABEL_EMBEDDER_WEIGHTS"),
         ("org/name", "file", "There is no file org/name", "DINOLABEL_EMBEDDER_WEIGHTS"),
@@ -134,7 +134,7 @@ def test_a_hub_that_is_away_is_found_out_quickly(tmp_path: Path) -> None:
     said, _ = ask("org/name", tmp_path, HF_ENDPOINT="http://127.0.0.1:9")
     assert "MISSING The weights org/name are not on this machine and cannot be had from the hub" in said
     assert "hub: Connection refused." in said and "Errno" not in said
-    for command in ("dinolabel models fetch org/name --to weights", "export DINOLABEL_MODELS_DIR=weights", "--weights nano"):
+    for command in ("dinolabel weights fetch org/name --to weights", "export DINOLABEL_MODELS_DIR=weights", "--weights nano"):
         assert f"`{command}`" in said
 
 

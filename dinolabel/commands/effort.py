@@ -1,4 +1,4 @@
-"""`dinolabel report`: how much work people had with predicted boxes, by model version and label, as a page and as JSON."""
+"""`dinolabel effort`: how much work people had with predicted boxes, by model version and label, as a page and as JSON."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def command(
 ) -> None:
     """Say how many boxes people accepted, renamed, moved, drew and deleted, and how that changed.
 
-    Example: dinolabel report --project 3
+    Example: dinolabel effort --project 3
     """
     from dinolabel.exporters.annotation_effort.counts import EffortCounts
     from dinolabel.exporters.annotation_effort.html_report import page

@@ -1,4 +1,4 @@
-"""`dinolabel drop`: takes wrong crops out of what `dinolabel bootstrap` cut, and puts them back."""
+"""`dinolabel exclude-crops`: takes wrong crops out of what `dinolabel bootstrap` cut, and puts them back."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def command(
 
     Without numbers it takes out the crops whose files you deleted by hand.
 
-    Example: dinolabel drop crops/ 12 15-18
+    Example: dinolabel exclude-crops crops/ 12 15-18
     """
     from dinolabel.exporters.output.crop_manifest import MANIFEST
     from dinolabel.exporters.video_crops import contact_sheets, exclude

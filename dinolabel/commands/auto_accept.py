@@ -1,4 +1,4 @@
-"""`dinolabel accept`: confident predictions become annotations, marked and undoable."""
+"""`dinolabel auto-accept`: confident predictions become annotations, marked and undoable."""
 
 from __future__ import annotations
 
@@ -30,15 +30,14 @@ def command(
 
     They are unverified: marked in each box's notes, exported on demand, never taught, never used to judge a head.
 
-    Example: dinolabel accept --above 0.9 --project 1
+    Example: dinolabel auto-accept --above 0.9 --project 1
     """
     settings = running_settings.settings()
     number = project_option.resolve_number(settings, project)
-    studio, entry = factory.studio(settings), factory.projects(settings).get(number)
+    studio = factory.studio(settings)
     if undo == (above is not None):
-        raise RequestError("Say how sure a box must be, or --undo.", hint="dinolabel accept --above 0.9")
-    if entry is None:
-        raise RequestError(f"Project {number} is not attached.", hint=f"Join it first: dinolabel attach --project {number}")
+        raise RequestError("Say how sure a box must be, or --undo.", hint="dinolabel auto-accept --above 0.9")
+    entry = project_option.attached(settings, number)
     if above is None:
         _undo(studio, number, yes=yes)
     else:
@@ -55,7 +54,7 @@ def _accept(settings: Settings, studio: LabelStudio, entry: ProjectRecord, above
         [("looks at", words.count_noun(len(tasks), "task") + " nobody has submitted or skipped")],
         [("accepts", f"those whose boxes all score {above:g} or more; they leave the label stream")],
         [("marks", f"each box: “{accept.MARK}”; unverified: never taught, exported on demand")],
-        [("undo", "`dinolabel accept --undo`, for what nobody has touched")],
+        [("undo", "`dinolabel auto-accept --undo`, for what nobody has touched")],
     ).show()
     if not confirm(yes=yes):
         console.err.print("Nothing was done.")

@@ -1,4 +1,4 @@
-"""`dinolabel varied`: the pictures to begin with, in a tab of the Data Manager."""
+"""`dinolabel select`: the pictures to begin with, in a tab of the Data Manager."""
 
 from __future__ import annotations
 
@@ -21,24 +21,33 @@ if TYPE_CHECKING:
     from dinolabel.vision.types import Embeddings
 
 
+Count = Annotated[int, typer.Option(min=1, max=200, help="How many.")]
+
+
 def command(
     project: options.Project = None,
-    count: Annotated[int, typer.Option(min=1, max=200, help="How many.")] = 100,
+    count: Count = 100,
+    diverse: Annotated[bool, typer.Option("--diverse", help="The most diverse ones.")] = False,
 ) -> None:
-    """Put the most varied of the open tasks into a tab: begin there, and a hundred pictures show what there is.
+    """Put the most diverse of the open tasks into a tab: begin there, and a hundred pictures show what there is.
 
     Looks at what the boxes show, from the caches where it can. In the tab, press *Label All Tasks*.
 
-    Example: dinolabel varied --project 1
+    Example: dinolabel select --diverse --project 1
     """
+    if not diverse:
+        raise RequestError("Say by what to select.", hint="`--diverse`: the pictures that are least alike.")
+    select_diverse(project, count)
+
+
+def select_diverse(project: options.Project = None, count: Count = 100) -> None:
+    """Put the most diverse of the open tasks into a tab."""
     from dinolabel.backend.inference.serving_config import ServingConfigs
     from dinolabel.vision.images.farthest_first import farthest_first
 
     settings = running_settings.settings()
     number = project_option.resolve_number(settings, project)
-    entry = factory.projects(settings).get(number)
-    if entry is None:
-        raise RequestError(f"Project {number} is not attached.", hint=f"Join it first: dinolabel attach --project {number}")
+    entry = project_option.attached(settings, number)
     settings = settings.model_copy(update={"detector_weights": entry.weights[0], "embedder_weights": entry.weights[1]})
     studio, store, pipeline = factory.studio(settings), factory.store(settings), factory.pipeline(settings, deferred=True)
     recipe = ServingConfigs(pipeline, store).build(number, studio.project(number).label_config, store.desired(str(number)))

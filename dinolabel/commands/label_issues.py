@@ -1,4 +1,4 @@
-"""`dinolabel suspects`: approved labels that look wrong, most doubtful first, with links and a tab in the Data Manager."""
+"""`dinolabel label-issues`: approved labels that look wrong, most doubtful first, with links and a tab in the Data Manager."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def command(
 
     Nothing that people made is touched: the tab in the Data Manager only filters. Right names can be among them: look before you change.
 
-    Example: dinolabel suspects --project 3
+    Example: dinolabel label-issues --project 3
     """
     settings = running_settings.settings()
     number = project_option.resolve_number(settings, project)
@@ -52,7 +52,7 @@ def command(
     if as_json:
         rows = [{**asdict(each), "link": f"{address}{each.task}"} for each in chosen]
         sums = {"judged": len(found.ranked), "unjudged": found.unjudged, "disagreements": len(disagreed)}
-        console.out.print_json(json.dumps({"suspects": rows, **sums, "tab": tab, "disagreements_tab": other}))
+        console.out.print_json(json.dumps({"label_issues": rows, "suspects": rows, **sums, "tab": tab, "disagreements_tab": other}))
     else:
         _tell(found, chosen, address, tab)
         _tell_disagreements(disagreed, address, other)
