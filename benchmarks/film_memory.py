@@ -34,8 +34,8 @@ LOOP = 10  # seconds
 def peak_mb(path: Path) -> float:
     """Run it here and say how much memory this process ever had."""
     pipeline = Pipeline(DiscDetector(RED, BLUE), ColourEmbedder())
-    errand = VideoRequest(Prompt(("cat",)), Thresholds(), 15, colour_bundle(tom=RED))
-    made = AnnotatedVideo(path, path.parent / "out", errand, pipeline)
+    request = VideoRequest(Prompt(("cat",)), Thresholds(), 15, colour_bundle(tom=RED))
+    made = AnnotatedVideo(path, path.parent / "out", request, pipeline)
     for _ in made.steps():
         pass
     return own_peak_mb()

@@ -73,19 +73,19 @@ def of_norfair(*, every: int, least: float) -> Update:
     return update
 
 
-def by_library(path: Path, errand: VideoRequest, pipeline: Pipeline, update: Update) -> list[Rows]:
+def by_library(path: Path, request: VideoRequest, pipeline: Pipeline, update: Update) -> list[Rows]:
     votes: dict[int, Vote] = {}
     passes: list[tuple[int, dict[int, Box]]] = []
-    bundle = errand.bundle
+    bundle = request.bundle
     assert bundle is not None
     count = 0
     with open_stream(path) as (container, stream):
         for number, frame in enumerate(decode_packets(container, stream)):
             count += 1
-            if number % errand.every:
+            if number % request.every:
                 continue
             image = _image(upright(frame), number)
-            (found,) = pipeline.detect([image], errand.prompt, _low(errand.thresholds))
+            (found,) = pipeline.detect([image], request.prompt, _low(request.thresholds))
             boxes = {track: each.box for track, each in zip(update(found), found, strict=True) if track >= 0}
             rows = pipeline.embed(image, list(boxes.values()), bundle)
             for track, answer in zip(boxes, bundle.answer(rows, list(boxes.values()), reasons=False), strict=True):
@@ -115,9 +115,9 @@ def _low(asked: Thresholds) -> Thresholds:
     return Thresholds(asked.box * WEAK, asked.text * WEAK, asked.nms_iou)
 
 
-def by_us(path: Path, errand: VideoRequest, pipeline: Pipeline) -> list[Rows]:
+def by_us(path: Path, request: VideoRequest, pipeline: Pipeline) -> list[Rows]:
     with SpillBuffer() as spill:
-        watch = VideoRun(path, errand, pipeline, spill)
+        watch = VideoRun(path, request, pipeline, spill)
         for _ in watch:
             pass
         who = summarise_tracks(watch)
@@ -128,13 +128,13 @@ def by_us(path: Path, errand: VideoRequest, pipeline: Pipeline) -> list[Rows]:
 def run(seeds: Sequence[int], seconds: float, every: int) -> dict[str, dict[str, float]]:
     cv2.setNumThreads(1)
     pipeline = Pipeline.load("nano")
-    errand = VideoRequest(Prompt.parse(PROMPT), pipeline.thresholds, every, head_from_demo(pipeline))
-    least = errand.thresholds.box
+    request = VideoRequest(Prompt.parse(PROMPT), pipeline.thresholds, every, head_from_demo(pipeline))
+    least = request.thresholds.box
     makers: dict[str, Callable[[], Update]] = {name: partial(of_trackers, name, every=every, least=least) for name in NAMES}
     makers["norfair"] = partial(of_norfair, every=every, least=least)
-    ways: dict[str, Callable[[Path], list[Rows]]] = {"ours": lambda path: by_us(path, errand, pipeline)}
+    ways: dict[str, Callable[[Path], list[Rows]]] = {"ours": lambda path: by_us(path, request, pipeline)}
     for name, make in makers.items():
-        ways[name] = lambda path, make=make: by_library(path, errand, pipeline, make())  # type: ignore[misc]
+        ways[name] = lambda path, make=make: by_library(path, request, pipeline, make())  # type: ignore[misc]
     tallies = {way: Tally() for way in ways}
     with tempfile.TemporaryDirectory() as folder:
         for seed in seeds:

@@ -52,23 +52,23 @@ class Tally:
         return self.right / max(1, self.true)
 
 
-def ancestor(path: Path, errand: VideoRequest, pipeline: Pipeline) -> Iterator[Rows]:
+def ancestor(path: Path, request: VideoRequest, pipeline: Pipeline) -> Iterator[Rows]:
     """Each frame for itself: detect, cut, embed, name, paint."""
     with av.open(str(path)) as container:
         for number, frame in enumerate(container.decode(video=0)):
             pixels = frame.to_ndarray(format="rgb24")
             image = Image("film", pixels.shape[1], pixels.shape[0], lambda kept=pixels: kept, number)  # type: ignore[misc]
-            (detections,) = pipeline.predict([image], errand.prompt, errand.bundle, errand.thresholds)
+            (detections,) = pipeline.predict([image], request.prompt, request.bundle, request.thresholds)
             found = [LabelledBox.of(each) for each in detections]
             paint(pixels, [(each.box, each.label, each.label) for each in found])
             yield [(-1, each.box, each.label if isinstance(detection.answer, Named) else None)
                    for each, detection in zip(found, detections, strict=True)]  # fmt: skip
 
 
-def ours(path: Path, errand: VideoRequest, pipeline: Pipeline) -> tuple[list[Rows], int]:
+def ours(path: Path, request: VideoRequest, pipeline: Pipeline) -> tuple[list[Rows], int]:
     """Watch, vote, and paint every frame in a second walk through the film."""
     with SpillBuffer() as spill:
-        watch = VideoRun(path, errand, pipeline, spill)
+        watch = VideoRun(path, request, pipeline, spill)
         for _ in watch:
             pass
         who = summarise_tracks(watch)
@@ -107,7 +107,7 @@ def run(films: int, seconds: float, *, every: int, seed: int) -> dict[str, objec
     cv2.setNumThreads(1)
     pipeline = Pipeline.load("nano")
     bundle = head_from_demo(pipeline)
-    errand = VideoRequest(Prompt.parse(PROMPT), pipeline.thresholds, every, bundle)
+    request = VideoRequest(Prompt.parse(PROMPT), pipeline.thresholds, every, bundle)
     mine, theirs = Tally(), Tally()
     with tempfile.TemporaryDirectory() as folder:
         for number in range(films):
@@ -115,9 +115,9 @@ def run(films: int, seconds: float, *, every: int, seed: int) -> dict[str, objec
             for which in (0, 1) if number % 2 else (1, 0):
                 began = time.process_time()
                 if which:
-                    rows, passes = ours(film.path, errand, pipeline)
+                    rows, passes = ours(film.path, request, pipeline)
                 else:
-                    rows = list(ancestor(film.path, errand, pipeline))
+                    rows = list(ancestor(film.path, request, pipeline))
                     passes = len(rows)
                 tally = mine if which else theirs
                 tally.seconds += time.process_time() - began

@@ -82,9 +82,9 @@ def train(
     created_at. Raises ManifestUnreadable and NotEnoughLabels; the store notes the latter as a verdict too.
     """
     with tempfile.TemporaryDirectory(prefix="dinolabel-tuned-") as made:
-        errand = _TrainingRun(project, embedder, store, cache, now, seed, force, finetune, studio, Path(made), progress)
+        run = _TrainingRun(project, embedder, store, cache, now, seed, force, finetune, studio, Path(made), progress)
         read = manifest.read(manifest_dir)
-        return _train(errand, read, samples.teaching_rows(read, generic_is_unknown=generic_is_unknown))
+        return _train(run, read, samples.teaching_rows(read, generic_is_unknown=generic_is_unknown))
 
 
 @dataclass(frozen=True)
@@ -104,19 +104,19 @@ class _TrainingRun:
     progress: Progress
 
 
-def _train(errand: _TrainingRun, read: Manifest, rows: Sequence[CropRow]) -> TrainingResult:
-    started, project, store, seed = time.monotonic(), errand.project, errand.store, errand.seed
-    embedded, everything, small = _load_samples(errand, read, rows)
-    current = holdout_eval.current_head(store, project, errand.embedder, read.policy)
-    sight = _views(errand, read, {row.id: row for row in embedded.rows}, everything, current)
-    making = fit.FitContext(sight.eyes.embedder, read.policy, seed, errand.now, read.digest(), read.trained_until, sight.eyes.own)
+def _train(run: _TrainingRun, read: Manifest, rows: Sequence[CropRow]) -> TrainingResult:
+    started, project, store, seed = time.monotonic(), run.project, run.store, run.seed
+    embedded, everything, small = _load_samples(run, read, rows)
+    current = holdout_eval.current_head(store, project, run.embedder, read.policy)
+    sight = _views(run, read, {row.id: row for row in embedded.rows}, everything, current)
+    making = fit.FitContext(sight.eyes.embedder, read.policy, seed, run.now, read.digest(), read.trained_until, sight.eyes.own)
 
-    errand.progress("Judging", 0, 1)
+    run.progress("Judging", 0, 1)
     trial = holdout_eval.evaluate_candidate(sight.mine, current, making, theirs=sight.theirs)
     metrics = {"basis": trial.basis, **(trial.candidate.metrics() if trial.candidate else {})}
     bundle = fit.bundle(trial.choice.winner, sight.mine.trainable, trial.calibrated, making, metrics=metrics)
     deleted = suppression.fit_suppression(
-        read, embed=lambda asked: _embed_rows(errand, read, asked, sight.eyes.embedder), judge=trial.judge, head=bundle
+        read, embed=lambda asked: _embed_rows(run, read, asked, sight.eyes.embedder), judge=trial.judge, head=bundle
     )
     bundle = replace(bundle, nothing=deleted.belief)
 
@@ -124,9 +124,9 @@ def _train(errand: _TrainingRun, read: Manifest, rows: Sequence[CropRow]) -> Tra
     decision = promotion_gate.decide(
         trial.candidate, trial.compared, basis=trial.basis, news=news, settled=trial.settled, seed=seed, sources=read.sources
     )
-    published, reason = _outcome(decision, why_not=current.why_not, pinned=store.pinned(project), force=errand.force)
+    published, reason = _outcome(decision, why_not=current.why_not, pinned=store.pinned(project), force=run.force)
     bundle_id = bundle.digest[:ID_DIGITS] if published else None
-    outcome = {"at": errand.now, "published": published, "bundle": bundle_id, "forced": published and not decision.publish}
+    outcome = {"at": run.now, "published": published, "bundle": bundle_id, "forced": published and not decision.publish}
     facts = {**training_report.data(everything, read, embedded, small=small), "nothing": deleted.facts}
     written = {**outcome, "project": project, "verdict": reason, "seconds": round(time.monotonic() - started, 2), "data": facts}
     written |= training_report.account(trial, decision, bundle, news=news, current=current, seed=seed, set_apart=everything.has_fixed_split)
@@ -134,7 +134,7 @@ def _train(errand: _TrainingRun, read: Manifest, rows: Sequence[CropRow]) -> Tra
     shown = gallery.collect(trial.candidate, embedded.rows, read.folder)
     written["opening"] = sentences.opening(trial.candidate, sources=read.sources) if trial.candidate else ""
     written["wrong"] = {"count": shown.count, "shown": list(shown.wrong)}
-    written["studio"] = errand.studio if project.isdigit() else None  # what has no number lies in no Label Studio
+    written["studio"] = run.studio if project.isdigit() else None  # what has no number lies in no Label Studio
     path = _publish_or_file(written, bundle, trial, shown, store=store)
     place = "/".join(path.parts[-2:] if published else path.parts[-3:])  # from the project's folder in the store
     store.add_verdict(project, {**outcome, "reason": reason, "trained_until": read.trained_until, "receipt": place, "metrics": metrics})
@@ -142,26 +142,26 @@ def _train(errand: _TrainingRun, read: Manifest, rows: Sequence[CropRow]) -> Tra
     return TrainingResult(published, bundle_id, reason, path, metrics)
 
 
-def _load_samples(errand: _TrainingRun, read: Manifest, rows: Sequence[CropRow]) -> tuple[Features, Samples, tuple[str, ...]]:
+def _load_samples(run: _TrainingRun, read: Manifest, rows: Sequence[CropRow]) -> tuple[Features, Samples, tuple[str, ...]]:
     """What there is to learn from, as the settings' embedder sees it: by that near-duplicates are told, whatever a head sees with."""
     try:
-        embedded = _embed_rows(errand, read, rows, errand.embedder)
-        prints = features.prints(embedded.rows, folder=read.folder, policy=read.policy, cache=errand.cache)
+        embedded = _embed_rows(run, read, rows, run.embedder)
+        prints = features.prints(embedded.rows, folder=read.folder, policy=read.policy, cache=run.cache)
         return embedded, *samples.gather(embedded, read, prints)
     except NotEnoughLabels as error:
-        raise _record_refusal(errand, error) from None
+        raise _record_refusal(run, error) from None
 
 
-def _record_refusal(errand: _TrainingRun, error: NotEnoughLabels) -> NotEnoughLabels:
-    note = {"at": errand.now, "published": False, "bundle": None, "reason": str(error), "missing": error.missing}
-    errand.store.add_verdict(errand.project, note)
+def _record_refusal(run: _TrainingRun, error: NotEnoughLabels) -> NotEnoughLabels:
+    note = {"at": run.now, "published": False, "bundle": None, "reason": str(error), "missing": error.missing}
+    run.store.add_verdict(run.project, note)
     return error
 
 
-def _embed_rows(errand: _TrainingRun, read: Manifest, rows: Sequence[CropRow], embedder: Embedder) -> Features:
+def _embed_rows(run: _TrainingRun, read: Manifest, rows: Sequence[CropRow], embedder: Embedder) -> Features:
     return features.embed(
-        rows, folder=read.folder, policy=read.policy, embedder=embedder, cache=errand.cache,
-        progress=lambda *done: errand.progress("Embedding", *done),
+        rows, folder=read.folder, policy=read.policy, embedder=embedder, cache=run.cache,
+        progress=lambda *done: run.progress("Embedding", *done),
     )  # fmt: skip
 
 
@@ -174,25 +174,25 @@ class _Views:
     theirs: Samples | None
 
 
-def _views(errand: _TrainingRun, read: Manifest, rows: Mapping[str, CropRow], everything: Samples, current: CurrentHead) -> _Views:
-    base, own = errand.embedder, current.bundle.own if current.bundle else None
+def _views(run: _TrainingRun, read: Manifest, rows: Mapping[str, CropRow], everything: Samples, current: CurrentHead) -> _Views:
+    base, own = run.embedder, current.bundle.own if current.bundle else None
 
     def seen(embedder: Embedder, own: TunedEmbedder | None) -> Samples:
         if (part := next((each for each in everything.features if each.digest == embedder.digest), None)) is not None:
             return everything.of_feature(part)
-        found = embedder_choice.reembed(everything, rows, partial(_embed_rows, errand, read), embedder)
+        found = embedder_choice.reembed(everything, rows, partial(_embed_rows, run, read), embedder)
         return found.mark_seen(own.objects) if own else found
 
-    if errand.finetune:
+    if run.finetune:
         try:
             chosen = embedder_choice.fine_tune(
-                base, everything, rows, partial(_embed_rows, errand, read), blocks=errand.finetune, folder=read.folder, out=errand.made,
-                seed=errand.seed, progress=errand.progress,
+                base, everything, rows, partial(_embed_rows, run, read), blocks=run.finetune, folder=read.folder, out=run.made,
+                seed=run.seed, progress=run.progress,
             )  # fmt: skip
         except NotEnoughLabels as error:
-            raise _record_refusal(errand, error) from None
+            raise _record_refusal(run, error) from None
     else:
-        chosen = embedder_choice.keep_current(base, current.eyes, own) if errand.finetune is None else EmbedderChoice(base)
+        chosen = embedder_choice.keep_current(base, current.eyes, own) if run.finetune is None else EmbedderChoice(base)
     mine = seen(chosen.embedder, chosen.own)
     if current.eyes is None or current.eyes.digest == chosen.embedder.digest:
         return _Views(chosen, mine, None)

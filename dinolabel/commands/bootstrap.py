@@ -72,21 +72,21 @@ def command(
     rules = CropFilters(every, per_frame, min_side, sharpness, -1 if copies else NEAR)
     name = project or _name(source)
     home = out or factory.data_dir(settings, "exports") / name
-    errand = BootstrapRequest(films, words.prompt_map(prompt), name, home, rules, settings, to_project)
-    weights.check_prompt(settings, errand.phrases)
-    if not _begin(errand, train=train, yes=yes):
+    request = BootstrapRequest(films, words.prompt_map(prompt), name, home, rules, settings, to_project)
+    weights.check_prompt(settings, request.phrases)
+    if not _begin(request, train=train, yes=yes):
         return
     crops.note(factory.data_dir(settings), name, home, "bootstrap")  # before: a stopped one has cut pictures too
-    harvest = _harvest(errand)
-    sheets = _sheets(errand.out)
+    harvest = _harvest(request)
+    sheets = _sheets(request.out)
     if not as_json:
-        bootstrap_report.table(harvest, errand.out, sheets)
-    verdict = _learn(errand) if train else None
-    handed = _hand_over(errand) if to_project is not None else None
+        bootstrap_report.table(harvest, request.out, sheets)
+    verdict = _learn(request) if train else None
+    handed = _hand_over(request) if to_project is not None else None
     if as_json:
-        console.out.print_json(json.dumps(_document(errand, harvest, sheets, verdict, handed)))
+        console.out.print_json(json.dumps(_document(request, harvest, sheets, verdict, handed)))
     else:
-        bootstrap_report.verdict(verdict, name=name, out=errand.out, phrases=list(errand.phrases))
+        bootstrap_report.verdict(verdict, name=name, out=request.out, phrases=list(request.phrases))
 
 
 @dataclass(frozen=True)
@@ -116,59 +116,59 @@ def _name(source: Path) -> str:
     return f"videos-{plain}" if plain.isdigit() else plain
 
 
-def _begin(errand: BootstrapRequest, *, train: bool, yes: bool) -> bool:
+def _begin(request: BootstrapRequest, *, train: bool, yes: bool) -> bool:
     """Show the plan; ask only where something of others is changed. Raises StudioError before any work when the project is not there."""
-    plan = _plan(errand, train=train)
-    if errand.to_project is None:
+    plan = _plan(request, train=train)
+    if request.to_project is None:
         plan.show()
         return True
     from dinolabel.projects.send_frames import missing_labels
 
-    project = factory.studio(errand.settings).project(errand.to_project)
-    names = missing_labels(project.label_config, errand.films.labels)
+    project = factory.studio(request.settings).project(request.to_project)
+    names = missing_labels(project.label_config, request.films.labels)
     lines = [("sends", f"frames and boxes to project {project.id}, {project.title}, as predictions to be corrected")]
     lines += [("adds", f"the labels {words.join_words(names)} to its label config")] if names else []
     Plan.of(plan.title, plan.lines, lines).show()
     return not names or confirm(yes=yes)
 
 
-def _hand_over(errand: BootstrapRequest) -> SentFrames:
+def _hand_over(request: BootstrapRequest) -> SentFrames:
     from dinolabel.projects.send_frames import send_frames
 
-    assert errand.to_project is not None
-    studio = factory.studio(errand.settings)
+    assert request.to_project is not None
+    studio = factory.studio(request.settings)
     with console.bar() as bar:
         line = bar.add_task("Sending", total=None)
         handed = send_frames(
             studio,
-            errand.to_project,
-            errand.out,
-            root=errand.films.root,
+            request.to_project,
+            request.out,
+            root=request.films.root,
             progress=lambda done, total: bar.update(line, completed=done, total=total),
         )
     there = f"; {words.count_noun(handed.there, 'frame')} had been sent before" if handed.there else ""
     told = f"{words.count_noun(handed.boxes, 'box', 'boxes')} on {words.count_noun(handed.tasks, 'frame')} as {handed.version}{there}."
-    console.err.print(console.ok("Sent"), f"{told} {studio.url}/projects/{errand.to_project}/data", soft_wrap=True)
+    console.err.print(console.ok("Sent"), f"{told} {studio.url}/projects/{request.to_project}/data", soft_wrap=True)
     return handed
 
 
-def _plan(errand: BootstrapRequest, *, train: bool) -> Plan:
-    films = errand.films
+def _plan(request: BootstrapRequest, *, train: bool) -> Plan:
+    films = request.films
     seconds = _seconds(films)
-    frames = int(seconds / errand.rules.every) + len(films.videos)
-    each = weights.seconds_a_picture(errand.settings)
+    frames = int(seconds / request.rules.every) + len(films.videos)
+    each = weights.seconds_a_picture(request.settings)
     untested = [label for label in films.labels if not any(film.label == label and film.split == HELD_OUT for film in films.videos)]
     nameless = [films.relative_path(path) for path in films.nameless]
     return Plan.of(
         f"Learn {words.join_words(films.labels)} from {words.count_noun(len(films.videos), 'video')}",
-        [("looks for", f"“{phrase}”") for phrase in errand.phrases],
-        [("looks at", f"a frame every {errand.rules.every:g} s, about {frames:,} in {words.duration(seconds)} of video")],
-        [("tests on", words.count_noun(errand.tested, "video") + ", never learnt from")] if errand.tested else [],
-        [("careful", f"no video for testing shows {words.join_words(untested)}")] if untested and errand.tested else [],
-        [("careful", "no video is for testing (Class_test.mp4): each is left out in turn instead")] if not errand.tested else [],
+        [("looks for", f"“{phrase}”") for phrase in request.phrases],
+        [("looks at", f"a frame every {request.rules.every:g} s, about {frames:,} in {words.duration(seconds)} of video")],
+        [("tests on", words.count_noun(request.tested, "video") + ", never learnt from")] if request.tested else [],
+        [("careful", f"no video for testing shows {words.join_words(untested)}")] if untested and request.tested else [],
+        [("careful", "no video is for testing (Class_test.mp4): each is left out in turn instead")] if not request.tested else [],
         [("left out", f"{words.join_words(nameless)}: the name tells no class")] if nameless else [],
-        weights.plan_lines(errand.settings, names=train),
-        [("into", f"{errand.out}; the files of an earlier harvest there are replaced, what was dropped stays dropped")],
+        weights.plan_lines(request.settings, names=train),
+        [("into", f"{request.out}; the files of an earlier harvest there are replaced, what was dropped stays dropped")],
         [("takes", f"about {words.duration(each * frames)}; frames seen before cost nothing")] if each else [],
     )
 
@@ -188,27 +188,27 @@ def _seconds(films: VideoList) -> float:
     return total
 
 
-def _harvest(errand: BootstrapRequest) -> ExtractionResult:
+def _harvest(request: BootstrapRequest) -> ExtractionResult:
     from dinolabel.exporters.video_crops.extract import ExtractionConfig, extract_crops
     from dinolabel.vision.types import Prompt
 
     with console.step("Loading the detector") as came_out:
-        pipeline = factory.pipeline(errand.settings, names=False)
+        pipeline = factory.pipeline(request.settings, names=False)
         came_out(f"Loaded {pipeline.detector.name}")
-    prompt = Prompt.of(errand.phrases)
+    prompt = Prompt.of(request.phrases)
     with console.bar() as bar:
         line = bar.add_task("Looking", total=None)
         work = ExtractionConfig(
-            films=errand.films,
-            detect=lambda images: pipeline.detect(images, prompt, labels=errand.phrases),
-            rules=errand.rules,
+            films=request.films,
+            detect=lambda images: pipeline.detect(images, prompt, labels=request.phrases),
+            rules=request.rules,
             policy=pipeline.policy,
             model_version=f"bootstrap.{pipeline.detector.digest[:8]}",
             now=datetime.now(UTC).isoformat(timespec="seconds"),
             at_once=pipeline.batch_size,
             progress=lambda video, done, total: bar.update(line, description=video, completed=round(done), total=round(total)),
         )
-        return extract_crops(work, errand.out)
+        return extract_crops(work, request.out)
 
 
 def _sheets(out: Path) -> dict[str, list[Path]]:
@@ -220,14 +220,14 @@ def _sheets(out: Path) -> dict[str, list[Path]]:
         return contact_sheets.write(out, rows_of(out / MANIFEST))
 
 
-def _learn(errand: BootstrapRequest) -> TrainingResult:
+def _learn(request: BootstrapRequest) -> TrainingResult:
     from dinolabel.commands.train import learn
 
-    return learn(errand.settings, errand.name, errand.out)
+    return learn(request.settings, request.name, request.out)
 
 
 def _document(
-    errand: BootstrapRequest,
+    request: BootstrapRequest,
     harvest: ExtractionResult,
     sheets: Mapping[str, Sequence[Path]],
     verdict: TrainingResult | None,
@@ -235,8 +235,8 @@ def _document(
 ) -> dict[str, Any]:
     return {
         "format": 1,
-        "project": errand.name,
-        "out": str(errand.out),
+        "project": request.name,
+        "out": str(request.out),
         **asdict(harvest),
         "sheets": {label: [str(path) for path in paths] for label, paths in sheets.items()},
         "verdict": {**asdict(verdict), "receipt": str(verdict.receipt)} if verdict else None,

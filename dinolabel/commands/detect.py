@@ -61,13 +61,13 @@ def command(
     asked = detect_model.TypedOptions(prompt or (), project, bundle, model, weights_name, device, box_threshold, text_threshold)
     chosen = detect_model.choose_model(asked)
     found = inputs.find(paths, out=out)
-    _run(session.errand(chosen, found.root, out), found, every=every, as_json=as_json)
+    _run(session.make_run(chosen, found.root, out, every=every), found, as_json=as_json)
 
 
-def _run(errand: DetectRun, found: Inputs, *, every: int, as_json: bool) -> None:
+def _run(job: DetectRun, found: Inputs, *, as_json: bool) -> None:
     from dinolabel.detect import session
 
     alone = len(found.items) == 1 and bool(found.films)
-    code = (session.film if alone else session.several)(errand, found, every=every, as_json=as_json)
+    code = (session.film if alone else session.several)(job, found, as_json=as_json)
     if code:
         raise typer.Exit(code)

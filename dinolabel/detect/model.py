@@ -45,7 +45,7 @@ class DetectModel:
     """settings: with the weights and thresholds that count. labels: phrase -> label. head: gives names; None for boxes only.
 
     names: what the head says -> label, as LabelledBox.of takes it. folder: an exported folder, which answers instead of the settings'
-    weights; version: its model version. checked: whether the prompt was typed, and is to be held against what the detector knows.
+    weights; version: its model version.
     """
 
     settings: Settings
@@ -54,7 +54,6 @@ class DetectModel:
     names: Mapping[str, str] | None = None
     folder: Path | None = None
     version: str = ""
-    checked: bool = True
 
 
 def choose_model(asked: TypedOptions) -> DetectModel:
@@ -80,7 +79,7 @@ def _of_exported_folder(asked: TypedOptions, folder: Path) -> DetectModel:
     settings = _with_thresholds(Settings.load(device=asked.device), asked, package.thresholds)
     settings = settings.model_copy(update={"detector_weights": str(folder), "embedder_weights": str(folder)})
     labels = words.prompt_map(asked.prompt) if asked.prompt else package.labels
-    return DetectModel(settings, labels, bundle, package.names, folder, package.version, checked=bool(asked.prompt))
+    return DetectModel(settings, labels, bundle, package.names, folder, package.version)
 
 
 def _with_thresholds(settings: Settings, asked: TypedOptions, usual: Thresholds) -> Settings:

@@ -17,13 +17,12 @@ from dinolabel.cli import text as words
 from dinolabel.detect import images
 from dinolabel.detect.inputs import TABLE, UNFINISHED, Input
 from dinolabel.exporters.output.checkpoint import CheckpointLog
-from dinolabel.settings import Settings
 from dinolabel.vision.decoding.pictures import RULES
 from dinolabel.vision.errors import DinolabelError, RequestError
 from dinolabel.vision.types import Image, Prompt
 
 if TYPE_CHECKING:
-    from dinolabel.vision.bundles.bundle import Bundle
+    from dinolabel.detect.model import DetectModel
     from dinolabel.vision.pipeline import Pipeline
     from dinolabel.vision.types import Detection
 
@@ -33,21 +32,15 @@ MOST_COMPLAINTS = 20
 
 @dataclass(frozen=True)
 class DetectRun:
-    """What to do, made out of the options. root: the folder that the pictures' names are relative to. labels: phrase -> label.
+    """What to do, made out of the options. root: the folder that the pictures' names are relative to.
 
-    head: gives names, or None for boxes only. out: a folder for annotated pictures and JSON, a `.parquet` file, or None.
-    names: what the head says -> label, as LabelledBox.of takes it. model: an exported folder, which answers
-    instead of the settings' weights; version: its model version.
+    out: a folder for annotated pictures and JSON, a `.parquet` file, or None. every: of a film, frames from one pass to the next.
     """
 
+    model: DetectModel
     root: Path
-    labels: Mapping[str, str]
-    settings: Settings
-    head: Bundle | None
     out: Path | None
-    names: Mapping[str, str] | None = None
-    model: Path | None = None
-    version: str = ""
+    every: int
 
     @property
     def folder(self) -> Path | None:
@@ -60,33 +53,33 @@ class DetectRun:
 
 
 @contextmanager
-def open_journal(errand: DetectRun, pipeline: Pipeline) -> Iterator[CheckpointLog]:
+def open_journal(job: DetectRun, pipeline: Pipeline) -> Iterator[CheckpointLog]:
     """Where the run keeps what it saw: beside the result until that is finished; without a result in a folder that goes with the run.
 
     Raises RequestError when it cannot be written.
     """
     with tempfile.TemporaryDirectory() as passing:
-        path = _unfinished(errand) or Path(passing) / "seen"
+        path = _unfinished(job) or Path(passing) / "seen"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with CheckpointLog(path, _terms(errand, pipeline)) as journal:
+            with CheckpointLog(path, _terms(job, pipeline)) as journal:
                 yield journal
             path.unlink()
         except BrokenPipeError:
             raise
         except OSError as error:
-            told = f"{errand.out or path.parent} cannot be written: {error.strerror}."
+            told = f"{job.out or path.parent} cannot be written: {error.strerror}."
             raise RequestError(told, hint="Look at the disk's room and rights; the same command goes on where it was.") from error
 
 
-def _unfinished(errand: DetectRun) -> Path | None:
-    if errand.table is not None:
-        return errand.table.with_name(f".{errand.table.name}{UNFINISHED}")
-    return errand.folder / UNFINISHED if errand.folder else None
+def _unfinished(job: DetectRun) -> Path | None:
+    if job.table is not None:
+        return job.table.with_name(f".{job.table.name}{UNFINISHED}")
+    return job.folder / UNFINISHED if job.folder else None
 
 
 def detect_all(
-    errand: DetectRun, inputs: Sequence[Input], pipeline: Pipeline, journal: CheckpointLog, *, fetch: images.Fetch | None = None
+    job: DetectRun, inputs: Sequence[Input], pipeline: Pipeline, journal: CheckpointLog, *, fetch: images.Fetch | None = None
 ) -> DinolabelError | None:
     """Notes what images.entry or images.failure says of each picture, in the order of the inputs. fetch: as Input.file takes it.
 
@@ -99,8 +92,8 @@ def detect_all(
     with _Progress(len(inputs)) as told:
 
         def now() -> None:
-            for each in _detections(errand, waiting, pipeline, fetch):
-                journal.append(each.input.name, each.input.stamp(), _value(each, errand))
+            for each in _detections(job, waiting, pipeline, fetch):
+                journal.append(each.input.name, each.input.stamp(), _value(each, job))
                 told.one(each.error)
             waiting.clear()
 
@@ -116,21 +109,21 @@ def detect_all(
 
 
 def _detections(
-    errand: DetectRun, inputs: Sequence[Input], pipeline: Pipeline, fetch: images.Fetch | None
+    job: DetectRun, inputs: Sequence[Input], pipeline: Pipeline, fetch: images.Fetch | None
 ) -> Iterator[images.ImageDetections]:
-    prompt, limits = Prompt.of(errand.labels), factory.thresholds(errand.settings)
+    prompt, limits = Prompt.of(job.model.labels), factory.thresholds(job.model.settings)
 
     def ask(opened: Sequence[Image]) -> list[list[Detection]]:
-        return pipeline.predict(opened, prompt, errand.head, limits, labels=errand.labels)
+        return pipeline.predict(opened, prompt, job.model.head, limits, labels=job.model.labels)
 
     return images.detect_images(inputs, ask, at_once=pipeline.batch_size, fetch=fetch)
 
 
-def _value(seen: images.ImageDetections, errand: DetectRun) -> dict[str, Any]:
+def _value(seen: images.ImageDetections, job: DetectRun) -> dict[str, Any]:
     if seen.error is not None:
         return images.failure(seen.input, seen.error)
-    copy = images.annotate(seen, errand.folder, errand.labels, errand.names) if errand.folder else None
-    return images.entry(seen, errand.labels, errand.names, annotated=copy)
+    copy = images.annotate(seen, job.folder, job.model.labels, job.model.names) if job.folder else None
+    return images.entry(seen, job.model.labels, job.model.names, annotated=copy)
 
 
 def _whole(value: Mapping[str, Any]) -> bool:
@@ -138,20 +131,20 @@ def _whole(value: Mapping[str, Any]) -> bool:
     return "error" not in value and (value["annotated"] is None or Path(value["annotated"]).is_file())
 
 
-def _terms(errand: DetectRun, pipeline: Pipeline) -> list[Any]:
+def _terms(job: DetectRun, pipeline: Pipeline) -> list[Any]:
     """All that decides what is seen."""
-    head = (errand.head.digest, pipeline.embedder.digest) if errand.head and pipeline.embedder else None
-    limits = factory.thresholds(errand.settings)
+    head = (job.model.head.digest, pipeline.embedder.digest) if job.model.head and pipeline.embedder else None
+    limits = factory.thresholds(job.model.settings)
     return [
         images.FORMAT,
         RULES,
-        str(errand.root.resolve()),
-        dict(errand.labels),
-        errand.names and dict(errand.names),
+        str(job.root.resolve()),
+        dict(job.model.labels),
+        job.model.names and dict(job.model.names),
         pipeline.detector.digest,
         head,
         repr(limits),
-        str(errand.folder),
+        str(job.folder),
     ]
 
 

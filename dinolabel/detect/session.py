@@ -33,42 +33,42 @@ if TYPE_CHECKING:
 NO_TABLE = "Name a folder after --out."
 
 
-def errand(chosen: DetectModel, root: Path, out: Path | None) -> DetectRun:
+def make_run(chosen: DetectModel, root: Path, out: Path | None, *, every: int) -> DetectRun:
     """Raises PromptUnknown for a typed phrase of which the detector knows no word."""
     if chosen.folder is None:
         weights.check_prompt(chosen.settings, chosen.labels)
-    return DetectRun(root, chosen.labels, chosen.settings, chosen.head, out, chosen.names, chosen.folder, chosen.version)
+    return DetectRun(chosen, root, out, every)
 
 
-def film(errand: DetectRun, found: Inputs, *, every: int, as_json: bool) -> int:
+def film(job: DetectRun, found: Inputs, *, as_json: bool) -> int:
     """One film alone: its tracks are the result. Returns the exit code; raises MediaError."""
-    _refuse_table(errand)
+    _refuse_table(job)
     (each,) = found.items
     with console.step("Fetching the film") if each.url else console.quiet():
-        path = each.file(_fetch(errand.settings))
-    seconds = weights.seconds_a_picture(errand.settings)
-    lines = video.plan_lines(path, every=every, seconds_a_picture=seconds, out=errand.out)
-    Plan.of(f"Look for {words.join_words(list(errand.labels))} in {each.name}", lines, _model_lines(errand)).show()
-    pipeline = _load_pipeline(errand)
-    document = video.annotate_video(path, each, errand, pipeline, every=every)
-    video.tell(document, errand.out, as_json=as_json)
+        path = each.file(_fetch(job.model.settings))
+    seconds = weights.seconds_a_picture(job.model.settings)
+    lines = video.plan_lines(path, every=job.every, seconds_a_picture=seconds, out=job.out)
+    Plan.of(f"Look for {words.join_words(list(job.model.labels))} in {each.name}", lines, _model_lines(job)).show()
+    pipeline = _load_pipeline(job)
+    document = video.annotate_video(path, each, job, pipeline)
+    video.tell(document, job.out, as_json=as_json)
     if not document["tracks"]:
         weights.warn_of_limits(pipeline.detector.weights)
     return 0
 
 
-def several(errand: DetectRun, found: Inputs, *, every: int, as_json: bool) -> int:
+def several(job: DetectRun, found: Inputs, *, as_json: bool) -> int:
     """Pictures, and films one after the other. Returns the exit code: that of the first failure when nothing else came out."""
     if found.films:
-        _refuse_table(errand)
-    _plan(errand, found).show()
-    pipeline, fetch = _load_pipeline(errand), _fetch(errand.settings)
-    with run.open_journal(errand, pipeline) as seen:
-        first = run.detect_all(errand, found.pictures, pipeline, seen, fetch=fetch) if found.pictures else None
-        watched = _annotate_videos(errand, found.films, pipeline, fetch, every=every)
+        _refuse_table(job)
+    _plan(job, found).show()
+    pipeline, fetch = _load_pipeline(job), _fetch(job.model.settings)
+    with run.open_journal(job, pipeline) as seen:
+        first = run.detect_all(job, found.pictures, pipeline, seen, fetch=fetch) if found.pictures else None
+        watched = _annotate_videos(job, found.films, pipeline, fetch)
         result = _Result(seen, watched if found.films else None)
-        _write(errand, result)
-        done = _print(errand, result, as_json=as_json)
+        _write(job, result)
+        done = _print(job, result, as_json=as_json)
         if output.DetectionTotals.of(seen).mostly_empty:
             weights.warn_of_limits(pipeline.detector.weights)
     first = first or watched.first
@@ -84,12 +84,12 @@ class _VideoResults:
     first: DinolabelError | None = None
 
 
-def _annotate_videos(errand: DetectRun, items: Iterable[Input], pipeline: Pipeline, fetch: images.Fetch, *, every: int) -> _VideoResults:
+def _annotate_videos(job: DetectRun, items: Iterable[Input], pipeline: Pipeline, fetch: images.Fetch) -> _VideoResults:
     done = _VideoResults()
     for each in items:
         console.err.print(console.soft(f"Film {each.name}"))
         try:
-            done.documents.append(video.annotate_video(each.file(fetch), each, errand, pipeline, every=every))
+            done.documents.append(video.annotate_video(each.file(fetch), each, job, pipeline))
         except (MediaError, StudioError) as error:
             console.print_error(error)
             done.failed.append(images.failure(each, error))
@@ -110,21 +110,21 @@ class _Result:
         return output.document(facts, self.seen, films=self.films.documents, failed=self.films.failed)
 
 
-def _write(errand: DetectRun, result: _Result) -> None:
-    facts = _facts(errand)
-    if errand.table is not None:
+def _write(job: DetectRun, result: _Result) -> None:
+    facts = _facts(job)
+    if job.table is not None:
         from dinolabel.detect import parquet as boxtable
 
-        boxtable.write(errand.table, facts, result.seen)
-    elif errand.folder is not None:
-        output.write(errand.folder / RESULTS, result.document(facts))
+        boxtable.write(job.table, facts, result.seen)
+    elif job.folder is not None:
+        output.write(job.folder / RESULTS, result.document(facts))
 
 
-def _print(errand: DetectRun, result: _Result, *, as_json: bool) -> int:
+def _print(job: DetectRun, result: _Result, *, as_json: bool) -> int:
     """JSON or tables; the sums, on stderr. Returns how many pictures and films came out."""
     sums, watched = output.DetectionTotals.of(result.seen), result.films or _VideoResults()
     if as_json:
-        for piece in result.document(_facts(errand)):
+        for piece in result.document(_facts(job)):
             typer.echo(piece, nl=False)
     else:
         if sums.boxes:
@@ -136,50 +136,50 @@ def _print(errand: DetectRun, result: _Result, *, as_json: bool) -> int:
     told: list[str | Text] = list(sums.sentence()) if sums.pictures else []
     told += [f"{words.count_noun(len(watched.documents), 'film')} watched"] if watched.documents else []
     told += [console.bad(f"{words.count_noun(len(watched.failed), 'film')} failed")] if watched.failed else []
-    told += [f"written to {errand.out}"] if errand.out else []
+    told += [f"written to {job.out}"] if job.out else []
     console.err.print(console.line(console.join(told), "."), soft_wrap=True)
     return sums.pictures - sums.failed + len(watched.documents)
 
 
-def _plan(errand: DetectRun, found: Inputs) -> Plan:
-    settings, head, count = errand.settings, errand.head, len(found.pictures)
+def _plan(job: DetectRun, found: Inputs) -> Plan:
+    settings, head, count = job.model.settings, job.model.head, len(found.pictures)
     each = weights.seconds_a_picture(settings)
     what = [words.count_noun(count, "picture")] if count else []
     what += [words.count_noun(len(found.films), "film")] if found.films else []
     return Plan.of(
-        f"Look for {words.join_words(list(errand.labels))} in {words.join_words(what)}",
-        [("reads", str(errand.root))],
+        f"Look for {words.join_words(list(job.model.labels))} in {words.join_words(what)}",
+        [("reads", str(job.root))],
         [("leaves out", f"{words.count_noun(found.skipped, 'film')} in a folder: name them to have them watched")] if found.skipped else [],
         [("names", f"{words.join_words(head.labels)} (head {head.digest[:12]})")] if head else [],
-        _model_lines(errand),
+        _model_lines(job),
         [("device", settings.device)],
-        [("writes", f"annotated pictures and {RESULTS} into {errand.folder}")] if errand.folder else [],
-        [("writes", f"{errand.table}, a row per box")] if errand.table else [],
+        [("writes", f"annotated pictures and {RESULTS} into {job.folder}")] if job.folder else [],
+        [("writes", f"{job.table}, a row per box")] if job.table else [],
         [("takes", f"about {words.duration(each * count)}; pictures seen before cost nothing")] if each and count else [],
     )
 
 
-def _model_lines(errand: DetectRun) -> list[tuple[str, str]]:
-    if errand.model is not None:
-        return [("model", f"{errand.model}" + (f" ({errand.version})" if errand.version else ""))]
-    return weights.prompt_lines(errand.labels) + weights.plan_lines(errand.settings, names=errand.head is not None)
+def _model_lines(job: DetectRun) -> list[tuple[str, str]]:
+    if job.model.folder is not None:
+        return [("model", f"{job.model.folder}" + (f" ({job.model.version})" if job.model.version else ""))]
+    return weights.prompt_lines(job.model.labels) + weights.plan_lines(job.model.settings, names=job.model.head is not None)
 
 
-def _refuse_table(errand: DetectRun) -> None:
-    if errand.table is not None:
+def _refuse_table(job: DetectRun) -> None:
+    if job.table is not None:
         raise RequestError("The tracks of a film go into a folder.", hint=NO_TABLE)
 
 
-def _load_pipeline(errand: DetectRun) -> Pipeline:
+def _load_pipeline(job: DetectRun) -> Pipeline:
     with console.step("Loading the models") as came_out:
-        if errand.model is not None:
-            pipeline = factory.exported_pipeline(errand.settings, errand.model)
-            pipeline.check_prompt(Prompt.of(errand.labels))
+        if job.model.folder is not None:
+            pipeline = factory.exported_pipeline(job.model.settings, job.model.folder)
+            pipeline.check_prompt(Prompt.of(job.model.labels))
         else:
-            pipeline = factory.pipeline(errand.settings, names=errand.head is not None)
+            pipeline = factory.pipeline(job.model.settings, names=job.model.head is not None)
         came_out(f"Loaded {pipeline.detector.name}" + (f" and {pipeline.embedder.name}" if pipeline.embedder else ""))
-    if errand.head is not None:
-        pipeline.check(errand.head)
+    if job.model.head is not None:
+        pipeline.check(job.model.head)
     return pipeline
 
 
@@ -207,13 +207,13 @@ def readable(path: Path) -> None:
             raise error from None
 
 
-def _facts(errand: DetectRun) -> dict[str, Any]:
-    settings, head = errand.settings, errand.head
+def _facts(job: DetectRun) -> dict[str, Any]:
+    settings, head = job.model.settings, job.model.head
     return {
         "format": images.FORMAT,
-        "prompt": dict(errand.labels),
+        "prompt": dict(job.model.labels),
         "weights": {"detector": settings.detector_weights, "embedder": settings.embedder_weights if head else None},
-        **({"model_version": errand.version} if errand.model else {}),
+        **({"model_version": job.model.version} if job.model.folder else {}),
         "head": head.digest[:12] if head else None,
         "thresholds": {"box": settings.box_threshold, "text": settings.text_threshold, "nms_iou": settings.nms_iou},
     }

@@ -38,8 +38,8 @@ def plan_lines(path: Path, *, every: int, seconds_a_picture: float | None, out: 
     return lines
 
 
-def annotate_video(path: Path, named: Input, errand: DetectRun, pipeline: Pipeline, *, every: int) -> dict[str, Any]:
-    """Watch it, and keep the files when the errand has a folder for them. path: the film's file. Returns what the JSON beside it says.
+def annotate_video(path: Path, named: Input, job: DetectRun, pipeline: Pipeline) -> dict[str, Any]:
+    """Watch it, and keep the files when the run has a folder for them. path: the film's file. Returns what the JSON beside it says.
 
     Raises MediaError, ModelError.
     """
@@ -48,12 +48,13 @@ def annotate_video(path: Path, named: Input, errand: DetectRun, pipeline: Pipeli
     from dinolabel.vision.video.detect_frames import VideoRequest
     from dinolabel.vision.video.job import AnnotatedVideo
 
-    asked = VideoRequest(Prompt.of(errand.labels), factory.thresholds(errand.settings), every, errand.head, names=errand.names)
+    model = job.model
+    request = VideoRequest(Prompt.of(model.labels), factory.thresholds(model.settings), job.every, model.head, names=model.names)
     place = PurePosixPath(named.copy)
     with tempfile.TemporaryDirectory(prefix="dinolabel-film-") as nowhere:
-        out = (errand.out or Path(nowhere)) / place.parent
+        out = (job.out or Path(nowhere)) / place.parent
         film = AnnotatedVideo(
-            path, out, asked, pipeline, labels=errand.labels, written=errand.out is not None, name=named.name, stem=place.name
+            path, out, request, pipeline, labels=model.labels, written=job.out is not None, name=named.name, stem=place.name
         )
         _run(film)
         assert film.answer is not None

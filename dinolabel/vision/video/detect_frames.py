@@ -71,20 +71,20 @@ class VideoRun:
     """
 
     def __init__(
-        self, path: Path, errand: VideoRequest, pipeline: Pipeline, spill: SpillBuffer,
+        self, path: Path, request: VideoRequest, pipeline: Pipeline, spill: SpillBuffer,
         *, turn: Callable[[], AbstractContextManager[Any]] = nullcontext,
     ) -> None:  # fmt: skip
         self.video: Video = open_video(path)
-        self.errand = errand
+        self.request = request
         self.spill = spill
         self.seen: dict[int, ObservedTrack] = {}
         self.passes = 0
         self.seconds = 0.0
         self._pipeline, self._turn = pipeline, turn
-        if errand.bundle is not None:
-            pipeline.check(errand.bundle)
+        if request.bundle is not None:
+            pipeline.check(request.bundle)
         rate = len(self.video.times) / max(self.video.seconds, 1e-6)
-        self.every = max(1, min(errand.every, round(rate * MOST_APART) or 1))
+        self.every = max(1, min(request.every, round(rate * MOST_APART) or 1))
         self._step = max(1, min(self.every, round(rate / FOLLOWED_RATE)))
         self._tracker = Tracker((self.video.width, self.video.height), patience=max(2, round(rate / self._step * PATIENCE)))
         self._settled = 0
@@ -130,17 +130,17 @@ class VideoRun:
     def _pass(self, number: int, pixels: Pixels) -> None:
         """Ask the detector, give the boxes to the tracks, look at who is due."""
         image = self.video.image(number, lambda: pixels)
-        asked = self.errand.thresholds
+        asked = self.request.thresholds
         low = Thresholds(asked.box * WEAK, asked.text * WEAK, asked.nms_iou)
         with self._turn():
-            (detections,) = self._pipeline.detect([image], self.errand.prompt, low)
+            (detections,) = self._pipeline.detect([image], self.request.prompt, low)
             self.passes += 1
             pairs = self._tracker.match(detections, least_score=asked.box)
             self._look(image, number, pairs)
         self._settle()
 
     def _look(self, image: Image, number: int, pairs: list[tuple[Track, Detection]]) -> None:
-        now, bundle = self.video.times[min(number, len(self.video.times) - 1)], self.errand.bundle
+        now, bundle = self.video.times[min(number, len(self.video.times) - 1)], self.request.bundle
         for track, _ in pairs:
             self.seen.setdefault(track.id, ObservedTrack(track, first=number, last=number))
         if bundle is None:
@@ -150,7 +150,7 @@ class VideoRun:
         rows = self._pipeline.embed(image, boxes, bundle)
         answers = bundle.answer(rows, boxes, image=image.key, reasons=False)
         for (seen, _), box, row, answer in zip(due, boxes, rows, answers, strict=True):
-            small = min(box.width, box.height) < self.errand.smallest
+            small = min(box.width, box.height) < self.request.smallest
             seen.vote.add(Unknown() if small or isinstance(answer, Suppressed) else answer)
             seen.last_look, seen.embedding = now, row if seen.embedding is None else seen.embedding + row
 
@@ -168,9 +168,9 @@ class VideoRun:
 
     def _rejoin(self) -> None:
         """Whoever came back is the one who left."""
-        if self.errand.bundle is None:
+        if self.request.bundle is None:
             return
-        self._same = reidentify(self.seen, self.errand.bundle)
+        self._same = reidentify(self.seen, self.request.bundle)
         for later, earlier in self._same.items():
             self.seen[earlier].go_on(self.seen.pop(later))
 

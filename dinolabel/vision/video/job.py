@@ -63,11 +63,11 @@ class AnnotatedVideo:
     """
 
     def __init__(
-        self, path: Path, out: Path, errand: VideoRequest, pipeline: Pipeline, *, labels: Mapping[str, str] | None = None,
+        self, path: Path, out: Path, request: VideoRequest, pipeline: Pipeline, *, labels: Mapping[str, str] | None = None,
         turn: Callable[[], AbstractContextManager[Any]] = nullcontext, written: bool = True,
         name: str | None = None, stem: str | None = None,
     ) -> None:  # fmt: skip
-        self.path, self.out, self.errand = path, out, errand
+        self.path, self.out, self.request = path, out, request
         self._pipeline, self._labels, self._turn = pipeline, labels or {}, turn
         self._written, self._name, self._stem = written, name or path.name, stem or path.stem
         self.answer: VideoFiles | None = None
@@ -78,7 +78,7 @@ class AnnotatedVideo:
         self.out.mkdir(parents=True, exist_ok=True)
         try:
             with SpillBuffer() as spill:
-                watch = VideoRun(self.path, self.errand, self._pipeline, spill, turn=self._turn)
+                watch = VideoRun(self.path, self.request, self._pipeline, spill, turn=self._turn)
                 yield from self._watch(watch)
                 who = tracks.summarise_tracks(watch, self._labels)
                 files = [self.out / f"{self._stem}{end}" for end in ENDINGS]

@@ -72,14 +72,14 @@ def to_json(
     watch: VideoRun, who: Mapping[int, TrackSummary], *, labels: Mapping[str, str] | None = None, name: str | None = None
 ) -> dict[str, Any]:
     """What is in the JSON beside the film. name: how it calls the film; None: as the file is called."""
-    video, errand = watch.video, watch.errand
-    asked = errand.thresholds
+    video, request = watch.video, watch.request
+    asked = request.thresholds
     return {
         "format": FORMAT,
         "film": {"file": name or video.path.name, "width": video.width, "height": video.height, "frames": watch.spill.frames,
                  "seconds": round(video.seconds, 3), "cut_short": is_truncated(watch)},
-        "prompt": {phrase: (labels or {}).get(phrase, phrase) for phrase in errand.prompt.phrases},
-        "head": errand.bundle.digest[:12] if errand.bundle else None,
+        "prompt": {phrase: (labels or {}).get(phrase, phrase) for phrase in request.prompt.phrases},
+        "head": request.bundle.digest[:12] if request.bundle else None,
         "thresholds": {"box": asked.box, "text": asked.text, "nms_iou": asked.nms_iou},
         "every": watch.every,
         "passes": watch.passes,
@@ -129,7 +129,7 @@ def timeline(who: Sequence[TrackSummary], seconds: float, target: Path) -> None:
 
 def _person(number: int, seen: ObservedTrack, watch: VideoRun, labels: Mapping[str, str]) -> TrackSummary:
     answer, phrase, times = seen.vote.answer, seen.track.phrase, watch.video.times
-    names = watch.errand.names
+    names = watch.request.names
     named = answer if isinstance(answer, Named) and (names is None or answer.label in names) else None
     end = len(times) - 1
     return TrackSummary(

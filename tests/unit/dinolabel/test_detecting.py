@@ -22,6 +22,7 @@ import pytest
 from dinolabel.__main__ import run
 from dinolabel.detect import inputs, output
 from dinolabel.detect import run as detecting
+from dinolabel.detect.model import DetectModel
 from dinolabel.exporters.output.checkpoint import CheckpointLog
 from dinolabel.settings import Settings
 from dinolabel.vision.types import Box, Detection, Image
@@ -149,15 +150,15 @@ def test_other_words_begin_anew(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 def test_a_picture_that_changed_is_looked_at_again(tmp_path: Path) -> None:
     folder, looked = photos(tmp_path / "photos", 4), []
-    errand, pipeline = _errand(folder, tmp_path / "boxes.parquet"), _Pipeline(looked)
+    job, pipeline = _job(folder, tmp_path / "boxes.parquet"), _Pipeline(looked)
     pictures = inputs.find([str(folder)]).pictures
     with CheckpointLog(tmp_path / "j", []) as journal:
-        detecting.detect_all(errand, pictures, pipeline, journal)
+        detecting.detect_all(job, pictures, pipeline, journal)
     changed = pictures[2]
     assert changed.path
     PIL.Image.new("RGB", (50, 40)).save(changed.path)
     with CheckpointLog(tmp_path / "j", []) as journal:
-        detecting.detect_all(errand, pictures, pipeline, journal)
+        detecting.detect_all(job, pictures, pipeline, journal)
         assert [(each["file"], each["width"]) for each in journal][2] == (changed.name, 50)
     assert looked == [(160, 120)] * 4 + [(50, 40)]
 
@@ -169,11 +170,11 @@ def test_memory_does_not_grow_with_the_boxes(tmp_path: Path, capsys: pytest.Capt
     folder.mkdir()
     for number in range(300):
         PIL.Image.new("RGB", (64, 48), (number % 256, number // 256, 0)).save(folder / f"{number:03}.png")
-    errand, pipeline = _errand(folder, tmp_path / "boxes.parquet"), _Pipeline([], boxes=300)
+    job, pipeline = _job(folder, tmp_path / "boxes.parquet"), _Pipeline([], boxes=300)
     pictures = inputs.find([str(folder)]).pictures
     with CheckpointLog(tmp_path / "j", []) as journal:
         tracemalloc.start()
-        detecting.detect_all(errand, pictures, pipeline, journal)
+        detecting.detect_all(job, pictures, pipeline, journal)
         sums = output.DetectionTotals.of(journal)
         output.write(tmp_path / "detections.json", output.document({"format": 1}, journal))
         peak = tracemalloc.get_traced_memory()[1]
@@ -206,8 +207,8 @@ def test_where_nothing_can_be_written(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "cannot be written" in capsys.readouterr().err
 
 
-def _errand(folder: Path, out: Path) -> detecting.DetectRun:
-    return detecting.DetectRun(folder, {"cat": "cat"}, Settings.load(), None, out)
+def _job(folder: Path, out: Path) -> detecting.DetectRun:
+    return detecting.DetectRun(DetectModel(Settings.load(), {"cat": "cat"}), folder, out, every=15)
 
 
 class _Pipeline:

@@ -32,7 +32,7 @@ WALKERS = (
 )
 
 
-def errand(*, named: bool = True, every: int = 10) -> VideoRequest:
+def request(*, named: bool = True, every: int = 10) -> VideoRequest:
     bundle = colour_bundle(tom=RED, felix=BLUE) if named else None
     return VideoRequest(Prompt(("cat",)), Thresholds(0.3, 0.2), every, bundle)
 
@@ -51,7 +51,7 @@ def seen(path: Path, out: Path, asked: VideoRequest, models: Pipeline) -> VideoF
 
 def test_tracks_have_names_and_are_where_things_are(tmp_path: Path) -> None:
     models = pipeline()
-    answer = seen(film(tmp_path / "walk.mp4", WALKERS), tmp_path / "out", errand(), models)
+    answer = seen(film(tmp_path / "walk.mp4", WALKERS), tmp_path / "out", request(), models)
     assert sorted(each.label for each in answer.people) == ["cat", "felix", "tom"]
     detector = models.detector
     assert isinstance(detector, DiscDetector)
@@ -71,14 +71,14 @@ def test_tracks_have_names_and_are_where_things_are(tmp_path: Path) -> None:
 
 def test_who_comes_between_two_passes_is_followed_back_to_the_beginning(tmp_path: Path) -> None:
     late = Disc(GREEN, lambda n: (160 + n, 120) if n >= 13 else None)
-    answer = seen(film(tmp_path / "late.mp4", [late]), tmp_path / "out", errand(every=10), pipeline())
+    answer = seen(film(tmp_path / "late.mp4", [late]), tmp_path / "out", request(every=10), pipeline())
     (person,) = answer.people
     assert 12 <= person.first <= 15
 
 
 def test_the_files(tmp_path: Path) -> None:
     source = film(tmp_path / "walk.mp4", WALKERS, sound="aac")
-    answer = seen(source, tmp_path / "out", errand(), pipeline())
+    answer = seen(source, tmp_path / "out", request(), pipeline())
     document = json.loads(answer.data.read_text())
     assert document == answer.document
     assert (document["format"], document["passes"], document["film"]["frames"]) == (1, 6, 60)
@@ -107,7 +107,7 @@ def boxes_of(path: Path) -> list[str]:
 )  # fmt: skip
 def test_browsers_play_it_and_the_sound_is_kept(tmp_path: Path, name: str, codec: str, sound: str | None, kept: str | None) -> None:
     source = film(tmp_path / name, WALKERS, frames=45, size=(161, 121) if codec != "libx264" else (160, 120), codec=codec, sound=sound)
-    answer = seen(source, tmp_path / "out", errand(named=False), pipeline())
+    answer = seen(source, tmp_path / "out", request(named=False), pipeline())
     assert boxes_of(answer.video).index("moov") < boxes_of(answer.video).index("mdat"), "fast start"
     with av.open(str(answer.video)) as made:
         video = made.streams.video[0]
@@ -137,7 +137,7 @@ def test_times_that_vary_stay_as_they_are(tmp_path: Path) -> None:
             made.pts, made.time_base = stamp, Fraction(1, 1000)
             out.mux(video.encode(made))
         out.mux(video.encode(None))
-    answer = seen(path, tmp_path / "out", errand(named=False), pipeline())
+    answer = seen(path, tmp_path / "out", request(named=False), pipeline())
     with av.open(str(answer.video)) as made_again:
         times = [float(frame.time) for frame in made_again.decode(video=0)]
     assert [each - times[0] for each in times] == pytest.approx([stamp / 1000 for stamp in stamps], abs=0.003)
@@ -145,7 +145,7 @@ def test_times_that_vary_stay_as_they_are(tmp_path: Path) -> None:
 
 def test_stopping_stops_at_once_and_leaves_nothing(tmp_path: Path) -> None:
     models = pipeline()
-    made = AnnotatedVideo(film(tmp_path / "walk.mp4", WALKERS), tmp_path / "out", errand(), models)
+    made = AnnotatedVideo(film(tmp_path / "walk.mp4", WALKERS), tmp_path / "out", request(), models)
     steps = made.steps()
     for _, progress in zip(range(15), steps, strict=False):
         assert progress.stage == "watching"
@@ -159,7 +159,7 @@ def test_stopping_stops_at_once_and_leaves_nothing(tmp_path: Path) -> None:
 
 def test_stopping_while_writing_leaves_nothing_either(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
-    made = AnnotatedVideo(film(tmp_path / "walk.mp4", WALKERS), tmp_path / "out", errand(), pipeline())
+    made = AnnotatedVideo(film(tmp_path / "walk.mp4", WALKERS), tmp_path / "out", request(), pipeline())
     steps = made.steps()
     while next(steps).stage != "writing":
         pass
@@ -178,18 +178,18 @@ def test_a_scene_cut_ends_every_track_and_who_is_in_both_is_known_again(tmp_path
             PIL.ImageDraw.Draw(picture).ellipse((60, 40, 100, 80), fill=RED)
             out.mux(video.encode(av.VideoFrame.from_ndarray(np.asarray(picture), format="rgb24")))
         out.mux(video.encode(None))
-    answer = seen(path, tmp_path / "out", errand(every=12), pipeline())
+    answer = seen(path, tmp_path / "out", request(every=12), pipeline())
     ((begins, cut), (again, _)) = answer.people[0].spans
     assert len(answer.people) == 1
     assert (begins, cut, again) == pytest.approx((0, 29 / 30, 30 / 30), abs=0.001), "the detector looks right after the cut"
-    nameless = seen(path, tmp_path / "out", errand(named=False, every=12), pipeline())
+    nameless = seen(path, tmp_path / "out", request(named=False, every=12), pipeline())
     assert [(each.first, each.last) for each in nameless.people] == [(0, 29), (30, 59)], "nobody looks at faces without a head"
 
 
 def test_a_film_that_is_cut_short_gives_what_there_is(tmp_path: Path) -> None:
     whole = film(tmp_path / "whole.mkv", WALKERS, frames=90)
     (tmp_path / "short.mkv").write_bytes(whole.read_bytes()[: int(whole.stat().st_size * 0.6)])
-    answer = seen(tmp_path / "short.mkv", tmp_path / "out", errand(named=False), pipeline())
+    answer = seen(tmp_path / "short.mkv", tmp_path / "out", request(named=False), pipeline())
     assert 20 < answer.document["film"]["frames"] < 90
     assert answer.document["film"]["cut_short"]
 
@@ -197,7 +197,7 @@ def test_a_film_that_is_cut_short_gives_what_there_is(tmp_path: Path) -> None:
 def test_what_is_no_film_is_said_plainly(tmp_path: Path) -> None:
     (tmp_path / "no.mp4").write_text("<html>")
     with pytest.raises(MediaUnreadable, match="no video"):
-        seen(tmp_path / "no.mp4", tmp_path / "out", errand(), pipeline())
+        seen(tmp_path / "no.mp4", tmp_path / "out", request(), pipeline())
     assert not (tmp_path / "out").exists()
 
 
@@ -205,13 +205,13 @@ def test_a_head_of_other_features_is_refused_before_any_work(tmp_path: Path) -> 
     models = pipeline()
     models.embedder.digest = "0" * 64  # type: ignore[union-attr, misc]
     with pytest.raises(BundleMismatch):
-        seen(film(tmp_path / "walk.mp4", WALKERS, frames=5), tmp_path / "out", errand(), models)
+        seen(film(tmp_path / "walk.mp4", WALKERS, frames=5), tmp_path / "out", request(), models)
 
 
 def test_passes_are_no_further_apart_than_half_a_second(tmp_path: Path) -> None:
     slow = film(tmp_path / "slow.mp4", WALKERS, rate=4, frames=12)
     with SpillBuffer() as spill:
-        assert VideoRun(slow, errand(every=30), pipeline(), spill).every == 2
+        assert VideoRun(slow, request(every=30), pipeline(), spill).every == 2
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_nothing_of_a_frame_stays_in_memory(tmp_path: Path) -> None:
     held: dict[str, dict[int, int]] = {"watching": {}, "writing": {}}
     tracemalloc.start()
     try:
-        for step in AnnotatedVideo(source, tmp_path / "out", errand(), pipeline()).steps():
+        for step in AnnotatedVideo(source, tmp_path / "out", request(), pipeline()).steps():
             if step.done in (90, 450):
                 gc.collect()
                 held[step.stage][step.done] = tracemalloc.get_traced_memory()[0]
@@ -268,7 +268,7 @@ def test_who_was_hidden_for_long_is_known_again(tmp_path: Path) -> None:
     wall = Disc((90, 90, 90), lambda _: (150, 120), radius=60)
     felix = Disc(BLUE, lambda n: (40 + n - 110, 60) if n >= 110 else None)
     source = film(tmp_path / "wall.mp4", [tom, wall, felix], frames=270)
-    answer = seen(source, tmp_path / "out", errand(every=10), pipeline(RED, BLUE))
+    answer = seen(source, tmp_path / "out", request(every=10), pipeline(RED, BLUE))
     assert [(each.label, len(each.spans)) for each in answer.people] == [("tom", 2), ("felix", 1)]
     (begins, hides), (shows, ends) = answer.people[0].spans
     assert (begins, ends) == pytest.approx((0, 269 / 30), abs=0.3)

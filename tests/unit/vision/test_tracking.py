@@ -68,9 +68,9 @@ def test_slow_things_are_followed_on_every_second_frame(
 
     monkeypatch.setattr(tracking, "track_flow", counted)
     path = film(tmp_path / "walk.mp4", [Disc(RED, lambda n: (40 + speed * n, 120))], frames=61)
-    errand = VideoRequest(Prompt(("cat",)), Thresholds(0.3, 0.2), 15)
+    request = VideoRequest(Prompt(("cat",)), Thresholds(0.3, 0.2), 15)
     with SpillBuffer() as spill:
-        watch = VideoRun(path, errand, Pipeline(DiscDetector(RED), ColourEmbedder()), spill)
+        watch = VideoRun(path, request, Pipeline(DiscDetector(RED), ColourEmbedder()), spill)
         for _ in watch:
             pass
         rows = list(spill)
