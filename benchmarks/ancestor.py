@@ -219,7 +219,7 @@ def our_training(train: Sequence[Found], test: Sequence[Found], strangers: Seque
     samples = Samples(vectors[0], labels, tuple(groups), ids, boxes, ones, features=features)
     making = fit.FitContext(pipeline.embedder, CropPolicy(), 0, "2026-11-22T12:00:00+00:00", "", "")
     winner = select_head(samples, seed=0).winner
-    head = fit.bundle(winner, samples, fit.calibration(winner, samples, seed=0), making, metrics={})
+    head = fit.bundle(winner, samples, fit.calibrate(winner, samples, seed=0), making, metrics={})
     seconds = time.perf_counter() - began
     named, strange = (head.answer(rows, [each.box for each in found]) for rows, found in ((vectors[1], test), (vectors[2], strangers)))
     right = [isinstance(answer, Named) and answer.label == each.label for answer, each in zip(named, test, strict=True)]

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import PIL.Image
 
-from dinolabel.training.train import train
+from dinolabel.training.train import TrainingOptions, train
 from dinolabel.vision.bundles.bundle import Bundle
 from dinolabel.vision.bundles.registry import BundleStore
 from dinolabel.vision.decoding.pictures import open_image
@@ -109,7 +109,7 @@ def train_from_demo(pipeline: Pipeline, store: BundleStore, *, scenes: int = 72)
         home = Path(folder) / "crops"
         _export(home, pipeline, scenes)
         now = f"2026-11-22T12:{scenes % 60:02}:00+00:00"
-        train(home, project="1", embedder=pipeline.embedder, store=store, cache=pipeline.cache, now=now, force=True)
+        train(home, TrainingOptions("1", now, force=True), embedder=pipeline.embedder, store=store, cache=pipeline.cache)
     newest = store.newest("1")
     assert newest is not None
     return newest

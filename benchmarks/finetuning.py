@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import structlog
 
-from dinolabel.training.train import train
+from dinolabel.training.train import TrainingOptions, train
 from dinolabel.vision import plugins
 from dinolabel.vision.bundles.bundle import Bundle
 from dinolabel.vision.bundles.registry import BundleStore
@@ -41,10 +41,10 @@ def draw(seed: int, each: int, blocks: int) -> dict[str, Any]:
         folder = Path(name)
         crops = handed.export(folder / "crops", each, seed=seed)
         store, cache = BundleStore(folder / "bundles"), Cache(folder / "cache.sqlite", max_mb=200)
-        given: dict[str, Any] = {"project": "1", "embedder": base, "store": store, "cache": cache, "seed": 0}
-        frozen = train(crops, now=NOW[0], force=True, **given)
+        given: dict[str, Any] = {"embedder": base, "store": store, "cache": cache}
+        frozen = train(crops, TrainingOptions("1", NOW[0], force=True), **given)
         began = time.process_time()
-        tuned = train(crops, now=NOW[1], finetune=blocks, **given)
+        tuned = train(crops, TrainingOptions("1", NOW[1], finetune=blocks), **given)
         seconds = time.process_time() - began
         out: dict[str, Any] = {"seed": seed, "crops": each, "let_through": tuned.published, "cpu_seconds": round(seconds, 1)}
         for words, verdict in (("frozen", frozen), ("tuned", tuned)):

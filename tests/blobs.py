@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dinolabel.training.train import TrainingResult, train
+from dinolabel.training.train import TrainingOptions, TrainingResult, train
 from dinolabel.vision.bundles.bundle import Bundle
 from dinolabel.vision.bundles.registry import BundleStore
 from dinolabel.vision.storage.cache import Cache, embedding_key
@@ -107,8 +107,9 @@ class Bench:
     def train(self, world: World, *, now: str = NOW, digest: str = "b10b5", **options: Any) -> TrainingResult:
         self.exports += 1
         manifest = world.write(self.folder / f"export{self.exports}", self.cache, digest=digest, wanted=options.pop("wanted", ()))
-        given = {"project": "1", "embedder": KnownOnly(digest), "store": self.store, "cache": self.cache, "now": now}
-        return train(manifest, **given | options)
+        given = {name: options.pop(name) for name in ("embedder", "listener") if name in options}
+        asked = TrainingOptions(**{"project": "1", "now": now} | options)
+        return train(manifest, asked, **{"embedder": KnownOnly(digest), "store": self.store, "cache": self.cache} | given)
 
     def bundle(self, verdict: TrainingResult) -> Bundle:
         assert verdict.bundle_id is not None

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -41,11 +41,11 @@ from dinolabel.training.report.gallery import Gallery
 from dinolabel.vision.bundles.bundle import Bundle
 from dinolabel.vision.bundles.registry import ID_DIGITS, BundleStore
 from dinolabel.vision.loading.tuned_embedder import TunedEmbedder
+from dinolabel.vision.progress import Listener, Progress, ignore
 from dinolabel.vision.protocols import Embedder
 from dinolabel.vision.storage.cache import Cache
 
 log = structlog.get_logger(__name__)
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -59,59 +59,63 @@ class TrainingResult:
     metrics: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class TrainingOptions:
+    """now: ISO time that bundle and receipt carry. generic_is_unknown: generic boxes count as unknown. force: publish whatever the gate
+    or a pin says. studio: Label Studio's address, where the tasks are; the receipt links to them.
+
+    finetune: tune so many of the embedder's last blocks first; 0: none, and none tuned before; None: go on with what the current head has.
+    """
+
+    project: str
+    now: str
+    seed: int = 0
+    generic_is_unknown: bool = False
+    force: bool = False
+    finetune: int | None = None
+    studio: str | None = None
+
+
 def train(
     manifest_dir: Path,
+    options: TrainingOptions,
     *,
-    project: str,
     embedder: Embedder,
     store: BundleStore,
     cache: Cache | None,
-    now: str,
-    seed: int = 0,
-    generic_is_unknown: bool = False,
-    force: bool = False,
-    finetune: int | None = None,
-    studio: str | None = None,
-    progress: Progress = lambda what, done, total: None,
+    listener: Listener = ignore,
 ) -> TrainingResult:
-    """Train, judge and perhaps publish. now: ISO time that bundle and receipt carry. force: publish whatever the gate or a pin says.
+    """Train, judge and perhaps publish. Same manifest, seed and machine: the same bundle but for created_at.
 
-    finetune: tune so many of the embedder's last blocks first; 0: none, and none tuned before; None: go on with what the current head has.
-    studio: Label Studio's address, where the tasks are; the receipt links to them.
-    progress: called with what is done, how much of it and of how much. Same manifest, seed and machine: the same bundle but for
-    created_at. Raises ManifestUnreadable and NotEnoughLabels; the store notes the latter as a verdict too.
+    Raises ManifestUnreadable and NotEnoughLabels; the store notes the latter as a verdict too.
     """
     with tempfile.TemporaryDirectory(prefix="dinolabel-tuned-") as made:
-        run = _TrainingRun(project, embedder, store, cache, now, seed, force, finetune, studio, Path(made), progress)
+        run = _TrainingRun(options, embedder, store, cache, listener, Path(made))
         read = manifest.read(manifest_dir)
-        return _train(run, read, samples.teaching_rows(read, generic_is_unknown=generic_is_unknown))
+        return _train(run, read, samples.teaching_rows(read, generic_is_unknown=options.generic_is_unknown))
 
 
 @dataclass(frozen=True)
 class _TrainingRun:
-    """What train was asked. made: where a tuned embedder's weights lie until they are published."""
+    """What train was given. made: where a tuned embedder's weights lie until they are published."""
 
-    project: str
+    options: TrainingOptions
     embedder: Embedder
     store: BundleStore
     cache: Cache | None
-    now: str
-    seed: int
-    force: bool
-    finetune: int | None
-    studio: str | None
+    listener: Listener
     made: Path
-    progress: Progress
 
 
 def _train(run: _TrainingRun, read: Manifest, rows: Sequence[CropRow]) -> TrainingResult:
-    started, project, store, seed = time.monotonic(), run.project, run.store, run.seed
+    options, store, started = run.options, run.store, time.monotonic()
+    project, seed = options.project, options.seed
     embedded, everything, small = _load_samples(run, read, rows)
     current = holdout_eval.current_head(store, project, run.embedder, read.policy)
     sight = _views(run, read, {row.id: row for row in embedded.rows}, everything, current)
-    making = fit.FitContext(sight.eyes.embedder, read.policy, seed, run.now, read.digest(), read.trained_until, sight.eyes.own)
+    making = fit.FitContext(sight.eyes.embedder, read.policy, seed, options.now, read.digest(), read.trained_until, sight.eyes.own)
 
-    run.progress("Judging", 0, 1)
+    run.listener(Progress("Judging", 0, 1))
     trial = holdout_eval.evaluate_candidate(sight.mine, current, making, theirs=sight.theirs)
     metrics = {"basis": trial.basis, **(trial.candidate.metrics() if trial.candidate else {})}
     bundle = fit.bundle(trial.choice.winner, sight.mine.trainable, trial.calibrated, making, metrics=metrics)
@@ -124,9 +128,9 @@ def _train(run: _TrainingRun, read: Manifest, rows: Sequence[CropRow]) -> Traini
     decision = promotion_gate.decide(
         trial.candidate, trial.compared, basis=trial.basis, news=news, settled=trial.settled, seed=seed, sources=read.sources
     )
-    published, reason = _outcome(decision, why_not=current.why_not, pinned=store.pinned(project), force=run.force)
+    published, reason = _outcome(decision, why_not=current.why_not, pinned=store.pinned(project), force=options.force)
     bundle_id = bundle.digest[:ID_DIGITS] if published else None
-    outcome = {"at": run.now, "published": published, "bundle": bundle_id, "forced": published and not decision.publish}
+    outcome = {"at": options.now, "published": published, "bundle": bundle_id, "forced": published and not decision.publish}
     facts = {**training_report.data(everything, read, embedded, small=small), "nothing": deleted.facts}
     written = {**outcome, "project": project, "verdict": reason, "seconds": round(time.monotonic() - started, 2), "data": facts}
     written |= training_report.account(trial, decision, bundle, news=news, current=current, seed=seed, set_apart=everything.has_fixed_split)
@@ -134,7 +138,7 @@ def _train(run: _TrainingRun, read: Manifest, rows: Sequence[CropRow]) -> Traini
     shown = gallery.collect(trial.candidate, embedded.rows, read.folder)
     written["opening"] = sentences.opening(trial.candidate, sources=read.sources) if trial.candidate else ""
     written["wrong"] = {"count": shown.count, "shown": list(shown.wrong)}
-    written["studio"] = run.studio if project.isdigit() else None  # what has no number lies in no Label Studio
+    written["studio"] = options.studio if project.isdigit() else None  # what has no number lies in no Label Studio
     path = _publish_or_file(written, bundle, trial, shown, store=store)
     place = "/".join(path.parts[-2:] if published else path.parts[-3:])  # from the project's folder in the store
     store.add_verdict(project, {**outcome, "reason": reason, "trained_until": read.trained_until, "receipt": place, "metrics": metrics})
@@ -153,15 +157,14 @@ def _load_samples(run: _TrainingRun, read: Manifest, rows: Sequence[CropRow]) ->
 
 
 def _record_refusal(run: _TrainingRun, error: NotEnoughLabels) -> NotEnoughLabels:
-    note = {"at": run.now, "published": False, "bundle": None, "reason": str(error), "missing": error.missing}
-    run.store.add_verdict(run.project, note)
+    note = {"at": run.options.now, "published": False, "bundle": None, "reason": str(error), "missing": error.missing}
+    run.store.add_verdict(run.options.project, note)
     return error
 
 
 def _embed_rows(run: _TrainingRun, read: Manifest, rows: Sequence[CropRow], embedder: Embedder) -> Features:
     return features.embed(
-        rows, folder=read.folder, policy=read.policy, embedder=embedder, cache=run.cache,
-        progress=lambda *done: run.progress("Embedding", *done),
+        rows, folder=read.folder, policy=read.policy, embedder=embedder, cache=run.cache, listener=run.listener,
     )  # fmt: skip
 
 
@@ -183,16 +186,16 @@ def _views(run: _TrainingRun, read: Manifest, rows: Mapping[str, CropRow], every
         found = embedder_choice.reembed(everything, rows, partial(_embed_rows, run, read), embedder)
         return found.mark_seen(own.objects) if own else found
 
-    if run.finetune:
+    if run.options.finetune:
         try:
             chosen = embedder_choice.fine_tune(
-                base, everything, rows, partial(_embed_rows, run, read), blocks=run.finetune, folder=read.folder, out=run.made,
-                seed=run.seed, progress=run.progress,
+                base, everything, rows, partial(_embed_rows, run, read), blocks=run.options.finetune, folder=read.folder, out=run.made,
+                seed=run.options.seed, listener=run.listener,
             )  # fmt: skip
         except NotEnoughLabels as error:
             raise _record_refusal(run, error) from None
     else:
-        chosen = embedder_choice.keep_current(base, current.eyes, own) if run.finetune is None else EmbedderChoice(base)
+        chosen = embedder_choice.keep_current(base, current.eyes, own) if run.options.finetune is None else EmbedderChoice(base)
     mine = seen(chosen.embedder, chosen.own)
     if current.eyes is None or current.eyes.digest == chosen.embedder.digest:
         return _Views(chosen, mine, None)

@@ -62,7 +62,7 @@ def _child(folder: Path, tag: str) -> dict[str, float]:
 
 
 def _train(folder: Path, tag: str) -> None:
-    from dinolabel.training.train import train
+    from dinolabel.training.train import TrainingOptions, train
 
     bench = Bench(folder)
     embedder = blobs.KnownOnly()
@@ -70,7 +70,7 @@ def _train(folder: Path, tag: str) -> None:
     features = (Feature("class token", CLASS_TOKEN, "f1"), Feature("class token and mean patch token", LENGTH, embedder.digest))
     embedder.features = features  # type: ignore[attr-defined]
     now = "2026-11-22T15:00:00+00:00" if tag else "2026-11-22T13:00:00+00:00"
-    verdict = train(folder / "export", project="1", embedder=embedder, store=bench.store, cache=bench.cache, now=now)  # type: ignore[arg-type]
+    verdict = train(folder / "export", TrainingOptions("1", now), embedder=embedder, store=bench.store, cache=bench.cache)  # type: ignore[arg-type]
     told = json.loads(verdict.receipt.read_text(encoding="utf-8"))
     sys.stdout.write(json.dumps({"seconds": told["seconds"], "published": verdict.published}) + "\n")
 

@@ -40,7 +40,7 @@ def curve(world: World, embedder: Embedder, *, shots: Sequence[int] = SHOTS, dra
 def judged(head: HeadCandidate, learnt: Samples, asked: Samples, embedder: Embedder) -> EvaluationReport:
     """What a head learnt from these does on those."""
     making = FitContext(embedder, POLICY, 0, "2026-01-01T00:00:00+00:00", "0", "")
-    bundle = fit.bundle(head, learnt, fit.calibration(head, learnt, seed=0), making, metrics={})
+    bundle = fit.bundle(head, learnt, fit.calibrate(head, learnt, seed=0), making, metrics={})
     report = fit.held_out_report(bundle, asked, seed=0)
     assert report is not None
     return report

@@ -56,7 +56,7 @@ def deleted_strangers(world: World, embedder: Embedder, *, draws: int, seed: int
         gone = strange & (rng.random(len(strange)) < DELETED)
         head = head_selection.select_head(learnt, seed=0).winner
         making = FitContext(embedder, POLICY, 0, "2026-01-01T00:00:00+00:00", "0", "")
-        bundle = fit.bundle(head, learnt, fit.calibration(head, learnt, seed=0), making, metrics={})
+        bundle = fit.bundle(head, learnt, fit.calibrate(head, learnt, seed=0), making, metrics={})
         named = [str(label) for label in learnt.labels]
         decided = DecidedBoxes(
             _features(asked.embeddings[gone], asked.groups, gone, ["rejected"] * int(gone.sum())),

@@ -115,7 +115,7 @@ def _with_one_current(world: World, embedder: Embedder, rng: Rng, count: int, ta
 
 def _pair(head: HeadCandidate, samples: Samples, making: FitContext) -> tuple[Bundle, Bundle]:
     """What would be published, and its judge: with the same thresholds, as training has it."""
-    calibrated = fit.calibration(head, samples.on_side("train"), seed=0)
+    calibrated = fit.calibrate(head, samples.on_side("train"), seed=0)
     published, judged = (fit.bundle(head, part, calibrated, making, metrics={}) for part in (samples, samples.on_side("train")))
     return published, judged
 

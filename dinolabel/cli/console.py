@@ -34,6 +34,7 @@ from rich.text import Text
 from rich.theme import Theme
 
 from dinolabel.vision.errors import DinolabelError
+from dinolabel.vision.progress import Listener
 
 THEME = Theme({"ok": "green", "warn": "yellow", "bad": "red", "soft": "dim", "name": "bold", "key": "bold cyan"}, inherit=True)
 
@@ -142,6 +143,14 @@ class Seconds(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         return soft(f"{task.elapsed or 0:.0f} s")
+
+
+@contextmanager
+def progress(stage: str) -> Iterator[Listener]:
+    """A bar, and the listener that moves it. stage: what it says before the first event."""
+    with bar() as shown:
+        line = shown.add_task(stage, total=None)
+        yield lambda event: shown.update(line, description=event.stage, completed=event.done, total=event.total or None)
 
 
 @contextmanager

@@ -10,8 +10,8 @@ import typer
 
 from dinolabel import factory, running_settings
 from dinolabel.cli import console, options
-from dinolabel.cli import signals as stopping
 from dinolabel.cli.plan import Plan
+from dinolabel.cli.signals import handle_signals
 from dinolabel.doctor import weights
 from dinolabel.settings import Settings
 from dinolabel.studio.media.loopback import is_loopback
@@ -66,7 +66,7 @@ def command(
     console.err.print(console.soft("Ctrl-C ends it."))
     if browser and console.err.is_terminal:
         webbrowser.open(served.url)
-    with stopping.handle_signals():
+    with handle_signals():
         served.wait()
 
 

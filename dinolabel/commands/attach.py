@@ -14,7 +14,7 @@ from dinolabel.cli.plan import Plan, confirm
 from dinolabel.doctor import picture_trial, pictures, weights
 from dinolabel.local import up_state
 from dinolabel.projects import connect
-from dinolabel.projects import detach as leaving
+from dinolabel.projects.detach import detach_project
 from dinolabel.settings import Settings
 from dinolabel.vision.errors import DinolabelError, MediaRefused
 
@@ -55,7 +55,7 @@ def command(
     up_state.check_free(settings.data_dir, project)
     studio = factory.studio(settings)
     if detach:
-        leaving.detach(settings, studio, project, yes=yes)
+        detach_project(settings, studio, project, yes=yes)
     else:
         _join(settings, studio, project, serve_url, yes=yes)
 

@@ -137,14 +137,13 @@ def _hand_over(request: BootstrapRequest) -> SentFrames:
 
     assert request.to_project is not None
     studio = factory.studio(request.settings)
-    with console.bar() as bar:
-        line = bar.add_task("Sending", total=None)
+    with console.progress("Sending") as listener:
         handed = send_frames(
             studio,
             request.to_project,
             request.out,
             root=request.films.root,
-            progress=lambda done, total: bar.update(line, completed=done, total=total),
+            listener=listener,
         )
     there = f"; {words.count_noun(handed.there, 'frame')} had been sent before" if handed.there else ""
     told = f"{words.count_noun(handed.boxes, 'box', 'boxes')} on {words.count_noun(handed.tasks, 'frame')} as {handed.version}{there}."
@@ -196,8 +195,7 @@ def _harvest(request: BootstrapRequest) -> ExtractionResult:
         pipeline = factory.pipeline(request.settings, names=False)
         came_out(f"Loaded {pipeline.detector.name}")
     prompt = Prompt.of(request.phrases)
-    with console.bar() as bar:
-        line = bar.add_task("Looking", total=None)
+    with console.progress("Looking") as listener:
         work = ExtractionConfig(
             films=request.films,
             detect=lambda images: pipeline.detect(images, prompt, labels=request.phrases),
@@ -206,7 +204,7 @@ def _harvest(request: BootstrapRequest) -> ExtractionResult:
             model_version=f"bootstrap.{pipeline.detector.digest[:8]}",
             now=datetime.now(UTC).isoformat(timespec="seconds"),
             at_once=pipeline.batch_size,
-            progress=lambda video, done, total: bar.update(line, description=video, completed=round(done), total=round(total)),
+            listener=listener,
         )
         return extract_crops(work, request.out)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dinolabel import factory, running_settings
 from dinolabel.cli import options, project_option
-from dinolabel.projects import detach
+from dinolabel.projects.detach import detach_project
 
 
 def command(project: options.Project = None, yes: options.Yes = False) -> None:
@@ -15,4 +15,4 @@ def command(project: options.Project = None, yes: options.Yes = False) -> None:
     Example: dinolabel detach --project 12
     """
     settings = running_settings.settings()
-    detach.detach(settings, factory.studio(settings), project_option.resolve_number(settings, project), yes=yes)
+    detach_project(settings, factory.studio(settings), project_option.resolve_number(settings, project), yes=yes)

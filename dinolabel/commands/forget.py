@@ -126,11 +126,8 @@ def _there(studio: LabelStudio, number: int, mention: Mention) -> label_studio.E
     from dinolabel.studio.label_configs.rename import remove_label
 
     xml = studio.project(number).label_config
-    with console.bar() as bar:
-        line = bar.add_task("Label Studio's predictions", total=None)
-        reached = label_studio.clean(
-            studio, number, LabelConfig.parse(xml), mention, progress=lambda done, total: bar.update(line, completed=done, total=total)
-        )
+    with console.progress("Label Studio's predictions") as listener:
+        reached = label_studio.clean(studio, number, LabelConfig.parse(xml), mention, listener=listener)
     bare = xml
     for each in mention.names:
         bare = remove_label(bare, each)

@@ -11,14 +11,14 @@ import typer
 from dinolabel import factory, running_settings
 from dinolabel.cli import console
 from dinolabel.cli import text as words
-from dinolabel.projects import hotkeys as keyboard
+from dinolabel.projects.hotkeys import NEXT, SUBMIT, check_keys, collisions, give, keys_in_use, take_back
 from dinolabel.studio.errors import StudioDenied, StudioRefused
 from dinolabel.vision.errors import RequestError, StudioError
 
 if TYPE_CHECKING:
     from dinolabel.studio.client import LabelStudio, StudioUser
 
-NAMES = {keyboard.NEXT: "next box", keyboard.SUBMIT: "submit"}
+NAMES = {NEXT: "next box", SUBMIT: "submit"}
 
 
 def command(
@@ -41,7 +41,7 @@ def command(
     Example: dinolabel hotkeys --next n --submit space --user jo@example.org
     """
     settings = running_settings.settings()
-    keys = keyboard.check_keys({keyboard.NEXT: next_box, keyboard.SUBMIT: submit})
+    keys = check_keys({NEXT: next_box, SUBMIT: submit})
     if undo and keys:
         raise RequestError("--undo puts back what was; it takes no new keys.", hint="Leave out --next and --submit.")
     if everybody and user:
@@ -62,9 +62,9 @@ def _go_through(studio: LabelStudio, people: Sequence[StudioUser], keys: dict[st
     for person in people:
         try:
             if undo:
-                _tell_undone(person, *keyboard.undo(studio, person, data_dir))
+                _tell_undone(person, *take_back(studio, person, data_dir))
             elif keys:
-                keyboard.give(studio, person, keys, data_dir)
+                give(studio, person, keys, data_dir)
             _show(studio, person)
         except (StudioRefused, StudioDenied) as error:
             refused.append(error)
@@ -89,7 +89,7 @@ def _look_for_collisions(studio: LabelStudio, keys: dict[str, str], number: int 
 
     for each in [studio.project(number)] if number is not None else studio.projects():
         try:
-            found = keyboard.collisions(keys, hotkeys(each.label_config))
+            found = collisions(keys, hotkeys(each.label_config))
         except LabelConfigError:
             continue  # no boxes there
         if found and number is not None:
@@ -108,6 +108,6 @@ def _tell_undone(person: StudioUser, back: list[str], left: list[str]) -> None:
 
 
 def _show(studio: LabelStudio, person: StudioUser) -> None:
-    used = keyboard.keys_in_use(studio.hotkeys(person.id))
+    used = keys_in_use(studio.hotkeys(person.id))
     told = console.join([console.line(console.key(used[element]), f" {name}") for element, name in NAMES.items()], ", ")
     console.out.print(f"{person.email}:", told)

@@ -12,8 +12,7 @@ from dinolabel.cli import console, options
 from dinolabel.cli import text as words
 from dinolabel.cli.plan import Plan
 from dinolabel.doctor import weights
-from dinolabel.local import photos as folder
-from dinolabel.local.photos import PhotoFolder
+from dinolabel.local.photos import PhotoFolder, find_photos
 from dinolabel.local.project import import_photos
 from dinolabel.projects import connect, hotkeys, tabs
 from dinolabel.settings import Settings
@@ -50,7 +49,7 @@ def command(
     learnt = words.names(names or [], labels=prompts.values())
     if len(title) not in TITLE_LENGTH:
         raise RequestError(f"The title has {words.count_noun(len(title), 'character')}.", hint="Label Studio wants 3 to 50.")
-    found = folder.look(photos) if photos else None
+    found = find_photos(photos) if photos else None
     served = _served(settings, found, upload)
     studio = factory.studio(settings)
     _plan(settings, studio, title, prompts, learnt, found, served, serve_url).show()

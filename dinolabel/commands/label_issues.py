@@ -64,11 +64,10 @@ def _ranked(settings: Settings, folder: Path) -> LabelIssues:
 
     read = manifest.read(folder)
     rows = samples.teaching_rows(read, generic_is_unknown=settings.generic_is_unknown)
-    with console.bar() as bar:
-        line = bar.add_task("Embedding", total=len(rows))
+    with console.progress("Embedding") as listener:
         embedded = features.embed(
             rows, folder=read.folder, policy=read.policy, embedder=factory.embedder(settings), cache=factory.cache(settings),
-            progress=lambda done, total: bar.update(line, completed=done, total=total),
+            listener=listener,
         )  # fmt: skip
     everything, _ = samples.gather(embedded, read)
     return label_issues.find_label_issues(everything, seed=settings.seed)

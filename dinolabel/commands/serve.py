@@ -15,9 +15,9 @@ import typer
 
 from dinolabel import factory, logging_setup, running_settings
 from dinolabel.cli import console, options
-from dinolabel.cli import signals as stopping
 from dinolabel.cli import text as words
 from dinolabel.cli.plan import Plan
+from dinolabel.cli.signals import handle_signals
 from dinolabel.doctor import weights
 from dinolabel.local import up_state
 from dinolabel.release import __version__
@@ -53,7 +53,7 @@ def command(
     auth.check_address(settings.host, secret)
     logging_setup.register_secret(secret, settings.studio_token.get_secret_value() if settings.studio_token else None)
     (_plan_of_model(settings, model) if model else _plan(settings)).show()
-    with stopping.handle_signals(), _service(settings, model) as service:
+    with handle_signals(), _service(settings, model) as service:
         server = serve(create_app(service, secret=secret, release=__version__), settings.host, settings.port, secret=secret)
         service.start()
         console.out.print(console.ok("Serving"), f"at {server.url} ", console.soft("Stop with Ctrl-C."))

@@ -59,23 +59,20 @@ def command(
 
 def learn(settings: Settings, project: str, folder: Path, *, force: bool = False, finetune: int | None = None) -> TrainingResult:
     """Train from a folder of crops, with a progress bar. Raises TrainingError, WeightsMissing."""
-    from dinolabel.training.train import train
+    from dinolabel.training.train import TrainingOptions, train
 
-    with console.bar() as bar:
-        line = bar.add_task("Loading", total=None)
+    options = TrainingOptions(
+        project, datetime.now(UTC).isoformat(timespec="seconds"), seed=settings.seed, generic_is_unknown=settings.generic_is_unknown,
+        force=force, finetune=finetune, studio=settings.studio_url,
+    )  # fmt: skip
+    with console.progress("Loading") as listener:
         return train(
             folder,
-            project=project,
+            options,
             embedder=factory.embedder(settings),
             store=factory.store(settings),
             cache=factory.cache(settings),
-            now=datetime.now(UTC).isoformat(timespec="seconds"),
-            seed=settings.seed,
-            generic_is_unknown=settings.generic_is_unknown,
-            force=force,
-            finetune=finetune,
-            studio=settings.studio_url,
-            progress=lambda what, done, total: bar.update(line, description=what, completed=done, total=total),
+            listener=listener,
         )
 
 

@@ -11,7 +11,7 @@ from dinolabel import factory
 from dinolabel.cli import console, options
 from dinolabel.cli import text as words
 from dinolabel.doctor import weights
-from dinolabel.local import photos as folder
+from dinolabel.local.photos import find_photos
 from dinolabel.local.session import UpOptions, serve
 from dinolabel.settings import Settings
 
@@ -32,7 +32,7 @@ def command(
     Example: dinolabel up ~/Pictures/party --prompt "human face" --names jason,lacy
     """
     settings = Settings.load(data_dir=data, **weights.flags(weights_name))
-    found = folder.look(photos)
+    found = find_photos(photos)
     prompts = words.prompt_map(prompt) if prompt else None
     weights.check_prompt(settings, prompts or ())
     wishes = UpOptions(

@@ -113,9 +113,9 @@ class _Result:
 def _write(job: DetectRun, result: _Result) -> None:
     facts = _facts(job)
     if job.table is not None:
-        from dinolabel.detect import parquet as boxtable
+        from dinolabel.detect import parquet
 
-        boxtable.write(job.table, facts, result.seen)
+        parquet.write(job.table, facts, result.seen)
     elif job.folder is not None:
         output.write(job.folder / RESULTS, result.document(facts))
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from dinolabel.cli import text as words
 from dinolabel.doctor.machine import Finding
-from dinolabel.local import backend as backends
 from dinolabel.local import up_state
+from dinolabel.local.backend import secret
 from dinolabel.projects import connect
 from dinolabel.settings import Settings
 
@@ -54,22 +54,22 @@ def _hooks(settings: Settings, backend: MLBackend, hooks: list[Webhook], number:
     url = backend.url.rstrip("/")
     again = AGAIN.format(number=number, url=url)
     there = [each for each in hooks if each.url.rstrip("/") == f"{url}/webhook"]
-    secret = _secret(settings)
+    asked = _secret(settings)
     if not there:
         yield Finding("warn", "webhook", "none: news arrives with the next poll only", again)
     elif len(there) > 1:
         yield Finding("warn", "webhook", f"{len(there)} of ours: each event is sent {len(there)} times", again)
     elif not there[0].active:
         yield Finding("warn", "webhook", f"{there[0].url} is switched off", again)
-    elif secret and not hmac.compare_digest(there[0].headers.get(connect.SECRET_HEADER, "").encode(), secret.encode()):
+    elif asked and not hmac.compare_digest(there[0].headers.get(connect.SECRET_HEADER, "").encode(), asked.encode()):
         yield Finding("bad", "webhook", "it does not carry our secret, so its events are refused", again)
     else:
-        yield Finding("ok", "webhook", f"{there[0].url}, {'with our secret' if secret else 'without a secret, as the backend asks none'}")
+        yield Finding("ok", "webhook", f"{there[0].url}, {'with our secret' if asked else 'without a secret, as the backend asks none'}")
 
 
 def _secret(settings: Settings) -> str | None:
     """What our backend asks for. Where `dinolabel up` runs that is the secret of the data folder, whatever the settings say."""
     started = up_state.find(settings.data_dir)
     if started is not None and settings.studio_url in (None, started.url):
-        return backends.secret(settings.data_dir)
+        return secret(settings.data_dir)
     return settings.secret.get_secret_value() if settings.secret else None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dinolabel.erasure.text_search import Mention
+from dinolabel.vision.progress import Listener, Progress, ignore
 
 if TYPE_CHECKING:
     from dinolabel.studio.client import LabelStudio
@@ -27,13 +28,13 @@ def clean(
     config: LabelConfig,
     mention: Mention,
     *,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    listener: Listener = ignore,
 ) -> ErasedPredictions:
     """Rewrite every prediction of the project that says the name: the box stays, under the generic label."""
     rows = list(studio.tasks(project))
     rewritten, people = 0, []
     for done, row in enumerate(rows):
-        progress(done, len(rows))
+        listener(Progress("Label Studio's predictions", done, len(rows)))
         for prediction in studio.predictions(row.id) if row.versions else ():
             result = [_without(each, config, mention) for each in prediction.get("result") or []]
             if result != prediction.get("result"):

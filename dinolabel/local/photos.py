@@ -62,7 +62,7 @@ class PhotoFolder:
         return sentence
 
 
-def look(folder: Path) -> PhotoFolder:
+def find_photos(folder: Path) -> PhotoFolder:
     """Count what is there. Raises MediaUnavailable for no folder, RequestError for one without pictures or that cannot be served."""
     path = folder.expanduser().resolve()
     if path.is_file():

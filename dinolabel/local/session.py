@@ -16,15 +16,15 @@ from pydantic import SecretStr
 
 from dinolabel import factory, logging_setup, running_settings
 from dinolabel.cli import console
-from dinolabel.cli import signals as stopping
 from dinolabel.cli import text as words
 from dinolabel.cli.plan import Plan
+from dinolabel.cli.signals import STOP_OR_HANGUP_SIGNALS, handle_signals
 from dinolabel.doctor import weights
-from dinolabel.local import backend as backends
-from dinolabel.local import progress as watch
-from dinolabel.local import project as projects
 from dinolabel.local import terminal, up_state
+from dinolabel.local.backend import BackendProcess, free_port, secret, wait
 from dinolabel.local.photos import PhotoFolder
+from dinolabel.local.progress import ProjectProgress, Watch, look
+from dinolabel.local.project import UpMemory, find_or_make, import_photos
 from dinolabel.local.redirect_page import RedirectPage
 from dinolabel.projects import connect, hotkeys
 from dinolabel.settings import Settings
@@ -59,8 +59,8 @@ class UpOptions:
 def serve(settings: Settings, wishes: UpOptions) -> None:
     """Run until Ctrl-C, SIGTERM or a closed terminal, then end every process. Raises BackendEnded, StudioUnreachable and the like."""
     data_dir = factory.data_dir(settings)
-    with up_state.claim(data_dir), stopping.handle_signals(stopping.STOP_OR_HANGUP_SIGNALS), ExitStack() as stack:
-        memory = projects.UpMemory.read(data_dir)
+    with up_state.claim(data_dir), handle_signals(STOP_OR_HANGUP_SIGNALS), ExitStack() as stack:
+        memory = UpMemory.read(data_dir)
         root = memory.root_for(wishes.photos)
         settings = _same_weights(settings, wishes, memory)
         _plan(settings, wishes, memory).show()
@@ -74,7 +74,7 @@ def serve(settings: Settings, wishes: UpOptions) -> None:
                 came_out("Label Studio and the backend are stopped")
 
 
-def _run(settings: Settings, wishes: UpOptions, memory: projects.UpMemory, root: Path, stack: ExitStack) -> None:
+def _run(settings: Settings, wishes: UpOptions, memory: UpMemory, root: Path, stack: ExitStack) -> None:
     from dinolabel.backend.http import auth
 
     data_dir = factory.data_dir(settings)
@@ -84,25 +84,25 @@ def _run(settings: Settings, wishes: UpOptions, memory: projects.UpMemory, root:
     registry.add(project.id, weights=weights.pair(settings), title=project.title, before={"model_version": ""})
     up_state.announce(data_dir, up_state.UpState(server.url, server.token, project.id, os.getpid(), running_settings.note(settings)))
     backend = _start_backend(settings, server, root, stack)
-    connect.connect(studio, project.id, backend.url, secret=backends.secret(data_dir))
+    connect.connect(studio, project.id, backend.url, secret=secret(data_dir))
     keys = hotkeys.give_ours(studio, _me(studio), data_dir)
 
-    def look() -> watch.ProjectProgress:
-        return watch.look(studio, registry, store, project.id)
+    def progress() -> ProjectProgress:
+        return look(studio, registry, store, project.id)
 
     def check() -> None:
         backend.check()
         if not server.running():
             raise StudioEnded("Label Studio has stopped.", hint=f"See {server.log_path}.")
 
-    _first_boxes(look, check)
+    _first_boxes(progress, check)
     page = f"{server.url}/projects/{project.id}/data?labeling=1"
     door = stack.enter_context(RedirectPage(page, studio.session_cookies(server.username, server.password)))
-    board = stack.enter_context(RedirectPage(f"{backend.url}/", {auth.COOKIE: auth.cookie(backends.secret(data_dir))}))
+    board = stack.enter_context(RedirectPage(f"{backend.url}/", {auth.COOKIE: auth.cookie(secret(data_dir))}))
     terminal.show(project, keys, terminal.Ways(page, door.link, f"{backend.url}/", board.link), server.username, server.password)
     if wishes.browser:
         webbrowser.open(door.link)
-    watch.Watch(look, lambda: backend.news(project.id), check).until_stopped()
+    Watch(progress, lambda: backend.news(project.id), check).until_stopped()
 
 
 def _me(studio: LabelStudio) -> StudioUser:
@@ -123,11 +123,11 @@ def _start_studio(data_dir: Path, port: int | None, root: Path, stack: ExitStack
     return server, LabelStudio(server.url, server.token)
 
 
-def _project(studio: LabelStudio, data_dir: Path, wishes: UpOptions, memory: projects.UpMemory, root: Path) -> Project:
+def _project(studio: LabelStudio, data_dir: Path, wishes: UpOptions, memory: UpMemory, root: Path) -> Project:
     with console.step("Making the project") as came_out:
-        project, made = projects.find_or_make(studio, memory, wishes.photos, wishes.prompts, wishes.names)
+        project, made = find_or_make(studio, memory, wishes.photos, wishes.prompts, wishes.names)
         memory.with_project(made, root).write(data_dir)
-        new = projects.import_photos(studio, project.id, wishes.photos, root)
+        new = import_photos(studio, project.id, wishes.photos, root)
         old = wishes.photos.count - new
         came_out(
             f"Project {project.id}, {project.title}: {words.count_noun(new, 'new picture')}{f', {old:,} from before' if old > 0 else ''}"
@@ -135,7 +135,7 @@ def _project(studio: LabelStudio, data_dir: Path, wishes: UpOptions, memory: pro
     return project
 
 
-def _start_backend(settings: Settings, server: LocalStudio, root: Path, stack: ExitStack) -> backends.BackendProcess:
+def _start_backend(settings: Settings, server: LocalStudio, root: Path, stack: ExitStack) -> BackendProcess:
     """`dinolabel serve` for this Label Studio; returns once it answers, which is when its weights are loaded."""
     data_dir = factory.data_dir(settings)
     own = {
@@ -143,15 +143,15 @@ def _start_backend(settings: Settings, server: LocalStudio, root: Path, stack: E
         "studio_token": SecretStr(server.token),
         "local_files_root": root,
         "host": "127.0.0.1",
-        "port": backends.free_port(_last_port(data_dir)),
-        "secret": SecretStr(backends.secret(data_dir)),
+        "port": free_port(_last_port(data_dir)),
+        "secret": SecretStr(secret(data_dir)),
         "poll_seconds": min(settings.poll_seconds, POLL_SECONDS),
         "data_dir": data_dir,
     }
-    logging_setup.register_secret(backends.secret(data_dir))
-    backend = backends.BackendProcess(settings.model_copy(update=own), data_dir / "jobs" / "serve.log")
+    logging_setup.register_secret(secret(data_dir))
+    backend = BackendProcess(settings.model_copy(update=own), data_dir / "jobs" / "serve.log")
     with console.step("Loading the weights") as came_out:
-        backends.wait(stack.enter_context(backend))
+        wait(stack.enter_context(backend))
         came_out(f"Backend at {backend.url}, log in {backend.log_path}")
     (data_dir / "serve.port").write_text(str(own["port"]), encoding="ascii")
     return backend
@@ -163,13 +163,13 @@ def _last_port(data_dir: Path) -> int | None:
     return None
 
 
-def _first_boxes(look: Callable[[], watch.ProjectProgress], check: Callable[[], None]) -> None:
+def _first_boxes(current: Callable[[], ProjectProgress], check: Callable[[], None]) -> None:
     """Wait until the first pictures have boxes, so that the page that opens has some; not for ever."""
     end = time.monotonic() + FIRST_BOXES_SECONDS
     with console.step("Looking at the first pictures") as came_out:
         while True:
             check()
-            progress = look()
+            progress = current()
             if progress.boxed >= min(FIRST_BOXES, progress.pictures) or time.monotonic() > end:
                 break
             time.sleep(0.5)
@@ -177,7 +177,7 @@ def _first_boxes(look: Callable[[], watch.ProjectProgress], check: Callable[[], 
         came_out(f"Boxes on {progress.boxed:,} of {words.count_noun(progress.pictures, 'picture')}{more}")
 
 
-def _same_weights(settings: Settings, wishes: UpOptions, memory: projects.UpMemory) -> Settings:
+def _same_weights(settings: Settings, wishes: UpOptions, memory: UpMemory) -> Settings:
     """Going on with a project means going on with its weights, unless others were named."""
     made = memory.find(wishes.photos, wishes.prompts)
     entry = factory.projects(settings).get(made.project) if made else None
@@ -186,7 +186,7 @@ def _same_weights(settings: Settings, wishes: UpOptions, memory: projects.UpMemo
     return settings.model_copy(update={"detector_weights": entry.weights[0], "embedder_weights": entry.weights[1]})
 
 
-def _plan(settings: Settings, wishes: UpOptions, memory: projects.UpMemory) -> Plan:
+def _plan(settings: Settings, wishes: UpOptions, memory: UpMemory) -> Plan:
     """Raises PromptMissing for a new folder without words, WeightsMissing when embedded weights are not there."""
     photos, made = wishes.photos, memory.find(wishes.photos, wishes.prompts)
     prompts = wishes.prompts or (made.prompts if made else None)
@@ -210,5 +210,5 @@ def _plan(settings: Settings, wishes: UpOptions, memory: projects.UpMemory) -> P
 
 def _ignore_signals() -> None:
     """Stopping takes some seconds: another Ctrl-C must not leave processes behind."""
-    for number in stopping.STOP_OR_HANGUP_SIGNALS:
+    for number in STOP_OR_HANGUP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)

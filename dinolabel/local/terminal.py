@@ -10,7 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 
 from dinolabel.cli import console
-from dinolabel.projects import hotkeys as keyboard
+from dinolabel.projects.hotkeys import NEXT, SUBMIT
 
 if TYPE_CHECKING:
     from dinolabel.studio.calls.projects import Project
@@ -29,7 +29,7 @@ class Ways:
 
 
 def show(project: Project, used: Mapping[str, str], ways: Ways, username: str, password: str) -> None:
-    """Printed on stdout, because it is what one came for. used: the person's keys (keyboard.used)."""
+    """Printed on stdout, because it is what one came for. used: the person's keys (hotkeys.keys_in_use)."""
     grid = Table.grid(padding=(0, 3, 0, 0))
     grid.add_column(style="key", no_wrap=True)
     grid.add_column()
@@ -54,9 +54,9 @@ def keys(xml: str, used: Mapping[str, str]) -> list[tuple[str, str]]:
     from dinolabel.studio.label_configs.label_config import LabelConfig, hotkeys
 
     config, known = LabelConfig.parse(xml), hotkeys(xml)
-    rows = [(used[keyboard.NEXT], "next box")]
+    rows = [(used[NEXT], "next box")]
     rows += [(known[name], name) for name in config.learnt[:MANY] if name in known]
     if len(config.learnt) > MANY:
         rows.append(("…", f"{len(config.learnt) - MANY} more: `dinolabel names list`"))
     rows += [(known[name], f"{name}: somebody or something without a name") for name in config.generic if name in known]
-    return [*rows, ("backspace", "no such thing: delete the box"), (used[keyboard.SUBMIT], "submit, on to the next picture")]
+    return [*rows, ("backspace", "no such thing: delete the box"), (used[SUBMIT], "submit, on to the next picture")]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dinolabel.studio.client import LabelStudio, Project
 
 
-def detach(settings: Settings, studio: LabelStudio, number: int, *, yes: bool) -> None:
+def detach_project(settings: Settings, studio: LabelStudio, number: int, *, yes: bool) -> None:
     """Say what will go and what stays, ask, do it. Raises RequestError when the project is not attached."""
     from dinolabel.backend import desired_version
     from dinolabel.backend.reconciler.lease import owner_of

@@ -83,7 +83,7 @@ def give_ours(studio: LabelStudio, person: StudioUser, data_dir: Path) -> dict[s
     return keys_in_use(studio.hotkeys(person.id) if free else entries)
 
 
-def undo(studio: LabelStudio, person: StudioUser, data_dir: Path) -> tuple[list[str], list[str]]:
+def take_back(studio: LabelStudio, person: StudioUser, data_dir: Path) -> tuple[list[str], list[str]]:
     """Put back what was there. Returns the elements put back, and those left because the person has changed them since."""
     memory, mine = _Memory.read(data_dir), f"{studio.url} {person.id}"
     entries = studio.hotkeys(person.id)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from dinolabel.studio.media.picture_key import value_at
 from dinolabel.studio.regions.writing import to_prediction, to_result
 from dinolabel.vision.decoding.video_frames import open_frame
 from dinolabel.vision.errors import MediaUnreadable
+from dinolabel.vision.progress import Listener, Progress, ignore
 from dinolabel.vision.types import Box, Detection, Named
 
 if TYPE_CHECKING:
@@ -51,9 +52,7 @@ def missing_labels(label_config: str, labels: Sequence[str]) -> list[str]:
     return [label for label in labels if find_label(label, known) is None]
 
 
-def send_frames(
-    studio: LabelStudio, project: int, folder: Path, *, root: Path, progress: Callable[[int, int], None] = lambda done, total: None
-) -> SentFrames:
+def send_frames(studio: LabelStudio, project: int, folder: Path, *, root: Path, listener: Listener = ignore) -> SentFrames:
     """One task a frame that has a kept crop, with a prediction that carries the video's class. root: what the rows' videos are relative to.
 
     The tasks' data say which video a frame is of and which side of the split it is on, so that an export trains as the harvest does.
@@ -75,7 +74,7 @@ def send_frames(
     for start in range(0, len(new), AT_ONCE):
         part = dict(list(new.items())[start : start + AT_ONCE])
         _send(studio, project, config, part, root=root, version=version)
-        progress(min(start + AT_ONCE, len(new)), len(new))
+        listener(Progress("Sending", min(start + AT_ONCE, len(new)), len(new)))
     if new and not studio.project(project).model_version:
         studio.set_model_version(project, version)
     return SentFrames(len(new), sum(map(len, new.values())), len(frames) - len(new), version, labels)

@@ -29,13 +29,13 @@ from dinolabel.vision.errors import MediaError
 from dinolabel.vision.images.cropping import cut
 from dinolabel.vision.images.perceptual_hash import perceptual_hash
 from dinolabel.vision.images.sharpness import sharpness
+from dinolabel.vision.progress import Listener, Progress, ignore
 from dinolabel.vision.types import CropPolicy, Detection, Image
 
 TRUNCATED = 1.0  # seconds that may be missing at the end before it is worth saying
 
 log = structlog.get_logger(__name__)
 Detect = Callable[[Sequence[Image]], list[list[Detection]]]
-Progress = Callable[[str, float, float], None]
 
 
 @dataclass
@@ -81,7 +81,7 @@ class ExtractionConfig:
     model_version: str
     now: str
     at_once: int = 4
-    progress: Progress = lambda video, done, total: None
+    listener: Listener = ignore
 
 
 def extract_crops(work: ExtractionConfig, out: Path) -> ExtractionResult:
@@ -162,7 +162,7 @@ def _detect_frames(
                     yield _crop(work, film, image, seconds, each, folder / f"{video.sha256[:16]}-{image.frame}-{at}.png")
                 else:
                     tally.small += 1
-        work.progress(tally.video, batch[-1][0], video.seconds)
+        work.listener(Progress(tally.video, round(batch[-1][0]), round(video.seconds)))
 
 
 def _while_it_goes(frames: Iterator[tuple[float, Image]], tally: VideoStats) -> Iterator[tuple[float, Image]]:

@@ -18,7 +18,7 @@ from dinolabel.detect import images as looking
 from dinolabel.detect.inputs import Input
 from dinolabel.exporters.formats.crops import export
 from dinolabel.studio.label_configs.label_config import LabelConfig
-from dinolabel.training.train import train
+from dinolabel.training.train import TrainingOptions, train
 from dinolabel.vision.bundles.registry import BundleStore
 from dinolabel.vision.bundles.suppression import is_probe
 from dinolabel.vision.decoding.pictures import open_image
@@ -80,7 +80,7 @@ class Loop:
         report = export(map(self.review, predictions), self.config, manifest, open_image=lambda value: open_image(self.photos / str(value)))
         assert report.rejected == len(predictions)
         now = "2026-11-22T12:00:00+00:00"
-        verdict = train(manifest, project="1", embedder=ColourSense(), store=self.store, cache=self.cache, now=now)
+        verdict = train(manifest, TrainingOptions("1", now), embedder=ColourSense(), store=self.store, cache=self.cache)
         assert verdict.published and verdict.bundle_id
         return verdict.bundle_id
 

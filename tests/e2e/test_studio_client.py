@@ -275,7 +275,7 @@ def test_a_persons_keys_are_set_and_put_back_and_nobody_elses(studio: LabelStudi
     assert hotkeys.keys_in_use(studio.hotkeys(jo.id)) == {hotkeys.NEXT: "n", hotkeys.SUBMIT: "space"}
     assert studio.hotkeys(jo.id)["regions:region:lock"] == theirs["regions:region:lock"]
     assert hotkeys.keys_in_use(studio.hotkeys(me)) == hotkeys.USUAL
-    hotkeys.undo(studio, jo, tmp_path)
+    hotkeys.take_back(studio, jo, tmp_path)
     assert studio.hotkeys(jo.id) == theirs
 
 

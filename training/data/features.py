@@ -18,6 +18,7 @@ from dinolabel.vision.decoding.pictures import open_image
 from dinolabel.vision.loading.feature_slice import Feature, features_of
 from dinolabel.vision.protocols import Embedder
 from dinolabel.vision.types import Crop, CropPolicy, Embeddings
+from dinolabel.vision.progress import Listener, Progress, ignore
 
 BATCH = 32  # crops embedded at once, and at most what an interruption costs
 
@@ -46,21 +47,21 @@ def embed(
     policy: CropPolicy,
     embedder: Embedder,
     cache: Cache | None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    listener: Listener = ignore,
 ) -> Features:
-    """One embedding a row; a crop that cannot be read is left out and named. progress: called with rows done and rows in all."""
+    """One embedding a row; a crop that cannot be read is left out and named. listener: hears of the rows done."""
     keys = [embedding_key(row.image_key, row.box, policy, embedder.digest) for row in rows]
     known = _from_cache(keys, cache, dim=embedder.dim)
     missing = [(row, key) for row, key in zip(rows, keys, strict=True) if key not in known]
     quarantined: list[tuple[str, str]] = []
     cached = len(rows) - len(missing)
     for start in range(0, len(missing), BATCH):
-        progress(cached + start, len(rows))
+        listener(Progress("Embedding", cached + start, len(rows)))
         fresh = _embed_files(missing[start : start + BATCH], folder=folder, embedder=embedder, quarantined=quarantined)
         known.update(fresh)
         if cache is not None:
             cache.put_embeddings(fresh)
-    progress(len(rows), len(rows))
+    listener(Progress("Embedding", len(rows), len(rows)))
     kept = [(row, known[key]) for row, key in zip(rows, keys, strict=True) if key in known]
     stacked = np.stack([vector for _, vector in kept]) if kept else np.zeros((0, embedder.dim), np.float32)
     return Features(tuple(row for row, _ in kept), stacked, tuple(quarantined), cached, features_of(embedder))

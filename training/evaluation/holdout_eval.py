@@ -69,7 +69,7 @@ def evaluate_candidate(everything: Samples, current: CurrentHead, making: FitCon
     judge = candidate = None
     if train_side.names:
         choice = head_selection.select_head(train_side, seed=making.seed)
-        calibrated = fit.calibration(choice.winner, train_side, seed=making.seed)
+        calibrated = fit.calibrate(choice.winner, train_side, seed=making.seed)
         judge = fit.bundle(choice.winner, train_side, calibrated, making, metrics={})
         candidate = fit.held_out_report(judge, held_out, seed=making.seed)
     if (
@@ -79,12 +79,12 @@ def evaluate_candidate(everything: Samples, current: CurrentHead, making: FitCon
     ):
         compared = fit.held_out_report(current.judge, as_they_see_it, seed=making.seed) if current.judge else None
         if train_side.names != taught.names:  # thresholds that never knew a name may not suit it
-            calibrated = fit.calibration(choice.winner, taught, seed=making.seed)
+            calibrated = fit.calibrate(choice.winner, taught, seed=making.seed)
         before = previously_approved(current, judge, held_out, as_they_see_it, seed=making.seed)
         grown = learning_curve.learning_curve(choice.winner, train_side, held_out, whole=judge.head, seed=making.seed)
         return Evaluation(choice, promotion_gate.HELD_OUT, candidate, compared, judge, calibrated, before, grown)
     choice = head_selection.select_head(taught, seed=making.seed)
-    calibrated = fit.calibration(choice.winner, taught, seed=making.seed)
+    calibrated = fit.calibrate(choice.winner, taught, seed=making.seed)
     candidate = fit.left_out_report(calibrated, seed=making.seed)
     return Evaluation(choice, promotion_gate.LEFT_OUT if candidate else promotion_gate.NOTHING, candidate, None, judge, calibrated)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from transformers import AutoModel
 from dinolabel.vision.embedders.dinov2 import Dinov2
 from dinolabel.vision.loading.transformers_loader import load, silence_transformers
 from dinolabel.vision.loading.weights import NAME_FILE
+from dinolabel.vision.progress import Listener, Progress, ignore
 from dinolabel.vision.types import Crop
 
 EPOCHS, PATIENCE = 20, 4  # at most; and so many without a better one end it
@@ -61,7 +62,7 @@ def tune(
     blocks: int,
     out: Path,
     seed: int,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    listener: Listener = ignore,
 ) -> Course:
     """Tune the last `blocks` of base's network on crops (N) with truth (N,) columns, but for those left out (N,); write it to the folder
     `out`, which `dinolabel.vision.embedders.dinov2` reads. blocks: as many as there are means all. Same seed and machine: the same weights.
@@ -69,7 +70,7 @@ def tune(
     with _seed(seed):
         network = _Network(base, blocks)
         tokens = network.frozen(crops)
-        course = _run(network, tokens, torch.from_numpy(truth), torch.from_numpy(left_out), seed=seed, progress=progress)
+        course = _run(network, tokens, torch.from_numpy(truth), torch.from_numpy(left_out), seed=seed, listener=listener)
     network.save(out, called=f"{base.weights}, {network.blocks} blocks tuned")
     return course
 
@@ -115,7 +116,7 @@ class _Network:
         (out / NAME_FILE).write_text(json.dumps({"weights": called}) + "\n", encoding="utf-8")
 
 
-def _run(network: _Network, tokens: Tensor, truth: Tensor, left_out: Tensor, *, seed: int, progress: Callable[[int, int], None]) -> Course:
+def _run(network: _Network, tokens: Tensor, truth: Tensor, left_out: Tensor, *, seed: int, listener: Listener) -> Course:
     learn, judge = torch.nonzero(~left_out)[:, 0], torch.nonzero(left_out)[:, 0]
     truth = truth.to(network.device)
     centres = nn.Parameter(_means(network.rows(tokens[learn]), truth[learn]))
@@ -137,7 +138,7 @@ def _run(network: _Network, tokens: Tensor, truth: Tensor, left_out: Tensor, *, 
             nn.utils.clip_grad_norm_(network.tuned, 1.0)
             optimiser.step()
             schedule.step()
-        progress(epoch, EPOCHS)
+        listener(Progress("Fine-tuning", epoch, EPOCHS))
         found.append(_log_loss(network, tokens[judge], truth[judge], centres))
         if found[-1] < found[best]:
             best, kept = epoch, _copy_parameters(network.tuned)

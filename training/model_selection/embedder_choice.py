@@ -23,6 +23,7 @@ from dinolabel.vision.crop_id import object_of
 from dinolabel.vision.errors import ModelError
 from dinolabel.vision.loading.feature_slice import features_of, slice_for
 from dinolabel.vision.loading.tuned_embedder import PRECISION, TunedEmbedder
+from dinolabel.vision.progress import Listener
 from dinolabel.vision.protocols import Embedder
 
 PLUG = "dinov2"
@@ -31,7 +32,6 @@ FOLDS = 4  # one of them is left out: it ends the tuning, and is what thresholds
 MOST = 6000  # crops that are tuned on, drawn at random: an epoch over more brings little for its time
 
 EmbedRows = Callable[[Sequence[CropRow], Embedder], Features]
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def keep_current(base: Embedder, current: Embedder | None, own: TunedEmbedder | 
 
 def fine_tune(
     base: Embedder, everything: Samples, rows: Mapping[str, CropRow], see: EmbedRows, *, blocks: int, folder: Path, out: Path, seed: int,
-    progress: Progress,
+    listener: Listener,
 ) -> EmbedderChoice:  # fmt: skip
     """The base with its last `blocks` tuned on the train side, as long as that helps on the groups left out; else the base.
 
@@ -67,9 +67,7 @@ def fine_tune(
     started = time.monotonic()
     side, crops = _training_crops(everything, rows, folder, seed)
     asked = next(iter(head_selection.folds(side, seed=seed, count=FOLDS)))
-    course = tuning.tune(
-        base, crops, side.columns, asked, blocks=blocks, out=out, seed=seed, progress=lambda *done: progress("Fine-tuning", *done)
-    )
+    course = tuning.tune(base, crops, side.columns, asked, blocks=blocks, out=out, seed=seed, listener=listener)
     whole = plugins.load_embedder(PLUG, str(out), device=base.device, precision=PRECISION)
     embedder = slice_for(whole, features_of(whole)[0].digest)
     before, after = (head_selection.score_on(each, asked, seed=seed) for each in (side, reembed(side, rows, see, embedder)))

@@ -10,7 +10,7 @@ import numpy as np
 
 from dinolabel.training.data.samples import Codes, Mask, Samples
 from dinolabel.training.metrics import EvaluationReport, evaluate_answers
-from dinolabel.training.model_selection import calibration as calibrate
+from dinolabel.training.model_selection import calibration
 from dinolabel.training.model_selection.calibration import Floats, OpenSet
 from dinolabel.training.model_selection.head_selection import HeadCandidate, out_of_fold
 from dinolabel.vision.bundles.bundle import UNKNOWN_LABEL, Bundle
@@ -53,7 +53,7 @@ class Calibration:
     answers: tuple[Answer, ...]
 
 
-def calibration(contender: HeadCandidate, samples: Samples, *, seed: int) -> Calibration:
+def calibrate(contender: HeadCandidate, samples: Samples, *, seed: int) -> Calibration:
     """Temperature and thresholds for this head on these samples. With one picture per name nothing can be measured: they are defaults."""
     samples = contender.sees(samples)
     served, labels = _subsample(samples.measurable, seed=seed), samples.labels_seen
@@ -61,18 +61,18 @@ def calibration(contender: HeadCandidate, samples: Samples, *, seed: int) -> Cal
     groups = (samples.group_codes[served], samples.group_codes)
     asked, references, columns, count = samples.embeddings[served], samples.embeddings, samples.columns, len(labels)
     distances = label_distances(asked, references, columns, count=count, groups=groups, neighbours=NEIGHBOURS)
-    temperature = calibrate.temperature(logits, truth)
+    temperature = calibration.temperature(logits, truth)
     own, other, unknown = _own_other_unknown(distances, truth, labels)
     if not np.isfinite(own).any():
         # one picture of each name: the only look-alikes may be in that very picture
         anywhere = label_distances(asked, references, columns, count=count, neighbours=NEIGHBOURS)
         _, other, unknown = _own_other_unknown(anywhere, truth, labels)
-    open_set = calibrate.open_set(own, other, unknown)
+    open_set = calibration.open_set(own, other, unknown)
     askable = np.isfinite(logits[np.arange(len(truth)), truth])
     best, sure = _best_guess(logits[askable] / temperature)
     near = distances[askable][np.arange(len(best)), best] <= open_set.distance
     may = near & np.array([labels[at] != UNKNOWN_LABEL for at in best], dtype=bool)
-    accept = calibrate.accept_threshold(sure[may], (best == truth[askable])[may])
+    accept = calibration.accept_threshold(sure[may], (best == truth[askable])[may])
     said = may & (sure >= accept)
     answers = tuple(_answer(labels[at], float(share), named) for at, share, named in zip(best, sure, said, strict=True))
     return Calibration(temperature, accept, open_set, samples.take(served).take(askable), answers)
@@ -139,7 +139,7 @@ def facts(calibrated: Calibration) -> Mapping[str, Any]:
         "distance_threshold": calibrated.open_set.distance,
         "distance_false_reject": round(calibrated.open_set.false_reject, 4),
         "distance_false_accept": _round(calibrated.open_set.false_accept),
-        "distance_false_accept_aimed_at": calibrate.FALSE_ACCEPT,
+        "distance_false_accept_aimed_at": calibration.FALSE_ACCEPT,
         "distance_auroc": _round(calibrated.open_set.auroc),
         "distance_fpr_at_95_tpr": _round(calibrated.open_set.fpr_at_95),
         "look_alikes": calibrated.open_set.alike,
@@ -161,7 +161,7 @@ def _best_guess(logits: Floats) -> tuple[Codes, Floats]:
     """(N,) column and probability of the likeliest label; columns that a fold did not know are out of it."""
     if not len(logits):
         return np.zeros(0, np.int64), np.zeros(0)
-    shares = np.exp(calibrate.log_softmax(logits))
+    shares = np.exp(calibration.log_softmax(logits))
     return shares.argmax(axis=1), shares.max(axis=1)
 
 

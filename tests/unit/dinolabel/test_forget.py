@@ -21,7 +21,7 @@ from dinolabel.cli import console
 from dinolabel.studio.label_configs.label_config import LabelConfig
 from dinolabel.studio.label_configs.rename import rename_label
 from dinolabel.studio.media.cache import MediaCache
-from dinolabel.training.train import train
+from dinolabel.training.train import TrainingOptions, train
 from dinolabel.vision.bundles.registry import BundleStore
 from dinolabel.vision.storage.cache import Cache
 from tests.blobs import KnownOnly, World
@@ -74,8 +74,12 @@ class Place:
 
     def learn(self, world: World, name: str, now: str) -> str | None:
         folder = world.write(self.data / name, self.cache, wanted=("lacy", "maria", WHO))
-        given = {"project": str(self.project), "embedder": KnownOnly(), "store": self.store, "cache": self.cache, "now": now}
-        first, refused = train(folder, **given), train(folder, **given)  # nothing new: the second leaves a receipt among the refused
+        given = {"embedder": KnownOnly(), "store": self.store, "cache": self.cache}
+        options = TrainingOptions(str(self.project), now)
+        first, refused = (
+            train(folder, options, **given),
+            train(folder, options, **given),
+        )  # nothing new: the second leaves a receipt among the refused
         assert not refused.published
         return first.bundle_id
 
@@ -169,8 +173,8 @@ def test_heads_that_knew_him_are_gone_and_rollback_to_them_is_refused(place: Pla
     place.store.get(project, place.before_him)  # still whole
 
     again = train(
-        place.data / "exports" / project, project=project, embedder=KnownOnly(), store=place.store, cache=place.cache,
-        now="2026-11-23T12:00:00+00:00", force=True,
+        place.data / "exports" / project, TrainingOptions(project, "2026-11-23T12:00:00+00:00", force=True),
+        embedder=KnownOnly(), store=place.store, cache=place.cache,
     )  # fmt: skip
     assert again.bundle_id and place.store.get(project, again.bundle_id).labels == ("lacy", "maria")
 

@@ -61,15 +61,15 @@ def test_they_go_beside_the_others_and_come_back_as_they_were(keeper: Keeper, tm
     keyboard.give(keeper, JO, {NEXT: "m"}, tmp_path)
     assert keeper.keys[3] == {NEXT: {"key": "m", "active": True}, SUBMIT: {"key": "space", "active": True}, **LOCK}
     assert keeper.keys[1] == {}
-    assert keyboard.undo(keeper, JO, tmp_path) == ([NEXT, SUBMIT], [])
+    assert keyboard.take_back(keeper, JO, tmp_path) == ([NEXT, SUBMIT], [])
     assert keeper.keys[3] == {NEXT: {"key": "tab", "active": False}, **LOCK}
-    assert keyboard.undo(keeper, JO, tmp_path) == ([], [])
+    assert keyboard.take_back(keeper, JO, tmp_path) == ([], [])
 
 
 def test_what_a_person_chose_since_is_left_alone(keeper: Keeper, tmp_path: Path) -> None:
     keyboard.give(keeper, JO, OURS, tmp_path)
     keeper.keys[3][NEXT] = {"key": "tab", "active": True}
-    assert keyboard.undo(keeper, JO, tmp_path) == ([SUBMIT], [NEXT])
+    assert keyboard.take_back(keeper, JO, tmp_path) == ([SUBMIT], [NEXT])
     assert keeper.keys[3] == {NEXT: {"key": "tab", "active": True}}
 
 
@@ -77,7 +77,7 @@ def test_up_gives_them_once_and_not_against_a_choice(keeper: Keeper, tmp_path: P
     assert keyboard.give_ours(keeper, JO, tmp_path) == {NEXT: "n", SUBMIT: "space"}
     keeper.keys[3][NEXT] = {"key": "tab", "active": True}
     assert keyboard.give_ours(keeper, JO, tmp_path) == {NEXT: "tab", SUBMIT: "space"}
-    keyboard.undo(keeper, JO, tmp_path)
+    keyboard.take_back(keeper, JO, tmp_path)
     assert keyboard.give_ours(keeper, JO, tmp_path) == {NEXT: "tab", SUBMIT: USUAL[SUBMIT]}
 
 
@@ -86,7 +86,7 @@ def test_another_label_studio_is_another_person(keeper: Keeper, tmp_path: Path) 
     other = Keeper()
     other.url = "http://other.test"
     other.keys[3] = {NEXT: {"key": "n", "active": True}}
-    assert keyboard.undo(other, JO, tmp_path) == ([], [])
+    assert keyboard.take_back(other, JO, tmp_path) == ([], [])
     assert other.keys[3] == {NEXT: {"key": "n", "active": True}}
 
 

@@ -162,4 +162,4 @@ def test_another_project_can_be_left_beside_up(stack: ExitStack, tmp_path: Path)
     start(stack, tmp_path, "up", **NANO)
     up_state.check_free(tmp_path, 4)
     with pytest.raises(RequestError, match="not attached"):
-        detach.detach(Settings.load(), ScriptedStudio(), 4, yes=True)  # type: ignore[arg-type]
+        detach.detach_project(Settings.load(), ScriptedStudio(), 4, yes=True)  # type: ignore[arg-type]

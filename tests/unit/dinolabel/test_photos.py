@@ -21,7 +21,7 @@ def fill(folder: Path, *names: str) -> Path:
 
 
 def test_pictures_of_sub_folders_count_and_the_rest_is_told(tmp_path: Path) -> None:
-    found = photos.look(fill(tmp_path / "a b ü", "1.JPG", "deep/2.png", "deep/er/3.webp", "notes.txt", "4.HEIC", "README"))
+    found = photos.find_photos(fill(tmp_path / "a b ü", "1.JPG", "deep/2.png", "deep/er/3.webp", "notes.txt", "4.HEIC", "README"))
     assert found.count == 3
     assert found.root == tmp_path.resolve()
     assert (
@@ -31,7 +31,7 @@ def test_pictures_of_sub_folders_count_and_the_rest_is_told(tmp_path: Path) -> N
 
 
 def test_nothing_is_told_when_nothing_is_left_out(tmp_path: Path) -> None:
-    assert photos.look(fill(tmp_path / "x", "1.jpg")).skipped_sentence() is None
+    assert photos.find_photos(fill(tmp_path / "x", "1.jpg")).skipped_sentence() is None
 
 
 @pytest.mark.parametrize(
@@ -47,14 +47,14 @@ def test_nothing_is_told_when_nothing_is_left_out(tmp_path: Path) -> None:
 def test_folders_that_cannot_be_used(tmp_path: Path, make: list[str], path: str, message: str) -> None:
     fill(tmp_path, *make)
     with pytest.raises(DinolabelError, match=message) as caught:
-        photos.look(tmp_path / path)
+        photos.find_photos(tmp_path / path)
     assert caught.value.hint
 
 
 def test_an_empty_folder_is_said_to_be_empty(tmp_path: Path) -> None:
     (tmp_path / "new").mkdir()
     with pytest.raises(DinolabelError, match="it is empty"):
-        photos.look(tmp_path / "new")
+        photos.find_photos(tmp_path / "new")
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_label_studio_takes_the_files_we_count(tmp_path: Path, name: str, shown:
     """Label Studio matches its pattern from the start of the file's name."""
     assert bool(re.compile(photos.PATTERN).match(name)) is shown
     fill(tmp_path / "d", name, "always.jpg")
-    assert photos.look(tmp_path / "d").count == 1 + shown
+    assert photos.find_photos(tmp_path / "d").count == 1 + shown
 
 
 HIDDEN = (
@@ -89,14 +89,14 @@ HIDDEN = (
 
 
 def test_hidden_files_are_neither_counted_nor_told_nor_sent(tmp_path: Path) -> None:
-    found = photos.look(fill(tmp_path / ".cache" / "stick", "1.jpg", "deep/2.png", *HIDDEN))
+    found = photos.find_photos(fill(tmp_path / ".cache" / "stick", "1.jpg", "deep/2.png", *HIDDEN))
     assert (found.count, found.skipped_sentence(), found.hidden) == (2, None, 5)
     assert [each.name for each in found.pictures()] == ["1.jpg", "2.png"]
 
 
 def test_a_folder_with_hidden_pictures_only_has_none(tmp_path: Path) -> None:
     with pytest.raises(DinolabelError, match="There is no picture"):
-        photos.look(fill(tmp_path / "stick", *HIDDEN))
+        photos.find_photos(fill(tmp_path / "stick", *HIDDEN))
 
 
 class Storages(ScriptedStudio):
@@ -125,7 +125,7 @@ class Storages(ScriptedStudio):
 
 
 def test_label_studios_storage_makes_no_task_of_hidden_files_that_stays(tmp_path: Path) -> None:
-    found = photos.look(fill(tmp_path / ".cache" / "stick", "1.jpg", "deep/2 ü.png", *HIDDEN))
+    found = photos.find_photos(fill(tmp_path / ".cache" / "stick", "1.jpg", "deep/2 ü.png", *HIDDEN))
     studio = Storages(found.root)
     project = studio.add_project()
     assert import_photos(studio, project, found, found.root) == 2
@@ -134,11 +134,11 @@ def test_label_studios_storage_makes_no_task_of_hidden_files_that_stays(tmp_path
     (storage,) = studio.local_storages(project).values()
     assert studio.sync_local_storage(storage) == 2  # a person presses Sync in Label Studio
     fill(tmp_path / ".cache" / "stick", "3.jpg")
-    assert import_photos(studio, project, photos.look(found.folder), found.root) == 1
+    assert import_photos(studio, project, photos.find_photos(found.folder), found.root) == 1
 
 
 def test_a_hidden_picture_that_somebody_answered_keeps_its_task(tmp_path: Path) -> None:
-    found = photos.look(fill(tmp_path / "stick", "1.jpg", ".thumbnails/1.jpg", ".thumbnails/2.jpg"))
+    found = photos.find_photos(fill(tmp_path / "stick", "1.jpg", ".thumbnails/1.jpg", ".thumbnails/2.jpg"))
     studio = Storages(found.root)
     project = studio.add_project()
     studio.sync_local_storage(studio.add_local_storage(project, found.folder, pattern=photos.PATTERN))

@@ -256,6 +256,6 @@ def replace_row(row: dict[str, Any], number: int) -> dict[str, Any]:
 
 def test_progress_reaches_the_end(videos: Path, tmp_path: Path) -> None:
     told: list[tuple[str, float, float]] = []
-    extract_crops(replace(work(videos), progress=lambda *each: told.append(each)), tmp_path / "out")
+    extract_crops(replace(work(videos), listener=lambda event: told.append((event.stage, event.done, event.total))), tmp_path / "out")
     assert {video for video, _, _ in told} == {path.name for path in videos.iterdir()}
     assert all(0 <= done <= total for _, done, total in told)

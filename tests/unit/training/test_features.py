@@ -109,7 +109,14 @@ def test_crops_that_cannot_be_read_are_named_and_left_out(export: Path, cache: C
 def test_in_batches_with_progress(export: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(features, "BATCH", 2)
     embedder, seen = MeanColour(), list[tuple[int, int]]()
-    embed(rows_of(export), folder=export, policy=POLICY, embedder=embedder, cache=None, progress=lambda *done: seen.append(done))
+    embed(
+        rows_of(export),
+        folder=export,
+        policy=POLICY,
+        embedder=embedder,
+        cache=None,
+        listener=lambda event: seen.append((event.done, event.total)),
+    )
     assert embedder.batches == [2, 2, 1]
     assert seen == [(0, 5), (2, 5), (4, 5), (5, 5)]
 

@@ -78,10 +78,10 @@ def test_what_could_not_be_used_is_named(bench: Bench) -> None:
     (manifest / "crops").mkdir()
     (manifest / "crops" / "broken.png").write_text("<html>")
     (manifest / "manifest.jsonl").write_text("\n".join(lines))
-    from dinolabel.training.train import train
+    from dinolabel.training.train import TrainingOptions, train
     from tests.blobs import KnownOnly
 
-    verdict = train(manifest, project="1", embedder=KnownOnly(), store=bench.store, cache=bench.cache, now=NOW)
+    verdict = train(manifest, TrainingOptions("1", NOW), embedder=KnownOnly(), store=bench.store, cache=bench.cache)
     assert verdict.published
     (told,) = receipt(verdict)["data"]["unreadable"]
     assert told.startswith("crops/broken.png: ")
