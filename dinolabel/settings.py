@@ -60,13 +60,15 @@ class Settings(BaseSettings):
 
     detector: str = Field(
         "grounding_dino",
-        description="Which detector finds the boxes: grounding_dino, owlv2, or one that a package brings (docs/plugins.md).",
+        description="Which detector finds the boxes: grounding_dino, owlv2, sam3, or one that a package brings (docs/plugins.md).",
     )
     detector_weights: str = Field(
         "IDEA-Research/grounding-dino-tiny",
         description="Hub id, local folder, `nano` (embedded, for trying out), or the file that the detector reads.",
     )
-    embedder: str = Field("dinov2", description="Which embedder turns crops into features: dinov2, onnx, or one that a package brings.")
+    embedder: str = Field(
+        "dinov2", description="Which embedder turns crops into features: dinov2, dinov3, onnx, or one that a package brings."
+    )
     embedder_weights: str = Field("facebook/dinov2-small", description="Hub id, local folder, `nano`, or the file that the embedder reads.")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1 or mps.")
     precision: str = Field(

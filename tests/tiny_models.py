@@ -5,6 +5,7 @@ Weights are drawn from a seed; the vocabulary is BERT's layout with a few words 
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,10 @@ from transformers import (
     Dinov2Model,
     Dinov2WithRegistersConfig,
     Dinov2WithRegistersModel,
+    DINOv3ConvNextConfig,
+    DINOv3ConvNextModel,
+    DINOv3ViTConfig,
+    DINOv3ViTModel,
     GroundingDinoConfig,
     GroundingDinoForObjectDetection,
     GroundingDinoImageProcessorPil,
@@ -29,6 +34,10 @@ from transformers import (
     Owlv2ImageProcessorPil,
     Owlv2Processor,
     ResNetConfig,
+    Sam3Config,
+    Sam3LiteTextConfig,
+    Sam3LiteTextModel,
+    Sam3Model,
     SwinConfig,
 )
 
@@ -44,6 +53,10 @@ def tiny(kind: str, plug: str, folder: Path) -> list[Path]:
         return [*made, tiny_detector(folder / "llmdet", kind="mm-grounding-dino", seed=1, swin=True)]
     if (kind, plug) == ("detector", "owlv2"):
         return [tiny_owlv2(folder / "owlv2"), tiny_owlv2(folder / "owlv2-larger", side=128, seed=1)]
+    if (kind, plug) == ("detector", "sam3"):
+        return [tiny_sam3(folder / "sam3"), tiny_sam3(folder / "sam3-litetext", lite=True, seed=1)]
+    if (kind, plug) == ("embedder", "dinov3"):
+        return [tiny_dinov3(folder / "vit", registers=4), tiny_dinov3(folder / "plain", seed=1), tiny_convnext(folder / "convnext")]
     if (kind, plug) == ("embedder", "dinov2"):
         return [tiny_embedder(folder / "dinov2"), tiny_embedder(folder / "registers", registers=2)]
     if (kind, plug) == ("embedder", "onnx"):
@@ -142,13 +155,17 @@ def _swin() -> SwinConfig:
     return SwinConfig(embed_dim=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 2, 2], window_size=4, image_size=128, out_indices=[3, 4])
 
 
+def clip_tokens() -> list[str]:
+    """A vocabulary of single letters in CLIP's layout, its two marks last."""
+    return ["!", *LETTERS, *(f"{each}</w>" for each in [*LETTERS, "?", "."]), "<|startoftext|>", "<|endoftext|>"]
+
+
 def tiny_owlv2(folder: Path, *, seed: int = 0, side: int = 96) -> Path:
     """OWLv2 with patches of 16 in a square of `side` pixels; it reads 16 tokens, single letters."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
-    marks = ["<|startoftext|>", "<|endoftext|>"]
-    tokens = ["!", *LETTERS, *(f"{each}</w>" for each in [*LETTERS, "?", "."]), *marks]
-    ids = {token: number for number, token in enumerate(tokens)}
+    tokens = clip_tokens()
+    ids, marks = {token: number for number, token in enumerate(tokens)}, tokens[-2:]
     width = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
     words = {"vocab_size": len(tokens), "bos_token_id": ids[marks[0]], "eos_token_id": ids[marks[1]], "max_position_embeddings": 16}
     model = Owlv2ForObjectDetection(
@@ -163,6 +180,68 @@ def tiny_owlv2(folder: Path, *, seed: int = 0, side: int = 96) -> Path:
     model.save_pretrained(folder)
     processor = Owlv2ImageProcessorPil(size={"height": side, "width": side})
     Owlv2Processor(processor, CLIPTokenizer(vocab=ids, merges=[], model_max_length=16)).save_pretrained(folder)
+    return folder
+
+
+def tiny_sam3(folder: Path, *, seed: int = 0, side: int = 96, lite: bool = False) -> Path:
+    """SAM 3 with patches of 16 in a square of `side` pixels and 20 queries, or its Lite; it reads 24 tokens, single letters."""
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(seed)
+    tokens = clip_tokens()
+    width = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+    words: dict[str, Any] = {"vocab_size": len(tokens), "projection_dim": 16, "max_position_embeddings": 24}
+    words |= {} if lite else {"model_type": "clip_text_model", "bos_token_id": len(tokens) - 2, "eos_token_id": len(tokens) - 1}
+    seen = {"model_type": "sam3_vit_model", "image_size": side, "patch_size": 16, "window_size": 3, "pretrain_image_size": 48}
+    backbone = width | seen | {"global_attn_indexes": [1]}
+    parts = {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 16, "num_layers": 2}
+    config_class, model_class = (Sam3LiteTextConfig, Sam3LiteTextModel) if lite else (Sam3Config, Sam3Model)
+    config: Any = config_class(
+        vision_config={"model_type": "sam3_vision_model", "backbone_config": backbone, "fpn_hidden_size": 16},
+        text_config=width | words,
+        geometry_encoder_config=parts, detr_encoder_config=parts, detr_decoder_config=parts | {"num_queries": 20},
+        mask_decoder_config={"hidden_size": 16, "num_attention_heads": 2},
+    )  # fmt: skip
+    model: Any = model_class(config)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if weight.ndim > 1:
+                weight.normal_(std=0.3)
+            elif "presence_head" in name and name.endswith("bias"):
+                weight.fill_(0.5)
+    model.save_pretrained(folder)
+    ids = {token: number for number, token in enumerate(tokens)}
+    CLIPTokenizer(vocab=ids, merges=[], model_max_length=24).save_pretrained(folder)
+    half = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+    processor = {"image_processor_type": "Sam3ImageProcessor", "size": {"height": side, "width": side}, **half}
+    (folder / "processor_config.json").write_text(json.dumps({"image_processor": processor, "processor_class": "Sam3Processor"}))
+    return folder
+
+
+def tiny_dinov3(folder: Path, *, seed: int = 0, registers: int = 0) -> Path:
+    """DINOv3 of width 16 with patches of 16, which takes 48 pixels."""
+    torch.manual_seed(seed)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32, "image_size": 48}
+    return _dinov3(DINOv3ViTModel(DINOv3ViTConfig(**sizes, num_register_tokens=registers)), folder)
+
+
+def tiny_convnext(folder: Path, *, seed: int = 2) -> Path:
+    """DINOv3's ConvNeXt of four stages, which takes 64 pixels: a map of 2 x 2."""
+    torch.manual_seed(seed)
+    model = DINOv3ConvNextModel(DINOv3ConvNextConfig(hidden_sizes=[8, 16, 24, 32], depths=[1, 1, 1, 1], image_size=64))
+    return _dinov3(model, folder, side=64)
+
+
+def _dinov3(model: Any, folder: Path, *, side: int = 48) -> Path:
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if "norm" in name:
+                weight.uniform_(0.2, 1.8)
+            else:
+                weight.normal_(std=0.3)
+    model.save_pretrained(folder)
+    imagenet = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
+    processor = {"image_processor_type": "DINOv3ViTImageProcessorFast", "size": {"height": side, "width": side}, **imagenet}
+    (folder / "preprocessor_config.json").write_text(json.dumps(processor))
     return folder
 
 
@@ -193,8 +272,6 @@ def tiny_embedder(folder: Path, *, seed: int = 0, registers: int = 0) -> Path:
 
 def tiny_onnx(path: Path, *, batch: str | int = "N", order: str = "RGB", side: int = 8, dim: int = 12, seed: int = 0) -> Path:
     """An ONNX file that multiplies an 8 x 8 picture with random weights, and the JSON beside it that says how pixels go in."""
-    import json
-
     import numpy as np
     from onnx import TensorProto, helper, numpy_helper, save
 

@@ -27,12 +27,13 @@ Revision = Annotated[str | None, typer.Option(help="Commit, tag or branch. Defau
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What the hub has under a name. files: name -> (bytes, sha256 or None)."""
+    """What the hub has under a name. gated: its makers are asked before anybody gets it. files: name -> (bytes, sha256 or None)."""
 
     name: str
     commit: str
     licence: str
     files: dict[str, tuple[int, str | None]]
+    gated: bool = False
 
     @property
     def size(self) -> int:
@@ -44,6 +45,7 @@ class Offer:
             ("fetches", f"{self.name}, {words.size(self.size)} in {words.count_noun(len(self.files), 'file')}"),
             ("revision", self.commit),
             ("licence", self.licence),
+            *([("gate", f"ask for access on the page of {self.name}, then set HF_TOKEN; its terms are its makers'")] if self.gated else []),
             *(("weights", each) for each in digests),
         ]
 
@@ -89,8 +91,14 @@ def ask_hub(name: str, revision: str | None) -> Offer:
     files = {file.rfilename: (int(file.size or 0), _sha(file)) for file in kept}
     if not any(each.endswith(".safetensors") for each in files):
         raise WeightsMissing(f"{name} has no .safetensors on the hub.", hint="Other formats can run code when loaded: they are not used.")
-    licence = getattr(info.card_data, "license", None) or "not stated: read the model card"
-    return Offer(name, str(info.sha), str(licence), files)
+    return Offer(name, str(info.sha), _licence(info.card_data), files, gated=bool(info.gated))
+
+
+def _licence(card: Any) -> str:
+    """`apache-2.0`; of one of their own its name, and where it is: `dinov3-license, https://…`."""
+    told = [getattr(card, each, None) for each in ("license", "license_name", "license_link")]
+    own = [str(each) for each in told[1:] if each]
+    return ", ".join(own) if own else str(told[0] or "not stated: read the model card")
 
 
 def _sha(file: Any) -> str | None:

@@ -15,7 +15,10 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 @dataclass
 class Hub:
-    """files: of the one model `name`. lies: sent in place of a file. asked: every path. cut: bytes of a file that are sent once."""
+    """files: of the one model `name`. lies: sent in place of a file. asked: every path. cut: bytes of a file that are sent once.
+
+    gated: described to everybody, its files given to nobody.
+    """
 
     name: str
     files: dict[str, bytes]
@@ -23,6 +26,7 @@ class Hub:
     cut: dict[str, int] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     url: str = ""
+    gated: bool = False
 
     def described(self) -> dict[str, object]:
         siblings = []
@@ -31,8 +35,18 @@ class Hub:
             if name.endswith(".safetensors"):
                 entry["lfs"] = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content), "pointerSize": 130}
             siblings.append(entry)
-        card = {"license": "apache-2.0"}
-        return {"id": self.name, "modelId": self.name, "sha": COMMIT, "private": False, "tags": [], "siblings": siblings, "cardData": card}
+        own = {"license": "other", "license_name": "lab-license", "license_link": "https://lab.example/licence"}
+        card = own if self.gated else {"license": "apache-2.0"}
+        return {
+            "id": self.name,
+            "modelId": self.name,
+            "sha": COMMIT,
+            "private": False,
+            "tags": [],
+            "siblings": siblings,
+            "cardData": card,
+            "gated": "manual" if self.gated else False,
+        }
 
     def tree(self) -> list[dict[str, object]]:
         entries = []
@@ -65,9 +79,9 @@ def serving(hub: Hub) -> Iterator[Hub]:
                 self.send(json.dumps(hub.tree()).encode(), {"Content-Type": "application/json"}, body=body)
                 return
             name = path.removeprefix(f"/{hub.name}/resolve/{COMMIT}/")
-            if name not in hub.files:
-                self.send_response(404)
-                self.send_header("X-Error-Code", "EntryNotFound")
+            if name not in hub.files or hub.gated:
+                self.send_response(403 if hub.gated else 404)
+                self.send_header("X-Error-Code", "GatedRepo" if hub.gated else "EntryNotFound")
                 self.send_header("Content-Length", "0")
                 self.end_headers()
                 return

@@ -16,14 +16,14 @@ from dinolabel.vision.errors import ModelError, RequestError
 from dinolabel.vision.loading import weights as files
 from dinolabel.vision.loading.device import pick, precision_name
 from dinolabel.vision.loading.feature_slice import Feature
-from dinolabel.vision.loading.transformers_loader import inference_errors, load
+from dinolabel.vision.loading.transformers_loader import image_processor, inference_errors, load
 from dinolabel.vision.types import Crop, Embeddings
 
 WEIGHTS = "folder"
-KINDS = frozenset({"dinov2", "dinov2_with_registers"})
 FEATURES = {"cls": "class token", "cls+patches": "class token and mean patch token"}
 AT_ONCE = {"cpu": 8, "cuda": 64, "mps": 16}  # crops per pass; on a CPU 8 is fastest and 32 slower again
 DEFAULT_SIDE = 224
+PATCH = 32  # of weights that name none: a ConvNeXt's map is 32 times smaller than its picture
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # dinov2/data/transforms.py
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -39,15 +39,21 @@ class Dinov2:
     Attributes: folder, device, precision, weights (`nano`, hub id or folder name), preprocessing (plain values, part of the digest).
     """
 
+    KINDS = frozenset({"dinov2", "dinov2_with_registers"})
+    FAMILY = "dinov2"
+    RESAMPLE = PIL.Image.Resampling.BICUBIC
+
     def __init__(self, folder: Path, *, device: str, precision: str, feature: str) -> None:
         if feature not in FEATURES:
             raise RequestError(f"There is no feature {feature!r}.", hint=f"Choose one of {', '.join(FEATURES)}.")
-        settings = files.config(folder, allowed=KINDS)
+        settings = files.config(folder, allowed=self.KINDS)
+        feature = self._offered(settings, feature)
         self.folder = folder
         self.weights = files.describe(folder)
         self.device, self._dtype = pick(device, precision)
         self.precision = precision_name(self._dtype)
-        self.preprocessing = _preprocessing(_processor(folder), settings, feature)
+        how = _preprocessing(image_processor(folder), settings, feature)
+        self.preprocessing = how | {"resample": f"{self.RESAMPLE.name.lower()}, antialias"}
         self._model = load(AutoModel, folder, device=self.device)
         named = {each: self.preprocessing | {"feature": each} for each in (FEATURES if feature == "cls+patches" else (feature,))}
         self._digests = {each: files.digest(folder, self.precision, how, settings) for each, how in named.items()}
@@ -56,7 +62,7 @@ class Dinov2:
     def name(self) -> str:
         """`dinov2-small`, `dinov2-nano`."""
         short = files.short(self.weights)
-        return short if "dinov2" in short else f"dinov2-{short}"
+        return short if self.FAMILY in short else f"{self.FAMILY}-{short}"
 
     @property
     def digest(self) -> str:
@@ -69,8 +75,14 @@ class Dinov2:
     @property
     def features(self) -> tuple[Feature, ...]:
         """The class token; then, where patches are appended, both."""
-        width = int(self._model.config.hidden_size)
-        return tuple(Feature(FEATURES[name], times * width, digest) for times, (name, digest) in enumerate(self._digests.items(), start=1))
+        return tuple(
+            Feature(FEATURES[name], times * self.width, digest) for times, (name, digest) in enumerate(self._digests.items(), start=1)
+        )
+
+    @property
+    def width(self) -> int:
+        """Of one token."""
+        return int(self._model.config.hidden_size)
 
     def embed(self, crops: Sequence[Crop]) -> Embeddings:
         """(N, dim) float32, rows of unit norm. Raises ModelError."""
@@ -82,6 +94,10 @@ class Dinov2:
         if not (np.isfinite(norms).all() and (norms > 0).all()):
             raise ModelError(f"{self.weights} gave numbers that are none in {self.precision}.", hint="Set precision=float32.")
         return np.asarray(rows / norms, dtype=np.float32)
+
+    def _offered(self, settings: dict[str, Any], feature: str) -> str:
+        """The feature that weights of these settings have where this one was asked for."""
+        return feature
 
     def _forward(self, crops: Sequence[Crop]) -> npt.NDArray[np.float32]:
         pixels = self.pixels(crops).to(self.device)
@@ -101,7 +117,7 @@ class Dinov2:
     def _pixels(self, crop: Crop) -> npt.NDArray[np.float32]:
         """(3, side, side) normalised. Pillow's bicubic widens its filter when it shrinks: that is the antialias."""
         side = self.preprocessing["side"]
-        resized = PIL.Image.fromarray(crop.pixels).resize((side, side), PIL.Image.Resampling.BICUBIC)
+        resized = PIL.Image.fromarray(crop.pixels).resize((side, side), self.RESAMPLE)
         mean, std = (np.asarray(self.preprocessing[key], dtype=np.float32) for key in ("mean", "std"))
         unit = np.asarray(resized, dtype=np.float32) / np.float32(255)
         return np.asarray((unit - mean) / std, dtype=np.float32).transpose(2, 0, 1)
@@ -115,20 +131,13 @@ def build(weights: str, *, device: str = "auto", precision: str = "auto", featur
     return Dinov2(Path(weights), device=device, precision=precision, feature=feature)
 
 
-def _processor(folder: Path) -> dict[str, Any]:
-    """The image processor's settings, in either of the files transformers keeps them in; empty when the folder has none."""
-    alone = files.read_json(folder / "preprocessor_config.json")
-    return alone or dict(files.read_json(folder / "processor_config.json").get("image_processor", {}))
-
-
 def _preprocessing(processor: dict[str, Any], settings: dict[str, Any], feature: str) -> dict[str, Any]:
     """Side from the checkpoint's processor (what its centre crop leaves, else its size), whole patches only."""
     asked = processor.get("crop_size") or processor.get("size") or min(DEFAULT_SIDE, settings["image_size"])
     side = int(asked if isinstance(asked, int) else asked.get("height") or asked["shortest_edge"])
-    patch = int(settings["patch_size"])
+    patch = int(settings.get("patch_size") or PATCH)
     return {
         "side": max(patch, side // patch * patch),
-        "resample": "bicubic, antialias",
         "mean": list(processor.get("image_mean") or IMAGENET_MEAN),
         "std": list(processor.get("image_std") or IMAGENET_STD),
         "feature": feature,

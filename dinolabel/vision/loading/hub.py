@@ -17,6 +17,8 @@ _NUMBER = re.compile(r"^\[(?:Errno|WinError) -?\d+\] ")
 def tell_reason(error: BaseException) -> str:
     """Why the hub gave nothing, as the end of a sentence: its own words where it had any."""
     chain = list(_causes(error))
+    if any(type(each).__name__ == "GatedRepoError" for each in chain):
+        return "its makers want to be asked. Ask for access on its page of the hub, then set HF_TOKEN."
     if any(isinstance(each, socket.gaierror) for each in chain):
         return "its address is not found. Is there a network?"
     if any(isinstance(each, TimeoutError) or type(each).__name__.endswith("Timeout") for each in chain):

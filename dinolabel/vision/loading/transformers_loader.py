@@ -19,20 +19,28 @@ from transformers.utils import logging as noise
 
 from dinolabel.vision.errors import ModelError, first_line
 from dinolabel.vision.loading.device import inference, tune_allocator
-from dinolabel.vision.loading.weights import describe
+from dinolabel.vision.loading.weights import describe, read_json
 
 log = structlog.get_logger(__name__)
 
 MISSING_SHARE = 0.05  # above this share of absent tensors a checkpoint is of another model; below, a buffer was renamed
 
 
-def load(model_class: Any, folder: Path, *, device: str) -> Any:
-    """The folder's model on `device`, float32, in evaluation mode. Raises ModelError when it is damaged or not all there."""
+def image_processor(folder: Path) -> dict[str, Any]:
+    """The image processor's settings, in either of the files transformers keeps them in; empty when the folder has none."""
+    return read_json(folder / "preprocessor_config.json") or dict(read_json(folder / "processor_config.json").get("image_processor", {}))
+
+
+def load(model_class: Any, folder: Path, *, device: str, config: Any = None) -> Any:
+    """The folder's model on `device`, float32, in evaluation mode. config: in place of the folder's.
+
+    Raises ModelError when it is damaged or not all there.
+    """
     tune_allocator()
     with silence_transformers():
         try:
             model, report = model_class.from_pretrained(
-                folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+                folder, config=config, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
             )
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             first = first_line(error)

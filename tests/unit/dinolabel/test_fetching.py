@@ -65,6 +65,13 @@ def test_what_is_not_what_the_hub_says_is_removed(hub: Hub, tmp_path: Path) -> N
     assert not (tmp_path / "weights" / "lab--small" / "model.safetensors").exists()
 
 
+def test_a_gate_and_a_licence_of_their_own_are_said(hub: Hub, tmp_path: Path) -> None:
+    hub.gated = True
+    done = fetch(hub, tmp_path / "weights", "--yes")
+    assert "lab-license, https://lab.example/licence" in done.stderr and "ask for access on the page of lab/small" in done.stderr
+    assert done.returncode == 4 and "its makers want to be asked" in done.stderr and "HF_TOKEN" in done.stderr, done.stderr
+
+
 def test_a_hub_out_of_reach_is_said_in_a_sentence(tmp_path: Path) -> None:
     done = fetch(Hub("lab/small", {}, url="http://127.0.0.1:9"), tmp_path / "weights", "--yes")
     assert done.returncode != 0 and "no answer about lab/small" in done.stderr and "Traceback" not in done.stderr
