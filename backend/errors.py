@@ -63,6 +63,12 @@ class ProjectUnknown(RequestError):
     hint = "`dinolabel attach --project N` makes it do so; `dinolabel serve` names those that are attached."
 
 
+class TooLarge(RequestError):
+    """The request's body is larger than its route takes."""
+
+    hint = "Send less at once: pictures by their addresses, tasks in several requests."
+
+
 class JobUnknown(RequestError):
     """No job of that id."""
 
@@ -83,6 +89,7 @@ STATUS: Mapping[type[DinolabelError], int] = {
     CrossSite: 403,
     JobUnknown: 404,
     ProjectUnknown: 404,
+    TooLarge: 413,
     Busy: 503,
     ProjectBusy: 409,
     LabelConfigError: 422,

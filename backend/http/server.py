@@ -17,7 +17,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from dinolabel.backend import payloads
 from dinolabel.backend.errors import UNFORESEEN, SecretWrong, body_of, status_of
-from dinolabel.backend.http import auth, dashboard, detect_endpoint, openapi, static_pages
+from dinolabel.backend.http import auth, dashboard, detect_endpoint, front_door, openapi, static_pages
 from dinolabel.backend.http import metrics as meters
 from dinolabel.backend.http.typed_views import typed
 from dinolabel.backend.service import Service
@@ -27,8 +27,6 @@ log = structlog.get_logger(__name__)
 
 THREADS = 24
 """Label Studio waits 1 s for /health and 3 s for /setup, also while others wait a minute for /predict."""
-LARGEST_REQUEST = 256 * 2**20
-"""Label Studio sends all selected tasks with all their older predictions in one request (measured: 2 MB for 1,000 tasks)."""
 LAST_SECONDS = 2.0
 """For answers to be sent when the server ends."""
 HINT = (
@@ -40,7 +38,7 @@ HINT = (
 def create_app(service: Service, *, secret: str | None = None, release: str = "0") -> Flask:
     """The backend as a WSGI app. secret: asked for on every route but /health. release: ours, for the description of the API."""
     app = Flask(__name__, static_folder=None, template_folder="templates")
-    app.config.update(MAX_CONTENT_LENGTH=LARGEST_REQUEST, RELEASE=release)
+    app.config.update(MAX_CONTENT_LENGTH=front_door.LARGEST_REQUEST, RELEASE=release)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.before_request(lambda: auth.check(request, secret))
     app.register_error_handler(DinolabelError, _handle_error)
@@ -199,7 +197,10 @@ class Server:
         self._closed = False
         try:
             self._map: dict[int, Any] = {}
-            self._server = create_server(app, self._map, host=host, port=port, threads=THREADS, ident=None, channel_timeout=180)
+            limits = {"connection_limit": 2 * front_door.MOST_CONNECTIONS, "max_request_body_size": 2**62}  # the front door decides
+            self._server = create_server(app, self._map, host=host, port=port, threads=THREADS, ident=None, channel_timeout=180, **limits)
+            for each in self._map.values():
+                each.channel_class = front_door.channel_class(secret)  # of what listens; the rest has no use for it
         except OSError as error:
             hint = "Choose another port (0 takes a free one), or stop what listens there."
             raise SettingsError(f"The backend cannot listen on {host}:{port}: {error.strerror}.", hint=hint) from error
