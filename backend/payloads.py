@@ -248,6 +248,7 @@ class HealthAnswer(TypedDict):
     embedder: str
     device: str
     precision: str
+    engine: str
 
 
 class JobAnswer(TypedDict):

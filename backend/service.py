@@ -43,17 +43,20 @@ WORK = ("TASKS_CREATED", "TASKS_DELETED", "PROJECT_UPDATED")
 
 @dataclass(frozen=True, slots=True)
 class RunningModels:
-    """What is on, for /health and the page: names people know the weights by, where they run and how precisely."""
+    """What is on, for /health and the page: names people know the weights by, where they run and how precisely. engine: how the
+    detector computes, where it can in several ways (DINOLABEL_ENGINE); else empty."""
 
     detector: str
     embedder: str
     device: str
     precision: str
+    engine: str = ""
 
     @classmethod
     def of(cls, pipeline: Pipeline) -> RunningModels:
         detector, embedder = pipeline.detector, pipeline.embedder
-        return cls(detector.weights, embedder.weights if embedder else "none", detector.device, detector.precision)
+        known = embedder.weights if embedder else "none"
+        return cls(detector.weights, known, detector.device, detector.precision, getattr(detector, "engine", ""))
 
 
 class Service:

@@ -63,6 +63,11 @@ def cache(settings: Settings) -> Cache:
     return Cache(data_dir(settings) / "cache.sqlite", max_mb=settings.cache_max_mb)
 
 
+def engine_notes(settings: Settings) -> Path:
+    """The file that remembers which of a detector's engines is right on this machine."""
+    return data_dir(settings) / "engines.json"
+
+
 def store(settings: Settings) -> BundleStore:
     from dinolabel.vision.bundles.registry import BundleStore
 
@@ -113,14 +118,15 @@ def network(settings: Settings) -> NetworkSettings:
 
 
 def _detector(settings: Settings, *, deferred: bool) -> Detector:
-    asked: dict[str, Any] = {"device": settings.device, "precision": settings.precision, "input_size": settings.input_size}
+    asked: dict[str, Any] = {name: getattr(settings, name) for name in ("device", "precision", "input_size", "engine")}
 
     def load() -> Detector:
         from dinolabel.vision.loading.device import use_threads
         from dinolabel.vision.plugins import load_detector
 
         use_threads(settings.threads)
-        return load_detector(settings.detector, settings.detector_weights, models_dir=settings.models_dir, **asked)
+        places: dict[str, Any] = {"models_dir": settings.models_dir, "engine_notes": engine_notes(settings)}
+        return load_detector(settings.detector, settings.detector_weights, **places, **asked)
 
     return cast("Detector", _lazy(settings, "detector", load, asked, deferred))
 
@@ -227,7 +233,8 @@ def exported_pipeline(settings: Settings, model: Path) -> Pipeline:
 
     check_packed(model)
     use_threads(settings.threads)
-    return Pipeline.load(str(model), device=settings.device, precision=settings.precision, cache=cache(settings))
+    where: dict[str, Any] = {"device": settings.device, "precision": settings.precision, "engine": settings.engine}
+    return Pipeline.load(str(model), **where, cache=cache(settings))
 
 
 def reconciler(settings: Settings, models: Pipeline, board: StatusBoard) -> Reconciler:

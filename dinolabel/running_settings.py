@@ -17,7 +17,7 @@ from dinolabel.settings import Settings
 
 PLUGS = {"detector": "detector_weights", "embedder": "embedder_weights"}
 """Weights go with the plug that reads them, so they are taken only together."""
-ALONE = ("models_dir", "input_size", "precision", "box_threshold", "text_threshold", "nms_iou")
+ALONE = ("models_dir", "input_size", "precision", "engine", "box_threshold", "text_threshold", "nms_iou")
 ADDRESS = "studio_url"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from platformdirs import user_data_path
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, field_validator
@@ -73,6 +73,11 @@ class Settings(BaseSettings):
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1 or mps.")
     precision: str = Field(
         "auto", description="auto (float32 on CPU, float16 on CUDA), float32, bfloat16 (slow on CPUs without it) or float16."
+    )
+    engine: Literal["auto", "exact", "fast", "transformers"] = Field(
+        "auto",
+        description="How GroundingDINO computes on a CPU: auto and exact give transformers' numbers quicker, fast computes in bfloat16 "
+        "(on CPUs that have it, where no precision is set), transformers is its own forward.",
     )
     input_size: int | None = Field(None, description="Shorter side the detector sees, pixels. Empty: as the weights say.")
     batch_size: int = Field(4, ge=1, description="Images per detector pass.")

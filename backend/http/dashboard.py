@@ -106,7 +106,7 @@ def _context(service: Service) -> dict[str, Any]:
         "projects": [_project(service, each.project) for each in service.projects.all()],
         "jobs": [_job(each) for each in service.jobs.all()[:JOBS_SHOWN]],
         "weights": [("Detector", running.detector), ("Embedder", running.embedder)],
-        "device": " · ".join(filter(None, (running.device, running.precision))),
+        "device": " · ".join(filter(None, (running.device, running.precision, running.engine))),
         "studio": None if service.studio is None else service.studio.url,
         "train_after": service.train_after,
     }

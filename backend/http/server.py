@@ -57,7 +57,7 @@ def _add_label_studio_routes(app: Flask, service: Service) -> None:
     @app.get("/health")
     @typed
     def health() -> payloads.HealthAnswer:
-        """Is it up, and on which weights, device and precision. Needs no secret."""
+        """Is it up, and on which weights, device, precision and engine. Needs no secret."""
         return cast("payloads.HealthAnswer", {"status": "UP", "model_class": "dinolabel", **asdict(service.running)})
 
     @app.post("/setup")

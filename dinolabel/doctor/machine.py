@@ -21,7 +21,8 @@ from dinolabel.cli import text as words
 from dinolabel.doctor import plugins, weights
 from dinolabel.settings import FormerSettings, Settings
 from dinolabel.vision.errors import DinolabelError, WeightsMissing
-from dinolabel.vision.loading.weights import obtain
+from dinolabel.vision.loading.engine_notes import EngineNotes
+from dinolabel.vision.loading.weights import describe, obtain
 
 Level = Literal["ok", "warn", "bad"]
 PACKAGES = ("torch", "transformers", "label-studio", "label-studio-sdk", "gradio", "flask")
@@ -136,7 +137,18 @@ def device(settings: Settings) -> Iterator[Finding]:
 
     chosen, dtype = pick(settings.device, settings.precision)
     cores = f", {words.count_noun(os.cpu_count() or 1, 'core')}" if chosen == "cpu" else ""
-    yield Finding("ok", "device", f"{chosen} in {precision_name(dtype)}{cores}")
+    yield Finding("ok", "device", f"{chosen} in {precision_name(dtype)}{cores}{_engine(settings) if chosen == 'cpu' else ''}")
+
+
+def _engine(settings: Settings) -> str:
+    """Which engine GroundingDINO has here, as the end of a sentence; "" for other detectors."""
+    location = next((each for each in weights.find(settings) if each.kind == "detector"), None)
+    if settings.detector != "grounding_dino" or location is None or location.path is None or settings.engine == "transformers":
+        return ""
+    note = EngineNotes(factory.engine_notes(settings)).of(describe(location.path))
+    if note is None:
+        return f"; engine {settings.engine}: the first pictures are answered by transformers, slower, and compared"
+    return f"; engine {settings.engine}: {'seen to agree with' if note.agrees else 'not used, in its place'} transformers' ({note.told})"
 
 
 EVERYWHERE: tuple[Check, ...] = (settings_read, packages, plugins_of_packages, data_folder, weights_here, device)

@@ -78,6 +78,7 @@ class Pipeline:
         *,
         device: str = "auto",
         precision: str = "auto",
+        engine: str = "auto",
         input_size: int | None = None,
         models_dir: Path | None = None,
         cache: Cache | None = None,
@@ -90,14 +91,15 @@ class Pipeline:
         detector_weights: `nano` (small, embedded, for trying out), a hub id such as `IDEA-Research/grounding-dino-tiny`, or a folder;
         a folder that `dinolabel models export` made holds everything. embedder_weights: likewise; None to detect only.
         detector, embedder: the files of dinolabel/vision/detectors and dinolabel/vision/embedders that read them, such as `owlv2`.
+        engine: how a detector that has several computes (DINOLABEL_ENGINE in docs/reference.md).
         Raises WeightsMissing, DeviceUnavailable.
         """
         if detector_weights and is_exported_model(Path(detector_weights).expanduser()):
-            return cls(**load_parts(Path(detector_weights).expanduser(), device=device, precision=precision), cache=cache)
+            return cls(**load_parts(Path(detector_weights).expanduser(), device=device, precision=precision, engine=engine), cache=cache)
         if embedder_weights == "as the detector":
             embedder_weights = NANO if detector_weights == NANO else HUB_EMBEDDER
         where: dict[str, Any] = {"device": device, "precision": precision, "models_dir": models_dir}
-        finds = plugins.load_detector(detector, detector_weights, input_size=input_size, **where)
+        finds = plugins.load_detector(detector, detector_weights, input_size=input_size, engine=engine, **where)
         embeds = None if embedder_weights is None else plugins.load_embedder(embedder, embedder_weights, **where)
         return cls(finds, embeds, thresholds=thresholds, cache=cache)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from inspect import signature
 from pathlib import Path
 from types import ModuleType
 from typing import cast, get_args
@@ -65,13 +66,18 @@ def load_detector(
     precision: str = "auto",
     input_size: int | None = None,
     models_dir: Path | None = None,
+    engine: str = "auto",
+    engine_notes: Path | None = None,
 ) -> Detector:
-    """Ready to detect. models_dir: looked into for hub ids before the hub.
+    """Ready to detect. models_dir: looked into for hub ids before the hub. engine, engine_notes: for a detector that has several engines
+    (dinolabel/vision/protocols.py); others have one.
 
-    Raises UnknownPlug, WeightsMissing, DeviceUnavailable, ModelError.
+    Raises UnknownPlug, WeightsMissing, DeviceUnavailable, ModelError, SettingsError.
     """
     place = _place("detector", name, weights, models_dir)
-    return cast(Detector, detectors.PLUGINS.load(name).build(place, device=device, precision=precision, input_size=input_size))
+    build = detectors.PLUGINS.load(name).build
+    several = {"engine": engine, "engine_notes": engine_notes} if "engine" in signature(build).parameters else {}
+    return cast(Detector, build(place, device=device, precision=precision, input_size=input_size, **several))
 
 
 def load_embedder(name: str, weights: str, *, device: str = "auto", precision: str = "auto", models_dir: Path | None = None) -> Embedder:

@@ -12,6 +12,10 @@ safetensors with a config.json, by its path, in models_dir, in the hub's cache o
 `WEIGHTS = "file"` (by its path or in models_dir) or `WEIGHTS = "none"` (nothing is looked for, and `build` gets the setting as it stands).
 The line is read without running the file, so its value is one of these words and no expression.
 
+A detector with several ways to compute the same takes `engine` and `engine_notes` in `build` as well: one of `auto`, `exact` (the numbers
+of the library it is built on), `fast` (nearly so, with a digest of its own) and `transformers`; and a file to remember in which of them
+is right on this machine. It says in an attribute `engine` which it is.
+
 The contract tests in tests/contract run the laws below against every file there.
 """
 

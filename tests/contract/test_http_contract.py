@@ -62,7 +62,8 @@ def test_health_says_what_is_on(door: Door) -> None:
     answer = door("GET", "/health")
     assert answer.status_code == 200
     assert answer.json() == {
-        "status": "UP", "model_class": "dinolabel", "detector": "things", "embedder": "colours", "device": "cpu", "precision": "float32"
+        "status": "UP", "model_class": "dinolabel", "detector": "things", "embedder": "colours", "device": "cpu",
+        "precision": "float32", "engine": "",
     }  # fmt: skip
 
 

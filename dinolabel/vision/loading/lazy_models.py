@@ -36,7 +36,7 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What a loaded model said of itself; dim and features of embedders only."""
+    """What a loaded model said of itself; dim and features of embedders only, engine of detectors that have several."""
 
     name: str
     digest: str
@@ -45,6 +45,7 @@ class ModelInfo:
     precision: str
     dim: int = 0
     features: tuple[Feature, ...] = ()
+    engine: str = ""
 
 
 class ModelInfoCache:
@@ -113,6 +114,10 @@ class LazyModel:
         return self._card.precision
 
     @property
+    def engine(self) -> str:
+        return self._card.engine
+
+    @property
     def dim(self) -> int:
         return self._card.dim
 
@@ -155,7 +160,7 @@ def load_and_record(cards: ModelInfoCache, key: str, load: Callable[[], Detector
     """Loaded now, and noted for the next time."""
     real = load()
     dim, features = int(getattr(real, "dim", 0)), tuple(getattr(real, "features", ()))
-    card = ModelInfo(real.name, real.digest, real.weights, real.device, real.precision, dim, features)
+    card = ModelInfo(real.name, real.digest, real.weights, real.device, real.precision, dim, features, getattr(real, "engine", ""))
     with suppress(OSError):
         if cards.get(key) != card:
             cards.put(key, card)

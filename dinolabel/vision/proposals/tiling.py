@@ -54,6 +54,10 @@ class TiledDetector:
     def precision(self) -> str:
         return self.inside.precision
 
+    @property
+    def engine(self) -> str:
+        return getattr(self.inside, "engine", "")
+
     def unknown_phrases(self, prompt: Prompt) -> tuple[str, ...]:
         return unknown_phrases(self.inside, prompt)
 

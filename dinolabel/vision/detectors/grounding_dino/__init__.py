@@ -1,4 +1,8 @@
-"""GroundingDINO on transformers: words and pictures in, boxes out; MM-GroundingDINO and LLMDet checkpoints load the same way."""
+"""GroundingDINO: words and pictures in, boxes out; MM-GroundingDINO and LLMDet checkpoints load the same way.
+
+The weights are read and the numbers are judged by transformers; on a CPU they come from the forward of this folder (engines.py, forward.py)
+once it was seen to give the same ones.
+"""
 
 from __future__ import annotations
 
@@ -8,24 +12,30 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import structlog
 import torch
 from transformers import AutoModelForZeroShotObjectDetection, AutoTokenizer, GroundingDinoImageProcessorPil
 from transformers.image_transforms import get_size_with_aspect_ratio
 
+from dinolabel.vision.detectors.grounding_dino.engines import ENGINES, CheckedForward, by_transformers
 from dinolabel.vision.errors import SettingsError
 from dinolabel.vision.loading import weights as files
-from dinolabel.vision.loading.device import pick, precision_name
+from dinolabel.vision.loading.device import computes_bfloat16, pick, precision_name
+from dinolabel.vision.loading.engine_notes import EngineNotes
 from dinolabel.vision.loading.transformers_loader import inference_errors, load, silence_transformers, to_numpy_boxes
 from dinolabel.vision.proposals.candidates import MAX_CANDIDATES, MIN_SCORE, Candidate, to_candidates, top_k
 from dinolabel.vision.proposals.token_spans import PromptChunk, SpecialTokens, chunk_prompt, phrase_scores
 from dinolabel.vision.proposals.vocabulary import find_unknown_phrases
 from dinolabel.vision.types import Image, Prompt
 
+log = structlog.get_logger(__name__)
+
 WEIGHTS = "folder"
 KINDS = frozenset({"grounding-dino", "mm-grounding-dino"})
 AT_ONCE = 4  # images per forward pass: more gains nothing on a CPU (< 6 %) and costs 2 GB each at 800 pixels
 SMALLEST = 64  # shorter side below which nothing can be found, pixels
 RULES = 1  # raise it when the way from logits to candidates changes, so that caches are made anew
+FAST_RULES = 1  # likewise, when fast rounds otherwise
 
 
 class GroundingDino:
@@ -35,16 +45,22 @@ class GroundingDino:
     group norms behind the backbone despite its mask: a tenth more rows moved scores by 0.015 and one box in twelve by more
     than 2 % of the image on half-trained nano weights, scores by 0.2 on random ones.
 
-    Attributes: device (`cpu`, `cuda:0`, `mps`), precision (`float32`, ...), weights (`nano`, hub id or folder name).
+    Attributes: device (`cpu`, `cuda:0`, `mps`), precision (`float32`, ...), weights (`nano`, hub id or folder name), engine (`exact`:
+    transformers' numbers; `fast`: backbone and encoder in bfloat16, with a digest of its own; `transformers`: its forward alone).
     """
 
-    def __init__(self, folder: Path, *, device: str, precision: str, input_size: int | None) -> None:
+    def __init__(
+        self, folder: Path, *, device: str, precision: str, input_size: int | None, engine: str = "auto", notes: Path | None = None
+    ) -> None:
+        if engine not in ENGINES:
+            raise SettingsError(f"There is no engine {engine!r}.", hint=f"Choose {', '.join(ENGINES)}.")
         if input_size is not None and input_size < SMALLEST:
             raise SettingsError(f"The input size {input_size} is too small: at least {SMALLEST} pixels.")
         settings = files.config(folder, allowed=KINDS)
         self.weights = files.describe(folder)
         self.device, self._dtype = pick(device, precision)
-        self.precision = precision_name(self._dtype)
+        self.engine = _engine(engine, self.device, self._dtype, asked=precision)
+        self.precision = "bfloat16" if self.engine == "fast" else precision_name(self._dtype)
         with silence_transformers():
             self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
             self._processor = GroundingDinoImageProcessorPil.from_pretrained(folder, local_files_only=True)
@@ -52,7 +68,13 @@ class GroundingDino:
         self._shorter, self._longer = _sides(self._processor, input_size)
         preprocessing = [self._shorter, self._longer, self._processor.image_mean, self._processor.image_std, int(self._processor.resample)]
         words = sorted(self._tokenizer.get_vocab().items())
-        self._digest = files.digest(folder, RULES, self.precision, preprocessing, settings, words)
+        own = ["fast", FAST_RULES] if self.engine == "fast" else []
+        self._digest = files.digest(folder, RULES, self.precision, preprocessing, settings, words, *own)
+        self._checked: CheckedForward | None = None
+        if self.engine != "transformers":
+            dtype = torch.bfloat16 if self.engine == "fast" else torch.float32
+            known = EngineNotes(notes)
+            self._checked = CheckedForward(self._model, weights=self.weights, digest=self._digest, dtype=dtype, notes=known)
 
     @property
     def name(self) -> str:
@@ -122,17 +144,47 @@ class GroundingDino:
     def _forward(self, pixels: torch.Tensor, mask: torch.Tensor, run: PromptChunk) -> tuple[Any, Any]:
         """(B, Q, T) token probabilities and (B, Q, 4) xyxy boxes as shares of the image, both float32 arrays."""
         with inference_errors(self.weights, self.device, self._dtype):
-            ids = torch.tensor([run.ids], device=self.device).expand(len(pixels), -1)
-            out = self._model(pixel_values=pixels, pixel_mask=mask, input_ids=ids)
-            return to_numpy_boxes(out.logits[..., : len(run.ids)], out.pred_boxes, weights=self.weights, precision=self.precision)
+            if self._checked is None:
+                logits, boxes = by_transformers(self._model, pixels, mask, run.ids)
+            else:
+                logits, boxes = self._checked(pixels, mask, run.ids)
+            return to_numpy_boxes(logits, boxes, weights=self.weights, precision=self.precision)
+
+    def settle(self) -> None:
+        """Wait until it is decided which engine answers, as tests and measurements want."""
+        if self._checked is not None:
+            self._checked.wait()
 
 
-def build(weights: str, *, device: str = "auto", precision: str = "auto", input_size: int | None = None) -> GroundingDino:
+def build(
+    weights: str,
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    input_size: int | None = None,
+    engine: str = "auto",
+    engine_notes: Path | None = None,
+) -> GroundingDino:
     """The detector in a folder. input_size: shorter side in pixels; None as the checkpoint says.
+
+    engine: auto and exact give transformers' numbers, by the quicker way on a CPU; fast computes in bfloat16 where the CPU has that and
+    no precision is set; transformers is its forward alone. engine_notes: the file that remembers which way is right on this machine.
 
     Raises WeightsMissing, DeviceUnavailable, ModelError, SettingsError.
     """
-    return GroundingDino(Path(weights), device=device, precision=precision, input_size=input_size)
+    return GroundingDino(Path(weights), device=device, precision=precision, input_size=input_size, engine=engine, notes=engine_notes)
+
+
+def _engine(wished: str, device: str, dtype: torch.dtype, *, asked: str) -> str:
+    """What can be had of the wish: ours is for float32 on a CPU, and a precision that was asked for wins."""
+    if wished == "transformers" or device != "cpu" or dtype != torch.float32:
+        return "transformers"
+    if wished != "fast" or asked != "auto":
+        return "exact"
+    if not computes_bfloat16():
+        log.warning("engine_exact", asked=wished, hint="This CPU has no instructions for bfloat16, so fast would be slower than exact.")
+        return "exact"
+    return "fast"
 
 
 def _read(run: PromptChunk, probabilities: Any, boxes: Any, image: Image, *, floor: float) -> Iterator[Candidate]:
