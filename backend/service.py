@@ -18,12 +18,12 @@ from dinolabel.backend.inference.predictor import BackgroundPredictor, Deadlines
 from dinolabel.backend.inference.serving_config import ServingConfig, ServingConfigs
 from dinolabel.backend.jobs.runner import JobRunner
 from dinolabel.backend.jobs.table import Job
+from dinolabel.backend.jobs.train_trigger import QUIET_SECONDS, TrainTrigger
 from dinolabel.backend.payloads import NOT_YET, PredictAnswer, PredictRequest, SetupRequest, StoredAnswer, WebhookEvent
 from dinolabel.backend.project_registry import ProjectRegistry
 from dinolabel.backend.project_status import StatusBoard
 from dinolabel.backend.reconciler.loop import ReconcileLoop
 from dinolabel.backend.reconciler.reconciler import Reconciler, ReconcileResult, weights_mismatch
-from dinolabel.backend.reconciler.train_trigger import QUIET_SECONDS, TrainTrigger
 from dinolabel.studio.errors import StudioDenied
 from dinolabel.studio.label_configs.edit import add_prompt, set_thresholds
 from dinolabel.studio.label_configs.prompt_field import TypedPrompt

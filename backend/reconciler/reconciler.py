@@ -17,6 +17,7 @@ from dinolabel.backend import desired_version
 from dinolabel.backend.errors import UNFORESEEN, WeightsDiffer
 from dinolabel.backend.inference.predictor import Predictor
 from dinolabel.backend.inference.serving_config import ServingConfig, ServingConfigs
+from dinolabel.backend.jobs.train_trigger import TrainTrigger
 from dinolabel.backend.project_registry import ProjectBusy, ProjectRecord, ProjectRegistry
 from dinolabel.backend.project_status import StatusBoard
 from dinolabel.backend.reconciler.backfill import Backfill, ConfigChanged
@@ -24,7 +25,6 @@ from dinolabel.backend.reconciler.garbage_collector import PredictionGarbageColl
 from dinolabel.backend.reconciler.lease import LeaseHeldByOther, WriterLease, owner_of
 from dinolabel.backend.reconciler.redecoding import Redecoding
 from dinolabel.backend.reconciler.rollout import Rollout, RolloutResult, may_replace
-from dinolabel.backend.reconciler.train_trigger import TrainTrigger
 from dinolabel.backend.reconciler.work_queue import Attempt, RetryBackoff
 from dinolabel.studio.errors import StudioRefused
 from dinolabel.studio.regions import validation

@@ -9,8 +9,8 @@ import numpy as np
 from dinolabel.erasure.text_search import Mention
 from dinolabel.vision.bundles.bundle import Bundle
 from dinolabel.vision.bundles.registry import BundleStore
-from dinolabel.vision.crop_id import object_of
 from dinolabel.vision.errors import BundleMismatch
+from dinolabel.vision.images.crop_id import object_of
 from dinolabel.vision.types import Embeddings
 from dinolabel.vision.vectors import truncate_features
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from dinolabel.vision.bundles.bundle import Bundle
 from dinolabel.vision.bundles.figures import FIGURES, measured_rows
-from dinolabel.vision.crop_id import object_of
+from dinolabel.vision.images.crop_id import object_of
 
 Line = tuple[str, str, str]
 

@@ -28,8 +28,8 @@ from dinolabel.studio.media.picture_key import address_at
 from dinolabel.studio.regions.unread import Unread
 from dinolabel.studio.reviews.annotator_policy import review_by_policy
 from dinolabel.studio.reviews.decisions import Review, ReviewedBox
-from dinolabel.vision.crop_id import CropId
 from dinolabel.vision.decoding.pictures import RULES, stored
+from dinolabel.vision.images.crop_id import CropId
 from dinolabel.vision.images.cropping import cut
 from dinolabel.vision.types import Box, CropPolicy, Image
 

@@ -16,8 +16,8 @@ from dinolabel.exporters.importers.common.reading import ImportLog, Recognition
 from dinolabel.exporters.importers.common.records import ImportedImage, ImportUnreadable
 from dinolabel.exporters.importers.layouts.xmp_regions import XmpRegions, read_regions
 from dinolabel.vision.decoding import folder_walk
-from dinolabel.vision.decoding.embedded_xmp import read_embedded_xmp
 from dinolabel.vision.decoding.pictures import SUFFIXES
+from dinolabel.vision.images.embedded_xmp import read_embedded_xmp
 
 LOOKED_AT = 200
 """Files that are read to tell what a folder is."""

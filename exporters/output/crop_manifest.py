@@ -13,7 +13,7 @@ import PIL.Image
 
 from dinolabel.exporters.output.dataset_card import README, card_text, is_ours_to_write
 from dinolabel.exporters.safe_names import safe
-from dinolabel.vision.crop_id import CropId
+from dinolabel.vision.images.crop_id import CropId
 from dinolabel.vision.storage.atomic_files import atomic_file
 from dinolabel.vision.types import Pixels
 

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from dinolabel.training.errors import ManifestUnreadable
 from dinolabel.vision.bundles.split import Side, split_side
-from dinolabel.vision.crop_id import CropId
+from dinolabel.vision.images.crop_id import CropId
 from dinolabel.vision.types import Box, CropPolicy, image_key
 
 FORMAT = 1

@@ -13,7 +13,7 @@ from dinolabel.training.data.near_duplicates import Hashes, clusters
 from dinolabel.training.errors import NotEnoughLabels
 from dinolabel.training.data.features import Features
 from dinolabel.training.data.manifest import CropRow, Manifest
-from dinolabel.vision.crop_id import CropId, object_of
+from dinolabel.vision.images.crop_id import CropId, object_of
 from dinolabel.vision.bundles.bundle import UNKNOWN_LABEL
 from dinolabel.vision.loading.feature_slice import Feature
 from dinolabel.vision.vectors import (truncate_features)

@@ -15,8 +15,8 @@ from dinolabel.training.model_selection.fit import Calibration, FitContext
 from dinolabel.training.model_selection.head_selection import Choice
 from dinolabel.vision.bundles.bundle import UNKNOWN_LABEL, Bundle
 from dinolabel.vision.bundles.registry import BundleStore
-from dinolabel.vision.crop_id import object_of
 from dinolabel.vision.errors import BundleMismatch
+from dinolabel.vision.images.crop_id import object_of
 from dinolabel.vision.loading.feature_slice import slice_for
 from dinolabel.vision.protocols import Embedder
 from dinolabel.vision.types import CropPolicy

@@ -19,8 +19,8 @@ from dinolabel.training.errors import NotEnoughLabels
 from dinolabel.training.model_selection import head_selection
 from dinolabel.vision import plugins
 from dinolabel.vision.bundles.bundle import UNKNOWN_LABEL
-from dinolabel.vision.crop_id import object_of
 from dinolabel.vision.errors import ModelError
+from dinolabel.vision.images.crop_id import object_of
 from dinolabel.vision.loading.feature_slice import features_of, slice_for
 from dinolabel.vision.loading.tuned_embedder import PRECISION, TunedEmbedder
 from dinolabel.vision.progress import Listener

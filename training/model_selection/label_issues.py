@@ -10,7 +10,7 @@ from dinolabel.training.data.samples import Codes, Samples
 from dinolabel.training.model_selection import calibration
 from dinolabel.training.model_selection.calibration import Floats
 from dinolabel.training.model_selection.head_selection import out_of_fold, select_head
-from dinolabel.vision.crop_id import CropId
+from dinolabel.vision.images.crop_id import CropId
 
 
 @dataclass(frozen=True)

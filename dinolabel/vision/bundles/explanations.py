@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dinolabel.vision.crop_id import CropId, object_of
+from dinolabel.vision.images.crop_id import CropId, object_of
 from dinolabel.vision.types import Embeddings, Reference
 
 MANIFEST = "manifest.jsonl"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dinolabel.backend.reconciler.train_trigger import TrainCheck, TrainTrigger
+from dinolabel.backend.jobs.train_trigger import TrainCheck, TrainTrigger
 from dinolabel.studio.label_configs.label_config import LabelConfig
 from tests.doubles.coloured_things import GREEN, RED, bundle
 from tests.doubles.scripted_studio import CONFIG

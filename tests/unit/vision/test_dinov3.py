@@ -97,4 +97,4 @@ def test_weights_of_another_family_are_refused_both_ways(tmp_path: Path) -> None
 def test_it_cannot_be_fine_tuned_and_says_so(tmp_path: Path) -> None:
     embedder = build(str(tiny_dinov3(tmp_path / "vit")), device="cpu")
     with pytest.raises(ModelError, match="cannot be fine-tuned"):
-        fine_tune(embedder, None, {}, None, blocks=1, folder=tmp_path, out=tmp_path, seed=0, progress=None)  # type: ignore[arg-type]
+        fine_tune(embedder, None, {}, None, blocks=1, folder=tmp_path, out=tmp_path, seed=0, listener=None)  # type: ignore[arg-type]
