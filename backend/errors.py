@@ -75,6 +75,12 @@ class JobUnknown(RequestError):
     hint = "See /jobs for those there are."
 
 
+class NotReady(DinolabelError):
+    """The server is up, and something that it needs is not."""
+
+    hint = "`dinolabel doctor` says what to mend."
+
+
 class WeightsDiffer(ModelError):
     """The project was attached with other weights than those that are running."""
 
@@ -103,6 +109,7 @@ STATUS: Mapping[type[DinolabelError], int] = {
     ModelError: 503,
     BundleMismatch: 409,
     WeightsDiffer: 409,
+    NotReady: 503,
     StudioError: 502,
     TrainingError: 409,
 }

@@ -9,11 +9,17 @@ import base64
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import field
-from typing import Annotated, Any, TypeVar, cast
+from typing import (
+    Annotated,
+    Any,
+    NotRequired,  # pydantic wants this one below Python 3.12
+    TypeVar,
+    cast,
+)
 
 from pydantic import BeforeValidator, ConfigDict, Field, StrictInt, StringConstraints, TypeAdapter, ValidationError, WithJsonSchema
 from pydantic.dataclasses import dataclass
-from typing_extensions import TypedDict  # pydantic wants this one below Python 3.12
+from typing_extensions import TypedDict
 
 from dinolabel.vision.errors import RequestError
 
@@ -251,6 +257,13 @@ class HealthAnswer(TypedDict):
     engine: str
 
 
+class ReadyAnswer(TypedDict):
+    """checked: what was looked at, and found well."""
+
+    ready: bool
+    checked: list[str]
+
+
 class JobAnswer(TypedDict):
     """Times are seconds since the epoch. verdict: what the training decided, in words."""
 
@@ -295,10 +308,11 @@ class JobsAnswer(TypedDict):
 
 
 class Refusal(TypedDict):
-    """error: a sentence. hint: what to do."""
+    """error: a sentence. hint: what to do. request: the id under which the log has it."""
 
     error: str
     hint: str
+    request: NotRequired[str]
 
 
 class Found(TypedDict):

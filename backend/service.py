@@ -87,7 +87,7 @@ class Service:
         self.studio, self.store, self.projects, self.jobs = studio, store, projects, jobs
         self.board, self.meters = StatusBoard(), Metrics()
         self.running = RunningModels.of(pipeline)
-        self.train_after, self.judged_pictures = train_after, judged_pictures
+        self.train_after, self.judged_pictures, self.poll_seconds = train_after, judged_pictures, poll_seconds
         self.model = pipeline.package if studio is None else None
         self.thresholds, self.known = pipeline.thresholds, pipeline.bundle.labels if pipeline.bundle else ()
         self._weights = weights

@@ -12,6 +12,7 @@ from flask import Request
 
 from dinolabel.backend.errors import Busy, body_of
 from dinolabel.backend.inference.inference_queue import DetectOptions, InferenceQueue, Priority
+from dinolabel.backend.inference.serving_config import ServingConfig, check_typed
 from dinolabel.backend.payloads import MOST_IMAGES, DetectAnswer, DetectRequest, Found, ImageAnswer, ImageSource, Refusal
 from dinolabel.vision.decoding.pictures import image_of, open_image
 from dinolabel.vision.errors import DinolabelError, MediaError, PromptMissing, RequestError
@@ -19,7 +20,6 @@ from dinolabel.vision.proposals.labelled_box import LabelledBox, without_suppres
 from dinolabel.vision.types import Detection, Image, Prompt, Thresholds
 
 if TYPE_CHECKING:
-    from dinolabel.backend.inference.serving_config import ServingConfig
     from dinolabel.studio.media.resolver import MediaResolver
 
 LARGEST = 64 * 2**20
@@ -89,6 +89,7 @@ class DetectEndpoint:
 
     def _typed(self, words: str) -> Prompt:
         prompt = Prompt.parse(words)
+        check_typed(prompt)
         self._pipeline.check_prompt(prompt)
         return prompt
 

@@ -1,16 +1,33 @@
-"""Prometheus metrics of one service, in a registry of its own, so that two services in one process do not meet."""
+"""Metrics and readiness of one service, for those who watch over it: Prometheus, and probes that ask /ready."""
 
 from __future__ import annotations
 
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from dinolabel.backend.project_status import ProjectStatus
+from dinolabel.backend.errors import NotReady
+from dinolabel.backend.project_status import ProjectStatus, StatusBoard
+from dinolabel.vision.errors import DinolabelError
 
+if TYPE_CHECKING:
+    from dinolabel.backend.inference.inference_queue import InferenceQueue
+    from dinolabel.backend.jobs.runner import JobRunner
+    from dinolabel.backend.project_registry import ProjectRegistry
+
+LEAST_FREE = 200 * 2**20
+"""Bytes: below that trainings and exports fail before they end."""
+LONG_AGO = 600.0
+"""Seconds, or ten polls: a project that nobody visited for so long is not looked after."""
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metrics:
-    """Counters of one service."""
+    """Counters of one service, in a registry of its own, so that two services in one process do not meet."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -36,3 +53,41 @@ class Metrics:
             self._suppressed.labels(project).set(each.suppressed)
             self._in_step.labels(project).set(each.state == "in step")
         return bytes(generate_latest(self._registry))
+
+
+def check_ready(registry: ProjectRegistry, jobs: JobRunner, queue: InferenceQueue, board: StatusBoard, *, patience: float) -> list[str]:
+    """What was looked at, and found well. patience: seconds that a project may be left alone. Raises NotReady that says what is not."""
+    troubles = {
+        "registry": _registry_trouble(registry),
+        "jobs": jobs.trouble(),
+        "disk": _disk_trouble(registry.path.parent),
+        "models": "the server is being stopped." if queue.stopping else "",
+        "Label Studio": _studio_trouble(board.all(), max(LONG_AGO, patience)),
+    }
+    if told := [f"{part}: {trouble}" for part, trouble in troubles.items() if trouble]:
+        raise NotReady(" ".join(told))
+    return list(troubles)
+
+
+def _registry_trouble(registry: ProjectRegistry) -> str:
+    try:
+        registry.all()
+    except DinolabelError as error:
+        return str(error)
+    return ""
+
+
+def _disk_trouble(folder: Path) -> str:
+    free = shutil.disk_usage(folder).free if folder.exists() else LEAST_FREE
+    return "" if free >= LEAST_FREE else f"only {free >> 20} MB are free in the data folder."
+
+
+def _studio_trouble(statuses: Sequence[ProjectStatus], patience: float) -> str:
+    """Of the projects that were visited: those of which the last visit could not talk to it, or was long ago."""
+    for each in statuses:
+        silent = time.time() - each.at
+        if each.state in ("unreachable", "refused"):
+            return each.note
+        if each.state != "paused" and silent > patience:
+            return f"project {each.project} was not visited for {round(silent / 60)} minutes."
+    return ""

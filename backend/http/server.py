@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from typing import Any, cast
 
 import structlog
-from flask import Flask, Response, jsonify, request
+from flask import Flask, Response, g, jsonify, request
 from waitress import wasyncore
 from waitress.server import create_server
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
@@ -27,11 +29,13 @@ log = structlog.get_logger(__name__)
 
 THREADS = 24
 """Label Studio waits 1 s for /health and 3 s for /setup, also while others wait a minute for /predict."""
+ID_HEADER = "X-Request-ID"
+REQUEST_ID = re.compile(r"[\w.-]{1,64}")
 LAST_SECONDS = 2.0
 """For answers to be sent when the server ends."""
 HINT = (
     "Programs ask POST /v1/detect, described at /v1/openapi.json; /docs is the same to read and lists all routes: "
-    "/health /setup /predict /webhook /train /prompt /versions /jobs /metrics."
+    "/health /ready /setup /predict /webhook /train /prompt /versions /jobs /metrics."
 )
 
 
@@ -40,7 +44,9 @@ def create_app(service: Service, *, secret: str | None = None, release: str = "0
     app = Flask(__name__, static_folder=None, template_folder="templates")
     app.config.update(MAX_CONTENT_LENGTH=front_door.LARGEST_REQUEST, RELEASE=release)
     app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.before_request(_name_request)
     app.before_request(lambda: auth.check(request, secret))
+    app.after_request(_end_request)
     app.register_error_handler(DinolabelError, _handle_error)
     app.register_error_handler(HTTPException, _handle_http_error)
     app.register_error_handler(Exception, _handle_bug)
@@ -59,6 +65,13 @@ def _add_label_studio_routes(app: Flask, service: Service) -> None:
     def health() -> payloads.HealthAnswer:
         """Is it up, and on which weights, device, precision and engine. Needs no secret."""
         return cast("payloads.HealthAnswer", {"status": "UP", "model_class": "dinolabel", **asdict(service.running)})
+
+    @app.get("/ready")
+    @typed
+    def ready() -> payloads.ReadyAnswer:
+        """Whether all that it needs is there: registry, job table, room on the disk, Label Studio, models; 503 says what is not."""
+        checked = meters.check_ready(service.projects, service.jobs, service.queue, service.board, patience=10 * service.poll_seconds)
+        return {"ready": True, "checked": checked}
 
     @app.post("/setup")
     @typed
@@ -165,10 +178,30 @@ def _redirect_back() -> Response:
     return Response(status=303, headers={"Location": "/"})
 
 
+def _name_request() -> None:
+    """By the caller's own id where it sends a decent one, so that its log and ours can be laid side by side."""
+    given = request.headers.get(ID_HEADER, "")
+    g.request = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+    g.begun = time.monotonic()
+    structlog.contextvars.bind_contextvars(request=g.request)
+
+
+def _end_request(response: Response) -> Response:
+    response.headers[ID_HEADER] = g.request
+    seconds = round(time.monotonic() - g.begun, 3)
+    log.debug("answered", method=request.method, path=request.path, status=response.status_code, seconds=seconds)
+    structlog.contextvars.unbind_contextvars("request")
+    return response
+
+
+def _refuse(refusal: payloads.Refusal) -> Response:
+    return jsonify({**refusal, "request": g.request})
+
+
 def _handle_error(error: DinolabelError) -> tuple[Response, int]:
     status = status_of(error)
     log.log(30 if status < 500 else 40, "answered_error", path=request.path, status=status, error=type(error).__name__, reason=str(error))
-    answer = jsonify(body_of(error))
+    answer = _refuse(body_of(error))
     if status == 503:
         answer.headers["Retry-After"] = "2"
     if isinstance(error, SecretWrong):
@@ -181,12 +214,12 @@ def _handle_http_error(error: HTTPException) -> tuple[Response, int]:
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         taken = sorted({*error.valid_methods} - {"HEAD", "OPTIONS"})
         told = f"{request.path} takes {' or '.join(taken)}, not {request.method}."
-    return jsonify({"error": told, "hint": HINT}), (error.code or 500)
+    return _refuse({"error": told, "hint": HINT}), (error.code or 500)
 
 
 def _handle_bug(error: Exception) -> tuple[Response, int]:
     log.exception("answered_unforeseen", path=request.path)
-    return jsonify({"error": UNFORESEEN[0], "hint": UNFORESEEN[1]}), 500
+    return _refuse({"error": UNFORESEEN[0], "hint": UNFORESEEN[1]}), 500
 
 
 class Server:

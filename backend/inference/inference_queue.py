@@ -135,6 +135,10 @@ class InferenceQueue:
         return [each.answer for each in added]
 
     @property
+    def stopping(self) -> bool:
+        return self._stopping
+
+    @property
     def depth(self) -> int:
         """Images that somebody waits for."""
         return sum(each.priority < Priority.BACKGROUND for each in self._waiting)

@@ -12,7 +12,7 @@ import structlog
 
 from dinolabel.backend.errors import UNFORESEEN, presentable
 from dinolabel.backend.inference.predictor import Failure, Prediction, Predictor
-from dinolabel.backend.inference.serving_config import ServingConfig
+from dinolabel.backend.inference.serving_config import ServingConfig, check_typed
 from dinolabel.backend.payloads import StoredAnswer, TaskPayload
 from dinolabel.studio.label_configs.prompt_field import TypedPrompt, offer
 from dinolabel.studio.regions.shapes import names_of
@@ -82,6 +82,7 @@ class InteractivePrompts:
             config = typed.config(recipe.config)
         except PromptMissing as error:
             raise PromptMissing(f"“{typed.words}” holds no words to look for.", hint="Write for example: dog") from error
+        check_typed(config.prompt)
         names = any(config.prompt_map.values())
         asked = replace(recipe, config=config, thresholds=limits, bundle=recipe.bundle if names else None)
         answers = self._predictor.predict(asked, tasks, fresh=True)

@@ -12,13 +12,18 @@ from typing import TYPE_CHECKING
 
 from dinolabel.studio.label_configs.label_config import LabelConfig, is_unknown
 from dinolabel.vision.bundles.model_version import model_version
-from dinolabel.vision.types import Thresholds
+from dinolabel.vision.errors import LabelConfigError, RequestError
+from dinolabel.vision.types import Prompt, Thresholds
 
 if TYPE_CHECKING:
     from dinolabel.vision.bundles.bundle import Bundle
     from dinolabel.vision.bundles.registry import BundleStore
     from dinolabel.vision.pipeline import Pipeline
 
+MOST_LABELS, MOST_PHRASES = 5_000, 1_500
+"""Of a label config: each phrase costs every picture its share of a pass (the largest set of names in the field, LVIS, has 1,203)."""
+MOST_TYPED = 300
+"""Phrases that somebody types, or a program sends, for a picture that others wait behind."""
 KEPT = 16
 """Bundles and label configs held in memory; both are small."""
 
@@ -43,6 +48,12 @@ class ServingConfig:
         return {name: label for name, label in today.items() if label in self.config.labels and not is_unknown(label)}
 
 
+def check_typed(prompt: Prompt) -> None:
+    """Raises RequestError for more phrases than one request may ask for."""
+    if len(prompt.phrases) > MOST_TYPED:
+        raise RequestError(f"{len(prompt.phrases):,} phrases are too many for one request.", hint=f"Send at most {MOST_TYPED}.")
+
+
 class ServingConfigs:
     """Writes recipes for the pipeline that is running."""
 
@@ -55,6 +66,9 @@ class ServingConfigs:
     def build(self, project: int, label_config: str, bundle_id: str | None) -> ServingConfig:
         """Raises LabelConfigError, PromptMissing; BundleMismatch when the bundle was trained with another embedder or crop policy."""
         config = LabelConfig.parse(label_config)
+        if len(config.labels) > MOST_LABELS or len(config.prompt_map) > MOST_PHRASES:
+            told = f"The label config has {len(config.labels):,} labels and {len(config.prompt_map):,} phrases to look for"
+            raise LabelConfigError(f"{told}; {MOST_LABELS:,} and {MOST_PHRASES:,} are the most.", hint="Make several projects of it.")
         thresholds = self._thresholds(config)
         bundle = None if bundle_id is None else self._bundle(project, bundle_id)
         version = model_version(

@@ -126,6 +126,16 @@ class JobRunner:
         job = self._table.latest(project, DONE, FAILED, CANCELLED)
         return job.until if job else None
 
+    def trouble(self) -> str:
+        """What keeps jobs from being run, for who watches over the server; "" when nothing does."""
+        if self._worker.ident is not None and not self._worker.is_alive():
+            return "the thread that runs jobs has ended."
+        try:
+            self._table.all(limit=1)
+        except sqlite3.Error as error:
+            return f"the table cannot be read: {error}."
+        return "the table cannot be written." if self._table_fails else ""
+
     def all(self) -> list[Job]:
         """Newest first."""
         return self._table.all()

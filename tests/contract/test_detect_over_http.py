@@ -91,6 +91,8 @@ def test_one_bad_picture_costs_no_other(world: World, door: Door) -> None:
             400,
             "`box_threshold` should be a valid",
         ),
+        ({"json": {"images": [{"base64": "aaaa"}], "prompt": ",".join(f"a{n}" for n in range(301))}}, 400, "301 phrases are too many"),
+        ({"json": {"images": [{"base64": "aaaa"}], "prompt": "a" * 10_001}}, 400, "at most 10000 characters"),
         ({"json": {"images": [{"base64": "aaaa"}], "project": "one"}}, 400, "Expected a project"),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -192,7 +192,7 @@ def test_metrics_are_counted(door: Door) -> None:
 )
 def test_what_makes_no_sense_is_named_with_a_hint(door: Door, method: str, path: str, body: Any, status: int) -> None:
     answer = door(method, path, body)
-    assert (answer.status_code, set(answer.json())) == (status, {"error", "hint"})
+    assert (answer.status_code, set(answer.json())) == (status, {"error", "hint", "request"})
     assert answer.json()["error"] and answer.json()["hint"]
 
 
@@ -234,6 +234,63 @@ def test_other_weights_are_a_conflict(door: Door) -> None:
     assert (answer.status_code, "nano and nano are running" in answer.json()["error"]) == (409, True)
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"), [("build-17.3_a", True), (None, False), ("x" * 65, False), ("a b", False), ("<b>", False)]
+)  # fmt: skip
+def test_a_request_has_an_id_in_header_body_and_log(door: Door, capsys: pytest.CaptureFixture[str], given: str | None, kept: bool) -> None:
+    answer = door("POST", "/setup", {"project": "1.1"}, headers={"X-Request-ID": given} if given else {})
+    said = answer.headers["X-Request-ID"]
+    assert (said == given) is kept and answer.json()["request"] == said
+    assert said in capsys.readouterr().out
+    assert door("GET", "/health").headers["X-Request-ID"] != said, "each has its own"
+
+
+# Ready.
+
+
+def test_ready_when_all_that_it_needs_is_there(door: Door) -> None:
+    project = door.world.project(1)
+    until_in_step(door.service, project)
+    assert door("GET", "/ready").json() == {"ready": True, "checked": ["registry", "jobs", "disk", "models", "Label Studio"]}
+
+
+def full_disk(door: Door, patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("dinolabel.backend.http.metrics.LEAST_FREE", 2**62)
+
+
+def unreadable_registry(door: Door, _: pytest.MonkeyPatch) -> None:
+    door.world.projects.path.parent.mkdir(parents=True, exist_ok=True)
+    door.world.projects.path.write_text("[1]")
+
+
+def no_table(door: Door, _: pytest.MonkeyPatch) -> None:
+    door.service.jobs._table._path.unlink()
+    door.service.jobs._table._path.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (full_disk, "MB are free"),
+        (unreadable_registry, "registry of projects"),
+        (no_table, "table cannot be read"),
+        (lambda door, _: door.service.queue.stop(), "being stopped"),
+        (lambda door, _: door.service.board.set(1, state="unreachable", note="Label Studio is away."), "Label Studio is away"),
+        (lambda door, patch: (door.service.board.set(1), patch.setattr("dinolabel.backend.http.metrics.LONG_AGO", -1.0)), "not visited"),
+    ],
+    ids=["disk", "registry", "table", "end", "studio", "visits"],
+)
+def test_not_ready_says_what_is_not_and_health_is_up_meanwhile(
+    world: World, monkeypatch: pytest.MonkeyPatch, harm: Callable[[Door, pytest.MonkeyPatch], object], said: str
+) -> None:
+    door = Door(world, world.service(poll_seconds=0.0))
+    harm(door, monkeypatch)
+    answer = door("GET", "/ready")
+    assert (answer.status_code, said in answer.json()["error"]) == (503, True), answer.text
+    assert door("GET", "/health").status_code == 200
+    door.close()
+
+
 # Not in the way of each other.
 
 
@@ -252,7 +309,7 @@ def test_health_and_setup_do_not_wait_for_the_model(patient: Door) -> None:
 # Secrets.
 
 EVERY_ROUTE = [
-    ("GET", "/"), ("POST", "/setup"), ("POST", "/predict"), ("POST", "/webhook"), ("POST", "/train"),
+    ("GET", "/"), ("GET", "/ready"), ("POST", "/setup"), ("POST", "/predict"), ("POST", "/webhook"), ("POST", "/train"),
     ("POST", "/prompt"), ("GET", "/versions"), ("POST", "/v1/detect"), ("GET", "/v1/openapi.json"), ("GET", "/docs"),
     ("POST", "/versions"), ("GET", "/metrics"), ("GET", "/jobs"), ("POST", "/jobs/x/cancel"), ("GET", "/nowhere"),
 ]  # fmt: skip

@@ -172,6 +172,16 @@ def test_a_label_config_that_cannot_be_used_is_said_at_once(kitchen: Kitchen, la
         kitchen.recipe(label_config=label_config)
 
 
+@pytest.mark.parametrize(("labels", "phrases"), [(5_001, 1), (1, 1_501)])
+def test_a_label_config_beyond_all_measure_is_refused(kitchen: Kitchen, labels: int, phrases: int) -> None:
+    more = "".join(f'<Label value="l{n}"/>' for n in range(labels))
+    words = ",".join(f"w{n}" for n in range(phrases))
+    with pytest.raises(LabelConfigError, match="are the most"):
+        kitchen.recipe(
+            label_config=CONFIG.replace("coloured thing", words).replace('<Label value="jason"/>', f'<Label value="jason"/>{more}')
+        )
+
+
 def test_thresholds_of_the_label_config_overrule_the_settings(kitchen: Kitchen) -> None:
     strict = CONFIG.replace('toName="image">', 'toName="image" model_box_threshold="0.895">')
     (answer,) = kitchen.ask(kitchen.tasks(1), kitchen.recipe(label_config=strict))

@@ -118,13 +118,15 @@ def test_a_threshold_beside_it_counts_for_this_request(desk: Desk) -> None:
     [
         ({"url": "/data/gone.png"}, "404"),
         ({"box_threshold": 3.0}, "0 to 1"),
+        ({"words": ",".join(f"a{n}" for n in range(301))}, "301 phrases are too many"),
         ({"label_config": "<View>"}, "no XML"),
         ({"label_config": CONFIG.replace("<Image ", "<Text ")}, "<Image>"),
     ],
 )
 def test_whatever_goes_wrong_is_said_to_the_person(desk: Desk, wanted: dict[str, Any], said: str) -> None:
-    result = desk.type("dog", **wanted)
-    assert boxes(result) == [] and lines(result)[0] == "dog"
+    words = wanted.pop("words", "dog")
+    result = desk.type(words, **wanted)
+    assert boxes(result) == [] and lines(result)[0] == words
     assert all(each.startswith(SIGN) for each in lines(result)[1:])
     assert said in " ".join(lines(result)) and "Traceback" not in " ".join(lines(result))
 
