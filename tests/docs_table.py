@@ -7,6 +7,7 @@ from __future__ import annotations
 
 E2E = "tests/e2e/test_docs.py"
 OFFLINE = "tests/contract/test_docs.py"
+OUTSIDE = "tests/contract/test_outside_package.py"
 EXPORTS = "tests/unit/exporters/test_docs.py"
 
 RUN_BY = {
@@ -23,6 +24,7 @@ RUN_BY = {
     "docs/exports.md": {"": EXPORTS},
     "docs/how-to.md": {"": E2E},
     "docs/install.md": {"dinolabel detect": OFFLINE},
+    "docs/plugins.md": {"": OUTSIDE},
     "docs/production.md": {"": E2E},
     "docs/troubleshooting.md": {"": E2E},
     "docs/release.md": {"python run.py sbom": "tests/unit/test_shipping.py"},
@@ -76,6 +78,7 @@ PYTHON = {
     "README.md": OFFLINE,
     "docs/app.md": "tests/unit/app/test_page.py",
     "docs/exports.md": EXPORTS,
+    "docs/plugins.md": OUTSIDE,
     "docs/production.md": E2E,
     "docs/python.md": "tests/unit/test_public_use.py",
     "docs/trust.md": "tests/unit/vision/test_reasons.py",

@@ -1,11 +1,9 @@
-"""The seams: one verb each. A plug is one file in the folder of its kind, chosen by its file name.
+"""The seams: one verb each. A plug is one file in the folder of its kind, or a module of a package (docs/plugins.md), by its name.
 
 To add a detector: put `vision/detectors/NAME.py` there with a function
 `build(weights: str, *, device: str, precision: str, input_size: int | None) -> Detector`. Embedders likewise in
-`dinolabel/vision/embedders/`
-(`build(weights, *, device, precision)`), heads in `dinolabel/vision/heads/` (`build() -> Head` and `restore(arrays, labels) -> Head`;
-where several
-strengths of one head should compete in training, also `variants() -> dict[str, Head]`).
+`dinolabel/vision/embedders/` (`build(weights, *, device, precision)`), heads in `dinolabel/vision/heads/` (`build() -> Head` and
+`restore(arrays, labels) -> Head`; where several strengths of one head should compete in training, also `variants() -> dict[str, Head]`).
 
 A detector or an embedder says in one line how its weights are found before `build` is given their path: `WEIGHTS = "folder"` (of
 safetensors with a config.json, by its path, in models_dir, in the hub's cache or from the hub; the same without such a line),
@@ -16,7 +14,7 @@ A detector with several ways to compute the same takes `engine` and `engine_note
 of the library it is built on), `fast` (nearly so, with a digest of its own) and `transformers`; and a file to remember in which of them
 is right on this machine. It says in an attribute `engine` which it is.
 
-The contract tests in tests/contract run the laws below against every file there.
+The laws below are functions of `dinolabel.testing`; tests/contract runs them against every file there.
 """
 
 from __future__ import annotations
