@@ -131,7 +131,7 @@ def our_crops(pipeline: Pipeline, films: Sequence[Film]) -> tuple[list[Found], i
     out, empty = [], 0
     for each in films:
         images = by_time(each.path)
-        for image, boxes in zip(images, pipeline.detect(images, world().prompt), strict=True):
+        for image, boxes in zip(images, pipeline.predict(images, world().prompt), strict=True):
             if not boxes:
                 empty += 1
                 continue

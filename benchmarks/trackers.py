@@ -85,7 +85,7 @@ def by_library(path: Path, request: VideoRequest, pipeline: Pipeline, update: Up
             if number % request.every:
                 continue
             image = _image(upright(frame), number)
-            (found,) = pipeline.detect([image], request.prompt, _low(request.thresholds))
+            (found,) = pipeline.predict([image], request.prompt, thresholds=_low(request.thresholds))
             boxes = {track: each.box for track, each in zip(update(found), found, strict=True) if track >= 0}
             rows = pipeline.embed(image, list(boxes.values()), bundle)
             for track, answer in zip(boxes, bundle.answer(rows, list(boxes.values()), reasons=False), strict=True):

@@ -198,7 +198,7 @@ def _harvest(request: BootstrapRequest) -> ExtractionResult:
     with console.progress("Looking") as listener:
         work = ExtractionConfig(
             films=request.films,
-            detect=lambda images: pipeline.detect(images, prompt, labels=request.phrases),
+            detect=lambda images: pipeline.predict(images, prompt, labels=request.phrases),
             rules=request.rules,
             policy=pipeline.policy,
             model_version=f"bootstrap.{pipeline.detector.digest[:8]}",

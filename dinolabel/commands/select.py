@@ -73,7 +73,8 @@ def _vector(row: TaskRow, media: MediaResolver, pipeline: Pipeline, recipe: Serv
     config = recipe.config
     try:
         image = open_image(media.resolve(config.picture_in(row.data), task=row.id))
-        boxes = [each.box for each in pipeline.detect([image], config.prompt, recipe.thresholds, labels=config.prompt_map)[0]]
+        (found,) = pipeline.predict([image], config.prompt, thresholds=recipe.thresholds, labels=config.prompt_map)
+        boxes = [each.box for each in found]
         return np.asarray(pipeline.embed(image, boxes).mean(axis=0), np.float32) if boxes else None
     except DinolabelError:
         return None

@@ -31,6 +31,7 @@ CROPS_AT_ONCE = 32
 NANO = "nano"
 PROMPT_HINT = 'Say what to look for: prompt="human face".'
 HUB_EMBEDDER = "facebook/dinov2-small"
+BESIDE = "default"  # the embedder that goes with the detector
 
 
 class Pipeline:
@@ -74,7 +75,7 @@ class Pipeline:
     def load(
         cls,
         detector_weights: str,
-        embedder_weights: str | None = "as the detector",
+        embedder_weights: str | None = BESIDE,
         *,
         device: str = "auto",
         precision: str = "auto",
@@ -96,7 +97,7 @@ class Pipeline:
         """
         if detector_weights and is_exported_model(Path(detector_weights).expanduser()):
             return cls(**load_parts(Path(detector_weights).expanduser(), device=device, precision=precision, engine=engine), cache=cache)
-        if embedder_weights == "as the detector":
+        if embedder_weights == BESIDE:
             embedder_weights = NANO if detector_weights == NANO else HUB_EMBEDDER
         where: dict[str, Any] = {"device": device, "precision": precision, "models_dir": models_dir}
         finds = plugins.load_detector(detector, detector_weights, input_size=input_size, engine=engine, **where)
@@ -143,24 +144,15 @@ class Pipeline:
             self.check_prompt(words)
         head = Bundle.load(Path(bundle)) if isinstance(bundle, str | Path) else bundle
         if not _is_several(picture):
-            return self.predict_labelled([as_image(cast(Picture, picture))], words, head, thresholds)[0]
+            return self._labelled([as_image(cast(Picture, picture))], words, head, thresholds)[0]
         parts = _batches(picture, self.batch_size)
-        return [each for part in parts for each in self.predict_labelled([as_image(one) for one in part], words, head, thresholds)]
+        return [each for part in parts for each in self._labelled([as_image(one) for one in part], words, head, thresholds)]
 
-    def predict_labelled(
-        self,
-        images: Sequence[Image],
-        prompt: str | Prompt | None = None,
-        bundle: Bundle | None = None,
-        thresholds: Thresholds | None = None,
-        *,
-        labels: Mapping[str, str] | None = None,
-        names: Mapping[str, str] | None = None,
+    def _labelled(
+        self, images: Sequence[Image], prompt: Prompt | None, bundle: Bundle | None, thresholds: Thresholds | None
     ) -> list[list[LabelledBox]]:
-        """What is in each image under its label, best first. labels, names: as LabelledBox.of takes them.
-
-        Without a prompt, those of the exported folder; its head is used where no bundle is given. Raises PromptMissing.
-        """
+        """What is in each image under its label. Without a prompt, those of the exported folder; its head where no bundle is given."""
+        labels = names = None
         if prompt is None:
             if self.package is None:
                 raise PromptMissing("There is nothing to look for: no prompt was given.", hint=PROMPT_HINT)
@@ -179,29 +171,18 @@ class Pipeline:
     ) -> list[list[Detection]]:
         """Detections of each image, best first; with a bundle each has its answer. Raises MediaError, ModelError, BundleMismatch.
 
-        labels: phrase -> label, so that synonyms find a thing once.
+        labels: phrase -> label, so that synonyms find a thing once. Another threshold costs no forward pass.
         """
         if bundle is not None:
             self.check(bundle)
-        found = self.detect(images, prompt, thresholds, labels=labels)
-        if bundle is None:
-            return found
-        return [self._classify(image, each, bundle) for image, each in zip(images, found, strict=True)]
-
-    def detect(
-        self,
-        images: Sequence[Image],
-        prompt: str | Prompt,
-        thresholds: Thresholds | None = None,
-        *,
-        labels: Mapping[str, str] | None = None,
-    ) -> list[list[Detection]]:
-        """As run, without answers. Another threshold costs no forward pass."""
         limits = thresholds or self.thresholds
-        return [
+        found = [
             apply_thresholds(each, limits, width=image.width, height=image.height, labels=labels)
             for image, each in zip(images, self.candidates(images, prompt), strict=True)
         ]
+        if bundle is None:
+            return found
+        return [self._classify(image, each, bundle) for image, each in zip(images, found, strict=True)]
 
     def candidates(self, images: Sequence[Image], prompt: str | Prompt) -> list[list[Candidate]]:
         """What the detector proposes for each image before any threshold, from the cache where it can.

@@ -52,7 +52,7 @@ def test_a_plug_answers_through_the_settings(chosen: tuple[str, Settings], defer
     kind, settings = chosen
     models = factory.pipeline(settings, names=kind == "embedder", deferred=deferred)
     if kind == "detector":
-        assert models.detect([PICTURE], "cat", Thresholds(0.0, 0.0))[0]
+        assert models.predict([PICTURE], "cat", thresholds=Thresholds(0.0, 0.0))[0]
     else:
         assert models.embed(PICTURE, BOXES).shape[0] == len(BOXES)
 

@@ -38,7 +38,7 @@ def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_grounding_dino_tiny_finds_the_published_boxes(picture: Path) -> None:
     detector = load_detector("grounding_dino", "IDEA-Research/grounding-dino-tiny", device="cpu", precision="float32")
-    found = Pipeline(detector).detect([open_image(picture)], "a cat. a remote control.", Thresholds(box=0.4, text=0.0))[0]
+    found = Pipeline(detector).predict([open_image(picture)], "a cat. a remote control.", thresholds=Thresholds(box=0.4, text=0.0))[0]
     assert len(found) == len(PUBLISHED)
     for got, (phrase, score, box) in zip(found, PUBLISHED, strict=True):
         assert got.phrase == phrase

@@ -133,7 +133,7 @@ class VideoRun:
         asked = self.request.thresholds
         low = Thresholds(asked.box * WEAK, asked.text * WEAK, asked.nms_iou)
         with self._turn():
-            (detections,) = self._pipeline.detect([image], self.request.prompt, low)
+            (detections,) = self._pipeline.predict([image], self.request.prompt, thresholds=low)
             self.passes += 1
             pairs = self._tracker.match(detections, least_score=asked.box)
             self._look(image, number, pairs)

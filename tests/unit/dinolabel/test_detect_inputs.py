@@ -47,7 +47,7 @@ def model(tmp_path: Path, tiny_weights: Path, photos: Path) -> Path:
     """An exported folder whose head calls everything felix, which is shown as Felix the cat."""
     pipeline = Pipeline.load(str(tiny_weights / "detector"), str(tiny_weights / "embedder"), device="cpu", thresholds=Thresholds(0.2, 0.05))
     image = open_image(photos / "x" / "a.png")
-    row = pipeline.embed(image, [pipeline.detect([image], "cat")[0][0].box])
+    row = pipeline.embed(image, [pipeline.predict([image], "cat")[0][0].box])
     assert pipeline.embedder is not None
     rows = np.concatenate([row, -row])
     built = prototype.build().fit(rows, ["felix", "tom"])

@@ -40,17 +40,17 @@ def test_warm_caches_load_nothing_and_a_new_picture_loads_once(tmp_path: Path) -
         return Pipeline(lazy_model(cards, "detector", detectors), lazy_model(cards, "embedder", embedders), cache=cache)
 
     first = pipeline()
-    found = first.detect([known], "thing")
+    found = first.predict([known], "thing")
     first.precompute_embeddings([(known, found[0])])
     assert (detectors.count, embedders.count) == (1, 1)
 
     second = pipeline()
-    assert second.detect([known], "thing") == found
+    assert second.predict([known], "thing") == found
     second.precompute_embeddings([(known, found[0])])
     assert (second.detector.name, second.detector.digest, second.embedder.dim) == ("things", "d1", 3)
     assert (detectors.count, embedders.count) == (1, 1), "the cache knew it all"
 
-    assert second.detect([new, newer], "thing")[0]
+    assert second.predict([new, newer], "thing")[0]
     assert detectors.count == 2
 
 
@@ -60,7 +60,7 @@ def test_a_model_that_changed_behind_its_note_is_not_used(tmp_path: Path) -> Non
     changed = lazy_model(cards, "detector", Loads(ThingDetector, digest="d2"))
     image = open_image(picture(tmp_path / "a.png"))
     with pytest.raises(ModelError, match="not what they were"):
-        Pipeline(changed, cache=Cache(tmp_path / "cache.sqlite", max_mb=16)).detect([image], "thing")
+        Pipeline(changed, cache=Cache(tmp_path / "cache.sqlite", max_mb=16)).predict([image], "thing")
     assert cards.get("detector") is None
 
 

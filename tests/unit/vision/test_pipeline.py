@@ -60,7 +60,7 @@ def trained(make_bundle: Callable[..., Bundle], colours: Any) -> Bundle:
 
 
 def test_boxes_come_out_quartered_clipped_and_sorted(detector: Any) -> None:
-    (found,) = Pipeline(detector).detect([scene()], Prompt.parse("cat. dog"))
+    (found,) = Pipeline(detector).predict([scene()], Prompt.parse("cat. dog"))
     assert [(each.box.xyxy, each.phrase, each.score) for each in found] == [
         ((10.0, 10.0, 50.25, 50.0), "cat", 0.9),
         ((0.0, 60.0, 40.0, 80.0), "dog", 0.5),
@@ -71,42 +71,42 @@ def test_boxes_come_out_quartered_clipped_and_sorted(detector: Any) -> None:
 
 def test_a_threshold_costs_no_forward_pass(detector: Any, cache: Cache) -> None:
     pipeline = Pipeline(detector, cache=cache)
-    counts = [len(pipeline.detect([scene()], "cat. dog", Thresholds(box=box, text=0.1))[0]) for box in (0.95, 0.45, 0.3, 0.1)]
+    counts = [len(pipeline.predict([scene()], "cat. dog", thresholds=Thresholds(box=box, text=0.1))[0]) for box in (0.95, 0.45, 0.3, 0.1)]
     assert counts == [0, 2, 3, 4]
     assert len(detector.asked) == 1
-    pipeline.detect([scene()], "dog. cat")
+    pipeline.predict([scene()], "dog. cat")
     assert len(detector.asked) == 1, "the order of phrases is no other question"
-    pipeline.detect([scene()], "cat")
+    pipeline.predict([scene()], "cat")
     assert len(detector.asked) == 2
 
 
 def test_nothing_found_is_not_asked_twice(scripted: Any, cache: Cache) -> None:
     detector = scripted()
     for _ in range(2):
-        assert Pipeline(detector, cache=cache).detect([scene()], "cat") == [[]]
+        assert Pipeline(detector, cache=cache).predict([scene()], "cat") == [[]]
     assert len(detector.asked) == 1
 
 
 def test_only_what_is_missing_is_asked_in_batches_and_each_once(detector: Any, cache: Cache) -> None:
     pipeline = Pipeline(detector, cache=cache, batch_size=2)
     scenes = [scene(shift) for shift in range(4)]
-    pipeline.detect(scenes[:1], "cat")
-    found = pipeline.detect([*scenes, scenes[1]], "cat")
+    pipeline.predict(scenes[:1], "cat")
+    found = pipeline.predict([*scenes, scenes[1]], "cat")
     assert len(found) == 5
     assert detector.asked == [[scenes[0].sha256], [scenes[1].sha256, scenes[2].sha256], [scenes[3].sha256]]
 
 
 def test_the_cache_is_shared_by_equal_files_not_by_other_weights(detector: Any, cache: Cache) -> None:
-    Pipeline(detector, cache=cache).detect([scene()], "cat")
+    Pipeline(detector, cache=cache).predict([scene()], "cat")
     detector.digest = "another"
-    Pipeline(detector, cache=cache).detect([scene()], "cat")
+    Pipeline(detector, cache=cache).predict([scene()], "cat")
     assert len(detector.asked) == 2
 
 
 def test_without_a_cache_it_works_too(detector: Any) -> None:
     pipeline = Pipeline(detector)
-    assert pipeline.detect([scene()], "cat") == pipeline.detect([scene()], "cat")
-    assert pipeline.detect([], "cat") == []
+    assert pipeline.predict([scene()], "cat") == pipeline.predict([scene()], "cat")
+    assert pipeline.predict([], "cat") == []
 
 
 def test_embeddings_are_made_once_and_follow_the_boxes(detector: Any, colours: Any, cache: Cache) -> None:
@@ -155,7 +155,7 @@ def test_a_bundle_gives_names_and_unknowns(detector: Any, colours: Any, trained:
 def test_warming_makes_naming_free(detector: Any, colours: Any, trained: Bundle, cache: Cache) -> None:
     pipeline = Pipeline(detector, colours, cache=cache)
     images = [scene(0), scene(1)]
-    pipeline.precompute_embeddings(zip(images, pipeline.detect(images, "cat"), strict=True))
+    pipeline.precompute_embeddings(zip(images, pipeline.predict(images, "cat"), strict=True))
     asked, embedded = list(detector.asked), list(colours.batches)
     found = pipeline.predict(images, "cat", trained)
     assert all(each.answer is not None for detections in found for each in detections)
@@ -175,11 +175,11 @@ def test_no_embedder_no_names(detector: Any, trained: Bundle) -> None:
 
 def test_synonyms_of_one_label_find_a_thing_once(scripted: Any) -> None:
     twice = scripted(LEFT, Candidate(LEFT.box, "kitten", 0.7, 0.6))
-    assert len(Pipeline(twice).detect([scene()], "cat. kitten", Thresholds(nms_iou=0.5))[0]) == 1
+    assert len(Pipeline(twice).predict([scene()], "cat. kitten", thresholds=Thresholds(nms_iou=0.5))[0]) == 1
     near = Candidate(Box(14, 10, 54, 50), "kitten", 0.7, 0.6)
     pipeline = Pipeline(scripted(LEFT, near))
-    assert len(pipeline.detect([scene()], "cat. kitten")[0]) == 2
-    assert len(pipeline.detect([scene()], "cat. kitten", labels={"cat": "cat", "kitten": "cat"})[0]) == 1
+    assert len(pipeline.predict([scene()], "cat. kitten")[0]) == 2
+    assert len(pipeline.predict([scene()], "cat. kitten", labels={"cat": "cat", "kitten": "cat"})[0]) == 1
 
 
 @pytest.mark.parametrize("kind", ["path", "text", "array", "pillow", "image"])

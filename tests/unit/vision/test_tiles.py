@@ -56,16 +56,16 @@ def test_every_pixel_is_in_a_tile_and_neighbours_overlap(width: int, height: int
 
 def test_a_crowd_is_found_once_each_where_it_is() -> None:
     image, boxes = crowd()
-    (plain,) = Pipeline(Shortsighted()).detect([image], "dot")
+    (plain,) = Pipeline(Shortsighted()).predict([image], "dot")
     assert plain == [], "the whole picture is too coarse for them"
-    (found,) = Pipeline(TiledDetector(Shortsighted(), Tiling(320))).detect([image], "dot")
+    (found,) = Pipeline(TiledDetector(Shortsighted(), Tiling(320))).predict([image], "dot")
     assert sorted(each.box.xyxy for each in found) == sorted(each.xyxy for each in boxes)
     assert len(found) >= 30
 
 
 def test_a_thing_larger_than_a_tile_is_the_whole_pictures() -> None:
     image, boxes = crowd(side=600, step=2000)
-    (found,) = Pipeline(TiledDetector(Shortsighted(), Tiling(320))).detect([image], "dot")
+    (found,) = Pipeline(TiledDetector(Shortsighted(), Tiling(320))).predict([image], "dot")
     assert [each.box for each in found] == boxes
 
 
