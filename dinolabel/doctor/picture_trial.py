@@ -64,11 +64,6 @@ class PictureTrial:
         """Whether there are tasks and none that was tried can be read."""
         return self.total > 0 and not any(each.error is None or each.slow for each in self.tried)
 
-    @property
-    def failed_places(self) -> int:
-        """How many tasks can never be read."""
-        return sum(len(each.tasks) for each in self.never)
-
 
 def judge(rows: Sequence[TaskRow], config: LabelConfig, media: MediaResolver, *, seconds: float = SECONDS) -> PictureTrial:
     """Judge all addresses, then fetch a picture of each place, the first PLACES of them, within `seconds`. Pictures stay in the cache."""

@@ -31,20 +31,16 @@ from dinolabel.vision.types import Crop, Embeddings, Image, Prompt
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 
-class Detector(Protocol):
-    """Laws: same length and order as the images; boxes inside their image; scores in 0..1, sorted downwards;
-    a batch equals one by one; an empty prompt is PromptMissing; inputs untouched.
-
-    Where the text model has a vocabulary of whole words, also `unknown_phrases(prompt)`: those of which it knows no word.
-    """
+class LoadedModel(Protocol):
+    """What a detector and an embedder say of themselves."""
 
     @property
     def name(self) -> str:
-        """Short and readable, [a-z0-9-], e.g. `gdino-tiny`: the first part of a model_version."""
+        """Short and readable, [a-z0-9-], e.g. `gdino-tiny`: a part of a model_version, the detector's the first."""
 
     @property
     def digest(self) -> str:
-        """Hex digest of weights, input size and precision: all of the detector that decides its answer."""
+        """Hex digest of weights, preprocessing (input size) and precision: all of the model that decides its answer."""
 
     @property
     def weights(self) -> str:
@@ -58,6 +54,14 @@ class Detector(Protocol):
     def precision(self) -> str:
         """`float32`, `bfloat16`, `float16`: found, not asked for."""
 
+
+class Detector(LoadedModel, Protocol):
+    """Laws: same length and order as the images; boxes inside their image; scores in 0..1, sorted downwards;
+    a batch equals one by one; an empty prompt is PromptMissing; inputs untouched.
+
+    Where the text model has a vocabulary of whole words, also `unknown_phrases(prompt)`: those of which it knows no word.
+    """
+
     def candidates(
         self, images: Sequence[Image], prompt: Prompt, *, floor: float = MIN_SCORE, most: int = MAX_CANDIDATES
     ) -> list[list[Candidate]]:
@@ -70,34 +74,13 @@ def unknown_phrases(detector: object, prompt: Prompt) -> tuple[str, ...]:
     return () if ask is None else tuple(ask(prompt))
 
 
-class Embedder(Protocol):
+class Embedder(LoadedModel, Protocol):
     """Laws: float32, finite, unit norm rows; N = 0 gives (0, D); independent of batch size.
 
     Where rows hold several features one after the other, also `features`: a tuple of `dinolabel.vision.loading.feature_slice.Feature`,
-    the narrowest
-    first and the
-    whole row last. In training they compete, and a head of an embedder that gives one of them alone goes on being served.
+    the narrowest first and the whole row last. In training they compete, and a head of an embedder that gives one of them alone goes on
+    being served.
     """
-
-    @property
-    def name(self) -> str:
-        """Short and readable, e.g. `dinov2-small`."""
-
-    @property
-    def digest(self) -> str:
-        """Hex digest of weights, preprocessing and precision."""
-
-    @property
-    def weights(self) -> str:
-        """As a detector's."""
-
-    @property
-    def device(self) -> str:
-        """As a detector's."""
-
-    @property
-    def precision(self) -> str:
-        """As a detector's."""
 
     @property
     def dim(self) -> int: ...

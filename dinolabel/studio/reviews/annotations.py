@@ -30,11 +30,10 @@ FORGOTTEN = "dinolabel_forgotten"
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """data: the task's own keys, such as the picture's address. inner_id: its number within the project, as people see it."""
+    """data: the task's own keys, such as the picture's address."""
 
     id: int
     data: Json = field(hash=False)
-    inner_id: int | None = None
 
     @classmethod
     def of(cls, task: Json) -> Task:
@@ -42,7 +41,7 @@ class Task:
         identity, data = _id(task.get("id")), task.get("data")
         if identity is None:
             raise ValueError(f"expected a task with a numeric id, got {task.get('id')!r}")
-        return cls(identity, data if isinstance(data, Mapping) else {}, _id(task.get("inner_id")))
+        return cls(identity, data if isinstance(data, Mapping) else {})
 
 
 @dataclass(frozen=True, slots=True)
