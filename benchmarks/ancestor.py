@@ -240,14 +240,14 @@ def _embed(pipeline: Pipeline, found: Sequence[Found]) -> np.ndarray:
 
 def boxes_lost(pipeline: Pipeline) -> dict[str, float]:
     """On the demo's whole scenes: objects that the first box alone keeps, that all boxes keep, and whether the first is the best."""
-    scenes = [scene for scene in world().scenes if world().wanted(scene)]
+    scenes = [scene for scene in world().scenes if world().prompted_things(scene)]
     kept = {"first": 0, "all": 0}
     objects = best = several = 0
     for scene in scenes:
         image = open_image(world().folder / scene.file)
         (ordered,), limits = in_query_order(pipeline, [image], pipeline.thresholds), pipeline.thresholds
         chosen = apply_thresholds(ordered, limits, width=image.width, height=image.height)
-        wanted = [thing.box for thing in world().wanted(scene)]
+        wanted = [thing.box for thing in world().prompted_things(scene)]
         objects += len(wanted)
         for key, boxes in (("first", [each.box for each in ordered[:1]]), ("all", [each.box for each in chosen])):
             kept[key] += sum(any(box.iou(true) >= 0.5 for box in boxes) for true in wanted)

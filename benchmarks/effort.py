@@ -79,7 +79,7 @@ class Desk:
         shown = typist.open_stream(self.stage.studio.url, project)
         for place in range(len(tasks)):
             assert shown is not None, f"{name}: the stream ended after {place} of {len(tasks)} pictures"
-            self._one(typist, self.world.wanted(tasks[int(shown)]), known, name if place < 3 else None, place)
+            self._one(typist, self.world.prompted_things(tasks[int(shown)]), known, name if place < 3 else None, place)
             shown = typist.submit(shown, last=place + 1 == len(tasks))
             console.err.print(f"[soft]{name}: {place + 1} of {len(tasks)}, {typist.counted.actions} keys[/]")
         return self._counted(typist.counted, tasks, known)
@@ -97,7 +97,7 @@ class Desk:
         for task, scene in tasks.items():
             (annotation,) = self.stage.studio.task(task)["annotations"]
             boxes += len(known.regions(annotation["result"]))
-            wrong += left_wrong(annotation["result"], self.world.wanted(scene), known)
+            wrong += left_wrong(annotation["result"], self.world.prompted_things(scene), known)
         return Round.of(counted, images=len(tasks), boxes=boxes, wrong=wrong)
 
 
@@ -132,7 +132,7 @@ def _teach(desk: Desk, scenes: Sequence[Scene], version: str) -> None:
     config, tasks, effort = desk.stage.config(), desk.stage.tasks(), review.ReviewerEffort()
     for scene in scenes:
         prediction, result = desk.stage.result(tasks[scene.file].id, version)
-        corrected = review.review(result, scene, desk.world.wanted(scene), config=config, effort=effort)
+        corrected = review.review(result, scene, desk.world.prompted_things(scene), config=config, effort=effort)
         desk.stage.studio.create_annotation(tasks[scene.file].id, corrected, lead_time=2.0, parent_prediction=prediction)
 
 

@@ -42,7 +42,7 @@ def shots(identity: str | None, scenes: Sequence[Scene], *, seed: int = 0) -> li
     """One shot of every drawing of this identity (None: the third cat) that can be shown alone."""
     rng, found = np.random.default_rng(seed), []
     for scene in scenes:
-        cats = world().wanted(scene)
+        cats = world().prompted_things(scene)
         for thing in (each for each in cats if each.identity == identity):
             others = [each.box for each in cats if each is not thing]
             windows = [each for each in (_window(rng, scene, thing.box) for _ in range(60)) if _alone(each, others)]

@@ -180,7 +180,7 @@ class _Views:
 def _views(run: _TrainingRun, read: Manifest, rows: Mapping[str, CropRow], everything: Samples, current: CurrentHead) -> _Views:
     base, own = run.embedder, current.bundle.own if current.bundle else None
 
-    def seen(embedder: Embedder, own: TunedEmbedder | None) -> Samples:
+    def view(embedder: Embedder, own: TunedEmbedder | None) -> Samples:
         if (part := next((each for each in everything.features if each.digest == embedder.digest), None)) is not None:
             return everything.of_feature(part)
         found = embedder_choice.reembed(everything, rows, partial(_embed_rows, run, read), embedder)
@@ -196,10 +196,10 @@ def _views(run: _TrainingRun, read: Manifest, rows: Mapping[str, CropRow], every
             raise _record_refusal(run, error) from None
     else:
         chosen = embedder_choice.keep_current(base, current.eyes, own) if run.options.finetune is None else EmbedderChoice(base)
-    mine = seen(chosen.embedder, chosen.own)
+    mine = view(chosen.embedder, chosen.own)
     if current.eyes is None or current.eyes.digest == chosen.embedder.digest:
         return _Views(chosen, mine, None)
-    return _Views(chosen, *embedder_choice.intersect(mine, seen(current.eyes, own)))
+    return _Views(chosen, *embedder_choice.intersect(mine, view(current.eyes, own)))
 
 
 def _outcome(decision: promotion_gate.Decision, *, why_not: str, pinned: str | None, force: bool) -> tuple[bool, str]:

@@ -32,7 +32,7 @@ def faces(world: World) -> list[Face]:
     found = []
     for scene in world.scenes:
         with Picture.open(world.folder / scene.file) as picture:
-            for thing in world.wanted(scene):
+            for thing in world.prompted_things(scene):
                 if thing.identity is not None:
                     cut = picture.convert("RGB").crop(tuple(round(each) for each in thing.box.xyxy))
                     found.append(Face(thing.identity, scene.file, cut.resize((FACE, FACE))))

@@ -41,7 +41,7 @@ def heads() -> tuple[Bundle, Bundle]:
     assert pipeline.embedder is not None
     rows, names = [], []
     for scene in world.scenes:
-        things = [each for each in world.wanted(scene) if each.identity is not None]
+        things = [each for each in world.prompted_things(scene) if each.identity is not None]
         rows += list(pipeline.embed(open_image(world.folder / scene.file), [each.box.quantise() for each in things]))
         names += [str(each.identity) for each in things]
     return _bundle(pipeline, np.stack(rows[::2]), names[::2]), _bundle(pipeline, np.stack(rows), names)

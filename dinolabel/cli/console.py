@@ -171,7 +171,7 @@ def step(doing: str) -> Iterator[Callable[[str], None]]:
         SpinnerColumn("dots", style="soft"), TextColumn("{task.description}", style="soft", markup=False), Seconds(),
         console=err, transient=True, disable=not err.is_terminal,
     )  # fmt: skip
-    with spinner, said_now_and_then(lambda: f"{doing} … {time.monotonic() - began:.0f} s"):
+    with spinner, say_regularly(lambda: f"{doing} … {time.monotonic() - began:.0f} s"):
         spinner.add_task(printable(doing), total=None)
         yield came_out.append
     took = time.monotonic() - began
@@ -180,13 +180,13 @@ def step(doing: str) -> Iterator[Callable[[str], None]]:
 
 
 @contextmanager
-def said_now_and_then(told: Callable[[], str]) -> Iterator[None]:
-    """Where stderr is no terminal: a line every SAY_SECONDS, so that a log shows that work goes on. told: the line, "" for none."""
+def say_regularly(sentence: Callable[[], str]) -> Iterator[None]:
+    """Where stderr is no terminal: a line every SAY_SECONDS, so that a log shows that work goes on. sentence: the line, "" for none."""
     if err.is_terminal:
         yield
         return
     over = threading.Event()
-    teller = threading.Thread(target=_say, args=(told, over), name="said now and then", daemon=True)
+    teller = threading.Thread(target=_say, args=(sentence, over), name="said now and then", daemon=True)
     teller.start()
     try:
         yield
@@ -195,8 +195,7 @@ def said_now_and_then(told: Callable[[], str]) -> Iterator[None]:
         teller.join()
 
 
-def _say(told: Callable[[], str], over: threading.Event) -> None:
+def _say(sentence: Callable[[], str], over: threading.Event) -> None:
     while not over.wait(SAY_SECONDS):
-        sentence = told()
-        if sentence:
-            err.print(sentence, soft_wrap=True)
+        if line := sentence():
+            err.print(line, soft_wrap=True)

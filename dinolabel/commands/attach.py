@@ -120,7 +120,7 @@ def _join_plan(settings: Settings, seen: ProjectFacts, found: PictureTrial, befo
         _pictures(found),
         again,
         changes,
-        _shown(seen, entry),
+        _prediction_rows(seen, entry),
         kept,
         weights.plan_lines(settings),
         _time(settings, seen),
@@ -153,7 +153,7 @@ def _pictures(found: PictureTrial) -> list[tuple[str, str]]:
     return lines
 
 
-def _shown(seen: ProjectFacts, ours: tuple[str, ...]) -> list[tuple[str, str]]:
+def _prediction_rows(seen: ProjectFacts, ours: tuple[str, ...]) -> list[tuple[str, str]]:
     """Which predictions people see now, and whether ours will take their place (design: only over nothing, our title or our own)."""
     now = seen.project.model_version
     if not now:

@@ -85,7 +85,7 @@ def _camera(on_stage: DemoStage, world: World, out: Path) -> Callable[[str], Non
     from dinolabel.studio.server.process import LocalStudio
 
     server, studio = LocalStudio(on_stage.data_dir / "studio"), on_stage.studio
-    scene = max(world.unseen, key=lambda each: len({thing.identity for thing in world.wanted(each)}))
+    scene = max(world.unseen, key=lambda each: len({thing.identity for thing in world.prompted_things(each)}))
 
     def photograph(when: str) -> None:
         if screens.chromium() is None:

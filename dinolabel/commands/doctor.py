@@ -26,8 +26,8 @@ def command(project: options.Project = None, weights_name: options.WeightsName =
     Example: dinolabel doctor --project 1
     """
     settings = running_settings.settings(**weights.flags(weights_name))
-    found = list(_told(machine.run(settings, (*machine.EVERYWHERE, label_studio.label_studio))))
-    found += _told(machine.run(settings, project_checks.of(settings, project)))
+    found = list(_print_each(machine.run(settings, (*machine.EVERYWHERE, label_studio.label_studio))))
+    found += _print_each(machine.run(settings, project_checks.of(settings, project)))
     broken = sum(each.level == "bad" for each in found)
     careful = sum(each.level == "warn" for each in found)
     console.out.print()
@@ -36,7 +36,7 @@ def command(project: options.Project = None, weights_name: options.WeightsName =
         raise typer.Exit(1)
 
 
-def _told(findings: Iterable[Finding]) -> Iterable[Finding]:
+def _print_each(findings: Iterable[Finding]) -> Iterable[Finding]:
     """Print each as it comes; the subject once for several lines."""
     before = ""
     for each in findings:

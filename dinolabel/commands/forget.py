@@ -48,7 +48,7 @@ def command(
     kept = project_option.resolve_name(settings, project)
     studio = factory.studio(settings) if kept.isdigit() else None
     names = _names(studio, int(kept), name) if studio else [name]
-    folders = crops.known(factory.data_dir(settings), kept)
+    folders = crops.known_exports(factory.data_dir(settings), kept)
     if not studio and not folders and kept not in factory.store(settings).projects():
         raise RequestError(f"Nothing is kept under {kept!r}.", hint="`dinolabel heads list --project NAME` shows heads; see --project.")
     with console.step("Looking into the exports"):

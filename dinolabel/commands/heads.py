@@ -61,7 +61,7 @@ def list_heads(project: options.Heads = None) -> None:
     else:
         console.out.print(_table(store, name))
     for verdict in store.verdicts(name)[-3:]:
-        console.out.print(console.soft(verdict.get("at", "")), console.line(" ", _told(verdict)))
+        console.out.print(console.soft(verdict.get("at", "")), console.line(" ", _verdict_line(verdict)))
 
 
 def _table(store: BundleStore, project: str) -> Any:
@@ -88,7 +88,7 @@ def _table(store: BundleStore, project: str) -> Any:
     return table
 
 
-def _told(verdict: Mapping[str, Any]) -> Text:
+def _verdict_line(verdict: Mapping[str, Any]) -> Text:
     word = console.ok("published") if verdict.get("published") else console.warn("not published")
     reason = str(verdict.get("reason", ""))
     return console.line(word, f"  {reason}" if reason else "")
@@ -126,11 +126,11 @@ def _facts(bundle: Bundle) -> list[tuple[str, str]]:
 
 def _measured(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """What the gate measured, on groups the judged head had not seen; each figure with its interval where it has one."""
-    from dinolabel.vision.bundles.figures import kept, measured_rows
+    from dinolabel.vision.bundles.figures import measured_rows, unknown_kept
 
     yield from ((figure, value) for figure, (value,) in measured_rows(metrics))
     if metrics.get("unknown"):
-        yield "unknown objects left unnamed", kept(metrics)
+        yield "unknown objects left unnamed", unknown_kept(metrics)
     if metrics.get("objects"):
         basis = metrics.get("basis", "held out")
         yield (

@@ -57,7 +57,7 @@ def command(
     tabs.make(studio, number)
     if serve_url:
         connect.connect(studio, number, serve_url, secret=settings.secret.get_secret_value() if settings.secret else None)
-    _done(studio, number, title)
+    _print_next_steps(studio, number, title)
 
 
 def _served(settings: Settings, photos: PhotoFolder | None, upload: bool | None) -> bool:
@@ -132,6 +132,6 @@ def _plan(
     )
 
 
-def _done(studio: LabelStudio, number: int, title: str) -> None:
+def _print_next_steps(studio: LabelStudio, number: int, title: str) -> None:
     console.out.print(console.ok("Made"), f"project {number}, {title}: {studio.url}/projects/{number}")
     console.out.print(console.soft("`dinolabel serve` fills it with boxes and keeps it in step."))

@@ -34,7 +34,7 @@ def list_jobs() -> None:
     table = console.table("job", "project", "state", "when", "took", "what it says", right=("project", "took"))
     for job in jobs[:SHOWN]:
         colour = COLOURS[job.state]
-        table.add_row(job.id, str(job.project), console.style(job.state, colour), _when(job), _took(job), _told(job))
+        table.add_row(job.id, str(job.project), console.style(job.state, colour), _when(job), _took(job), _news_of(job))
     console.out.print(table)
 
 
@@ -59,7 +59,7 @@ def cancel(job: JobId) -> None:
     console.out.print(f"Job {ended.id} is {ended.state}.")
 
 
-def _told(job: Job) -> str:
+def _news_of(job: Job) -> str:
     return str(job.verdict.get("reason", "")) if job.verdict else job.progress or job.why
 
 

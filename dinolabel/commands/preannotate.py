@@ -78,13 +78,13 @@ def command(
         status = board.get(number)
         console.err.print(console.warn("Paused"), f"at {status.done} of {words.count_noun(status.total, 'task')}. Run it again to go on.")
         raise typer.Exit(130) from None
-    _told(board, number, outcome, log)
+    _print_outcome(board, number, outcome, log)
 
 
 def fill(reconciler: Reconciler, board: StatusBoard, project: int, *, patience: float) -> ReconcileResult:
     """Visit the project until it is in step, or until `patience` seconds went by without progress. Raises StudioError."""
     over, pushed_at = threading.Event(), time.monotonic()
-    with console.bar() as bar, console.said_now_and_then(lambda: _sentence(board, project)):
+    with console.bar() as bar, console.say_regularly(lambda: _sentence(board, project)):
         watcher = threading.Thread(target=_watch, args=(board, project, bar, over), daemon=True)
         watcher.start()
         try:
@@ -137,7 +137,7 @@ def _look(settings: Settings, studio: LabelStudio, pipeline: Pipeline, number: i
     console.out.print(console.rows([(left, right) for left, right in rows]))
 
 
-def _told(board: StatusBoard, number: int, outcome: ReconcileResult, log: Path) -> None:
+def _print_outcome(board: StatusBoard, number: int, outcome: ReconcileResult, log: Path) -> None:
     status = board.get(number)
     if outcome.failed:
         raise _failed(outcome, f"{words.count_noun(len(outcome.failed), 'task')} of {status.total:,} got no boxes", log)

@@ -65,7 +65,7 @@ def threshold(
     xml = set_thresholds(studio.project(number).label_config, box=box, text=text)
     studio.set_label_config(number, xml)
     config = LabelConfig.parse(xml)
-    console.out.print(f"box threshold {_told(config.box_threshold)}, text threshold {_told(config.text_threshold)}")
+    console.out.print(f"box threshold {_format_threshold(config.box_threshold)}, text threshold {_format_threshold(config.text_threshold)}")
 
 
 @app.command("typing")
@@ -103,5 +103,5 @@ def _settings(number: int) -> Settings:
     return settings if entry is None else settings.model_copy(update={"detector_weights": entry.weights[0]})
 
 
-def _told(value: float | None) -> str:
+def _format_threshold(value: float | None) -> str:
     return "as the settings say" if value is None else f"{value:g}"

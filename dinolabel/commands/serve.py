@@ -58,7 +58,7 @@ def command(
         service.start()
         console.out.print(console.ok("Serving"), f"at {server.url} ", console.soft("Stop with Ctrl-C."))
         try:
-            with _told_to_others(settings, server.url, alone=model is not None):
+            with _announce(settings, server.url, alone=model is not None):
                 server.run()
         finally:
             console.err.print(console.soft("Stopping."))
@@ -76,7 +76,7 @@ def _leave() -> None:
 
 
 @contextmanager
-def _told_to_others(settings: Settings, url: str, *, alone: bool) -> Iterator[None]:
+def _announce(settings: Settings, url: str, *, alone: bool) -> Iterator[None]:
     """Other commands on this data folder take our settings; not those of an exported model, which is nobody's project."""
     if alone:
         yield

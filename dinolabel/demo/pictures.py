@@ -33,16 +33,17 @@ def _telling(world: World) -> list[Scene]:
     """Unseen scenes, those with the most different identities first: they show most."""
 
     def kinds(scene: Scene) -> int:
-        return len({thing.identity for thing in world.wanted(scene)})
+        return len({thing.identity for thing in world.prompted_things(scene)})
 
     return sorted(world.unseen, key=lambda scene: (-kinds(scene), scene.file))
 
 
 def _loop(played: DemoResult, world: World, chosen: Sequence[Scene]) -> Picture.Image:
     """Three columns: boxes from words and names by a person (on reviewed scenes), names by the head (on unseen ones)."""
-    reviewed = sorted(world.reviewed, key=lambda scene: (-len({thing.identity for thing in world.wanted(scene)}), scene.file))[:2]
+    reviewed = sorted(world.reviewed, key=lambda scene: (-len({thing.identity for thing in world.prompted_things(scene)}), scene.file))[:2]
     truth = {
-        scene.file: [LabelledPrediction(thing.box, thing.identity or world.prompt) for thing in world.wanted(scene)] for scene in reviewed
+        scene.file: [LabelledPrediction(thing.box, thing.identity or world.prompt) for thing in world.prompted_things(scene)]
+        for scene in reviewed
     }
     cells: list[Pixels] = []
     for seen, fresh in zip(reviewed, chosen[:2], strict=True):

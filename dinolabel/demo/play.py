@@ -68,9 +68,9 @@ class SwitchWatcher:
     def _run(self) -> None:
         try:
             while not self._done.is_set():
-                shown = self.stage.shown()
+                shown = self.stage.shown_version()
                 rows = [row for row in self.stage.tasks().values() if not row.annotated]
-                if self.stage.shown() == shown:  # the two questions are about one moment
+                if self.stage.shown_version() == shown:  # the two questions are about one moment
                     self.worst = max(self.worst, sum(shown not in row.versions for row in rows))
                     self.looks += 1
                 self._done.wait(0.2)
@@ -101,8 +101,8 @@ def play(stage: DemoStage, world: World, photograph: Callable[[str], object]) ->
             came_out(f"Published: {reason}")
         with console.step("Switching every picture to names") as came_out:
             switch_seconds = switch(stage, before_version)
-            came_out(f"Label Studio shows {stage.shown()}")
-    after_version = stage.shown()
+            came_out(f"Label Studio shows {stage.shown_version()}")
+    after_version = stage.shown_version()
     after = stage.labelled(after_version, world.unseen)  # finished tasks need no more predictions
     photograph("after")
     return DemoResult(
@@ -124,12 +124,12 @@ def fill(stage: DemoStage, count: int) -> str:
     """Wait until every task has a prediction of the version that is shown; returns that version."""
 
     def filled() -> bool:
-        shown = stage.shown()
+        shown = stage.shown_version()
         rows = stage.tasks().values()
         return shown not in ("", connect.TITLE) and len(rows) == count and all(shown in row.versions for row in rows)
 
     stage.wait("boxes on every picture", filled, seconds=FILL_SECONDS)
-    return stage.shown()
+    return stage.shown_version()
 
 
 def _review(stage: DemoStage, world: World, version: str) -> ReviewerEffort:
@@ -137,7 +137,7 @@ def _review(stage: DemoStage, world: World, version: str) -> ReviewerEffort:
     for scene in world.reviewed:
         task = tasks[scene.file].id
         prediction, result = stage.result(task, version)
-        corrected = review(result, scene, world.wanted(scene), config=config, effort=effort)
+        corrected = review(result, scene, world.prompted_things(scene), config=config, effort=effort)
         stage.studio.create_annotation(task, corrected, lead_time=2.0 * len(corrected), parent_prediction=prediction)
     return effort
 
@@ -162,10 +162,10 @@ def train(stage: DemoStage) -> tuple[float, str]:
 def switch(stage: DemoStage, before: str) -> float:
     """Wait until another version than `before` is shown; seconds."""
     began = time.monotonic()
-    stage.wait("the switch", lambda: stage.shown() != before, seconds=SWITCH_SECONDS, poll=0.05)
+    stage.wait("the switch", lambda: stage.shown_version() != before, seconds=SWITCH_SECONDS, poll=0.05)
     return time.monotonic() - began
 
 
 def _score(world: World, shown: Shown) -> DemoScore:
     """On the scenes that nobody reviewed."""
-    return score([(shown[scene.file], world.wanted(scene)) for scene in world.unseen], world.names)
+    return score([(shown[scene.file], world.prompted_things(scene)) for scene in world.unseen], world.names)

@@ -50,7 +50,7 @@ class DemoStage:
 
         return LabelConfig.parse(self.studio.project(self.project).label_config)
 
-    def shown(self) -> str:
+    def shown_version(self) -> str:
         """The model_version people see now; empty when none."""
         return self.studio.project(self.project).model_version or ""
 

@@ -38,7 +38,7 @@ class World:
     names: tuple[str, ...]
     scenes: tuple[Scene, ...]
 
-    def wanted(self, scene: Scene) -> list[Thing]:
+    def prompted_things(self, scene: Scene) -> list[Thing]:
         """The objects the prompt asks for."""
         return [thing for thing in scene.things if thing.noun == self.prompt]
 

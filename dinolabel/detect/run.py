@@ -100,7 +100,7 @@ def detect_all(
         for each in inputs:
             if waiting and (each.name in journal or len(waiting) == pipeline.batch_size):
                 now()
-            if journal.lookup(each.name, each.stamp(), fits=_whole) is not None:
+            if journal.lookup(each.name, each.stamp(), fits=_is_complete) is not None:
                 told.one(again=True)
             else:
                 waiting.append(each)
@@ -126,7 +126,7 @@ def _value(seen: images.ImageDetections, job: DetectRun) -> dict[str, Any]:
     return images.entry(seen, job.model.labels, job.model.names, annotated=copy)
 
 
-def _whole(value: Mapping[str, Any]) -> bool:
+def _is_complete(value: Mapping[str, Any]) -> bool:
     """Whether nothing failed and nothing was deleted since."""
     return "error" not in value and (value["annotated"] is None or Path(value["annotated"]).is_file())
 

@@ -41,7 +41,7 @@ def _check(number: int) -> Check:
         yield Finding("ok", f"project {number}", f"{project.title}, {words.count_noun(project.tasks, 'task')}")
         config = yield from _label_config(project)
         yield from _attached(settings, entry, number)
-        yield from _shown(studio, project, entry)
+        yield from _shown_predictions(studio, project, entry)
         yield from webhook.way_back(settings, studio, number)
         if config is not None:
             yield from pictures.pictures(settings, list(studio.tasks(number)), config)
@@ -94,7 +94,7 @@ def _cure(settings: Settings, entry: ProjectRecord, number: int) -> str:
     return f"Start `dinolabel serve` with the project's, or move the project to these: dinolabel attach --project {number}"
 
 
-def _shown(studio: LabelStudio, project: Project, entry: ProjectRecord | None) -> Iterator[Finding]:
+def _shown_predictions(studio: LabelStudio, project: Project, entry: ProjectRecord | None) -> Iterator[Finding]:
     if not project.show_predictions:
         yield Finding(
             "bad", "shown", "predictions are switched off in this project", f"Switch them on: {LIVE}, Use predictions to prelabel tasks."

@@ -35,7 +35,7 @@ class PhotoFolder:
 
     def pictures(self) -> list[Path]:
         """The files that count, sorted."""
-        return sorted(each for each in folder_walk.files(self.folder) if _shown(each))
+        return sorted(each for each in folder_walk.files(self.folder) if _is_shown(each))
 
     def hides(self, path: Path) -> bool:
         """Whether a file of the folder is hidden."""
@@ -75,7 +75,7 @@ def find_photos(folder: Path) -> PhotoFolder:
             hint="Rename it without a backslash or outer spaces; a disk's root needs a sub-folder.",
         )
     endings = Counter(each.suffix.lower() for each in folder_walk.files(path))
-    hidden = sum(_shown(each) and folder_walk.in_hidden(each.relative_to(path).parts) and each.is_file() for each in path.rglob("*"))
+    hidden = sum(_is_shown(each) and folder_walk.in_hidden(each.relative_to(path).parts) and each.is_file() for each in path.rglob("*"))
     count = sum(number for ending, number in endings.items() if ending.lstrip(".") in SHOWN)
     others = Counter({ending: number for ending, number in endings.items() if ending.lstrip(".") not in SHOWN})
     photos = PhotoFolder(path, count, others, hidden)
@@ -87,5 +87,5 @@ def find_photos(folder: Path) -> PhotoFolder:
     return photos
 
 
-def _shown(path: Path) -> bool:
+def _is_shown(path: Path) -> bool:
     return path.suffix.lower().lstrip(".") in SHOWN

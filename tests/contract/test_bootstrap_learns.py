@@ -164,7 +164,7 @@ def test_a_wrong_question_gets_a_sentence(place: Path, capsys: pytest.CaptureFix
 
 
 def test_the_world_has_both_cats_on_every_side() -> None:
-    assert {thing.identity for scene in world().scenes for thing in world().wanted(scene)} == {"tom", "felix", None}
+    assert {thing.identity for scene in world().scenes for thing in world().prompted_things(scene)} == {"tom", "felix", None}
     assert all(len(shots(name, scenes)) >= 3 for name in ("tom", "felix") for scenes in (part(0, 4), part(2, 4), part(1, 2)))
 
 

@@ -84,7 +84,7 @@ class Person:
                 continue
             scene = scenes[str(row.data["image"]).rsplit("/", 1)[-1]]
             newest = max(studio.predictions(row.id), key=lambda each: each["id"])
-            result = review(newest["result"], scene, self.world.wanted(scene), config=config, effort=ReviewerEffort())
+            result = review(newest["result"], scene, self.world.prompted_things(scene), config=config, effort=ReviewerEffort())
             studio.create_annotation(row.id, result, lead_time=4.0, parent_prediction=newest["id"])
             named += sum(each["value"]["rectanglelabels"][0] in self.world.names for each in result)
         assert named >= enough

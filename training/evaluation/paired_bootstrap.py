@@ -46,7 +46,7 @@ def difference(candidate: EvaluationReport, current: EvaluationReport, *, seed: 
     return Difference(first, second, low, high, candidate.known == current.known, int(tables[0][:, :-1].sum()))
 
 
-def told(found: Difference, candidate: EvaluationReport) -> tuple[float, float]:
+def stated_interval(found: Difference, candidate: EvaluationReport) -> tuple[float, float]:
     """The interval as people are told it: where the two answer alike on every object and no resample can differ, as wide as what so few
     objects cannot rule out, that they differ on some others."""
     if found.low < found.high:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dinolabel.training import sentences
-from dinolabel.training.evaluation.paired_bootstrap import ENOUGH_OBJECTS, Difference, difference, lost_most, told
+from dinolabel.training.evaluation.paired_bootstrap import ENOUGH_OBJECTS, Difference, difference, lost_most, stated_interval
 from dinolabel.training.metrics import EvaluationReport, interval, resample_f1
 from dinolabel.training.sentences import capital, mean_name
 
@@ -127,7 +127,7 @@ def _no_loss(candidate: EvaluationReport, current: EvaluationReport, found: Diff
     only a large loss refuses."""
     both = candidate.known & current.known
     over = " over the names both know" if not found.same_labels and len(both) > 1 else ""
-    low, high = told(found, candidate)
+    low, high = stated_interval(found, candidate)
     words = (
         f"{mean_name(both)}{over} {found.candidate:.2f} against the current head's {found.current:.2f} on the same "
         f"{_count_sentence(candidate, sources)} held out ({found.point:+.2f}, 95 % interval {low:+.2f} to {high:+.2f})."

@@ -41,7 +41,7 @@ def collect(report: EvaluationReport | None, rows: Sequence[CropRow], folder: Pa
     outcomes.sort(key=lambda each: (-each.confidence, each.id))
     shown = [(each, by_id[each.id]) for each in outcomes[:MOST_WRONG]]
     thumbnails = [_thumbnail(folder / row.crop) for _, row in shown]
-    return Gallery(_faces(rows, folder), [_told(outcome, row) for outcome, row in shown], thumbnails, len(outcomes))
+    return Gallery(_faces(rows, folder), [_wrong_row(outcome, row) for outcome, row in shown], thumbnails, len(outcomes))
 
 
 def _faces(rows: Sequence[CropRow], folder: Path) -> dict[str, bytes]:
@@ -54,7 +54,7 @@ def _faces(rows: Sequence[CropRow], folder: Path) -> dict[str, bytes]:
     return {name: jpeg for name, jpeg in found.items() if jpeg is not None}
 
 
-def _told(outcome: Outcome, row: CropRow) -> dict[str, Any]:
+def _wrong_row(outcome: Outcome, row: CropRow) -> dict[str, Any]:
     return {
         "task": row.task,
         "region": row.region,

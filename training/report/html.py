@@ -9,7 +9,7 @@ from typing import Any
 from dinolabel import pages
 from dinolabel.training.report.gallery import Gallery
 from dinolabel.vision.bundles.bundle import UNKNOWN_LABEL
-from dinolabel.vision.bundles.figures import NONE, kept, measured_rows
+from dinolabel.vision.bundles.figures import NONE, measured_rows, unknown_kept
 
 TEMPLATE = Path(__file__).with_name("report.html")
 NO_PICTURES = Gallery()
@@ -80,7 +80,7 @@ def _figures(candidate: Mapping[str, Any] | None, current: Mapping[str, Any] | N
         return []
     heads = [candidate, *([current] if current else [])]
     rows: list[tuple[str, ...]] = [(words, *values) for words, values in measured_rows(*heads)]
-    return rows + ([("unknown objects left unnamed", *map(kept, heads))] if candidate["unknown"] else [])
+    return rows + ([("unknown objects left unnamed", *map(unknown_kept, heads))] if candidate["unknown"] else [])
 
 
 def _label(name: str, objects: Mapping[str, int], score: Mapping[str, Any] | None) -> tuple[str, ...]:

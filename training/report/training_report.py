@@ -14,7 +14,7 @@ from dinolabel.training.data.manifest import Manifest
 from dinolabel.training.data.samples import Samples
 from dinolabel.training.evaluation import learning_curve
 from dinolabel.training.evaluation.holdout_eval import CurrentHead, Evaluation
-from dinolabel.training.evaluation.paired_bootstrap import Difference, difference, told
+from dinolabel.training.evaluation.paired_bootstrap import Difference, difference, stated_interval
 from dinolabel.training.evaluation.promotion_gate import DataChanges, Decision
 from dinolabel.training.metrics import EvaluationReport
 from dinolabel.training.model_selection import fit
@@ -109,7 +109,7 @@ def _evaluation(trial: Evaluation, *, seed: int) -> dict[str, Any]:
 
 
 def _difference(found: Difference, candidate: EvaluationReport) -> dict[str, float]:
-    low, high = told(found, candidate)
+    low, high = stated_interval(found, candidate)
     return {key: round(value, 4) for key, value in (vars(found) | {"low": low, "high": high}).items()}
 
 

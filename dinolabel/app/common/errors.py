@@ -69,19 +69,19 @@ def with_error_toast(work: Callable[..., Any]) -> Callable[..., Any]:
     """Run an event's function, and tell a person what went wrong in it."""
 
     @wraps(work)
-    def told(*arguments: Any) -> Any:
+    def wrapped(*arguments: Any) -> Any:
         with _show(work.__name__):
             return work(*arguments)
 
-    return told
+    return wrapped
 
 
 def with_error_toasts(work: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
     """As with_error_toast, for a function that answers bit by bit."""
 
     @wraps(work)
-    def told(*arguments: Any) -> Iterator[Any]:
+    def wrapped(*arguments: Any) -> Iterator[Any]:
         with _show(work.__name__):
             yield from work(*arguments)
 
-    return told
+    return wrapped

@@ -42,7 +42,7 @@ def note(data_dir: Path, project: str, folder: Path, what: str) -> None:
             half.write_text("".join([*(each for each in before if each != line), line]), encoding="utf-8")
 
 
-def known(data_dir: Path, project: str) -> list[Path]:
+def known_exports(data_dir: Path, project: str) -> list[Path]:
     """Folders of this project's exports that are there, finished or stopped; one that another project wrote to since is that one's."""
     path = data_dir / NOTES
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []

@@ -174,7 +174,7 @@ def add_name(xml: str, name: str, hotkey: str | None = None, *, predicted_values
     """
     config = LabelConfig.parse(xml)
     if (there := find_label(name, config.labels)) is not None:
-        raise LabelConfigError(f"The label {name!r} is there already: {_told(config.kind_of(there))}.", hint="Choose another name.")
+        raise LabelConfigError(f"The label {name!r} is there already: {_kind_words(config.kind_of(there))}.", hint="Choose another name.")
     if (before := find_label(name, config.aliases)) is not None:
         raise LabelConfigError(f"{name!r} is an earlier name of {config.aliases[before]!r}.", hint="Boxes of that name count already.")
     root = label_xml.read(xml)
@@ -193,7 +193,7 @@ def add_name(xml: str, name: str, hotkey: str | None = None, *, predicted_values
     return changed
 
 
-def _told(kind: Kind) -> str:
+def _kind_words(kind: Kind) -> str:
     return {"named": "a name that is learnt", "generic": "what the project looks for", "unknown": "what is none of the names"}.get(
         kind, "a label"
     )

@@ -65,18 +65,18 @@ class NetworkSettings:
     def guarded_session(self, url: str, *, named: Callable[[str], bool]) -> requests.Session:
         """A session that connects to no private address but those in `private`. named: whether an address literal was named by settings.
 
-        The very address that was judged is connected to, so a name that changes its address between two look-ups gains nothing. Behind a
+        The very address that was allows is connected to, so a name that changes its address between two look-ups gains nothing. Behind a
         proxy it is the proxy that looks up names, and its rules that hold. Raises MediaRefused for a private address written out.
         """
         session, host = self.session(url), urlsplit(url).hostname or ""
 
-        def judged(host: str, address: Address) -> bool:
+        def allows(host: str, address: Address) -> bool:
             return _is_public(address) or any(address in ipaddress.ip_network(each) for each in self.private) or named(host)
 
         if is_literal(host):  # no look-up will happen, and a proxy would be asked for it as it stands
-            _check_addresses(host, addresses(host, 0), judged)
-        session.mount("http://", _GuardedAdapter(judged))
-        session.mount("https://", _GuardedAdapter(judged))
+            _check_addresses(host, addresses(host, 0), allows)
+        session.mount("http://", _GuardedAdapter(allows))
+        session.mount("https://", _GuardedAdapter(allows))
         return session
 
 
@@ -100,8 +100,8 @@ def addresses(host: str, port: int) -> list[Address]:
 
 
 class _GuardedAdapter(HTTPAdapter):
-    def __init__(self, judged: Callable[[str, Address], bool]) -> None:
-        self._judged = judged
+    def __init__(self, allows: Callable[[str, Address], bool]) -> None:
+        self._judged = allows
         super().__init__()
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
@@ -109,10 +109,10 @@ class _GuardedAdapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = _pools(self._judged)
 
 
-def _pools(judged: Callable[[str, Address], bool]) -> dict[str, type[HTTPConnectionPool]]:
+def _pools(allows: Callable[[str, Address], bool]) -> dict[str, type[HTTPConnectionPool]]:
     def connect(connection: HTTPConnection, plain: Callable[[], socket.socket]) -> socket.socket:
         host, last = connection._dns_host, OSError("no address")
-        for address in _check_addresses(host, addresses(host, connection.port or 0), judged):
+        for address in _check_addresses(host, addresses(host, connection.port or 0), allows):
             connection._dns_host = str(address)
             try:
                 return plain()
@@ -139,10 +139,10 @@ def _pools(judged: Callable[[str, Address], bool]) -> dict[str, type[HTTPConnect
     return {"http": PlainPool, "https": TlsPool}
 
 
-def _check_addresses(host: str, found: Sequence[Address], judged: Callable[[str, Address], bool]) -> Sequence[Address]:
+def _check_addresses(host: str, found: Sequence[Address], allows: Callable[[str, Address], bool]) -> Sequence[Address]:
     """All of them, or MediaRefused: a name with one private address among public ones is somebody's trick or mistake."""
     for each in found:
-        if not judged(host, each):
+        if not allows(host, each):
             raise MediaRefused(
                 f"{host} is at {each}, which is a private address.",
                 hint=f"If your pictures are there: DINOLABEL_MEDIA_NETWORKS={ipaddress.ip_network(each)}, or its whole network.",

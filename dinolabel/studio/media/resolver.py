@@ -103,7 +103,7 @@ class MediaResolver:
             inline.check(url, max_bytes=self._limits.max_bytes)
             return partial(self._inline, url)
         if scheme == "file":
-            return _found(self._mounted(unquote(address.split(url).path)))
+            return _path_getter(self._mounted(unquote(address.split(url).path)))
         if scheme not in {"http", "https"}:
             return self._cloud(url, None if task is None else f"tasks/{task}")
         path = self._studio_path(url)
@@ -127,14 +127,14 @@ class MediaResolver:
         """`/data/local-files/?d=…` from the mount if it is there, else from Label Studio, like all it serves; the rest from the mount."""
         path = address.label_studio_path(url, self._bases)
         if path is None:
-            return _found(self._mounted(url))
+            return _path_getter(self._mounted(url))
         if cloud := address.parse_cloud(path):
             return self._cloud(*cloud)
         if ".." in re.split(r"[/\\?&=]", unquote(unquote(path))):
             raise MediaRefused("The address leads out of its folder.", hint="Remove `..` from the task's address.")
         if path.startswith(address.LOCAL_FILES) and self.local_root is not None:
             with suppress(MediaUnavailable):
-                return _found(self._mounted(parse_qs(address.split(path).query).get("d", [""])[0]))
+                return _path_getter(self._mounted(parse_qs(address.split(path).query).get("d", [""])[0]))
         if self.client is None:
             raise MediaUnavailable(
                 "Label Studio serves this file, and we have no connection to it.",
@@ -163,7 +163,7 @@ class MediaResolver:
         """Label Studio has the storage's keys: it redirects to a signed address, or passes the bytes on. owner: `tasks/7`."""
         known = self._cache.get(uri)
         if known is not None:
-            return _found(known)
+            return _path_getter(known)
         if self.client is None or owner is None:
             raise MediaUnavailable(
                 f"{uri.partition('://')[0]}:// addresses are resolved by Label Studio, for a task of it.",
@@ -234,7 +234,7 @@ def _write(file: IO[bytes], data: bytes) -> None:
     file.write(data)
 
 
-def _found(path: Path) -> Callable[[], Path]:
+def _path_getter(path: Path) -> Callable[[], Path]:
     return lambda: path
 
 

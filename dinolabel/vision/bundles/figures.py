@@ -40,7 +40,7 @@ def ends(bounds: tuple[float, float]) -> str:
     return f"{low:.{digits}f} to {high:.{digits}f}"
 
 
-def kept(metrics: Metrics) -> str:
+def unknown_kept(metrics: Metrics) -> str:
     """`3 of 4`, unknown objects left unnamed; – where there were none."""
     unknown = metrics.get("unknown")
     return f"{round(unknown['kept'] * unknown['objects'])} of {unknown['objects']}" if unknown else NONE

@@ -12,7 +12,7 @@ from dinolabel.__main__ import run
 from dinolabel.app.tabs.heads import HeadsTab
 from dinolabel.models import diff
 from dinolabel.training.report import html
-from dinolabel.vision.bundles.figures import FIGURES, decimal, interval, kept, measured_rows, percent, points
+from dinolabel.vision.bundles.figures import FIGURES, decimal, interval, measured_rows, percent, points, unknown_kept
 from dinolabel.vision.bundles.registry import BundleStore
 from tests.doubles.coloured_things import BLUE, RED, bundle
 
@@ -68,8 +68,8 @@ def test_no_interval_without_width(bounds: list[float], written: str) -> None:
 
 @pytest.mark.parametrize(("unknown", "written"), [({"kept": 0.75, "objects": 4}, "3 of 4"), (None, "–"), ({}, "–")])
 def test_strangers_left_unnamed(unknown: dict[str, float] | None, written: str) -> None:
-    assert kept({"unknown": unknown}) == written
-    assert kept({}) == "–"
+    assert unknown_kept({"unknown": unknown}) == written
+    assert unknown_kept({}) == "–"
 
 
 def test_a_figure_that_one_of_two_heads_has_is_shown() -> None:
