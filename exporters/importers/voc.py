@@ -1,12 +1,14 @@
 """Reads PASCAL VOC: an XML file per picture, in `Annotations/` beside `JPEGImages/`, or beside the pictures as labelImg writes them.
 
-Corners are counted from 1 (VOC2012 devkit, 4.1), except in a file with a corner at 0. An export of ours has exact ones beside.
+Corners are counted from 1 (VOC2012 devkit, 4.1), except in a file with a corner at 0 or with decimals, and by Label Studio. An export of
+ours has exact ones beside. `occluded`, `truncated`, `difficult` and attributes go into each box's note.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -16,9 +18,10 @@ from dinolabel.exporters.importers.common.containment import DatasetFolder
 from dinolabel.exporters.importers.common.marks import ImportedMark, boxes_of, corners
 from dinolabel.exporters.importers.common.picture_search import PictureFinder, PictureIndex
 from dinolabel.exporters.importers.common.reading import ImportLog, Recognition
-from dinolabel.exporters.importers.common.records import ImportedImage, ImportUnreadable
+from dinolabel.exporters.importers.common.records import Attributes, ImportedImage, ImportUnreadable
 from dinolabel.exporters.importers.layouts.structured_files import parse_xml, xml_files
 from dinolabel.studio.regions.unread import Unread
+from dinolabel.vision.decoding import folder_walk
 from dinolabel.vision.decoding.frame_sizes import Point, Size
 
 ROOT = "annotation"
@@ -28,9 +31,8 @@ FOLDERS = ("JPEGImages", "images", "Images")
 
 def read(path: Path, media: Path | None, reading: ImportLog | None = None) -> Iterator[ImportedImage]:
     """path: the data set's folder, its Annotations, or one file. media: folder with the pictures. Raises ImportUnreadable."""
-    files = [path] if path.is_file() else sorted(path.glob("Annotations/*.xml")) or sorted(each for each in path.rglob("*.xml"))
-    files = [each for each in files if not each.name.startswith(".")]
-    roots = [(file, parse_xml(file)) for file in files]
+    every = folder_walk.files(path) if path.is_dir() else [path]
+    roots = [(file, parse_xml(file)) for file in every if file == path or file.suffix.lower() == ".xml"]
     if not any(isinstance(root, Element) and root.tag == ROOT for _, root in roots):
         raise ImportUnreadable(f"There is no PASCAL VOC file in {path}.", hint="Name the folder that holds Annotations/, or its XML files.")
     near, reading = PictureFinder(media), reading or ImportLog()
@@ -109,7 +111,8 @@ def _object(entry: Element, source: str, first: int) -> ImportedMark | Unread:
         placed = [min(xs), min(ys), max(xs), max(ys)]
     if placed is None:
         return Unread(source, "object", "it has no bndbox with four numbers")
-    return tables.mark({**facts, **given, **dict(zip(("x1", "y1", "x2", "y2"), placed, strict=True)), "quad": quad, "source": source})
+    mark = tables.mark({**facts, **given, **dict(zip(("x1", "y1", "x2", "y2"), placed, strict=True)), "quad": quad, "source": source})
+    return replace(mark, attributes=_attributes(entry)) if isinstance(mark, ImportedMark) else mark
 
 
 def _corners(entry: Element, *, first: int) -> list[float] | None:
@@ -127,9 +130,18 @@ def _corners(entry: Element, *, first: int) -> list[float] | None:
 
 
 def _first(root: Element) -> int:
-    """What the first pixel is called."""
-    corners = [_number(_text(each, f"bndbox/{name}")) for each in root.findall("object") for name in ("xmin", "ymin")]
-    return 0 if any(each is not None and each < 1 for each in corners) else 1
+    """What the first pixel is called. Decimals are places and no pixels (datumaro, CVAT); Label Studio writes places without them."""
+    if _text(root, "owner/name") == "Label Studio":
+        return 0
+    corners = [_text(each, f"bndbox/{name}") for each in root.findall("object") for name in CORNERS]
+    lowest = [_number(each) for each in corners]
+    return 0 if any("." in each for each in corners) or any(each is not None and each < 1 for each in lowest) else 1
+
+
+def _attributes(entry: Element) -> Attributes:
+    """What is set, and what datumaro and CVAT note as name and value."""
+    known = tuple((name, "") for name in ("occluded", "truncated", "difficult") if _text(entry, name) == "1")
+    return (*known, *((_text(each, "name"), _text(each, "value")) for each in entry.iterfind("attributes/attribute")))
 
 
 def _rotation_quad(entry: Element) -> tuple[Point, ...]:

@@ -52,6 +52,9 @@ def corners(found: ImportedImage) -> list[tuple[float, ...]]:
         ("a.xml", "a.jpg", "old name.jpg", "."),  # both were renamed
         ("train/a.xml", "train/a.jpg", "a.jpg", "."),  # Roboflow
         ("b.xml", "a.jpg", "a.jpg", "."),
+        ("Annotations/sub/a.xml", "JPEGImages/sub/a.jpg", "sub/a.jpg", "."),  # datumaro
+        ("labels/a.xml", "data/a.jpg", "a.jpg", "."),  # FiftyOne
+        ("VOC2012/Annotations/a.xml", "VOC2012/JPEGImages/a.jpg", "a.jpg", "."),
     ],
 )
 def test_a_picture_is_found(tmp_path: Path, annotation: str, image: str, filename: str | None, read: str) -> None:
@@ -84,7 +87,7 @@ def test_a_data_set_names_no_file_outside(tmp_path: Path) -> None:
         ((0, 0, 199, 99), (0, 0, 199, 99)),  # counts from 0
         ((0, 21, 40, 60), (0, 21, 40, 60)),
         ((150, 50, 260, 140), (149, 49, 200, 100)),  # beyond the edge
-        ((11.5, 21.25, 40.5, 60.0), (10.5, 20.25, 40.5, 60.0)),
+        ((11.5, 21.25, 40.5, 60.0), (11.5, 21.25, 40.5, 60.0)),  # decimals are places
     ],
 )
 def test_how_corners_count(tmp_path: Path, bndbox: tuple[float, ...], expected: tuple[float, ...]) -> None:
@@ -191,3 +194,34 @@ def test_a_box_that_somebody_moved_since_counts_as_it_is_now(tmp_path: Path) -> 
     entry = f"<object><name>jason</name>{BNDBOX}{exact}</object>"
     assert corners(only(xml(tmp_path / "a.xml", entry))) == [(10.25, 20.5, 39.75, 59.75)]
     assert corners(only(xml(tmp_path / "a.xml", entry.replace("<xmax>40", "<xmax>80")))) == [(10, 20, 80, 60)]
+
+
+@pytest.mark.parametrize(
+    ("entry", "head", "expected"),
+    [
+        (OBJECT, "", (10, 20, 40, 60)),
+        (OBJECT.replace("11<", "11.0<"), "", (11, 21, 40, 60)),  # datumaro, and CVAT by it
+        (OBJECT, "<owner><name>Label Studio</name></owner>", (11, 21, 40, 60)),
+        (OBJECT.replace("11<", "0<"), "", (0, 21, 40, 60)),
+    ],
+)
+def test_what_the_first_pixel_is_called(tmp_path: Path, entry: str, head: str, expected: tuple[float, ...]) -> None:
+    picture(tmp_path / "a.jpg")
+    assert corners(only(xml(tmp_path / "a.xml", head, entry))) == [expected]
+
+
+def test_what_was_noted_is_kept(tmp_path: Path) -> None:
+    picture(tmp_path / "a.jpg")
+    colour = "<attributes><attribute><name>colour</name><value>red</value></attribute></attributes>"
+    noted = f"<occluded>1</occluded><difficult>0</difficult>{colour}"
+    found = only(xml(tmp_path / "a.xml", OBJECT.replace("</name>", f"</name>{noted}")))
+    assert found.boxes[0].attributes == (("occluded", ""), ("colour", "red"))
+
+
+def test_links_out_of_the_folder_are_not_followed(tmp_path: Path) -> None:
+    mine = picture(tmp_path / "mine/a.jpg")
+    (tmp_path / "in").mkdir()
+    xml(tmp_path / "in/a.xml", OBJECT)
+    (tmp_path / "in/a.jpg").symlink_to(mine)
+    assert only(tmp_path / "in").file is None
+    assert only(tmp_path / "in", tmp_path / "mine").file == mine
