@@ -52,8 +52,8 @@ def add(
         raise RequestError("One --hotkey cannot serve several names.", hint="Add them one by one, or let the next free keys be taken.")
     for name in wanted:
         xml = add_name(xml, name, hotkey)
-    for name in wanted:
-        if (alike := look_alikes(name, [*config.labels, *config.aliases])) and not _another(name, alike, yes=yes):
+    for at, name in enumerate(wanted):
+        if (alike := look_alikes(name, [*config.labels, *config.aliases, *wanted[:at]])) and not _another(name, alike, yes=yes):
             console.err.print("Nothing was done.")
             return
     studio.set_label_config(number, xml)
@@ -95,16 +95,29 @@ def rename(
     old: Annotated[str, typer.Argument(metavar="OLD", help="The name now.")],
     new: Annotated[str, typer.Argument(metavar="NEW", help="The name from now on; where it is there already, the two become one.")],
     project: options.Project = None,
+    yes: options.Yes = False,
 ) -> None:
     """Give a name another name, on the same hotkey. Boxes that people named before count under the new one, now and after each training.
 
-    Their annotations stay as they are: the label config remembers the earlier name.
+    Their annotations stay as they are: the label config remembers the earlier name. A new name that differs from a third one only in case
+    or in how it is written is asked about.
 
     Example: dinolabel names rename jon john --project 1
     """
+    from dinolabel.studio.label_configs.label_config import LabelConfig
+    from dinolabel.studio.label_configs.label_names import find_label, look_alikes
     from dinolabel.studio.label_configs.rename import rename_label
 
-    _change(project, lambda xml: rename_label(xml, old, new))
+    settings = running_settings.settings()
+    studio, number = factory.studio(settings), project_option.resolve_number(settings, project)
+    xml = studio.project(number).label_config
+    renamed, config = rename_label(xml, old, new), LabelConfig.parse(xml)
+    own = find_label(old, config.labels)
+    others = [each for each in (*config.labels, *config.aliases) if own not in (each, config.aliases.get(each))]
+    if find_label(new, others) is None and (alike := look_alikes(new, others)) and not _another(new, alike, yes=yes):
+        console.err.print("Nothing was done.")
+        return
+    studio.set_label_config(number, renamed)
     console.out.print(console.name(old), "is", console.name(new), "now.", console.soft("The head that serves says so at once."))
 
 

@@ -24,10 +24,13 @@ def find_label(name: str, labels: Iterable[str]) -> str | None:
 
 
 def look_alikes(name: str, labels: Iterable[str]) -> list[str]:
-    """Labels that are other names and yet differ only in case, in blanks, or in how their letters are written (wide, ligatures)."""
+    """Labels that are other names and yet differ only in case, in blanks and signs that nobody
+    sees, or in how their letters are written (wide, ligatures)."""
     wanted = _bare(name)
     return [each for each in labels if normalise_name(each) != normalise_name(name) and _bare(each) == wanted]
 
 
 def _bare(name: str) -> str:
-    return "".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).split())
+    """Without case, blanks, ways of writing, and signs that nobody sees."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    return "".join(each for each in folded if not each.isspace() and unicodedata.category(each) != "Cf")

@@ -39,6 +39,8 @@ GREEK, GREEK_APART = "Άννα", unicodedata.normalize("NFD", "Άννα")
         ("maryann", ["mary ann"], None, ["mary ann"]),
         ("Ｔｏｍ", ["tom"], None, ["tom"]),
         ("STRASSE", ["Straße"], None, ["Straße"]),
+        ("jason\u200b", ["jason"], None, ["jason"]),
+        ("mary\u00a0ann", ["mary ann"], "mary ann", []),
         ("Jose", [COMPOSED], None, []),
         ("tim", ["tom"], None, []),
     ],
@@ -134,6 +136,30 @@ def test_yes_adds_it_unasked_and_both_stay_two_names(studio: ScriptedStudio) -> 
     assert config.learnt == ("Jason", "jason")
     found = regions([region("a", (0, 0, 9, 9), "jason"), region("b", (20, 0, 29, 9), "Jason")], config)
     assert [each.label for each in found] == ["jason", "Jason"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "about"),
+    [
+        (["add", "maria", "Maria"], "'Maria' differs from 'maria'"),
+        (["add", "maria, MARIA"], "'MARIA' differs from 'maria'"),
+        (["rename", "lacy", "Jason"], "'Jason' differs from 'jason'"),
+    ],
+)
+def test_a_name_that_differs_from_another_new_one_or_by_renaming_is_asked_about_too(
+    studio: ScriptedStudio, capsys: pytest.CaptureFixture[str], asked: list[str], about: str
+) -> None:
+    project = studio.add_project(xml("jason", "lacy"))
+    assert run(["names", *asked, "--project", str(project)]) != 0
+    assert about in capsys.readouterr().err
+    assert labels(studio, project) == ("face", "jason", "lacy")
+    assert run(["names", *asked, "--project", str(project), "--yes"]) == 0
+
+
+def test_a_name_may_change_its_own_case_unasked(studio: ScriptedStudio) -> None:
+    project = studio.add_project(xml("jason", "lacy"))
+    assert run(["names", "rename", "jason", "Jason", "--project", str(project)]) == 0
+    assert labels(studio, project) == ("face", "Jason", "lacy")
 
 
 def test_a_new_name_is_made_composed(studio: ScriptedStudio) -> None:
