@@ -6,13 +6,14 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from dinolabel.studio.label_roles import LabelRoles
 from dinolabel.vision.errors import RequestError, SettingsError
 
 LOOK_SECONDS = 0.1
@@ -35,6 +36,7 @@ class ProjectRecord:
     publish: auto, or ask: then a new bundle is shown when somebody agreed to it. agreed: the bundle somebody agreed to.
     describe: whether the project's description in Label Studio tells the last verdicts. decoding: the rules by which all pictures of its
     predictions were decoded (dinolabel.vision.decoding.pictures.RULES); empty where an earlier version filled it.
+    roles: what its labels are for, where that was said beside the label config.
     """
 
     project: int
@@ -49,6 +51,7 @@ class ProjectRecord:
     agreed: str | None = None
     describe: bool = False
     decoding: str = ""
+    roles: LabelRoles | None = None
 
     def owns(self, version: str) -> bool:
         return version in self.versions
@@ -80,6 +83,11 @@ class ProjectRegistry:
     def get(self, project: int) -> ProjectRecord | None:
         return next((each for each in self.all() if each.project == project), None)
 
+    def roles(self, project: int) -> LabelRoles | None:
+        """What its labels are for, where that was said beside the label config."""
+        entry = self.get(project)
+        return None if entry is None else entry.roles
+
     def add(
         self,
         project: int,
@@ -88,14 +96,16 @@ class ProjectRegistry:
         title: str = "",
         before: Mapping[str, Any] | None = None,
         attached_at: str | None = None,
+        roles: LabelRoles | None = None,
     ) -> ProjectRecord:
-        """Note a project, replacing an older note but keeping what we pushed and what was there before us."""
+        """Note a project, replacing an older note but keeping what we pushed and what was there before us; roles None: as they are."""
         from dinolabel.vision.decoding.pictures import RULES
 
         with self._locked() as entries:
             known = entries.get(project)
             fresh = ProjectRecord(project, _pair(weights), before=dict(before or {}), decoding=RULES)
             kept = replace(known or fresh, paused=False, weights=_pair(weights))
+            kept = kept if roles is None else replace(kept, roles=roles)
             entries[project] = replace(kept, title=title, attached_at=attached_at or datetime.now(UTC).isoformat())
             return entries[project]
 
@@ -109,6 +119,12 @@ class ProjectRegistry:
         with self._locked() as entries:
             entries[project] = replace(entries[project], **fields)
             return entries[project]
+
+    def learn(self, project: int, names: Iterable[str]) -> None:
+        """Learn names that the label config got, where it was said beside it which are learnt; else its labels say so themselves."""
+        entry = self.get(project)
+        if entry is not None and entry.roles is not None:
+            self.update(project, roles=entry.roles.with_learnt(names))
 
     def note_version(self, project: int, version: str) -> ProjectRecord:
         """Put ``version`` at the end of what we pushed: before its first prediction leaves. Writes nothing when it stands there."""
@@ -170,7 +186,9 @@ def _acquire(lock: IO[str], project: int, end: float) -> None:
 
 def _record(project: int, fields: Mapping[str, Any]) -> ProjectRecord:
     known = {name: value for name, value in fields.items() if name in ProjectRecord.__dataclass_fields__ and name != "project"}
-    return ProjectRecord(project, **(known | {"weights": _pair(known["weights"]), "versions": tuple(known.get("versions", ()))}))
+    roles = None if (said := known.get("roles")) is None else LabelRoles.from_json(said)
+    read = {"weights": _pair(known["weights"]), "versions": tuple(known.get("versions", ())), "roles": roles}
+    return ProjectRecord(project, **(known | read))
 
 
 def _pair(weights: Sequence[str]) -> tuple[str, str]:

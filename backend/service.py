@@ -25,7 +25,8 @@ from dinolabel.backend.project_status import StatusBoard
 from dinolabel.backend.reconciler.loop import ReconcileLoop
 from dinolabel.backend.reconciler.reconciler import Reconciler, ReconcileResult, weights_mismatch
 from dinolabel.studio.errors import StudioDenied
-from dinolabel.studio.label_configs.edit import add_prompt, set_thresholds
+from dinolabel.studio.label_configs.edit import add_prompt, add_prompt_beside, set_thresholds
+from dinolabel.studio.label_configs.label_config import LabelConfig
 from dinolabel.studio.label_configs.prompt_field import TypedPrompt
 from dinolabel.vision.errors import RequestError
 
@@ -91,7 +92,7 @@ class Service:
         self.model = pipeline.package if studio is None else None
         self.thresholds, self.known = pipeline.thresholds, pipeline.bundle.labels if pipeline.bundle else ()
         self._weights = weights
-        self._recipes = ServingConfigs(pipeline, store)
+        self._recipes = ServingConfigs(pipeline, store, projects.roles)
         self.queue = InferenceQueue(pipeline, most_requests=most_requests)
         self._predictor = predictor = Predictor(media, self.queue, deadlines)
         self._later = BackgroundPredictor(predictor)
@@ -140,11 +141,17 @@ class Service:
         return {"results": [_result(recipe, each) for each in answers], "model_version": recipe.version}
 
     def set_prompt(self, project: int, words: str, *, box: float | None = None, text: float | None = None) -> None:
-        """Make a typed prompt the project's: its label config looks for the words from now on. Raises StudioError, LabelConfigError."""
+        """Make a typed prompt the project's: it looks for the words from now on. Raises StudioError, LabelConfigError.
+
+        Where words were said beside its label config, that stays as it is, thresholds included.
+        """
         if self.studio is None:
             raise StudioDenied("Without a token of Label Studio no label config can be changed.")
         xml = self.studio.project(project).label_config
-        self.studio.set_label_config(project, set_thresholds(add_prompt(xml, words), box=box, text=text))
+        if (roles := self.projects.roles(project)) is not None:
+            self.projects.update(project, roles=add_prompt_beside(roles, LabelConfig.parse(xml, roles=roles), words))
+        else:
+            self.studio.set_label_config(project, set_thresholds(add_prompt(xml, words), box=box, text=text))
         self.typing.forget(project, words)
         self._rounds.enqueue(project)
 

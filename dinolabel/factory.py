@@ -18,12 +18,14 @@ from dinolabel.settings import Settings
 from dinolabel.vision.errors import SettingsError
 
 if TYPE_CHECKING:
+    from dinolabel.backend.inference.serving_config import ServingConfigs
     from dinolabel.backend.jobs.runner import JobRunner
     from dinolabel.backend.project_registry import ProjectRegistry
     from dinolabel.backend.project_status import StatusBoard
     from dinolabel.backend.reconciler.reconciler import Reconciler
     from dinolabel.backend.service import Service
-    from dinolabel.studio.client import LabelStudio
+    from dinolabel.studio.client import LabelStudio, Project
+    from dinolabel.studio.label_configs.label_config import LabelConfig
     from dinolabel.studio.media.network import NetworkSettings
     from dinolabel.studio.media.resolver import MediaResolver
     from dinolabel.vision.bundles.registry import BundleStore
@@ -78,6 +80,16 @@ def projects(settings: Settings) -> ProjectRegistry:
     from dinolabel.backend.project_registry import ProjectRegistry
 
     return ProjectRegistry(data_dir(settings) / "projects.json")
+
+
+def label_config(settings: Settings, project: Project, *, control: str | None = None) -> LabelConfig:
+    """What a project wants: its label config as Label Studio has it, and what `dinolabel attach` was told its labels are for.
+
+    control: as LabelConfig.parse takes it. Raises LabelConfigError.
+    """
+    from dinolabel.studio.label_configs.label_config import LabelConfig
+
+    return LabelConfig.parse(project.label_config, control=control, roles=projects(settings).roles(project.id))
 
 
 def pipeline(settings: Settings, *, names: bool = True, deferred: bool = False) -> Pipeline:
@@ -237,16 +249,24 @@ def exported_pipeline(settings: Settings, model: Path) -> Pipeline:
     return Pipeline.load(str(model), **where, cache=cache(settings))
 
 
+def serving_configs(settings: Settings, models: Pipeline) -> ServingConfigs:
+    """What decides the answers of each project, beside these models."""
+    from dinolabel.backend.inference.serving_config import ServingConfigs
+
+    return ServingConfigs(models, store(settings), projects(settings).roles)
+
+
 def reconciler(settings: Settings, models: Pipeline, board: StatusBoard) -> Reconciler:
     """What visits projects, by itself: no queue, no trainings, no routes. board: hears how far it is. Raises SettingsError."""
     from dinolabel.backend.inference.inference_queue import InferenceQueue
     from dinolabel.backend.inference.predictor import Predictor
-    from dinolabel.backend.inference.serving_config import ServingConfigs
     from dinolabel.backend.reconciler.reconciler import Reconciler
 
     heads, weights = store(settings), (settings.detector_weights, settings.embedder_weights)
     predictor = Predictor(media(settings), InferenceQueue(models))
-    return Reconciler(studio(settings), predictor, ServingConfigs(models, heads), heads, projects(settings), board, None, weights=weights)
+    return Reconciler(
+        studio(settings), predictor, serving_configs(settings, models), heads, projects(settings), board, None, weights=weights
+    )
 
 
 def service(settings: Settings, *, models: Pipeline | None = None, alone: Path | None = None) -> Service:

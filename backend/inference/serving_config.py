@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from dinolabel.vision.errors import LabelConfigError, RequestError
 from dinolabel.vision.types import Prompt, Thresholds
 
 if TYPE_CHECKING:
+    from dinolabel.studio.label_roles import LabelRoles
     from dinolabel.vision.bundles.bundle import Bundle
     from dinolabel.vision.bundles.registry import BundleStore
     from dinolabel.vision.pipeline import Pipeline
@@ -55,17 +57,18 @@ def check_typed(prompt: Prompt) -> None:
 
 
 class ServingConfigs:
-    """Writes recipes for the pipeline that is running."""
+    """Writes recipes for the pipeline that is running. roles: what a project's labels are for, where that was said beside its config."""
 
-    def __init__(self, pipeline: Pipeline, store: BundleStore) -> None:
+    def __init__(self, pipeline: Pipeline, store: BundleStore, roles: Callable[[int], LabelRoles | None] = lambda project: None) -> None:
         self._pipeline = pipeline
         self._store = store
+        self._roles = roles
         self._bundles: OrderedDict[tuple[int, str], Bundle] = OrderedDict()
         self._lock = threading.Lock()
 
     def build(self, project: int, label_config: str, bundle_id: str | None) -> ServingConfig:
         """Raises LabelConfigError, PromptMissing; BundleMismatch when the bundle was trained with another embedder or crop policy."""
-        config = LabelConfig.parse(label_config)
+        config = LabelConfig.parse(label_config, roles=self._roles(project))
         if len(config.labels) > MOST_LABELS or len(config.prompt_map) > MOST_PHRASES:
             told = f"The label config has {len(config.labels):,} labels and {len(config.prompt_map):,} phrases to look for"
             raise LabelConfigError(f"{told}; {MOST_LABELS:,} and {MOST_PHRASES:,} are the most.", hint="Make several projects of it.")

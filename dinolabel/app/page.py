@@ -25,7 +25,6 @@ from dinolabel.app.tabs.send import Sender
 from dinolabel.app.tabs.send_ui import send_page
 from dinolabel.app.tabs.video import VideoTab
 from dinolabel.app.tabs.video_ui import video_page
-from dinolabel.studio.client import LabelStudio
 from dinolabel.vision.bundles.registry import BundleStore
 from dinolabel.vision.errors import SettingsError
 from dinolabel.vision.loading.weights import tell_limits
@@ -47,11 +46,11 @@ class Page:
 
 
 def page(
-    pipeline: Pipeline | Callable[[], Pipeline], store: BundleStore, *, studio: LabelStudio | None = None, exports: Path | None = None
+    pipeline: Pipeline | Callable[[], Pipeline], store: BundleStore, *, sender: Sender | None = None, exports: Path | None = None
 ) -> Page:  # fmt: skip
     """The whole app. pipeline: ready, or a function that loads it, which is asked now and, when it raises, again by a button of the page.
 
-    studio: where pictures can be sent to; None leaves that part out. exports: folder of a folder of crops per project, to show why.
+    sender: sends pictures to a Label Studio; None leaves that part out. exports: folder of a folder of crops per project, to show why.
     """
     sight = ModelHandle.of(pipeline) if isinstance(pipeline, Pipeline) else ModelHandle(pipeline)
     sight.load()
@@ -64,8 +63,8 @@ def page(
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Image", id="image"):
                 image = image_page(tab, shelf, Explanations(exports), limits=_limits(sight))
-                if studio is not None:
-                    send_page(Sender(studio), tab, sight, image.asked)
+                if sender is not None:
+                    send_page(sender, tab, sight, image.asked)
             with gr.Tab("Video", id="video"):
                 film_heads = video_page(blocks, films, tab, limits=_limits(sight))
             with gr.Tab("Models", id="models"):

@@ -54,9 +54,11 @@ def command(
     ).show()
     with console.step("Loading the models") as came_out:
         from dinolabel.app.page import page, serve
+        from dinolabel.app.tabs.send import Sender
 
+        sender = Sender(studio, partial(factory.label_config, settings)) if studio else None
         load = partial(factory.exported_pipeline, settings, model) if model else partial(factory.pipeline, settings)
-        shown = page(load, factory.store(settings), studio=studio, exports=factory.data_dir(settings, "exports"))
+        shown = page(load, factory.store(settings), sender=sender, exports=factory.data_dir(settings, "exports"))
         came_out("No models yet" if shown.sight.problem else f"Loaded {shown.sight.pipeline().detector.name}")
     if shown.sight.problem:
         console.print_error(shown.sight.problem)  # the page says so too, and can try again

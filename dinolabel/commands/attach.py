@@ -19,10 +19,13 @@ from dinolabel.settings import Settings
 from dinolabel.vision.errors import DinolabelError, MediaRefused
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dinolabel.backend.project_registry import ProjectRecord
     from dinolabel.doctor.picture_trial import PictureTrial
     from dinolabel.studio.client import LabelStudio, Project, TaskRow
     from dinolabel.studio.label_configs.label_config import LabelConfig
+    from dinolabel.studio.label_roles import LabelRoles
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +43,20 @@ class ProjectFacts:
 def command(
     project: Annotated[int, typer.Option("--project", help="Label Studio's project number: /projects/N in its address.")],
     detach: Annotated[bool, typer.Option("--detach", help="Leave the project and put everything back.")] = False,
+    prompt: Annotated[
+        list[str] | None, typer.Option("--prompt", help='What finds a label\'s boxes, where its label config does not say: "Cat=cat face".')
+    ] = None,
+    learn: Annotated[list[str] | None, typer.Option("--learn", help="Labels to learn. Default: those that are not looked for.")] = None,
     yes: options.Yes = False,
     weights_name: options.WeightsName = None,
     serve_url: options.ServeUrl = None,
 ) -> None:
-    """Join a project that exists: its label config says what to look for and what to learn.
+    """Join a project that exists: its label config says what to look for and what to learn, or you do, with --prompt and --learn.
 
     Reads one picture of each place first, and refuses a project of which none can be read. Says what it read and what it would change;
-    changes neither the label config nor others' predictions.
+    changes neither the label config nor others' predictions: what you say beside it is kept in our data folder.
 
-    Example: dinolabel attach --project 12
+    Example: dinolabel attach --project 12 --prompt "Cat=cat face" --learn Tom,Felix
     """
     settings = running_settings.settings(**weights.flags(weights_name))
     up_state.check_free(settings.data_dir, project)
@@ -57,10 +64,20 @@ def command(
     if detach:
         detach_project(settings, studio, project, yes=yes)
     else:
-        _join(settings, studio, project, serve_url, yes=yes)
+        _join(settings, studio, project, serve_url, _roles(settings, studio.project(project), prompt or [], learn), yes=yes)
 
 
-def look(studio: LabelStudio, number: int) -> ProjectFacts:
+def _roles(settings: Settings, project: Project, prompt: Sequence[str], learn: Sequence[str] | None) -> LabelRoles | None:
+    """What was said just now, else what was said when it was joined before. Raises LabelConfigError for labels it does not have."""
+    from dinolabel.studio.label_configs.label_config import LabelConfig
+    from dinolabel.studio.label_roles import LabelRoles
+
+    labels = LabelConfig.parse(project.label_config).labels
+    said = LabelRoles.of(words.prompt_map(prompt) if prompt else {}, None if learn is None else words.names(learn), labels)
+    return said or factory.projects(settings).roles(project.id)
+
+
+def look(studio: LabelStudio, number: int, roles: LabelRoles | None = None) -> ProjectFacts:
     """Ask Label Studio about a project. Raises LabelConfigError when its config gives us nothing to do."""
     from dinolabel.studio.label_configs.label_config import LabelConfig
 
@@ -68,17 +85,20 @@ def look(studio: LabelStudio, number: int) -> ProjectFacts:
     rows = tuple(studio.tasks(number))
     unfinished = sum(1 for row in rows if not row.annotated)
     backends = tuple(each.title for each in studio.backends(number))
-    return ProjectFacts(project, LabelConfig.parse(project.label_config), rows, unfinished, studio.model_versions(number), backends)
+    config = LabelConfig.parse(project.label_config, roles=roles)
+    return ProjectFacts(project, config, rows, unfinished, studio.model_versions(number), backends)
 
 
-def _join(settings: Settings, studio: LabelStudio, number: int, serve_url: str | None, *, yes: bool) -> None:
-    registry, seen = factory.projects(settings), look(studio, number)
+def _join(settings: Settings, studio: LabelStudio, number: int, serve_url: str | None, roles: LabelRoles | None, *, yes: bool) -> None:
+    registry, seen = factory.projects(settings), look(studio, number, roles)
     before = registry.get(number)
+    weights.check_prompt(settings, roles.prompt if roles else ())
     _join_plan(settings, seen, _tried(settings, seen), before, serve_url).show()
     if not confirm(yes=yes):
         console.err.print("Nothing was done.")
         return
-    registry.add(number, weights=weights.pair(settings), title=seen.project.title, before={"model_version": seen.project.model_version})
+    shown = {"model_version": seen.project.model_version}
+    registry.add(number, weights=weights.pair(settings), title=seen.project.title, before=shown, roles=roles)
     if serve_url:
         connect.connect(studio, number, serve_url, secret=settings.secret.get_secret_value() if settings.secret else None)
     console.out.print(console.ok("Joined"), f"project {number}, {seen.project.title}.")
@@ -131,9 +151,15 @@ def reads(config: LabelConfig) -> list[tuple[str, str]]:
     """What the label config told us."""
     lines = [("looks for", f"“{phrase}” → {label}") for phrase, label in config.prompt_map.items()]
     lines.append(("learns", words.join_words(config.learnt) or "no names: every label is looked for"))
+    if both := [each for each in config.learnt if each in config.generic]:
+        lines.append(("careful", f"{words.join_words(both)} is both looked for and learnt: no box of it stays without a name"))
     if config.learnt and not config.generic:
         lines.append(
-            ("careful", "no label has predicted_values, so each label's own name is looked for; `dinolabel doctor` says what to write")
+            (
+                "careful",
+                "no label has predicted_values, so each label's own name is looked for, and learnt, too; "
+                f'say which is for what: --prompt "{config.labels[0]}=…" --learn …, or in the label config as `dinolabel doctor` shows',
+            )
         )
     lines += [("careful", each) for each in config.unheeded]
     for what, value in (("box threshold", config.box_threshold), ("text threshold", config.text_threshold)):

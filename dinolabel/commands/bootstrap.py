@@ -145,6 +145,7 @@ def _hand_over(request: BootstrapRequest) -> SentFrames:
             root=request.films.root,
             listener=listener,
         )
+    factory.projects(request.settings).learn(request.to_project, handed.labels)
     there = f"; {words.count_noun(handed.there, 'frame')} had been sent before" if handed.there else ""
     told = f"{words.count_noun(handed.boxes, 'box', 'boxes')} on {words.count_noun(handed.tasks, 'frame')} as {handed.version}{there}."
     console.err.print(console.ok("Sent"), f"{told} {studio.url}/projects/{request.to_project}/data", soft_wrap=True)

@@ -47,7 +47,7 @@ def command(
     settings = running_settings.settings()
     kept = project_option.resolve_name(settings, project)
     studio = factory.studio(settings) if kept.isdigit() else None
-    names = _names(studio, int(kept), name) if studio else [name]
+    names = _names(settings, studio, int(kept), name) if studio else [name]
     folders = crops.known_exports(factory.data_dir(settings), kept)
     if not studio and not folders and kept not in factory.store(settings).projects():
         raise RequestError(f"Nothing is kept under {kept!r}.", hint="`dinolabel heads list --project NAME` shows heads; see --project.")
@@ -65,12 +65,11 @@ def command(
     _tell(told)
 
 
-def _names(studio: LabelStudio, project: int, name: str) -> list[str]:
+def _names(settings: Settings, studio: LabelStudio, project: int, name: str) -> list[str]:
     """The name and what it was called before."""
-    from dinolabel.studio.label_configs.label_config import LabelConfig
     from dinolabel.studio.label_configs.label_names import find_label
 
-    config = LabelConfig.parse(studio.project(project).label_config)
+    config = factory.label_config(settings, studio.project(project))
     label = find_label(name, config.labels) or name
     return list(dict.fromkeys([label, name, *(before for before, today in config.aliases.items() if today == label)]))
 
@@ -93,13 +92,12 @@ def _forget(settings: Settings, studio: LabelStudio, number: int, names: list[st
     data_dir, mention, project = factory.data_dir(settings), Mention(names), str(number)
     ErasureRegistry(data_dir).add(number, names)  # first: whatever stops us, nobody is brought back
     taken = local_data.take_out(settings, project, mention, folders)
-    reached = _there(studio, number, mention)
+    reached = _there(settings, studio, number, mention)
     tab = tabs.show_or_remove(studio, number, tabs.FORGOTTEN, reached.annotations)
     jobs = factory.jobs(settings)
     told = jobs.forget(number, mention.within)
     logs = [jobs.log_of(each.id) for each in jobs.all() if each.project == number]
-    if (entry := factory.projects(settings).get(number)) is not None and mention.within(entry.title):
-        factory.projects(settings).update(number, title="")
+    _forget_in_registry(settings, number, mention)
     files, copies, left = local_data.sweep_out(settings, project, mention, logs, folders)
     return {
         **taken.rows_of_summary(),
@@ -107,6 +105,15 @@ def _forget(settings: Settings, studio: LabelStudio, number: int, names: list[st
         "files": f"{files} changed or removed, {told} jobs, {copies} copies of pictures",
         "stays": "\n".join(_stays(reached, tab, taken, left)),
     }
+
+
+def _forget_in_registry(settings: Settings, number: int, mention: Mention) -> None:
+    registry = factory.projects(settings)
+    entry = registry.get(number)
+    if entry is not None and mention.within(entry.title):
+        registry.update(number, title="")
+    if entry is not None and entry.roles is not None:
+        registry.update(number, roles=entry.roles.without(lambda label: label in mention.names))
 
 
 def _stays(reached: label_studio.ErasedPredictions, tab: str | None, taken: local_data.ErasureResult, left: list[Path]) -> list[str]:
@@ -121,13 +128,13 @@ def _files(left: list[Path]) -> list[str]:
     return [f"the file {each}: remove it by hand" for each in left]
 
 
-def _there(studio: LabelStudio, number: int, mention: Mention) -> label_studio.ErasedPredictions:
-    from dinolabel.studio.label_configs.label_config import LabelConfig
+def _there(settings: Settings, studio: LabelStudio, number: int, mention: Mention) -> label_studio.ErasedPredictions:
     from dinolabel.studio.label_configs.rename import remove_label
 
-    xml = studio.project(number).label_config
+    project = studio.project(number)
+    xml, config = project.label_config, factory.label_config(settings, project)
     with console.progress("Label Studio's predictions") as listener:
-        reached = label_studio.clean(studio, number, LabelConfig.parse(xml), mention, listener=listener)
+        reached = label_studio.clean(studio, number, config, mention, listener=listener)
     bare = xml
     for each in mention.names:
         bare = remove_label(bare, each)

@@ -92,12 +92,11 @@ def _import(
     source: DatasetSource, path: Path, arriving: list[ImportedImage], reading: ImportLog, project: int | None, *, dry_run: bool, yes: bool
 ) -> None:
     from dinolabel.exporters.importers.common.task_matching import match_tasks
-    from dinolabel.studio.label_configs.label_config import LabelConfig
 
     settings = running_settings.settings()
     studio, number = factory.studio(settings), project_option.resolve_number(settings, project)
     there = studio.project(number)
-    config = LabelConfig.parse(there.label_config)
+    config = factory.label_config(settings, there)
     _check_labels(arriving, config, number)
     spelled = list(_spelled(arriving, config))
     found = match_tasks(spelled, studio.tasks(number), data_key=config.data_key, resolve=factory.media(settings).resolve)

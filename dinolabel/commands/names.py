@@ -35,13 +35,13 @@ def add(
 
     Example: dinolabel names add maria --project 1
     """
-    from dinolabel.studio.label_configs.label_config import LabelConfig, add_name, hotkeys
+    from dinolabel.studio.label_configs.label_config import add_name, hotkeys, is_unknown
     from dinolabel.studio.label_configs.label_names import look_alikes
 
     settings = running_settings.settings()
     studio, number = factory.studio(settings), project_option.resolve_number(settings, project)
-    xml = studio.project(number).label_config
-    wanted, config = words.names(names), LabelConfig.parse(xml)
+    shown = studio.project(number)
+    xml, config, wanted = shown.label_config, factory.label_config(settings, shown), words.names(names)
     if not wanted:
         raise RequestError("No name was given.", hint="Example: dinolabel names add maria")
     if len(wanted) > len(names):
@@ -50,13 +50,17 @@ def add(
         )
     if hotkey is not None and len(wanted) > 1:
         raise RequestError("One --hotkey cannot serve several names.", hint="Add them one by one, or let the next free keys be taken.")
+    # Labels that are there, and that `attach --learn` did not name.
+    unused = [name for name in config.labels if name in wanted and not is_unknown(name) and name not in (*config.generic, *config.learnt)]
     for name in wanted:
-        xml = add_name(xml, name, hotkey)
+        xml = xml if name in unused else add_name(xml, name, hotkey)
     for at, name in enumerate(wanted):
         if (alike := look_alikes(name, [*config.labels, *config.aliases, *wanted[:at]])) and not _another(name, alike, yes=yes):
             console.err.print("Nothing was done.")
             return
-    studio.set_label_config(number, xml)
+    if xml != shown.label_config:
+        studio.set_label_config(number, xml)
+    factory.projects(settings).learn(number, wanted)
     back = [each for each in wanted if ErasureRegistry(factory.data_dir(settings)).lift(number, each)]
     keys = hotkeys(xml)
     for name in wanted:
@@ -74,12 +78,12 @@ def list_names(project: options.Project = None) -> None:
 
     Example: dinolabel names list --project 1
     """
-    from dinolabel.studio.label_configs.label_config import LabelConfig, hotkeys
+    from dinolabel.studio.label_configs.label_config import hotkeys
 
     settings = running_settings.settings()
     number = project_option.resolve_number(settings, project)
-    xml = factory.studio(settings).project(number).label_config
-    config, keys = LabelConfig.parse(xml), hotkeys(xml)
+    shown = factory.studio(settings).project(number)
+    config, keys = factory.label_config(settings, shown), hotkeys(shown.label_config)
     table = console.table("key", "label", "what it is")
     for label in config.labels:
         table.add_row(
@@ -148,14 +152,13 @@ def remove(
 
     Example: dinolabel names remove mria --project 1
     """
-    from dinolabel.studio.label_configs.label_config import LabelConfig
     from dinolabel.studio.label_configs.label_names import find_label
     from dinolabel.studio.label_configs.rename import remove_label
 
     settings = running_settings.settings()
     studio, number = factory.studio(settings), project_option.resolve_number(settings, project)
-    xml = studio.project(number).label_config
-    config = LabelConfig.parse(xml)
+    shown = studio.project(number)
+    config = factory.label_config(settings, shown)
     label = find_label(name, config.labels) or find_label(name, config.aliases)
     if label is None:
         raise RequestError(f"Project {number} has no name {name!r}.", hint=f"There are: {', '.join(config.learnt) or 'none'}.")
@@ -171,7 +174,7 @@ def remove(
             f"{'is' if boxes == 1 else 'are'} named {label!r}.",
             hint=f"Give them another name: dinolabel names rename {label!r} NEW; or take the person out: dinolabel forget {label!r}.",
         )
-    studio.set_label_config(number, remove_label(xml, label))
+    studio.set_label_config(number, remove_label(shown.label_config, label))
     console.out.print(console.line(console.name(label), " is removed; no box had it."))
 
 

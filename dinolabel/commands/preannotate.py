@@ -117,11 +117,10 @@ def _watch(board: StatusBoard, project: int, bar: Progress, over: threading.Even
 
 def _look(settings: Settings, studio: LabelStudio, pipeline: Pipeline, number: int) -> None:
     """Twenty pictures on one sheet, and what the rest would take."""
-    from dinolabel.backend.inference.serving_config import ServingConfigs
     from dinolabel.projects.preview import preview_project
 
     store, project = factory.store(settings), studio.project(number)
-    recipe = ServingConfigs(pipeline, store).build(number, project.label_config, store.desired(str(number)))
+    recipe = factory.serving_configs(settings, pipeline).build(number, project.label_config, store.desired(str(number)))
     caches = [factory.data_dir(settings) / "cache.sqlite", factory.data_dir(settings, "media")]
     with console.step("Looking at some pictures") as came_out:
         seen = preview_project(studio, factory.media(settings), pipeline, recipe, caches)
@@ -165,11 +164,10 @@ def _failed(outcome: ReconcileResult, told: str, log: Path) -> NotFilled:
 
 
 def _plan(settings: Settings, studio: LabelStudio, entry: ProjectRecord) -> Plan:
-    from dinolabel.studio.label_configs.label_config import LabelConfig
     from dinolabel.vision.proposals.vocabulary import refuse_unknown
 
     project = studio.project(entry.project)
-    phrases = LabelConfig.parse(project.label_config).prompt.phrases
+    phrases = factory.label_config(settings, project).prompt.phrases
     unknown = weights.unknown_phrases(settings, phrases)
     if len(unknown) == len(phrases):
         refuse_unknown(unknown)

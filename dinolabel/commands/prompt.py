@@ -31,18 +31,28 @@ def add(
 
     Example: dinolabel prompt add "dog=dog face, puppy" --project 1
     """
-    from dinolabel.studio.label_configs.edit import add_prompt
+    from dinolabel.studio.label_configs.edit import add_prompt, add_prompt_beside
     from dinolabel.studio.label_configs.label_config import LabelConfig
 
     studio, number = _where(project)
-    before = studio.project(number).label_config
-    xml = add_prompt(before, words)
-    new = [each for each in LabelConfig.parse(xml).prompt_map if each not in LabelConfig.parse(before).prompt_map]
-    weights.check_prompt(_settings(number), new)
-    studio.set_label_config(number, xml)
+    settings = _settings(number)
+    shown, registry = studio.project(number), factory.projects(settings)
+    before = factory.label_config(settings, shown)
+    roles, xml = registry.roles(number), shown.label_config
+    if roles is not None:
+        roles = add_prompt_beside(roles, before, words)
+    else:
+        xml = add_prompt(xml, words)
+    after = LabelConfig.parse(xml, roles=roles)
+    new = [each for each in after.prompt_map if each not in before.prompt_map]
+    weights.check_prompt(settings, new)
+    if roles is not None:
+        registry.update(number, roles=roles)
+    else:
+        studio.set_label_config(number, xml)
     for about, line in weights.prompt_lines(new):
         console.err.print(console.warn(about), line, soft_wrap=True)
-    for phrase, label in LabelConfig.parse(xml).prompt_map.items():
+    for phrase, label in after.prompt_map.items():
         console.out.print(f"looks for “{phrase}” →", console.name(label))
 
 

@@ -42,7 +42,6 @@ def command(
 
 def select_diverse(project: options.Project = None, count: Count = 100) -> None:
     """Put the most diverse of the open tasks into a tab."""
-    from dinolabel.backend.inference.serving_config import ServingConfigs
     from dinolabel.vision.images.farthest_first import farthest_first
 
     settings = running_settings.settings()
@@ -50,7 +49,7 @@ def select_diverse(project: options.Project = None, count: Count = 100) -> None:
     entry = project_option.attached(settings, number)
     settings = settings.model_copy(update={"detector_weights": entry.weights[0], "embedder_weights": entry.weights[1]})
     studio, store, pipeline = factory.studio(settings), factory.store(settings), factory.pipeline(settings, deferred=True)
-    recipe = ServingConfigs(pipeline, store).build(number, studio.project(number).label_config, store.desired(str(number)))
+    recipe = factory.serving_configs(settings, pipeline).build(number, studio.project(number).label_config, store.desired(str(number)))
     rows = [each for each in studio.tasks(number) if not each.annotated and not each.cancelled]
     media, found = factory.media(settings), []
     with console.bar() as bar:

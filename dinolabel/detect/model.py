@@ -138,8 +138,6 @@ def _of_project(settings: Settings, asked: TypedOptions, project: str) -> Detect
 
 
 def _label_config(settings: Settings, project: str) -> LabelConfig:
-    from dinolabel.studio.label_configs.label_config import LabelConfig
-
     if not project.isdigit():
         raise PromptMissing(f"No --prompt was given, and {project} has none: it was learnt from videos.")
     try:
@@ -147,4 +145,4 @@ def _label_config(settings: Settings, project: str) -> LabelConfig:
     except SettingsError as error:
         told = f"No --prompt was given, and there is no Label Studio to ask for that of project {project}."
         raise PromptMissing(told, hint=f'Add --prompt "human face", or connect to it: {error.hint}') from error
-    return LabelConfig.parse(studio.project(int(project)).label_config)
+    return factory.label_config(settings, studio.project(int(project)))

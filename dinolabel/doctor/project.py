@@ -39,7 +39,7 @@ def _check(number: int) -> Check:
         project = studio.project(number)
         entry = factory.projects(settings).get(number)
         yield Finding("ok", f"project {number}", f"{project.title}, {words.count_noun(project.tasks, 'task')}")
-        config = yield from _label_config(project)
+        config = yield from _label_config(settings, project)
         yield from _attached(settings, entry, number)
         yield from _shown_predictions(studio, project, entry)
         yield from webhook.way_back(settings, studio, number)
@@ -51,12 +51,11 @@ def _check(number: int) -> Check:
     return check
 
 
-def _label_config(project: Project) -> Generator[Finding, None, LabelConfig | None]:
-    from dinolabel.studio.label_configs.label_config import LabelConfig
+def _label_config(settings: Settings, project: Project) -> Generator[Finding, None, LabelConfig | None]:
     from dinolabel.studio.label_configs.lint import lint_config
 
     try:
-        config = LabelConfig.parse(project.label_config)
+        config = factory.label_config(settings, project)
     except RequestError as error:
         yield Finding("bad", "label config", str(error), error.hint)
         return None

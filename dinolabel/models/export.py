@@ -68,14 +68,12 @@ def export(out: Out, project: options.Project = None, head: Head = None) -> None
 
 
 def _recipe(settings: Settings, project: int, label_config: str, head: str | None) -> ServingConfig:
-    from dinolabel.backend.inference.serving_config import ServingConfigs
-
     store = factory.store(settings)
     name = str(project)
     chosen = store.current(name) or store.desired(name)
     if head is not None:
         chosen = heads.resolve_head(store, name, head).id
-    return ServingConfigs(factory.pipeline(settings), store).build(project, label_config, chosen)
+    return factory.serving_configs(settings, factory.pipeline(settings)).build(project, label_config, chosen)
 
 
 def _package(settings: Settings, recipe: ServingConfig) -> ExportedModel:

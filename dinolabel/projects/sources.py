@@ -54,15 +54,13 @@ class TaskSource:
 
 def from_project(settings: Settings, number: int, *, control: str | None = None) -> TaskSource:
     """control: which of several RectangleLabels is meant, by name; None: the one that the label config marks."""
-    from dinolabel.studio.label_configs.label_config import LabelConfig
-
     studio = factory.studio(settings)
     project = studio.project(number)
     where = f"project {number}, {project.title}, on {studio.url}"
-    xml = project.label_config
+    xml, config = project.label_config, factory.label_config(settings, project, control=control)
     forgotten = ErasureRegistry(factory.data_dir(settings))
     tasks = (forgotten.without(number, task) for task in _export_tasks(studio, number))
-    return TaskSource(TaskSpool(tasks), LabelConfig.parse(xml, control=control), factory.media(settings).resolve, xml, where, str(number))
+    return TaskSource(TaskSpool(tasks), config, factory.media(settings).resolve, xml, where, str(number))
 
 
 def _export_tasks(studio: LabelStudio, number: int) -> Iterator[dict[str, Any]]:

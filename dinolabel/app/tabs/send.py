@@ -5,12 +5,12 @@ It adds, and changes nothing that is there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import structlog
 
-from dinolabel.studio.client import LabelStudio
+from dinolabel.studio.client import LabelStudio, Project
 from dinolabel.studio.label_configs.label_config import LabelConfig
 from dinolabel.studio.regions.writing import to_prediction, to_result
 from dinolabel.vision.bundles.bundle import Bundle
@@ -23,10 +23,12 @@ log = structlog.get_logger(__name__)
 
 
 class Sender:
-    """studio: where to; chosen by the settings, never by a request."""
+    """studio: where to; chosen by the settings, never by a request. config_of: what a project wants."""
 
-    def __init__(self, studio: LabelStudio) -> None:
-        self._studio = studio
+    def __init__(
+        self, studio: LabelStudio, config_of: Callable[[Project], LabelConfig] = lambda project: LabelConfig.parse(project.label_config)
+    ) -> None:
+        self._studio, self._config_of = studio, config_of
 
     def projects(self) -> list[tuple[str, int]]:
         """(words, id) of every project the token may see, newest first. Raises StudioError."""
@@ -40,7 +42,7 @@ class Sender:
 
         Raises StudioError, LabelConfigError, and RequestError when none of the boxes has a label in that project.
         """
-        config = LabelConfig.parse(self._studio.project(project).label_config)
+        config = self._config_of(self._studio.project(project))
         if detections and not any(config.label_for(each) for each in detections):
             phrases = ", ".join(sorted({each.phrase for each in detections}))
             raise RequestError(

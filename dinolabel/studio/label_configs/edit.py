@@ -8,6 +8,7 @@ from dinolabel.studio.label_configs import xml as label_xml
 from dinolabel.studio.label_configs.label_config import LabelConfig, add_name
 from dinolabel.studio.label_configs.label_names import find_label, normalise_name
 from dinolabel.studio.label_configs.prompt_field import NUMBERS
+from dinolabel.studio.label_roles import LabelRoles
 from dinolabel.vision.errors import LabelConfigError
 from dinolabel.vision.types import Prompt
 
@@ -21,11 +22,20 @@ def add_prompt(xml: str, words: str) -> str:
 
     Raises PromptMissing without words; LabelConfigError for words that are looked for already and for labels that are learnt.
     """
-    label, _, phrases = words.rpartition("=")
-    label = normalise_name(label)
-    for phrase in Prompt.parse(phrases).phrases:
-        xml = _add_phrase(xml, phrase, label or phrase)
+    for phrase, label in _typed(words).items():
+        xml = _add_phrase(xml, phrase, label)
     return xml
+
+
+def add_prompt_beside(roles: LabelRoles, config: LabelConfig, words: str) -> LabelRoles:
+    """As add_prompt, in what is said beside a label config that stays as it is, so under a label that is there. config: with the roles.
+
+    Raises PromptMissing without words; LabelConfigError for words that are looked for already and for labels that are not there.
+    """
+    typed = _typed(words)
+    for phrase in typed:
+        _refuse_known(phrase, config)
+    return LabelRoles(dict(config.prompt_map), roles.learn).with_prompt(typed, config.labels)
 
 
 def set_thresholds(xml: str, *, box: float | None = None, text: float | None = None) -> str:
@@ -71,10 +81,21 @@ def has_prompt_field(xml: str) -> bool:
     return any(value == "true" for each in tags for name, value in each.items() if name.lower() in ("smart", "smartonly"))
 
 
-def _add_phrase(xml: str, phrase: str, label: str) -> str:
-    config = LabelConfig.parse(xml)
+def _typed(words: str) -> dict[str, str]:
+    """phrase -> label of `dog, puppy` or `label=dog, puppy`. Raises PromptMissing."""
+    label, _, phrases = words.rpartition("=")
+    label = normalise_name(label)
+    return {phrase: label or phrase for phrase in Prompt.parse(phrases).phrases}
+
+
+def _refuse_known(phrase: str, config: LabelConfig) -> None:
     if phrase in config.prompt_map:
         raise LabelConfigError(f"The project looks for {phrase!r} already, as {config.prompt_map[phrase]!r}.", hint="Nothing is to do.")
+
+
+def _add_phrase(xml: str, phrase: str, label: str) -> str:
+    config = LabelConfig.parse(xml)
+    _refuse_known(phrase, config)
     label = find_label(label, config.labels) or label
     if label in config.generic:
         place = edit_text.offsets(xml, config.control)[1][config.labels.index(label)]

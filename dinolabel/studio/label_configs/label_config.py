@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from xml.etree.ElementTree import Element
 
@@ -15,6 +15,7 @@ from dinolabel.studio.label_configs import edit_text
 from dinolabel.studio.label_configs import rename as renaming
 from dinolabel.studio.label_configs import xml as label_xml
 from dinolabel.studio.label_configs.label_names import find_label, normalise_name
+from dinolabel.studio.label_roles import LabelRoles
 from dinolabel.studio.media.picture_key import address_at
 from dinolabel.vision.errors import LabelConfigError, PromptMissing
 from dinolabel.vision.types import Detection, Named, Prompt, Suppressed
@@ -30,7 +31,8 @@ class LabelConfig:
     """control, object_name: names of the RectangleLabels and Image tags; data_key: the task's key that holds the picture, or a path to it.
 
     labels: all label names of the control, in order. prompt_map: phrase -> label, in order. learnt: labels that are names.
-    generic: labels that only say what the prompt found. box_threshold, text_threshold: the project's own, 0..1, or None.
+    generic: labels that say what the prompt found; no names, unless both was said. box_threshold, text_threshold: the project's own, 0..1,
+    or None.
     aliases: earlier name -> label: what people and heads called so then. elsewhere: names of the other pictures, texts, … that are shown:
     what is marked on them is not in our picture. unheeded: what it says to backends and we do not do, in sentences.
     """
@@ -49,8 +51,10 @@ class LabelConfig:
     unheeded: tuple[str, ...] = ()
 
     @classmethod
-    def parse(cls, xml: str, *, control: str | None = None) -> LabelConfig:
+    def parse(cls, xml: str, *, control: str | None = None, roles: LabelRoles | None = None) -> LabelConfig:
         """Read Label Studio's XML. control: which of several RectangleLabels is meant, by name; None: the one that is marked.
+
+        roles: what its labels are for, where that was said beside it.
 
         Raises LabelConfigError that names what is missing or ambiguous.
         """
@@ -63,7 +67,7 @@ class LabelConfig:
             if not is_unknown(name) and (values := _clean((tag.get("predicted_values") or "").split(",")))
         }
         prompt_map = _unique(prompted) if prompted else _own_names(tags)
-        return cls(
+        config = cls(
             control=boxes.get("name", ""),
             object_name=image.get("name", ""),
             data_key=label_xml.data_key(image),
@@ -77,6 +81,26 @@ class LabelConfig:
             elsewhere=label_xml.elsewhere(root, image),
             unheeded=tuple(label_xml.unheeded_attributes(root, boxes)),
         )
+        return config if roles is None else config.with_roles(roles)
+
+    def with_roles(self, roles: LabelRoles) -> LabelConfig:
+        """As if it said them itself. A label that is gone is left out, and named among what is not heeded.
+
+        Raises LabelConfigError when nothing is left to look for.
+        """
+        today = {label: self.current_name(label) for label in (*roles.prompt.values(), *(roles.learn or ()))}
+        learn = None if roles.learn is None else {today[each] for each in roles.learn}
+        said = {phrase: today[label] for phrase, label in roles.prompt.items() if today[label] in self.labels}
+        prompt_map = said if roles.prompt else {phrase: label for phrase, label in self.prompt_map.items() if label not in (learn or ())}
+        if not prompt_map:
+            hint = 'Say what finds them: dinolabel attach --project N --prompt "label=words".'
+            raise LabelConfigError("Nothing is left to look for: every label is only learnt, or is gone.", hint=hint)
+        chosen = set(self.labels) - set(prompt_map.values()) if learn is None else learn
+        learnt = tuple(each for each in self.labels if each in chosen and not is_unknown(each))
+        generic = tuple(dict.fromkeys(prompt_map.values()))
+        lost = [label for label, now in today.items() if now not in self.labels]
+        gone = [f"{each!r}, which `dinolabel attach` was told of, is no label any more." for each in lost]
+        return replace(self, prompt_map=prompt_map, learnt=learnt, generic=generic, unheeded=(*self.unheeded, *gone))
 
     @property
     def prompt(self) -> Prompt:

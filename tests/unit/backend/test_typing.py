@@ -10,6 +10,7 @@ from dinolabel.backend.http.server import create_app
 from dinolabel.backend.inference.predictor import Deadlines
 from dinolabel.studio.label_configs.label_config import LabelConfig
 from dinolabel.studio.label_configs.prompt_field import SIGN
+from dinolabel.studio.label_roles import LabelRoles
 from tests.doubles.coloured_things import GREEN, RED, bundle
 from tests.doubles.scripted_studio import CONFIG
 
@@ -167,6 +168,16 @@ def test_the_pages_button_makes_it_the_projects(desk: Desk) -> None:
     config = LabelConfig.parse(desk.world.studio.project(desk.project).label_config)
     assert (config.prompt_map, config.box_threshold) == ({"coloured thing": "thing", "dog": "dog"}, 0.5)
     assert "<b>dog</b>" not in desk.client.get("/").text
+
+
+def test_the_button_leaves_a_label_config_alone_beside_which_words_were_said(desk: Desk) -> None:
+    roles = LabelRoles({"coloured thing": "jason"}, ("lacy",))
+    desk.world.projects.update(desk.project, roles=roles)
+    assert boxes(desk.open(desk.other)) == [["jason"], ["jason"]], "what was said counts when Label Studio asks"
+    assert desk.client.post("/prompt", json={"project": desk.project, "words": "dog"}).status_code == 422
+    assert desk.client.post("/prompt", json={"project": desk.project, "words": "jason=dog", "box": "0.5"}).status_code == 200
+    assert desk.world.projects.roles(desk.project) == LabelRoles({"coloured thing": "jason", "dog": "jason"}, ("lacy",))
+    assert desk.world.studio.project(desk.project).label_config == CONFIG
 
 
 def test_the_prompt_is_the_projects_and_is_there_on_the_next_task(desk: Desk) -> None:

@@ -124,8 +124,11 @@ def build_settings() -> Any:
 
 def build_registry(data: Path, project: int) -> None:
     from dinolabel.backend.project_registry import ProjectRegistry
+    from dinolabel.studio.label_roles import LabelRoles
 
-    ProjectRegistry(data / "projects.json").add(project, weights=("nano", "nano"), title=f"Party of {WHO}")
+    ProjectRegistry(data / "projects.json").add(
+        project, weights=("nano", "nano"), title=f"Party of {WHO}", roles=LabelRoles({"coloured thing": "thing"}, ("lacy", WHO))
+    )
 
 
 @pytest.fixture
@@ -187,6 +190,8 @@ def test_label_studio_keeps_the_box_and_the_persons_work_but_not_our_word(place:
     assert json.dumps(place.studio.task(place.tasks[0])["annotations"]) == before
     config = LabelConfig.parse(place.studio.project(place.project).label_config)
     assert config.learnt == ("lacy",) and not config.aliases
+    roles = factory.projects(build_settings()).roles(place.project)
+    assert roles is not None and (roles.prompt, roles.learn) == ({"coloured thing": "thing"}, ("lacy",))
 
 
 def test_another_project_that_knows_the_name_keeps_its_heads_and_people_keep_their_files(place: Place) -> None:

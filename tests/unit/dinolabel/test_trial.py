@@ -20,9 +20,11 @@ from dinolabel.cli import console
 from dinolabel.doctor import picture_trial, pictures
 from dinolabel.doctor import project as project_checks
 from dinolabel.doctor.machine import Finding
+from dinolabel.projects import sources
 from dinolabel.settings import Settings
 from dinolabel.studio.client import LabelStudio as Client
 from dinolabel.studio.label_configs.label_config import LabelConfig
+from dinolabel.studio.label_roles import LabelRoles
 from dinolabel.studio.media.network import NetworkSettings
 from dinolabel.studio.media.resolver import MediaResolver
 from tests.doubles.scripted_studio import CONFIG, ScriptedStudio
@@ -70,9 +72,9 @@ def findings(studio: Studio, project: int) -> list[Finding]:
     return list(pictures.pictures(Settings(), studio.tasks(project), LabelConfig.parse(studio.project(project).label_config)))
 
 
-def attach(capsys: pytest.CaptureFixture[str], project: int) -> tuple[int, str]:
+def attach(capsys: pytest.CaptureFixture[str], project: int, *more: str) -> tuple[int, str]:
     capsys.readouterr()
-    code = run(["attach", "--project", str(project), "--yes"])
+    code = run(["attach", "--project", str(project), "--yes", *more])
     captured = capsys.readouterr()
     return code, " ".join((captured.out + captured.err).split())
 
@@ -134,6 +136,40 @@ def test_a_project_that_works_is_joined_and_says_what_was_read(place: Callable[.
         assert each in said
     assert [each.level for each in findings(studio, project)] == ["ok"] * 3
     assert "base64" not in said
+
+
+FROZEN = (
+    '<View><Image name="image" value="$image"/><RectangleLabels name="label" toName="image">'
+    '<Label value="Cat"/><Label value="Tom"/><Label value="Felix"/><Label value="Dog"/></RectangleLabels></View>'
+)
+
+
+def test_what_labels_are_for_can_be_said_beside_a_label_config_that_stays(place: Callable[..., Studio], capsys: Any) -> None:
+    studio = place()
+    project = studio.add_project(FROZEN)
+    studio.add(project, {"image": "/data/upload/1/a.png"})
+    code, said = attach(capsys, project, "--prompt", "Puss=cat face")
+    assert code != 0 and "no label 'Puss'" in said and "Cat, Tom, Felix, Dog" in said
+    code, said = attach(capsys, project, "--prompt", "Cat=cat face", "--learn", "Tom,Felix")
+    assert code == 0 and "“cat face” → Cat" in said and "learns Tom and Felix" in said and "careful" not in said
+    attach(capsys, project)  # once more, with nothing said: it stays
+    registry = ProjectRegistry(Path("data/projects.json"))
+    assert registry.roles(project) == LabelRoles({"cat face": "Cat"}, ("Tom", "Felix"))
+
+    assert run(["prompt", "add", "Cat=kitten", "--project", str(project)]) == 0
+    assert run(["prompt", "add", "zebra", "--project", str(project)]) != 0
+    assert run(["names", "add", "Dog", "--project", str(project)]) == 0
+    assert run(["names", "add", "Cat", "--project", str(project)]) != 0
+    assert registry.roles(project) == LabelRoles({"cat face": "Cat", "kitten": "Cat"}, ("Tom", "Felix", "Dog"))
+    assert studio.project(project).label_config == FROZEN
+    capsys.readouterr()
+    run(["names", "list", "--project", str(project)])
+    assert "looked for as “cat face” and “kitten”" in capsys.readouterr().out
+    assert run(["names", "add", "Maria", "--project", str(project)]) == 0, "a new name is a new label: an act of its own"
+    read = sources.from_project(Settings(), project).config
+    assert (read.learnt, read.generic) == (("Tom", "Felix", "Dog", "Maria"), ("Cat",))
+    told = [each.text for each in project_checks._label_config(Settings(), studio.project(project))]
+    assert "Looks for 'kitten' and calls it 'Cat'." in told
 
 
 def test_some_that_can_never_be_read_are_counted_by_reason_and_the_rest_is_joined(place: Callable[..., Studio], capsys: Any) -> None:
@@ -229,7 +265,7 @@ def test_what_the_label_config_says_to_other_backends_is_named(place: Callable[.
     studio.add(project, {"image": "/data/upload/1/a.png"})
     code, said = attach(capsys, project)
     assert code == 0 and 'model_path="yolov8n.pt"' in said and "0.6, from the label config" in said
-    told = list(project_checks._label_config(studio.project(project)))
+    told = list(project_checks._label_config(Settings(), studio.project(project)))
     assert [each.level for each in told if "model_path" in each.text] == ["warn"]
 
 
@@ -259,7 +295,7 @@ def test_a_label_config_that_can_never_work_is_refused_by_name(place: Callable[.
     studio.add(project, {"image": "/data/upload/1/a.png"})
     code, said = attach(capsys, project)
     assert code == 2 and words in said and "Joined" not in said
-    (told,) = project_checks._label_config(studio.project(project))
+    (told,) = project_checks._label_config(Settings(), studio.project(project))
     assert told.level == "bad" and words in told.text and told.fix
 
 

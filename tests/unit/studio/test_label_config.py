@@ -6,6 +6,7 @@ import pytest
 
 from dinolabel.studio.label_configs.edit import add_prompt_field
 from dinolabel.studio.label_configs.label_config import LabelConfig, add_name, build, hotkeys
+from dinolabel.studio.label_roles import LabelRoles
 from dinolabel.vision.errors import LabelConfigError, PromptMissing
 from dinolabel.vision.types import Box, Detection, Named, Suppressed, Unknown
 
@@ -76,6 +77,40 @@ def test_without_predicted_values_every_name_is_its_own_prompt_and_stays_learnab
     assert (parsed.learnt, parsed.generic) == (("Big Cat", "dog"), ())
     assert parsed.kind_of("dog") == "named"
     assert any("predicted_values" in line for line in parsed.explain())
+
+
+FROZEN = '<Label value="Cat"/><Label value="Tom"/><Label value="Felix"/><Label value="Unknown"/>'
+
+
+@pytest.mark.parametrize(
+    ("prompt", "learn", "looked_for", "learnt", "kinds"),
+    [
+        ({"cat face": "Cat"}, ["Tom", "Felix"], {"cat face": "Cat"}, ("Tom", "Felix"), "generic named named unknown"),
+        ({"cat face": "Cat"}, None, {"cat face": "Cat"}, ("Tom", "Felix"), "generic named named unknown"),
+        ({"cat face": "Cat", "kitten": "Cat"}, ["Tom"], {"cat face": "Cat", "kitten": "Cat"}, ("Tom",), "generic named generic unknown"),
+        ({"cat face": "Cat"}, ["Cat", "Tom"], {"cat face": "Cat"}, ("Cat", "Tom"), "named named generic unknown"),
+        ({}, ["Tom", "Felix"], {"cat": "Cat"}, ("Tom", "Felix"), "generic named named unknown"),
+    ],
+)
+def test_roles_said_beside_a_label_config_count_as_if_it_said_them(
+    prompt: dict[str, str], learn: list[str] | None, looked_for: dict[str, str], learnt: tuple[str, ...], kinds: str
+) -> None:
+    labels = ("Cat", "Tom", "Felix", "Unknown")
+    parsed = LabelConfig.parse(config(FROZEN), roles=LabelRoles.of(prompt, learn, labels))
+    assert (parsed.prompt_map, parsed.learnt) == (looked_for, learnt)
+    assert " ".join(parsed.kind_of(each) for each in labels) == kinds
+    assert not any(each.startswith("No label has") for each in parsed.explain())
+
+
+def test_roles_of_labels_that_are_gone_or_renamed() -> None:
+    roles = LabelRoles.of({"cat face": "Cat", "dog": "Dog"}, ["Tom", "Rex"], ["Cat", "Dog", "Tom", "Rex"])
+    parsed = LabelConfig.parse(config('<Label value="Cat"/><Label value="Tommy" formerly="Tom"/>'), roles=roles)
+    assert (parsed.prompt_map, parsed.learnt) == ({"cat face": "Cat"}, ("Tommy",))
+    assert [each.split(",")[0] for each in parsed.unheeded] == ["'Dog'", "'Rex'"]
+    with pytest.raises(LabelConfigError, match="Nothing is left"):
+        LabelConfig.parse(config('<Label value="Tom"/>'), roles=roles)
+    with pytest.raises(LabelConfigError, match="no label 'Puss'"):
+        LabelRoles.of({"cat": "Puss"}, None, ["Cat"])
 
 
 def test_names_that_are_one_phrase_share_it_when_nobody_chose() -> None:

@@ -1,0 +1,58 @@
+"""Label roles: what the labels of a project are for, said beside a label config that stays as it is.
+
+For a project whose label config may not be touched: some labels are looked for by words, others are learnt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from dinolabel.studio.label_configs.label_names import find_label
+from dinolabel.vision.errors import LabelConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRoles:
+    """prompt: phrase -> label, in order; empty: as the label config says, but for labels to learn. learn: labels that are learnt; None:
+    those that are not looked for. A label is both only where it stands in both.
+    """
+
+    prompt: Mapping[str, str] = field(default_factory=dict, hash=False)
+    learn: tuple[str, ...] | None = None
+
+    @classmethod
+    def of(cls, prompt: Mapping[str, str], learn: Iterable[str] | None, labels: Sequence[str]) -> LabelRoles | None:
+        """labels: those there are; each is kept as it is spelled there. None when nothing was said. Raises LabelConfigError."""
+        if not prompt and learn is None:
+            return None
+        learnt = None if learn is None else tuple(dict.fromkeys(_spelled(each, labels) for each in learn))
+        return cls({phrase: _spelled(label, labels) for phrase, label in prompt.items()}, learnt)
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> LabelRoles:
+        """As dataclasses.asdict gives it."""
+        learn = stored.get("learn")
+        return cls(dict(stored.get("prompt") or {}), None if learn is None else tuple(learn))
+
+    def with_prompt(self, prompt: Mapping[str, str], labels: Sequence[str]) -> LabelRoles:
+        """The same, looking for more. Raises LabelConfigError for a label that is not there."""
+        return replace(self, prompt={**self.prompt, **{phrase: _spelled(label, labels) for phrase, label in prompt.items()}})
+
+    def with_learnt(self, names: Iterable[str]) -> LabelRoles:
+        """The same, learning more; as it is where all that is not looked for is learnt anyway."""
+        return self if self.learn is None else replace(self, learn=tuple(dict.fromkeys((*self.learn, *names))))
+
+    def without(self, forgotten: Callable[[str], bool]) -> LabelRoles:
+        """The same without the labels that are to be forgotten."""
+        learn = None if self.learn is None else tuple(each for each in self.learn if not forgotten(each))
+        return replace(self, prompt={phrase: label for phrase, label in self.prompt.items() if not forgotten(label)}, learn=learn)
+
+
+def _spelled(label: str, labels: Sequence[str]) -> str:
+    found = find_label(label, labels)
+    if found is None:
+        hint = f'There are: {", ".join(labels)}. Write label=words, for example "{labels[0]}=cat face".'
+        raise LabelConfigError(f"The project has no label {label!r}.", hint=hint)
+    return found
