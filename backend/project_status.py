@@ -22,7 +22,8 @@ class ProjectStatus:
     done, total: unfinished tasks that have the wanted version's prediction, and all unfinished tasks. failed: tasks that cannot be done.
     rate: predictions a second in this filling. approvals: approved names newer than the last training, None when not counted yet.
     suppressed: boxes that this server did not send because people keep deleting their like. answers: what people answered, None when
-    nothing was counted yet. newest_approval: ISO time of it, by Label Studio's clock.
+    nothing was counted yet. newest_approval: ISO time of it, by Label Studio's clock. disputed_tab: the address of the tab that holds what
+    people disagree about.
     """
 
     project: int
@@ -41,6 +42,7 @@ class ProjectStatus:
     suppressed: int = 0
     answers: Summary | None = None
     newest_approval: str | None = None
+    disputed_tab: str | None = None
     at: float = 0.0
 
     @property

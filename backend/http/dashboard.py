@@ -19,6 +19,7 @@ from dinolabel.backend.jobs.reviewed_answers import NameCount, Summary
 from dinolabel.backend.jobs.table import Job
 from dinolabel.backend.project_status import ProjectStatus
 from dinolabel.backend.timestamps import EPOCH, parse_timestamp
+from dinolabel.studio.reviews.people import PersonCounts
 
 if TYPE_CHECKING:
     from dinolabel.backend.service import Service
@@ -146,12 +147,26 @@ def _project(service: Service, project: int) -> dict[str, Any]:
 
 
 def _answers(status: ProjectStatus, judged_pictures: int | None) -> dict[str, Any]:
-    """What people answered: a row for each name, pictures by the number of answers, disagreements."""
+    """What people answered: a row for each name and each person, pictures by the number of answers, disagreements."""
     found = status.answers
     if found is None:
-        return {"names": [], "by_answers": "", "disagreements": 0, "unread": 0}
+        return {"names": [], "by_answers": "", "disagreements": 0, "unread": 0, "people": []}
     names = [{"name": each.name, "boxes": each.boxes, "lacks": _lacks(each, judged_pictures)} for each in found.names]
-    return {"names": names, "by_answers": _by_answers(found), "disagreements": found.disagreements, "unread": found.unread}
+    people = [_person(each) for each in found.people] if len(found.people) > 1 else []
+    told = {"by_answers": _by_answers(found), "disagreements": found.disagreements, "unread": found.unread}
+    return {"names": names, "people": people, "disputed_tab": status.disputed_tab, **told}
+
+
+def _person(counts: PersonCounts) -> dict[str, Any]:
+    keys, agreement = counts.keys_per_box, counts.agreement
+    return {
+        "who": counts.who,
+        "pictures": counts.answers,
+        "boxes": counts.boxes,
+        "keys_a_box": "–" if keys is None else f"{keys:.2f}",
+        "agreement": None if agreement is None else round(100 * agreement),
+        "compared": counts.compared,
+    }
 
 
 def _lacks(name: NameCount, judged_pictures: int | None) -> str:

@@ -1,16 +1,19 @@
-"""What people answered in a project, read once and then only where something changed: approved names, several people's answers."""
+"""What people answered in a project, read once and then only where something changed: approved names, who did how much, disagreements."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from dinolabel.backend.timestamps import parse_timestamp
+from dinolabel.studio.calls.tabs import DISAGREEMENTS, show_or_remove
+from dinolabel.studio.errors import StudioDenied, StudioRefused
 from dinolabel.studio.label_configs.label_config import LabelConfig
 from dinolabel.studio.reviews.decisions import ReviewedBox, review_task
+from dinolabel.studio.reviews.people import PersonCounts, add_people, answers_of, count_people
 
 if TYPE_CHECKING:
     from dinolabel.studio.client import LabelStudio, TaskRow
@@ -27,6 +30,7 @@ class Answered:
     approved: tuple[datetime, ...] = ()
     names: Mapping[str, int] = field(default_factory=dict)
     disagreements: int = 0
+    people: tuple[PersonCounts, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ class Summary:
     """names: as the label config has them. by_answers: tasks without an answer, with one, …, with `asked` or more.
 
     asked: answers that Label Studio waits for, the most of any task. disagreements: objects that people gave different names.
-    unread: answered tasks that are not counted yet.
+    unread: answered tasks that are not counted yet. people: who did most first. disputed: tasks that hold disagreements.
     """
 
     names: tuple[NameCount, ...] = ()
@@ -51,6 +55,8 @@ class Summary:
     asked: int = 1
     disagreements: int = 0
     unread: int = 0
+    people: tuple[PersonCounts, ...] = ()
+    disputed: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -67,6 +73,8 @@ class Answers:
     def __init__(self, studio: LabelStudio) -> None:
         self._studio = studio
         self._known: dict[int, _Known] = {}
+        self._people: dict[str, str] = {}
+        self._shown: dict[int, tuple[tuple[int, ...], str | None]] = {}
 
     def approvals(self, project: int, config: LabelConfig, rows: Sequence[TaskRow], since: datetime) -> list[datetime]:
         """When names were approved, of at least all tasks that changed after ``since``. Raises StudioError."""
@@ -84,7 +92,29 @@ class Answers:
             asked=asked,
             disagreements=sum(each.disagreements for each in tasks.values()),
             unread=sum(1 for row in rows if row.annotated) - len(tasks),
+            people=tuple(self._named(add_people(one for each in tasks.values() for one in each.people))),
+            disputed=tuple(sorted(task for task, each in tasks.items() if each.disagreements)),
         )
+
+    def show_disputed(self, project: int, disputed: tuple[int, ...]) -> str | None:
+        """Let our tab of disagreements hold these tasks, where they changed; its address, None without any. Raises StudioError."""
+        known = self._shown.get(project)
+        if known is None or known[0] != disputed:
+            known = self._shown[project] = (disputed, show_or_remove(self._studio, project, DISAGREEMENTS, disputed))
+        return known[1]
+
+    def _named(self, people: Iterable[PersonCounts]) -> Iterator[PersonCounts]:
+        """With e-mail addresses for numbers, where the token may read them."""
+        for each in people:
+            if each.who.isdigit() and each.who not in self._people:
+                self._people = {each.who: each.who, **self._people, **self._asked_names()}
+            yield replace(each, who=self._people.get(each.who, each.who))
+
+    def _asked_names(self) -> dict[str, str]:
+        try:
+            return {str(each.id): each.email for each in self._studio.users()}
+        except (StudioDenied, StudioRefused):
+            return {}
 
     def _refreshed(
         self, project: int, config: LabelConfig, rows: Sequence[TaskRow], due: Callable[[datetime], bool], most: int | None = None
@@ -112,7 +142,8 @@ def _answered(task: Mapping[str, object], config: LabelConfig, changed: datetime
     found = review_task(dict(task), config)
     named = [each for each in found.boxes if approved_name(each)]
     names = Counter(each.label for each in named if each.label is not None)
-    return Answered(changed, tuple(parse_timestamp(each.at) for each in named), names, len(found.conflicts))
+    people = tuple(count_people(answers_of(task, config), task, config))
+    return Answered(changed, tuple(parse_timestamp(each.at) for each in named), names, len(found.conflicts), people)
 
 
 def _count(name: str, tasks: Iterable[Answered]) -> NameCount:

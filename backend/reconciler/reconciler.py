@@ -31,6 +31,7 @@ from dinolabel.studio.regions import validation
 from dinolabel.vision.errors import BundleMismatch, DinolabelError
 
 if TYPE_CHECKING:
+    from dinolabel.backend.jobs.reviewed_answers import Summary
     from dinolabel.studio.client import LabelStudio, Project
     from dinolabel.vision.bundles.registry import BundleStore
 
@@ -227,8 +228,18 @@ class Reconciler:
             return outcome
         look = self._trigger.check(wanted.project, wanted.config, ended.census.rows)
         answers = self._trigger.answers.summary(wanted.project, wanted.config, ended.census.rows)
-        self._board.set(wanted.project, approvals=look.approvals, answers=answers, newest_approval=look.newest)
+        tab = self._disputed_tab(wanted.project, answers)
+        self._board.set(wanted.project, approvals=look.approvals, answers=answers, newest_approval=look.newest, disputed_tab=tab)
         return replace(outcome, requeue_after=soonest(outcome.requeue_after, look.requeue_after))
+
+    def _disputed_tab(self, project: int, answers: Summary) -> str | None:
+        """The tab of what people disagree about; a Label Studio that refuses it costs the visit nothing."""
+        assert self._trigger is not None
+        try:
+            return self._trigger.answers.show_disputed(project, answers.disputed)
+        except StudioRefused as error:
+            log.warning("no_tab_of_disagreements", project=project, reason=str(error))
+            return None
 
     def _record_live_version(self, project: int, shown: str) -> None:
         self._board.set(project, shown=shown)

@@ -127,6 +127,7 @@ def _join_plan(settings: Settings, seen: ProjectFacts, found: PictureTrial, befo
     others = {version: count for version, count in seen.versions.items() if version not in entry}
     unfinished = f"{words.count_noun(seen.unfinished, 'unfinished task')} of {len(seen.rows):,}"
     changes = [("adds", f"predictions of ours for {unfinished}, under a version of their own")]
+    changes.append(("adds", "a tab “Disagreements” once people give a box different names, by `dinolabel serve`"))
     if serve_url:
         changes.append(("adds", f"the ML backend {serve_url} and one webhook"))
     kept = [("leaves alone", "the label config and every annotation")]

@@ -1,10 +1,10 @@
-"""`dinolabel effort`: how much work people had with predicted boxes, by model version and label, as a page and as JSON."""
+"""`dinolabel effort`: how much work people had with predicted boxes, by model version, label and person, as a page and as JSON."""
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,8 +16,11 @@ from dinolabel.projects import sources
 from dinolabel.vision.errors import MediaError
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from dinolabel.exporters.annotation_effort.html_report import Thumbnail
     from dinolabel.projects.sources import TaskSource
+    from dinolabel.settings import Settings
 
 SIDE = 480  # pixels of a picture in the page
 
@@ -30,7 +33,7 @@ def command(
     label_config: Annotated[Path | None, typer.Option("--label-config", help="XML file with the label config of --from.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
-    """Say how many boxes people accepted, renamed, moved, drew and deleted, and how that changed.
+    """Say how many boxes people accepted, renamed, moved, drew and deleted, how that changed, and how far they agree.
 
     Example: dinolabel effort --project 3
     """
@@ -47,7 +50,7 @@ def command(
     effort, failed = EffortCounts(), list[Mapping[str, Any]]()
     for task in readable_tasks(source.tasks, failed):
         effort.add(task, source.config)
-    summary = effort.summary() | {"failed": failed}
+    summary = effort.summary({} if from_file else _people(settings)) | {"failed": failed}
     file = out or factory.data_dir(settings, "reports") / f"{source.name}.html"
     file.parent.mkdir(parents=True, exist_ok=True)
     pictures = _thumbnails(source) if media or not from_file else lambda address: None
@@ -56,6 +59,16 @@ def command(
         console.out.print_json(json.dumps({**summary, "page": str(file)}))
         return
     _tell(summary, file)
+
+
+def _people(settings: Settings) -> dict[str, str]:
+    """Label Studio's number of a person -> their e-mail address. Who may not ask for all gets numbers."""
+    from dinolabel.studio.errors import StudioDenied, StudioRefused
+
+    try:
+        return {str(each.id): each.email for each in factory.studio(settings).users()}
+    except (StudioDenied, StudioRefused):
+        return {}
 
 
 def _title(source: TaskSource, from_file: Path | None) -> str:
@@ -86,6 +99,19 @@ def _tell(summary: dict[str, Any], file: Path) -> None:
         ratio = "–" if each["keys_per_box"] is None else f"{each['keys_per_box']:.2f}"
         table.add_row(each["model_version"], *(f"{each[name]:,}" for name in figures), ratio)
     console.out.print(table)
+    if len(summary["people"]) > 1:
+        console.out.print(_people_table(summary["people"]))
     for each in summary["failed"]:
         console.out.print(console.warn("left out"), f" {each['why']}", soft_wrap=True)
     console.out.print(console.ok("Wrote"), f"{file}", soft_wrap=True)
+
+
+def _people_table(people: Sequence[Mapping[str, Any]]) -> Table:
+    """agreement: of the objects that one of two people on the same picture marked, those that both marked and named alike."""
+    figures = ("pictures", "boxes", "keys a box", "agreement", "compared")
+    table = console.table("person", *figures, right=figures)
+    for each in people:
+        keys = "–" if each["keys_per_box"] is None else f"{each['keys_per_box']:.2f}"
+        agreement = "–" if each["agreement"] is None else f"{each['agreement']:.0%}"
+        table.add_row(each["who"], f"{each['answers']:,}", f"{each['boxes']:,}", keys, agreement, f"{each['compared']:,}")
+    return table

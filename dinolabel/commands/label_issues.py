@@ -15,6 +15,7 @@ from dinolabel.cli import console, options, project_option
 from dinolabel.cli import text as words
 from dinolabel.projects import tabs
 from dinolabel.settings import Settings
+from dinolabel.studio.calls.tabs import DISAGREEMENTS, show_or_remove
 
 if TYPE_CHECKING:
     from dinolabel.training.model_selection.label_issues import LabelIssue, LabelIssues
@@ -46,8 +47,8 @@ def command(
     chosen = found.top(share)
     tab = other = None
     if mark and studio is not None:
-        tab = tabs.show_or_remove(studio, number, tabs.SUSPECTS, [each.task for each in chosen])
-        other = tabs.show_or_remove(studio, number, tabs.DISAGREEMENTS, disagreed)
+        tab = show_or_remove(studio, number, tabs.SUSPECTS, [each.task for each in chosen])
+        other = show_or_remove(studio, number, DISAGREEMENTS, disagreed)
     address = f"{studio.url}/projects/{number}/data?task=" if studio is not None else "task "
     if as_json:
         rows = [{**asdict(each), "link": f"{address}{each.task}"} for each in chosen]

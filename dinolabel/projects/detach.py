@@ -15,6 +15,7 @@ from dinolabel.cli.plan import Plan, confirm
 from dinolabel.local import up_state
 from dinolabel.projects import connect
 from dinolabel.settings import Settings
+from dinolabel.studio.calls.tabs import DISAGREEMENTS
 from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def detach_project(settings: Settings, studio: LabelStudio, number: int, *, yes:
 def restore(studio: LabelStudio, entry: ProjectRecord) -> str:
     """Undo in Label Studio what we did there; the model_version that is shown afterwards. Keep the project's writer lock meanwhile."""
     shown = studio.project(entry.project).model_version or ""
+    studio.remove_tab(entry.project, DISAGREEMENTS[0])
     connect.disconnect(studio, entry.project)  # Label Studio empties model_version when a backend goes, so it goes first
     if shown in ("", connect.TITLE, *entry.versions):
         shown = str(entry.before.get("model_version") or "")
@@ -80,7 +82,7 @@ def _plan(settings: Settings, project: Project, entry: ProjectRecord, ours: dict
     goes = [("deletes", f"{words.count_noun(count, 'prediction')} of {version}") for version, count in ours.items()]
     if ours:
         goes.append(("careful", "annotations made from them stay, but Label Studio forgets what they came from: train before you leave"))
-    goes += [("removes", "our ML backend and webhook from the project, if they are there")]
+    goes += [("removes", "our ML backend, webhook and tab of disagreements from the project, if they are there")]
     before = str(entry.before.get("model_version") or "")
     shown = [("shows again", before or "no predictions, as before")]
     stays = [

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 UNSURE = 0.5
 SCORE = "tasks:predictions_score"
 SUSPECTS = ("suspects", "Suspects")
-DISAGREEMENTS = ("disagreements", "Disagreements")
 FORGOTTEN = ("forgotten", "Forgotten")
 VARIED = ("varied", "Most varied")
 
@@ -43,14 +42,6 @@ def make(studio: LabelStudio, project: int) -> None:
         ordering = [NEWEST if name == "done" else SCORE]
         studio.set_tab(project, name, {"title": title, "filters": {"conjunction": "and", "items": filters}, "ordering": ordering})
     studio.show_tasks(project, *SUSPECTS, [])
-
-
-def show_or_remove(studio: LabelStudio, project: int, tab: tuple[str, str], tasks: Sequence[int]) -> str | None:
-    """Let one of our tabs hold these tasks, its address for a browser; without tasks the tab goes. tab: its name and title."""
-    if not tasks:
-        studio.remove_tab(project, tab[0])
-        return None
-    return studio.show_tasks(project, *tab, list(dict.fromkeys(tasks)))
 
 
 def show_varied(studio: LabelStudio, project: int, tasks: Sequence[int]) -> str:

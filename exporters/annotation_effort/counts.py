@@ -1,70 +1,24 @@
-"""Annotation effort, what people had to do to predicted boxes, by model_version and label: the loop judged by the work it takes away.
-
-Read off `origin`, `parent_prediction` and the stored prediction; knows nothing of pages or pictures.
-"""
+"""Annotation effort, what people had to do to predicted boxes, by model_version, label and person: the loop judged by the work it takes
+away. Knows nothing of pages or pictures."""
 
 from __future__ import annotations
 
 import heapq
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from dinolabel.studio.label_configs.label_config import LabelConfig
-from dinolabel.studio.media.picture_key import value_at
-from dinolabel.studio.regions.writing import Region
-from dinolabel.studio.reviews.annotations import Annotation, annotations_of
+from dinolabel.studio.reviews.annotations import annotations_of
+from dinolabel.studio.reviews.edits import EDITS, KEYS, NO_LABEL, AnnotationEdits, annotation_edits
+from dinolabel.studio.reviews.people import PersonCounts, add_people, answers_of, count_people
 
 Json = Mapping[str, Any]
 
-EDITS = ("accepted", "renamed", "moved", "drawn", "deleted", "changed")
-"""changed: touched, and the prediction is no longer stored that would tell how."""
-
-KEYS = {"accepted": 0, "renamed": 2, "moved": 1, "drawn": 2, "deleted": 2, "changed": 2}
-"""next region and a digit; a drag; a label key and a drag; next region and Backspace. Submits are counted apart."""
-
-BY_HAND = "by hand"
-FORGOTTEN = "no longer stored"
-NO_LABEL = "no label"
-STILL = 0.5  # pixels by which a corner may differ in a box that nobody moved: percent are rounded
 BLOCKS = 40  # points of the curve
 FEWEST = 5  # annotations in one point: fewer jump too much to be read
 SHOWN = 12  # pictures kept to be looked at
-
-
-@dataclass(frozen=True, slots=True)
-class BoxEdit:
-    """One box. what: a deed, or renamed and moved. shown, kept: the predicted and the final box, None where there is none."""
-
-    label: str
-    what: tuple[str, ...]
-    shown: Region | None
-    kept: Region | None
-
-    @property
-    def keys(self) -> int:
-        return sum(KEYS[each] for each in self.what)
-
-
-@dataclass(frozen=True, slots=True)
-class AnnotationEdits:
-    """One submitted annotation. version: of the prediction it began from."""
-
-    task: int
-    address: Any
-    at: str
-    version: str
-    edits: tuple[BoxEdit, ...]
-
-    @property
-    def boxes(self) -> int:
-        """Boxes that stand at the end."""
-        return sum(each.kept is not None for each in self.edits)
-
-    @property
-    def keys(self) -> int:
-        return sum(each.keys for each in self.edits)
 
 
 @dataclass
@@ -78,20 +32,19 @@ class EffortCounts:
     skipped: int = 0
     unverified: int = 0
     imported: int = 0
+    people: list[PersonCounts] = field(default_factory=list)
     _heap: list[tuple[int, int, AnnotationEdits]] = field(default_factory=list)
 
     def add(self, task: Json, config: LabelConfig) -> None:
         """All annotations of a task; skipped ones, those that a button made and those that came by an import are only counted."""
-        by_id = {each.get("id") or 0: each for each in task.get("annotations") or []}
-        for annotation in annotations_of(task, config):
-            if annotation.cancelled or annotation.made_by_button:
-                self.skipped += annotation.cancelled
-                self.unverified += not annotation.cancelled
-                continue
-            if not by_id[annotation.id].get("lead_time"):  # the editor always says how long it took
-                self.imported += 1
-                continue
-            self._count(annotation_edits(annotation, task, config))
+        answers = answers_of(task, config)
+        for each in annotations_of(task, config):
+            self.skipped += each.cancelled
+            self.unverified += each.made_by_button and not each.cancelled
+            self.imported += not (each.cancelled or each.made_by_button or each in answers)
+        for each in answers:
+            self._count(annotation_edits(each, task, config))
+        self.people = add_people([*self.people, *count_people(answers, task, config)])
 
     def _count(self, one: AnnotationEdits) -> None:
         self.answers.append((one.at, one.version, one.boxes, one.keys))
@@ -134,8 +87,8 @@ class EffortCounts:
             last |= {"to": number, "annotations": last["annotations"] + 1, "boxes": last["boxes"] + boxes, "keys": last["keys"] + keys}
         return [each | {"keys_per_box": each["keys"] / each["boxes"] if each["boxes"] else None} for each in blocks]
 
-    def summary(self) -> dict[str, Any]:
-        """Everything as JSON; `format` is its version."""
+    def summary(self, names: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """Everything as JSON; `format` is its version. names: what to call people whom the tasks know by a number."""
         labels = {version: sorted({label for each, label, _ in self.counts if each == version}) for version in self.versions}
         return {
             "format": 1,
@@ -157,30 +110,10 @@ class EffortCounts:
                 }
                 for version in self.versions
             ],
+            "people": [_person(each, names or {}) for each in self.people],
             "curve": self.curve(),
         }
 
 
-def annotation_edits(annotation: Annotation, task: Json, config: LabelConfig) -> AnnotationEdits:
-    """What was done in one annotation. Regions keep their id from prediction to annotation (measured), so the id tells which is which."""
-    begun: Json = next((each for each in task.get("annotations") or [] if each.get("id") == annotation.id), {})
-    if annotation.predicted is None:
-        version = FORGOTTEN if begun.get("parent_prediction") else BY_HAND
-    else:
-        version = annotation.model_version or FORGOTTEN
-    shown = {each.id: each for each in annotation.predicted or ()}
-    deeds = [_edit(each, shown.get(each.id)) for each in annotation.regions]
-    kept = {each.id for each in annotation.regions}
-    deeds += [BoxEdit(each.label or NO_LABEL, ("deleted",), each, None) for each in shown.values() if each.id not in kept]
-    return AnnotationEdits(int(task["id"]), value_at(task.get("data") or {}, config.data_key), annotation.at, version, tuple(deeds))
-
-
-def _edit(kept: Region, shown: Region | None) -> BoxEdit:
-    label = kept.label or NO_LABEL
-    if shown is None:
-        what = {"prediction": "accepted", "prediction-changed": "changed"}.get(kept.origin or "", "drawn")
-        return BoxEdit(label, (what,), None, kept)
-    apart = max(abs(a - b) for a, b in zip(kept.box.xyxy, shown.box.xyxy, strict=True))
-    moved = apart > STILL or abs(kept.rotation - shown.rotation) % 360 > STILL
-    done = [*(["renamed"] if kept.label != shown.label else []), *(["moved"] if moved else [])]
-    return BoxEdit(label, tuple(done) or ("accepted",), shown, kept)
+def _person(counts: PersonCounts, names: Mapping[str, str]) -> dict[str, Any]:
+    return {**asdict(counts), "who": names.get(counts.who, counts.who), "keys_per_box": counts.keys_per_box, "agreement": counts.agreement}

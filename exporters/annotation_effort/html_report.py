@@ -1,4 +1,4 @@
-"""The effort report as one self-contained page: figures, the curve over time, and the pictures that took most work."""
+"""The effort report as one self-contained page: figures, people, the curve over time, and the pictures that took most work."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dinolabel import pages
-from dinolabel.exporters.annotation_effort.counts import BY_HAND, EDITS, FORGOTTEN, KEYS, AnnotationEdits
+from dinolabel.studio.reviews.edits import BY_HAND, EDITS, FORGOTTEN, KEYS, AnnotationEdits
 
 TEMPLATE = Path(__file__).with_name("report.html")
 COLOURS = {"accepted": "#2e9e6b", "renamed": "#3b7ddd", "moved": "#c98a1b", "drawn": "#8e5bd0", "deleted": "#d1495b", "changed": "#7d8590"}
@@ -26,6 +26,7 @@ def page(summary: Mapping[str, Any], hardest: Sequence[AnnotationEdits], *, titl
         title=title,
         sentence=_sentence(summary),
         versions=summary["versions"],
+        people=_people(summary["people"]),
         colours=COLOURS,
         colours_of=_colours_of,
         curve=_curve(summary["curve"]),
@@ -42,6 +43,13 @@ def _sentence(summary: Mapping[str, Any]) -> str:
     share = 1 - keys / (KEYS["drawn"] * boxes)
     less = f"{share:.0%} less than drawing each by hand" if share >= 0 else f"{-share:.0%} more than drawing each by hand"
     return f"{summary['annotations']:,} annotations, {boxes:,} boxes, {keys:,} keys: {keys / boxes:.2f} a box, {less}."
+
+
+def _people(people: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """A row per person, with the share of the most keys a box. Empty where one person did it all: there is nobody to compare them with."""
+    most = max([each["keys_per_box"] or 0.0 for each in people] + [0.01])
+    rows = [{**each, "share": (each["keys_per_box"] or 0.0) / most} for each in people]
+    return rows if len(rows) > 1 else []
 
 
 def _colours_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from dinolabel.studio.calls.leases import Lease
+from dinolabel.studio.calls.people import StudioUser
 from dinolabel.studio.client import Project, TaskRow
 from dinolabel.studio.errors import StudioRefused, StudioUnreachable
 from dinolabel.studio.label_configs.label_config import LabelConfig
@@ -47,6 +48,7 @@ class ScriptedStudio:
         self.before_import: list[Any] = []
         self.watchers: list[Any] = []
         self.leases: dict[int, dict[str, Lease]] = {}
+        self.tabs: dict[str, list[int]] = {}
         self._projects: dict[int, Project] = {}
         self._tasks: dict[int, Stored] = {}
         self._numbers = iter(range(1, 10**9))
@@ -89,6 +91,7 @@ class ScriptedStudio:
         by_button: bool = False,
         began_from: str | None = None,
         at: datetime | None = None,
+        who: int = 1,
     ) -> None:
         """A person submits boxes with these labels (or skips, or presses *Create annotations from predictions*).
 
@@ -110,8 +113,9 @@ class ScriptedStudio:
                 parent = next(each["id"] for each in stored.predictions if each["model_version"] == began_from)
             stored.annotations.append(
                 {
-                    "id": next(self._numbers), "result": result, "was_cancelled": cancelled, "completed_by": 1, "parent_prediction": parent,
-                    "lead_time": None if by_button else 3.0, "created_at": at.isoformat(), "updated_at": at.isoformat(), "prediction": {},
+                    "id": next(self._numbers), "result": result, "was_cancelled": cancelled, "completed_by": who,
+                    "parent_prediction": parent, "lead_time": None if by_button else 3.0, "created_at": at.isoformat(),
+                    "updated_at": at.isoformat(), "prediction": {},
                 }
             )  # fmt: skip
             stored.updated_at = at
@@ -260,9 +264,16 @@ class ScriptedStudio:
     def drop_lease(self, project: int, owner: str | None = None) -> None:
         self.leases[project] = {each: lease for each, lease in self.leases.get(project, {}).items() if owner not in (None, each)}
 
+    def users(self) -> list[StudioUser]:
+        return [StudioUser(number, f"person{number}@studio.test") for number in (1, 2, 3)]
+
+    def show_tasks(self, project: int, name: str, title: str, tasks: Sequence[int]) -> str:
+        self._called("tab")
+        self.tabs[name] = list(tasks)
+        return f"{self.url}/projects/{project}/data?tab=7"
+
     def remove_tab(self, project: int, name: str) -> bool:
-        """Nobody made a tab here."""
-        return False
+        return self.tabs.pop(name, None) is not None
 
     def _row(self, task: Stored) -> TaskRow:
         cancelled = any(each["was_cancelled"] for each in task.annotations)

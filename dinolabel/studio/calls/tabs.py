@@ -7,6 +7,8 @@ from typing import Any
 
 from dinolabel.studio.http_client import ApiClient
 
+DISAGREEMENTS = ("disagreements", "Disagreements")
+"""Name and title of the tab of objects that people named differently."""
 MARK = "dinolabel"  # a key of the tab's own data, which Label Studio keeps as it is
 MOST = 200  # tasks in one tab: each is a filter line in Label Studio's page
 NOBODY = 0  # no task has this id
@@ -69,3 +71,11 @@ class TabCalls:
 
 def _is(task: int) -> dict[str, Any]:
     return {"filter": "filter:tasks:id", "operator": "equal", "type": "Number", "value": task}
+
+
+def show_or_remove(studio: TabCalls, project: int, tab: tuple[str, str], tasks: Sequence[int]) -> str | None:
+    """Let one of our tabs hold these tasks, its address for a browser; without tasks the tab goes. tab: its name and title."""
+    if not tasks:
+        studio.remove_tab(project, tab[0])
+        return None
+    return studio.show_tasks(project, *tab, list(dict.fromkeys(tasks)))

@@ -24,6 +24,7 @@ __all__ = [
     "UnreadMark",
     "annotations_of",
     "from_webhook",
+    "labels_by_object",
     "review_task",
     "reviewed_boxes",
 ]
@@ -82,6 +83,11 @@ def review_task(
         return found
     rejected = [judged(mark, "rejected") for mark in _rejected_boxes(verified, beside)]
     return replace(found, boxes=(*approved, *rejected, *unverified))
+
+
+def labels_by_object(verified: Sequence[Annotation]) -> list[dict[int, str | None]]:
+    """Each object that somebody marked: annotation's id -> the label it got there, None for a box without one."""
+    return [{mark.annotation.id: mark.region.label for mark in marks} for marks in _group_objects(verified)]
 
 
 def _unread(task: int, live: Iterable[Annotation]) -> Iterator[UnreadMark]:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from dinolabel.backend.http import dashboard
+from dinolabel.backend.http.server import create_app
 from dinolabel.backend.jobs import reviewed_answers
 from dinolabel.backend.jobs.reviewed_answers import Answers, NameCount, Summary
 from dinolabel.backend.project_status import ProjectStatus
@@ -100,6 +101,31 @@ def test_what_a_name_lacks_until_it_can_be_judged(pictures: int, judged: int | N
 )
 def test_pictures_by_answers_in_words(numbers: tuple[int, ...], asked: int, said: str) -> None:
     assert dashboard._answers(ProjectStatus(1, answers=Summary(by_answers=numbers, asked=asked)), 8)["by_answers"] == said
+
+
+def test_who_did_how_much_and_where_they_disagree_is_on_the_board_and_in_a_tab(world: World) -> None:
+    project = world.project(3)
+    first, second, third = world.ids(project)
+    service = world.service(train_after=0)
+    world.studio.annotate(first, ["jason", "lacy"], at=NOON, who=1)
+    world.studio.annotate(first, ["lacy", "lacy"], at=NOON, who=2)
+    world.studio.annotate(second, ["jason"], at=NOON, who=9)
+    until_in_step(service, project)
+    assert world.studio.tabs == {"disagreements": [first]}
+    asked = world.studio.calls.count("tab")
+    until_in_step(service, project)
+    assert world.studio.calls.count("tab") == asked, "the tab is written when something changed"
+    told = dashboard._project(service, project)
+    assert [(each["who"], each["boxes"], each["agreement"], each["compared"]) for each in told["people"]] == [
+        ("person1@studio.test", 2, 50, 2), ("person2@studio.test", 2, 50, 2), ("9", 1, None, 0),
+    ]  # fmt: skip
+    html = create_app(service).test_client().get("/", headers={"Accept": "text/html"}).text
+    assert "<td>2.00</td>" in html and "<td>–</td>" not in html
+    assert f'<a href="http://studio.test/projects/{project}/data?tab=7">1</a>' in html and "person2@studio.test" in html
+    world.studio.remove_task(first)
+    world.studio.annotate(third, ["jason"], at=NOON, who=1)
+    until_in_step(service, project)
+    assert world.studio.tabs == {}
 
 
 def test_the_board_hears_of_it_where_nothing_is_trained_by_itself_too(world: World) -> None:

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from dinolabel.__main__ import run
-from dinolabel.exporters.annotation_effort.counts import EffortCounts, annotation_edits
+from dinolabel.exporters.annotation_effort.counts import EffortCounts
 from dinolabel.exporters.annotation_effort.html_report import page
 from dinolabel.studio.label_configs.label_config import LabelConfig
 from dinolabel.studio.reviews.annotations import annotations_of
+from dinolabel.studio.reviews.edits import annotation_edits
 from tests.doubles.annotated import Annotated, annotation, region, xml
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -92,6 +93,21 @@ def test_counts_by_version_label_and_time() -> None:
         ("by hand", 2.0),
     ]
     assert [each.task for each in effort.hardest] == [0, 9]
+
+
+def test_people_are_told_apart_with_their_keys_and_how_far_they_agree() -> None:
+    effort = EffortCounts()
+    left = annotation(1, region("a", A, "jason", origin="prediction-changed"), region("n", FAR, "lacy"), who=1, shown=SHOWN)
+    right = annotation(2, region("b", A, "lacy"), region("m", FAR, "lacy"), region("o", (60, 10, 90, 40), "jason"), who=2)
+    late = annotation(3, region("c", A, "jason"), who=1, lead_time=None)  # imported: nobody's work
+    effort.add({"id": 1, "data": {}, "annotations": [left, right, late]}, CONFIG)
+    alone = annotation(4, region("d", A, "jason"), who={"id": 3, "email": "<b>@lab"}, parent_prediction=9)  # its prediction is gone
+    effort.add({"id": 2, "data": {}, "annotations": [alone]}, CONFIG)
+    rows = {each["who"]: (each["answers"], each["boxes"], each["keys_per_box"], each["agreed"], each["compared"]) for each in
+            effort.summary({"1": "ann@lab"})["people"]}  # fmt: skip
+    assert rows == {"2": (1, 3, 2.0, 1, 3), "ann@lab": (1, 2, 2.0, 1, 3), "<b>@lab": (1, 1, None, 0, 0)}
+    html = page(effort.summary({"1": "ann@lab"}), [], title="x", thumbnail=lambda address: None)
+    assert "By person" in html and "ann@lab" in html and "33%" in html and "<b>" not in html
 
 
 def test_a_page_holds_no_markup_of_labels() -> None:
