@@ -100,11 +100,11 @@ def test_several_pictures_give_a_list_for_each(photo: Path, pipeline: Pipeline, 
 def test_several_pictures_are_held_a_few_at_a_time(photo: Path, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     batches: list[int] = []
 
-    def find(images: Sequence[dinolabel.Image], *_: object) -> list[list[LabelledBox]]:
+    def find(images: Sequence[dinolabel.Image], *_: object, **__: object) -> list[list[dinolabel.Detection]]:
         batches.append(len(images))
         return [[] for _ in images]
 
-    monkeypatch.setattr(pipeline, "predict_labelled", find)
+    monkeypatch.setattr(pipeline, "predict", find)
     assert pipeline((photo for _ in range(9)), "cat") == [[]] * 9
     assert batches == [4, 4, 1]
 
