@@ -30,6 +30,9 @@ class ImportUnreadable(RequestError):
 Attributes = tuple[tuple[str, str], ...]
 """What a tool noted beside a mark, as name and value: `occluded`, `colour`. A value of "" is a mark that is set."""
 
+SAME_OBJECT = 0.7
+"""IoU of two boxes of one label, from two entries about a picture, that are taken as of one object."""
+
 
 @dataclass(frozen=True, slots=True)
 class ImportedBox:
@@ -50,6 +53,11 @@ class ImportedBox:
     def words(self) -> Hashable:
         """What it says, equal for copies of it: label and place, to a hundredth of a pixel, and whether somebody looked at it."""
         return self.label, self.verified, self.quad is None, tuple(round(each, 2) for each in self.box.xyxy)
+
+    def marks_same_object(self, other: ImportedBox) -> bool:
+        """Whether two people, or two files, marked one thing: with one label, and nearly the same place."""
+        same = (self.label, self.verified) == (other.label, other.verified)
+        return same and (self.words == other.words or self.box.iou(other.box) >= SAME_OBJECT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +86,11 @@ class ImportedImage:
         return frozenset((*here, *([self.sha256] if self.sha256 else [])))
 
     def merge(self, other: ImportedImage) -> ImportedImage:
-        """This picture with what another file says of it; exact copies of boxes once."""
-        known = {each.words for each in self.boxes}
-        more = tuple(each for each in other.boxes if each.words not in known)
+        """This picture with what another file or entry says of it; an object that both mark comes once.
+
+        Label Studio's COCO has an entry for each person who answered, so their boxes differ by a pixel.
+        """
+        more = tuple(each for each in other.boxes if not any(each.marks_same_object(known) for known in self.boxes))
         unread = tuple(each for each in other.unread if each not in self.unread)
         return replace(self, boxes=(*self.boxes, *more), unread=(*self.unread, *unread))
 

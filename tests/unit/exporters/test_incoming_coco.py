@@ -272,3 +272,17 @@ def test_no_picture_outside_the_folder_is_taken(tmp_path: Path, how: str) -> Non
     write(data / "annotations/instances.json", [ENTRY], [IMAGE | {"file_name": name}])
     assert [each.file for each in read(data)] == [None]
     assert [each.file for each in read(data, media=private.parent)] == ([None] if how == "link" else [private])
+
+
+def test_an_object_that_two_people_marked_comes_once(tmp_path: Path) -> None:
+    """Label Studio's own COCO (SDK 2.1.2) has the picture twice then, with one name; a picture with nothing on it has no size."""
+    picture(tmp_path / "images/a.jpg")
+    picture(tmp_path / "images/b.jpg")
+    images = [{**IMAGE, "id": at, "file_name": "images/a.jpg"} for at in (0, 1)]
+    images.append({"id": 2, "file_name": "images/b.jpg", "width": None, "height": None})
+    second = {**ENTRY, "id": 2, "image_id": 1, "bbox": [9, 6, 32, 24]}
+    other = {**ENTRY, "id": 3, "image_id": 1, "category_id": 2, "bbox": [60, 6, 30, 24]}
+    write(tmp_path / "result.json", [{**ENTRY, "image_id": 0}, second, other], images)
+    first, empty = read(tmp_path)
+    assert boxes(first) == [("mina", BOX), ("otto", (60.0, 6.0, 90.0, 30.0))]
+    assert boxes(empty) == [] and not empty.unread
