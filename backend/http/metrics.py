@@ -40,18 +40,23 @@ class Metrics:
         self._suppressed = Gauge(
             "dinolabel_suppressed_boxes", "Boxes not sent because people keep deleting their like.", ["project"], registry=self._registry
         )
-        self._in_step = Gauge("dinolabel_in_step", "1 when the project is as it should be.", ["project"], registry=self._registry)
+        as_it_should_be = "1 when the project is as it should be."
+        self._synced = Gauge("dinolabel_project_synced", as_it_should_be, ["project"], registry=self._registry)
+        # the names of 0.1, for one release more: this one, and the state "lacking" below
+        self._in_step = Gauge("dinolabel_in_step", as_it_should_be, ["project"], registry=self._registry)
 
     def render(self, statuses: list[ProjectStatus]) -> bytes:
         """Prometheus' text format."""
-        self._tasks.clear()
-        self._in_step.clear()
+        for gauge in (self._tasks, self._synced, self._in_step):
+            gauge.clear()
         for each in statuses:
             project = str(each.project)
             self._tasks.labels(project, "done").set(each.done)
-            self._tasks.labels(project, "lacking").set(max(0, each.total - each.done))
+            for state in ("missing", "lacking"):
+                self._tasks.labels(project, state).set(max(0, each.total - each.done))
             self._suppressed.labels(project).set(each.suppressed)
-            self._in_step.labels(project).set(each.state == "in step")
+            for gauge in (self._synced, self._in_step):
+                gauge.labels(project).set(each.state == "in step")
         return bytes(generate_latest(self._registry))
 
 

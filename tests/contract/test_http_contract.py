@@ -167,7 +167,9 @@ def test_metrics_are_counted(door: Door) -> None:
     text = door("GET", "/metrics").text
     assert 'dinolabel_predictions_total{outcome="ready"} 2.0' in text
     assert 'dinolabel_predictions_total{outcome="failed"} 1.0' in text
-    assert f'dinolabel_in_step{{project="{project}"}} 1.0' in text
+    for name in ("dinolabel_project_synced", "dinolabel_in_step"):
+        assert f'{name}{{project="{project}"}} 1.0' in text
+    assert f'dinolabel_tasks{{project="{project}",state="missing"}} 0.0' in text
 
 
 # Errors.
