@@ -19,12 +19,12 @@ from dinolabel.vision.errors import SettingsError
 
 
 def _several(value: Any) -> Any:
-    """`a,b`, `a b` or a JSON list of texts as a list. Raises ValueError for what is neither."""
+    """`a,b`, `a;b`, `a b` or a JSON list of texts as a list. Raises ValueError for what is neither."""
     if not isinstance(value, str):
         return value
     text = value.strip().strip("'").strip()
     if text[:1] not in ("[", "{") or LITERAL.match(text):
-        return [each for part in re.split(r"[,\s]+", text) if (each := part.strip("\"'"))]
+        return [each for part in re.split(r"[,;\s]+", text) if (each := part.strip("\"'"))]
     try:
         found = json.loads(text)
     except ValueError as error:
@@ -43,7 +43,7 @@ def _hosts(names: tuple[str, ...]) -> tuple[str, ...]:
     return found
 
 
-LITERAL = re.compile(r"\[[0-9a-fA-F.]*:[0-9a-fA-F:.]+\](?::\d+)?(?:[,\s]|$)")
+LITERAL = re.compile(r"\[[0-9a-fA-F.]*:[0-9a-fA-F:.]+\](?::\d+)?(?:[,;\s]|$)")
 """An IPv6 address in its brackets: no JSON."""
 Several = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_several)]
 Hosts = Annotated[Several, AfterValidator(_hosts)]

@@ -83,6 +83,7 @@ def test_a_list_is_read_as_people_write_it(tmp_path: Path, monkeypatch: pytest.M
         ("cdn.example.com", ("cdn.example.com",)),
         ("https://cdn.example.com/pictures,b.org:8443", ("cdn.example.com", "b.org:8443")),
         ("[::1]:8080 a.org", ("[::1]:8080", "a.org")),
+        ("[::1];a.org; b.org;", ("[::1]", "a.org", "b.org")),
         ('["a.org", "http://b.org"]', ("a.org", "b.org")),
     ],
 )
