@@ -6,10 +6,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from dinolabel.backend.jobs.reviewed_answers import Summary
+
+if TYPE_CHECKING:
+    from dinolabel.backend.project_registry import ProjectRegistry
+    from dinolabel.vision.bundles.registry import BundleStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +87,12 @@ class StatusBoard:
     def remove(self, project: int) -> None:
         with self._lock:
             self._statuses.pop(project, None)
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectState:
+    """Where what is known of projects is kept: heads and registry on the disk, the board in memory."""
+
+    store: BundleStore
+    projects: ProjectRegistry
+    board: StatusBoard = field(default_factory=StatusBoard)

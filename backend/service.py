@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import structlog
@@ -20,10 +20,10 @@ from dinolabel.backend.jobs.runner import JobRunner
 from dinolabel.backend.jobs.table import Job
 from dinolabel.backend.jobs.train_trigger import QUIET_SECONDS, TrainTrigger
 from dinolabel.backend.payloads import NOT_YET, PredictAnswer, PredictRequest, SetupRequest, StoredAnswer, WebhookEvent
-from dinolabel.backend.project_registry import ProjectRegistry
-from dinolabel.backend.project_status import StatusBoard
+from dinolabel.backend.project_status import ProjectState
 from dinolabel.backend.reconciler.loop import ReconcileLoop
-from dinolabel.backend.reconciler.reconciler import Reconciler, ReconcileResult, weights_mismatch
+from dinolabel.backend.reconciler.reconciler import ReconcileOptions, Reconciler, ReconcileResult, weights_mismatch
+from dinolabel.backend.reconciler.rollout import RolloutEvent
 from dinolabel.studio.errors import StudioDenied
 from dinolabel.studio.label_configs.edit import add_prompt, add_prompt_beside, set_thresholds
 from dinolabel.studio.label_configs.label_config import LabelConfig
@@ -33,7 +33,6 @@ from dinolabel.vision.errors import RequestError
 if TYPE_CHECKING:
     from dinolabel.studio.client import LabelStudio
     from dinolabel.studio.media.resolver import MediaResolver
-    from dinolabel.vision.bundles.registry import BundleStore
     from dinolabel.vision.pipeline import Pipeline
 
 log = structlog.get_logger(__name__)
@@ -60,50 +59,55 @@ class RunningModels:
         return cls(detector.weights, known, detector.device, detector.precision, getattr(detector, "engine", ""))
 
 
-class Service:
-    """studio None: no token, Label Studio asks and nothing is pushed. weights: detector's and embedder's, as named in the settings.
+@dataclass(frozen=True, slots=True)
+class ServiceOptions:
+    """weights: detector's and embedder's, as named in the settings. train_after: approvals that start a training; 0: none does.
 
-    judged_pictures: with how many pictures a name can be judged, for the page; None when it is not said.
+    judged_pictures: with how many pictures a name can be judged, for the page; None when it is not said. most_requests: at the models.
     """
+
+    weights: tuple[str, str]
+    poll_seconds: float = 60.0
+    train_after: int = 20
+    judged_pictures: int | None = None
+    grace_seconds: float = 300.0
+    quiet_seconds: float = QUIET_SECONDS
+    deadlines: Deadlines = field(default_factory=Deadlines)
+    most_requests: int = MOST_REQUESTS
+    listener: Callable[[RolloutEvent], object] = lambda event: None
+
+
+class Service:
+    """studio None: no token, Label Studio asks and nothing is pushed."""
 
     def __init__(
         self,
         studio: LabelStudio | None,
         media: MediaResolver,
         pipeline: Pipeline,
-        store: BundleStore,
-        projects: ProjectRegistry,
+        state: ProjectState,
         jobs: JobRunner,
-        *,
-        weights: tuple[str, str],
-        poll_seconds: float = 60.0,
-        train_after: int = 20,
-        judged_pictures: int | None = None,
-        grace_seconds: float = 300.0,
-        quiet_seconds: float = QUIET_SECONDS,
-        deadlines: Deadlines = Deadlines(),  # noqa: B008 - frozen
-        most_requests: int = MOST_REQUESTS,
-        checkpoint: Callable[[str], None] = lambda step: None,
+        options: ServiceOptions,
     ) -> None:
-        self.studio, self.store, self.projects, self.jobs = studio, store, projects, jobs
-        self.board, self.meters = StatusBoard(), Metrics()
-        self.running = RunningModels.of(pipeline)
-        self.train_after, self.judged_pictures, self.poll_seconds = train_after, judged_pictures, poll_seconds
+        self.studio, self.jobs, self.options = studio, jobs, options
+        self.store, self.projects, self.board = state.store, state.projects, state.board
+        self.meters, self.running = Metrics(), RunningModels.of(pipeline)
+        self.train_after, self.judged_pictures = options.train_after, options.judged_pictures
         self.model = pipeline.package if studio is None else None
         self.thresholds, self.known = pipeline.thresholds, pipeline.bundle.labels if pipeline.bundle else ()
-        self._weights = weights
-        self._recipes = ServingConfigs(pipeline, store, projects.roles)
-        self.queue = InferenceQueue(pipeline, most_requests=most_requests)
-        self._predictor = predictor = Predictor(media, self.queue, deadlines)
+        self._weights = options.weights
+        self._recipes = ServingConfigs(pipeline, state.store, state.projects.roles)
+        self.queue = InferenceQueue(pipeline, most_requests=options.most_requests)
+        self._predictor = predictor = Predictor(media, self.queue, options.deadlines)
         self._later = BackgroundPredictor(predictor)
         self.typing = InteractivePrompts(predictor)
         self.detection = DetectEndpoint(self.queue, media, self._live_config)
-        trigger = None if studio is None else TrainTrigger(studio, store, jobs, train_after=train_after, quiet_seconds=quiet_seconds)
-        self._reconciler = Reconciler(
-            studio, predictor, self._recipes, store, projects, self.board, trigger,
-            weights=weights, grace_seconds=grace_seconds, checkpoint=checkpoint, stopped=lambda: self._rounds.stopping,
-        )  # fmt: skip
-        self._rounds = ReconcileLoop(self._reconciler, projects, store, self.board, poll_seconds=poll_seconds)
+        trigger = None
+        if studio is not None:
+            trigger = TrainTrigger(studio, state.store, jobs, train_after=options.train_after, quiet_seconds=options.quiet_seconds)
+        visits = ReconcileOptions(options.weights, options.grace_seconds, listener=options.listener)
+        self._reconciler = Reconciler(studio, predictor, self._recipes, state, trigger, visits)
+        self._rounds = ReconcileLoop(self._reconciler, state, poll_seconds=options.poll_seconds, stopping=visits.stopping)
         jobs.on_end = self._job_ended
 
     def start(self) -> None:

@@ -216,7 +216,7 @@ def media(settings: Settings, *, alone: bool = False, verify: Callable[[Path], N
 
 def jobs(settings: Settings) -> JobRunner:
     """The trainings. Their children are our own command line with our own settings."""
-    from dinolabel.backend.jobs.runner import JobRunner
+    from dinolabel.backend.jobs.runner import JobLimits, JobRunner
 
     heads = store(settings)
     return JobRunner(
@@ -225,7 +225,7 @@ def jobs(settings: Settings) -> JobRunner:
         environment=environment(settings),
         exports=data_dir(settings, "exports"),
         verdicts=lambda project: heads.verdicts(str(project)),
-        threads=settings.threads or 2,
+        limits=JobLimits(settings.threads or 2),
     )
 
 
@@ -260,13 +260,13 @@ def reconciler(settings: Settings, models: Pipeline, board: StatusBoard) -> Reco
     """What visits projects, by itself: no queue, no trainings, no routes. board: hears how far it is. Raises SettingsError."""
     from dinolabel.backend.inference.inference_queue import InferenceQueue
     from dinolabel.backend.inference.predictor import Predictor
-    from dinolabel.backend.reconciler.reconciler import Reconciler
+    from dinolabel.backend.project_status import ProjectState
+    from dinolabel.backend.reconciler.reconciler import ReconcileOptions, Reconciler
 
     heads, weights = store(settings), (settings.detector_weights, settings.embedder_weights)
     predictor = Predictor(media(settings), InferenceQueue(models))
-    return Reconciler(
-        studio(settings), predictor, serving_configs(settings, models), heads, projects(settings), board, None, weights=weights
-    )
+    state = ProjectState(heads, projects(settings), board)
+    return Reconciler(studio(settings), predictor, serving_configs(settings, models), state, None, ReconcileOptions(weights))
 
 
 def service(settings: Settings, *, models: Pipeline | None = None, alone: Path | None = None) -> Service:
@@ -275,15 +275,23 @@ def service(settings: Settings, *, models: Pipeline | None = None, alone: Path |
     models: a pipeline that is there already. alone: an empty folder; then programs are served, without any Label Studio, projects or
     trainings, and beside whatever backend has the data folder: of that only the caches are shared.
     """
-    from dinolabel.backend.service import Service
+    from dinolabel.backend.project_status import ProjectState
+    from dinolabel.backend.service import Service, ServiceOptions
 
     own = settings if alone is None else settings.model_copy(update={"data_dir": alone})
     return Service(
         studio_if_set(settings) if alone is None else None,
-        media(settings, alone=alone is not None), models or pipeline(settings), store(own), projects(own), jobs(own),
-        weights=(settings.detector_weights, settings.embedder_weights),
-        poll_seconds=settings.poll_seconds, train_after=settings.train_after, judged_pictures=_judged_pictures(),
-    )  # fmt: skip
+        media(settings, alone=alone is not None),
+        models or pipeline(settings),
+        ProjectState(store(own), projects(own)),
+        jobs(own),
+        ServiceOptions(
+            weights=(settings.detector_weights, settings.embedder_weights),
+            poll_seconds=settings.poll_seconds,
+            train_after=settings.train_after,
+            judged_pictures=_judged_pictures(),
+        ),
+    )
 
 
 def _judged_pictures() -> int:

@@ -70,7 +70,8 @@ def _add_label_studio_routes(app: Flask, service: Service) -> None:
     @typed
     def ready() -> payloads.ReadyAnswer:
         """Whether all that it needs is there: registry, job table, room on the disk, Label Studio, models; 503 says what is not."""
-        checked = meters.check_ready(service.projects, service.jobs, service.queue, service.board, patience=10 * service.poll_seconds)
+        patience = 10 * service.options.poll_seconds
+        checked = meters.check_ready(service.projects, service.jobs, service.queue, service.board, patience=patience)
         return {"ready": True, "checked": checked}
 
     @app.post("/setup")

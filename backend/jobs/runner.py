@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -39,6 +40,14 @@ QUEUE_FILES = ("huey.sqlite", "huey.sqlite-wal", "huey.sqlite-shm")
 THREAD_CAPS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
+@dataclass(frozen=True, slots=True)
+class JobLimits:
+    """Of one job: CPU threads of each library, and seconds after which it is ended."""
+
+    threads: int = 2
+    seconds: float = TIME_LIMIT_SECONDS
+
+
 class JobRunner:
     """folder: job table and one log per job.
 
@@ -54,14 +63,13 @@ class JobRunner:
         environment: Mapping[str, str],
         exports: Path,
         verdicts: Callable[[int], Sequence[Mapping[str, Any]]] = lambda project: (),
-        threads: int = 2,
-        time_limit: float = TIME_LIMIT_SECONDS,
+        limits: JobLimits = JobLimits(),
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._exports, self._program = folder, exports, tuple(program)
         # Without a terminal rich would break lines at 80 columns, and the page shows the last line.
-        self._environment = {**environment, **dict.fromkeys(THREAD_CAPS, str(threads)), "COLUMNS": "200"}
-        self._verdicts, self._time_limit = verdicts, time_limit
+        self._environment = {**environment, **dict.fromkeys(THREAD_CAPS, str(limits.threads)), "COLUMNS": "200"}
+        self._verdicts, self._time_limit = verdicts, limits.seconds
         self._table = JobTable(folder / "jobs.sqlite")
         self._stopping, self._wake = threading.Event(), threading.Event()
         self._worker = threading.Thread(target=self._work, name="jobs", daemon=True)

@@ -30,6 +30,19 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """An event of a filling. done, total: unfinished tasks that have their prediction or were tried, and all. rate: tasks a second.
+
+    stored: predictions that a push has just stored; None between pushes.
+    """
+
+    done: int
+    total: int
+    rate: float = 0.0
+    stored: int | None = None
+
+
 class ConfigChanged(Exception):
     """Label Studio has another label config than the one these predictions were made for: the visit begins anew, at once."""
 
@@ -70,12 +83,10 @@ class Backfill:
         desired: ServingConfig,
         bridge: ServingConfig | None = None,
         stopped: Callable[[], bool] = lambda: False,
-        on_progress: Callable[[int, int, float], object] = lambda done, total, rate: None,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._studio, self._predictor, self._attempts = studio, predictor, attempts
         self.project, self.wanted, self.bridge = desired.project, desired, bridge
-        self._stopped, self._told, self._clock = stopped, on_progress, clock
+        self._stopped, self._clock = stopped, time.monotonic
         self._rows: dict[int, TaskRow] = {}  # as last listed, with what was stored since
         self._tally: CountCheck | None = None
         self.suppressed = 0  # boxes not sent so far because people keep deleting their like
@@ -107,12 +118,12 @@ class Backfill:
     def _unchanged(self) -> bool:
         return self._tally is not None and self._tally.is_fresh and self._tally.unchanged(self._studio.project(self.project))
 
-    def fill(self, census: TaskSnapshot, seconds: float) -> Iterator[int]:
-        """Push predictions for who lacks one until all are done or the seconds over; yields after each push how many were stored.
+    def fill(self, census: TaskSnapshot, seconds: float) -> Iterator[Filled]:
+        """Push predictions for who lacks one until all are done or the seconds over; yields after each task and after each push.
 
         Raises StudioUnreachable and StudioDenied; what is wrong with a single task is noted and the others go on.
         """
-        rows, begun = census.due, self._clock()
+        rows, begun, now = census.due, self._clock(), Filled(census.done, len(census.unfinished))
         end, handled = begun + seconds, 0
         sending = UploadBuffer(partial(self._push, len(census.rows)), self._clock)
         # However slow a disk is, the first chunk is done: a visit that never got further than opening files would never end.
@@ -120,15 +131,16 @@ class Backfill:
         with sending:
             for row, made in zip(rows, self._predictor.predictions(errand, rows), strict=False):
                 handled += 1
-                self._told(census.done + handled, len(census.unfinished), handled / max(self._clock() - begun, 1e-3))
+                now = Filled(census.done + handled, len(census.unfinished), handled / max(self._clock() - begun, 1e-3))
+                yield now
                 if isinstance(made, Failure):
                     self._record_failure(made)
                     continue
                 sending.add(row, made)
                 if sending.is_due():
-                    yield from sending.send()
-            yield from sending.send()
-            yield from sending.flush()
+                    yield from (replace(now, stored=stored) for stored in sending.send())
+            for stored in (*sending.send(), *sending.flush()):
+                yield replace(now, stored=stored)
 
     def _push(self, tasks: int, rows: Sequence[TaskRow], ready: Sequence[Prediction]) -> int:
         """Send what is still lacking: somebody may have finished a task meanwhile, deleted it, or asked Label Studio to retrieve it."""

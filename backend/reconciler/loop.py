@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING
 import structlog
 
 from dinolabel.backend import desired_version
-from dinolabel.backend.project_registry import ProjectRegistry
-from dinolabel.backend.project_status import StatusBoard
+from dinolabel.backend.project_status import ProjectState
 from dinolabel.backend.reconciler.work_queue import WorkQueue
 from dinolabel.studio.errors import StudioDenied, StudioUnreachable
 from dinolabel.vision.errors import DinolabelError, SettingsError
 
 if TYPE_CHECKING:
     from dinolabel.backend.reconciler.reconciler import Reconciler, ReconcileResult
-    from dinolabel.vision.bundles.registry import BundleStore
 
 log = structlog.get_logger(__name__)
 
@@ -32,25 +30,25 @@ DesiredState = dict[int, tuple[str | None, bool, bool, tuple[str, str]]]
 
 
 class ReconcileLoop:
-    """poll_seconds: how often every project is visited though nothing was heard of it."""
+    """poll_seconds: how often every project is visited though nothing was heard of it. stopping: shared with whoever works in a visit."""
 
     def __init__(
         self,
         reconciler: Reconciler,
-        projects: ProjectRegistry,
-        store: BundleStore,
-        board: StatusBoard,
+        state: ProjectState,
         *,
         poll_seconds: float,
+        stopping: threading.Event | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._reconciler, self._projects, self._store, self._board = reconciler, projects, store, board
+        self._reconciler = reconciler
+        self._projects, self._store, self._board = state.projects, state.store, state.board
         self._poll, self._clock = poll_seconds, clock
         self._agenda = WorkQueue()
         self._wished: DesiredState = {}
         self._backoff = 0.0
         self._woken = threading.Event()
-        self._over = threading.Event()
+        self._over = stopping or threading.Event()
         self._thread = threading.Thread(target=self._run, name="reconcile", daemon=True)
 
     def start(self) -> None:
@@ -62,10 +60,6 @@ class ReconcileLoop:
         self._woken.set()
         if self._thread.is_alive():
             self._thread.join(seconds)
-
-    @property
-    def stopping(self) -> bool:
-        return self._over.is_set()
 
     def enqueue(self, project: int | None = None) -> None:
         """Visit a project (or all) soon. Returns at once; anybody may call it."""

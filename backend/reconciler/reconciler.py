@@ -6,10 +6,11 @@ approvals are newer than the last. Idempotent, and resumed by simply running it 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import TYPE_CHECKING
+import threading
+from collections.abc import Callable, Generator
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, cast
 
 import structlog
 
@@ -18,13 +19,13 @@ from dinolabel.backend.errors import UNFORESEEN, WeightsDiffer
 from dinolabel.backend.inference.predictor import Predictor
 from dinolabel.backend.inference.serving_config import ServingConfig, ServingConfigs
 from dinolabel.backend.jobs.train_trigger import TrainTrigger
-from dinolabel.backend.project_registry import ProjectBusy, ProjectRecord, ProjectRegistry
-from dinolabel.backend.project_status import StatusBoard
-from dinolabel.backend.reconciler.backfill import Backfill, ConfigChanged
+from dinolabel.backend.project_registry import ProjectBusy, ProjectRecord
+from dinolabel.backend.project_status import ProjectState
+from dinolabel.backend.reconciler.backfill import Backfill, ConfigChanged, Filled
 from dinolabel.backend.reconciler.garbage_collector import PredictionGarbageCollector
 from dinolabel.backend.reconciler.lease import LeaseHeldByOther, WriterLease, owner_of
 from dinolabel.backend.reconciler.redecoding import Redecoding
-from dinolabel.backend.reconciler.rollout import Rollout, RolloutResult, may_replace
+from dinolabel.backend.reconciler.rollout import NowShown, Rollout, RolloutEvent, RolloutResult, may_replace
 from dinolabel.backend.reconciler.work_queue import Attempt, RetryBackoff
 from dinolabel.studio.errors import StudioRefused
 from dinolabel.studio.regions import validation
@@ -33,7 +34,6 @@ from dinolabel.vision.errors import BundleMismatch, DinolabelError
 if TYPE_CHECKING:
     from dinolabel.backend.jobs.reviewed_answers import Summary
     from dinolabel.studio.client import LabelStudio, Project
-    from dinolabel.vision.bundles.registry import BundleStore
 
 log = structlog.get_logger(__name__)
 
@@ -66,34 +66,41 @@ class ReconcileResult:
         return self.state == "in step"
 
 
+@dataclass(frozen=True, slots=True)
+class ReconcileOptions:
+    """weights: of the running pipeline, as named in the settings. grace_seconds: after a switch, before old predictions go.
+
+    stopping: set when the server ends. listener: hears each event of a visit, in its thread.
+    """
+
+    weights: tuple[str, str]
+    grace_seconds: float = 300.0
+    stopping: threading.Event = field(default_factory=threading.Event)
+    listener: Callable[[RolloutEvent], object] = lambda event: None
+
+
 class Reconciler:
-    """weights: of the running pipeline, as named in the settings."""
+    """trigger None: no trainings by themselves."""
 
     def __init__(
         self,
         studio: LabelStudio | None,
         predictor: Predictor,
         recipes: ServingConfigs,
-        store: BundleStore,
-        projects: ProjectRegistry,
-        board: StatusBoard,
+        state: ProjectState,
         trigger: TrainTrigger | None,
-        *,
-        weights: tuple[str, str],
-        grace_seconds: float = 300.0,
-        checkpoint: Callable[[str], None] = lambda step: None,
-        stopped: Callable[[], bool] = lambda: False,
+        options: ReconcileOptions,
     ) -> None:
-        self._studio, self._predictor, self._recipes, self._store = studio, predictor, recipes, store
-        self._projects, self._board, self._trigger, self._weights = projects, board, trigger, weights
-        self._checkpoint, self._stopped = checkpoint, stopped
+        self._studio, self._predictor, self._recipes = studio, predictor, recipes
+        self._store, self._projects, self._board = state.store, state.projects, state.board
+        self._trigger, self._options, self._weights = trigger, options, options.weights
         self._attempts = RetryBackoff()
-        self._writing = None if studio is None else WriterLease(studio, owner_of(projects.path.parent))
+        self._writing = None if studio is None else WriterLease(studio, owner_of(state.projects.path.parent))
         if studio is not None:
             validation.prepare()
         self.label_configs: dict[int, str] = {}
-        self._sweep = None if studio is None else PredictionGarbageCollector(studio, projects, grace_seconds)
-        self._redecoding = None if studio is None else Redecoding(studio, predictor, projects)
+        self._sweep = None if studio is None else PredictionGarbageCollector(studio, state.projects, options.grace_seconds)
+        self._redecoding = None if studio is None else Redecoding(studio, predictor, state.projects)
 
     def reconcile(self, project: int, *, seconds: float = VISIT_SECONDS) -> ReconcileResult:
         """One visit to one project. Raises StudioUnreachable and StudioDenied, which concern them all; the rest is in the outcome."""
@@ -155,18 +162,16 @@ class Reconciler:
             self._attempts,
             desired=wanted,
             bridge=self._serving_config(project, entry, wanted),
-            stopped=self._stopped,
-            on_progress=lambda done, total, rate: self._board.set(project.id, state="filling", done=done, total=total, rate=rate),
+            stopped=self._options.stopping.is_set,
         )
-        told = partial(self._record_live_version, project.id)
-        ended = Rollout(studio, self._store, self._projects, checkpoint=self._checkpoint, on_shown=told).run(filling, shown, seconds)
+        ended = self._follow(project.id, Rollout(studio, self._store, self._projects).run(filling, shown, seconds))
         self._board.add_suppressed(project.id, filling.suppressed)
         outcome = replace(self._outcome(ended, wanted, shows=project.show_predictions), failed=self._failed(ended, wanted))
         if ended.complete and ended.shown == wanted.version and self._sweep is not None:
             swept_in = self._sweep.run(project.id, ended.census.rows)
             outcome = replace(outcome, requeue_after=soonest(outcome.requeue_after, swept_in))
         anew = self._redecoding if ended.complete else None
-        if anew is not None and not anew.run(wanted, ended.census.rows, seconds, self._stopped):
+        if anew is not None and not anew.run(wanted, ended.census.rows, seconds, self._options.stopping.is_set):
             outcome = replace(outcome, state="filling", note=REDECODING, hint="", requeue_after=0.0)
         self._describe(studio, entry, project)
         return self._check_training(self._with_pending(outcome, entry), wanted, ended)
@@ -241,8 +246,19 @@ class Reconciler:
             log.warning("no_tab_of_disagreements", project=project, reason=str(error))
             return None
 
-    def _record_live_version(self, project: int, shown: str) -> None:
-        self._board.set(project, shown=shown)
+    def _follow(self, project: int, events: Generator[RolloutEvent, None, RolloutResult]) -> RolloutResult:
+        """Tell the board and the listener of each event; how far it came."""
+        with closing(events):
+            while True:
+                try:
+                    event = next(events)
+                except StopIteration as end:
+                    return cast("RolloutResult", end.value)
+                if isinstance(event, Filled):
+                    self._board.set(project, state="filling", done=event.done, total=event.total, rate=event.rate)
+                elif isinstance(event, NowShown):
+                    self._board.set(project, shown=event.version)
+                self._options.listener(event)
 
     def _record(self, outcome: ReconcileResult) -> ReconcileResult:
         before = self._board.get(outcome.project)

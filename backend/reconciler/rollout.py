@@ -6,7 +6,7 @@ started again from the top, it does what is left.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ import structlog
 
 from dinolabel.backend.constants import TITLE
 from dinolabel.backend.project_registry import ProjectRecord, ProjectRegistry
-from dinolabel.backend.reconciler.backfill import Backfill, TaskSnapshot
+from dinolabel.backend.reconciler.backfill import Backfill, Filled, TaskSnapshot
 
 if TYPE_CHECKING:
     from dinolabel.studio.client import LabelStudio
@@ -37,52 +37,65 @@ class RolloutResult:
     shown: str
 
 
+@dataclass(frozen=True, slots=True)
+class StepDone:
+    """An event: a step of the switch is done: wanted, noted, pushed, filled, shown, current. Every one can be the last before a crash."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class NowShown:
+    """An event: Label Studio shows another version."""
+
+    version: str
+
+
+RolloutEvent = Filled | StepDone | NowShown
+
+
 class Rollout:
-    """checkpoint: called with the name of each step that is done; tests end the process there. told: hears what is on show now."""
+    """Moves projects to another version."""
 
-    def __init__(
-        self,
-        studio: LabelStudio,
-        store: BundleStore,
-        projects: ProjectRegistry,
-        *,
-        checkpoint: Callable[[str], None] = lambda step: None,
-        on_shown: Callable[[str], object] = lambda shown: None,
-    ) -> None:
+    def __init__(self, studio: LabelStudio, store: BundleStore, projects: ProjectRegistry) -> None:
         self._studio, self._store, self._projects = studio, store, projects
-        self._checkpoint, self._told = checkpoint, on_shown
 
-    def run(self, filling: Backfill, shown: str, seconds: float) -> RolloutResult:
+    def run(self, filling: Backfill, shown: str, seconds: float) -> Generator[RolloutEvent, None, RolloutResult]:
         """Move a project to the filling's wanted version, as far as the seconds go. The caller holds the project's writer lock.
 
         shown: `project.model_version` as it was read just now.
         """
         wanted, project = filling.wanted, filling.project
-        self._checkpoint("wanted")  # 1. The gate said yes, the bundle is stored and wanted.
+        yield StepDone("wanted")  # 1. The gate said yes, the bundle is stored and wanted.
 
         # While nothing of ours is on show there is nothing to lose: the first boxes are shown, and more come in as people watch.
         early = not self._entry(project).owns(shown)
         self._projects.note_version(project, wanted.version)
-        self._checkpoint("noted")
+        yield StepDone("noted")
 
         pushed, census = 0, filling.list_tasks()
-        for stored in filling.fill(census, seconds):  # 2. Everybody gets the new version; who arrives meanwhile, both.
-            pushed += stored
-            self._checkpoint("pushed")
+        for event in filling.fill(census, seconds):  # 2. Everybody gets the new version; who arrives meanwhile, both.
+            yield event
+            if event.stored is None:
+                continue
+            pushed += event.stored
+            yield StepDone("pushed")
             if early and pushed:
                 shown, early = self._show(project, wanted.version), False
+                yield NowShown(shown)
         if census.due:
             census = filling.refresh()  # 3. Who lacks it now? Again until nobody does.
         if census.blocking:
             return RolloutResult(census, pushed, complete=False, shown=shown)
-        self._checkpoint("filled")
+        yield StepDone("filled")
 
         if shown != wanted.version and self._anything_to_show(census, project, wanted.version):
             shown = self._show(project, wanted.version)  # 4. One PATCH.
-        self._checkpoint("shown")
+            yield NowShown(shown)
+        yield StepDone("shown")
 
         self._set_current(project, wanted.bundle_id)  # 5. `current`, and `/setup` with it.
-        self._checkpoint("current")
+        yield StepDone("current")
         return RolloutResult(census, pushed, complete=True, shown=shown)
 
     def _show(self, project: int, version: str) -> str:
@@ -94,7 +107,6 @@ class Rollout:
         ordered = entry.with_version(before).with_version(version) if entry.owns(before) else entry.with_version(version)
         self._projects.update(project, versions=ordered.versions, switched_at=datetime.now(UTC).isoformat())
         self._studio.set_model_version(project, version)
-        self._told(version)
         log.info("switched", project=project, before=before, after=version)
         return version
 

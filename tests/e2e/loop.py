@@ -15,8 +15,10 @@ from typing import Any
 
 from dinolabel.backend.jobs.runner import JobRunner
 from dinolabel.backend.project_registry import ProjectRegistry
+from dinolabel.backend.project_status import ProjectState
 from dinolabel.backend.reconciler import backfill
-from dinolabel.backend.service import Service
+from dinolabel.backend.reconciler.rollout import RolloutEvent, StepDone
+from dinolabel.backend.service import Service, ServiceOptions
 from dinolabel.studio.client import LabelStudio
 from dinolabel.studio.media.network import USUAL, NetworkSettings
 from dinolabel.studio.media.resolver import MediaResolver
@@ -52,7 +54,8 @@ def service(
     pipeline = Pipeline(ThingDetector(seconds=seconds), ColourSense(), cache=Cache(folder / "cache.sqlite", max_mb=64))
     media = MediaResolver(studio, cache_dir=folder / "media", network=network)
     given = {"weights": WEIGHTS, "poll_seconds": 1.0, "quiet_seconds": 0.0} | options
-    return Service(studio, media, pipeline, store, ProjectRegistry(folder / "projects.json"), jobs, **given)
+    state = ProjectState(store, ProjectRegistry(folder / "projects.json"))
+    return Service(studio, media, pipeline, state, jobs, ServiceOptions(**given))
 
 
 def without_boxes(studio: LabelStudio, project: int) -> list[int]:
@@ -94,13 +97,15 @@ def main() -> None:
     backfill.MAX_BATCH = 3  # several pushes, so that an end after the first leaves most tasks without the new version
     folder, url, project, step = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
 
-    def checkpoint(reached: str) -> None:
-        sys.stdout.write(reached + "\n")
+    def listener(event: RolloutEvent) -> None:
+        if not isinstance(event, StepDone):
+            return
+        sys.stdout.write(event.name + "\n")
         sys.stdout.flush()
-        if reached == step:
+        if event.name == step:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    until_in_step(service(folder, LabelStudio(url, os.environ[TOKEN]), checkpoint=checkpoint), project)
+    until_in_step(service(folder, LabelStudio(url, os.environ[TOKEN]), listener=listener), project)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ import pytest
 from dinolabel.backend.inference.predictor import Deadlines
 from dinolabel.backend.jobs.runner import JobRunner
 from dinolabel.backend.project_registry import ProjectRegistry
-from dinolabel.backend.service import Service
+from dinolabel.backend.project_status import ProjectState
+from dinolabel.backend.service import Service, ServiceOptions
 from dinolabel.vision.bundles.registry import BundleStore
 from dinolabel.vision.pipeline import Pipeline
 from dinolabel.vision.storage.cache import Cache
@@ -48,7 +49,9 @@ class World:
         """A new one on the same disk, as after a restart."""
         client = self.studio if studio is ... else studio
         given = {"weights": NANO, "poll_seconds": 0.2, "quiet_seconds": 0.0, "deadlines": Deadlines(single=2, batch=4)} | options
-        service = Service(client, self.media, self.pipeline(), self.store, self.projects, self.jobs(), **given)
+        service = Service(
+            client, self.media, self.pipeline(), ProjectState(self.store, self.projects), self.jobs(), ServiceOptions(**given)
+        )
         self.services.append(service)
         return service
 

@@ -17,7 +17,7 @@ import pytest
 
 from dinolabel.backend.errors import JobUnknown
 from dinolabel.backend.jobs.process import start_time
-from dinolabel.backend.jobs.runner import JobRunner
+from dinolabel.backend.jobs.runner import JobLimits, JobRunner
 from dinolabel.backend.jobs.table import Job, JobTable
 from dinolabel.vision.errors import SettingsError
 from tests.waiting import eventually
@@ -74,7 +74,8 @@ def test_the_token_travels_by_environment_and_stays_out_of_table_and_log(desk: C
 
 def test_children_are_polite(desk: Callable[..., JobRunner]) -> None:
     jobs = desk(
-        "import os; print(os.getpriority(os.PRIO_PROCESS, 0), os.environ['OMP_NUM_THREADS'], os.getpgid(0) == os.getpid())", threads=3
+        "import os; print(os.getpriority(os.PRIO_PROCESS, 0), os.environ['OMP_NUM_THREADS'], os.getpgid(0) == os.getpid())",
+        limits=JobLimits(threads=3),
     )
     here = os.getpriority(os.PRIO_PROCESS, 0)
     assert ended(jobs, jobs.train(1, why="asked")).progress in {f"{min(19, nice)} 3 True" for nice in (10, here)} or here > 10
@@ -144,7 +145,7 @@ def test_what_has_ended_cannot_be_cancelled_any_more(desk: Callable[..., JobRunn
 
 
 def test_the_time_limit_ends_it(desk: Callable[..., JobRunner]) -> None:
-    jobs = desk("import time; time.sleep(60)", time_limit=0.6)
+    jobs = desk("import time; time.sleep(60)", limits=JobLimits(seconds=0.6))
     job = ended(jobs, jobs.train(1, why="asked"))
     assert (job.state, "time limit" in job.progress) == ("failed", True)
 
@@ -199,7 +200,7 @@ def test_what_was_taken_and_had_not_begun_runs_on_the_next(desk: Callable[..., J
 CRASHING = """
 import os, sys, time
 from pathlib import Path
-from dinolabel.backend.jobs.runner import JobRunner
+from dinolabel.backend.jobs.runner import JobLimits, JobRunner
 jobs = JobRunner(Path(sys.argv[1]), program=[sys.executable, "-c", sys.argv[2]], environment=dict(os.environ), exports=Path(sys.argv[1]))
 jobs.start()
 job = jobs.train(1, why="asked", until="2026-11-22T12:00:00+00:00")
@@ -338,7 +339,7 @@ def test_a_stop_between_turn_and_start_puts_it_back(desk: Callable[..., JobRunne
 def test_a_table_that_fails_for_a_while_costs_no_job(desk: Callable[..., JobRunner], monkeypatch: pytest.MonkeyPatch) -> None:
     """A full disk: the child is watched on, cancelling reaches it afterwards, and what ends meanwhile is noted when there is room."""
     monkeypatch.setattr("dinolabel.backend.jobs.runner.POLL_SECONDS", 0.1)
-    jobs = desk("import sys, time; time.sleep(60 if '1' in sys.argv else 0)", threads=1)
+    jobs = desk("import sys, time; time.sleep(60 if '1' in sys.argv else 0)", limits=JobLimits(threads=1))
     first = jobs.train(1, why="asked")
     eventually(lambda: jobs.get(first).pid)
     pid, change = jobs.get(first).pid, JobTable.change

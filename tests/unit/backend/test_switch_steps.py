@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dinolabel.backend.reconciler.reconciler import ReconcileResult
+from dinolabel.backend.reconciler.rollout import RolloutEvent, StepDone
 from dinolabel.backend.service import Service
 from tests import waiting
 from tests.doubles.coloured_things import BLUE, GREEN, RED, bundle, picture
@@ -20,12 +21,12 @@ class Killed(BaseException):
     """Not an Exception: nothing in between may catch it, as nothing catches kill -9."""
 
 
-def killer(step: str) -> Callable[[str], None]:
-    def checkpoint(reached: str) -> None:
-        if reached == step:
+def killer(step: str) -> Callable[[RolloutEvent], None]:
+    def listener(event: RolloutEvent) -> None:
+        if event == StepDone(step):
             raise Killed(step)
 
-    return checkpoint
+    return listener
 
 
 def until_in_step(service: Service, project: int) -> ReconcileResult:
@@ -98,7 +99,7 @@ def test_an_end_at_any_step_is_made_up_for_by_the_next_start(world, step: str) -
     bundle_id = world.store.publish(str(project), bundle({"jason": RED, "lacy": GREEN}))
     bare = watch(world.studio, project)
     with pytest.raises(Killed):
-        world.service(checkpoint=killer(step)).reconcile(project)
+        world.service(listener=killer(step)).reconcile(project)
     until_in_step(world.service(), project)
     after = world.studio.project(project).model_version
     assert [sorted(world.studio.versions_of(each)).count(after) for each in world.ids(project)] == [1] * 5
@@ -112,7 +113,7 @@ def test_an_end_at_any_step_is_made_up_for_by_the_next_start(world, step: str) -
 def test_so_is_an_end_during_the_very_first_filling(world, step: str) -> None:
     project = world.project(5)
     with pytest.raises(Killed):
-        world.service(checkpoint=killer(step)).reconcile(project)
+        world.service(listener=killer(step)).reconcile(project)
     until_in_step(world.service(), project)
     after = world.studio.project(project).model_version
     assert [world.studio.versions_of(each) for each in world.ids(project)] == [[after]] * 5

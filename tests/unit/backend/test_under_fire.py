@@ -39,7 +39,7 @@ class Fire:
     def killed(self) -> None:
         step = self.chance.choice(STEPS)
         with suppress(Killed):
-            self.world.service(checkpoint=killer(step)).reconcile(self.project)
+            self.world.service(listener=killer(step)).reconcile(self.project)
         self.service = self.world.service()
 
     def arrive(self) -> None:
