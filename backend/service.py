@@ -74,7 +74,7 @@ class ServiceOptions:
     quiet_seconds: float = QUIET_SECONDS
     deadlines: Deadlines = field(default_factory=Deadlines)
     most_requests: int = MOST_REQUESTS
-    listener: Callable[[RolloutEvent], object] = lambda event: None
+    listener: Callable[[RolloutEvent], object] | None = None
 
 
 class Service:

@@ -76,7 +76,7 @@ class ReconcileOptions:
     weights: tuple[str, str]
     grace_seconds: float = 300.0
     stopping: threading.Event = field(default_factory=threading.Event)
-    listener: Callable[[RolloutEvent], object] = lambda event: None
+    listener: Callable[[RolloutEvent], object] | None = None
 
 
 class Reconciler:
@@ -258,7 +258,8 @@ class Reconciler:
                     self._board.set(project, state="filling", done=event.done, total=event.total, rate=event.rate)
                 elif isinstance(event, NowShown):
                     self._board.set(project, shown=event.version)
-                self._options.listener(event)
+                if self._options.listener is not None:
+                    self._options.listener(event)
 
     def _record(self, outcome: ReconcileResult) -> ReconcileResult:
         before = self._board.get(outcome.project)

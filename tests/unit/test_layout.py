@@ -32,6 +32,17 @@ def classes() -> dict[str, list[str]]:
     return found
 
 
+def test_constructors_of_the_backend_take_six_things_at_most() -> None:
+    """More belong into an object of options."""
+    many = {}
+    for path in (each for each in FILES if name_of(each).startswith("dinolabel/backend/")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and node.name == "__init__":
+                given = len(node.args.posonlyargs + node.args.args + node.args.kwonlyargs) - 1
+                many |= {f"{name_of(path)}:{node.lineno}": given} if given > 6 else {}
+    assert many == {}
+
+
 def test_a_class_name_has_one_meaning() -> None:
     assert {name: places for name, places in classes().items() if len(places) > 1} == {}
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -12,6 +17,9 @@ from dinolabel.vision.errors import LabelConfigError
 from tests.doubles.coloured_things import GREEN, RED, bundle
 from tests.doubles.scripted_studio import CONFIG
 from tests.waiting import until_in_step
+
+ROOT = Path(__file__).resolve().parents[3]
+ROOMS = {"dinolabel", "backend"}
 
 
 def test_running_it_again_does_nothing(world) -> None:
@@ -163,3 +171,33 @@ def test_predictions_that_are_switched_off_are_said(world) -> None:
     world.studio.set(project, show_predictions=False)
     outcome = world.service().reconcile(project)
     assert (outcome.state, "not to show" in outcome.note, "prelabel" in outcome.hint) == ("in step", True, True)
+
+
+def files_entered(call: Callable[[], object]) -> list[str]:
+    """Files of the product in which a function is called, in any thread that begins meanwhile."""
+    entered: set[str] = set()
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        if event == "call":
+            entered.add(frame.f_code.co_filename)
+
+    threading.setprofile(note)
+    sys.setprofile(note)
+    try:
+        call()
+    finally:
+        sys.setprofile(None)
+        threading.setprofile(None)
+    here = {Path(each).resolve() for each in entered if Path(each).is_absolute()}
+    return sorted(
+        each.relative_to(ROOT).as_posix() for each in here if each.is_relative_to(ROOT) and each.relative_to(ROOT).parts[0] in ROOMS
+    )
+
+
+def test_who_reads_a_visit_opens_few_files(world) -> None:
+    """Without Label Studio's client. A visit that fills a task goes on into media, decoding, models and caches."""
+    project, service = world.project(1), world.service()
+    filling, nothing_to_do = (files_entered(lambda: service.reconcile(project)) for _ in range(2))
+    assert "backend/reconciler/reconciler.py" in nothing_to_do and "backend/inference/inference_queue.py" in filling
+    assert len(nothing_to_do) <= 30 and len(filling) <= 40, filling
+    assert len([each for each in filling if each.startswith("backend/")]) <= 20, filling
