@@ -20,6 +20,7 @@ from dinolabel.exporters.importers.common.tables import restore_unread
 from dinolabel.exporters.importers.layouts.coco_annotations import mark_of
 from dinolabel.exporters.importers.layouts.coco_files import CocoFile, Json, coco_like_files, detection_files
 from dinolabel.exporters.media_lookup import pieces
+from dinolabel.studio.regions.unread import Unread
 from dinolabel.vision.decoding.frame_sizes import Size
 
 
@@ -52,8 +53,8 @@ class _CocoReader:
     refused: set[Any] = field(default_factory=set)
 
     def file(self, file: CocoFile) -> None:
-        if strays := file.strays():
-            self.reading.note(f"{file.path.name}: {strays} annotations are of no picture that it lists")
+        if file.strays:
+            self.reading.note(f"{file.path.name}: {file.strays} annotations are of no picture that it lists")
         for number, (image, entries) in enumerate(file.pictures()):
             if not isinstance(image, Mapping) or not isinstance(image.get("file_name"), str) or not pieces(image["file_name"]):
                 self.reading.refuse(f"{file.path.name}, image {number}", "It has no file_name.")
@@ -78,7 +79,11 @@ class _CocoReader:
             self.pictures[key] = arriving
 
     def arriving(self, file: CocoFile, image: Json, entries: list[Json], name: str, place: Path | None) -> ImportedImage | None:
-        marks = [each for entry in entries if (each := mark_of(entry, file.labels)) is not None]
+        marks: list[ImportedMark | Unread] = [each for entry in entries if (each := mark_of(entry, file.labels)) is not None]
+        if file.strays and not entries:  # whose they are nobody knows, so it may be this one's
+            marks = [
+                Unread("an annotation", "no picture", f"{file.path.name} has annotations of no picture that it lists, perhaps of this one")
+            ]
         points = [point for each in marks if isinstance(each, ImportedMark) for point in each.points]
         frame = self.reading.frame_of(name, place, _size(image), points, seen_upright=file.upright)
         if frame is None:

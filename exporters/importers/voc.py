@@ -19,7 +19,7 @@ from dinolabel.exporters.importers.common.marks import ImportedMark, boxes_of, c
 from dinolabel.exporters.importers.common.picture_search import PictureFinder, PictureIndex
 from dinolabel.exporters.importers.common.reading import ImportLog, Recognition
 from dinolabel.exporters.importers.common.records import Attributes, ImportedImage, ImportUnreadable
-from dinolabel.exporters.importers.layouts.structured_files import parse_xml, xml_files
+from dinolabel.exporters.importers.layouts.structured_files import begins_with, parse_xml, xml_files
 from dinolabel.studio.regions.unread import Unread
 from dinolabel.vision.decoding import folder_walk
 from dinolabel.vision.decoding.frame_sizes import Point, Size
@@ -33,7 +33,7 @@ def read(path: Path, media: Path | None, reading: ImportLog | None = None) -> It
     """path: the data set's folder, its Annotations, or one file. media: folder with the pictures. Raises ImportUnreadable."""
     every = folder_walk.files(path) if path.is_dir() else [path]
     roots = [(file, parse_xml(file)) for file in every if file == path or file.suffix.lower() == ".xml"]
-    if not any(isinstance(root, Element) and root.tag == ROOT for _, root in roots):
+    if not any(root.tag == ROOT if isinstance(root, Element) else begins_with(file, ROOT) for file, root in roots):
         raise ImportUnreadable(f"There is no PASCAL VOC file in {path}.", hint="Name the folder that holds Annotations/, or its XML files.")
     near, reading = PictureFinder(media), reading or ImportLog()
     index = PictureIndex(DatasetFolder(_root(path), media))

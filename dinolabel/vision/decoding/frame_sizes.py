@@ -16,6 +16,9 @@ Choice = Literal["upright", "stored"]
 LEAVES = 0.02
 """A share of a side: points that are no further outside a picture were drawn over its edge, and say nothing about its frame."""
 
+LARGEST = 10**9
+"""Pixels of a side beyond which a size is no picture's."""
+
 ROUNDED = 0.05
 """The most, as a share, that rounding is taken to have changed a side."""
 
@@ -124,6 +127,8 @@ def _leaves(point: Point, size: Size) -> bool:
 
 def _same_ratio(one: Size, other: Size) -> bool:
     """Whether one is a smaller or larger copy of the other, sides rounded to whole pixels; of a speck nobody can tell."""
+    if max(*one, *other) > LARGEST:
+        return False
     (width, height), (across, down) = sorted((one, other))
     scales = width / across, height / down
     return abs(scales[0] - scales[1]) <= min(max(1 / across, 1 / down), ROUNDED * max(scales))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ class CocoFile:
         for image in self.images:
             yield image, by_image.get(str(image.get("id")), []) if isinstance(image, Mapping) else []
 
+    @cached_property
     def strays(self) -> int:
         """Annotations of no picture that the file lists."""
         known = {str(each.get("id")) for each in self.images if isinstance(each, Mapping)}

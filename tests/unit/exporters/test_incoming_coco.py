@@ -286,3 +286,23 @@ def test_an_object_that_two_people_marked_comes_once(tmp_path: Path) -> None:
     first, empty = read(tmp_path)
     assert boxes(first) == [("mina", BOX), ("otto", (60.0, 6.0, 90.0, 30.0))]
     assert boxes(empty) == [] and not empty.unread
+
+
+@pytest.mark.parametrize("stray", [{"image_id": 9}, {"image_id": None}, []])
+def test_an_annotation_of_no_listed_picture_may_be_that_of_an_empty_one(tmp_path: Path, stray: Any) -> None:
+    """A file cut by hand, or with ids mixed up: what has no box is not said to have nothing in it."""
+    images = [IMAGE, IMAGE | {"id": 2, "file_name": "b.jpg"}]
+    for image in images:
+        picture(tmp_path / image["file_name"])
+    write(tmp_path / "x.json", [ENTRY, {**ENTRY, "id": 2, **stray} if isinstance(stray, dict) else stray], images)
+    reading = ImportLog()
+    found = read(tmp_path, reading)
+    assert [(len(each.boxes), [mark.kind for mark in each.unread]) for each in found] == [(1, []), (0, ["no picture"])]
+    assert [*reading.notes] == ["x.json: 1 annotations are of no picture that it lists"]
+
+
+@pytest.mark.parametrize("size", [10**400, float("inf"), "96", -1])
+def test_an_absurd_size_costs_its_picture_only(tmp_path: Path, size: Any) -> None:
+    picture(tmp_path / "a.jpg")
+    write(tmp_path / "x.json", [ENTRY], [IMAGE | {"width": size, "height": size}])
+    assert len(read(tmp_path)) in (0, 1)
