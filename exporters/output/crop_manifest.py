@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.jsonl"
 LISTS = "crops"  # the folder that readers of classes are pointed at
 TABLE = "metadata.parquet"
-TABLES = (f"{LISTS}/{TABLE}", f"{LISTS}/train/{TABLE}", f"{LISTS}/val/{TABLE}")
+SIDE_TABLES = {"train": "train.parquet", "val": "val.parquet"}  # beside the sides: in them some readers take any file for a picture
+TABLES = (f"{LISTS}/{TABLE}", *(f"{LISTS}/{name}" for name in SIDE_TABLES.values()))
 METADATA = f"{LISTS}/metadata.jsonl"  # what the table was at first
 CROPS_README = f"{LISTS}/{README}"
 COMPRESSION = 1  # of PNG: lossless all the same, and five times faster than the default for a few per cent of disk
@@ -78,14 +79,14 @@ def write_lists(rows: Iterable[Json], tray: OutputFolder, out: Path, *, flat: bo
     """rows: of the manifest. The tables have those of named crops only: they are what lies below crops/. out: where the export will be."""
     from dinolabel.exporters.output import crop_table
 
-    table = crop_table.CropTables(lambda side: tray.path("/".join(filter(None, (LISTS, side, TABLE)))))
+    table = crop_table.CropTables(lambda side: tray.path(f"{LISTS}/{SIDE_TABLES.get(side, TABLE)}"))
     labels: set[str] = set()
     pictures: dict[str, int] = {}
     with tray.path(MANIFEST).open("w", encoding="utf-8", newline="\n") as manifest, table:
         for row in rows:
             manifest.write(json.dumps(row, ensure_ascii=False) + "\n")
             if (place := place_in_lists(row["crop"])) is not None:
-                table.add(place.side, {**row, "file_name": f"{place.folder}/{place.name}", "sha256": row["image"]})
+                table.add(place.side, {**row, "file_name": row["crop"].removeprefix(f"{LISTS}/"), "sha256": row["image"]})
                 labels.add(row["label"])
                 pictures[place.side] = pictures.get(place.side, 0) + 1
     if pictures and is_ours_to_write(out, CROPS_README):
@@ -94,10 +95,20 @@ def write_lists(rows: Iterable[Json], tray: OutputFolder, out: Path, *, flat: bo
 
 def _card(pictures: Mapping[str, int], labels: int, *, flat: bool) -> str:
     sides = [("train", "train"), ("val", "validation")]
-    files = [("train", "**")] if flat else [(name, f"{side}/**") for side, name in sides if side in pictures]
+    # each picture twice, of which nothing comes: with as many tables as pictures, the reader would take the tables for the data
+    files = {name: [f"{side}/**", f"{side}/*/*", SIDE_TABLES[side]] for side, name in sides if side in pictures}
+    files = {"train": ["**"]} if flat else files
+    names = {} if flat else {"metadata_filenames": list(SIDE_TABLES.values())}
     facts = {
         "crops": f"{sum(pictures.values()):,}" + "".join(f", {side} {number:,}" for side, number in sorted(pictures.items()) if side),
         "classes": f"{labels:,}: `label` in the table, and the folders, whose names are made safe for every file system",
         "decided by": "people",
     }
-    return card_text("Crops of named objects", facts, task="image-classification", rows=sum(pictures.values()), files=files)
+    return card_text(
+        "Crops of named objects",
+        facts,
+        task="image-classification",
+        rows=sum(pictures.values()),
+        files=files,
+        **names,
+    )

@@ -1,4 +1,4 @@
-"""`metadata.parquet` of crops: the list that `datasets` reads with a folder of pictures. Its columns have types.
+"""`train.parquet`, `val.parquet` of crops: the list that `datasets` reads with a folder of pictures. Its columns have types.
 
 Of lines of JSON a reader guesses types by the first ten megabytes: dates become times, 10.5 after whole numbers becomes 10, and a column
 that began with nulls ends it.

@@ -6,7 +6,7 @@ It counts classes and names none: labels are people's names, and this is the pag
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -15,11 +15,10 @@ from dinolabel.exporters.output import file_list
 
 README = "README.md"
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
-Files = Iterable[tuple[str, str]]
 
 
-def card_text(title: str, facts: Mapping[str, object], *, task: str, rows: int, files: Files = ()) -> str:
-    """task: a word of the hub's list, such as object-detection. rows: pictures in it. files: split and pattern of each side, in its order.
+def card_text(title: str, facts: Mapping[str, object], *, task: str, rows: int, files: Mapping[str, Sequence[str]], **how: object) -> str:
+    """task: a word of the hub's list, such as object-detection. rows: pictures in it. files: patterns of each split. how: to read them.
 
     facts: lines that people read, a name and what is to be said of it; what is None is left out.
     """
@@ -29,8 +28,9 @@ def card_text(title: str, facts: Mapping[str, object], *, task: str, rows: int, 
         "tags": ["dinolabel"],
         "size_categories": [next((name for most, name in SIZES if rows < most), "n>1M")],
     }
-    if data_files := [{"split": split, "path": pattern} for split, pattern in files]:
-        header["configs"] = [{"config_name": "default", "data_files": data_files}]
+    if files:
+        data_files = [{"split": split, "path": list(patterns)} for split, patterns in files.items()]
+        header["configs"] = [{"config_name": "default", "data_files": data_files, **how}]
     said = "".join(f"- {name}: {value}\n" for name, value in facts.items() if value is not None)
     end = "Licence, source of the pictures, and who agreed to be seen in them: to be filled in by whoever passes this on.\n"
     return f"---\n{yaml.safe_dump(header, sort_keys=False)}---\n\n# {title}\n\n{said}\n{end}"

@@ -101,8 +101,8 @@ def _readme(found: ImageCollection, name: str) -> str:
         "pictures in which people found nothing": f"{report.negatives:,}" if report.negatives else None,
         "format": f"{name}, as docs/exports.md of dinolabel says; what was left out: {CARD}",
     }
-    files = [({"val": "validation"}.get(side, "train"), f"data/{shard_name(side)}-*.parquet") for side in found.sides]
-    return card_text(f"Boxes as {CARDS[name]}", facts, task="object-detection", rows=pictures, files=files if name == "parquet" else ())
+    files = {{"val": "validation"}.get(side, "train"): [f"data/{shard_name(side)}-*.parquet"] for side in found.sides}
+    return card_text(f"Boxes as {CARDS[name]}", facts, task="object-detection", rows=pictures, files=files if name == "parquet" else {})
 
 
 def shard_name(side: str) -> str:

@@ -175,8 +175,7 @@ def _filter(path: Path, veil: Veil, keep: Callable[[Row], bool]) -> None:
 
 
 def _filter_table(folder: Path, path: str, veil: Veil, crops: set[str]) -> None:
-    below = path.rpartition("/")[0]
-    crop_table.rewrite(folder / path, lambda row: None if f"{below}/{row['file_name']}" in crops else veil.over(row))
+    crop_table.rewrite(folder / path, lambda row: None if f"crops/{row['file_name']}" in crops else veil.over(row))
 
 
 def _is(row: Row, mention: Mention) -> bool:
