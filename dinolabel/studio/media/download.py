@@ -9,8 +9,10 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 from urllib3.exceptions import HTTPError, ReadTimeoutError
+from urllib3.util import parse_url
 
 from dinolabel.studio.http_client import CONNECT_SECONDS, TRUST, AuthorizationHeader
+from dinolabel.studio.media import url as address
 from dinolabel.vision.errors import MediaLate, MediaRefused, MediaUnavailable
 
 HOPS = 5
@@ -57,6 +59,7 @@ def download(url: str, into: IO[bytes], *, limits: DownloadLimits, trip: Downloa
     for _ in range(HOPS):
         if not trip.allowed(url):
             raise host_not_listed(url)
+        _refuse_ambiguous(url)
         header = trip.authorization(url)
         try:
             with _get(url, header, limits, trip) as answer:
@@ -73,6 +76,24 @@ def download(url: str, into: IO[bytes], *, limits: DownloadLimits, trip: Downloa
             kind = MediaUnavailable if isinstance(error, ValueError) else MediaLate  # an address that makes no sense never will
             raise kind(f"{_host(url)} did not deliver the file ({type(error).__name__}).") from error
     raise MediaUnavailable(f"{_host(url)} redirects without end.")
+
+
+def _refuse_ambiguous(url: str) -> None:
+    """Raises MediaRefused where the library that connects reads another host out of an address than the one that was judged."""
+    judged = address.origin(url)
+    try:
+        dialled, plain = _dialled(url), _dialled(f"{judged[0]}://{f'[{judged[1]}]' if ':' in judged[1] else judged[1]}:{judged[2]}/")
+    except (requests.RequestException, HTTPError, UnicodeError):
+        return  # no address for it either: said when it is asked to connect
+    if dialled != plain:
+        raise MediaRefused("The task's address can be read as that of two different hosts.", hint=address.MEND)
+
+
+def _dialled(url: str) -> tuple[str, str, int]:
+    """(scheme, host, port) that requests would connect to."""
+    found = parse_url(requests.Request("GET", url).prepare().url or "")
+    scheme = (found.scheme or "").lower()
+    return scheme, (found.host or "").lower(), found.port or {"https": 443}.get(scheme, 80)
 
 
 def _get(url: str, header: str | None, limits: DownloadLimits, trip: DownloadPolicy) -> requests.Response:

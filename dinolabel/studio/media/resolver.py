@@ -262,7 +262,8 @@ class _MediaDownloadPolicy:
         network = self._media.network
         if self._media.client is not None and self._media.is_ours(hop):
             return self._media.client.wire.session()
-        return network.guarded_session(hop, named=lambda host: is_literal(host) and self._media.is_listed(hop))
+        listed = address.origin(hop)[1] if self._media.is_listed(hop) else None
+        return network.guarded_session(hop, named=lambda host: is_literal(host) and host.strip("[]").lower() == listed)
 
     def options(self, hop: str) -> dict[str, Any]:
         client = self._media.client

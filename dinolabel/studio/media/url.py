@@ -29,6 +29,8 @@ NEVER = {
 _KNOWN = {*NEVER, "data", "file", "http", "https"}
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(//)?")
 _WINDOWS = re.compile(r"(?:file:/*)?[A-Za-z]:[\\/]|\\\\|file:/*\\\\", re.IGNORECASE)
+_NO_AUTHORITY = re.compile(r"https?:[/\\]*[^/?#]*[\\\s\x00-\x1f\x7f]", re.IGNORECASE)
+"""What RFC 3986 allows in no host, user or port, and libraries read differently."""
 _UNFILLED = re.compile(r"\{\{.*?\}\}")
 _CLOUD = re.compile(r"/(tasks|projects)/(\d+)/(?:resolve|presign)/?\?")
 _PREFIXED = re.compile(r"(?:/[^/?#]+)+?(/data/(?:upload|local-files)/.*|/(?:tasks|projects)/\d+/(?:resolve|presign)/?\?.*)")
@@ -74,15 +76,18 @@ def fault(url: str) -> tuple[str, str] | None:
         return f"The address holds {unfilled[0][:40]}, which nobody filled in.", "Write the whole address into the task's data."
     if url.startswith("//"):
         return "The address begins with // and says neither http nor https.", "Write https: in front of it in the task's data."
+    if _NO_AUTHORITY.match(url):
+        return MISWRITTEN
     if name in NEVER:
         return f"An address of {name}: {NEVER[name]}.", SERVE
     try:
         lacking = name in {"http", "https"} and not urlsplit(url).hostname
     except ValueError:
-        return "The address is not written as addresses are.", "Copy it anew from a browser that shows the picture."
+        return MISWRITTEN
     return (f"The address begins with {name}: and names no host.", "Write it like https://host/picture.jpg.") if lacking else None
 
 
+MISWRITTEN = "The address is not written as addresses are.", "Copy it anew from a browser that shows the picture."
 SERVE = "Upload the pictures to Label Studio, or let one of its storages serve their folder, and import the tasks anew."
 
 

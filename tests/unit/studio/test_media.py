@@ -15,10 +15,11 @@ import pytest
 
 from dinolabel.studio.client import LabelStudio
 from dinolabel.studio.errors import StudioDenied
+from dinolabel.studio.media import download
 from dinolabel.studio.media.download import DownloadLimits
 from dinolabel.studio.media.network import NetworkSettings
 from dinolabel.studio.media.resolver import MediaResolver
-from dinolabel.vision.errors import MediaRefused, MediaUnavailable, MediaUnreadable
+from dinolabel.vision.errors import MediaError, MediaRefused, MediaUnavailable, MediaUnreadable
 
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
 UPLOAD = "/data/upload/1/aa-photo.png"
@@ -180,6 +181,31 @@ def test_addresses_that_only_look_like_ours_are_refused(make: Callable[..., Medi
     with pytest.raises(MediaRefused):
         make().resolve(url.format(port=studio.server.server_port))
     assert studio.asked == []
+
+
+@pytest.mark.parametrize("character", [" ", "\t", "\x7f"])
+def test_an_address_with_a_character_that_no_host_has_is_not_asked(
+    make: Callable[..., MediaResolver], studio: Any, hosts: Any, character: str
+) -> None:
+    listed = hosts().on("/x.png", 200, PNG)
+    name = listed.url.removeprefix("http://")
+    with pytest.raises(MediaError):
+        make(hosts=[name]).resolve(f"http://{character}{name}/x.png")
+    assert listed.asked == []
+
+
+@pytest.mark.parametrize("redirected", [False, True])
+def test_a_host_that_is_dialled_is_the_one_that_was_judged(
+    make: Callable[..., MediaResolver], studio: Any, hosts: Any, monkeypatch: pytest.MonkeyPatch, redirected: bool
+) -> None:
+    """Whatever library connects: where it reads another host out of an address than our check did, nobody is asked."""
+    listed = hosts().on("/x.png", 200, PNG)
+    studio.on("/data/upload/1/moved.png", 302, headers={"Location": f"{listed.url}/x.png"})
+    read = download._dialled
+    monkeypatch.setattr(download, "_dialled", lambda url: ("http", "inside", 80) if url.endswith("/x.png") else read(url))
+    with pytest.raises(MediaRefused, match="two different hosts"):
+        make(hosts=[listed.url.removeprefix("http://")]).resolve("/data/upload/1/moved.png" if redirected else f"{listed.url}/x.png")
+    assert listed.asked == []
 
 
 def test_our_own_pages_beside_the_files_get_no_token(make: Callable[..., MediaResolver], studio: Any) -> None:
