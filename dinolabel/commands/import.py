@@ -33,7 +33,7 @@ FORMATS = words.join_words(importers.names(), last="or")
 
 
 def command(
-    what: Annotated[str, typer.Argument(metavar="[FORMAT]", help=f"{FORMATS}: see docs/exports.md. Left out, it is told from the data.")],
+    what: Annotated[str, typer.Argument(metavar="FORMAT", help=f"{FORMATS}: see docs/exports.md. PATH alone tells it from the data.")],
     path: Annotated[Path | None, typer.Argument(metavar="PATH", help="The data set: its folder, its file, or a zip.")] = None,
     project: options.Project = None,
     media: Annotated[Path | None, typer.Option("--media", help="Folder with the pictures, when they do not lie beside.")] = None,

@@ -87,7 +87,7 @@ def _box(box: ImportedBox) -> dict[str, Any]:
         "label": box.label,
         "xyxy": [round(each, 3) for each in box.box.xyxy],
         **({"corners": [[round(x, 3), round(y, 3)] for x, y in box.quad]} if box.quad is not None else {}),
-        **({"attributes": dict(box.attributes)} if box.attributes else {}),
+        **({"attributes": {name: value or True for name, value in box.attributes}} if box.attributes else {}),
         **({} if box.verified else {"verified": False}),
     }
 

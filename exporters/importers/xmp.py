@@ -86,12 +86,19 @@ class _Sidecars:
         beside = self._index.paired(sidecar, sidecar.stem, [sidecar.parent])
         if beside is not None:
             return beside
-        places = self._index.find(sidecar.relative_to(self._inside.root).with_suffix("").as_posix(), [])
+        places = self._elsewhere(sidecar.relative_to(self._inside.root).with_suffix("").as_posix())
         if len(places) == 1:
             return places[0]
         why = "Several files fit it." if places else "Its picture is not here."
         self._reading.refuse(sidecar.name, why, "Name the folder that holds the pictures with --media.")
         return None
+
+    def _elsewhere(self, name: str) -> list[Path]:
+        """Files that a sidecar's name may mean, in any folder; `a` may be a.jpg or a.PNG."""
+        if Path(name).suffix.lower() in SUFFIXES:
+            return self._index.find(name, [])
+        variants = (f"{name}{variant}" for suffix in SUFFIXES for variant in (suffix, suffix.upper()))
+        return [found for each in variants for found in self._index.find(each, [])]
 
 
 def _embedded(picture: Path, inside: DatasetFolder, reading: ImportLog) -> XmpRegions | None:

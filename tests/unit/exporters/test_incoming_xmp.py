@@ -174,6 +174,7 @@ def test_faces_that_only_a_camera_saw_are_no_answer(tmp_path: Path) -> None:
         ("a.JPG.XMP", "a.JPG", None),
         ("a.xmp", "a.jpg", None),  # Lightroom
         ("sides/a.jpg.xmp", "photos/a.jpg", None),
+        ("sides/a.xmp", "photos/a.JPG", None),
         ("sides/upload/1/a.jpg.xmp", "../mine/a.jpg", "../mine"),  # an export of ours
     ],
 )
