@@ -75,6 +75,12 @@ class JobUnknown(RequestError):
     hint = "See /jobs for those there are."
 
 
+class JobTableUnavailable(DinolabelError):
+    """The table of jobs cannot be read or written just now: a full disk, a lock that is held, rights."""
+
+    hint = "Look at the room on the disk and the rights of the data folder; then ask again. Trainings wait meanwhile."
+
+
 class NotReady(DinolabelError):
     """The server is up, and something that it needs is not."""
 
@@ -110,6 +116,7 @@ STATUS: Mapping[type[DinolabelError], int] = {
     BundleMismatch: 409,
     WeightsDiffer: 409,
     NotReady: 503,
+    JobTableUnavailable: 503,
     StudioError: 502,
     TrainingError: 409,
 }

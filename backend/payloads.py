@@ -26,7 +26,7 @@ from dinolabel.vision.errors import RequestError
 Json = Mapping[str, Any]
 T = TypeVar("T")
 
-HINT = "What it takes is described at /v1/openapi.json and, to read, at /docs."
+HINT = "What it takes is described in `v1/openapi.json` of this backend and, to read, at /docs."
 MOST_IMAGES = 16
 """Of one request; more belong into several, or into `dinolabel detect` on a folder."""
 LONGEST_TEXT = 2**20

@@ -23,7 +23,7 @@ from typing import IO, Any
 
 import structlog
 
-from dinolabel.backend.errors import JobUnknown
+from dinolabel.backend.errors import JobTableUnavailable, JobUnknown
 from dinolabel.backend.jobs import table as job_table
 from dinolabel.backend.jobs.process import PROMPT, ChildProcess, last_line, terminate_orphan
 from dinolabel.backend.jobs.table import CANCELLED, DONE, FAILED, LOST, QUEUED, RUNNING, Job, JobTable
@@ -32,6 +32,7 @@ from dinolabel.vision.errors import SettingsError
 log = structlog.get_logger(__name__)
 
 TIME_LIMIT_SECONDS = 3600.0
+TABLE_ERRORS = (sqlite3.Error, JobTableUnavailable)
 LOOK_SECONDS = 0.5
 POLL_SECONDS = 2.0
 """How soon a job that another process added is found, and how soon a table that could not be written is tried again."""
@@ -140,8 +141,8 @@ class JobRunner:
             return "the thread that runs jobs has ended."
         try:
             self._table.all(limit=1)
-        except sqlite3.Error as error:
-            return f"the table cannot be read: {error}."
+        except TABLE_ERRORS as error:
+            return f"it cannot be read: {error}"
         return "the table cannot be written." if self._table_fails else ""
 
     def all(self) -> list[Job]:
@@ -179,7 +180,7 @@ class JobRunner:
                     self._run(job)
                     continue
                 self._table_fails = False
-            except sqlite3.Error as error:
+            except TABLE_ERRORS as error:
                 self._complain(error)
             except Exception:  # the outermost loop of the worker: whatever it was, the next job is run
                 log.exception("job_worker_failed")
@@ -197,7 +198,7 @@ class JobRunner:
             state, progress = self._commands(job)
             fresh = self._verdicts(job.project)[known:]
             verdict = fresh[-1] if fresh else None
-        except sqlite3.Error as error:
+        except TABLE_ERRORS as error:
             self._complain(error)
             state, progress = LOST, f"The table of jobs failed: {error}."
         except Exception as error:  # whatever it was, the job has to end, or its project is never trained again
@@ -216,7 +217,7 @@ class JobRunner:
                 self._table.change(job.id, only_if=(RUNNING,), state=state, progress=progress, **ending)
                 self._table.change(job.id, only_if=(CANCELLED,), pid=None, born=None)
                 return True
-            except sqlite3.Error as error:
+            except TABLE_ERRORS as error:
                 self._complain(error)
             if self._stopping.wait(POLL_SECONDS):
                 return False
@@ -257,11 +258,11 @@ class JobRunner:
         try:
             self._table.change(job, only_if=(RUNNING,), progress=progress)
             return self.get(job).state == RUNNING
-        except sqlite3.Error as error:
+        except TABLE_ERRORS as error:
             self._complain(error)
             return True
 
-    def _complain(self, error: sqlite3.Error) -> None:
+    def _complain(self, error: Exception) -> None:
         """Once until it works again."""
         if not self._table_fails:
             log.warning("job_table_fails", error=str(error), hint="Look at the disk's room and rights. Jobs wait meanwhile.")

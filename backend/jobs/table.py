@@ -6,13 +6,14 @@ import fcntl
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import structlog
 
+from dinolabel.backend.errors import JobTableUnavailable
 from dinolabel.vision.storage.atomic_files import set_aside
 
 log = structlog.get_logger(__name__)
@@ -20,6 +21,8 @@ log = structlog.get_logger(__name__)
 QUEUED, RUNNING, DONE, FAILED, CANCELLED, LOST = "queued", "running", "done", "failed", "cancelled", "lost"
 ACTIVE = (QUEUED, RUNNING)
 
+LOCK_SECONDS = 30.0
+"""For another process that writes."""
 SCHEMA = """CREATE TABLE IF NOT EXISTS jobs (
   id TEXT PRIMARY KEY, kind TEXT NOT NULL, project INTEGER NOT NULL, state TEXT NOT NULL, why TEXT NOT NULL, commands TEXT NOT NULL,
   until TEXT, created_at REAL NOT NULL, started_at REAL, finished_at REAL, progress TEXT NOT NULL, step INTEGER NOT NULL,
@@ -66,8 +69,6 @@ class JobTable:
             fcntl.flock(lock, fcntl.LOCK_EX)  # of two processes that find it damaged, one sets it aside
             try:
                 self._check()
-            except sqlite3.OperationalError:  # locked, full, not to be opened: nothing is wrong with what is in it
-                raise
             except (sqlite3.DatabaseError, ValueError, TypeError, LookupError) as error:
                 aside = set_aside(path)
                 hint = "A new one is begun: what waited is forgotten, and trainings that are due are asked for again."
@@ -154,12 +155,12 @@ class JobTable:
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        connection = sqlite3.connect(self._path, timeout=30, isolation_level=None)
-        connection.row_factory = sqlite3.Row
         try:
-            yield connection
-        finally:
-            connection.close()
+            with closing(sqlite3.connect(self._path, timeout=LOCK_SECONDS, isolation_level=None)) as connection:
+                connection.row_factory = sqlite3.Row
+                yield connection
+        except sqlite3.OperationalError as error:  # locked, full, not to be opened: nothing is wrong with what is in it
+            raise JobTableUnavailable(f"The table of jobs cannot be used: {error}.") from error
 
 
 def _insert(connection: sqlite3.Connection, job: Job) -> None:

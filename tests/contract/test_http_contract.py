@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import html
 import json
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +155,15 @@ def test_versions_by_get_and_by_post(door: Door) -> None:
     assert door("GET", f"/versions?project={one}").json() == {"versions": [first]}
 
 
+def test_a_table_of_jobs_that_is_locked_is_said_and_not_our_fault(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dinolabel.backend.jobs.table.LOCK_SECONDS", 0.05)
+    with closing(sqlite3.connect(door.service.jobs._table._path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        answer = attached(door, 5)("POST", "/train", {"project": 5})
+        assert (answer.status_code, "locked" in answer.json()["error"]) == (503, True), answer.text
+    assert door("POST", "/train", {"project": 5}).status_code == 202
+
+
 def test_jobs_can_be_cancelled(door: Door) -> None:
     job = attached(door, 5)("POST", "/train", {"project": 5}).json()["job"]
     assert door("POST", f"/jobs/{job}/cancel").json()["state"] == "cancelled"
@@ -196,6 +207,7 @@ def test_what_makes_no_sense_is_named_with_a_hint(door: Door, method: str, path:
     answer = door(method, path, body)
     assert (answer.status_code, set(answer.json())) == (status, {"error", "hint", "request"})
     assert answer.json()["error"] and answer.json()["hint"]
+    assert "…/" not in answer.json()["hint"], "a route was taken for a folder of this machine"
 
 
 @pytest.mark.parametrize(
@@ -275,7 +287,7 @@ def no_table(door: Door, _: pytest.MonkeyPatch) -> None:
     [
         (full_disk, "MB are free"),
         (unreadable_registry, "registry of projects"),
-        (no_table, "table cannot be read"),
+        (no_table, "table of jobs cannot be used"),
         (lambda door, _: door.service.queue.stop(), "being stopped"),
         (lambda door, _: door.service.board.set(1, state="unreachable", note="Label Studio is away."), "Label Studio is away"),
         (lambda door, patch: (door.service.board.set(1), patch.setattr("dinolabel.backend.http.metrics.LONG_AGO", -1.0)), "not visited"),

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from dinolabel.backend.errors import JobUnknown
+from dinolabel.backend.errors import JobTableUnavailable, JobUnknown
 from dinolabel.backend.jobs.process import start_time
 from dinolabel.backend.jobs.runner import JobLimits, JobRunner
 from dinolabel.backend.jobs.table import Job, JobTable
@@ -414,7 +414,7 @@ def test_a_damaged_table_is_set_aside_and_begun_anew(
 def test_a_table_that_cannot_be_opened_is_not_taken_for_damaged(tmp_path: Path) -> None:
     path = tmp_path / "jobs.sqlite"
     path.mkdir()
-    with pytest.raises(sqlite3.OperationalError):
+    with pytest.raises(JobTableUnavailable, match="table of jobs"):
         JobTable(path)
     assert path.is_dir() and not path.with_name("jobs.sqlite.damaged").exists()
 
