@@ -75,13 +75,13 @@ class JobUnknown(RequestError):
     hint = "See /jobs for those there are."
 
 
-class JobTableUnavailable(DinolabelError):
+class JobTableUnavailable(RequestError):
     """The table of jobs cannot be read or written just now: a full disk, a lock that is held, rights."""
 
     hint = "Look at the room on the disk and the rights of the data folder; then ask again. Trainings wait meanwhile."
 
 
-class NotReady(DinolabelError):
+class NotReady(RequestError):
     """The server is up, and something that it needs is not."""
 
     hint = "`dinolabel doctor` says what to mend."

@@ -33,14 +33,18 @@ def prompt_map(texts: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def names(texts: Iterable[str], *, labels: Iterable[str] = ()) -> list[str]:
-    """`tom,felix` as a list, in order. Raises RequestError for a name given twice or one that is a prompt's label already."""
+def names(texts: Iterable[str], *, labels: Iterable[str] = (), look_alikes: bool = False) -> list[str]:
+    """`tom,felix` as a list, in order. look_alikes: take `Tom` beside `tom`, for who asks about it.
+
+    Raises RequestError for a name given twice or one that is a prompt's label already.
+    """
     found = [name for text in texts for each in re.split(r"[,;\n]", text) if (name := normalise_name(each))]
     taken = {each.casefold(): "a prompt's label" for each in labels}
     for name in found:
-        if name.casefold() in taken:
-            raise RequestError(f"The name {name!r} is {taken[name.casefold()]} already.", hint="Every label must differ from the others.")
-        taken[name.casefold()] = "given"
+        key = name if look_alikes else name.casefold()
+        if key in taken:
+            raise RequestError(f"The name {name!r} is {taken[key]} already.", hint="Every label must differ from the others.")
+        taken[key] = "given"
     return found
 
 

@@ -41,7 +41,7 @@ def add(
     settings = running_settings.settings()
     studio, number = factory.studio(settings), project_option.resolve_number(settings, project)
     shown = studio.project(number)
-    xml, config, wanted = shown.label_config, factory.label_config(settings, shown), words.names(names)
+    xml, config, wanted = shown.label_config, factory.label_config(settings, shown), words.names(names, look_alikes=True)
     if not wanted:
         raise RequestError("No name was given.", hint="Example: dinolabel names add maria")
     if len(wanted) > len(names):

@@ -19,7 +19,7 @@ DRAWN = {
     "~/photos": "photos",
     "holiday.mp4": "film.mp4",
     "--project 12": "--project videos",
-    "drop FOLDER 12 15-18": "drop data/exports/videos 1 3-4",
+    "exclude-crops FOLDER 12 15-18": "exclude-crops data/exports/videos 1 3-4",
 }
 """What stands in the docs -> what this folder has."""
 RATE = 4

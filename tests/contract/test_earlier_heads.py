@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dinolabel.training.train import TrainingResult, train
+from dinolabel.training.train import TrainingOptions, TrainingResult, train
 from dinolabel.vision import plugins
 from dinolabel.vision.bundles.bundle import Bundle
 from dinolabel.vision.bundles.exported_model import ExportedModel, save
@@ -37,8 +37,9 @@ def crops(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def earlier(folder: Path, crops: Path) -> TrainingResult:
-    given = {"project": "1", "store": BundleStore(folder / "bundles"), "cache": Cache(folder / "cache.sqlite", max_mb=50), "now": NOW}
-    return train(crops, embedder=build(str(NANO_FOLDER / "embedder"), device="cpu", feature="cls"), force=True, **given)  # type: ignore[arg-type]
+    store, cache = BundleStore(folder / "bundles"), Cache(folder / "cache.sqlite", max_mb=50)
+    embedder = build(str(NANO_FOLDER / "embedder"), device="cpu", feature="cls")
+    return train(crops, TrainingOptions("1", NOW, force=True), embedder=embedder, store=store, cache=cache)
 
 
 def head(folder: Path, verdict: TrainingResult) -> Bundle:
@@ -80,9 +81,9 @@ def test_it_answers_as_it_did(folder: Path, earlier: TrainingResult, tmp_path: P
 def test_the_next_training_compares_with_it_on_the_same_pictures(folder: Path, crops: Path, earlier: TrainingResult) -> None:
     cache, store = Cache(folder / "cache.sqlite", max_mb=50), BundleStore(folder / "bundles")
     today = plugins.load_embedder("dinov2", "nano", device="cpu")
-    told = receipt(train(crops, project="1", embedder=today, store=store, cache=cache, now=LATER))
+    told = receipt(train(crops, TrainingOptions("1", LATER), embedder=today, store=store, cache=cache))
     assert told["changed"]["why_not_compared"] is None
     assert told["judged"]["current"]["macro_f1"] == pytest.approx(receipt(earlier)["judged"]["candidate"]["macro_f1"])
     assert {each["over"] for each in told["head"]["competition"]} == {"class token", "class token and mean patch token"}
-    again = receipt(train(crops, project="1", embedder=today, store=store, cache=cache, now=LATER))
+    again = receipt(train(crops, TrainingOptions("1", LATER), embedder=today, store=store, cache=cache))
     assert again["data"]["embeddings_from_cache"] == again["data"]["views"]

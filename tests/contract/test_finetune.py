@@ -15,7 +15,7 @@ from dinolabel.erasure import heads
 from dinolabel.erasure.text_search import Mention
 from dinolabel.training.errors import NotEnoughLabels
 from dinolabel.training.finetune import tuning
-from dinolabel.training.train import TrainingResult, train
+from dinolabel.training.train import TrainingOptions, TrainingResult, train
 from dinolabel.vision import plugins
 from dinolabel.vision.bundles.bundle import Bundle
 from dinolabel.vision.bundles.exported_model import ExportedModel, save
@@ -53,8 +53,8 @@ class Place:
         return self.store.get("1", self.tuned.bundle_id)
 
     def train(self, folder: Path, now: str, **options: object) -> TrainingResult:
-        given = {"project": "1", "embedder": self.base, "store": self.store, "cache": self.cache, "now": now}
-        return train(folder, **given | options)  # type: ignore[arg-type]
+        store = options.pop("store", self.store)
+        return train(folder, TrainingOptions("1", now, **options), embedder=self.base, store=store, cache=self.cache)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +64,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     base = plugins.load_embedder("dinov2", "nano", device="cpu")
     store, cache = BundleStore(folder / "bundles"), Cache(folder / "cache.sqlite", max_mb=50)
     crops = handed.export(folder / "crops", EACH, seed=1)
-    given = {"project": "1", "embedder": base, "store": store, "cache": cache}
-    frozen = train(crops, now=NOW, force=True, **given)  # type: ignore[arg-type]
-    return Place(folder, base, store, cache, frozen, train(crops, now=LATER, finetune=4, **given))  # type: ignore[arg-type]
+    frozen = train(crops, TrainingOptions("1", NOW, force=True), embedder=base, store=store, cache=cache)
+    tuned = train(crops, TrainingOptions("1", LATER, finetune=4), embedder=base, store=store, cache=cache)
+    return Place(folder, base, store, cache, frozen, tuned)
 
 
 def test_it_beats_the_frozen_head_at_the_gate(place: Place) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dinolabel.studio.http_client import ApiClient
+if TYPE_CHECKING:
+    from dinolabel.studio.http_client import ApiClient
 
 DISAGREEMENTS = ("disagreements", "Disagreements")
 """Name and title of the tab of objects that people named differently."""

@@ -111,7 +111,7 @@ def test_a_word_that_the_detector_does_not_know_is_told_before_the_work(
 
 @pytest.mark.parametrize("noted", ["cats", "it's", None])
 def test_drop_names_the_project_of_the_crops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, noted: str | None) -> None:
-    from dinolabel.commands.drop import _project
+    from dinolabel.commands.exclude_crops import _project
     from dinolabel.erasure.exports import crops
 
     monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path / "data"))

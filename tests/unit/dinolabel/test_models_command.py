@@ -33,7 +33,7 @@ def bundle(temperature: float, **metrics: Any) -> Bundle:
         distance_threshold=0.3,
         references=REFERENCES,
         reference_labels=("jason", "lacy"),
-        reference_ids=("1", "2"),
+        reference_ids=("1/1/a/person", "2/2/a/person"),
         embedder_name="dinov2-small",
         embedder_digest="e" * 64,
         policy=CropPolicy(),
@@ -126,7 +126,8 @@ def test_diff_says_what_changed_in_data_and_in_figures(store: BundleStore, capsy
     before = bundle(1, accuracy=0.8, macro_f1=0.75, macro_f1_interval=[0.6, 0.9], per_label=labels)
     after = replace(
         bundle(2, accuracy=0.9, macro_f1=0.85, macro_f1_interval=[0.7, 0.95], per_label={"jason": {"recall": 0.9, "objects": 5}}),
-        reference_ids=("1", "3"), trained_on={"jason": 25}, trained_until="2026-11-23T10:00:00Z", accept_threshold=0.6, width=4,
+        reference_ids=("1/1/a/person", "3/3/a/person"), trained_on={"jason": 25}, trained_until="2026-11-23T10:00:00Z",
+        accept_threshold=0.6, width=4,
     )  # fmt: skip
     first = store.publish("1", before)
     difference = {"candidate": 0.85, "current": 0.8, "low": -0.01, "high": 0.11}

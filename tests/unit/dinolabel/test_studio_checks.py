@@ -178,7 +178,7 @@ def project(labels: str, **changed: Any) -> Project:
 
 def test_names_that_look_wrong_are_said_with_what_to_do() -> None:
     labels = '<Label value="face" predicted_values="human face"/><Label value="jason"/><Label value="Jason"/><Label value="human"/>'
-    found = [each for each in project_checks._label_config(project(labels)) if each.level == "warn"]
+    found = [each for each in project_checks._label_config(Settings(), project(labels)) if each.level == "warn"]
     assert ["differ only in how" in each.text for each in found] == [True, False]
     assert "reads like the prompt" in found[1].text and all(each.fix for each in found)
 
@@ -197,6 +197,6 @@ def test_what_is_shown(changed: dict[str, Any], level: str, words: str, monkeypa
     studio = Answering()
     monkeypatch.setattr(studio, "model_versions", lambda _project: {"ours-1": 4, "theirs": 2})
     entry = ProjectRecord(3, ("nano", "nano"), "P", "2026-11-22", {}, versions=("ours-1",))
-    found = list(project_checks._shown(studio, project("", **changed), entry))
+    found = list(project_checks._shown_predictions(studio, project("", **changed), entry))
     assert found[0].level == level and words in found[0].text
     assert level == "ok" or found[0].fix

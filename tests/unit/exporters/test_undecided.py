@@ -258,7 +258,7 @@ def test_the_picture_of_a_forgotten_person_is_undecided(world: Annotated, tmp_pa
     assert not any(each.verdict == "rejected" for one in reviews for each in one.boxes)
     _, out = command(world, tmp_path, "coco", "--no-split")
     assert coco(out) == (1, [("lacy", pytest.approx([100, 10, 50, 50]))])
-    report = json.loads((out / "dinolabel.json").read_text())["report"]
+    report = json.loads((out / "dinolabel.report").read_text())["report"]
     assert (report["negatives"], report["left_out"], report["kinds"]) == (0, 2, {"forgotten": 2})
     _, out = command(world, tmp_path, "labelstudio")
     tasks = moved(out)

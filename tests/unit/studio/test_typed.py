@@ -31,12 +31,12 @@ def number(value: Any, name: str = "box_threshold") -> dict[str, Any]:
 
 
 def test_the_recorded_request_asks_for_its_last_line() -> None:
-    asked = payloads.parse_predict(json.loads((FIXTURES / "predict_request_typed.json").read_text()))
+    asked = payloads.parse(payloads.PredictRequest, json.loads((FIXTURES / "predict_request_typed.json").read_text()))
     assert TypedPrompt.of(asked.context) == TypedPrompt("prompt", "image", "key", box=0.4)
 
 
 def test_a_box_drawn_to_ask_with_is_nothing_typed() -> None:
-    asked = payloads.parse_predict(json.loads((FIXTURES / "predict_request_interactive.json").read_text()))
+    asked = payloads.parse(payloads.PredictRequest, json.loads((FIXTURES / "predict_request_interactive.json").read_text()))
     assert asked.interactive and TypedPrompt.of(asked.context) is None
     assert TypedPrompt.of(None) is None and TypedPrompt.of([]) is None
 

@@ -10,7 +10,7 @@ import pytest
 
 from dinolabel.training.data.samples import Samples
 from dinolabel.training.model_selection import head_selection, label_issues
-from dinolabel.training.train import TrainingResult, train
+from dinolabel.training.train import TrainingOptions, TrainingResult, train
 from dinolabel.vision.loading.feature_slice import Feature
 from dinolabel.vision.types import Box, Named
 from tests.blobs import DIM, LATER, NAMES, NOW, Bench, KnownOnly, World, receipt, unit
@@ -36,8 +36,9 @@ def world(images: int = 40, *, first: bool = True, second: bool = True) -> World
 
 
 def trained(bench: Bench, crops: World, name: str = "export", **options: Any) -> TrainingResult:
-    given: dict[str, Any] = {"project": "1", "embedder": TwoFeatures(), "store": bench.store, "cache": bench.cache, "now": NOW}
-    return train(crops.write(bench.folder / name, bench.cache, digest="both"), **given | options)
+    asked = TrainingOptions(**{"project": "1", "now": NOW} | options)
+    written = crops.write(bench.folder / name, bench.cache, digest="both")
+    return train(written, asked, embedder=TwoFeatures(), store=bench.store, cache=bench.cache)
 
 
 @pytest.fixture
@@ -95,8 +96,8 @@ def test_same_seed_same_bytes(bench: Bench, tmp_path: Path, first: bool) -> None
 def test_a_head_from_before_there_were_two_features_is_compared_on_the_same_pictures(bench: Bench) -> None:
     crops = world(20, first=True)
     narrow = World().crowd(NAMES, images=20)
-    given: dict[str, Any] = {"project": "1", "store": bench.store, "cache": bench.cache}
-    before = train(narrow.write(bench.folder / "before", bench.cache, digest="one"), embedder=KnownOnly("one"), now=NOW, **given)
+    written = narrow.write(bench.folder / "before", bench.cache, digest="one")
+    before = train(written, TrainingOptions("1", NOW), embedder=KnownOnly("one"), store=bench.store, cache=bench.cache)
     assert bench.bundle(before).width == 0 and before.published
     told = receipt(trained(bench, crops, now=LATER))
     assert told["changed"]["why_not_compared"] is None
