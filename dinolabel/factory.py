@@ -40,10 +40,14 @@ PROGRAM = (sys.executable, "-P", "-m", "dinolabel")
 
 
 def data_dir(settings: Settings, *parts: str) -> Path:
-    """The data folder, or a folder in it, made when it is not there. Raises SettingsError when it cannot be, or is a newer version's."""
+    """The data folder, or a folder in it, made when it is not there. Raises SettingsError when it cannot be, or is a newer version's.
+
+    One that is made is this user's alone: crops of people lie in it under their names. One that is there keeps its rights.
+    """
     root = settings.data_dir.expanduser().absolute()
     folder = root.joinpath(*parts)
     try:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SettingsError(

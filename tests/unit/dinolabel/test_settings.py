@@ -149,3 +149,14 @@ def test_serve_says_once_what_it_does_not_use(monkeypatch: pytest.MonkeyPatch, c
     told = capsys.readouterr().err
     assert told.count("DINOLABEL_QUEUE is not used any more") == 1
     assert "hunter2" not in told
+
+
+def test_a_data_folder_that_is_made_is_of_its_user_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dinolabel import factory
+
+    there = tmp_path / "there"
+    there.mkdir(mode=0o755)
+    for name, rights in (("deep/made", 0o700), ("there", 0o755)):
+        monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path / name))
+        assert factory.data_dir(Settings.load(), "exports", "1").is_dir()
+        assert (tmp_path / name).stat().st_mode & 0o777 == rights
