@@ -60,7 +60,7 @@ class Settings(BaseSettings):
 
     detector: str = Field(
         "grounding_dino",
-        description="Which detector finds the boxes: grounding_dino, owlv2, sam3, or one that a package brings (docs/plugins.md).",
+        description="Which detector finds the boxes: grounding_dino, owlv2, sam3, groundingdino_py, or a package's (docs/plugins.md).",
     )
     detector_weights: str = Field(
         "IDEA-Research/grounding-dino-tiny",

@@ -6,9 +6,14 @@ Weights are drawn from a seed; the vocabulary is BERT's layout with a few words 
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from transformers import (
     BertConfig,
@@ -41,6 +46,9 @@ from transformers import (
     SwinConfig,
 )
 
+import run
+from tests.parity import official
+
 SPECIAL = {0: "[PAD]", 100: "[UNK]", 101: "[CLS]", 102: "[SEP]", 103: "[MASK]", 1012: ".", 1029: "?"}
 WORDS = ("human", "face", "cat", "dog", "red", "car", "hand", "##s", "-", "'")
 LETTERS = [*map(chr, range(ord("a"), ord("z") + 1)), *"0123456789"]
@@ -53,6 +61,9 @@ def tiny(kind: str, plug: str, folder: Path) -> list[Path]:
         return [*made, tiny_detector(folder / "llmdet", kind="mm-grounding-dino", seed=1, swin=True)]
     if (kind, plug) == ("detector", "owlv2"):
         return [tiny_owlv2(folder / "owlv2"), tiny_owlv2(folder / "owlv2-larger", side=128, seed=1)]
+    if (kind, plug) == ("detector", "groundingdino_py"):
+        groundingdino_package()
+        return [tiny_pth(folder / "one" / "groundingdino_tiny.pth"), tiny_pth(folder / "other" / "groundingdino_other.pth", queries=15)]
     if (kind, plug) == ("detector", "sam3"):
         return [tiny_sam3(folder / "sam3"), tiny_sam3(folder / "sam3-litetext", lite=True, seed=1)]
     if (kind, plug) == ("embedder", "dinov3"):
@@ -102,9 +113,9 @@ def blobs_plug(folder: Path, *, needs: str) -> Path:
     return folder
 
 
-def vocabulary() -> list[str]:
-    """1,100 entries: BERT's special ids, words from 200, letters and their continuations from 300."""
-    words = [f"[unused{number}]" for number in range(1100)]
+def vocabulary(size: int = 1100) -> list[str]:
+    """So many entries: BERT's special ids, words from 200, letters and their continuations from 300."""
+    words = [f"[unused{number}]" for number in range(size)]
     placed = {**SPECIAL, **dict(enumerate(WORDS, 200)), **dict(enumerate(LETTERS + [f"##{each}" for each in LETTERS], 300))}
     for number, word in placed.items():
         words[number] = word
@@ -153,6 +164,35 @@ def _resnet() -> ResNetConfig:
 
 def _swin() -> SwinConfig:
     return SwinConfig(embed_dim=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 2, 2], window_size=4, image_size=128, out_indices=[3, 4])
+
+
+def groundingdino_package() -> Path:
+    """groundingdino-py alone (82 kB), in a folder that is from now on on this process's path; it is installed there once."""
+    folder = run.ROOT / ".cache" / "groundingdino-py-0.4.0"
+    if not folder.is_dir():
+        options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-build-isolation"]
+        half = folder.with_name(f"{folder.name}.{os.getpid()}")
+        command = [sys.executable, "-m", "pip", "install", *options, "--target", str(half), "groundingdino-py==0.4.0"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"groundingdino-py cannot be had: {done.stderr.strip().splitlines()[-1]}")
+        with suppress(OSError):  # another process was quicker
+            half.rename(folder)
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
+    return folder
+
+
+def tiny_pth(path: Path, *, queries: int = 20) -> Path:
+    """A `.pth` file of groundingdino-py's tiny network, with its config and vocabulary beside it. Weights are drawn by their names."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shapes = json.loads((run.ROOT / "tests" / "fixtures" / "groundingdino_py" / "names.json").read_text())
+    shapes["transformer.tgt_embed.weight"][0] = queries
+    torch.save({"model": {f"module.{name}": value for name, value in official.drawn(shapes).items()}}, path)
+    theirs = (groundingdino_package() / "groundingdino" / "config" / "GroundingDINO_SwinT_OGC.py").read_text()
+    path.with_suffix(".py").write_text(f"{theirs}\nenc_layers = dec_layers = 2\ndim_feedforward = 64\nnum_queries = {queries}\n")
+    (path.parent / "vocab.txt").write_text("\n".join(vocabulary(1200)) + "\n", encoding="utf-8")
+    return path
 
 
 def clip_tokens() -> list[str]:
