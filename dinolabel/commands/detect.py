@@ -25,6 +25,7 @@ def command(
     bundle: Annotated[Path | None, typer.Option("--bundle", help="Name it with the head in this folder.")] = None,
     model: options.Model = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for annotated pictures and JSON, or a .parquet file.")] = None,
+    coco: Annotated[Path | None, typer.Option("--coco", help="COCO file of the pictures: writes coco_results.json for COCOeval.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     box_threshold: Annotated[float | None, typer.Option(help="Least score of a box, 0 to 1.")] = None,
     text_threshold: Annotated[float | None, typer.Option(help="Least mean score of the words it matched, 0 to 1.")] = None,
@@ -46,6 +47,8 @@ def command(
     With --out a run that was stopped or killed goes on where it was when the same command is typed again. `--out boxes.parquet` gives a
     table for pandas or DuckDB: a row per box, one without a box for a picture that has none, one with `error` for one that failed.
 
+    `--coco instances_val.json` also writes coco_results.json into --out, with that file's ids: what COCOeval compares with it.
+
     A film's JSON holds `tracks`: each with label, phrase, confidence (null without a name), looks, agreement, first and last. A name needs
     three looks of which 60 % agree. With --out: the film with boxes and its sound, tracks as JSON and CSV, and a timeline picture.
     Films among other paths are listed under `films`. Of a folder the pictures are looked at; its films are named with a pattern.
@@ -61,13 +64,14 @@ def command(
     asked = detect_model.TypedOptions(prompt or (), project, bundle, model, weights_name, device, box_threshold, text_threshold)
     chosen = detect_model.choose_model(asked)
     found = inputs.find(paths, out=out)
-    _run(session.make_run(chosen, found.root, out, every=every), found, as_json=as_json)
+    _run(session.make_run(chosen, found.root, out, every=every), found, coco, as_json=as_json)
 
 
-def _run(job: DetectRun, found: Inputs, *, as_json: bool) -> None:
+def _run(job: DetectRun, found: Inputs, coco: Path | None, *, as_json: bool) -> None:
     from dinolabel.detect import session
 
     alone = len(found.items) == 1 and bool(found.films)
-    code = (session.film if alone else session.several)(job, found, as_json=as_json)
+    ids = session.read_coco(coco, job, found)
+    code = session.film(job, found, as_json=as_json) if alone else session.several(job, found, as_json=as_json, coco=ids)
     if code:
         raise typer.Exit(code)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from dinolabel.cli import console
 from dinolabel.cli import text as words
+from dinolabel.vision.errors import RequestError
 from dinolabel.vision.storage.atomic_files import atomic_file
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 MOST_ROWS = 40
 MOST_PICTURES = 200
 MOST_REMARKS = 10
+COCO_RESULTS = "coco_results.json"
 Entries = Iterable[Mapping[str, Any]]
 """What images.entry and images.failure say, one after the other; can be gone through again."""
 
@@ -98,6 +100,58 @@ def write(path: Path, pieces: Iterable[str]) -> None:
     """At once or not at all."""
     with atomic_file(path) as half, half.open("w", encoding="utf-8") as file:
         file.writelines(pieces)
+
+
+@dataclass(frozen=True)
+class CocoIds:
+    """The numbers that a COCO file has for its pictures and categories. images: by file_name, and by its end where no other has it."""
+
+    images: Mapping[str, Any]
+    categories: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Raises RequestError when the file lists no pictures and categories."""
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            named = {str(each["file_name"]).replace("\\", "/"): each["id"] for each in content["images"]}
+            categories = {str(each["name"]): each["id"] for each in content["categories"]}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            hint = "Name the JSON file with the pictures' ids, such as annotations/instances_val.json."
+            raise RequestError(f"{path} is no COCO detection file: {type(error).__name__} {error}.", hint=hint) from error
+        ends = Counter(name.rpartition("/")[2] for name in named)
+        return cls(
+            {name.rpartition("/")[2]: each for name, each in named.items() if ends[name.rpartition("/")[2]] == 1} | named, categories
+        )
+
+    def results(self, entries: Entries) -> Iterator[dict[str, Any]]:
+        """What COCOeval loads: image_id, category_id, bbox (x, y, width, height) and score, of pictures and labels that the file lists.
+
+        score: the detector's, times the confidence of the name where there is one.
+        """
+        for each in entries:
+            image = self.images.get(each["file"], self.images.get(each["file"].rpartition("/")[2]))
+            for box in each.get("found", ()) if image is not None else ():
+                if (category := self.categories.get(box["label"])) is not None:
+                    x1, y1, x2, y2 = box["box"]
+                    score = box["score"] * (1.0 if box["confidence"] is None else box["confidence"])
+                    yield {"image_id": image, "category_id": category, "bbox": [x1, y1, x2 - x1, y2 - y1], "score": round(score, 6)}
+
+    def unlisted(self, entries: Entries) -> str | None:
+        """What is not among the results, in words for a person."""
+        names = [each["file"] for each in entries if "error" not in each]
+        pictures = sum(not {each, each.rpartition("/")[2]} & set(self.images) for each in names)
+        labels = {box["label"] for each in entries for box in each.get("found", ())} - set(self.categories)
+        said = [f"{words.count_noun(pictures, 'picture')} that it does not list"] if pictures else []
+        said += [f"boxes of {words.join_words(sorted(labels))}, no category of it"] if labels else []
+        return words.join_words(said) if said else None
+
+
+def coco_rows(ids: CocoIds, entries: Entries) -> Iterator[str]:
+    """Pieces of the results file, a line for each box."""
+    yield "["
+    yield from _image_rows(ids.results(entries))
+    yield "]\n"
 
 
 def table(entries: Entries, sums: DetectionTotals) -> Table:

@@ -57,7 +57,7 @@ def film(job: DetectRun, found: Inputs, *, as_json: bool) -> int:
     return 0
 
 
-def several(job: DetectRun, found: Inputs, *, as_json: bool) -> int:
+def several(job: DetectRun, found: Inputs, *, as_json: bool, coco: output.CocoIds | None = None) -> int:
     """Pictures, and films one after the other. Returns the exit code: that of the first failure when nothing else came out."""
     if found.films:
         _refuse_table(job)
@@ -68,6 +68,8 @@ def several(job: DetectRun, found: Inputs, *, as_json: bool) -> int:
         watched = _annotate_videos(job, found.films, pipeline, fetch)
         result = _Result(seen, watched if found.films else None)
         _write(job, result)
+        if coco is not None and job.folder is not None:
+            _write_coco(job.folder, coco, seen)
         done = _print(job, result, as_json=as_json)
         if output.DetectionTotals.of(seen).mostly_empty:
             weights.warn_of_limits(pipeline.detector.weights)
@@ -118,6 +120,21 @@ def _write(job: DetectRun, result: _Result) -> None:
         parquet.write(job.table, facts, result.seen)
     elif job.folder is not None:
         output.write(job.folder / RESULTS, result.document(facts))
+
+
+def _write_coco(folder: Path, coco: output.CocoIds, seen: CheckpointLog) -> None:
+    output.write(folder / output.COCO_RESULTS, output.coco_rows(coco, seen))
+    if left_out := coco.unlisted(seen):
+        console.err.print(f"Not in {output.COCO_RESULTS}: {left_out}.", soft_wrap=True)
+
+
+def read_coco(path: Path | None, job: DetectRun, found: Inputs) -> output.CocoIds | None:
+    """The ids that results are to have. Raises RequestError where there is nothing to write them for, or nowhere."""
+    if path is None:
+        return None
+    if job.folder is None or not found.pictures:
+        raise RequestError("--coco writes results of pictures into the folder of --out.", hint="Add --out FOLDER, and name pictures.")
+    return output.CocoIds.read(path)
 
 
 def _print(job: DetectRun, result: _Result, *, as_json: bool) -> int:

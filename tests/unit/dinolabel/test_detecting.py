@@ -93,6 +93,32 @@ def test_parquet_says_what_the_json_says(tmp_path: Path, capsys: pytest.CaptureF
     assert [each.name for each in (tmp_path / "new").iterdir()] == ["boxes.parquet"]
 
 
+def test_results_that_cocoeval_loads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from pycocotools.coco import COCO
+
+    folder = photos(tmp_path / "photos", 4)
+    index = {"images": [{"id": 70 + at, "file_name": name, "width": 160, "height": 120} for at, name in enumerate(("000.png", "001.png"))]}
+    index |= {"categories": [{"id": 5, "name": "pet"}], "annotations": []}
+    (tmp_path / "truth.json").write_text(json.dumps(index))
+    ask = ["detect", str(folder), *ASK, "--coco", "truth.json"]
+    assert run(ask) == 2 and "Add --out FOLDER" in capsys.readouterr().err
+    document = documented([*ask, "--out", "new"], capsys)
+    truth = COCO(str(tmp_path / "truth.json"))
+    loaded = truth.loadRes(str(tmp_path / "new/coco_results.json"))
+    expected = [
+        (70 + int(Path(image["file"]).stem), 5, box["box"], box["score"])
+        for image in document["images"] if Path(image["file"]).name in ("000.png", "001.png")
+        for box in image["found"] if box["label"] == "pet"
+    ]  # fmt: skip
+    found = [(each["image_id"], each["category_id"], each["bbox"], each["score"]) for each in loaded.loadAnns(loaded.getAnnIds())]
+    assert expected and len(found) == len(expected)
+    for (image, label, (x, y, w, h), score), (picture, category, box, other) in zip(found, expected, strict=True):
+        assert (image, label) == (picture, category)
+        assert [x, y, x + w, y + h, score] == pytest.approx([*box, other], abs=1e-4)
+    (tmp_path / "truth.json").write_text("[]")
+    assert run([*ask, "--out", "new"]) == 2 and "no COCO detection file" in capsys.readouterr().err
+
+
 def started(arguments: list[str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-m", "dinolabel", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
