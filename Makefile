@@ -2,7 +2,7 @@
 PYTHON ?= python3
 MODELS ?= nano
 
-.PHONY: demo test quick setup lock wheel-check sbom licences nano eval-nano studio-bench effort video-bench ancestor-bench study parity
+.PHONY: demo test quick setup lock wheel-check sbom licences nano eval-nano studio-bench effort video-bench ancestor-bench study parity interop
 
 demo: ## the whole loop on the embedded models (MODELS=hub: on the real weights)
 	$(PYTHON) run.py demo --models $(MODELS)
@@ -53,3 +53,6 @@ study: ## how far the head can be trusted: docs/study.md and study.json (WEIGHTS
 SIZE ?= swin_t
 parity: ## our network against groundingdino-py's own, at equal weights (SIZE=swin_b: the larger one)
 	$(PYTHON) run.py parity $(SIZE)
+
+interop: ## our exports read by pycocotools, ultralytics, datumaro, FiftyOne and others: interop.json (2 GB, some minutes at first)
+	$(PYTHON) run.py interop

@@ -241,6 +241,31 @@ def parity(size: str = "swin_t") -> None:
     call(PYTHON, "-m", "tests.parity.compare", home / size)
 
 
+def interop() -> None:
+    """Our exports, read by others' programs in environments of their own; one that cannot be installed is named in the table."""
+    setup()
+    home = ROOT / ".cache" / "interop"
+    for name in ("readers", "fiftyone"):
+        wanted = [ROOT / "benchmarks" / "interop" / f"{name}{each}.txt" for each in ("", "-alone")]
+        stamp, text = home / name / "made", "".join(each.read_text() for each in wanted)
+        if stamp.exists() and stamp.read_text() == text:
+            continue
+        say(f"Setting up {name}: 1 GB, some minutes.")
+        python = home / name / PYTHON.relative_to(VENV)
+        call(sys.executable, "-m", "venv", home / name)
+        install = [str(python), "-m", "pip", "install", *QUIETLY]
+        if name == "readers":
+            torch_alone("install", python=python)
+            install.append(pinned_torch())  # named again for what it asks for
+        done = [
+            subprocess.run([*install, "--requirement", str(wanted[0])]),
+            subprocess.run([*install, "--no-deps", "--requirement", str(wanted[1])]),
+        ]
+        if not any(each.returncode for each in done):
+            stamp.write_text(text)
+    call(PYTHON, "-m", "benchmarks.interop", "--home", home, **OFFLINE)
+
+
 def wheel_check() -> None:
     """A wheel of this checkout in an empty environment and an empty folder: the demo runs there."""
     check_python()
@@ -274,6 +299,7 @@ VERBS = {
     "test": test,
     "quick": quick,
     "parity": parity,
+    "interop": interop,
     "nano": module("recipes.nano"),
     "eval-nano": module("recipes.nano.evaluate"),
     "study": module("benchmarks.study"),

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,7 +45,11 @@ def test_an_export_and_its_reader(place: Path, line: str, capfd: pytest.CaptureF
     name = line.split()[2]
     section = TEXT.split(f"\n### {name}")[1].split("\n### ")[0].split("\n## ")[0]
     for code in re.findall(r"^```python\n(.*?)^```", section, re.MULTILINE | re.DOTALL):
-        exec(compile(code, str(place / name), "exec"), {})
+        scope: dict[str, Any] = {}
+        exec(compile(code, str(place / name), "exec"), scope)
+        if name == "csv":  # numbers, with a negative among the pictures
+            assert (scope["boxes"].x2 - scope["boxes"].x1).max() > 10 and scope["boxes"].x1.isna().sum() == 1
+            assert set(scope["boxes"].label) > {"jason", ""}
     for command in re.findall(r"^exiftool .*", section, re.MULTILINE):
         if shutil.which("exiftool"):
             assert b"jason" in subprocess.run(command.split(), cwd=place, check=True, capture_output=True).stdout
