@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import AutoModel
 
-from dinolabel.vision.embedders.dinov2 import Dinov2, _preprocessing, build
+from dinolabel.vision.embedders.dinov2 import IMAGENET_MEAN, IMAGENET_STD, Dinov2, _preprocessing, build
 from dinolabel.vision.errors import ModelError, RequestError, WeightsMissing
 from dinolabel.vision.loading.feature_slice import slice_for
 from dinolabel.vision.types import Crop
@@ -66,16 +66,24 @@ def test_shrinking_does_not_alias(embedder: Dinov2) -> None:
     """Rows that alternate between black and white, eight to a pixel, become grey; bilinear without antialias keeps them."""
     stripes = np.zeros((448, 448, 3), dtype=np.uint8)
     stripes[::2] = 255
-    inner = embedder._pixels(Crop(stripes))[:, 4:-4]
+    inner = embedder.pixels([Crop(stripes)])[0].numpy()[:, 4:-4]
     assert np.ptp(inner, axis=(1, 2)).max() < 0.05
 
 
 def test_channels_are_rgb(embedder: Dinov2) -> None:
     red = np.zeros((20, 20, 3), dtype=np.uint8)
     red[..., 0] = 255
-    planes = embedder._pixels(Crop(red))
+    planes = embedder.pixels([Crop(red)])[0].numpy()
     assert planes.shape == (3, 56, 56)
     assert planes.mean(axis=(1, 2)) == pytest.approx([(1 - 0.485) / 0.229, -0.456 / 0.224, -0.406 / 0.225], abs=1e-3)
+
+
+def test_pixels_are_normalised_to_the_bit(embedder: Dinov2) -> None:
+    """Digests promise equal rows: a table of 256 values gives what the arithmetic gives."""
+    crops = [Crop(np.random.default_rng(seed).integers(0, 256, (56, 56, 3), dtype=np.uint8)) for seed in range(2)]
+    mean, std = np.float32(IMAGENET_MEAN), np.float32(IMAGENET_STD)
+    expected = np.stack([((crop.pixels.astype(np.float32) / np.float32(255) - mean) / std).transpose(2, 0, 1) for crop in crops])
+    assert np.array_equal(embedder.pixels(crops).numpy(), expected)
 
 
 @pytest.mark.parametrize("registers", [0, 3])
@@ -86,7 +94,7 @@ def test_patches_are_appended(tmp_path: Path, registers: int) -> None:
     (row,) = both.embed([Crop(noise(56))])
     model = AutoModel.from_pretrained(folder).eval()
     with torch.inference_mode():
-        tokens = model(torch.tensor(both._pixels(Crop(noise(56))))[None]).last_hidden_state[0].numpy()
+        tokens = model(both.pixels([Crop(noise(56))])).last_hidden_state[0].numpy()
     assert len(tokens) == 1 + registers + 16
     expected = np.concatenate([tokens[0], tokens[1 + registers :].mean(axis=0)])
     assert both.dim == row.size == 32
