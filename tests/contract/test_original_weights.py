@@ -13,6 +13,7 @@ import torch
 from transformers import GroundingDinoForObjectDetection
 
 from dinolabel.vision.detectors.grounding_dino import GroundingDino, build
+from dinolabel.vision.detectors.grounding_dino.forward import TokenForward
 from dinolabel.vision.errors import ModelError, WeightsMissing
 from dinolabel.vision.loading.weights import locate, obtain
 from dinolabel.vision.originals import tensors as original
@@ -45,6 +46,8 @@ def test_equal_weights_give_equal_outputs(folder: Path) -> None:
     ids = torch.from_numpy(recorded["input_ids"])[None]
     with torch.no_grad():
         ours = model(pixel_values=torch.from_numpy(recorded["pixels"]), input_ids=ids, attention_mask=torch.ones_like(ids))
+        own = TokenForward(model)
+        encoded, _ = own.encode(torch.from_numpy(recorded["pixels"])[0], own.text(recorded["input_ids"].tolist()))
     logits = ours.enc_outputs_class.numpy()
     read = np.isfinite(recorded["logits"])
     assert (np.isfinite(logits) == read).all()
@@ -52,6 +55,9 @@ def test_equal_weights_give_equal_outputs(folder: Path) -> None:
         (ours.encoder_last_hidden_state_vision.numpy(), recorded["vision"]),
         (ours.encoder_last_hidden_state_text.numpy(), recorded["text"]),
         (logits[read], recorded["logits"][read]),
+        (encoded.memory.numpy()[None], recorded["vision"]),
+        (encoded.words.numpy()[None], recorded["text"]),
+        (encoded.best.numpy()[None], recorded["logits"].max(-1)),
     ):
         assert wanted.std() > 0.1
         np.testing.assert_allclose(got, wanted, atol=CLOSE * max(1.0, float(np.abs(wanted).max())))

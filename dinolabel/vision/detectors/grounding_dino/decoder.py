@@ -50,15 +50,15 @@ class _DecoderLayer:
         self._attention = DeformableAttention(layer.encoder_attn)
 
     def __call__(self, queries: Tensor, position: Tensor, boxes: Tensor, memory: Tensor, words: Tensor, grid: SamplingGrid) -> Tensor:
-        layer, table = self._layer, self._attention.table(memory, grid)
+        layer, attention = self._layer, self._attention
         asked = (queries + position)[None]
         queries = layer.self_attn_layer_norm(queries + layer.self_attn(asked, asked, queries[None])[0][0])
         asked = (queries + position)[None]
         queries = layer.encoder_attn_text_layer_norm(queries + layer.encoder_attn_text(asked, words[None], words[None])[0][0])
-        x, y, weight = self._attention.project(queries + position)
-        attention = self._attention
+        x, y, weight = attention.project(queries + position)
         centre, reach = (boxes[:, None, at] * grid.size[None] for at in (slice(2), slice(2, 4)))
         centre, reach = centre + 0.5, reach / (2 * attention.points)
         x, y = (attention.per_place(centre[..., at]) + each * attention.per_place(reach[..., at]) for at, each in enumerate((x, y)))
-        queries = layer.encoder_attn_layer_norm(queries + self._attention.sample(table, x, y, weight, grid))
+        seen = attention.sample(attention.table(memory, grid), x, y, weight, grid)
+        queries = layer.encoder_attn_layer_norm(queries + seen)
         return layer.final_layer_norm(queries + layer.fc2(layer.fc1(queries).relu_()))  # type: ignore[no-any-return]

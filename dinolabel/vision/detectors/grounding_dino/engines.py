@@ -90,16 +90,16 @@ class CheckedForward:
             if not _lacks_memory(error):  # which is so now, and not for ever
                 self._note(agrees=False, told=first_line(error))
             return
-        self._note(agrees=worst <= CLOSE[self._dtype], told=f"largest difference {worst:.0e}")
+        self._note(agrees=worst <= CLOSE[self._dtype], told=f"largest difference {worst:.0e}", own=own)
 
-    def _note(self, *, agrees: bool, told: str) -> None:
+    def _note(self, *, agrees: bool, told: str, own: TokenForward | None = None) -> None:
         self._notes.put(self._key, EngineNote(agrees, self._weights, told))
-        self._decide(agrees, told)
+        self._decide(agrees, told, own)
 
-    def _decide(self, agrees: bool, told: str) -> None:
+    def _decide(self, agrees: bool, told: str, own: TokenForward | None = None) -> None:
         if not agrees:
             log.warning("engine_not_used", weights=self._weights, reason=told, hint="transformers' own forward answers: slower, and right.")
-        self._own = TokenForward(self._whole, self._dtype) if agrees else None
+        self._own = (own or TokenForward(self._whole, self._dtype)) if agrees else None
 
 
 def by_transformers(whole: Any, pixels: Tensor, mask: Tensor, ids: Sequence[int]) -> tuple[Tensor, Tensor]:

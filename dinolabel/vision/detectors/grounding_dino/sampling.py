@@ -54,7 +54,9 @@ class DeformableAttention:
         rows = torch.addcmul(corner, upper, torch.tensor(float(grid.stride * self.heads))).add_(left, alpha=self.heads)
         rows = rows.int().view(len(x) * self.heads, -1)
         shares = (weight - lower - upper_right, upper_right, lower - lower_right, lower_right)
-        found: Any = 0
-        for later, share in zip((0, 1, grid.stride, grid.stride + 1), shares, strict=True):
-            found = found + embedding_bag(rows, table[later * self.heads :], mode="sum", per_sample_weights=share.view(len(rows), -1))
-        return self.output_proj(found.view(len(x), -1).to(self.weight.dtype))  # type: ignore[no-any-return]
+        found = [
+            embedding_bag(rows, table[later * self.heads :], mode="sum", per_sample_weights=share.view(len(rows), -1))
+            for later, share in zip((0, 1, grid.stride, grid.stride + 1), shares, strict=True)
+        ]
+        whole = found[0] + found[1] + found[2] + found[3]
+        return self.output_proj(whole.view(len(x), -1).to(self.weight.dtype))  # type: ignore[no-any-return]
