@@ -2,7 +2,7 @@
 PYTHON ?= python3
 MODELS ?= nano
 
-.PHONY: demo test quick setup lock wheel-check sbom licences nano eval-nano studio-bench effort video-bench ancestor-bench study parity interop
+.PHONY: demo test quick setup lock wheel-check sbom licences nano eval-nano studio-bench effort video-bench engine-bench ancestor-bench study parity interop
 
 demo: ## the whole loop on the embedded models (MODELS=hub: on the real weights)
 	$(PYTHON) run.py demo --models $(MODELS)
@@ -42,6 +42,9 @@ effort: ## keys a box costs a person, pressed in a real browser (about 15 minute
 
 video-bench: ## a film our way and the ancestor's way, measured into video.json
 	$(PYTHON) run.py video-bench
+
+engine-bench: ## GroundingDINO's forward against transformers': equal boxes, and what they cost, into bench.json (half an hour)
+	$(PYTHON) run.py engine-bench
 
 ancestor-bench: ## the ancestor's steps beside ours, measured into ancestor.json
 	$(PYTHON) run.py ancestor-bench

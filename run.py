@@ -306,6 +306,7 @@ VERBS = {
     "studio-bench": module("benchmarks.studio", browser=True, **OFFLINE),
     "effort": module("benchmarks.effort", browser=True, **OFFLINE),
     "video-bench": module("benchmarks.video", **OFFLINE, OMP_NUM_THREADS="1"),
+    "engine-bench": module("benchmarks.engine", **OFFLINE, OMP_NUM_THREADS="1"),
     "ancestor-bench": module("benchmarks.ancestor", "--out", "ancestor.json", **OFFLINE),
 }
 
