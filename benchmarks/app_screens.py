@@ -68,7 +68,7 @@ def _video(shown: Page, film: Path) -> None:
     _head(shown, "Names")
     shown.get_by_role("button", name="Find in film").click()
     expect(shown.locator("#film-status")).to_contain_text("track", timeout=LONG)
-    expect(shown.locator("#film-timeline img")).to_be_visible(timeout=LONG)
+    expect(shown.locator("#film-timeline button").first).to_be_visible(timeout=LONG)
     shown.locator("#film-found video").evaluate("video => { video.currentTime = 1.5 }")
     shown.wait_for_timeout(1_500)
 

@@ -64,7 +64,7 @@ def page(
             with gr.Tab("Image", id="image"):
                 image = image_page(tab, shelf, Explanations(exports), limits=_limits(sight))
                 if sender is not None:
-                    send_page(sender, tab, sight, image.asked)
+                    send_page(sender, tab, sight, image.asked, image.told[2])
             with gr.Tab("Video", id="video"):
                 film_heads = video_page(blocks, films, tab, limits=_limits(sight))
             with gr.Tab("Models", id="models"):

@@ -122,9 +122,13 @@ def test_a_film_is_watched_named_and_downloaded(browser: Browser, start: Callabl
     expect(status).to_contain_text("2 tracks", timeout=LONG)
     expect(status).to_contain_text("named: tom")
     assert app.passes == 6, "every fifteenth of ninety frames"
-    expect(page.locator("#film-timeline img")).to_be_visible()
+    expect(page.locator("#film-timeline button img")).to_have_count(2)
     page.wait_for_function("() => document.querySelector('#film-found video')?.readyState >= 1", timeout=LONG)
     assert page.evaluate("document.querySelector('#film-found video').duration") == pytest.approx(3.0, abs=0.2)
+    row = page.locator("#film-timeline button").last
+    row.evaluate("row => { row.dataset.seek = '2.00' }")
+    row.press("Enter")
+    page.wait_for_function("() => document.querySelector('#film-found video').currentTime >= 2", timeout=LONG)
     with page.expect_download(timeout=LONG) as waited:
         page.locator("#film-files a[download], #film-files a[href*='tracks.json']").locator("visible=true").nth(1).click()
     waited.value.save_as(tmp_path / "got.json")

@@ -67,8 +67,14 @@ def test_a_person_tries_it(browser_page: Page, url: str, photo: Path) -> None:
     status = browser_page.locator("#status")
     expect(status).to_contain_text("Add a picture", timeout=30_000)
 
-    browser_page.get_by_role("button", name="Find").click()
-    expect(browser_page.get_by_text("There is no picture yet.")).to_be_visible()
+    find = browser_page.get_by_role("button", name="Find")
+    expect(find).to_be_disabled()
+    expect(browser_page.get_by_role("button", name="Save JSON")).to_be_disabled()
+    browser_page.locator(".gallery-item").first.click()
+    expect(browser_page.get_by_label("What to look for")).to_have_value("cat face, dog face")
+    expect(find).to_be_enabled()
+    browser_page.get_by_label("What to look for").fill("")
+    expect(find).to_be_disabled()
 
     browser_page.locator("input[type=file]").first.set_input_files(photo)
     expect(status).to_contain_text("say what to look for")
@@ -76,6 +82,7 @@ def test_a_person_tries_it(browser_page: Page, url: str, photo: Path) -> None:
     browser_page.get_by_role("button", name="Find").click()
     expect(status).to_contain_text("2 found")
     expect(browser_page.locator("#found img")).to_be_visible()
+    expect(browser_page.get_by_role("button", name="Save JSON")).to_be_enabled()
 
     browser_page.get_by_label("number input for Box threshold").fill("0.5")
     browser_page.get_by_label("number input for Box threshold").press("Enter")
@@ -84,7 +91,10 @@ def test_a_person_tries_it(browser_page: Page, url: str, photo: Path) -> None:
     browser_page.get_by_label("Names").click()
     browser_page.get_by_role("option", name="Project 3").first.click()
     expect(status).to_contain_text("1 named")
-    expect(browser_page.get_by_role("gridcell", name="tom").first).to_be_visible()
+    before = browser_page.locator("#found img").get_attribute("src")
+    browser_page.get_by_role("gridcell", name="tom").first.click()
+    expect(browser_page.locator("#why")).to_contain_text("tom: most like")
+    expect(browser_page.locator("#found img")).not_to_have_attribute("src", str(before))
 
     assert {host for host in hosts if host} == {urlsplit(url).netloc}, "everything comes from the app itself"
     assert complaints == []

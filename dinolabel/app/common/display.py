@@ -17,6 +17,7 @@ from dinolabel.vision.types import Box, Detection, Image, Pixels
 
 SHOWN_SIDE = 1600  # pixels; a browser shows no more, and a slider must not wait for the encoding of a camera's full size
 THUMB_SIDE = 240
+DIM = 0.45
 BROWSERS_KNOW = frozenset({".jpg", ".jpeg", ".png", ".gif", ".webp", ".avif", ".bmp"})
 
 
@@ -32,12 +33,26 @@ def small(path: str) -> Pixels:
     return _within(open_preview(path).pixels, SHOWN_SIDE)
 
 
-def annotate(path: str, detections: Sequence[Detection], labels: Mapping[str, str] | None = None) -> Pixels:
-    """The shown size with boxes, in their labels' colours. detections: in its own pixels. labels: as LabelledBox.of takes them."""
+def annotate(path: str, detections: Sequence[Detection], labels: Mapping[str, str] | None = None, *, lit: int | None = None) -> Pixels:
+    """The shown size with boxes, in their labels' colours. detections: in its own pixels. labels: as LabelledBox.of takes them.
+
+    lit: which of them stands out, all else being dim; None: none.
+    """
     pixels, image = small(path), open_preview(path)
     scale = pixels.shape[1] / image.width
     scaled = [replace(each, box=Box(*(corner * scale for corner in each.box.xyxy))) for each in detections]
-    return draw(pixels, scaled, lambda each: LabelledBox.of(each, labels).label)
+    drawn = draw(pixels, scaled, lambda each: LabelledBox.of(each, labels).label)
+    return drawn if lit is None or lit >= len(scaled) else _lit(drawn, pixels, scaled[lit].box)
+
+
+def _lit(drawn: Pixels, plain: Pixels, box: Box) -> Pixels:
+    """Dim, but for the box, which is as it was, in a white frame."""
+    dim = (drawn * DIM).astype(np.uint8)
+    x1, y1, x2, y2 = (round(each) for each in box.xyxy)
+    frame = max(2, round(max(plain.shape[:2]) / 250))
+    dim[max(0, y1 - frame) : y2 + frame, max(0, x1 - frame) : x2 + frame] = 255
+    dim[y1:y2, x1:x2] = plain[y1:y2, x1:x2]
+    return dim
 
 
 def annotate_full_size(path: str, detections: Sequence[Detection], labels: Mapping[str, str] | None = None) -> PIL.Image.Image:

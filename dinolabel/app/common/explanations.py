@@ -50,6 +50,8 @@ def words(row: Mapping[str, Any], crops: Sequence[object]) -> str:
     """What stands above the pictures."""
     if not row.get("because"):
         return "Choose a head under *Names* to see which approved crops a name leans on."
+    if crops:
+        return f"**{row['label']}**: most like these approved boxes. 1.00 would be the very same."
     lean = ", ".join(f"{each['label']} {1 - float(each['distance']):.2f}" for each in row["because"])
-    missing = "" if crops else " Their pictures are not on this machine (`dinolabel export crops` brings them)."
-    return f"**{row['label']}** is most like: {lean} (cosine).{missing}"
+    missing = "Their pictures are not on this machine (`dinolabel export crops` brings them)."
+    return f"**{row['label']}**: most like approved boxes of {lean}; 1.00 would be the very same. {missing}"

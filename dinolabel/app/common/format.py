@@ -45,7 +45,7 @@ def document(
 def count_sentence(detections: Sequence[Detection], seconds: float) -> str:
     named = sum(isinstance(each.answer, Named) for each in detections)
     names = f" · {named} named" if any(each.answer for each in detections) else ""
-    took = f"{seconds:.1f} s" if seconds >= 0.1 else "at once"
+    took = f"{seconds:.1f} s" if seconds >= 0.1 else "from the cache"
     return f"**{len(detections)} found**{names} · {took}"
 
 

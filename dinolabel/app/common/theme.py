@@ -26,6 +26,17 @@ footer { display: none !important; }
 .curve line { stroke: var(--border-color-primary); } .curve .interval { stroke: var(--color-accent); stroke-width: 2; }
 .curve polyline { fill: none; stroke: var(--color-accent); stroke-width: 2; } .curve circle { fill: var(--color-accent); }
 #status, #film-status, #heads-status { min-height: 28px; padding: 2px 4px; }
+.strip { display: flex; gap: 4px; overflow: hidden; }
+.strip img { flex: 1 1 0; min-width: 0; height: 56px; object-fit: cover; border-radius: 4px; }
+.tracks { display: grid; gap: 4px; }
+.tracks button { display: grid; grid-template-columns: 44px minmax(120px, 200px) 1fr; gap: 12px; align-items: center; width: 100%;
+  text-align: left; padding: 4px 8px; border-radius: 8px; cursor: pointer; background: none; color: var(--body-text-color); }
+.tracks button:hover { background: var(--background-fill-secondary); }
+.tracks img, .tracks .noface { width: 44px; height: 44px; object-fit: contain; border-radius: 6px;
+  background: var(--border-color-primary); }
+.tracks small { color: var(--body-text-color-subdued); font-size: 12px; } .tracks b { font-weight: 600; overflow-wrap: anywhere; }
+.tracks .lane { position: relative; height: 16px; border-radius: 4px; background: var(--border-color-primary); }
+.tracks .lane i { position: absolute; top: 0; bottom: 0; border-radius: 4px; }
 .bar { height: 6px; border-radius: 3px; background: var(--border-color-primary); overflow: hidden; }
 .bar i { display: block; height: 100%; background: var(--color-accent); transition: width .4s; }
 .gradio-container .table-wrap, .gradio-container .table-wrap * { font-family: var(--font) !important; font-size: 14px; }
@@ -42,7 +53,8 @@ input[type="range"]::-moz-range-thumb {
 .gradio-container .image-container :focus-visible,
 .gradio-container .table-wrap:focus-visible, .gradio-container .table-wrap :focus-visible,
 .gradio-container .block > button:focus-visible, .gradio-container textarea:focus-visible { outline-offset: -2px !important; }
-#film-found .wrap:has(:focus-visible) .controls { opacity: 1 !important; transition: none; } /* the player shows them to a mouse only */
+/* Players show them to a mouse only. */
+#film-found .wrap:has(:focus-visible) .controls, #film-own .wrap:has(:focus-visible) .controls { opacity: 1 !important; transition: none; }
 .gradio-container .wrap > .error { display: none; } /* the message says it; a red pill on every output says nothing */
 .dark input[type="range"] { --neutral-200: var(--neutral-700); }
 @media (max-width: 800px) {
@@ -50,10 +62,8 @@ input[type="range"]::-moz-range-thumb {
   #header nav { float: none; }
   #header span:first-child { margin-left: 0; }
   #found { height: 320px !important; }
-  #film-preview, #film-found { height: auto !important; min-height: 200px; }
-  #film-timeline .image-container, #film-timeline .image-frame { overflow-x: auto; } /* its words cannot be read at a third of their size */
-  #film-timeline img { min-width: 720px; margin: 0; }
-  #film-timeline .image-frame, #film-timeline button { justify-content: flex-start; display: flex; }
+  #film-preview, #film-found, #film-own { height: auto !important; min-height: 200px; }
+  .tracks button { grid-template-columns: 44px 1fr; } .tracks .lane { grid-column: 1 / -1; }
   .curve { overflow: visible; }
   .curve text { font-size: 18px; }
 }

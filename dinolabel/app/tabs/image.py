@@ -25,7 +25,12 @@ OWN = "model"
 LATEST = "latest"
 WELCOME = "Add a picture, say what to look for, press **Find**."
 READY = "Press **Find** to look at this picture."
-NO_PROMPT = "Now say what to look for, for example `cat face. dog face`, and press **Find**."
+NO_PROMPT = "Now say what to look for, for example `cat face, dog face`, and press **Find**."
+
+
+def is_complete(path: str | None, prompt: str | None) -> bool:
+    """Whether there is a picture, and something to look for in it."""
+    return bool(path) and bool((prompt or "").strip(" .,;\n"))
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,7 @@ class ImageTab:
         """
         if not path:
             return ImageResult(None, [], [], WELCOME)
-        if not (ask.prompt or "").strip(" .,;\n"):
+        if not is_complete(path, ask.prompt):
             return ImageResult(display.annotate(path, []), [], [], NO_PROMPT)
         if self._sight.problem or not self._sight.pipeline(tiles=ask.tiles).is_cached(display.open_preview(path), ask.prompt):
             return ImageResult(display.annotate(path, []), [], [], READY)
@@ -116,6 +121,11 @@ class ImageTab:
             (detections,) = pipeline.predict([image], words, bundle, limits, labels=self._sight.labels or None)
         names = self.names(ask.version)
         return image, [_renamed(_unless_small(each, ask.smallest), names) for each in wanted(detections)], bundle
+
+    def light(self, path: str, ask: ImageRequest, row: int) -> Pixels:
+        """The picture as it is shown, with the box of one row lit and the rest dim. Raises as predict."""
+        _, detections, _ = self.detections(path, ask)
+        return display.annotate(path, detections, self._sight.labels, lit=row)
 
     def full_size(self, path: str | None, ask: ImageRequest) -> tuple[str, PIL.Image.Image]:
         """The picture's path, and the picture at its own size with what was found. Raises as look."""

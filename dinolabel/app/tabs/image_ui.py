@@ -15,14 +15,17 @@ from dinolabel.app.common import format as told
 from dinolabel.app.common.downloads import DownloadFolder
 from dinolabel.app.common.errors import with_error_toast, with_error_toasts
 from dinolabel.app.common.explanations import Explanations
-from dinolabel.app.common.explanations import words as explained
-from dinolabel.app.tabs.image import WELCOME, ImageRequest, ImageResult, ImageTab, names_of
+from dinolabel.app.tabs.image import WELCOME, ImageRequest, ImageResult, ImageTab, is_complete, names_of
+from dinolabel.app.tabs.why_ui import why_parts, wire_why
 from dinolabel.vision.errors import DinolabelError
 from dinolabel.vision.types import Thresholds
 
-WHY = "Click a row of the table to see which approved crops its name leans on."
+EXAMPLES = tuple(Path(__file__).parents[2] / "nano" / "demo" / f"scene-{number:03}.jpg" for number in (3, 10, 31))
+"""Drawn scenes that come with the package; EXAMPLE is what to look for in them."""
+EXAMPLE = "cat face, dog face"
 KINDS = ["image", ".heic", ".heif", ".tif", ".tiff", ".jp2"]
 QUIET: dict[str, Any] = {"trigger_mode": "always_last", "show_progress": "hidden"}
+STILL: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
 CLICK = "() => document.querySelector('#{0} a, #{0} button, a#{0}, button#{0}').click()"
 
 
@@ -55,7 +58,8 @@ def image_page(tab: ImageTab, shelf: DownloadFolder, why: Explanations, *, limit
     _wire(tab, asked, find, told_parts)
     _wire_album(tab, asked, told_parts, several=several, find_all=find_all, gallery=gallery)
     _wire_saves(tab, shelf, asked, saves)
-    _wire_why(why, asked[4], told_parts, because)
+    _grey(asked, find, told_parts[2], saves[:2])
+    wire_why(tab, why, asked, told_parts, because)
     return ImagePage(asked, told_parts, asked[4])
 
 
@@ -68,7 +72,7 @@ def thresholds(limits: Thresholds) -> tuple[gr.Slider, gr.Slider]:
 
 def words(phrases: str = "") -> gr.Textbox:
     return gr.Textbox(
-        phrases, label="What to look for", placeholder="cat face. dog face", max_lines=3, info="Words, full stops between them."
+        phrases, label="What to look for", placeholder=EXAMPLE, max_lines=3, info="Words as one would say them; commas between several."
     )
 
 
@@ -79,9 +83,16 @@ def _questions(tab: ImageTab, limits: Thresholds) -> tuple[list[Any], gr.Button,
     picture.preprocess = _path_of
     several = gr.UploadButton("Several pictures…", file_count="multiple", file_types=KINDS, size="sm", elem_id="several")
     prompt = words(tab.phrases)
+    if all(each.is_file() for each in EXAMPLES):
+        examples = gr.Examples(
+            [[str(each)] for each in EXAMPLES], [picture], label="No picture at hand? Click one.", api_visibility="private"
+        )
+        examples.dataset.click(
+            lambda typed: typed or EXAMPLE, prompt, prompt, api_visibility="private", show_progress="hidden", queue=False
+        )
     version = gr.Dropdown(tab.versions(), value=tab.usual, label="Names", info="A head that was trained in a project.")
     with gr.Row():
-        find = gr.Button("Find", variant="primary", size="lg")
+        find = gr.Button("Find", variant="primary", size="lg", interactive=False)
         find_all = gr.Button("Find in all", size="lg", visible=False)
     box, text = thresholds(limits)
     with gr.Accordion("Many or small things", open=False):
@@ -97,23 +108,19 @@ def _answers() -> tuple[list[Any], gr.Gallery, list[Any]]:
         label="All pictures", columns=6, height=150, object_fit="contain", allow_preview=False, visible=False, buttons=[],
         interactive=False, elem_id="album",
     )  # fmt: skip
-    with gr.Tabs():
-        with gr.Tab("Table"):
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=3, min_width=320):
             table = gr.Dataframe(headers=told.HEADERS, value=[], interactive=False, show_label=False, max_height=260, buttons=[])
-        with gr.Tab("JSON"):
-            found = gr.JSON([], show_label=False, max_height=260, open=True)
-        with gr.Tab("Why"):
-            lean = gr.Markdown(WHY, elem_id="why")
-            crops = gr.Gallery(
-                columns=3, height=180, object_fit="contain", show_label=False, allow_preview=False, buttons=[], interactive=False,
-                visible=False,
-            )  # fmt: skip
-    return [annotated, table, found, status], gallery, [lean, crops]
+        with gr.Column(scale=2, min_width=280):
+            because = why_parts()
+    with gr.Accordion("JSON", open=False):
+        found = gr.JSON([], show_label=False, max_height=260, open=True)
+    return [annotated, table, found, status], gallery, because
 
 
 def _save_buttons() -> list[Any]:
     with gr.Row():
-        picture, data = gr.Button("Save picture", size="sm"), gr.Button("Save JSON", size="sm")
+        picture, data = (gr.Button(name, size="sm", interactive=False) for name in ("Save picture", "Save JSON"))
     hidden = gr.DownloadButton("file", visible="hidden", elem_id="kept-image")
     return [picture, data, hidden]
 
@@ -141,16 +148,20 @@ def _wire(tab: ImageTab, asked: list[Any], find: gr.Button, parts: list[Any]) ->
         return gr.skip() if shown_for == list(asked) else answered(tab.refresh_from_cache, *asked)
 
     answers = [*parts, asked_for]
-    found = gr.on(
-        [find.click, prompt.submit], with_error_toast(look), asked, answers, api_name="find", show_progress_on=parts[0], concurrency_limit=4
-    )  # fmt: skip
+
+    def entered(picture: str | None, *each: Any) -> tuple[Any, ...]:
+        return answered(tab.predict if is_complete(picture, each[0]) else tab.refresh_from_cache, picture, *each)
+
+    busy: dict[str, Any] = {"show_progress_on": parts[0], "concurrency_limit": 4}
+    found = find.click(with_error_toast(look), asked, answers, api_name="find", **busy)
+    typed = prompt.submit(with_error_toast(entered), asked, answers, api_visibility="private", **busy)
     picture.upload(with_error_toast(display.is_browser_format), picture, picture, api_visibility="private", show_progress="hidden")
     # While a slider is dragged only its last place counts; what it needs is in the cache.
     live = [picture.change, box.change, text.change, smallest.change, version.input, tiles.input]
     slid = gr.on(live, with_error_toast(again), asked, answers, api_name="again", concurrency_limit=4, **QUIET)
     # Answers come in any order (Gradio lets two of one event go at once, and a search takes long): the last one to come may be to
     # an older question. What is shown is made to fit what is asked.
-    for each in (found, slid):
+    for each in (found, typed, slid):
         each.success(with_error_toast(settle), [asked_for, *asked], answers, api_visibility="private", concurrency_limit=4, **QUIET)
 
 
@@ -213,17 +224,12 @@ def _wire_saves(tab: ImageTab, shelf: DownloadFolder, asked: list[Any], saves: l
         made.success(None, js=CLICK.replace("{0}", "kept-image"))
 
 
-def _wire_why(why: Explanations, version: gr.Dropdown, parts: list[Any], because: list[Any]) -> None:
-    _, table, found, _ = parts
-
-    def lean(rows: list[dict[str, Any]], head: str | None, event: gr.SelectData) -> tuple[str, Any]:
-        at = int(event.index[0])
-        if not 0 <= at < len(rows):
-            return WHY, gr.Gallery(visible=False)
-        crops = why.crops(head, rows[at])
-        return explained(rows[at], crops), gr.Gallery(crops, visible=bool(crops))
-
-    table.select(lean, [found, version], because, api_visibility="private", show_progress="hidden")
+def _grey(asked: list[Any], find: gr.Button, found: gr.JSON, saves: list[Any]) -> None:
+    """What cannot be done yet is grey: finding without a picture or words, saving without anything found."""
+    picture, prompt, *_ = asked
+    complete = [picture.change, prompt.change]
+    gr.on(complete, lambda path, typed: gr.Button(interactive=is_complete(path, typed)), [picture, prompt], find, **STILL)
+    found.change(lambda rows: [gr.Button(interactive=bool(rows))] * len(saves), found, saves, **STILL)
 
 
 def parts_of(look: ImageResult) -> tuple[Any, ...]:

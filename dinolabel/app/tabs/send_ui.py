@@ -17,11 +17,11 @@ from dinolabel.vision.types import Thresholds
 IDLE = "A new task with this picture, and these boxes as its prediction. Nothing that is there is changed."
 
 
-def send_page(sender: Sender, tab: ImageTab, sight: ModelHandle, asked: list[Any]) -> None:
-    """Lay it out and wire it. asked: the image tab's questions, picture first."""
+def send_page(sender: Sender, tab: ImageTab, sight: ModelHandle, asked: list[Any], found: gr.JSON) -> None:
+    """Lay it out and wire it. asked: the image tab's questions, picture first. found: its answer; empty, there is nothing to send."""
     with gr.Accordion("Send to Label Studio", open=False, elem_id="send") as corner:
         project = gr.Dropdown([], label="Project", info="Of the Label Studio in the settings.", value=None)
-        button = gr.Button("Send", size="sm")
+        button = gr.Button("Send", size="sm", interactive=False)
         said = gr.Markdown(IDLE, elem_id="sent")
 
     def send(number: int | None, path: str | None, *each: Any) -> str:
@@ -34,6 +34,10 @@ def send_page(sender: Sender, tab: ImageTab, sight: ModelHandle, asked: list[Any
         url = sender.send(str(path), image, detections, project=int(number), pipeline=pipeline, thresholds=limits, bundle=bundle)
         return f'Sent: <a href="{html.escape(url)}" target="_blank" rel="noopener">open the task</a>.'
 
+    gr.on(
+        [found.change, project.change], lambda rows, number: gr.Button(interactive=bool(rows) and number is not None), [found, project],
+        button, api_visibility="private", show_progress="hidden", queue=False,
+    )  # fmt: skip
     projects = with_error_toast(lambda: gr.update(choices=sender.projects()))
     gr.on([corner.expand, project.focus], projects, None, project, api_name="projects", show_progress="hidden")
     button.click(with_error_toast(send), [project, *asked], said, api_name="send", concurrency_limit=1)

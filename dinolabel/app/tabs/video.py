@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
 
 from dinolabel.app.common.downloads import DownloadFolder
 from dinolabel.app.common.fair_queue import FairSemaphore
+from dinolabel.app.common.film_rows import faces
 from dinolabel.app.common.model_handle import ModelHandle
 from dinolabel.app.tabs.image import ImageTab
 from dinolabel.vision.errors import MediaUnavailable, RequestError
@@ -42,12 +43,16 @@ class VideoTabRequest:
 
 @dataclass(frozen=True)
 class VideoUpdate:
-    """One word from a film that is on. waiting: films before it, while it waits. progress, preview, answer: as far as there are any."""
+    """One word from a film that is on. waiting: films before it, while it waits. progress, preview, answer: as far as there are any.
+
+    faces: track -> pixels of it, with the answer.
+    """
 
     waiting: int = 0
     progress: VideoProgress | None = None
     preview: Pixels | None = None
     answer: VideoFiles | None = None
+    faces: Mapping[int, Pixels] = field(default_factory=dict)
     stopped: bool = False
 
 
@@ -119,7 +124,7 @@ def _updates(film: AnnotatedVideo, stop: threading.Event) -> Iterator[VideoUpdat
         while not stop.is_set():
             progress = next(steps, None)
             if progress is None:
-                yield VideoUpdate(answer=film.answer)
+                yield VideoUpdate(answer=film.answer, faces=faces(film.path, film.answer) if film.answer else {})
                 return
             now = time.monotonic()
             if now - told >= TELL_SECONDS:

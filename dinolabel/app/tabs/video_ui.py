@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from dinolabel.app.common.errors import with_error_toast, with_error_toasts
-from dinolabel.app.tabs.image import ImageTab
+from dinolabel.app.common.film_rows import PLAYED, SEEK, clock, strip, track_rows
+from dinolabel.app.tabs.image import ImageTab, is_complete
 from dinolabel.app.tabs.image_ui import thresholds, words
 from dinolabel.app.tabs.video import VideoTab, VideoTabRequest, VideoUpdate
 from dinolabel.vision.errors import DinolabelError
 from dinolabel.vision.types import Thresholds
 from dinolabel.vision.video.tracks import TrackSummary
 
-HEADERS = ["label", "from", "to", "confidence", "looks", "best guess"]
+HEADERS = ["track", "label", "from", "to", "confidence", "looks", "best guess"]
 WELCOME = "Add a film, say what to look for, press **Find in film**."
 STOPPED = "Cancelled. Nothing was kept."
 EVERY = 15
@@ -26,25 +28,30 @@ def video_page(blocks: gr.Blocks, tab: VideoTab, images: ImageTab, *, limits: Th
     """Lay the tab out and wire it; the answer is its picker of heads."""
     with gr.Row(equal_height=False, elem_classes="sides"):
         with gr.Column(scale=4, min_width=320):
-            asked, find, cancel = _questions(images, limits)
+            asked, find, cancel, shown = _questions(images, limits)
         with gr.Column(scale=7, min_width=320):
             told = _answers()
     _wire(blocks, tab, asked, told, find=find, cancel=cancel)
+    _wire_film(blocks, asked, find, shown)
     return asked[4]
 
 
-def _questions(images: ImageTab, limits: Thresholds) -> tuple[list[Any], gr.Button, gr.Button]:
+def _questions(images: ImageTab, limits: Thresholds) -> tuple[list[Any], gr.Button, gr.Button, list[Any]]:
     film = gr.File(label="Film", type="filepath", height=120, elem_id="film")
+    shown = [
+        gr.Video(label="Your film", interactive=False, height=220, visible=False, buttons=[], elem_id="film-own"),
+        gr.HTML("", elem_id="film-strip", padding=False),
+    ]
     prompt = words(images.phrases)
     version = gr.Dropdown(images.versions(), value=images.usual, label="Names", info="A head that was trained in a project.")
     with gr.Row():
-        find = gr.Button("Find in film", variant="primary", size="lg")
+        find = gr.Button("Find in film", variant="primary", size="lg", interactive=False)
         cancel = gr.Button("Cancel", size="lg", interactive=False, elem_id="cancel-film")
     box, text = thresholds(limits)
     with gr.Accordion("How closely", open=False):
         every = gr.Slider(1, 60, EVERY, step=1, label="Look at every … frame", info="Tracks are followed in between. 1 is slow and exact.")
         smallest = gr.Slider(0, 200, 0, step=1, label="Smallest to name", info="Pixels; who is smaller keeps the generic label.")
-    return [film, prompt, box, text, version, every, smallest], find, cancel
+    return [film, prompt, box, text, version, every, smallest], find, cancel, shown
 
 
 def _answers() -> list[Any]:
@@ -52,15 +59,9 @@ def _answers() -> list[Any]:
     bar = gr.HTML(_bar(0.0), elem_id="film-bar", padding=False)
     preview = gr.Image(label="Preview", interactive=False, height=400, buttons=["fullscreen"], elem_id="film-preview", format="jpeg")
     video = gr.Video(label="Found", interactive=False, height=400, visible=False, elem_id="film-found", buttons=["download"])
-    line = gr.Image(
-        label="Who is seen when",
-        show_label=False,
-        interactive=False,
-        visible=False,
-        buttons=["download", "fullscreen"],
-        elem_id="film-timeline",
-    )
-    table = gr.Dataframe(headers=HEADERS, value=[], interactive=False, show_label=False, max_height=260, buttons=[], visible=False)
+    line = gr.HTML("", visible=False, elem_id="film-timeline", padding=False)
+    with gr.Accordion("Table", open=False):
+        table = gr.Dataframe(headers=HEADERS, value=[], interactive=False, show_label=False, max_height=260, buttons=[])
     files = gr.File(label="To keep", file_count="multiple", interactive=False, visible=False, elem_id="film-files")
     return [status, bar, preview, video, line, table, files]
 
@@ -104,6 +105,25 @@ def _wire(blocks: gr.Blocks, tab: VideoTab, asked: list[Any], told: list[Any], *
     blocks.unload(stop)
 
 
+def _wire_film(blocks: gr.Blocks, asked: list[Any], find: gr.Button, shown: list[Any]) -> None:
+    """The film that was uploaded is shown, as far as a browser plays it; without one there is nothing to press."""
+    film, prompt, *_ = asked
+
+    def look(path: str | None) -> tuple[Any, ...]:
+        if not path:
+            return gr.Video(None, visible=False), ""
+        frames = strip(path)
+        played = Path(path).suffix.lower() in PLAYED
+        return gr.Video(path if played else None, visible=played), frames
+
+    def ready(path: str | None, typed: str) -> Any:
+        return gr.Button(interactive=is_complete(path, typed))
+
+    blocks.load(None, js=SEEK)
+    film.change(with_error_toast(look), film, shown, api_visibility="private", show_progress="hidden", concurrency_limit=2)
+    gr.on([film.change, prompt.change], ready, [film, prompt], find, api_visibility="private", show_progress="hidden", queue=False)
+
+
 def _session_id(request: gr.Request) -> str:
     return str(request.session_hash)
 
@@ -119,11 +139,11 @@ def _parts(news: VideoUpdate) -> tuple[Any, ...]:
             _bar(1.0),
             gr.Image(visible=False),
             gr.Video(files[0], visible=True),
-            gr.Image(files[3], visible=True),
-            gr.Dataframe(rows, visible=True),
+            gr.HTML(track_rows(answer, news.faces), visible=bool(answer.people)),
+            gr.Dataframe(rows),
             gr.File(files, visible=True),
         )
-    gone = (gr.Video(visible=False), gr.Image(visible=False), gr.Dataframe(visible=False), gr.File(visible=False))
+    gone = (gr.Video(visible=False), gr.HTML(visible=False), gr.Dataframe([]), gr.File(visible=False))
     if news.stopped:
         return (STOPPED, _bar(0.0), gr.Image(None, visible=True), *gone)
     if news.progress is None:
@@ -132,7 +152,7 @@ def _parts(news: VideoUpdate) -> tuple[Any, ...]:
     step = news.progress
     share = 0.9 * step.done / max(1, step.of) if step.stage == "watching" else 0.9 + 0.1 * step.done / max(1, step.of)
     doing = "Watching" if step.stage == "watching" else "Writing the film"
-    status = f"{doing}: frame {step.done:,} of {step.of:,} · {step.rate:.1f} frames/s · about {_clock(step.left)} to go"
+    status = f"{doing}: frame {step.done:,} of {step.of:,} · {step.rate:.1f} frames/s · about {clock(step.left)} to go"
     preview = gr.skip() if news.preview is None else gr.Image(news.preview, visible=True)
     return (status, _bar(share), preview, *(gr.skip() for _ in gone)) if step.done > 60 else (status, _bar(share), preview, *gone)
 
@@ -149,11 +169,8 @@ def _summary(people: tuple[TrackSummary, ...], document: Any) -> str:
 
 def _row(person: TrackSummary) -> list[str]:
     confidence = "–" if person.confidence is None else f"{person.confidence:.2f}"
-    return [person.label, _clock(person.begins), _clock(person.ends), confidence, str(person.looks), person.guess or "–"]
-
-
-def _clock(seconds: float) -> str:
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+    when = [clock(person.begins), clock(person.ends)]
+    return [str(person.track), person.label, *when, confidence, str(person.looks), person.guess or "–"]
 
 
 def _bar(share: float) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dinolabel.app.common import film_rows
 from dinolabel.app.common.downloads import DownloadFolder
 from dinolabel.app.common.model_handle import ModelHandle
 from dinolabel.app.tabs.image import ImageTab
@@ -54,6 +55,18 @@ def test_progress_then_the_answer(tab: VideoTab, walk: str) -> None:
     assert news[-1].answer.video.is_file()
     last = [each.progress for each in news if each.progress][-1]
     assert (last.done, last.of, last.left) == (40, 40, 0)
+
+
+def test_each_track_has_a_row_with_its_face_and_where_to_seek(tab: VideoTab, walk: str) -> None:
+    *_, last = tab.run(walk, ASK, who="one")
+    assert last.answer is not None
+    rows = film_rows.track_rows(last.answer, last.faces)
+    assert rows.count("<button") == len(last.answer.people) == rows.count("<img") == 1
+    assert all(f'data-seek="{begins:.2f}"' in rows for each in last.answer.people for begins, _ in each.spans)
+    (face,) = last.faces.values()
+    red, _, blue = face.mean(axis=(0, 1))
+    assert red > blue + 40, "the disc fills its crop"
+    assert film_rows.strip(walk).count("<img") == film_rows.FRAMES
 
 
 def test_stop_keeps_nothing_and_asks_the_detector_no_more(tab: VideoTab, walk: str, detector: DiscDetector, shelf: DownloadFolder) -> None:

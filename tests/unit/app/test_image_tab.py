@@ -218,6 +218,16 @@ def test_a_telephones_picture_is_upright_and_becomes_one_browsers_show(tab: Imag
     assert look.picture[5, 60, 0] > 180 > look.picture[155, 60, 0], "the red side is on top, as the camera was held"
 
 
+def test_the_box_of_a_row_is_lit_and_the_rest_is_dim(tab: ImageTab, photo: str, detector: ScriptedDetector) -> None:
+    ask = ImageRequest("cat", 0.3, 0.1)
+    plain, passes = tab.predict(photo, ask).picture, len(detector.asked)
+    assert plain is not None
+    lit = tab.light(photo, ask, 0)
+    x1, y1, x2, y2 = (round(each) for each in tab.predict(photo, ask).found[0]["box"])
+    assert (lit[y1:y2, x1:x2] == display.small(photo)[y1:y2, x1:x2]).all() and lit[0, 0].max() < plain[0, 0].max()
+    assert len(detector.asked) == passes, "no other look at the picture"
+
+
 def test_the_whole_picture_keeps_its_size(tab: ImageTab, photo: str) -> None:
     path, whole = tab.full_size(photo, ImageRequest("cat", 0.3, 0.1))
     assert (path, whole.size) == (photo, (160, 120))

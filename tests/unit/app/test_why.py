@@ -56,5 +56,7 @@ def test_an_export_that_is_being_written_does_no_harm(exports: Path) -> None:
 
 
 def test_words(exports: Path) -> None:
-    assert words(ROW, []).startswith("**tom** is most like: tom 0.90, tom 0.80 (cosine). Their pictures are not on this machine")
+    said = words(ROW, [])
+    assert "approved boxes of tom 0.90, tom 0.80; 1.00 would be the very same. Their pictures are not on this machine" in said
+    assert words(ROW, ["a crop"]) == "**tom**: most like these approved boxes. 1.00 would be the very same."
     assert "Choose a head" in words({"label": "cat", "because": []}, [])
