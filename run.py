@@ -7,6 +7,7 @@ this file and installs what requirements.txt says, plus what that format cannot 
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import os
 import shutil
@@ -30,6 +31,23 @@ EXACTLY = ["--no-deps", "--require-hashes", "--no-build-isolation"]
 
 # Their own pins (Flask 1.1.2; torchvision) break everything beside them: docs/decisions.md.
 WITHOUT_DEPENDENCIES = ["label-studio-ml==1.0.9"]
+# What pip calls a setting -> what uv does; "": of no matter for it.
+UV_NAMES = {
+    "index-url": "UV_DEFAULT_INDEX",
+    "extra-index-url": "UV_INDEX",
+    "find-links": "UV_FIND_LINKS",
+    "no-index": "UV_NO_INDEX",
+    "constraint": "UV_CONSTRAINT",
+    "cert": "SSL_CERT_FILE",
+    "proxy": "ALL_PROXY",
+    "trusted-host": "UV_INSECURE_HOST",
+    "timeout": "UV_HTTP_TIMEOUT",
+    "default-timeout": "UV_HTTP_TIMEOUT",
+    "disable-pip-version-check": "",
+    "no-cache-dir": "",
+    "progress-bar": "",
+    "root-user-action": "",
+}
 # On Linux the registry's torch brings gigabytes of CUDA; DINOLABEL_TORCH_INDEX names an index or folder with the CPU wheel.
 TORCH_INDEX = os.environ.get("DINOLABEL_TORCH_INDEX")
 
@@ -82,8 +100,33 @@ def make_venv() -> None:
         call(sys.executable, "-m", "venv", VENV)
 
 
-def pip(verb: str, *arguments: str | Path, **environment: str) -> None:
-    call(PYTHON, "-m", "pip", verb, *QUIETLY, *arguments, **environment)
+def pip(verb: str, *arguments: str | Path, python: Path = PYTHON, **environment: str) -> None:
+    """pip in an environment; installing is uv's where it is there and can do all that pip is set to do."""
+    uv = shutil.which("uv") if verb == "install" else None
+    settings = uv_settings(environment) if uv else None
+    if uv is None or settings is None:
+        call(python, "-m", "pip", verb, *QUIETLY, *arguments, **environment)
+    else:
+        call(uv, "pip", verb, "--quiet", "--python", python, *arguments, **environment, **settings)
+
+
+def uv_settings(environment: dict[str, str]) -> dict[str, str] | None:
+    """pip's settings, from its files and the environment, as uv has them; None where uv has no such setting, or pip cannot be asked.
+
+    unsafe-best-match: of several indexes the newest version counts, as pip does it; uv would take the first that has the package.
+    """
+    asked = [sys.executable, "-m", "pip", "config", "list", "--disable-pip-version-check"]
+    told = subprocess.run(asked, env={**os.environ, **environment}, capture_output=True, text=True)
+    found = {"UV_INDEX_STRATEGY": "unsafe-best-match"}
+    lines = [line.partition("=") for line in told.stdout.splitlines()]
+    for section in ("global", "install", ":env:"):  # the later one counts
+        for key, _, value in lines:
+            name = UV_NAMES.get(key.rpartition(".")[2]) if key.startswith(f"{section}.") else ""
+            if name is None:
+                return None
+            if name:
+                found[name] = " ".join(ast.literal_eval(value).split())
+    return None if told.returncode else found
 
 
 def torch_alone(verb: str, *arguments: str | Path, python: Path = PYTHON, index: str | Path | None = TORCH_INDEX) -> None:
@@ -91,7 +134,7 @@ def torch_alone(verb: str, *arguments: str | Path, python: Path = PYTHON, index:
     where: list[str | Path] = []
     if index:
         where = ["--no-index", "--find-links", index] if Path(index).is_dir() else ["--index-url", index]
-    call(python, "-m", "pip", verb, *QUIETLY, "--no-deps", *arguments, pinned_torch(), *where)
+    pip(verb, "--no-deps", *arguments, pinned_torch(), *where, python=python)
 
 
 def pinned_torch() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,40 @@ def test_test_runs_every_test_that_needs_no_hub(calls: list[str]) -> None:
     folders = {path.name for path in (run.ROOT / "tests").iterdir() if list(path.rglob("test_*.py"))}
     assert {f"tests/{each}" for each in folders - {"weights"}} == set(re.findall(r"tests/\w+", " ".join(tests)))
     assert all(each.endswith("-m not weights") for each in tests), "slow ones too"
+
+
+PIP = ":env:.disable-pip-version-check='1'\n"
+
+
+@pytest.mark.parametrize(
+    ("config", "settings"),
+    [
+        (PIP, {}),
+        (":env:.find-links='/a /b'\nglobal.find-links='/c'\n", {"UV_FIND_LINKS": "/a /b"}),
+        ("global.extra-index-url='\\nhttps://a\\nhttps://b'\n", {"UV_INDEX": "https://a https://b"}),
+        ("global.index-url='https://m'\ninstall.index-url='https://i'\ndownload.pre='1'\n", {"UV_DEFAULT_INDEX": "https://i"}),
+        (":env:.no-index='1'\nglobal.cert='/c.pem'\n", {"UV_NO_INDEX": "1", "SSL_CERT_FILE": "/c.pem"}),
+        ("global.client-cert='/mine.pem'\n", None),
+        (None, None),
+    ],
+)
+def test_uv_installs_as_pip_is_set_and_pip_where_it_cannot(
+    monkeypatch: pytest.MonkeyPatch, config: str | None, settings: dict[str, str] | None
+) -> None:
+    noted: list[tuple[list[str], dict[str, str]]] = []
+    told = subprocess.CompletedProcess([], 1 if config is None else 0, config or "", "")
+    monkeypatch.setattr(run.subprocess, "run", lambda command, **how: told)
+    monkeypatch.setattr(run.shutil, "which", lambda name: "/bin/uv" if name == "uv" else None)
+    monkeypatch.setattr(run, "call", lambda *command, **environment: noted.append((list(map(str, command)), environment)))
+    run.torch_alone("install")
+    run.pip("download", "--dest", "wheels")
+    (command, environment), (download, _) = noted
+    if settings is None:
+        assert command[1:4] == ["-m", "pip", "install"] and environment == {}
+    else:
+        assert command[:3] == ["/bin/uv", "pip", "install"] and "--no-deps" in command and "torch==2.13.0" in command
+        assert environment == {"UV_INDEX_STRATEGY": "unsafe-best-match", **settings}
+    assert download[1:4] == ["-m", "pip", "download"], "uv brings no files"
 
 
 def test_every_verb_of_the_makefile_is_one_of_run_py() -> None:
