@@ -125,6 +125,8 @@ def test_a_film_without_a_mouse(visit: Callable[[App], Page], start: Callable[..
     choose_tab(page, "Video")
     upload(page, walk, lambda at: at["box"] == "film", "Space")
     expect(page.locator("#film")).to_contain_text(walk.stem, timeout=LONG)
+    expect(page.locator("#film-strip img").last).to_be_visible(timeout=LONG)  # what comes in above moves what the keyboard is on
+    page.wait_for_function("() => document.querySelector('#film-own video')?.readyState >= 2", timeout=LONG)
     walk_to(page, called("What to look for"))
     page.keyboard.type("cat")
     walk_to(page, called("Find in film"))

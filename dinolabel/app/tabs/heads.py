@@ -41,8 +41,9 @@ class HeadsTab:
             return HeadsView([], "", [], NONE_YET)
         newest_first = list(reversed(entries))
         current, pinned, wanted = self._store.current(project), self._store.pinned(project), self._store.desired(project)
+        coming = wanted if wanted != current else None
         marks = {
-            each.id: " ".join(word for word, which in (("shown", current), ("pinned", pinned), ("wanted", wanted)) if which == each.id)
+            each.id: ", ".join(word for word, which in (("shown", current), ("pinned", pinned), ("coming", coming)) if which == each.id)
             for each in entries
         }
         table = [self._line(project, each, marks[each.id]) for each in newest_first]
@@ -95,6 +96,13 @@ class HeadsTab:
         self._store.pin(name, ids[at - 1])
         return ids[at - 1]
 
+    def acts(self, project: str | None) -> tuple[bool, bool, bool]:
+        """Whether there is something to pin, to let go, to roll back to."""
+        ids = [each.id for each in self._store.heads(project)] if project else []
+        if not project or not ids:
+            return False, False, False
+        return True, self._store.pinned(project) is not None, self._store.desired(project) in ids[1:]
+
     def _boxes(self, project: str, entry: PublishedBundle) -> int:
         return sum(self._store.get(project, entry.id).trained_on.values())
 
@@ -105,9 +113,9 @@ class HeadsTab:
 
 
 def curve(points: Sequence[tuple[int, PublishedBundle]]) -> str:
-    """Macro-F1 (with its interval where it has one) against approved boxes, as SVG in the page's own colours; "" with nothing to draw."""
+    """Macro-F1 (with its interval where it has one) against approved boxes, as SVG in the page's own colours; "" for fewer than two."""
     measured = [(boxes, entry.metrics) for boxes, entry in points if isinstance(entry.metrics.get("macro_f1"), int | float)]
-    if not measured:
+    if len(measured) < 2:
         return ""
     most = max(boxes for boxes, _ in measured) or 1
     places = [(PAD + (WIDTH - 2 * PAD) * boxes / most, _height(float(metrics["macro_f1"])), metrics) for boxes, metrics in measured]

@@ -34,7 +34,8 @@ def heads_page(blocks: gr.Blocks, tab: HeadsTab) -> None:
     status = gr.Markdown(NONE_YET, elem_id="heads-status")
     table = gr.Dataframe(headers=HEADERS, value=[], interactive=False, show_label=False, max_height=260, buttons=[])
     with gr.Row():
-        pin, unpin, back = (gr.Button(words, size="sm") for words in ("Pin this head", "Let the newest serve", "Roll back"))
+        acts = ("Pin this head", "Let the newest serve", "Roll back")
+        pin, unpin, back = (gr.Button(words, size="sm", interactive=False) for words in acts)
     curve = gr.HTML("", elem_id="heads-curve", padding=False)
     compared = gr.Dataframe(
         headers=["", "head", "compared with", "difference"], value=[], interactive=False, show_label=False, buttons=[], visible=False
@@ -55,7 +56,11 @@ def heads_page(blocks: gr.Blocks, tab: HeadsTab) -> None:
         rows = tab.compare(name, one, two)
         return gr.Dataframe(rows, visible=bool(rows))
 
+    def possible(name: str | None) -> list[Any]:
+        return [gr.Button(interactive=each) for each in tab.acts(name)]
+
     blocks.load(None, js=FIT)
+    table.change(possible, project, [pin, unpin, back], api_visibility="private", show_progress="hidden", queue=False)
     shown = [status, table, curve, head, other]
     gr.on([blocks.load, project.focus], with_error_toast(refresh), project, project, api_visibility="private", **QUIET)
     project.change(with_error_toast(show), project, shown, api_name="heads", **QUIET)

@@ -39,13 +39,18 @@ def test_nothing_yet_says_what_to_do(store: BundleStore) -> None:
 def test_heads_newest_first_with_marks_and_figures(store: BundleStore, ids: list[str]) -> None:
     store.set_current("3", ids[0])
     heads = HeadsTab(store).show("3")
-    assert [(row[0], row[1], row[4], row[5]) for row in heads.table] == [("wanted", ids[1], "2", "90%"), ("shown", ids[0], "1", "50%")]
+    assert [(row[0], row[1], row[4], row[5]) for row in heads.table] == [("coming", ids[1], "2", "90%"), ("shown", ids[0], "1", "50%")]
+    store.set_current("3", ids[1])
+    store.pin("3", ids[1])
+    assert [row[0] for row in HeadsTab(store).show("3").table] == ["shown, pinned", ""]
     assert [each for _, each in heads.choices] == [ids[1], ids[0]]
 
 
 def test_the_curve_is_drawn_to_scale(store: BundleStore, ids: list[str]) -> None:
     svg = ElementTree.fromstring(HeadsTab(store).show("3").curve)
     dots = [(float(each.attrib["cx"]), float(each.attrib["cy"])) for each in svg.iter("circle")]
+    only = store.publish("4", colour_bundle(tom=RED))
+    assert (only, HeadsTab(store).show("4").curve) == (only, ""), "one head is no curve"
     assert dots[0][0] < dots[1][0], "more boxes lie further right"
     assert dots[0][1] > dots[1][1], "a better head lies higher"
     assert sum(each.get("class") == "interval" for each in svg.iter("line")) == 1
@@ -61,7 +66,9 @@ def test_two_heads_side_by_side(store: BundleStore, ids: list[str]) -> None:
 
 def test_pin_let_go_and_go_back(store: BundleStore, ids: list[str]) -> None:
     tab = HeadsTab(store)
+    assert (tab.acts(None), tab.acts("3")) == ((False, False, False), (True, False, True))
     tab.pin("3", ids[0])
+    assert tab.acts("3") == (True, True, False), "nothing is before the first"
     assert (store.desired("3"), "Pinned" in tab.show("3").status) == (ids[0], True)
     tab.unpin("3")
     assert store.desired("3") == ids[1]
