@@ -62,8 +62,8 @@ def test_uv_installs_as_pip_is_set_and_pip_where_it_cannot(
 ) -> None:
     noted: list[tuple[list[str], dict[str, str]]] = []
     told = subprocess.CompletedProcess([], 1 if config is None else 0, config or "", "")
-    monkeypatch.setattr(run.subprocess, "run", lambda command, **how: told)
-    monkeypatch.setattr(run.shutil, "which", lambda name: "/bin/uv" if name == "uv" else None)
+    monkeypatch.setattr("run.subprocess.run", lambda command, **how: told)
+    monkeypatch.setattr("run.shutil.which", lambda name: "/bin/uv" if name == "uv" else None)
     monkeypatch.setattr(run, "call", lambda *command, **environment: noted.append((list(map(str, command)), environment)))
     run.torch_alone("install")
     run.pip("download", "--dest", "wheels")
