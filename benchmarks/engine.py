@@ -40,6 +40,7 @@ PRECISION = (  # size of the network, height and width of the pixels, tokens of 
     ("swin_t", (480, 640), 12), ("swin_t", (800, 1066), 12), ("swin_t", (1333, 400), 12), ("swin_t", (320, 1333), 12),
     ("swin_t", (192, 240), 1), ("swin_t", (192, 240), 64), ("swin_t", (192, 240), 256), ("swin_b", (480, 640), 12),
 )  # fmt: skip
+ROOT = Path(__file__).resolve().parents[1]
 WHOLE = (800, 1066)
 TOKENS = 12
 Row = dict[str, Any]
@@ -151,8 +152,8 @@ def measure(ways: list[str], rounds: int, *, tuned: bool) -> dict[str, Any]:
 
 
 def in_a_process(ways: str, rounds: int, *, tuned: bool) -> dict[str, Any]:
-    command = [sys.executable, "-P", "-m", "benchmarks.engine", "--measure", ways, "--rounds", str(rounds), *(["--tuned"] if tuned else [])]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    command = [sys.executable, "-m", "benchmarks.engine", "--measure", ways, "--rounds", str(rounds), *(["--tuned"] if tuned else [])]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
