@@ -48,15 +48,15 @@ def read_dataset(path: Path, media: Path | None) -> YoloDataset:
         content = _yaml(file)
         shape = content.get("kpt_shape")
         keypoints = _product(shape) if isinstance(shape, list) else 0
-        base = str(content.get("path") or "")
-        return _with_sides(inside, file, _labels(file, content["names"]), _sides(content), base, keypoints)
+        base = _text(file, content.get("path") or "")
+        return _with_sides(inside, file, _labels(file, content["names"]), _sides(file, content), base, keypoints)
     if file.suffix == ".data":
         lines = (line.partition("=") for line in read_text(file).splitlines() if "=" in line)
         pairs = {key.strip(): value.strip() for key, _, value in lines}
         names = inside.find(pairs.get("names", "obj.names"), file.parent)
         if names is None:
             raise ImportUnreadable(f"{file} names its classes in {pairs.get('names', 'obj.names')}, which is not in {inside.root}.")
-        return _with_sides(inside, file, _list_entries(names), _sides(pairs), "", 0)
+        return _with_sides(inside, file, _list_entries(names), _sides(file, pairs), "", 0)
     labels, upright = _class_list(file)
     return _undivided(inside, labels, upright=upright)
 
@@ -125,15 +125,23 @@ def _yaml(file: Path) -> dict[str, Any]:
 
 def _labels(file: Path, names: list[Any] | dict[Any, Any]) -> dict[int, str | None]:
     try:
-        return {int(number): label_of(name) for number, name in (names.items() if isinstance(names, dict) else enumerate(names))}
+        numbered = names.items() if isinstance(names, dict) else enumerate(names)
+        return {int(number): label_of(_text(file, name)) for number, name in numbered}
     except (TypeError, ValueError) as error:
         raise ImportUnreadable(f"{file} is no data.yaml of YOLO: its names have no numbers: {first_line(error)}.") from error
 
 
-def _sides(content: Mapping[str, Any]) -> dict[str, list[str]]:
+def _text(file: Path, value: Any) -> str:
+    """One name or path. A list in its place is none, and written out it may have no end: YAML's lists hold lists by reference."""
+    if not isinstance(value, str):
+        raise ImportUnreadable(f"{file} is no data.yaml of YOLO: it has a {type(value).__name__} where one name or path belongs.")
+    return value
+
+
+def _sides(file: Path, content: Mapping[str, Any]) -> dict[str, list[str]]:
     found = {side: content.get(side) for side in SIDES}
     return {
-        side: [str(each) for each in (value if isinstance(value, list) else [value])]
+        side: [_text(file, each) for each in (value if isinstance(value, list) else [value])]
         for side, value in found.items()
         if value and value not in ("null", "~")
     }

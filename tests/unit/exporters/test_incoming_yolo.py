@@ -14,6 +14,7 @@ from dinolabel.vision.decoding.frame_sizes import CANNOT_TELL, TURNED
 from tests.unit.exporters.test_incoming_coco import BOX, boxes, picture
 
 LINE = "0 0.25 0.28125 0.33333333 0.375"
+NESTED = "l0: &l0 [x, x]\n" + "".join(f"l{at}: &l{at} [*l{at - 1}, *l{at - 1}]\n" for at in range(1, 61))
 YAML = "path: .\ntrain: images/train\nnames: [mina, otto]\n"
 
 
@@ -241,6 +242,10 @@ def test_pictures_without_a_label_file(tmp_path: Path) -> None:
         ({"data.yaml": "names: [a\n"}, "is no data.yaml"),
         ({"data.yaml": "[" * 5000}, "is no data.yaml"),
         ({"data.yaml": "names: {a: b}\n"}, "have no numbers"),
+        ({"data.yaml": "names: [[a, b]]\n"}, "has a list where one name"),
+        ({"data.yaml": f"{NESTED}names: *l60\n"}, "has a list where one name"),
+        ({"data.yaml": f"{NESTED}names: [a]\npath: *l60\n"}, "has a list where one name"),
+        ({"data.yaml": f"{NESTED}names: [a]\ntrain: [*l60]\n"}, "has a list where one name"),
         ({"obj.data": "names = data/obj.names\n"}, "which is not in"),
         ({"classes.txt": b"M\xfcller\n"}, "is no text in UTF-8"),
         ({"notes.json": '{"categories": 3}'}, "lists no classes"),
