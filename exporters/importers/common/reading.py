@@ -32,19 +32,29 @@ class Recognition:
 
 @dataclass
 class ImportLog:
-    """frame: a person's word for how boxes were drawn, where nothing tells. notes: what was noticed -> the pictures it is of, or none."""
+    """frame: a person's word for how boxes were drawn, where nothing tells. notes: what was noticed -> the pictures it is of, or none.
+
+    unpacked: where a zip was unpacked to -> the zip, which is the path that a person knows.
+    """
 
     frame: Choice | None = None
     refused: list[RefusedImage] = field(default_factory=list)
     notes: dict[str, list[str]] = field(default_factory=dict)
+    unpacked: dict[Path, Path] = field(default_factory=dict)
 
     def refuse(self, name: str, why: str, hint: str = "") -> None:
         """One picture does not come; the others do."""
-        self.refused.append(RefusedImage(name, why, hint))
+        self.refused.append(RefusedImage(name, self.say(why), hint))
+
+    def say(self, text: str) -> str:
+        """A text with the zip's path in place of the folder it was unpacked to, which is gone when a person looks."""
+        for folder, path in self.unpacked.items():
+            text = text.replace(str(folder), str(path))
+        return text
 
     def note(self, text: str, name: str | None = None) -> None:
         """Something to say once, of the picture `name` or of the data set."""
-        names = self.notes.setdefault(text, [])
+        names = self.notes.setdefault(self.say(text), [])
         if name is not None and name not in names:
             names.append(name)
 

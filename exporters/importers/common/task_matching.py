@@ -48,10 +48,10 @@ class TaskMatches:
 def match_tasks(
     arriving: Iterable[ImportedImage], rows: Iterable[TaskListing], *, data_key: str, resolve: Callable[[str], Path]
 ) -> TaskMatches:
-    """resolve: from a task's picture address to its file; raises MediaError. A picture that arrives twice is taken once."""
+    """resolve: from a task's picture address to its file; raises MediaError. A picture that arrives twice is taken once, with all boxes."""
     every, tasks, found = list(arriving), _TaskIndex(rows, data_key, resolve), TaskMatches()
     own = [tasks.by_number(each) for each in every]  # all of these first: another picture of equal content takes none of them
-    seen: set[tuple[str, int | None]] = set()
+    seen: dict[tuple[str, int | None], int] = {}
     for each, numbered in zip(every, own, strict=True):
         task = numbered or tasks.by_content(each)
         # what an export of ours calls two tasks are two, though their pictures are equal
@@ -60,10 +60,12 @@ def match_tasks(
             (found.done if task.annotated or task.cancelled else found.found).append((each, task.id))
         elif each.file is None:
             found.lost.append(each)
-        elif seen & names:
+        elif (at := next((seen[name] for name in sorted(names, key=str) if name in seen), None)) is not None:
             found.twice.append(each)
+            if (each.width, each.height) == (found.new[at].width, found.new[at].height):
+                found.new[at] = found.new[at].merge(each)
         else:
-            seen |= names
+            seen |= dict.fromkeys(names, len(found.new))
             found.new.append(each)
     return found
 

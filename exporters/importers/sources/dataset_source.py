@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from dinolabel.exporters.importers.common.reading import ImportLog
 from dinolabel.exporters.importers.common.records import ImportedImage
 from dinolabel.exporters.importers.sources.archive import is_archive, unpack
 from dinolabel.exporters.importers.sources.recognition import known_to, recognise
+from dinolabel.vision.errors import RequestError
 
 NOT_HERE = "The picture is not here."
 
@@ -25,17 +27,35 @@ class DatasetSource:
     zipped: bool
 
     def read(self, media: Path | None, reading: ImportLog) -> Iterator[ImportedImage]:
-        """Its pictures. One that is neither here nor remembered by an export of ours is refused: it could become nothing."""
-        for each in importers.load(self.name).read(self.folder, media, reading):
-            if each.file is None and each.task is None and not each.sha256:
-                reading.refuse(each.name, NOT_HERE, "Name the folder that holds the pictures with --media.")
-            else:
-                yield each
+        """Its pictures, each once: what several of its files say of one is put together.
+
+        One that is neither here nor remembered by an export of ours is refused: it could become nothing.
+        """
+        found: dict[Hashable, ImportedImage] = {}
+        with _saying(reading):
+            for at, each in enumerate(importers.load(self.name).read(self.folder, media, reading)):
+                if each.file is None and each.task is None and not each.sha256:
+                    reading.refuse(each.name, NOT_HERE, "Name the folder that holds the pictures with --media.")
+                    continue
+                key = at if each.file is None else (each.file.resolve(), each.task)
+                found[key] = found[key].merge(each) if key in found else each
+        yield from found.values()
 
     def place(self, file: Path) -> str:
         """A picture's path below the data set; as it is where it lies elsewhere."""
         root = self.folder if self.folder.is_dir() else self.folder.parent
         return file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
+
+
+@contextmanager
+def _saying(reading: ImportLog) -> Iterator[None]:
+    """Errors within speak of the zip that a person named, and not of where it was unpacked to."""
+    try:
+        yield
+    except RequestError as error:
+        if (said := reading.say(str(error))) == str(error):
+            raise
+        raise type(error)(said, hint=error.hint) from error
 
 
 def open_source(name: str | None, path: Path, reading: ImportLog) -> DatasetSource:
@@ -44,7 +64,10 @@ def open_source(name: str | None, path: Path, reading: ImportLog) -> DatasetSour
         importers.load(name)
     zipped = is_archive(path)
     folder = unpack(path, reading) if zipped else path
+    if zipped:
+        reading.unpacked[folder] = path
     if name is None:
-        name, known, folder = recognise(folder)
+        with _saying(reading):
+            name, known, folder = recognise(folder)
         return DatasetSource(name, known.words, folder, zipped)
     return DatasetSource(name, "", known_to(name, folder) if zipped else folder, zipped)

@@ -146,6 +146,26 @@ def test_a_picture_that_is_nowhere_is_refused(tmp_path: Path) -> None:
     assert [(each.name, each.why) for each in reading.refused] == [("a.jpg", NOT_HERE)]
 
 
+@pytest.mark.parametrize("name", ["labelme", "voc"])
+def test_what_several_files_say_of_a_picture_is_put_together(tmp_path: Path, name: str) -> None:
+    """The second would be a picture that arrives twice: its box lost, and the first one's "nothing here" approved."""
+    MADE[name](tmp_path)
+    for file in tmp_path.rglob("*.json" if name == "labelme" else "*.xml"):
+        text = file.read_text()
+        empty = json.dumps(json.loads(text) | {"shapes": []}) if name == "labelme" else text[: text.index("<object>")] + "</annotation>"
+        file.with_stem("0").write_text(empty)
+    (found,) = open_source(name, tmp_path, ImportLog()).read(None, ImportLog())
+    assert boxes(found) == [("mina", BOX if name == "labelme" else (8.0, 6.0, 40.0, 30.0))]
+
+
+def test_errors_speak_of_the_zip_and_not_of_where_it_was_unpacked(tmp_path: Path) -> None:
+    path, reading = pack(tmp_path / "x.zip", ("a/notes.txt", b"x")), ImportLog()
+    with pytest.raises(ImportUnreadable, match=r"^\S+/x\.zip is in none of the formats"):
+        open_source(None, path, reading)
+    with pytest.raises(ImportUnreadable, match=r"in \S+/x\.zip\.$"):
+        list(open_source("coco", path, reading).read(None, reading))
+
+
 def pack(path: Path, *entries: tuple[str | zipfile.ZipInfo, bytes]) -> Path:
     with zipfile.ZipFile(path, "w") as packed:
         for name, data in entries:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from dinolabel.exporters.importers.common.records import ImportedImage
+from dinolabel.exporters.importers.common.records import ImportedBox, ImportedImage
 from dinolabel.exporters.importers.common.task_matching import TaskMatches, match_tasks
 from dinolabel.vision.errors import MediaUnavailable
+from dinolabel.vision.types import Box
 
 
 @pytest.fixture
@@ -126,6 +128,14 @@ def test_equal_pictures_of_two_tasks_become_two_tasks_and_others_one(files: Any)
     found = matched([*two, arriving("b.jpg", here), arriving("c.jpg", here)], [], {})
     assert [each.name for each in found.new] == ["1-a.jpg", "2-a.jpg", "b.jpg"]
     assert [each.name for each in found.twice] == ["c.jpg"]
+
+
+def test_a_box_of_a_picture_that_arrives_twice_is_not_lost(files: Any) -> None:
+    """a copy.jpg without a box comes first, and would say that nothing is in a.jpg."""
+    box = ImportedBox("mina", Box(8, 6, 40, 30), None, "1")
+    marked = replace(arriving("a.jpg", files("a.jpg", "same")), boxes=(box,))
+    found = matched([arriving("a copy.jpg", files("a copy.jpg", "same")), marked], [], {})
+    assert [each.boxes for each in found.new] == [(box,)] and found.twice == [marked]
 
 
 def test_the_same_file_name_in_two_folders(files: Any) -> None:
