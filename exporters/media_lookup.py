@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePath
 
 from dinolabel.studio.media.hidden_files import refuse_hidden
-from dinolabel.studio.media.url import parts
+from dinolabel.studio.media.url import LOCAL_FILES, parts
 from dinolabel.vision.decoding.folder_walk import in_hidden
-from dinolabel.vision.errors import MediaUnavailable
+from dinolabel.vision.errors import MediaRefused, MediaUnavailable
 
 _UPLOAD = re.compile(r"[0-9a-f]{8}-(?=.)", re.DOTALL)
 _SHORTENED = re.compile(r"_[0-9A-Za-z]{7}$")
@@ -41,7 +41,8 @@ def finder(folder: Path) -> Callable[[str], Path]:
 def fits(folder: Path) -> Callable[[list[str]], list[Path]]:
     """A function from the folders and file name of a picture to the files under `folder` that its longest tail names.
 
-    An upload is also found without the digits before its name, and by the name that Label Studio would have made of a file's.
+    An upload is also found without the digits before its name, and by the name that Label Studio would have made of a file's. Where no
+    name is of the same letters, one that differs in case is meant: a data set of Windows says a.jpg of A.JPG.
     """
     root = folder.resolve()
     by_name: dict[str, list[Path]] = {}
@@ -59,7 +60,7 @@ def fits(folder: Path) -> Callable[[list[str]], list[Path]]:
         if found := _by_tail(asked, by_name, root):
             return found
         if not path or (bare := uploaded(path[-1])) is None:
-            return []
+            return _in_any_case(asked, by_name, root)
         if found := _by_tail([*asked[:-1], _composed(bare)], by_name, root, shortest=2):
             return found
         return by_upload.get(bare) or by_upload.get(_composed(bare)) or _shortened(path, bare, by_upload)
@@ -68,7 +69,12 @@ def fits(folder: Path) -> Callable[[list[str]], list[Path]]:
 
 
 def pieces(path: str) -> list[str]:
-    """Folders and file name of a path of any machine."""
+    """Folders and file name of a path of any machine, or of an address: without what signs it, and with its signs decoded."""
+    if "://" in path or path.startswith(LOCAL_FILES):
+        try:
+            return parts(path)
+        except MediaRefused:  # such as a file: address of Windows, whose end is a path all the same
+            pass
     return [part for part in path.replace("\\", "/").split("/") if part not in ("", ".", "..")]
 
 
@@ -100,6 +106,12 @@ def _by_tail(pieces: Sequence[str], by_name: dict[str, list[Path]], root: Path, 
         if found := [path for path in fitting if _ends([*map(_composed, path.relative_to(root).parts)], tail)]:
             return found
     return []
+
+
+def _in_any_case(pieces: Sequence[str], by_name: dict[str, list[Path]], root: Path) -> list[Path]:
+    asked = pieces[-1].casefold() if pieces else ""
+    names = [name for name in by_name if name.casefold() == asked]
+    return [path for name in names for path in _by_tail([*pieces[:-1], name], by_name, root)]
 
 
 def _ends(path: Sequence[str], tail: Sequence[str]) -> bool:

@@ -18,7 +18,7 @@ from dinolabel.exporters.importers.common.reading import ImportLog, Recognition
 from dinolabel.exporters.importers.common.records import ImportedImage, ImportUnreadable
 from dinolabel.exporters.importers.common.tables import restore_unread
 from dinolabel.exporters.importers.layouts.coco_annotations import mark_of
-from dinolabel.exporters.importers.layouts.coco_files import CocoFile, Json, coco_like_files, detection_files
+from dinolabel.exporters.importers.layouts.coco_files import CocoFile, Json, coco_like_files, detection_files, image_id
 from dinolabel.exporters.media_lookup import pieces
 from dinolabel.studio.regions.unread import Unread
 from dinolabel.vision.decoding.frame_sizes import Size
@@ -56,10 +56,11 @@ class _CocoReader:
         if file.strays:
             self.reading.note(f"{file.path.name}: {file.strays} annotations are of no picture that it lists")
         for number, (image, entries) in enumerate(file.pictures()):
-            if not isinstance(image, Mapping) or not isinstance(image.get("file_name"), str) or not pieces(image["file_name"]):
+            said = _file_name(image)
+            if not pieces(said):
                 self.reading.refuse(f"{file.path.name}, image {number}", "It has no file_name.")
                 continue
-            self.picture(file, image, entries)
+            self.picture(file, {**image, "file_name": said}, entries)
 
     def picture(self, file: CocoFile, image: Json, entries: list[Json]) -> None:
         name = pieces(image["file_name"])[-1]
@@ -84,6 +85,9 @@ class _CocoReader:
             marks = [
                 Unread("an annotation", "no picture", f"{file.path.name} has annotations of no picture that it lists, perhaps of this one")
             ]
+        if marks and not file.ours and image_id(image) in file.doubled:
+            why = f"{file.path.name} has several pictures of the id {image_id(image)}, and does not say whose its annotations are"
+            marks = [Unread("an annotation", "doubled id", why)]
         points = [point for each in marks if isinstance(each, ImportedMark) for point in each.points]
         frame = self.reading.frame_of(name, place, _size(image), points, seen_upright=file.upright)
         if frame is None:
@@ -114,6 +118,12 @@ class _CocoReader:
     @cached_property
     def remembered(self) -> PictureFinder:
         return PictureFinder(self.inside.media)
+
+
+def _file_name(image: Any) -> str:
+    """What it is called, else where it was: LVIS has addresses only. "" for what is no picture."""
+    names = [image.get("file_name"), image.get("coco_url")] if isinstance(image, Mapping) else []
+    return next((each for each in names if isinstance(each, str) and each), "")
 
 
 def _ours(image: Json) -> Json:

@@ -13,7 +13,7 @@ from dinolabel.exporters.importers.common.containment import DatasetFolder
 from dinolabel.exporters.importers.common.marks import ImportedMark, boxes_of
 from dinolabel.exporters.importers.common.picture_search import PictureIndex
 from dinolabel.exporters.importers.common.reading import ImportLog, Recognition
-from dinolabel.exporters.importers.common.records import ImportedImage, ImportUnreadable, read_json, read_text
+from dinolabel.exporters.importers.common.records import ImportedImage, ImportUnreadable, read_json
 from dinolabel.exporters.importers.layouts.labelme_shapes import mark_of
 from dinolabel.exporters.media_lookup import pieces
 from dinolabel.vision.decoding import folder_walk
@@ -75,10 +75,10 @@ def _files(path: Path) -> list[Path]:
 
 
 def _looks_like(file: Path) -> bool:
-    """Of a file that is cut short."""
+    """Of a file that is cut short, or of no encoding that is read."""
     try:
-        return '"shapes"' in read_text(file)
-    except ImportUnreadable:
+        return b'"shapes"' in file.read_bytes().replace(b"\0", b"")
+    except OSError:
         return False
 
 

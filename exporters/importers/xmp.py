@@ -98,7 +98,7 @@ class _Sidecars:
         if Path(name).suffix.lower() in SUFFIXES:
             return self._index.find(name, [])
         variants = (f"{name}{variant}" for suffix in SUFFIXES for variant in (suffix, suffix.upper()))
-        return [found for each in variants for found in self._index.find(each, [])]
+        return list(dict.fromkeys(found for each in variants for found in self._index.find(each, [])))
 
 
 def _embedded(picture: Path, inside: DatasetFolder, reading: ImportLog) -> XmpRegions | None:

@@ -27,8 +27,8 @@ def mark_of(entry: Json, labels: Mapping[str, str | None]) -> ImportedMark | Unr
         return None if "caption" in entry else Unread(source, "no category", "it has no category and no box")
     if entry.get("ignore") in (1, True):
         return Unread(source, "to be ignored", "the file says that it is to be ignored")
-    if str(entry.get("category_id")) not in labels:
-        return Unread(source, "unknown category", f"its category {entry.get('category_id')!r} is not listed in the file")
+    if id_text(entry.get("category_id")) not in labels:
+        return Unread(source, "unknown category", f"the file does not list its category {entry.get('category_id')!r} with one name")
     label, found = _label(entry, labels), _points(entry)
     if isinstance(found, str):
         return Unread(source, _kind(entry), found)
@@ -37,11 +37,16 @@ def mark_of(entry: Json, labels: Mapping[str, str | None]) -> ImportedMark | Unr
     return ImportedMark(label, points, source, turned, verified, score[0] if score else None)
 
 
+def id_text(value: Any) -> str:
+    """An id as it is compared: some tools write it as text, or as 7.0, in one place only."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
 def _label(entry: Json, labels: Mapping[str, str | None]) -> str | None:
     """An export of ours says what people gave, which is nothing for a box that went out under what was looked for."""
     attributes = _attributes(entry)
     if "given_label" not in attributes:
-        return labels[str(entry["category_id"])]
+        return labels[id_text(entry["category_id"])]
     return None if attributes["given_label"] is None else str(attributes["given_label"])
 
 

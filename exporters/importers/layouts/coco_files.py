@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from dinolabel.exporters.importers.common.reading import ImportLog
-from dinolabel.exporters.importers.common.records import ImportUnreadable, label_of, read_json, read_text
+from dinolabel.exporters.importers.common.records import ImportUnreadable, label_of, read_json
+from dinolabel.exporters.importers.layouts.coco_annotations import id_text
 from dinolabel.exporters.importers.layouts.structured_files import holds
 
 Json = Mapping[str, Any]
@@ -35,15 +37,26 @@ class CocoFile:
         by_image: dict[str, list[Json]] = {}
         for each in self.annotations:
             if isinstance(each, Mapping):
-                by_image.setdefault(str(each.get("image_id")), []).append(each)
+                by_image.setdefault(id_text(each.get("image_id")), []).append(each)
         for image in self.images:
-            yield image, by_image.get(str(image.get("id")), []) if isinstance(image, Mapping) else []
+            yield image, by_image.get(image_id(image), []) if isinstance(image, Mapping) else []
 
     @cached_property
     def strays(self) -> int:
         """Annotations of no picture that the file lists."""
-        known = {str(each.get("id")) for each in self.images if isinstance(each, Mapping)}
-        return sum(not isinstance(each, Mapping) or str(each.get("image_id")) not in known for each in self.annotations)
+        known = {image_id(each) for each in self.images if isinstance(each, Mapping)}
+        return sum(not isinstance(each, Mapping) or id_text(each.get("image_id")) not in known for each in self.annotations)
+
+    @cached_property
+    def doubled(self) -> set[str]:
+        """Ids that several pictures have."""
+        pictures = {(image_id(each), str(each.get("file_name"))) for each in self.images if isinstance(each, Mapping)}
+        return {key for key, count in Counter(key for key, _ in pictures).items() if count > 1}
+
+
+def image_id(image: Json) -> str:
+    """Of an entry of `images`, to be compared with what an annotation says."""
+    return id_text(image.get("id"))
 
 
 def detection_files(path: Path, reading: ImportLog) -> list[CocoFile]:
@@ -103,11 +116,12 @@ def _sort_files(files: list[Path], *, alone: bool) -> tuple[list[CocoFile], dict
 
 
 def _looks_like(file: Path) -> bool:
+    """Of a file that is cut short, or of no encoding that is read."""
     try:
-        head = read_text(file)
-    except ImportUnreadable:
+        head = file.read_bytes().replace(b"\0", b"")
+    except OSError:
         return False
-    return '"images"' in head or '"annotations"' in head
+    return b'"images"' in head or b'"annotations"' in head
 
 
 def _detection(file: Path, content: Any) -> CocoFile | str | None:
@@ -140,8 +154,18 @@ def _of(file: Path, content: Json, categories: list[Any], annotations: list[Any]
         file,
         content["images"],
         annotations,
-        {str(each["id"]): label_of(each["name"]) for each in named if each.get("id") is not None and isinstance(each.get("name"), str)},
+        _labels(named),
         ours=ours,
         upright=ours or studio,
         keypoints=any(each.get("keypoints") for each in named),
     )
+
+
+def _labels(categories: list[Json]) -> dict[str, str | None]:
+    """By id. One that stands for two names is no label, and neither is one without a name."""
+    found: dict[str, set[str | None]] = {}
+    for each in categories:
+        name = each.get("name")
+        if each.get("id") is not None and isinstance(name, str | int) and not isinstance(name, bool):
+            found.setdefault(id_text(each["id"]), set()).add(label_of(name))
+    return {number: labels.pop() for number, labels in found.items() if len(labels) == 1}

@@ -136,6 +136,8 @@ def test_a_box_that_is_not_turned_has_no_corners(tmp_path: Path, rotation: float
         ("annotations/instances_train2017.json", "train2017/a.jpg", "a.jpg"),
         ("x.json", "photos of May/a #1 50%25.jpg", "a #1 50%25.jpg"),
         ("x.json", "Jose\u0301.jpg", "Jos\u00e9.jpg"),
+        ("x.json", "a b.jpg", "https://bucket.example.com/8/a%20b.jpg?X-Amz-Signature=0a1b"),
+        ("x.json", "A.JPG", "images\\a.jpg"),
     ],
 )
 def test_layouts(tmp_path: Path, json_at: str, picture_at: str, file_name: str) -> None:
@@ -299,6 +301,38 @@ def test_an_annotation_of_no_listed_picture_may_be_that_of_an_empty_one(tmp_path
     found = read(tmp_path, reading)
     assert [(len(each.boxes), [mark.kind for mark in each.unread]) for each in found] == [(1, []), (0, ["no picture"])]
     assert [*reading.notes] == ["x.json: 1 annotations are of no picture that it lists"]
+
+
+def test_ids_are_compared_as_what_they_mean(tmp_path: Path) -> None:
+    """7.0 is 7; LVIS has addresses for file names; a name may be a number."""
+    picture(tmp_path / "train2017/a.jpg")
+    image = {"id": 7.0, "coco_url": "http://images.example.org/train2017/a.jpg"}
+    write(tmp_path / "x.json", [ENTRY | {"image_id": 7, "category_id": 3.0}], [image], categories=[{"id": 3, "name": 12}])
+    assert boxes(read(tmp_path)[0]) == [("12", BOX)]
+
+
+@pytest.mark.parametrize("what", ["images", "categories"])
+def test_an_id_of_two_things_is_of_neither(tmp_path: Path, what: str) -> None:
+    for name in "ab":
+        picture(tmp_path / f"{name}.jpg")
+    images = [IMAGE, IMAGE | {"id": 1 if what == "images" else 2, "file_name": "b.jpg"}]
+    twice = [{"id": 1, "name": "mina"}, {"id": 1, "name": "otto"}]
+    write(
+        tmp_path / "x.json",
+        [ENTRY, ENTRY | {"id": 2, "image_id": images[1]["id"]}],
+        images,
+        **({"categories": twice} if what == "categories" else {}),
+    )
+    kind = "doubled id" if what == "images" else "unknown category"
+    assert [(boxes(each), [mark.kind for mark in each.unread]) for each in read(tmp_path)] == [([], [kind])] * 2
+
+
+def test_a_file_of_another_encoding_ends_the_import(tmp_path: Path) -> None:
+    picture(tmp_path / "a.jpg")
+    write(tmp_path / "train.json", [ENTRY])
+    (tmp_path / "valid.json").write_bytes('{"images": [{"file_name": "李.jpg"}]}'.encode("gbk"))
+    with pytest.raises(ImportUnreadable, match=r"valid\.json is no text in UTF-8"):
+        read(tmp_path)
 
 
 @pytest.mark.parametrize("size", [10**400, float("inf"), "96", -1])

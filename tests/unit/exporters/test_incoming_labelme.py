@@ -141,12 +141,13 @@ def test_what_a_picture_lacks_is_told_apart(tmp_path: Path) -> None:
     write(tmp_path / "b.json", imagePath="b.jpg")  # saved without a shape: nothing is there
     write(tmp_path / "c.json", SHAPE, imagePath="c.jpg", imageWidth=50, imageHeight=50)
     (tmp_path / "d.json").write_text('{"version": "5.5.0", "shapes": [{"la')
+    (tmp_path / "e.json").write_bytes('{"version": "5.5.0", "shapes": [{"label": "李"}]}'.encode("gbk"))
     (tmp_path / "settings.json").write_text('{"theme": "dark"}')
     (tmp_path / "other.json").write_text("[")
     reading = ImportLog()
     found = read(tmp_path, reading)
     assert [(each.name, len(each.boxes), len(each.unread)) for each in found] == [("a.jpg", 1, 1), ("b.jpg", 0, 0)]
-    assert [each.name for each in reading.refused] == ["c.jpg", "d.json"]
+    assert [each.name for each in reading.refused] == ["c.jpg", "d.json", "e.json"]
 
 
 @pytest.mark.parametrize(("width", "height"), [(48, 32), (-1, -1), (None, None)])
