@@ -46,6 +46,11 @@ def read(path: Path, media: Path | None, reading: ImportLog | None = None) -> It
     folders = class_folders(path)
     if not folders:
         raise ImportUnreadable(f"{path} has no folder per class.", hint="Put each class's pictures into a folder of its name.")
+    if (side := _side_among_classes(folders)) is not None:
+        raise ImportUnreadable(
+            f"{side} holds folders and no pictures, as a side of a split does, and lies beside other folders of {path}.",
+            hint="Name the folder of one side, or put the others' pictures into a side too; a class keeps its pictures in its own folder.",
+        )
     inside = DatasetFolder(path, media)
     for loose in _loose_pictures(path):
         reading.refuse(loose.relative_to(path).as_posix(), "It lies in no folder of a class.", "Put it into one.")
@@ -81,6 +86,12 @@ def class_folders(path: Path) -> list[Path]:
     """A folder per class: those of a folder, or those in its `train`, `val`, … where it holds nothing but these."""
     folders = _folders(path)
     return [each for side in folders for each in _folders(side)] if _is_split(folders) else folders
+
+
+def _side_among_classes(folders: list[Path]) -> str | None:
+    """A folder that is called as a side and looks like one, beside others that are none: its classes would all be called `train`."""
+    named = [] if _is_split(folders) else folders
+    return next((each.name for each in named if each.name.casefold() in SIDES and _is_wrapper(each)), None)
 
 
 def _is_split(folders: list[Path]) -> bool:

@@ -31,10 +31,10 @@ def read(path: Path, media: Path | None, reading: ImportLog | None = None) -> It
     files = [(file, root) for file in xml_files(path, ROOT) if (root := _root(file, reading, alone=path.is_file())) is not None]
     if not files:
         raise ImportUnreadable(f"There is no annotations.xml of CVAT in {path}.", hint=HINT)
-    if not any(len(image) for _, root in files for image in root.iterfind("image")):
+    if not any(each.tag != "tag" for _, root in files for image in root.iterfind("image") for each in image):
         count = sum(len(root.findall("image")) for _, root in files)
         raise ImportUnreadable(
-            f"{files[0][0]} lists {count} pictures and not one annotation, so nobody can tell whether anybody looked at them.",
+            f"{files[0][0]} lists {count} pictures and not one annotation of a place, so nobody can tell whether anybody looked at them.",
             hint="Export again when the pictures are annotated.",
         )
     reader = _CvatReader(PictureIndex(DatasetFolder(path if path.is_dir() else path.parent, media)), reading)

@@ -50,6 +50,15 @@ def test_a_split_without_classes_says_so(tmp_path: Path) -> None:
         read(tmp_path)
 
 
+@pytest.mark.parametrize("beside", ["extra/b.jpg", "other/otto/b.jpg"])
+def test_a_side_beside_a_class_is_said(tmp_path: Path, beside: str) -> None:
+    """What is in train/mina would be called train."""
+    for name in ("train/mina/a.jpg", "val/mina/c.jpg", beside):
+        picture(tmp_path / name)
+    with pytest.raises(ImportUnreadable, match="train holds folders and no pictures"):
+        read(tmp_path)
+
+
 def test_links_out_of_the_folder_are_refused(tmp_path: Path) -> None:
     mine = picture(tmp_path / "mine/a.jpg")
     (tmp_path / "in/mina").mkdir(parents=True)

@@ -131,6 +131,7 @@ def test_pictures_outside_come_with_media_only(tmp_path: Path) -> None:
         ("<annotation><object/></annotation>", "no annotations.xml of CVAT"),
         ("<annotations><track id='0' label='mina'><box frame='0'/></track></annotations>", "is CVAT for video"),
         ("<annotations><image id='0' name='a.jpg'/></annotations>", "lists 1 pictures and not one annotation"),
+        ("<annotations><image id='0' name='a.jpg'><tag label='cat'/></image></annotations>", "not one annotation of a place"),
         ("<annotations><image", "cannot be read"),
         ("<!DOCTYPE x [<!ENTITY a 'aa'>]><annotations><image name='&a;'/></annotations>", "cannot be read"),
     ],
