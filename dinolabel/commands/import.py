@@ -117,7 +117,7 @@ def _frame(word: str | None) -> Choice | None:
 
 def _pairs(texts: Sequence[str]) -> dict[str, str]:
     pairs = {normalise_name(old): new for old, new in (text.split("=", 1) for text in texts if "=" in text)}
-    if len(pairs) != len(texts):
+    if len(pairs) != len(texts) or not all(map(str.strip, (*pairs, *pairs.values()))):
         raise RequestError("--rename wants old=new.", hint='For example --rename "human=face".')
     return pairs
 

@@ -15,7 +15,7 @@ from dinolabel.exporters.importers.common.containment import DatasetFolder
 from dinolabel.exporters.importers.common.marks import ImportedMark, boxes_of
 from dinolabel.exporters.importers.common.picture_search import PictureFinder, PictureIndex
 from dinolabel.exporters.importers.common.reading import ImportLog, Recognition
-from dinolabel.exporters.importers.common.records import ImportedImage, ImportUnreadable
+from dinolabel.exporters.importers.common.records import ImportedImage
 from dinolabel.exporters.importers.common.tables import restore_unread
 from dinolabel.exporters.importers.layouts.coco_annotations import mark_of
 from dinolabel.exporters.importers.layouts.coco_files import CocoFile, Json, coco_like_files, detection_files, image_id
@@ -28,8 +28,6 @@ def read(path: Path, media: Path | None, reading: ImportLog | None = None) -> It
     """media: folder with the pictures; by default they are looked for in the data set's own folder. Raises ImportUnreadable."""
     reading = reading or ImportLog()
     files = detection_files(path, reading)
-    if media is not None and not media.is_dir():
-        raise ImportUnreadable(f"There is no folder {media}.", hint="Name the folder that holds the pictures with --media.")
     root = path if path.is_dir() else path.parent.parent if path.parent.name == "annotations" else path.parent
     reader = _CocoReader(DatasetFolder(root, media), reading)
     for file in files:

@@ -28,7 +28,9 @@ def mark_of(entry: Json, labels: Mapping[str, str | None]) -> ImportedMark | Unr
     if entry.get("ignore") in (1, True):
         return Unread(source, "to be ignored", "the file says that it is to be ignored")
     if id_text(entry.get("category_id")) not in labels:
-        return Unread(source, "unknown category", f"the file does not list its category {entry.get('category_id')!r} with one name")
+        return Unread(
+            source, "unknown category", f"its category {entry.get('category_id')!r} is not listed in the file, or not with one name"
+        )
     label, found = _label(entry, labels), _points(entry)
     if isinstance(found, str):
         return Unread(source, _kind(entry), found)

@@ -40,8 +40,6 @@ class YoloDataset:
 
 def read_dataset(path: Path, media: Path | None) -> YoloDataset:
     """path: the folder, or its data.yaml, obj.data or class list. Raises ImportUnreadable."""
-    if media is not None and not media.is_dir():
-        raise ImportUnreadable(f"There is no folder {media}.", hint="Name the folder that holds the pictures with --media.")
     file = path if path.is_file() else _description_file(path)
     inside = DatasetFolder(path if path.is_dir() else file.parent, media)
     if file.suffix in (".yaml", ".yml"):

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from dinolabel.exporters import importers
 from dinolabel.exporters.importers.common.reading import ImportLog
-from dinolabel.exporters.importers.common.records import ImportedImage
+from dinolabel.exporters.importers.common.records import ImportedImage, ImportUnreadable
 from dinolabel.exporters.importers.sources.archive import is_archive, unpack
 from dinolabel.exporters.importers.sources.recognition import known_to, recognise
 from dinolabel.vision.errors import RequestError
 
 NOT_HERE = "The picture is not here."
+ELSEWHERE = "Name the folder that holds the pictures with --media."
 
 
 @dataclass(frozen=True)
@@ -29,13 +30,15 @@ class DatasetSource:
     def read(self, media: Path | None, reading: ImportLog) -> Iterator[ImportedImage]:
         """Its pictures, each once: what several of its files say of one is put together.
 
-        One that is neither here nor remembered by an export of ours is refused: it could become nothing.
+        One that is neither here nor remembered by an export of ours is refused: it could become nothing. Raises ImportUnreadable.
         """
+        if media is not None and not media.is_dir():
+            raise ImportUnreadable(f"There is no folder {media}.", hint=ELSEWHERE)
         found: dict[Hashable, ImportedImage] = {}
         with _saying(reading):
             for at, each in enumerate(importers.load(self.name).read(self.folder, media, reading)):
                 if each.file is None and each.task is None and not each.sha256:
-                    reading.refuse(each.name, NOT_HERE, "Name the folder that holds the pictures with --media.")
+                    reading.refuse(each.name, NOT_HERE, ELSEWHERE)
                     continue
                 key = at if each.file is None else (each.file.resolve(), each.task)
                 found[key] = found[key].merge(each) if key in found else each

@@ -25,10 +25,16 @@ def recognise(path: Path) -> tuple[str, Recognition, Path]:
         for name, known, place in sorted(found, key=lambda each: each[0] != "xmp"):
             if known.sure is sure:
                 return name, known, place
+    if packed := _archives(inner or path):
+        raise ImportUnreadable(f"{path} holds no data set, but {packed[0].name}.", hint=f"Name the zip itself; unpack {path.name} first.")
     raise ImportUnreadable(
         f"{path} is in none of the formats that are read: {', '.join(importers.names())}.",
         hint="Name the format, to hear what it lacks: dinolabel import FORMAT PATH. docs/exports.md says what each reads.",
     )
+
+
+def _archives(path: Path) -> list[Path]:
+    return sorted(each for each in path.iterdir() if each.suffix.lower() == ".zip") if path.is_dir() else []
 
 
 def known_to(name: str, path: Path) -> Path:

@@ -184,6 +184,13 @@ def test_a_dry_run_needs_no_label_studio(tmp_path: Path, capsys: pytest.CaptureF
 
 
 @pytest.mark.usefixtures("nobody")
+@pytest.mark.parametrize("pair", ["jason", "jason=", " =mina"])
+def test_a_label_gets_a_name(tmp_path: Path, capsys: pytest.CaptureFixture[str], pair: str) -> None:
+    path = coco(tmp_path / "in", PARTS, [])
+    assert run(["import", path, "--dry-run", "--rename", pair]) == 2
+    assert "--rename wants old=new" in capsys.readouterr().err
+
+
 def test_a_dry_run_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     images = [*IMAGES[:2], IMAGES[0] | {"id": 4, "file_name": "d.png", "width": 50, "height": 50}]
     assert run(["import", coco(tmp_path / "in", PARTS, images), "--dry-run", "--json"]) == 0

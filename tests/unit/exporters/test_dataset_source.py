@@ -123,6 +123,7 @@ def test_our_own_exports_are_told(tmp_path: Path, name: str) -> None:
         ({"images/a.jpg": None, "labels/a.txt": "0 0.5 0.5 0.5 0.5"}, ImportUnreadable, "in none of the formats"),  # classes are missing
         ({"images/a.jpg": None, "classes.txt": "mina"}, ImportUnreadable, "in none of the formats"),
         ({"package.json": "{}", "a.xml": "<svg/>", "x.yaml": "a: [", "empty.json": ""}, ImportUnreadable, "in none of the formats"),
+        ({"a.zip": b"PK"}, ImportUnreadable, r"holds no data set, but a\.zip"),
         ({**LAYOUTS["ours"], "a.xml": "<annotation><filename>a.jpg</filename></annotation>"}, RequestError, "may be voc .* yolo"),
     ],
 )
@@ -137,6 +138,13 @@ def test_an_unknown_format_and_a_path_that_is_not_there(tmp_path: Path) -> None:
         open_source("pdf", tmp_path, ImportLog())
     with pytest.raises(ImportUnreadable, match="no file or folder"):
         open_source(None, tmp_path / "gone", ImportLog())
+
+
+@pytest.mark.parametrize("name", sorted(MADE))
+def test_a_folder_of_pictures_that_is_not_there_is_said(tmp_path: Path, name: str) -> None:
+    MADE[name](tmp_path)
+    with pytest.raises(ImportUnreadable, match="There is no folder nowhere"):
+        list(open_source(name, tmp_path, ImportLog()).read(Path("nowhere"), ImportLog()))
 
 
 def test_a_picture_that_is_nowhere_is_refused(tmp_path: Path) -> None:
