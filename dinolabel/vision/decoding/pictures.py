@@ -208,9 +208,11 @@ def _read(path: Path) -> bytes:
     except FileNotFoundError as error:
         raise MediaUnavailable(f"There is no file {path.name}.", hint="Check the path.") from error
     except IsADirectoryError as error:
-        raise MediaUnavailable(f"{path.name} is a folder.", hint="Give the pictures in it.") from error
+        raise MediaUnavailable(f"{path.name or path} is a folder.", hint="Give the pictures in it.") from error
     except OSError as error:
         raise MediaUnavailable(f"{path.name} cannot be read: {error.strerror}.") from error
+    except ValueError as error:  # a zero byte, as text of another origin may hold
+        raise MediaUnavailable(f"{path.name!r} is no name of a file: {error}.", hint="Check the path.") from error
 
 
 def _decode(path: Path, head: _Head) -> Pixels:

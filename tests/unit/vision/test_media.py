@@ -223,6 +223,12 @@ def test_a_damaged_avif_is_named() -> None:
     assert named > 10
 
 
+@pytest.mark.parametrize(("path", "says"), [("", r"^\. is a folder"), ("a\0.jpg", "is no name of a file")])
+def test_text_that_names_no_file(path: str, says: str) -> None:
+    with pytest.raises(MediaUnavailable, match=says):
+        open_image(path)
+
+
 def test_no_file_and_a_folder(tmp_path: Path) -> None:
     with pytest.raises(MediaUnavailable, match=r"no file gone\.jpg"):
         open_image(tmp_path / "gone.jpg")
