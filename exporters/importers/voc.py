@@ -109,8 +109,8 @@ def _object(entry: Element, source: str, first: int) -> ImportedMark | Unread:
     if placed is None and len(quad) == 4:
         xs, ys = zip(*quad, strict=True)
         placed = [min(xs), min(ys), max(xs), max(ys)]
-    if placed is None:
-        return Unread(source, "object", "it has no bndbox with four numbers")
+    if placed is None or len(entry.findall("bndbox")) > 1:
+        return Unread(source, "object", "it has several bndbox" if placed else "it has no bndbox with four numbers")
     mark = tables.mark({**facts, **given, **dict(zip(("x1", "y1", "x2", "y2"), placed, strict=True)), "quad": quad, "source": source})
     return replace(mark, attributes=_attributes(entry)) if isinstance(mark, ImportedMark) else mark
 

@@ -121,6 +121,7 @@ def test_a_size_that_is_missing_is_measured(tmp_path: Path, size: tuple[int, int
         ("<object><name>jason</name><polygon><x1>1</x1><y1>2</y1></polygon></object>", "object"),
         ("<object><name>jason</name><bndbox><xmin>1</xmin></bndbox></object>", "object"),
         (f"<object><name>jason</name>{BNDBOX.replace('40', 'nan')}</object>", "object"),
+        (f"<object><name>jason</name>{BNDBOX}{BNDBOX.replace('40', '90')}</object>", "object"),
         (f"<object><name>jason</name>{BNDBOX.replace('40', '5')}</object>", "box"),
         (f"<object><name>jason</name>{BNDBOX.replace('<xmin>11', '<xmin>400').replace('40<', '450<')}</object>", "outside"),
     ],
