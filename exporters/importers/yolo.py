@@ -5,6 +5,7 @@ A line that cannot be used costs its picture the word that nothing else is in it
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,14 +14,16 @@ from dinolabel.exporters.importers.common.containment import DatasetFolder
 from dinolabel.exporters.importers.common.marks import ImportedMark, boxes_of
 from dinolabel.exporters.importers.common.reading import ImportLog, Recognition
 from dinolabel.exporters.importers.common.records import ImportedImage, ImportUnreadable, read_text
-from dinolabel.exporters.importers.layouts.yolo_dataset import YoloDataset, find_description, read_dataset
+from dinolabel.exporters.importers.layouts.yolo_dataset import CLASS_LISTS, YoloDataset, find_description, has_label_lines, read_dataset
 from dinolabel.exporters.importers.layouts.yolo_lines import mark_of
 from dinolabel.exporters.importers.layouts.yolo_memory import YoloMemory
 from dinolabel.studio.regions.unread import Unread
+from dinolabel.vision.decoding import folder_walk
 from dinolabel.vision.decoding.frame_sizes import Size
 
 SHOWN = 3
 WITHOUT = "no label file, so nothing is in it, as YOLO trainers take it"
+STRAY = "a label file of no picture that comes"
 LEFT = "No picture of its folder has a label file, so nobody can tell whether anybody looked at it."
 
 
@@ -35,8 +38,11 @@ def read(path: Path, media: Path | None, reading: ImportLog | None = None) -> It
     texts = _label_files(found)
     if not memory.pictures:
         _check(found, texts)
-        for each in found.missing:
-            reading.note(f"{each}, so that side does not come")
+        for missing in found.missing:
+            reading.note(f"{missing}, so that side does not come")
+        for each in _untaken(found, texts):
+            if each.name not in CLASS_LISTS and has_label_lines(each):
+                reading.note(STRAY, each.name)
     yield from _images(found, texts, reading, memory)
     yield from _images_elsewhere(found, reading, memory, media)
 
@@ -140,13 +146,23 @@ def _label_files(found: YoloDataset) -> dict[Path, Path]:
             texts[picture] = text
     left = [each for each in found.pictures if each not in texts]
     if left:
-        taken = {each.resolve() for each in texts.values()}
         by_stem: dict[str, list[Path]] = {}
-        for each in sorted(found.inside.root.rglob("*.txt")):
-            if each.resolve() not in taken and found.inside.holds(each):
-                by_stem.setdefault(each.stem, []).append(each)
-        texts |= {picture: by_stem[picture.stem][0] for picture in left if len(by_stem.get(picture.stem, ())) == 1}
+        for each in _untaken(found, texts):
+            by_stem.setdefault(_key(each), []).append(each)
+        texts |= {each: by_stem[_key(each)][0] for each in left if len(by_stem.get(_key(each), ())) == 1}
     return texts
+
+
+def _untaken(found: YoloDataset, texts: dict[Path, Path]) -> list[Path]:
+    """Text files of the data set that are no picture's so far."""
+    taken = {each.resolve() for each in texts.values()}
+    every = (each for each in folder_walk.files(found.inside.root) if each.suffix.lower() == ".txt")
+    return [each for each in every if each.resolve() not in taken and found.inside.holds(each)]
+
+
+def _key(file: Path) -> str:
+    """What a picture and its label file have in common, however a Mac or Windows writes the name."""
+    return unicodedata.normalize("NFC", file.stem).casefold()
 
 
 def _label_file(picture: Path, inside: DatasetFolder) -> Iterator[Path]:

@@ -70,7 +70,7 @@ def find_description(path: Path) -> Path | None:
         return None
     if file.suffix == ".data":
         return file
-    return file if file.name in CLASS_LISTS and any(map(_has_lines, _texts(file.parent))) else None
+    return file if file.name in CLASS_LISTS and any(map(has_label_lines, _texts(file.parent))) else None
 
 
 def _texts(folder: Path) -> list[Path]:
@@ -79,7 +79,7 @@ def _texts(folder: Path) -> list[Path]:
     return list(itertools.islice(every, LOOKED_AT))
 
 
-def _has_lines(file: Path) -> bool:
+def has_label_lines(file: Path) -> bool:
     """Whether a text begins as a label file does."""
     try:
         first = next(iter(read_text(file).splitlines()), "").split()

@@ -221,6 +221,17 @@ def test_shares_of_a_turned_picture(tmp_path: Path, frame: Any, expected: tuple[
     assert reading.notes == {said: ["a.jpg"]}
 
 
+@pytest.mark.parametrize(("image", "text"), [("a.JPG", "A.TXT"), ("Jos\u00e9.jpg", "Jose\u0301.txt")])
+def test_a_label_file_is_found_as_windows_and_a_mac_write_it(tmp_path: Path, image: str, text: str) -> None:
+    """Beside pictures that have one, it would be said that nothing is in this one."""
+    names = "names: [mina]\ntrain: images\n"
+    files: dict[str, str | bytes | None] = {"data.yaml": names, "images/z.jpg": None, "labels/z.txt": "", f"images/{image}": None}
+    write(tmp_path, {**files, f"labels/{text}": LINE, "labels/gone.txt": LINE})
+    reading = ImportLog()
+    assert sorted(len(each.boxes) for each in read(tmp_path, reading)) == [0, 1]
+    assert reading.notes == {yolo.STRAY: ["gone.txt"]}
+
+
 def test_pictures_without_a_label_file(tmp_path: Path) -> None:
     """Beside others that have one nothing is in them, as trainers take it; in a folder of which none has any, nobody looked."""
     names = "names: [mina]\ntrain: images/train\nval: images/val\n"
