@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hmac
 import re
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from flask import Request
@@ -70,13 +71,21 @@ def check_origin(request: Request) -> None:
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     if site is not None and site not in OURSELVES:
         raise CrossSite("A page of another site sent this request.")
-    if origin is not None and urlsplit(origin).netloc != request.host:
+    if origin is not None and _host_of(origin) != request.host:
         raise CrossSite("A page of another site sent this request.")
+
+
+def _host_of(origin: str) -> str | None:
+    with suppress(ValueError):
+        return urlsplit(origin).netloc
+    return None
 
 
 def given_secret(request: Request) -> list[str]:
     """The secrets a caller shows: webhook header, password of Basic auth under any user name, or a bearer token."""
-    given = request.authorization
+    given = None
+    with suppress(ValueError):  # letters beyond ASCII are no base64
+        given = request.authorization
     basic = given.password if given is not None and given.type == "basic" else None
     bearer = given.token if given is not None and given.type == "bearer" else None
     plain = [each for each in (request.headers.get(SECRET_HEADER), bearer) if each is not None]

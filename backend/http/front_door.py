@@ -36,6 +36,8 @@ class BoundedParser(HTTPRequestParser):  # type: ignore[misc]
 
     secret: str | None = None
     error: Any
+    completed: bool
+    expect_continue: bool
     body_bytes_received: int
 
     def __init__(self, adj: Any) -> None:
@@ -52,6 +54,8 @@ class BoundedParser(HTTPRequestParser):  # type: ignore[misc]
                 self._most = self._allowed()
             if max(self.content_length, self.body_bytes_received) > self._most:
                 self.error, self.completed = _Answer(self._refusal or TooLarge(f"More than {self._most:,} bytes are too many.")), True
+        if self.completed:
+            self.expect_continue = False  # else waitress would send 100 Continue now, and take in a body that is refused
         return consumed
 
     def is_slow(self, now: float) -> bool:
@@ -83,7 +87,8 @@ class PatientChannel(HTTPChannel):  # type: ignore[misc]
             min(others, key=lambda each: each.last_activity).will_close = True
 
     def readable(self) -> bool:
-        if self.request is not None and self.request.is_slow(time.monotonic()):
+        # While an answer is being made, what was sent behind its request is not read: that is our slowness.
+        if self.request is not None and not self.requests and self.request.is_slow(time.monotonic()):
             self.will_close = True
         return bool(super().readable())
 

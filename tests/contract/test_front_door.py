@@ -28,7 +28,7 @@ def locked(world: World) -> Iterator[Door]:
 
 def knock(door: Door, sent: str) -> socket.socket:
     made = socket.create_connection(("127.0.0.1", door.server.port), timeout=60)
-    made.sendall(sent.encode())
+    made.sendall(sent.encode("latin-1"))
     return made
 
 
@@ -42,6 +42,9 @@ def head(path: str, more: str) -> str:
         ("/predict", f"Content-Length: {GREAT}\r\n", 401),
         ("/v1/detect", "Transfer-Encoding: chunked\r\n", 401),
         ("/health", f"Content-Length: {GREAT}\r\n", 413),
+        ("/predict", f"Expect: 100-continue\r\nContent-Length: {GREAT}\r\n", 401),
+        ("/predict", f"Authorization: Basic \xff\r\nContent-Length: {GREAT}\r\n", 401),
+        ("/predict", f"{SHOWN}Origin: http://[\r\nContent-Length: {GREAT}\r\n", 403),
         ("/train", f"{SHOWN}Content-Length: {front_door.SMALL + 1}\r\n", 413),
         ("/setup", f"{SHOWN}Content-Length: {8 * 2**20}\r\n", 413),
         ("/predict", f"{SHOWN}Content-Length: {front_door.LARGEST_REQUEST}\r\n", None),
