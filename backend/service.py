@@ -12,7 +12,7 @@ from dinolabel.backend import desired_version
 from dinolabel.backend.errors import ProjectUnknown
 from dinolabel.backend.http.detect_endpoint import DetectEndpoint
 from dinolabel.backend.http.metrics import Metrics
-from dinolabel.backend.inference.inference_queue import MOST_REQUESTS, InferenceQueue
+from dinolabel.backend.inference.inference_queue import MOST_REQUESTS, MOST_WAITING, InferenceQueue
 from dinolabel.backend.inference.interactive import InteractivePrompts
 from dinolabel.backend.inference.predictor import BackgroundPredictor, Deadlines, Failure, Prediction, Predictor
 from dinolabel.backend.inference.serving_config import ServingConfig, ServingConfigs
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+MOST_LIVE = 1000
+"""Projects remembered that nobody attached and that Label Studio asks about all the same: so they can be trained."""
 WORK = ("TASKS_CREATED", "TASKS_DELETED", "PROJECT_UPDATED")
 """Events after which there may be something to do, besides those of annotations. Those of predictions are our own writes' echo."""
 
@@ -97,7 +99,9 @@ class Service:
         self.thresholds, self.known = pipeline.thresholds, pipeline.bundle.labels if pipeline.bundle else ()
         self._weights = options.weights
         self._recipes = ServingConfigs(pipeline, state.store, state.projects.roles)
-        self.queue = InferenceQueue(pipeline, most_requests=options.most_requests)
+        most = max(MOST_WAITING, 2 * pipeline.batch_size)  # a pass under way and one behind it
+        self.queue = InferenceQueue(pipeline, most_images=most, most_requests=options.most_requests)
+        self._live: set[int] = set()
         self._predictor = predictor = Predictor(media, self.queue, options.deadlines)
         self._later = BackgroundPredictor(predictor)
         self.typing = InteractivePrompts(predictor)
@@ -173,8 +177,8 @@ class Service:
 
     def train(self, project: int, *, why: str) -> str:
         """Enqueue a training, whatever was counted; the id of its job, or of the one already on its way. Raises ProjectUnknown."""
-        if self.projects.get(project) is None:
-            raise ProjectUnknown(f"Project {project} is not attached.")
+        if not self._is_known(project):
+            raise ProjectUnknown(f"Project {project} is not attached, and Label Studio never asked for its boxes.")
         return self.jobs.train(project, why=why, until=self.board.get(project).newest_approval)
 
     def reconcile(self, project: int, *, seconds: float = 20.0) -> ReconcileResult:
@@ -192,6 +196,8 @@ class Service:
     def _serving_config(self, project: int, label_config: str) -> ServingConfig:
         """What is answered with now. Nobody switches a project we do not push to, so there it is what is wanted."""
         entry = self.projects.get(project)
+        if entry is None and len(self._live) < MOST_LIVE:
+            self._live.add(project)
         if entry is not None and entry.weights != self._weights:
             raise weights_mismatch(entry, self._weights)
         pushed = entry is not None and self.studio is not None
@@ -219,13 +225,21 @@ class Service:
         else:
             self._later.submit(recipe, missing)
 
+    def _is_known(self, project: int) -> bool:
+        """Whether it is attached, or is answered live: Label Studio asked for its boxes, or it was trained before."""
+        return project in self._live or self.projects.get(project) is not None or self.store.desired(str(project)) is not None
+
     def _is_work(self, event: WebhookEvent) -> bool:
-        if event.project is None or self.projects.get(event.project) is None:
+        if event.project is None:
+            return False
+        if event.action == "START_TRAINING":
+            return self._is_known(event.project)
+        if self.projects.get(event.project) is None:
             return False
         if event.action == "PROJECT_UPDATED" and event.label_config is not None:
             # Our own PATCH of model_version comes back as this event: only a changed label config is work.
             return event.label_config != self._reconciler.label_configs.get(event.project)
-        return event.action in (*WORK, "START_TRAINING") or event.action.startswith("ANNOTATION")
+        return event.action in WORK or event.action.startswith("ANNOTATION")
 
     def _job_ended(self, job: Job) -> None:
         self.meters.jobs.labels(job.kind, job.state).inc()

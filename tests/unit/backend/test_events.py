@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from dinolabel.backend.errors import ProjectUnknown
-from dinolabel.backend.payloads import EventProject, WebhookEvent, parse
+from dinolabel.backend.payloads import EventProject, SetupRequest, WebhookEvent, parse
+from tests.doubles.coloured_things import RED, bundle
 from tests.doubles.scripted_studio import CONFIG
 from tests.waiting import eventually, until_in_step
 
@@ -85,10 +86,25 @@ def test_no_clock_of_ours_hides_approvals_from_the_next_training(world, monkeypa
 
 def test_a_training_is_for_projects_that_are_attached(world) -> None:
     service = world.service()
-    assert not service.event(WebhookEvent("START_TRAINING", 999_999))
+    assert not service.event(WebhookEvent("START_TRAINING", EventProject(999_999)))
     with pytest.raises(ProjectUnknown, match="999999 is not attached"):
         service.train(999_999, why="asked")
     assert service.jobs.all() == []
+
+
+@pytest.mark.parametrize("before", ["asked for its boxes", "has a head"])
+def test_a_training_is_for_projects_that_are_answered_live_too(world, before: str) -> None:
+    """Connected in Label Studio by hand, and never attached: its button works."""
+    project = world.project(1, attach=False)
+    service = world.service()
+    if before == "has a head":
+        world.store.publish(str(project), bundle({"jason": RED}))
+    else:
+        service.setup(SetupRequest(project, CONFIG))
+    assert not service.event(WebhookEvent("ANNOTATION_CREATED", EventProject(project)))
+    assert service.event(WebhookEvent("START_TRAINING", EventProject(project)))
+    assert [each.project for each in service.jobs.all()] == [project]
+    assert service.train(project, why="asked") == service.jobs.all()[0].id
 
 
 def test_enough_names_start_a_training_and_its_end_starts_the_switch(world) -> None:
