@@ -31,12 +31,12 @@ EXACTLY = ["--no-deps", "--require-hashes", "--no-build-isolation"]
 
 # Their own pins (Flask 1.1.2; torchvision) break everything beside them: docs/decisions.md.
 WITHOUT_DEPENDENCIES = ["label-studio-ml==1.0.9"]
-# What pip calls a setting -> what uv does; "": of no matter for it.
+# What pip calls a setting -> what uv does; "": of no matter for it. Of --no-index uv has no variable (0.13.9).
 UV_NAMES = {
     "index-url": "UV_DEFAULT_INDEX",
     "extra-index-url": "UV_INDEX",
     "find-links": "UV_FIND_LINKS",
-    "no-index": "UV_NO_INDEX",
+    "no-index": "--no-index",
     "constraint": "UV_CONSTRAINT",
     "cert": "SSL_CERT_FILE",
     "proxy": "ALL_PROXY",
@@ -107,7 +107,10 @@ def pip(verb: str, *arguments: str | Path, python: Path = PYTHON, **environment:
     if uv is None or settings is None:
         call(python, "-m", "pip", verb, *QUIETLY, *arguments, **environment)
     else:
-        call(uv, "pip", verb, "--quiet", "--python", python, *arguments, **environment, **settings)
+        options = ["--no-index"] if settings.pop("--no-index", "") in ("1", "true", "yes", "on", "True") else []
+        # --index-url would lose to the variable in which pip's own index stands.
+        given = ["--default-index" if each == "--index-url" else each for each in arguments]
+        call(uv, "pip", verb, "--quiet", "--python", python, *options, *given, **environment, **settings)
 
 
 def uv_settings(environment: dict[str, str]) -> dict[str, str] | None:
@@ -125,7 +128,7 @@ def uv_settings(environment: dict[str, str]) -> dict[str, str] | None:
             if name is None:
                 return None
             if name:
-                found[name] = " ".join(ast.literal_eval(value).split())
+                found[name] = ("," if name == "UV_FIND_LINKS" else " ").join(ast.literal_eval(value).split())
     return None if told.returncode else found
 
 

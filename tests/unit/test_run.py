@@ -49,10 +49,11 @@ PIP = ":env:.disable-pip-version-check='1'\n"
     ("config", "settings"),
     [
         (PIP, {}),
-        (":env:.find-links='/a /b'\nglobal.find-links='/c'\n", {"UV_FIND_LINKS": "/a /b"}),
+        (":env:.find-links='/a /b'\nglobal.find-links='/c'\n", {"UV_FIND_LINKS": "/a,/b"}),
         ("global.extra-index-url='\\nhttps://a\\nhttps://b'\n", {"UV_INDEX": "https://a https://b"}),
         ("global.index-url='https://m'\ninstall.index-url='https://i'\ndownload.pre='1'\n", {"UV_DEFAULT_INDEX": "https://i"}),
-        (":env:.no-index='1'\nglobal.cert='/c.pem'\n", {"UV_NO_INDEX": "1", "SSL_CERT_FILE": "/c.pem"}),
+        (":env:.no-index='1'\nglobal.cert='/c.pem'\n", {"--no-index": "1", "SSL_CERT_FILE": "/c.pem"}),
+        ("global.no-index='0'\n", {}),
         ("global.client-cert='/mine.pem'\n", None),
         (None, None),
     ],
@@ -65,13 +66,15 @@ def test_uv_installs_as_pip_is_set_and_pip_where_it_cannot(
     monkeypatch.setattr("run.subprocess.run", lambda command, **how: told)
     monkeypatch.setattr("run.shutil.which", lambda name: "/bin/uv" if name == "uv" else None)
     monkeypatch.setattr(run, "call", lambda *command, **environment: noted.append((list(map(str, command)), environment)))
-    run.torch_alone("install")
+    run.torch_alone("install", index="https://cpu")
     run.pip("download", "--dest", "wheels")
     (command, environment), (download, _) = noted
     if settings is None:
         assert command[1:4] == ["-m", "pip", "install"] and environment == {}
     else:
         assert command[:3] == ["/bin/uv", "pip", "install"] and "--no-deps" in command and "torch==2.13.0" in command
+        assert command[-2:] == ["--default-index", "https://cpu"], "--index-url is overruled by the variable"
+        assert ("--no-index" in command) == bool(settings.pop("--no-index", ""))
         assert environment == {"UV_INDEX_STRATEGY": "unsafe-best-match", **settings}
     assert download[1:4] == ["-m", "pip", "download"], "uv brings no files"
 
