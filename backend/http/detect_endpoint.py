@@ -8,9 +8,10 @@ from concurrent.futures import TimeoutError as TooLate
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+import structlog
 from flask import Request
 
-from dinolabel.backend.errors import Busy, body_of
+from dinolabel.backend.errors import UNFORESEEN, Busy, body_of
 from dinolabel.backend.inference.inference_queue import DetectOptions, InferenceQueue, Priority
 from dinolabel.backend.inference.serving_config import ServingConfig, check_typed
 from dinolabel.backend.payloads import MOST_IMAGES, DetectAnswer, DetectRequest, Found, ImageAnswer, ImageSource, Refusal
@@ -21,6 +22,8 @@ from dinolabel.vision.types import Detection, Image, Prompt, Thresholds
 
 if TYPE_CHECKING:
     from dinolabel.studio.media.resolver import MediaResolver
+
+log = structlog.get_logger(__name__)
 
 LARGEST = 64 * 2**20
 """Bytes of one picture."""
@@ -62,10 +65,15 @@ class DetectEndpoint:
         with self._queue.admit():
             images = [self._open(each) for each in sources]
             good = [each for each in images if isinstance(each, Image)]
-            futures = iter(self._queue.submit(good, question.options, priority=Priority.REQUEST, deadline=deadline))
-            results = [
-                body_of(each) if isinstance(each, DinolabelError) else self._result(each, next(futures), question) for each in images
-            ]
+            futures = self._queue.submit(good, question.options, priority=Priority.REQUEST, deadline=deadline)
+            rest = iter(futures)
+            try:
+                results = [
+                    body_of(each) if isinstance(each, DinolabelError) else self._result(each, next(rest), question) for each in images
+                ]
+            finally:
+                for each in futures:
+                    each.cancel()
         return {"model_version": question.version, "results": results}
 
     def _question(self, asked: DetectRequest) -> _Question:
@@ -97,11 +105,17 @@ class DetectEndpoint:
         try:
             detections = future.result(DEADLINE)
         except TooLate as error:
-            raise Busy("The pictures before yours take too long.") from error
+            if not future.done():
+                raise Busy("The pictures before yours take too long.") from error
+            log.exception("detect_failed")
+            return {"error": UNFORESEEN[0], "hint": UNFORESEEN[1]}
         except Busy:
             raise
         except DinolabelError as error:
             return body_of(error)
+        except Exception:
+            log.exception("detect_failed")
+            return {"error": UNFORESEEN[0], "hint": UNFORESEEN[1]}
         rows = [LabelledBox.of(each, question.labels, question.names).row() for each in without_suppressed(detections)]
         return {"width": image.width, "height": image.height, "found": [cast("Found", each) for each in rows]}
 

@@ -166,6 +166,8 @@ class Predictor:
             try:
                 return answer.result(max(0.0, min(left, LOOK_SECONDS)))
             except TooLate as error:
+                if answer.done() and not answer.cancelled() and answer.exception() is error:
+                    raise  # not ours: a disk or a model far away took too long
                 if left <= LOOK_SECONDS or (job.cancelled() and answer.cancel()):  # what is being computed is waited for
                     raise Cancelled from error
             except Busy as error:

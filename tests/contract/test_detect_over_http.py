@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import requests
 
 from dinolabel.studio.label_configs.label_config import LabelConfig
 from dinolabel.studio.regions.writing import regions
+from dinolabel.vision.types import Image
 from tests.doubles.coloured_things import GREEN, RED, bundle, scene
 from tests.doubles.door import Door
 from tests.doubles.scripted_studio import CONFIG
@@ -69,6 +71,21 @@ def test_one_bad_picture_costs_no_other(world: World, door: Door) -> None:
         ["found", "height", "width"],
     ]
     assert rows[0] == rows[3]
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, TimeoutError])
+def test_a_bug_met_by_one_picture_costs_no_other(world: World, door: Door, error: type[Exception]) -> None:
+    good, bad = (scene(world.photos, each) for each in (2, 3))
+    plain, digest = world.detector.candidates, sha256(bad.read_bytes()).hexdigest()
+
+    def candidates(images: Sequence[Image], *given: Any, **named: Any) -> Any:
+        if any(each.sha256 == digest for each in images):
+            raise error
+        return plain(images, *given, **named)
+
+    world.detector.candidates = candidates  # type: ignore[method-assign]
+    answer = door.detect(files=[("image", (each.name, each.read_bytes())) for each in (good, bad, good)], data={"prompt": PROMPT})
+    assert [sorted(row)[0] for row in answer.json()["results"]] == ["found", "error", "found"]
 
 
 @pytest.mark.parametrize(

@@ -196,10 +196,11 @@ def test_a_bundle_of_another_embedder_is_refused(kitchen: Kitchen) -> None:
         kitchen.recipe(bundle_id)
 
 
-def test_a_model_that_is_down_fails_each_task_with_its_error(kitchen: Kitchen) -> None:
+@pytest.mark.parametrize("error", [ModelError("The GPU is gone."), TimeoutError("a model far away")], ids=type)
+def test_a_model_that_is_down_fails_each_task_with_its_error(kitchen: Kitchen, error: Exception) -> None:
     def candidates(*args: object, **kwargs: object) -> object:
-        raise ModelError("The GPU is gone.")
+        raise error
 
     kitchen.detector.candidates = candidates  # type: ignore[assignment, method-assign]
     answers = kitchen.ask(kitchen.tasks(3))
-    assert [type(each.error) for each in answers if isinstance(each, Failure)] == [ModelError] * 3
+    assert [type(each.error) for each in answers if isinstance(each, Failure)] == [type(error)] * 3
