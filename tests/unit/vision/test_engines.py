@@ -145,12 +145,24 @@ def test_an_engine_whose_numbers_are_off_is_not_used(folder: Path, tmp_path: Pat
     assert ask(later) == expected
 
 
-def test_an_engine_that_fails_later_answers_by_transformers(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_is_made_otherwise_is_noted(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise AttributeError("no attribute 'q_proj'")
+
+    expected = ask(build(str(folder), device="cpu", engine="transformers"))
+    monkeypatch.setattr(TokenForward, "__init__", fail)
+    detector = build(str(folder), device="cpu", engine_notes=tmp_path / "engines.json")
+    assert ask(detector) == ask(detector) == expected
+    assert (note := EngineNotes(tmp_path / "engines.json").of(detector.weights)) is not None and "q_proj" in note.told
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no such instruction\nlong story"), IndexError("out of range")], ids=type)
+def test_an_engine_that_fails_later_answers_by_transformers(folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     detector = build(str(folder), device="cpu")
     expected = ask(detector)
 
     def fail(*_: object) -> None:
-        raise RuntimeError("no such instruction\nlong story")
+        raise error
 
     monkeypatch.setattr(TokenForward, "encode", fail)
     assert ask(detector) == expected
