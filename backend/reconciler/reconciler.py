@@ -182,7 +182,7 @@ class Reconciler:
         if waiting is None or not outcome.complete:
             return outcome
         note = f"A new head, {waiting}, waits for your yes. {outcome.note}".strip()
-        return replace(outcome, note=note, hint=f"`dinolabel publish --project {entry.project}` shows it. {outcome.hint}".strip())
+        return replace(outcome, note=note, hint=f"`dinolabel heads approve --project {entry.project}` shows it. {outcome.hint}".strip())
 
     def _describe(self, studio: LabelStudio, entry: ProjectRecord, project: Project) -> None:
         described = desired_version.describe_verdicts(project.description, entry, self._store)

@@ -18,7 +18,7 @@ def test_a_head_waits_for_a_yes_and_then_is_shown(world: Any) -> None:
     head = world.store.publish(str(project), bundle({"jason": RED, "lacy": GREEN}))
     outcome = until_in_step(service, project)
     assert world.studio.project(project).model_version == before
-    assert head in outcome.note and "dinolabel publish" in outcome.hint
+    assert head in outcome.note and "dinolabel heads approve" in outcome.hint
     world.projects.update(project, agreed=head)
     outcome = until_in_step(service, project)
     assert world.studio.project(project).model_version != before and "waits" not in outcome.note
