@@ -175,6 +175,9 @@ def remove(
             hint=f"Give them another name: dinolabel names rename {label!r} NEW; or take the person out: dinolabel forget {label!r}.",
         )
     studio.set_label_config(number, remove_label(shown.label_config, label))
+    registry = factory.projects(settings)
+    if (roles := registry.roles(number)) is not None and label in config.labels:
+        registry.update(number, roles=roles.without(lambda each: each == label))
     console.out.print(console.line(console.name(label), " is removed; no box had it."))
 
 

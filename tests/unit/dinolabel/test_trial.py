@@ -168,6 +168,8 @@ def test_what_labels_are_for_can_be_said_beside_a_label_config_that_stays(place:
     assert run(["names", "add", "Maria", "--project", str(project)]) == 0, "a new name is a new label: an act of its own"
     read = sources.from_project(Settings(), project).config
     assert (read.learnt, read.generic) == (("Tom", "Felix", "Dog", "Maria"), ("Cat",))
+    assert run(["names", "remove", "Maria", "--project", str(project)]) == 0
+    assert sources.from_project(Settings(), project).config.unheeded == (), "nothing is said of a name that was removed here"
     told = [each.text for each in project_checks._label_config(Settings(), studio.project(project))]
     assert "Looks for 'kitten' and calls it 'Cat'." in told
 
