@@ -136,8 +136,10 @@ def device(settings: Settings) -> Iterator[Finding]:
     from dinolabel.vision.loading.device import pick, precision_name
 
     chosen, dtype = pick(settings.device, settings.precision)
+    name = precision_name(dtype)
     cores = f", {words.count_noun(os.cpu_count() or 1, 'core')}" if chosen == "cpu" else ""
-    yield Finding("ok", "device", f"{chosen} in {precision_name(dtype)}{cores}{_engine(settings) if chosen == 'cpu' else ''}")
+    engine = _engine(settings) if (chosen, name) == ("cpu", "float32") else ""  # elsewhere transformers' forward alone
+    yield Finding("ok", "device", f"{chosen} in {name}{cores}{engine}")
 
 
 def _engine(settings: Settings) -> str:

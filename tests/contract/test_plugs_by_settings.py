@@ -159,3 +159,11 @@ def test_the_app_starts_with_an_embedder_in_one_file(tmp_path: Path) -> None:
         assert app.wait(20) == 0, log.read_text()
     finally:
         app.kill()
+
+
+@pytest.mark.parametrize(("precision", "compared"), [("auto", True), ("float32", True), ("bfloat16", False)])
+def test_doctor_speaks_of_engines_where_there_are_several(tmp_path: Path, precision: str, compared: bool) -> None:
+    weights = str(tiny_detector(tmp_path / "tiny"))
+    settings = Settings.load(data_dir=tmp_path / "data", device="cpu", precision=precision, detector_weights=weights)
+    (said,) = machine.device(settings)
+    assert ("compared" in said.text) == compared
