@@ -244,13 +244,15 @@ def check_packed(model: Path) -> None:
 
 def exported_pipeline(settings: Settings, model: Path) -> Pipeline:
     """Everything from a folder of `dinolabel models export`; the cache is the settings'. Raises SettingsError for another folder."""
+    from dinolabel.vision.bundles.exported_model import load_parts
     from dinolabel.vision.loading.device import use_threads
     from dinolabel.vision.pipeline import Pipeline
 
     check_packed(model)
     use_threads(settings.threads)
     where: dict[str, Any] = {"device": settings.device, "precision": settings.precision, "engine": settings.engine}
-    return Pipeline.load(str(model), **where, cache=cache(settings))
+    parts = load_parts(model, **where, engine_notes=engine_notes(settings))
+    return Pipeline(**parts, cache=cache(settings), batch_size=settings.batch_size)
 
 
 def serving_configs(settings: Settings, models: Pipeline) -> ServingConfigs:

@@ -76,7 +76,8 @@ def load_detector(
     """
     place = _place("detector", name, weights, models_dir)
     build = detectors.PLUGINS.load(name).build
-    several = {"engine": engine, "engine_notes": engine_notes} if "engine" in signature(build).parameters else {}
+    takes = signature(build).parameters
+    several = {name: each for name, each in (("engine", engine), ("engine_notes", engine_notes)) if name in takes}
     return cast(Detector, build(place, device=device, precision=precision, input_size=input_size, **several))
 
 

@@ -112,6 +112,17 @@ def test_an_exported_model_of_weights_in_a_file_or_of_none(blobs: str, tmp_path:
     assert packed(picture(tmp_path / "a.png", (BLUE, (10, 20, 50, 70))))[0].box == Box(10, 20, 50, 70)
 
 
+def test_an_exported_model_remembers_which_engine_is_right(tmp_path: Path) -> None:
+    package = ExportedModel({"cat": "cat"}, Thresholds(0.0, 0.0))
+    made = save(tmp_path / "out", package, detector=tiny_detector(tmp_path / "detector"), embedder=None, bundle=None, readme="")
+    settings = Settings.load(data_dir=tmp_path / "data", device="cpu", batch_size=7)
+    first = factory.exported_pipeline(settings, made)
+    first([PICTURE])
+    first.detector.settle()  # type: ignore[attr-defined]
+    again = factory.exported_pipeline(settings, made)
+    assert again.detector._checked.is_own and again.batch_size == 7  # type: ignore[attr-defined]
+
+
 def test_an_exported_model_with_an_embedder_in_one_file(tmp_path: Path) -> None:
     detector, file = tiny_detector(tmp_path / "detector"), tiny_onnx(tmp_path / "faces.onnx", order="BGR")
     embedder = load_embedder("onnx", str(file), device="cpu")

@@ -102,7 +102,7 @@ def read(folder: Path) -> tuple[ExportedModel, Bundle | None]:
     return package, Bundle.load(folder / "bundle") if (folder / "bundle").is_dir() else None
 
 
-def load_parts(folder: Path, *, device: str, precision: str, engine: str = "auto") -> dict[str, Any]:
+def load_parts(folder: Path, *, device: str, precision: str, engine: str = "auto", engine_notes: Path | None = None) -> dict[str, Any]:
     """What a Pipeline is made of, from a package's folder: detector, embedder, thresholds, policy, package, bundle.
 
     Raises ModelError, WeightsMissing, DeviceUnavailable; BundleMismatch when the parts are not of one training.
@@ -110,7 +110,8 @@ def load_parts(folder: Path, *, device: str, precision: str, engine: str = "auto
     package, bundle = read(folder)
     where: dict[str, Any] = {"device": device, "precision": precision}
     weights = _weights(folder, package, "detector")
-    detector = plugins.load_detector(package.detector, weights, input_size=package.input_size, engine=engine, **where)
+    several: dict[str, Any] = {"engine": engine, "engine_notes": engine_notes}
+    detector = plugins.load_detector(package.detector, weights, input_size=package.input_size, **several, **where)
     embedder = None
     if bundle is not None and bundle.own is None:
         embedder = plugins.load_embedder(package.embedder, _weights(folder, package, "embedder"), **where)
