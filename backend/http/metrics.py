@@ -62,24 +62,25 @@ class Metrics:
 
 def check_ready(registry: ProjectRegistry, jobs: JobRunner, queue: InferenceQueue, board: StatusBoard, *, patience: float) -> list[str]:
     """What was looked at, and found well. patience: seconds that a project may be left alone. Raises NotReady that says what is not."""
+    attached, unreadable = _attached(registry)
     troubles = {
-        "registry": _registry_trouble(registry),
+        "registry": unreadable,
         "jobs": jobs.trouble(),
         "disk": _disk_trouble(registry.path.parent),
         "models": "the server is being stopped." if queue.stopping else "",
-        "Label Studio": _studio_trouble(board.all(), max(LONG_AGO, patience)),
+        "Label Studio": _studio_trouble([each for each in board.all() if each.project in attached], max(LONG_AGO, patience)),
     }
     if told := [f"{part}: {trouble}" for part, trouble in troubles.items() if trouble]:
         raise NotReady(" ".join(told))
     return list(troubles)
 
 
-def _registry_trouble(registry: ProjectRegistry) -> str:
+def _attached(registry: ProjectRegistry) -> tuple[set[int], str]:
+    """The projects that are visited, and why they cannot be read. The board has detached ones and those answered live, too."""
     try:
-        registry.all()
+        return {each.project for each in registry.all()}, ""
     except DinolabelError as error:
-        return str(error)
-    return ""
+        return set(), str(error)
 
 
 def _disk_trouble(folder: Path) -> str:

@@ -268,6 +268,7 @@ def test_a_request_has_an_id_in_header_body_and_log(
 def test_ready_when_all_that_it_needs_is_there(door: Door) -> None:
     project = door.world.project(1)
     until_in_step(door.service, project)
+    door.service.board.set(99, state="unreachable", note="Away.")  # answered live, or detached since
     assert door("GET", "/ready").json() == {"ready": True, "checked": ["registry", "jobs", "disk", "models", "Label Studio"]}
 
 
@@ -285,6 +286,11 @@ def no_table(door: Door, _: pytest.MonkeyPatch) -> None:
     door.service.jobs._table._path.mkdir()
 
 
+def long_ago(door: Door, patch: pytest.MonkeyPatch) -> None:
+    attached(door, 1).service.board.set(1)
+    patch.setattr("dinolabel.backend.http.metrics.LONG_AGO", -1.0)
+
+
 @pytest.mark.parametrize(
     ("harm", "said"),
     [
@@ -292,8 +298,8 @@ def no_table(door: Door, _: pytest.MonkeyPatch) -> None:
         (unreadable_registry, "registry of projects"),
         (no_table, "table of jobs cannot be used"),
         (lambda door, _: door.service.queue.stop(), "being stopped"),
-        (lambda door, _: door.service.board.set(1, state="unreachable", note="Label Studio is away."), "Label Studio is away"),
-        (lambda door, patch: (door.service.board.set(1), patch.setattr("dinolabel.backend.http.metrics.LONG_AGO", -1.0)), "not visited"),
+        (lambda door, _: attached(door, 1).service.board.set(1, state="unreachable", note="It is away."), "It is away"),
+        (long_ago, "not visited"),
     ],
     ids=["disk", "registry", "table", "end", "studio", "visits"],
 )
