@@ -41,7 +41,8 @@ class EngineNotes:
         """Kept where it can be: in a folder that cannot be written to, each start compares anew."""
         if self._path is not None:
             with suppress(OSError), atomic_file(self._path) as half:
-                content = {"format": FORMAT, "notes": self._all() | {key: asdict(note)}}
+                others = {each: known for each, known in self._all().items() if each != key}
+                content = {"format": FORMAT, "notes": {**others, key: asdict(note)}}  # the newest stands last
                 half.write_text(json.dumps(content, indent=1), encoding="utf-8")
 
     def of(self, weights: str) -> EngineNote | None:

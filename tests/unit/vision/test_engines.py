@@ -207,6 +207,13 @@ def test_damaged_notes_are_none(tmp_path: Path, content: str) -> None:
     assert notes.of("tiny") == notes.get("key") == EngineNote(agrees=True, weights="tiny", told="largest difference 1e-06")
 
 
+def test_the_last_note_of_weights_is_the_one_that_is_told(tmp_path: Path) -> None:
+    notes = EngineNotes(tmp_path / "engines.json")
+    for key, told in (("old", "1"), ("new", "2"), ("old", "3")):
+        notes.put(key, EngineNote(agrees=True, weights="tiny", told=told))
+    assert (last := notes.of("tiny")) is not None and last.told == "3"
+
+
 def test_notes_that_cannot_be_kept_cost_nothing_else(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
