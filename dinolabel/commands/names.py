@@ -176,8 +176,8 @@ def remove(
         )
     studio.set_label_config(number, remove_label(shown.label_config, label))
     registry = factory.projects(settings)
-    if (roles := registry.roles(number)) is not None and label in config.labels:
-        registry.update(number, roles=roles.without(lambda each: each == label))
+    if (roles := registry.roles(number)) is not None:
+        registry.update(number, roles=roles.renamed(config.current_name).without(lambda each: each == label))
     console.out.print(console.line(console.name(label), " is removed; no box had it."))
 
 

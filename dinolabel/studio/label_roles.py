@@ -44,6 +44,11 @@ class LabelRoles:
         """The same, learning more; as it is where all that is not looked for is learnt anyway."""
         return self if self.learn is None else replace(self, learn=tuple(dict.fromkeys((*self.learn, *names))))
 
+    def renamed(self, today: Callable[[str], str]) -> LabelRoles:
+        """The same by the names that labels have now."""
+        learn = None if self.learn is None else tuple(dict.fromkeys(map(today, self.learn)))
+        return replace(self, prompt={phrase: today(label) for phrase, label in self.prompt.items()}, learn=learn)
+
     def without(self, forgotten: Callable[[str], bool]) -> LabelRoles:
         """The same without the labels that are to be forgotten."""
         learn = None if self.learn is None else tuple(each for each in self.learn if not forgotten(each))

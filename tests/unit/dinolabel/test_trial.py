@@ -170,6 +170,9 @@ def test_what_labels_are_for_can_be_said_beside_a_label_config_that_stays(place:
     assert (read.learnt, read.generic) == (("Tom", "Felix", "Dog", "Maria"), ("Cat",))
     assert run(["names", "remove", "Maria", "--project", str(project)]) == 0
     assert sources.from_project(Settings(), project).config.unheeded == (), "nothing is said of a name that was removed here"
+    assert run(["names", "rename", "Dog", "Rex", "--project", str(project)]) == 0
+    assert run(["names", "remove", "Dog", "--project", str(project)]) == 0, "an earlier name, by which it was said"
+    assert sources.from_project(Settings(), project).config.learnt == ("Tom", "Felix", "Rex")
     told = [each.text for each in project_checks._label_config(Settings(), studio.project(project))]
     assert "Looks for 'kitten' and calls it 'Cat'." in told
 
