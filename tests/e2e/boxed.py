@@ -202,7 +202,8 @@ def contained(image: Stage, argv: Sequence[str], volumes: Mapping[str, Path]) ->
 
 
 def _sandbox(rights: Sequence[str], stage: Stage) -> list[str]:
-    own = ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/tmp", "--unshare-ipc", "--die-with-parent"]
+    own = ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/dev/shm", "--perms", "1777", "--tmpfs", "/tmp"]
+    own += ["--unshare-ipc", "--die-with-parent"]
     from_here = [word for each in dict.fromkeys(FROM_HERE) if Path(each).exists() for word in (*_way_to(each), "--ro-bind", each, each)]
     return ["bwrap", *rights, *own, *from_here, "--chdir", stage.workdir, "--"]
 
