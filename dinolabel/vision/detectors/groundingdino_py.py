@@ -23,8 +23,8 @@ from dinolabel.vision.loading.device import pick
 from dinolabel.vision.loading.weights import short
 from dinolabel.vision.originals.groundingdino_package import PackageModel
 from dinolabel.vision.originals.package_process import PackageProcess, environment
-from dinolabel.vision.proposals.candidates import MAX_CANDIDATES, MIN_SCORE, Candidate, to_candidates, top_k
-from dinolabel.vision.proposals.token_spans import PromptChunk, SpecialTokens, chunk_prompt, phrase_scores
+from dinolabel.vision.proposals.candidates import MAX_CANDIDATES, MIN_SCORE, Candidate, read_chunk, top_k
+from dinolabel.vision.proposals.token_spans import PromptChunk, SpecialTokens, chunk_prompt
 from dinolabel.vision.proposals.vocabulary import find_unknown_phrases
 from dinolabel.vision.types import Image, Prompt
 
@@ -82,11 +82,10 @@ class GroundingDinoPy:
             if probabilities.shape[1] != len(run.ids):
                 raise ModelError(f"The package reads {_caption(run)!r} in other words than dinolabel.", hint="Leave out unusual letters.")
             centre, size = np.split(boxes, 2, axis=-1)
-            corners = np.concatenate([centre - size / 2, centre + size / 2], axis=-1) * np.array([image.width, image.height] * 2)
+            corners = np.concatenate([centre - size / 2, centre + size / 2], axis=-1)
             if not (np.isfinite(probabilities).all() and np.isfinite(corners).all()):
                 raise ModelError(f"{self.weights} gave numbers that are none.", hint="Are weights and config of one model?")
-            winner, score, text_score = phrase_scores(probabilities, run.spans)
-            yield from to_candidates(corners, [run.phrases[each] for each in winner], score, text_score, image=image, floor=floor)
+            yield from read_chunk(run, probabilities, corners, image, floor=floor)
 
 
 def build(weights: str, *, device: str = "auto", precision: str = "auto", input_size: int | None = None) -> GroundingDinoPy:

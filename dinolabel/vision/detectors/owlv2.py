@@ -16,11 +16,11 @@ import PIL.Image
 import torch
 from transformers import AutoTokenizer, Owlv2ForObjectDetection, Owlv2ImageProcessorPil
 
-from dinolabel.vision.errors import PromptMissing, RequestError, SettingsError
 from dinolabel.vision.loading import weights as files
 from dinolabel.vision.loading.device import pick, precision_name
-from dinolabel.vision.loading.transformers_loader import inference_errors, load, silence_transformers, to_numpy_boxes
+from dinolabel.vision.loading.transformers_loader import inference_errors, load, silence_transformers, square_side, to_numpy_boxes
 from dinolabel.vision.proposals.candidates import MAX_CANDIDATES, MIN_SCORE, Candidate, to_candidates, top_k
+from dinolabel.vision.proposals.phrase_tokens import phrase_tokens
 from dinolabel.vision.types import Image, Prompt
 
 WEIGHTS = "folder"
@@ -87,14 +87,7 @@ class Owlv2:
 
         The model would fail at a phrase that is longer than its positions, so that is refused.
         """
-        phrases = [each for each in prompt.phrases if any(letter.isalnum() for letter in each)]
-        if not phrases:
-            raise PromptMissing(f"There is nothing to look for in {str(prompt)!r}.")
-        rows = [list(self._tokenizer(each, verbose=False)["input_ids"]) for each in phrases]
-        for phrase, row in zip(phrases, rows, strict=True):
-            if len(row) > self._room:
-                told = f"The phrase {phrase[:40]!r}… has {len(row) - 2} tokens; the detector reads {self._room - 2}."
-                raise RequestError(told, hint="Shorten it.")
+        phrases, rows = phrase_tokens(prompt, self._tokenizer, room=self._room)
         longest = max(map(len, rows))
         return phrases, torch.tensor([[*row, *[0] * (longest - len(row))] for row in rows], device=self.device)
 
@@ -133,7 +126,4 @@ def build(weights: str, *, device: str = "auto", precision: str = "auto", input_
 def _sides(config: Any, input_size: int | None) -> tuple[int, int]:
     """The square's side, in whole patches, and the one that the positions were learnt at."""
     own, patch = int(config.image_size), int(config.patch_size)
-    side = (own if input_size is None else input_size) // patch * patch
-    if side < 4 * patch:
-        raise SettingsError(f"The input size {input_size} is too small: at least {4 * patch} pixels.")
-    return side, own
+    return square_side(own, patch, input_size), own

@@ -16,11 +16,18 @@ import PIL.Image
 import torch
 from transformers import AutoTokenizer, Sam3Config, Sam3LiteTextConfig, Sam3LiteTextModel, Sam3Model
 
-from dinolabel.vision.errors import ModelError, PromptMissing, RequestError, SettingsError
 from dinolabel.vision.loading import weights as files
 from dinolabel.vision.loading.device import pick, precision_name
-from dinolabel.vision.loading.transformers_loader import image_processor, inference_errors, load, silence_transformers
+from dinolabel.vision.loading.transformers_loader import (
+    check_numbers,
+    image_processor,
+    inference_errors,
+    load,
+    silence_transformers,
+    square_side,
+)
 from dinolabel.vision.proposals.candidates import MAX_CANDIDATES, MIN_SCORE, Candidate, to_candidates, top_k
+from dinolabel.vision.proposals.phrase_tokens import phrase_tokens
 from dinolabel.vision.types import Image, Prompt
 
 WEIGHTS = "folder"
@@ -95,14 +102,7 @@ class Sam3:
 
     def _words(self, prompt: Prompt) -> tuple[list[str], torch.Tensor, torch.Tensor]:
         """The phrases that say something, and (P, T) token ids and mask. A phrase that is too long is refused, not cut."""
-        phrases = [each for each in prompt.phrases if any(letter.isalnum() for letter in each)]
-        if not phrases:
-            raise PromptMissing(f"There is nothing to look for in {str(prompt)!r}.")
-        rows = [list(self._tokenizer(each, verbose=False)["input_ids"]) for each in phrases]
-        for phrase, row in zip(phrases, rows, strict=True):
-            if len(row) > self._room:
-                told = f"The phrase {phrase[:40]!r}… has {len(row) - 2} tokens; the detector reads {self._room - 2}."
-                raise RequestError(told, hint="Shorten it.")
+        phrases, _ = phrase_tokens(prompt, self._tokenizer, room=self._room)
         given = self._tokenizer(phrases, padding="max_length", max_length=self._room, return_tensors="pt", verbose=False)
         return phrases, given["input_ids"].to(self.device), given["attention_mask"].to(self.device)
 
@@ -130,8 +130,7 @@ class Sam3:
         if out.presence_logits is not None:
             scores = scores * out.presence_logits.float().sigmoid()
         arrays = scores.cpu().numpy(), out.pred_boxes.float().cpu().numpy()
-        if not all(np.isfinite(each).all() for each in arrays):
-            raise ModelError(f"{self.weights} gave numbers that are none in {self.precision}.", hint="Set precision=float32.")
+        check_numbers(*arrays, weights=self.weights, precision=self.precision)
         return arrays
 
 
@@ -147,7 +146,4 @@ def _side(config: Any, input_size: int | None) -> int:
     """The square's side, in whole patches."""
     vision = config.vision_config.backbone_config
     own, patch = (int(each if isinstance(each, int) else each[0]) for each in (vision.image_size, vision.patch_size))
-    side = (own if input_size is None else input_size) // patch * patch
-    if side < 4 * patch:
-        raise SettingsError(f"The input size {input_size} is too small: at least {4 * patch} pixels.")
-    return side
+    return square_side(own, patch, input_size)

@@ -17,7 +17,7 @@ import torch
 from safetensors import SafetensorError
 from transformers.utils import logging as noise
 
-from dinolabel.vision.errors import ModelError, first_line
+from dinolabel.vision.errors import ModelError, SettingsError, first_line
 from dinolabel.vision.loading.device import inference, tune_allocator
 from dinolabel.vision.loading.weights import describe, read_json
 
@@ -85,9 +85,22 @@ def to_numpy_boxes(logits: Any, boxes: Any, *, weights: str, precision: str) -> 
     probabilities = logits.float().sigmoid().cpu().numpy()
     centre, size = np.split(boxes.float().cpu().numpy(), 2, axis=-1)
     corners = np.concatenate([centre - size / 2, centre + size / 2], axis=-1)
-    if not (np.isfinite(probabilities).all() and np.isfinite(corners).all()):
-        raise ModelError(f"{weights} gave numbers that are none in {precision}.", hint="Set precision=float32.")
+    check_numbers(probabilities, corners, weights=weights, precision=precision)
     return probabilities, corners
+
+
+def check_numbers(*arrays: npt.NDArray[np.float32], weights: str, precision: str) -> None:
+    """Raises ModelError when some of what a model gave are no numbers."""
+    if not all(np.isfinite(each).all() for each in arrays):
+        raise ModelError(f"{weights} gave numbers that are none in {precision}.", hint="Set precision=float32.")
+
+
+def square_side(own: int, patch: int, input_size: int | None) -> int:
+    """Side of the square that a detector sees, in whole patches, pixels. own: the checkpoint's, for None. Raises SettingsError."""
+    side = (own if input_size is None else input_size) // patch * patch
+    if side < 4 * patch:
+        raise SettingsError(f"The input size {input_size} is too small: at least {4 * patch} pixels.")
+    return side
 
 
 def _check_missing(report: dict[str, Any], folder: Path, *, total: int) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dinolabel.vision.proposals.nms import filter_boxes
+from dinolabel.vision.proposals.token_spans import PromptChunk, phrase_scores
 from dinolabel.vision.types import Box, Detection, Image, Thresholds
 
 MIN_SCORE = 0.05
@@ -80,3 +81,10 @@ def apply_thresholds(
         threshold=thresholds.box,
     )
     return [Detection(passed[index].box, passed[index].phrase, passed[index].score) for index in kept]
+
+
+def read_chunk(chunk: PromptChunk, probabilities: Any, boxes: Any, image: Image, *, floor: float) -> Iterator[Candidate]:
+    """What one pass says of one image. probabilities: (Q, T) of the chunk's tokens. boxes: (Q, 4) xyxy as shares of the image."""
+    winner, score, text_score = phrase_scores(probabilities, chunk.spans)
+    pixels = boxes * np.array([image.width, image.height] * 2)
+    yield from to_candidates(pixels, [chunk.phrases[each] for each in winner], score, text_score, image=image, floor=floor)

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import structlog
 import torch
 from transformers import AutoModelForZeroShotObjectDetection, AutoTokenizer, GroundingDinoImageProcessorPil
@@ -23,8 +22,8 @@ from dinolabel.vision.loading import weights as files
 from dinolabel.vision.loading.device import computes_bfloat16, pick, precision_name
 from dinolabel.vision.loading.engine_notes import EngineNotes
 from dinolabel.vision.loading.transformers_loader import inference_errors, load, silence_transformers, to_numpy_boxes
-from dinolabel.vision.proposals.candidates import MAX_CANDIDATES, MIN_SCORE, Candidate, to_candidates, top_k
-from dinolabel.vision.proposals.token_spans import PromptChunk, SpecialTokens, chunk_prompt, phrase_scores
+from dinolabel.vision.proposals.candidates import MAX_CANDIDATES, MIN_SCORE, Candidate, read_chunk, top_k
+from dinolabel.vision.proposals.token_spans import PromptChunk, SpecialTokens, chunk_prompt
 from dinolabel.vision.proposals.vocabulary import find_unknown_phrases
 from dinolabel.vision.types import Image, Prompt
 
@@ -101,7 +100,7 @@ class GroundingDino:
             for run in runs:
                 probabilities, boxes = self._forward(pixels, mask, run)
                 for index, image, scores, xyxy in zip(indices, batch, probabilities, boxes, strict=True):
-                    found[index] += _read(run, scores, xyxy, image, floor=floor)
+                    found[index] += read_chunk(run, scores, xyxy, image, floor=floor)
         return [top_k(each, floor=floor, most=most) for each in found]
 
     def unknown_phrases(self, prompt: Prompt) -> tuple[str, ...]:
@@ -185,12 +184,6 @@ def _engine(wished: str, device: str, dtype: torch.dtype, *, asked: str) -> str:
         log.warning("engine_exact", asked=wished, hint="This CPU has no instructions for bfloat16, so fast would be slower than exact.")
         return "exact"
     return "fast"
-
-
-def _read(run: PromptChunk, probabilities: Any, boxes: Any, image: Image, *, floor: float) -> Iterator[Candidate]:
-    winner, score, text_score = phrase_scores(probabilities, run.spans)
-    pixels = boxes * np.array([image.width, image.height] * 2)
-    return to_candidates(pixels, [run.phrases[each] for each in winner], score, text_score, image=image, floor=floor)
 
 
 def _sides(processor: Any, input_size: int | None) -> tuple[int, int]:
