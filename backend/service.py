@@ -155,11 +155,11 @@ class Service:
         """
         if self.studio is None:
             raise StudioDenied("Without a token of Label Studio no label config can be changed.")
-        xml = self.studio.project(project).label_config
+        xml = self.studio.projects.get(project).label_config
         if (roles := self.projects.roles(project)) is not None:
             self.projects.update(project, roles=add_prompt_beside(roles, LabelConfig.parse(xml, roles=roles), words))
         else:
-            self.studio.set_label_config(project, set_thresholds(add_prompt(xml, words), box=box, text=text))
+            self.studio.projects.set_label_config(project, set_thresholds(add_prompt(xml, words), box=box, text=text))
         self.typing.forget(project, words)
         self._rounds.enqueue(project)
 
@@ -210,7 +210,7 @@ class Service:
         known = self._reconciler.label_configs.get(project)
         if known is None and self.studio is None:
             raise RequestError("This backend is joined to no Label Studio, so it has no projects.", hint="Send a prompt instead.")
-        return self._serving_config(project, known if known is not None else self.studio.project(project).label_config)  # type: ignore[union-attr]
+        return self._serving_config(project, known if known is not None else self.studio.projects.get(project).label_config)  # type: ignore[union-attr]
 
     def _count_late(self, recipe: ServingConfig, asked: PredictRequest, answers: Sequence[Prediction | Failure | None]) -> None:
         missing = [task for task, answer in zip(asked.tasks, answers, strict=True) if answer is None]

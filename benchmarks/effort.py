@@ -71,8 +71,8 @@ class Desk:
 
     def work(self, project: int, name: str) -> Round:
         """One round: through the label stream until every measured picture is submitted."""
-        config = self.stage.studio.project(project).label_config
-        whose = {_scene(row.data): (row.id, row.annotated) for row in self.stage.studio.tasks(project)}
+        config = self.stage.studio.projects.get(project).label_config
+        whose = {_scene(row.data): (row.id, row.annotated) for row in self.stage.studio.tasks.list(project)}
         tasks = {whose[scene.file][0]: scene for scene in self.measured}
         known = Project(self.stage.config(), hotkeys(config))
         typist = Typist(self.page)
@@ -95,7 +95,7 @@ class Desk:
         """What stands in Label Studio, not what the person meant to leave there."""
         boxes = wrong = 0
         for task, scene in tasks.items():
-            (annotation,) = self.stage.studio.task(task)["annotations"]
+            (annotation,) = self.stage.studio.tasks.get(task)["annotations"]
             boxes += len(known.regions(annotation["result"]))
             wrong += left_wrong(annotation["result"], self.world.prompted_things(scene), known)
         return Round.of(counted, images=len(tasks), boxes=boxes, wrong=wrong)
@@ -120,9 +120,9 @@ def measure(desk: Desk, taught: Sequence[Scene]) -> dict[str, Round]:
 
 def _empty_project(desk: Desk) -> int:
     """The measured pictures without any prediction, under the same label config."""
-    studio, source = desk.stage.studio, desk.stage.studio.project(desk.stage.project)
-    made = studio.create_project("By hand", source.label_config)
-    urls = {_scene(row.data): row.data for row in studio.tasks(source.id)}
+    studio, source = desk.stage.studio, desk.stage.studio.projects.get(desk.stage.project)
+    made = studio.projects.create("By hand", source.label_config)
+    urls = {_scene(row.data): row.data for row in studio.tasks.list(source.id)}
     studio_calls.import_tasks(studio, made.id, [urls[scene.file] for scene in desk.measured])
     return made.id
 
@@ -133,15 +133,15 @@ def _teach(desk: Desk, scenes: Sequence[Scene], version: str) -> None:
     for scene in scenes:
         prediction, result = desk.stage.result(tasks[scene.file].id, version)
         corrected = review.review(result, scene, desk.world.prompted_things(scene), config=config, effort=effort)
-        desk.stage.studio.create_annotation(tasks[scene.file].id, corrected, lead_time=2.0, parent_prediction=prediction)
+        desk.stage.studio.annotations.create(tasks[scene.file].id, corrected, lead_time=2.0, parent_prediction=prediction)
 
 
 def _forget(desk: Desk) -> None:
     """Take the answers on the measured pictures back, so that they are open again and nothing is learnt from them."""
     tasks = desk.stage.tasks()
     for scene in desk.measured:
-        for annotation in desk.stage.studio.task(tasks[scene.file].id)["annotations"]:
-            desk.stage.studio.delete_annotation(annotation["id"])
+        for annotation in desk.stage.studio.tasks.get(tasks[scene.file].id)["annotations"]:
+            desk.stage.studio.annotations.delete(annotation["id"])
 
 
 def report(rounds: Mapping[str, Round], out: Path) -> list[str]:

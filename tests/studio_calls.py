@@ -14,13 +14,13 @@ IMPORTED_AT_ONCE = 1000
 
 
 def delete_project(studio: LabelStudio, project: int) -> None:
-    studio.wire.json("DELETE", f"/api/projects/{project}/", timeout=LONG_SECONDS)
+    studio.api.json("DELETE", f"/api/projects/{project}/", timeout=LONG_SECONDS)
 
 
 def next_task(studio: LabelStudio, project: int) -> dict[str, Any] | None:
     """What a labeller gets next, with the predictions shown; None when the project is done."""
     try:
-        return dict(studio.wire.json("GET", f"/api/projects/{project}/next/", timeout=LONG_SECONDS))
+        return dict(studio.api.json("GET", f"/api/projects/{project}/next/", timeout=LONG_SECONDS))
     except StudioRefused as error:
         if error.status == 404:
             return None
@@ -33,7 +33,7 @@ def import_tasks(studio: LabelStudio, project: int, data: Sequence[Mapping[str, 
     for start in range(0, len(data), IMPORTED_AT_ONCE):
         body = [{"data": dict(each)} for each in data[start : start + IMPORTED_AT_ONCE]]
         path, params = f"/api/projects/{project}/import", {"return_task_ids": "true"}
-        ids += studio.wire.json("POST", path, params=params, json=body, timeout=LONG_SECONDS)["task_ids"]
+        ids += studio.api.json("POST", path, params=params, json=body, timeout=LONG_SECONDS)["task_ids"]
     return ids
 
 
@@ -41,4 +41,4 @@ def retrieve_predictions(studio: LabelStudio, project: int) -> None:
     """What *Retrieve predictions* on all tasks does; returns when the backend has answered, whatever it answered."""
     every = {"selectedItems": {"all": True, "excluded": []}, "filters": {"conjunction": "and", "items": []}, "ordering": []}
     params = {"id": "retrieve_tasks_predictions", "project": project}
-    studio.wire.json("POST", "/api/dm/actions", params=params, json={"project": project, **every}, timeout=10 * ASKING_SECONDS)
+    studio.api.json("POST", "/api/dm/actions", params=params, json={"project": project, **every}, timeout=10 * ASKING_SECONDS)

@@ -100,7 +100,7 @@ class Answers:
         """Let our tab of disagreements hold these tasks, where they changed; its address, None without any. Raises StudioError."""
         known = self._shown.get(project)
         if known is None or known[0] != disputed:
-            known = self._shown[project] = (disputed, show_or_remove(self._studio, project, DISAGREEMENTS, disputed))
+            known = self._shown[project] = (disputed, show_or_remove(self._studio.tabs, project, DISAGREEMENTS, disputed))
         return known[1]
 
     def _named(self, people: Iterable[PersonCounts]) -> Iterator[PersonCounts]:
@@ -112,7 +112,7 @@ class Answers:
 
     def _asked_names(self) -> dict[str, str]:
         try:
-            return {str(each.id): each.email for each in self._studio.users()}
+            return {str(each.id): each.email for each in self._studio.users.list()}
         except (StudioDenied, StudioRefused):
             return {}
 
@@ -129,7 +129,7 @@ class Answers:
         stale = [task for task, at in answered.items() if due(at) and (task not in known.tasks or known.tasks[task].changed != at)]
         stale = sorted(stale, key=lambda task: answered[task], reverse=True)[:most] if most is not None else stale
         known.tasks.update({task: Answered(answered[task]) for task in stale})
-        for task in self._studio.export(project, tasks=stale) if stale else ():
+        for task in self._studio.projects.export(project, tasks=stale) if stale else ():
             known.tasks[task["id"]] = _answered(task, config, answered[task["id"]])
         return known.tasks
 

@@ -93,8 +93,8 @@ class Backfill:
 
     def list_tasks(self) -> TaskSnapshot:
         """List who lacks the wanted version now."""
-        self._tally = CountCheck(self._studio.project(self.project), self._clock)
-        self._rows = {each.id: each for each in self._studio.tasks(self.project)}
+        self._tally = CountCheck(self._studio.projects.get(self.project), self._clock)
+        self._rows = {each.id: each for each in self._studio.tasks.list(self.project)}
         return self._snapshot()
 
     def refresh(self) -> TaskSnapshot:
@@ -116,7 +116,7 @@ class Backfill:
         )
 
     def _unchanged(self) -> bool:
-        return self._tally is not None and self._tally.is_fresh and self._tally.unchanged(self._studio.project(self.project))
+        return self._tally is not None and self._tally.is_fresh and self._tally.unchanged(self._studio.projects.get(self.project))
 
     def fill(self, census: TaskSnapshot, seconds: float) -> Iterator[Filled]:
         """Push predictions for who lacks one until all are done or the seconds over; yields after each task and after each push.
@@ -149,12 +149,12 @@ class Backfill:
         send = [each for each in ready if each.task in now and _needs_prediction(now[each.task], each) and self._fits(each)]
         refused: tuple[int, ...] = ()
         try:
-            stored = self._studio.import_predictions(self.project, [each.stored for each in send]) if send else 0
+            stored = self._studio.predictions.import_many(self.project, [each.stored for each in send]) if send else 0
         except StudioRefused as refusal:
             refused = refusal.tasks
             if not refused:
                 raise
-            if self._studio.project(self.project).label_config != self.wanted.label_config:
+            if self._studio.projects.get(self.project).label_config != self.wanted.label_config:
                 raise ConfigChanged from refusal
             for task in refused:
                 self._record_failure(Failure(task, refusal))
@@ -170,7 +170,7 @@ class Backfill:
         if self._unchanged():
             return {each.id: self._rows[each.id] for each in rows}
         whole = len(rows) > IDS and 2 * len(rows) > tasks
-        return {each.id: each for each in self._studio.tasks(self.project, only=None if whole else [row.id for row in rows])}
+        return {each.id: each for each in self._studio.tasks.list(self.project, only=None if whole else [row.id for row in rows])}
 
     def _update_snapshot(self, sent: Sequence[Prediction], stored: int) -> None:
         for each in sent:

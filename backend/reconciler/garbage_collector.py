@@ -71,10 +71,10 @@ class PredictionGarbageCollector:
 
     def _delete_versions(self, entry: ProjectRecord, versions: Collection[str]) -> None:
         """Versions no annotation can have come from, whole."""
-        stored = self._studio.model_versions(entry.project) if versions else {}
+        stored = self._studio.projects.model_versions(entry.project) if versions else {}
         for version in versions:
             if version in stored:
-                self._studio.delete_version(entry.project, version)
+                self._studio.projects.delete_version(entry.project, version)
                 log.info("swept", project=entry.project, version=version)
         self._projects.update(entry.project, versions=tuple(each for each in entry.versions if each not in versions))
 
@@ -95,12 +95,12 @@ class PredictionGarbageCollector:
 
     def _delete_unreferenced(self, row: TaskRow, old: frozenset[str]) -> int:
         """Delete the task's predictions of old versions that nothing came from; how many that were."""
-        task = self._studio.task(row.id)
+        task = self._studio.tasks.get(row.id)
         stored = [each for each in task.get("predictions") or () if each.get("model_version") in old]
         used = {number for each in task.get("annotations") or () for number in _origins(each)}
         free = [each for each in stored if each["id"] not in used]
         for each in free:
-            self._studio.delete_prediction(each["id"])
+            self._studio.predictions.delete(each["id"])
         left = frozenset(str(each["model_version"]) for each in stored if each not in free)
         self._settled[row.id] = (row, left)
         return len(free)

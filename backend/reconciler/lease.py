@@ -45,7 +45,7 @@ class WriterLease:
             return
         self._held.pop(project, None)
         try:
-            first = self._studio.renew_lease(project, self._owner)[0]
+            first = self._studio.leases.renew(project, self._owner)[0]
         except StudioRefused as error:
             if error.status == 404:
                 raise

@@ -151,7 +151,7 @@ class Reconciler:
         return self._record(ReconcileResult(project, "in step", note, "Set DINOLABEL_STUDIO_URL and DINOLABEL_STUDIO_TOKEN."))
 
     def _visit(self, studio: LabelStudio, entry: ProjectRecord, seconds: float) -> ReconcileResult:
-        project = studio.project(entry.project)
+        project = studio.projects.get(entry.project)
         shown = project.model_version or ""
         self.label_configs[project.id] = project.label_config
         wanted = self._recipes.build(project.id, project.label_config, desired_version.desired_bundle(entry, self._store))
@@ -187,7 +187,7 @@ class Reconciler:
     def _describe(self, studio: LabelStudio, entry: ProjectRecord, project: Project) -> None:
         described = desired_version.describe_verdicts(project.description, entry, self._store)
         if described != project.description:
-            studio.set_description(project.id, described)
+            studio.projects.set_description(project.id, described)
 
     def _serving_config(self, project: Project, entry: ProjectRecord, wanted: ServingConfig) -> ServingConfig | None:
         """What gives boxes under the version on show, for tasks that arrive during a switch."""

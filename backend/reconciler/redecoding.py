@@ -78,9 +78,11 @@ class Redecoding:
 
     def _replace(self, made: Prediction, version: str) -> None:
         try:
-            for stored in self._studio.predictions(made.task):
+            for stored in self._studio.predictions.list(made.task):
                 if stored.get("model_version") == version and stored.get("result") != made.stored["result"]:
-                    self._studio.set_prediction_result(int(stored["id"]), made.stored["result"], task=made.task, score=made.stored["score"])
+                    self._studio.predictions.set_result(
+                        int(stored["id"]), made.stored["result"], task=made.task, score=made.stored["score"]
+                    )
                     log.info("decoded_anew", task=made.task, version=version)
         except StudioRefused as error:
             if error.status != 404:  # else deleted meanwhile, by whoever may

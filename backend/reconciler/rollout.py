@@ -100,13 +100,13 @@ class Rollout:
 
     def _show(self, project: int, version: str) -> str:
         """PATCH project.model_version, unless it belongs to somebody else; what is on show then."""
-        before = self._studio.project(project).model_version or ""
+        before = self._studio.projects.get(project).model_version or ""
         entry = self._entry(project)
         if before == version or not may_replace(entry, before):
             return before
         ordered = entry.with_version(before).with_version(version) if entry.owns(before) else entry.with_version(version)
         self._projects.update(project, versions=ordered.versions, switched_at=datetime.now(UTC).isoformat())
-        self._studio.set_model_version(project, version)
+        self._studio.projects.set_model_version(project, version)
         log.info("switched", project=project, before=before, after=version)
         return version
 
@@ -118,7 +118,7 @@ class Rollout:
         """Label Studio refuses to show a version that has no prediction."""
         if any(version in each.versions for each in census.unfinished):
             return True
-        return bool(self._studio.model_versions(project).get(version))
+        return bool(self._studio.projects.model_versions(project).get(version))
 
     def _entry(self, project: int) -> ProjectRecord:
         entry = self._projects.get(project)

@@ -98,8 +98,8 @@ def _train(stand: Stand, project: int, over: threading.Event) -> None:
 
 def _approve(stand: Stand, project: int, count: int = 40) -> None:
     """So many tasks submitted as they are, so that there is something to train on."""
-    shown = stand.studio.project(project).model_version
-    for row in list(stand.studio.tasks(project))[:count]:
-        prediction = next(each for each in stand.studio.predictions(row.id) if each["model_version"] == shown)
+    shown = stand.studio.projects.get(project).model_version
+    for row in list(stand.studio.tasks.list(project))[:count]:
+        prediction = next(each for each in stand.studio.predictions.list(row.id) if each["model_version"] == shown)
         result = [{**each, "origin": "prediction"} for each in prediction["result"]]
-        stand.studio.create_annotation(row.id, result, lead_time=3.0, parent_prediction=prediction["id"])
+        stand.studio.annotations.create(row.id, result, lead_time=3.0, parent_prediction=prediction["id"])

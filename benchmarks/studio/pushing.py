@@ -23,10 +23,12 @@ def warm(stand: Stand, pictures: Sequence[Path]) -> tuple[int, str]:
     project = stand.project("warm", pictures)
     stand.connect(project)
     until(
-        lambda: stand.state(project).get("state") == "in step" and stand.studio.project(project).model_version, "warm caches", seconds=3600
+        lambda: stand.state(project).get("state") == "in step" and stand.studio.projects.get(project).model_version,
+        "warm caches",
+        seconds=3600,
     )
-    version = stand.studio.project(project).model_version
-    seen = [len(each["result"]) for row in list(stand.studio.tasks(project))[:50] for each in stand.studio.predictions(row.id)]
+    version = stand.studio.projects.get(project).model_version
+    seen = [len(each["result"]) for row in list(stand.studio.tasks.list(project))[:50] for each in stand.studio.predictions.list(row.id)]
     print(f"{len(pictures)} tasks, {statistics.mean(seen):.1f} boxes each (mean of {len(seen)})", flush=True)
     shutil.rmtree(stand.folder / PUSHER, ignore_errors=True)
     (stand.folder / PUSHER).mkdir()

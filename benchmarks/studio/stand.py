@@ -70,10 +70,10 @@ class Stand:
 
     def project(self, title: str, pictures: Sequence[Path], *, data: str = "data", **fields: Any) -> int:
         """A project with a task per picture, served by Label Studio from its document root, noted as attached."""
-        number = self.studio.create_project(title, CONFIG).id
+        number = self.studio.projects.create(title, CONFIG).id
         self.made.append(number)
         for each in {path.parent for path in pictures}:
-            self.studio.add_local_storage(number, each)
+            self.studio.local_storages.create(number, each)
         studio_calls.import_tasks(
             self.studio, number, [{"image": f"/data/local-files/?d={each.relative_to(self.documents)}"} for each in pictures]
         )
@@ -108,7 +108,7 @@ class Stand:
 
     def stored(self, project: int, version: str) -> int:
         """Read back: predictions of a version that Label Studio holds."""
-        return self.studio.model_versions(project).get(version, 0)
+        return self.studio.projects.model_versions(project).get(version, 0)
 
 
 @contextmanager

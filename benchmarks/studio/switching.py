@@ -62,7 +62,7 @@ def measure(stand: Stand, project: int) -> dict[str, float]:
     """The project is in step and shows boxes. A first head gets it to names; measured are the second one and the way back."""
     first, second = heads()
     store, name = stand.store(), str(project)
-    known = stand.studio.project(project).model_version
+    known = stand.studio.projects.get(project).model_version
     one = store.publish(name, first)
     known = _until_shown(stand, project, known)
     with _watched(stand, project) as watch:
@@ -86,11 +86,11 @@ def _until_shown(stand: Stand, project: int, before: str) -> str:
     """Wait for another version to be on show, and see it on every task; the version."""
 
     def shown() -> str | None:
-        now = stand.studio.project(project).model_version
+        now = stand.studio.projects.get(project).model_version
         return now if now != before else None
 
     version = until(shown, "the switch", every=0.05)
-    missing = [each.id for each in stand.studio.tasks(project) if version not in each.versions]
+    missing = [each.id for each in stand.studio.tasks.list(project) if version not in each.versions]
     if missing:
         raise RuntimeError(f"{len(missing)} tasks lack {version}, which is on show")
     return version
@@ -122,8 +122,8 @@ def _again(over: threading.Event, look: Callable[[], None]) -> None:
 def _lister(stand: Stand, project: int, watch: Watch) -> Callable[[], None]:
     def look() -> None:
         # Read before the listing, so that a switch in between cannot look like a gap.
-        shown = stand.studio.project(project).model_version
-        watch.bare += sum(shown not in each.versions for each in stand.studio.tasks(project))
+        shown = stand.studio.projects.get(project).model_version
+        watch.bare += sum(shown not in each.versions for each in stand.studio.tasks.list(project))
         watch.looks += 1
         time.sleep(0.5)
 

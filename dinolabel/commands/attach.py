@@ -64,7 +64,7 @@ def command(
     if detach:
         detach_project(settings, studio, project, yes=yes)
     else:
-        _join(settings, studio, project, serve_url, _roles(settings, studio.project(project), prompt or [], learn), yes=yes)
+        _join(settings, studio, project, serve_url, _roles(settings, studio.projects.get(project), prompt or [], learn), yes=yes)
 
 
 def _roles(settings: Settings, project: Project, prompt: Sequence[str], learn: Sequence[str] | None) -> LabelRoles | None:
@@ -81,12 +81,12 @@ def look(studio: LabelStudio, number: int, roles: LabelRoles | None = None) -> P
     """Ask Label Studio about a project. Raises LabelConfigError when its config gives us nothing to do."""
     from dinolabel.studio.label_configs.label_config import LabelConfig
 
-    project = studio.project(number)
-    rows = tuple(studio.tasks(number))
+    project = studio.projects.get(number)
+    rows = tuple(studio.tasks.list(number))
     unfinished = sum(1 for row in rows if not row.annotated)
-    backends = tuple(each.title for each in studio.backends(number))
+    backends = tuple(each.title for each in studio.backends.list(number))
     config = LabelConfig.parse(project.label_config, roles=roles)
-    return ProjectFacts(project, config, rows, unfinished, studio.model_versions(number), backends)
+    return ProjectFacts(project, config, rows, unfinished, studio.projects.model_versions(number), backends)
 
 
 def _join(settings: Settings, studio: LabelStudio, number: int, serve_url: str | None, roles: LabelRoles | None, *, yes: bool) -> None:

@@ -45,10 +45,10 @@ def command(
 
 
 def _accept(settings: Settings, studio: LabelStudio, entry: ProjectRecord, above: float, *, yes: bool) -> None:
-    shown = studio.project(entry.project).model_version
+    shown = studio.projects.get(entry.project).model_version
     if not entry.owns(shown):
         raise RequestError(f"Label Studio shows {shown or 'no predictions'}, which is not ours: there is nothing of ours to accept.")
-    tasks = accept.candidates(list(studio.tasks(entry.project)), shown)
+    tasks = accept.candidates(list(studio.tasks.list(entry.project)), shown)
     Plan.of(
         f"Accept predictions of {shown} in project {entry.project}",
         [("looks at", words.count_noun(len(tasks), "task") + " nobody has submitted or skipped")],
@@ -70,7 +70,7 @@ def _accept(settings: Settings, studio: LabelStudio, entry: ProjectRecord, above
 
 
 def _undo(studio: LabelStudio, number: int, *, yes: bool) -> None:
-    tasks = studio.export(number)
+    tasks = studio.projects.export(number)
     count = sum(accept.is_ours(each) for task in tasks for each in task.get("annotations") or ())
     title = f"Take back {words.count_noun(count, 'accepted annotation')} in project {number}"
     Plan.of(title, [("deletes", "those that bear our mark and that nobody has changed; people's are left")]).show()

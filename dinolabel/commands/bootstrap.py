@@ -124,7 +124,7 @@ def _begin(request: BootstrapRequest, *, train: bool, yes: bool) -> bool:
         return True
     from dinolabel.projects.send_frames import missing_labels
 
-    project = factory.studio(request.settings).project(request.to_project)
+    project = factory.studio(request.settings).projects.get(request.to_project)
     names = missing_labels(project.label_config, request.films.labels)
     lines = [("sends", f"frames and boxes to project {project.id}, {project.title}, as predictions to be corrected")]
     lines += [("adds", f"the labels {words.join_words(names)} to its label config")] if names else []

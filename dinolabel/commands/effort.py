@@ -66,7 +66,7 @@ def _people(settings: Settings) -> dict[str, str]:
     from dinolabel.studio.errors import StudioDenied, StudioRefused
 
     try:
-        return {str(each.id): each.email for each in factory.studio(settings).users()}
+        return {str(each.id): each.email for each in factory.studio(settings).users.list()}
     except (StudioDenied, StudioRefused):
         return {}
 

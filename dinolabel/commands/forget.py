@@ -70,7 +70,7 @@ def _names(settings: Settings, studio: LabelStudio, project: int, name: str) -> 
     """The name and what it was called before."""
     from dinolabel.studio.label_configs.label_names import find_label
 
-    config = factory.label_config(settings, studio.project(project))
+    config = factory.label_config(settings, studio.projects.get(project))
     label = find_label(name, config.labels) or name
     return list(dict.fromkeys([label, name, *(before for before, today in config.aliases.items() if today == label)]))
 
@@ -94,7 +94,7 @@ def _forget(settings: Settings, studio: LabelStudio, number: int, names: list[st
     ErasureRegistry(data_dir).add(number, names)  # first: whatever stops us, nobody is brought back
     taken = local_data.take_out(settings, project, mention, folders)
     reached = _there(settings, studio, number, mention)
-    tab = show_or_remove(studio, number, tabs.FORGOTTEN, reached.annotations)
+    tab = show_or_remove(studio.tabs, number, tabs.FORGOTTEN, reached.annotations)
     jobs = factory.jobs(settings)
     told = jobs.forget(number, mention.within)
     logs = [jobs.log_of(each.id) for each in jobs.all() if each.project == number]
@@ -132,7 +132,7 @@ def _files(left: list[Path]) -> list[str]:
 def _there(settings: Settings, studio: LabelStudio, number: int, mention: Mention) -> label_studio.ErasedPredictions:
     from dinolabel.studio.label_configs.rename import remove_label
 
-    project = studio.project(number)
+    project = studio.projects.get(number)
     xml, config = project.label_config, factory.label_config(settings, project)
     with console.progress("Label Studio's predictions") as listener:
         reached = label_studio.clean(studio, number, config, mention, listener=listener)
@@ -140,7 +140,7 @@ def _there(settings: Settings, studio: LabelStudio, number: int, mention: Mentio
     for each in mention.names:
         bare = remove_label(bare, each)
     if bare != xml:
-        studio.set_label_config(number, bare)
+        studio.projects.set_label_config(number, bare)
     return reached
 
 

@@ -47,7 +47,7 @@ def command(
     if everybody and user:
         raise RequestError("--everybody names everybody already.", hint="Leave out --user.")
     studio, data_dir = factory.studio(settings), factory.data_dir(settings)
-    people = studio.users() if everybody else _people(studio, user or [])
+    people = studio.users.list() if everybody else _people(studio, user or [])
     if keys:
         _look_for_collisions(studio, keys, project)
     _go_through(studio, people, keys, data_dir, undo=undo)
@@ -75,8 +75,8 @@ def _go_through(studio: LabelStudio, people: Sequence[StudioUser], keys: dict[st
 
 def _people(studio: LabelStudio, emails: list[str]) -> list[StudioUser]:
     """Those named, else the token's owner. Raises RequestError that lists whom there is."""
-    there = {each.email.lower(): each for each in studio.users()}
-    wanted = emails or [str(studio.whoami()["email"])]
+    there = {each.email.lower(): each for each in studio.users.list()}
+    wanted = emails or [str(studio.users.whoami()["email"])]
     if missing := [each for each in wanted if each.strip().lower() not in there]:
         raise RequestError(f"Label Studio knows nobody called {missing[0]}.", hint=f"There are {words.join_words(sorted(there))}.")
     return [there[each.strip().lower()] for each in dict.fromkeys(wanted)]
@@ -87,7 +87,7 @@ def _look_for_collisions(studio: LabelStudio, keys: dict[str, str], number: int 
     from dinolabel.studio.label_configs.label_config import hotkeys
     from dinolabel.vision.errors import LabelConfigError
 
-    for each in [studio.project(number)] if number is not None else studio.projects():
+    for each in [studio.projects.get(number)] if number is not None else studio.projects.list():
         try:
             found = collisions(keys, hotkeys(each.label_config))
         except LabelConfigError:
@@ -108,6 +108,6 @@ def _tell_undone(person: StudioUser, back: list[str], left: list[str]) -> None:
 
 
 def _show(studio: LabelStudio, person: StudioUser) -> None:
-    used = keys_in_use(studio.hotkeys(person.id))
+    used = keys_in_use(studio.users.hotkeys(person.id))
     told = console.join([console.line(console.key(used[element]), f" {name}") for element, name in NAMES.items()], ", ")
     console.out.print(f"{person.email}:", told)

@@ -95,11 +95,11 @@ def _import(
 
     settings = running_settings.settings()
     studio, number = factory.studio(settings), project_option.resolve_number(settings, project)
-    there = studio.project(number)
+    there = studio.projects.get(number)
     config = factory.label_config(settings, there)
     _check_labels(arriving, config, number)
     spelled = list(_spelled(arriving, config))
-    found = match_tasks(spelled, studio.tasks(number), data_key=config.data_key, resolve=factory.media(settings).resolve)
+    found = match_tasks(spelled, studio.tasks.list(number), data_key=config.data_key, resolve=factory.media(settings).resolve)
     known = source.words or source.name
     import_annotations.plan(known, path, f"{number}, {there.title}, on {studio.url}", found, reading).show()
     if dry_run or not (found.new or found.found):
@@ -157,7 +157,7 @@ def _bring(studio: LabelStudio, number: int, config: LabelConfig, found: TaskMat
             bar.update(line, completed=done)
         for start in range(0, len(found.new), UPLOADS):
             batch = found.new[start : start + UPLOADS]
-            ids = studio.upload_images(number, [each.file for each in batch if each.file is not None])
+            ids = studio.tasks.upload_images(number, [each.file for each in batch if each.file is not None])
             for each, task in zip(batch, ids, strict=True):
                 made += _annotate(studio, task, each, config, source)
             bar.update(line, completed=done + start + len(batch))
@@ -171,6 +171,6 @@ def _annotate(studio: LabelStudio, task: int, each: ImportedImage, config: Label
     made = 0
     for result in annotation_results(each, config, source):
         # an empty answer of a button has no time, and nothing else that tells it: this one has a time of no seconds
-        studio.create_annotation(task, result, lead_time=None if result else 0.0)
+        studio.annotations.create(task, result, lead_time=None if result else 0.0)
         made += 1
     return made

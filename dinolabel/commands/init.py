@@ -80,7 +80,7 @@ def _make(
 
     xml = label_config(prompts, names)
     told = write_instructions(xml, next_key=hotkeys.USUAL[hotkeys.NEXT], submit_key=hotkeys.USUAL[hotkeys.SUBMIT])
-    project = studio.create_project(title, xml, instruction=told)
+    project = studio.projects.create(title, xml, instruction=told)
     factory.projects(settings).add(project.id, weights=weights.pair(settings), title=title, before={"model_version": ""})
     if photos is not None and served:
         with console.step("Importing the folder") as came_out:
@@ -98,7 +98,7 @@ def _upload(studio: LabelStudio, project: int, photos: PhotoFolder) -> None:
         line = bar.add_task("Uploading", total=len(paths))
         for start in range(0, len(paths), UPLOAD_BATCH):
             batch = paths[start : start + UPLOAD_BATCH]
-            studio.upload_images(project, batch)
+            studio.tasks.upload_images(project, batch)
             bar.advance(line, len(batch))
 
 

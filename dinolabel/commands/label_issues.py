@@ -47,8 +47,8 @@ def command(
     chosen = found.top(share)
     tab = other = None
     if mark and studio is not None:
-        tab = show_or_remove(studio, number, tabs.SUSPECTS, [each.task for each in chosen])
-        other = show_or_remove(studio, number, DISAGREEMENTS, disagreed)
+        tab = show_or_remove(studio.tabs, number, tabs.SUSPECTS, [each.task for each in chosen])
+        other = show_or_remove(studio.tabs, number, DISAGREEMENTS, disagreed)
     address = f"{studio.url}/projects/{number}/data?task=" if studio is not None else "task "
     if as_json:
         rows = [{**asdict(each), "link": f"{address}{each.task}"} for each in chosen]

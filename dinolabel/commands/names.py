@@ -40,7 +40,7 @@ def add(
 
     settings = running_settings.settings()
     studio, number = factory.studio(settings), project_option.resolve_number(settings, project)
-    shown = studio.project(number)
+    shown = studio.projects.get(number)
     xml, config, wanted = shown.label_config, factory.label_config(settings, shown), words.names(names, look_alikes=True)
     if not wanted:
         raise RequestError("No name was given.", hint="Example: dinolabel names add maria")
@@ -59,7 +59,7 @@ def add(
             console.err.print("Nothing was done.")
             return
     if xml != shown.label_config:
-        studio.set_label_config(number, xml)
+        studio.projects.set_label_config(number, xml)
     factory.projects(settings).learn(number, wanted)
     back = [each for each in wanted if ErasureRegistry(factory.data_dir(settings)).lift(number, each)]
     keys = hotkeys(xml)
@@ -82,7 +82,7 @@ def list_names(project: options.Project = None) -> None:
 
     settings = running_settings.settings()
     number = project_option.resolve_number(settings, project)
-    shown = factory.studio(settings).project(number)
+    shown = factory.studio(settings).projects.get(number)
     config, keys = factory.label_config(settings, shown), hotkeys(shown.label_config)
     table = console.table("key", "label", "what it is")
     for label in config.labels:
@@ -114,14 +114,14 @@ def rename(
 
     settings = running_settings.settings()
     studio, number = factory.studio(settings), project_option.resolve_number(settings, project)
-    xml = studio.project(number).label_config
+    xml = studio.projects.get(number).label_config
     renamed, config = rename_label(xml, old, new), LabelConfig.parse(xml)
     own = find_label(old, config.labels)
     others = [each for each in (*config.labels, *config.aliases) if own not in (each, config.aliases.get(each))]
     if find_label(new, others) is None and (alike := look_alikes(new, others)) and not _another(new, alike, yes=yes):
         console.err.print("Nothing was done.")
         return
-    studio.set_label_config(number, renamed)
+    studio.projects.set_label_config(number, renamed)
     console.out.print(console.name(old), "is", console.name(new), "now.", console.soft("The head that serves says so at once."))
 
 
@@ -157,7 +157,7 @@ def remove(
 
     settings = running_settings.settings()
     studio, number = factory.studio(settings), project_option.resolve_number(settings, project)
-    shown = studio.project(number)
+    shown = studio.projects.get(number)
     config = factory.label_config(settings, shown)
     label = find_label(name, config.labels) or find_label(name, config.aliases)
     if label is None:
@@ -174,7 +174,7 @@ def remove(
             f"{'is' if boxes == 1 else 'are'} named {label!r}.",
             hint=f"Give them another name: dinolabel names rename {label!r} NEW; or take the person out: dinolabel forget {label!r}.",
         )
-    studio.set_label_config(number, remove_label(shown.label_config, label))
+    studio.projects.set_label_config(number, remove_label(shown.label_config, label))
     registry = factory.projects(settings)
     if (roles := registry.roles(number)) is not None:
         registry.update(number, roles=roles.renamed(config.current_name).without(lambda each: each == label))
@@ -187,10 +187,10 @@ def named_boxes(studio: LabelStudio, number: int, spelt: Sequence[str]) -> tuple
     from dinolabel.studio.label_configs.label_names import find_label
     from dinolabel.studio.regions.writing import names_of
 
-    ids = [row.id for row in studio.tasks(number) if row.annotated or row.cancelled]
+    ids = [row.id for row in studio.tasks.list(number) if row.annotated or row.cancelled]
     found: list[int] = []
     for start in range(0, len(ids), CHUNK):
-        for task in studio.export(number, tasks=ids[start : start + CHUNK]):
+        for task in studio.projects.export(number, tasks=ids[start : start + CHUNK]):
             regions = [region for each in task.get("annotations") or () for region in each.get("result") or ()]
             found += [task["id"] for region in regions for each in names_of(region) if find_label(each, spelt) is not None]
     return len(found), len(set(found))
@@ -211,7 +211,7 @@ def _another(name: str, alike: Sequence[str], *, yes: bool) -> bool:
 def _change(project: int | None, edit: Callable[[str], str]) -> None:
     settings = running_settings.settings()
     studio, number = factory.studio(settings), project_option.resolve_number(settings, project)
-    studio.set_label_config(number, edit(studio.project(number).label_config))
+    studio.projects.set_label_config(number, edit(studio.projects.get(number).label_config))
 
 
 def _what(kind: str, phrases: list[str]) -> str:

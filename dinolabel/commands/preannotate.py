@@ -119,7 +119,7 @@ def _look(settings: Settings, studio: LabelStudio, pipeline: Pipeline, number: i
     """Twenty pictures on one sheet, and what the rest would take."""
     from dinolabel.projects.preview import preview_project
 
-    store, project = factory.store(settings), studio.project(number)
+    store, project = factory.store(settings), studio.projects.get(number)
     recipe = factory.serving_configs(settings, pipeline).build(number, project.label_config, store.desired(str(number)))
     caches = [factory.data_dir(settings) / "cache.sqlite", factory.data_dir(settings, "media")]
     with console.step("Looking at some pictures") as came_out:
@@ -166,7 +166,7 @@ def _failed(outcome: ReconcileResult, told: str, log: Path) -> NotFilled:
 def _plan(settings: Settings, studio: LabelStudio, entry: ProjectRecord) -> Plan:
     from dinolabel.vision.proposals.vocabulary import refuse_unknown
 
-    project = studio.project(entry.project)
+    project = studio.projects.get(entry.project)
     phrases = factory.label_config(settings, project).prompt.phrases
     unknown = weights.unknown_phrases(settings, phrases)
     if len(unknown) == len(phrases):

@@ -36,7 +36,7 @@ def add(
 
     studio, number = _where(project)
     settings = _settings(number)
-    shown, registry = studio.project(number), factory.projects(settings)
+    shown, registry = studio.projects.get(number), factory.projects(settings)
     before = factory.label_config(settings, shown)
     roles, xml = registry.roles(number), shown.label_config
     if roles is not None:
@@ -49,7 +49,7 @@ def add(
     if roles is not None:
         registry.update(number, roles=roles)
     else:
-        studio.set_label_config(number, xml)
+        studio.projects.set_label_config(number, xml)
     for about, line in weights.prompt_lines(new):
         console.err.print(console.warn(about), line, soft_wrap=True)
     for phrase, label in after.prompt_map.items():
@@ -72,8 +72,8 @@ def threshold(
     if box is None and text is None:
         raise RequestError("No threshold was given.", hint="Add --box 0.4 or --text 0.25.")
     studio, number = _where(project)
-    xml = set_thresholds(studio.project(number).label_config, box=box, text=text)
-    studio.set_label_config(number, xml)
+    xml = set_thresholds(studio.projects.get(number).label_config, box=box, text=text)
+    studio.projects.set_label_config(number, xml)
     config = LabelConfig.parse(xml)
     console.out.print(f"box threshold {_format_threshold(config.box_threshold)}, text threshold {_format_threshold(config.text_threshold)}")
 
@@ -90,12 +90,12 @@ def typing(project: options.Project = None) -> None:
     from dinolabel.studio.label_configs.edit import add_prompt_field, has_prompt_field
 
     studio, number = _where(project)
-    xml = studio.project(number).label_config
+    xml = studio.projects.get(number).label_config
     if not has_prompt_field(xml):
-        studio.set_label_config(number, add_prompt_field(xml))
-    ours = [each for each in studio.backends(number) if each.title == connect.TITLE]
+        studio.projects.set_label_config(number, add_prompt_field(xml))
+    ours = [each for each in studio.backends.list(number) if each.title == connect.TITLE]
     for each in ours:
-        studio.set_interactive(each.id)
+        studio.backends.set_interactive(each.id)
     console.out.print(console.ok("People can type"), f"in project {number}, from their next page load on.")
     if not ours:
         console.err.print(console.warn("No backend of ours is connected there, so nobody answers: add --serve-url to `dinolabel attach`."))

@@ -49,8 +49,8 @@ def select_diverse(project: options.Project = None, count: Count = 100) -> None:
     entry = project_option.attached(settings, number)
     settings = settings.model_copy(update={"detector_weights": entry.weights[0], "embedder_weights": entry.weights[1]})
     studio, store, pipeline = factory.studio(settings), factory.store(settings), factory.pipeline(settings, deferred=True)
-    recipe = factory.serving_configs(settings, pipeline).build(number, studio.project(number).label_config, store.desired(str(number)))
-    rows = [each for each in studio.tasks(number) if not each.annotated and not each.cancelled]
+    recipe = factory.serving_configs(settings, pipeline).build(number, studio.projects.get(number).label_config, store.desired(str(number)))
+    rows = [each for each in studio.tasks.list(number) if not each.annotated and not each.cancelled]
     media, found = factory.media(settings), []
     with console.bar() as bar:
         line = bar.add_task("Looking", total=len(rows))

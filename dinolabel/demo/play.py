@@ -138,19 +138,19 @@ def _review(stage: DemoStage, world: World, version: str) -> ReviewerEffort:
         task = tasks[scene.file].id
         prediction, result = stage.result(task, version)
         corrected = review(result, scene, world.prompted_things(scene), config=config, effort=effort)
-        stage.studio.create_annotation(task, corrected, lead_time=2.0 * len(corrected), parent_prediction=prediction)
+        stage.studio.annotations.create(task, corrected, lead_time=2.0 * len(corrected), parent_prediction=prediction)
     return effort
 
 
 def train(stage: DemoStage) -> tuple[float, str]:
     """Press *Start training*; seconds until a head is published, and the verdict in words."""
     project = str(stage.project)
-    backends = [each for each in stage.studio.backends(stage.project) if each.title == connect.TITLE]
+    backends = [each for each in stage.studio.backends.list(stage.project) if each.title == connect.TITLE]
     if not backends:
         raise DemoFailed("Label Studio has no ML backend of ours: it cannot start a training.")
     known = len(stage.store.verdicts(project))
     began = time.monotonic()
-    stage.studio.start_training(backends[0].id)
+    stage.studio.backends.start_training(backends[0].id)
     stage.wait("the verdict of the training", lambda: len(stage.store.verdicts(project)) > known, seconds=TRAIN_SECONDS)
     seconds = time.monotonic() - began
     verdict = stage.store.verdicts(project)[-1]

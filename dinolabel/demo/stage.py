@@ -48,19 +48,19 @@ class DemoStage:
     def config(self) -> LabelConfig:
         from dinolabel.studio.label_configs.label_config import LabelConfig
 
-        return LabelConfig.parse(self.studio.project(self.project).label_config)
+        return LabelConfig.parse(self.studio.projects.get(self.project).label_config)
 
     def shown_version(self) -> str:
         """The model_version people see now; empty when none."""
-        return self.studio.project(self.project).model_version or ""
+        return self.studio.projects.get(self.project).model_version or ""
 
     def tasks(self) -> dict[str, TaskRow]:
         """File name of the scene -> its task."""
-        return {_file(row): row for row in self.studio.tasks(self.project)}
+        return {_file(row): row for row in self.studio.tasks.list(self.project)}
 
     def result(self, task: int, version: str) -> tuple[int, list[dict[str, object]]]:
         """Id and regions of the prediction of that version. Raises DemoFailed when it is not there."""
-        for each in self.studio.predictions(task):
+        for each in self.studio.predictions.list(task):
             if each["model_version"] == version:
                 return each["id"], each["result"]
         raise DemoFailed(f"Task {task} has no prediction of {version}.")

@@ -145,4 +145,4 @@ def _label_config(settings: Settings, project: str) -> LabelConfig:
     except SettingsError as error:
         told = f"No --prompt was given, and there is no Label Studio to ask for that of project {project}."
         raise PromptMissing(told, hint=f'Add --prompt "human face", or connect to it: {error.hint}') from error
-    return factory.label_config(settings, studio.project(int(project)))
+    return factory.label_config(settings, studio.projects.get(int(project)))

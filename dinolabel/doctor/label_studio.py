@@ -36,7 +36,7 @@ def label_studio(settings: Settings) -> Iterator[Finding]:
         )
         return
     began = time.monotonic()
-    who, release = studio.whoami(), studio.version()
+    who, release = studio.users.whoami(), studio.version()
     took = time.monotonic() - began
     ours = "started by `dinolabel up`, " if up_state.find(settings.data_dir) and not settings.studio_url else ""
     yield Finding("ok", "label studio", f"{studio.url}, {ours}release {release}, {words.duration(took) if took > 1 else 'at once'}")
@@ -53,7 +53,7 @@ def _release(release: str) -> Iterator[Finding]:
 
 
 def _token(studio: LabelStudio, owner: str) -> Finding:
-    token = studio.wire.token
+    token = studio.api.token
     if token.kind == "legacy":
         fix = "Nothing to do while Label Studio takes it: Organization, Access Token Settings."
         return Finding("ok", "token", f"legacy, of {owner}, without an end; sent to {urlsplit(studio.url).netloc} only", fix)
@@ -68,8 +68,8 @@ def _token(studio: LabelStudio, owner: str) -> Finding:
 def _calls(studio: LabelStudio) -> Iterator[Finding]:
     """Label Studio's switches against server-side request forgery, and which networks they leave open."""
     networks = PRIVATE | METADATA
-    backends = [net for net, host in networks.items() if studio.may_call("backends", f"http://{host}:9090")]
-    webhooks = [net for net, host in networks.items() if studio.may_call("webhooks", f"http://{host}:9090/webhook")]
+    backends = [net for net, host in networks.items() if studio.probes.may_call("backends", f"http://{host}:9090")]
+    webhooks = [net for net, host in networks.items() if studio.probes.may_call("webhooks", f"http://{host}:9090/webhook")]
     if not backends and not webhooks:
         fix = "Nothing to do: the backend polls. To connect one beside it, start Label Studio with USE_DEFAULT_BANNED_SUBNETS=false."
         yield Finding("ok", "its calls", "Label Studio calls no private address, so no backend beside it can be connected", fix)

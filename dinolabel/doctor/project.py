@@ -36,7 +36,7 @@ def of(settings: Settings, project: int | None) -> list[Check]:
 def _check(number: int) -> Check:
     def check(settings: Settings) -> Iterator[Finding]:
         studio = factory.studio(settings)
-        project = studio.project(number)
+        project = studio.projects.get(number)
         entry = factory.projects(settings).get(number)
         yield Finding("ok", f"project {number}", f"{project.title}, {words.count_noun(project.tasks, 'task')}")
         config = yield from _label_config(settings, project)
@@ -44,7 +44,7 @@ def _check(number: int) -> Check:
         yield from _shown_predictions(studio, project, entry)
         yield from webhook.way_back(settings, studio, number)
         if config is not None:
-            yield from pictures.pictures(settings, list(studio.tasks(number)), config)
+            yield from pictures.pictures(settings, list(studio.tasks.list(number)), config)
             yield from _prediction(project, config)
 
     check.__name__ = f"project {number}"
@@ -99,7 +99,7 @@ def _shown_predictions(studio: LabelStudio, project: Project, entry: ProjectReco
             "bad", "shown", "predictions are switched off in this project", f"Switch them on: {LIVE}, Use predictions to prelabel tasks."
         )
     now, ours = project.model_version, entry.versions if entry else ()
-    counts = studio.model_versions(project.id)
+    counts = studio.projects.model_versions(project.id)
     if not now:
         yield Finding(
             "warn" if counts else "ok",

@@ -24,11 +24,11 @@ AGAIN = "Connect it again: dinolabel attach --project {number} --serve-url {url}
 
 def way_back(settings: Settings, studio: LabelStudio, number: int) -> Iterator[Finding]:
     """Backend and webhook of a project; neither is needed, because the backend polls."""
-    ours = [each for each in studio.backends(number) if each.title == connect.TITLE]
+    ours = [each for each in studio.backends.list(number) if each.title == connect.TITLE]
     yield from map(_backend, ours)
     if not ours:
         yield Finding("ok", "way back", f"none, and none is needed: the backend asks every {words.duration(settings.poll_seconds)}")
-    hooks = studio.webhooks(number)
+    hooks = studio.webhooks.list(number)
     for each in ours:
         yield from _hooks(settings, each, hooks, number)
     known = {f"{each.url.rstrip('/')}/webhook" for each in ours}

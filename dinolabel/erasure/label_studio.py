@@ -31,16 +31,16 @@ def clean(
     listener: Listener = ignore,
 ) -> ErasedPredictions:
     """Rewrite every prediction of the project that says the name: the box stays, under the generic label."""
-    rows = list(studio.tasks(project))
+    rows = list(studio.tasks.list(project))
     rewritten, people = 0, []
     for done, row in enumerate(rows):
         listener(Progress("Label Studio's predictions", done, len(rows)))
-        for prediction in studio.predictions(row.id) if row.versions else ():
+        for prediction in studio.predictions.list(row.id) if row.versions else ():
             result = [_without(each, config, mention) for each in prediction.get("result") or []]
             if result != prediction.get("result"):
-                studio.set_prediction_result(int(prediction["id"]), [each for each in result if each is not None], task=row.id)
+                studio.predictions.set_result(int(prediction["id"]), [each for each in result if each is not None], task=row.id)
                 rewritten += 1
-        if (row.annotated or row.cancelled) and any(holds(each, mention) for each in studio.task(row.id).get("annotations") or []):
+        if (row.annotated or row.cancelled) and any(holds(each, mention) for each in studio.tasks.get(row.id).get("annotations") or []):
             people.append(row.id)
     return ErasedPredictions(rewritten, tuple(people))
 

@@ -37,7 +37,7 @@ class ProjectProgress:
 def look(studio: LabelStudio, projects: ProjectRegistry, store: BundleStore, project: int) -> ProjectProgress:
     entry = projects.get(project)
     ours = frozenset(entry.versions) if entry else frozenset()
-    rows = list(studio.tasks(project))
+    rows = list(studio.tasks.list(project))
     current = store.current(str(project))
     names = next((each.labels for each in store.history(str(project)) if each.id == current), ())
     return ProjectProgress(

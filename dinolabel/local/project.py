@@ -91,7 +91,7 @@ def _still_there(studio: LabelStudio, made: LocalProject) -> Project | None:
     from dinolabel.studio.errors import StudioRefused
 
     try:
-        return studio.project(made.project)
+        return studio.projects.get(made.project)
     except StudioRefused as error:
         if error.status == 404:
             return None
@@ -105,7 +105,7 @@ def _make(studio: LabelStudio, photos: PhotoFolder, prompts: Mapping[str, str], 
     xml = build(prompts, names)
     told = write_instructions(xml, next_key=hotkeys.OURS[hotkeys.NEXT], submit_key=hotkeys.OURS[hotkeys.SUBMIT])
     title = f"{photos.folder.name}: {', '.join(dict.fromkeys(prompts.values()))}"
-    project = studio.create_project(title[:50].ljust(3, "."), xml, description=f"Pictures of {photos.folder}", instruction=told)
+    project = studio.projects.create(title[:50].ljust(3, "."), xml, description=f"Pictures of {photos.folder}", instruction=told)
     tabs.make(studio, project.id)
     return project
 
@@ -119,8 +119,8 @@ def _with_names(studio: LabelStudio, project: Project, names: Sequence[str]) -> 
         if name not in LabelConfig.parse(xml).labels:
             xml = add_name(xml, name)
     if xml != project.label_config:
-        studio.set_label_config(project.id, xml)
-        return studio.project(project.id)
+        studio.projects.set_label_config(project.id, xml)
+        return studio.projects.get(project.id)
     return project
 
 
@@ -129,11 +129,11 @@ def import_photos(studio: LabelStudio, project: int, photos: PhotoFolder, root: 
 
     root: Label Studio's document root.
     """
-    storage = studio.local_storages(project).get(str(photos.folder))
+    storage = studio.local_storages.list(project).get(str(photos.folder))
     if storage is None:
-        storage = studio.add_local_storage(project, photos.folder, pattern=PATTERN)
+        storage = studio.local_storages.create(project, photos.folder, pattern=PATTERN)
     drop_hidden(studio, project, photos, root)  # of a sync that a person started in Label Studio: they are not new
-    new = studio.sync_local_storage(storage)
+    new = studio.local_storages.sync(storage)
     return new - drop_hidden(studio, project, photos, root)
 
 
@@ -144,10 +144,10 @@ def drop_hidden(studio: LabelStudio, project: int, photos: PhotoFolder, root: Pa
     """
     if not photos.hidden:
         return 0
-    rows = [each for each in studio.tasks(project) if _served_hidden(each.data, photos, root)]
+    rows = [each for each in studio.tasks.list(project) if _served_hidden(each.data, photos, root)]
     gone = [each for each in rows if not (each.annotated or each.cancelled or each.drafted)]
     for each in gone:
-        studio.delete_task(each.id)
+        studio.tasks.delete(each.id)
     return len(gone)
 
 

@@ -106,8 +106,8 @@ def _run(settings: Settings, wishes: UpOptions, memory: UpMemory, root: Path, st
 
 
 def _me(studio: LabelStudio) -> StudioUser:
-    mine = studio.whoami()["id"]
-    return next(each for each in studio.users() if each.id == mine)
+    mine = studio.users.whoami()["id"]
+    return next(each for each in studio.users.list() if each.id == mine)
 
 
 def _start_studio(data_dir: Path, port: int | None, root: Path, stack: ExitStack) -> tuple[LocalStudio, LabelStudio]:

@@ -57,7 +57,7 @@ def export(out: Out, project: options.Project = None, head: Head = None) -> None
     plan.Plan("Export the model", (("packs", f"detector, embedder, head and labels of project {number}"), ("into", str(out)))).show()
     with console.step("Loading weights and reading the project") as came_out:
         studio = factory.studio(settings)
-        shown = studio.project(number)
+        shown = studio.projects.get(number)
         recipe = _recipe(settings, number, shown.label_config, head)
         package = _package(settings, recipe)
         came_out(f"Project {number}: {words.join_words(recipe.config.labels)}")

@@ -79,19 +79,19 @@ def undo(studio: LabelStudio, tasks: Sequence[Json]) -> Iterator[AutoAccepted]:
     for task in tasks:
         for annotation in task.get("annotations") or ():
             if is_ours(annotation):
-                studio.delete_annotation(int(annotation["id"]))
+                studio.annotations.delete(int(annotation["id"]))
                 yield AutoAccepted(int(task["id"]), int(annotation["id"]))
 
 
 def _accept_task(studio: LabelStudio, task: int, version: str, above: float, journal: Path) -> AutoAccepted | None:
-    prediction = acceptable_prediction(studio.task(task), version, above)
+    prediction = acceptable_prediction(studio.tasks.get(task), version, above)
     if prediction is None:
         return None
     result = mark_regions(prediction["result"], above, version)
-    made = studio.create_annotation(task, result, lead_time=None, parent_prediction=int(prediction["id"]))
+    made = studio.annotations.create(task, result, lead_time=None, parent_prediction=int(prediction["id"]))
     done = AutoAccepted(task, int(made["id"]))
-    if len(studio.task(task).get("annotations") or ()) > 1:  # a person submitted in the same moment, and theirs counts
-        studio.delete_annotation(done.annotation)
+    if len(studio.tasks.get(task).get("annotations") or ()) > 1:  # a person submitted in the same moment, and theirs counts
+        studio.annotations.delete(done.annotation)
         return None
     _note(journal, {"format": FORMAT, "task": task, "annotation": done.annotation, "version": version, "above": above})
     return done

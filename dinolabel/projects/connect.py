@@ -45,33 +45,33 @@ def connect(studio: LabelStudio, project: int, url: str, *, secret: str | None =
     from dinolabel.studio.label_configs.edit import has_prompt_field
 
     url = url.rstrip("/")
-    ours = [each for each in studio.backends(project) if each.title == TITLE]
+    ours = [each for each in studio.backends.list(project) if each.title == TITLE]
     for each in ours:
         if each.url.rstrip("/") != url:
-            studio.remove_backend(each.id)
-    asks = has_prompt_field(studio.project(project).label_config)
+            studio.backends.delete(each.id)
+    asks = has_prompt_field(studio.projects.get(project).label_config)
     same = [each for each in ours if each.url.rstrip("/") == url]
     if not same:
-        studio.add_backend(project, url, TITLE, interactive=asks, username=TITLE if secret else None, password=secret)
+        studio.backends.create(project, url, TITLE, interactive=asks, username=TITLE if secret else None, password=secret)
     elif asks and not same[0].interactive:
-        studio.set_interactive(same[0].id)
+        studio.backends.set_interactive(same[0].id)
     _remove_hooks(studio, project, [gone for each in ours if (gone := each.url.rstrip("/")) != url])
     # Adding a backend makes a webhook of its own, without a secret: this takes its place.
-    studio.set_webhook(project, f"{url}/webhook", {SECRET_HEADER: secret} if secret else {})
+    studio.webhooks.set(project, f"{url}/webhook", {SECRET_HEADER: secret} if secret else {})
 
 
 def disconnect(studio: LabelStudio, project: int) -> list[str]:
     """Take away our backends and their webhooks (Label Studio leaves those behind); the addresses that were there."""
-    ours = [each for each in studio.backends(project) if each.title == TITLE]
+    ours = [each for each in studio.backends.list(project) if each.title == TITLE]
     urls = [each.url.rstrip("/") for each in ours]
     for each in ours:
-        studio.remove_backend(each.id)
+        studio.backends.delete(each.id)
     _remove_hooks(studio, project, urls)
     return urls
 
 
 def _remove_hooks(studio: LabelStudio, project: int, urls: list[str]) -> None:
     addresses = {f"{url}/webhook" for url in urls}
-    for hook in studio.webhooks(project):
+    for hook in studio.webhooks.list(project):
         if hook.url.rstrip("/") in addresses:
-            studio.remove_webhook(hook.id)
+            studio.webhooks.delete(hook.id)

@@ -33,31 +33,31 @@ def detach_project(settings: Settings, studio: LabelStudio, number: int, *, yes:
     entry = registry.get(number)
     if entry is None:
         raise RequestError(f"Project {number} is not attached.", hint="`dinolabel doctor` lists the projects that are.")
-    project = studio.project(number)
+    project = studio.projects.get(number)
     _plan(settings, project, entry, _ours(studio, entry)).show()
     if not confirm(yes=yes):
         console.err.print("Nothing was done.")
         return
     with project_lock.wait_for_write_lock(registry, number):
         shown = restore(studio, entry)
-        studio.drop_lease(number, owner_of(registry.path.parent))
+        studio.leases.drop(number, owner_of(registry.path.parent))
         plain = desired_version.describe_verdicts(project.description, replace(entry, describe=False), factory.store(settings))
         if plain != project.description:
-            studio.set_description(number, plain)
+            studio.projects.set_description(number, plain)
         registry.remove(number)
     console.out.print(console.ok("Left"), f"project {number}, {project.title}. Shown now: {shown or 'no predictions'}.")
 
 
 def restore(studio: LabelStudio, entry: ProjectRecord) -> str:
     """Undo in Label Studio what we did there; the model_version that is shown afterwards. Keep the project's writer lock meanwhile."""
-    shown = studio.project(entry.project).model_version or ""
-    studio.remove_tab(entry.project, DISAGREEMENTS[0])
+    shown = studio.projects.get(entry.project).model_version or ""
+    studio.tabs.remove(entry.project, DISAGREEMENTS[0])
     connect.disconnect(studio, entry.project)  # Label Studio empties model_version when a backend goes, so it goes first
     if shown in ("", connect.TITLE, *entry.versions):
         shown = str(entry.before.get("model_version") or "")
     shown = _show(studio, entry.project, shown)
     for version in _ours(studio, entry):
-        studio.delete_version(entry.project, version)
+        studio.projects.delete_version(entry.project, version)
     return shown
 
 
@@ -66,16 +66,16 @@ def _show(studio: LabelStudio, project: int, version: str) -> str:
     from dinolabel.studio.errors import StudioRefused
 
     try:
-        studio.set_model_version(project, version)
+        studio.projects.set_model_version(project, version)
     except StudioRefused:
         console.err.print(console.warn(f"{version} was shown before and is gone; nothing is shown now."))
-        studio.set_model_version(project, "")
+        studio.projects.set_model_version(project, "")
         return ""
     return version
 
 
 def _ours(studio: LabelStudio, entry: ProjectRecord) -> dict[str, int]:
-    return {version: count for version, count in studio.model_versions(entry.project).items() if version in entry.versions}
+    return {version: count for version, count in studio.projects.model_versions(entry.project).items() if version in entry.versions}
 
 
 def _plan(settings: Settings, project: Project, entry: ProjectRecord, ours: dict[str, int]) -> Plan:

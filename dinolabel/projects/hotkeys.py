@@ -63,37 +63,37 @@ def keys_in_use(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
 def give(studio: LabelStudio, person: StudioUser, keys: Mapping[str, str], data_dir: Path) -> None:
     """Set keys of a person beside their others; what was there before the first time is remembered for `undo`."""
     memory, mine = _Memory.read(data_dir), f"{studio.url} {person.id}"
-    entries = studio.hotkeys(person.id)
+    entries = studio.users.hotkeys(person.id)
     known = memory.given.get(mine, {})
     given = known | {
         element: AssignedKey(key, known[element].before if element in known else entries.get(element)) for element, key in keys.items()
     }
     memory.given[mine] = given
     memory.write(data_dir)  # first, so that a crash in between loses no key
-    studio.set_hotkeys(person.id, entries | {element: {"key": key, "active": True} for element, key in keys.items()})
+    studio.users.set_hotkeys(person.id, entries | {element: {"key": key, "active": True} for element, key in keys.items()})
 
 
 def give_ours(studio: LabelStudio, person: StudioUser, data_dir: Path) -> dict[str, str]:
     """As `up` does on its own server: only keys the person has not chosen otherwise. Returns what is in use now."""
     known = _Memory.read(data_dir).given.get(f"{studio.url} {person.id}", {})
-    entries = studio.hotkeys(person.id)
+    entries = studio.users.hotkeys(person.id)
     free = {element: key for element, key in OURS.items() if element not in entries and element not in known}
     if free:
         give(studio, person, free, data_dir)
-    return keys_in_use(studio.hotkeys(person.id) if free else entries)
+    return keys_in_use(studio.users.hotkeys(person.id) if free else entries)
 
 
 def take_back(studio: LabelStudio, person: StudioUser, data_dir: Path) -> tuple[list[str], list[str]]:
     """Put back what was there. Returns the elements put back, and those left because the person has changed them since."""
     memory, mine = _Memory.read(data_dir), f"{studio.url} {person.id}"
-    entries = studio.hotkeys(person.id)
+    entries = studio.users.hotkeys(person.id)
     given = {element: each for element, each in memory.given.get(mine, {}).items() if each.key is not None}
     ours = [element for element, each in given.items() if entries.get(element, {}).get("key") == each.key]
     for element in ours:
         before = given[element].before
         entries = {name: entry for name, entry in entries.items() if name != element} | ({element: before} if before else {})
     if ours:
-        studio.set_hotkeys(person.id, entries)
+        studio.users.set_hotkeys(person.id, entries)
     memory.given[mine] = memory.given.get(mine, {}) | {element: AssignedKey(None, each.before) for element, each in given.items()}
     memory.write(data_dir)  # kept, so that `up` does not give them once more
     return ours, [element for element in given if element not in ours]

@@ -67,7 +67,7 @@ def preview_project(
     studio: LabelStudio, media: MediaResolver, pipeline: Pipeline, recipe: ServingConfig, caches: Sequence[Path], *, count: int = COUNT
 ) -> Preview:
     """Find boxes in ``count`` pictures spread over those that lack them. caches: files and folders that grow. Raises StudioError."""
-    rows = [each for each in studio.tasks(recipe.project) if not each.finished and recipe.version not in each.versions]
+    rows = [each for each in studio.tasks.list(recipe.project) if not each.finished and recipe.version not in each.versions]
     chosen = [rows[at * len(rows) // min(count, len(rows))] for at in range(min(count, len(rows)))]
     before, begun = sum(map(_bytes, caches)), time.monotonic()
     shown, new = [], 0

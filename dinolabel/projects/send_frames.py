@@ -62,35 +62,35 @@ def send_frames(studio: LabelStudio, project: int, folder: Path, *, root: Path, 
     frames: dict[tuple[str, int], list[Row]] = {}
     for row in rows:
         frames.setdefault((row["image"], row["frame"]), []).append(row)
-    labels = tuple(missing_labels(studio.project(project).label_config, list(dict.fromkeys(row["label"] for row in rows))))
+    labels = tuple(missing_labels(studio.projects.get(project).label_config, list(dict.fromkeys(row["label"] for row in rows))))
     for label in labels:
-        studio.set_label_config(project, add_name(studio.project(project).label_config, label))
-    config = LabelConfig.parse(studio.project(project).label_config)
+        studio.projects.set_label_config(project, add_name(studio.projects.get(project).label_config, label))
+    config = LabelConfig.parse(studio.projects.get(project).label_config)
     version = (
         f"bootstrap.{hashlib.sha256(repr(sorted((row['image'], row['region'], row['label']) for row in rows)).encode()).hexdigest()[:8]}"
     )
-    sent = {str(value_at(task.data, config.data_key) or "").rpartition("/")[2].partition("-")[2] for task in studio.tasks(project)}
+    sent = {str(value_at(task.data, config.data_key) or "").rpartition("/")[2].partition("-")[2] for task in studio.tasks.list(project)}
     new = {_name(own[0]): own for own in frames.values() if _name(own[0]) not in sent}
     for start in range(0, len(new), AT_ONCE):
         part = dict(list(new.items())[start : start + AT_ONCE])
         _send(studio, project, config, part, root=root, version=version)
         listener(Progress("Sending", min(start + AT_ONCE, len(new)), len(new)))
-    if new and not studio.project(project).model_version:
-        studio.set_model_version(project, version)
+    if new and not studio.projects.get(project).model_version:
+        studio.projects.set_model_version(project, version)
     return SentFrames(len(new), sum(map(len, new.values())), len(frames) - len(new), version, labels)
 
 
 def _send(studio: LabelStudio, project: int, config: LabelConfig, part: Mapping[str, list[Row]], *, root: Path, version: str) -> None:
     with tempfile.TemporaryDirectory() as place:
         paths = [_frame(Path(place) / name, own[0], root) for name, own in part.items()]
-        tasks = studio.upload_images(project, paths)
+        tasks = studio.tasks.upload_images(project, paths)
     predictions = []
     for task, own in zip(tasks, part.values(), strict=True):
-        studio.add_data(task, _facts(own[0]))
+        studio.tasks.add_data(task, _facts(own[0]))
         found = [_detection(row, config) for row in own]
         result = to_result(found, config, width=own[0]["width"], height=own[0]["height"], task=task, version=version)
         predictions.append(to_prediction(task, result, version))
-    studio.import_predictions(project, predictions)
+    studio.predictions.import_many(project, predictions)
 
 
 def _name(row: Row) -> str:

@@ -55,7 +55,7 @@ class TaskSource:
 def from_project(settings: Settings, number: int, *, control: str | None = None) -> TaskSource:
     """control: which of several RectangleLabels is meant, by name; None: the one that the label config marks."""
     studio = factory.studio(settings)
-    project = studio.project(number)
+    project = studio.projects.get(number)
     where = f"project {number}, {project.title}, on {studio.url}"
     xml, config = project.label_config, factory.label_config(settings, project, control=control)
     forgotten = ErasureRegistry(factory.data_dir(settings))
@@ -64,9 +64,9 @@ def from_project(settings: Settings, number: int, *, control: str | None = None)
 
 
 def _export_tasks(studio: LabelStudio, number: int) -> Iterator[dict[str, Any]]:
-    ids = [row.id for row in studio.tasks(number) if row.annotated or row.cancelled]
+    ids = [row.id for row in studio.tasks.list(number) if row.annotated or row.cancelled]
     for start in range(0, len(ids), CHUNK):
-        for task in studio.export(number, tasks=ids[start : start + CHUNK]):
+        for task in studio.projects.export(number, tasks=ids[start : start + CHUNK]):
             yield with_predictions(task, studio)
 
 
@@ -77,7 +77,7 @@ def with_predictions(task: dict[str, Any], studio: LabelStudio) -> dict[str, Any
         each.get("parent_prediction") and (each.get("prediction") or {}).get("id") != each["parent_prediction"]
         for each in task["annotations"]
     )
-    return {**task, "predictions": studio.predictions(task["id"])} if lacking else task
+    return {**task, "predictions": studio.predictions.list(task["id"])} if lacking else task
 
 
 class TaskSpool:

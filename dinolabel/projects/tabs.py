@@ -40,10 +40,10 @@ def make(studio: LabelStudio, project: int) -> None:
     """To do, unsure, empty, least sure first; done, the newest first; suspects. Safe to repeat."""
     for name, (title, filters) in TABS.items():
         ordering = [NEWEST if name == "done" else SCORE]
-        studio.set_tab(project, name, {"title": title, "filters": {"conjunction": "and", "items": filters}, "ordering": ordering})
-    studio.show_tasks(project, *SUSPECTS, [])
+        studio.tabs.set(project, name, {"title": title, "filters": {"conjunction": "and", "items": filters}, "ordering": ordering})
+    studio.tabs.show_tasks(project, *SUSPECTS, [])
 
 
 def show_varied(studio: LabelStudio, project: int, tasks: Sequence[int]) -> str:
     """Let the tab of the most varied hold these; its address for a browser."""
-    return studio.show_tasks(project, *VARIED, tasks)
+    return studio.tabs.show_tasks(project, *VARIED, tasks)

@@ -130,8 +130,8 @@ def test_a_project_answers_as_label_studio_shows_it(world: World) -> None:
     door = Door.at_work(world)
     try:
         eventually(lambda: door.service.reconcile(number).complete, 60)
-        shown = world.studio.project(number).model_version
-        task = next(iter(world.studio.tasks(number)))
+        shown = world.studio.projects.get(number).model_version
+        task = next(iter(world.studio.tasks.list(number)))
         (stored,) = [each for each in world.studio._tasks[task.id].predictions if each["model_version"] == shown]
         data = (world.photos / Path(task.data["image"]).name).read_bytes()
         answer = door.detect(files={"image": ("a.png", data)}, data={"project": str(number)})

@@ -150,7 +150,7 @@ def test_versions_by_get_and_by_post(door: Door) -> None:
     one, two = door.world.project(1), door.world.project(1, label_config=CONFIG.replace("coloured", "colourful"))
     for project in (one, two):
         door.service.reconcile(project)
-    first, second = (door.world.studio.project(each).model_version for each in (one, two))
+    first, second = (door.world.studio.projects.get(each).model_version for each in (one, two))
     assert door("GET", "/versions").json() == {"versions": [first, second]}
     assert door("POST", "/versions", {"project": f"{two}.1"}).json() == {"versions": [second]}
     assert door("GET", f"/versions?project={one}").json() == {"versions": [first]}
@@ -489,7 +489,7 @@ def test_the_page_says_what_is_going_on(door: Door) -> None:
     answer = door("GET", "/", headers={"Accept": "text/html"})
     page = answer.text
     assert answer.headers["Content-Type"].startswith("text/html")
-    assert "Party" in page and door.world.studio.project(project).model_version in page
+    assert "Party" in page and door.world.studio.projects.get(project).model_version in page
     assert "Not enough &lt;b&gt;lacy&lt;/b&gt;." in page
     assert 'action="/jobs/' in page and "Cancel" in page
     assert "http://" not in page.replace(f'"{door.world.studio.url}', ""), "nothing is loaded from elsewhere"

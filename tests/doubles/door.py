@@ -38,7 +38,7 @@ class Door:
         return self("POST", "/predict", body | more)
 
     def tasks(self, project: int) -> list[dict[str, Any]]:
-        return [{"id": each.id, "data": each.data, "annotations": [], "predictions": []} for each in self.world.studio.tasks(project)]
+        return [{"id": each.id, "data": each.data, "annotations": [], "predictions": []} for each in self.world.studio.tasks.list(project)]
 
     def detect(self, **how: Any) -> requests.Response:
         """As a program asks: with nothing but what the call says."""

@@ -12,10 +12,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from dinolabel.studio.calls.leases import Lease
-from dinolabel.studio.calls.people import StudioUser
+from dinolabel.studio.calls.users import StudioUser
 from dinolabel.studio.client import Project, TaskRow
 from dinolabel.studio.errors import StudioRefused, StudioUnreachable
 from dinolabel.studio.label_configs.label_config import LabelConfig
+from tests.doubles.studio_parts import StudioParts
 
 CONFIG = (
     '<View><Image name="image" value="$image"/><RectangleLabels name="label" toName="image">'
@@ -37,7 +38,7 @@ class Stored:
     drafted: bool = False
 
 
-class ScriptedStudio:
+class ScriptedStudio(StudioParts):
     """down: nobody answers. before_import: called right before an import is looked at, to let the world change under the caller."""
 
     url = "http://studio.test"
@@ -47,8 +48,8 @@ class ScriptedStudio:
         self.calls: list[str] = []
         self.before_import: list[Any] = []
         self.watchers: list[Any] = []
-        self.leases: dict[int, dict[str, Lease]] = {}
-        self.tabs: dict[str, list[int]] = {}
+        self.held_leases: dict[int, dict[str, Lease]] = {}
+        self.shown_tabs: dict[str, list[int]] = {}
         self._projects: dict[int, Project] = {}
         self._tasks: dict[int, Stored] = {}
         self._numbers = iter(range(1, 10**9))
@@ -144,7 +145,7 @@ class ScriptedStudio:
 
     # What the client can be asked.
 
-    def project(self, project: int) -> Project:
+    def projects_get(self, project: int) -> Project:
         self._called("project")
         if project not in self._projects:
             raise StudioRefused("Label Studio refused GET (404): “Not found.”", status=404)
@@ -153,16 +154,16 @@ class ScriptedStudio:
             counts = {"annotations": sum(map(_submitted, there)), "predictions": sum(len(each.predictions) for each in there)}
             return replace(self._projects[project], tasks=len(there), **counts)
 
-    def tasks(self, project: int, *, only: Sequence[int] | None = None) -> list[TaskRow]:
+    def tasks_list(self, project: int, *, only: Sequence[int] | None = None) -> list[TaskRow]:
         self._called("tasks" if only is None else "tasks of a chunk")
         with self._lock:
             return [self._row(each) for each in self._tasks.values() if each.project == project and (only is None or each.id in only)]
 
-    def import_predictions(self, project: int, predictions: Sequence[Mapping[str, Any]]) -> int:
+    def predictions_import_many(self, project: int, predictions: Sequence[Mapping[str, Any]]) -> int:
         self._called("import")
         while self.before_import:
             self.before_import.pop(0)()
-        config, dropped, stored = LabelConfig.parse(self.project(project).label_config), [], 0
+        config, dropped, stored = LabelConfig.parse(self.projects_get(project).label_config), [], 0
         with self._lock:
             for each in predictions:
                 task = self._tasks.get(each["task"])
@@ -178,22 +179,22 @@ class ScriptedStudio:
             raise StudioRefused(f"Label Studio stored {stored} and dropped the others.", tasks=dropped)
         return stored
 
-    def set_label_config(self, project: int, xml: str) -> Project:
+    def projects_set_label_config(self, project: int, xml: str) -> Project:
         self.set(project, label_config=xml)
-        return self.project(project)
+        return self.projects_get(project)
 
-    def set_description(self, project: int, text: str) -> None:
+    def projects_set_description(self, project: int, text: str) -> None:
         self._called("describe")
         self.set(project, description=text)
 
-    def set_model_version(self, project: int, version: str) -> None:
+    def projects_set_model_version(self, project: int, version: str) -> None:
         self._called("patch")
-        if version and not self.model_versions(project).get(version):
+        if version and not self.projects_model_versions(project).get(version):
             raise StudioRefused("Label Studio refused PATCH (400): “Model version doesn't exist”", status=400)
         self.set(project, model_version=version)
         self._changed()
 
-    def model_versions(self, project: int) -> dict[str, int]:
+    def projects_model_versions(self, project: int) -> dict[str, int]:
         self._called("model versions")
         counts: dict[str, int] = {}
         for task in self._tasks.values():
@@ -201,7 +202,7 @@ class ScriptedStudio:
                 counts[each["model_version"]] = counts.get(each["model_version"], 0) + 1
         return counts
 
-    def delete_version(self, project: int, version: str) -> int:
+    def projects_delete_version(self, project: int, version: str) -> int:
         self._called("delete version")
         gone = 0
         for task in self._tasks.values():
@@ -217,25 +218,27 @@ class ScriptedStudio:
         self._changed()
         return gone
 
-    def task(self, task: int) -> dict[str, Any]:
+    def tasks_get(self, task: int) -> dict[str, Any]:
         self._called("task")
         if task not in self._tasks:
             raise StudioRefused("Label Studio refused GET (404): “Not found.”", status=404)
         stored = self._tasks[task]
         return {"id": task, "data": stored.data, "annotations": stored.annotations, "predictions": stored.predictions}
 
-    def predictions(self, task: int) -> list[dict[str, Any]]:
+    def predictions_list(self, task: int) -> list[dict[str, Any]]:
         self._called("predictions of a task")
         return [dict(each) for each in self._tasks[task].predictions]
 
-    def set_prediction_result(self, prediction: int, result: Sequence[Mapping[str, Any]], *, task: int, score: float | None = None) -> None:
+    def predictions_set_result(
+        self, prediction: int, result: Sequence[Mapping[str, Any]], *, task: int, score: float | None = None
+    ) -> None:
         self._called("change prediction")
         for each in self._tasks[task].predictions:
             if each["id"] == prediction:
                 each |= {"result": list(result)} | ({} if score is None else {"score": score})
         self._changed()
 
-    def delete_prediction(self, prediction: int) -> None:
+    def predictions_delete(self, prediction: int) -> None:
         self._called("delete prediction")
         for task in self._tasks.values():
             task.predictions = [each for each in task.predictions if each["id"] != prediction]
@@ -244,7 +247,7 @@ class ScriptedStudio:
                     annotation["parent_prediction"] = None
         self._changed()
 
-    def export(self, project: int, *, tasks: Sequence[int] | None = None) -> list[dict[str, Any]]:
+    def projects_export(self, project: int, *, tasks: Sequence[int] | None = None) -> list[dict[str, Any]]:
         self._called("export")
         return [
             {"id": each.id, "data": each.data, "annotations": each.annotations, "predictions": []}
@@ -252,28 +255,28 @@ class ScriptedStudio:
             if each.project == project and each.annotations and (tasks is None or each.id in tasks)
         ]
 
-    def renew_lease(self, project: int, owner: str) -> list[Lease]:
+    def leases_renew(self, project: int, owner: str) -> list[Lease]:
         self._called("lease")
         if project not in self._projects:
             raise StudioRefused("Label Studio refused GET (404): “Not found.”", status=404)
-        held = self.leases.setdefault(project, {})
+        held = self.held_leases.setdefault(project, {})
         number = held[owner].id if owner in held else next(self._numbers)
         held[owner] = Lease(number, owner, self.now)
         return sorted((each for each in held.values() if self.now - each.renewed <= timedelta(seconds=90)), key=lambda each: each.id)
 
-    def drop_lease(self, project: int, owner: str | None = None) -> None:
-        self.leases[project] = {each: lease for each, lease in self.leases.get(project, {}).items() if owner not in (None, each)}
+    def leases_drop(self, project: int, owner: str | None = None) -> None:
+        self.held_leases[project] = {each: lease for each, lease in self.held_leases.get(project, {}).items() if owner not in (None, each)}
 
-    def users(self) -> list[StudioUser]:
+    def users_list(self) -> list[StudioUser]:
         return [StudioUser(number, f"person{number}@studio.test") for number in (1, 2, 3)]
 
-    def show_tasks(self, project: int, name: str, title: str, tasks: Sequence[int]) -> str:
+    def tabs_show_tasks(self, project: int, name: str, title: str, tasks: Sequence[int]) -> str:
         self._called("tab")
-        self.tabs[name] = list(tasks)
+        self.shown_tabs[name] = list(tasks)
         return f"{self.url}/projects/{project}/data?tab=7"
 
-    def remove_tab(self, project: int, name: str) -> bool:
-        return self.tabs.pop(name, None) is not None
+    def tabs_remove(self, project: int, name: str) -> bool:
+        return self.shown_tabs.pop(name, None) is not None
 
     def _row(self, task: Stored) -> TaskRow:
         cancelled = any(each["was_cancelled"] for each in task.annotations)

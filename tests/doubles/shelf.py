@@ -12,10 +12,11 @@ from typing import Any
 
 from dinolabel.vision.errors import MediaUnavailable
 from tests.doubles.annotated import annotation, xml
+from tests.doubles.studio_parts import StudioParts
 
 
 @dataclass
-class Shelf:
+class Shelf(StudioParts):
     """A Label Studio that keeps uploads in a folder and annotations in a list. dies_after: annotations it takes before it is gone."""
 
     folder: Path
@@ -24,16 +25,16 @@ class Shelf:
     rows: dict[int, dict[str, Any]] = field(default_factory=dict)
     dies_after: int | None = None
 
-    def project(self, number: int) -> Any:
+    def projects_get(self, number: int) -> Any:
         return SimpleNamespace(id=number, title="Party", label_config=self.config)
 
-    def tasks(self, number: int) -> Iterator[Any]:
+    def tasks_list(self, number: int) -> Iterator[Any]:
         for identity, task in self.rows.items():
             live = [each for each in task["annotations"] if not each["was_cancelled"]]
             cancelled = len(live) < len(task["annotations"])
             yield SimpleNamespace(id=identity, data=task["data"], annotated=bool(live), cancelled=cancelled)
 
-    def upload_images(self, number: int, paths: list[Path]) -> list[int]:
+    def tasks_upload_images(self, number: int, paths: list[Path]) -> list[int]:
         return [self.put(path) for path in paths]
 
     def put(self, path: Path) -> int:
@@ -45,7 +46,7 @@ class Shelf:
         self.rows[identity] = {"id": identity, "data": {"image": f"/data/upload/1/{name}"}, "annotations": []}
         return identity
 
-    def create_annotation(self, task: int, result: list[dict[str, Any]], *, lead_time: float | None) -> None:
+    def annotations_create(self, task: int, result: list[dict[str, Any]], *, lead_time: float | None) -> None:
         stored = sum(len(each["annotations"]) for each in self.rows.values())
         if self.dies_after is not None and stored >= self.dies_after:
             raise KeyboardInterrupt

@@ -91,7 +91,7 @@ def project_of(studio: LabelStudio, request: pytest.FixtureRequest) -> Iterator[
     made: list[int] = []
 
     def make(label_config: str) -> int:
-        made.append(studio.create_project(f"test {request.node.name}"[:50], label_config).id)
+        made.append(studio.projects.create(f"test {request.node.name}"[:50], label_config).id)
         return made[-1]
 
     yield make

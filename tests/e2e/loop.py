@@ -61,8 +61,8 @@ def service(
 def without_boxes(studio: LabelStudio, project: int) -> list[int]:
     """Unfinished tasks without a prediction of the version on show. Asked in this order, a switch in between cannot look like a gap:
     the version is read before the listing, and what it had then it has still."""
-    shown = studio.project(project).model_version
-    return [each.id for each in studio.tasks(project) if not each.finished and shown not in each.versions]
+    shown = studio.projects.get(project).model_version
+    return [each.id for each in studio.tasks.list(project) if not each.finished and shown not in each.versions]
 
 
 class Watcher:
@@ -86,7 +86,7 @@ class Watcher:
         last = False
         while not last:
             last = self._over.is_set()  # one more look after the end, so that the end is seen
-            shown = self._studio.project(self._project).model_version
+            shown = self._studio.projects.get(self._project).model_version
             if shown not in self.shown[-1:]:
                 self.shown.append(shown)
             self.bare += without_boxes(self._studio, self._project)

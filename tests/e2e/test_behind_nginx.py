@@ -88,26 +88,26 @@ def test_init_predict_annotate_train_switch(office: Office, tmp_path: Path) -> N
     words = ["--title", "Office", "--prompt", "thing=coloured thing", "--names", "jason,lacy", "--weights", "nano"]
     dinolabel("init", *words, "--photos", str(photos))
     studio = office.studio
-    (project,) = [each.id for each in studio.projects() if each.title == "Office"]
+    (project,) = [each.id for each in studio.projects.list() if each.title == "Office"]
     program = [sys.executable, "-c", TRAINS.format(bundles=str(data / "bundles"), project=project)]
-    made = service(data, studio, program=program, network=studio.wire.network, poll_seconds=600.0, train_after=4)
+    made = service(data, studio, program=program, network=studio.api.network, poll_seconds=600.0, train_after=4)
     server = serve(create_app(made, secret=SECRET), "127.0.0.1", 0, secret=SECRET)
     threading.Thread(target=server.run, daemon=True).start()
     made.start()
     try:
-        eventually(lambda: studio.project(project).model_version and not without_boxes(studio, project))
+        eventually(lambda: studio.projects.get(project).model_version and not without_boxes(studio, project))
         connect.connect(studio, project, server.url, secret=SECRET)
         told = dinolabel("doctor", "--project", str(project), "--weights", "nano")
         assert "with our secret" in told and "was fetched" in told, told
-        before = studio.project(project).model_version
+        before = studio.projects.get(project).model_version
         with Watcher(studio, project) as watcher:
-            for row in list(studio.tasks(project))[:2]:
-                boxes = studio.predictions(row.id)[-1]
+            for row in list(studio.tasks.list(project))[:2]:
+                boxes = studio.predictions.list(row.id)[-1]
                 result = [dict(each) for each in boxes["result"]]
                 for each, name in zip(result, ("jason", "lacy"), strict=True):
                     each["value"] = {**each["value"], "rectanglelabels": [name]}
-                studio.create_annotation(row.id, result, lead_time=2.0, parent_prediction=boxes["id"])
-            eventually(lambda: studio.project(project).model_version not in ("", before, connect.TITLE))
+                studio.annotations.create(row.id, result, lead_time=2.0, parent_prediction=boxes["id"])
+            eventually(lambda: studio.projects.get(project).model_version not in ("", before, connect.TITLE))
             eventually(lambda: made.board.get(project).state == "in step")
         assert watcher.bare == []
         opened = studio_calls.next_task(studio, project)
@@ -120,13 +120,13 @@ def test_init_predict_annotate_train_switch(office: Office, tmp_path: Path) -> N
 
 def test_every_form_of_address_is_found(office: Office, tmp_path: Path) -> None:
     studio = office.studio
-    project = studio.create_project("Addresses", '<View><Image name="image" value="$image"/></View>').id
+    project = studio.projects.create("Addresses", '<View><Image name="image" value="$image"/></View>').id
     photo = scene(tmp_path, 0)
     (office.documents / "photos").mkdir(exist_ok=True)
     (office.documents / "photos" / "a b.png").write_bytes(photo.read_bytes())
-    studio.upload_images(project, [photo])
-    studio.sync_local_storage(studio.add_local_storage(project, office.documents / "photos"))
-    urls = [row.data["image"] for row in studio.tasks(project)]
+    studio.tasks.upload_images(project, [photo])
+    studio.local_storages.sync(studio.local_storages.create(project, office.documents / "photos"))
+    urls = [row.data["image"] for row in studio.tasks.list(project)]
     path = "/" + office.url.split("/", 3)[3]
     assert urls[0].startswith(f"{path}/data/upload/") and urls[1].startswith(f"{office.url}/data/local-files/?d="), "as measured"
     inner = MediaResolver(studio, cache_dir=tmp_path / "media")

@@ -135,8 +135,8 @@ def test_up_its_label_studio_and_the_pages_stay_at_home(watch: Watch, environmen
         found = up_state.find(data)
         assert found is not None
         studio = LabelStudio(found.url, found.token)
-        (project,) = studio.projects()
-        tasks = started.until(lambda: [each for each in studio.tasks(project.id) if each.versions], seconds=240, what=log.read_text)
+        (project,) = studio.projects.list()
+        tasks = started.until(lambda: [each for each in studio.tasks.list(project.id) if each.versions], seconds=240, what=log.read_text)
         with screens.editor(found.url, {}) as page:
             page.on("request", lambda request: asked.append(request.url))
             page.goto(link)

@@ -127,13 +127,13 @@ def test_all_services_get_healthy_and_a_project_gets_its_first_boxes(stack: Stac
     done = stack.exec("backend", "dinolabel", "init", *words, "--serve-url", f"http://backend.internal:{stack.ports[9090]}")
     assert done.returncode == 0, done.stdout + done.stderr
     studio = LabelStudio(f"http://127.0.0.1:{stack.ports[8080]}", stack.given["DINOLABEL_STUDIO_TOKEN"])
-    (project,) = studio.projects()
-    (connected,) = studio.backends(project.id)
+    (project,) = studio.projects.list()
+    (connected,) = studio.backends.list(project.id)
     assert connected.state == "CO", "Label Studio reaches the backend by its name"
-    until(lambda: studio.project(project.id).model_version, "boxes are shown")
+    until(lambda: studio.projects.get(project.id).model_version, "boxes are shown")
     opened = studio_calls.next_task(studio, project.id)
     assert opened is not None and opened["predictions"][0]["result"], "the task opens with a box"
-    addresses = {row.data["image"] for row in studio.tasks(project.id)}
+    addresses = {row.data["image"] for row in studio.tasks.list(project.id)}
     assert all(each.startswith("/data/local-files/?d=photos/") for each in addresses), "right under every name a browser may use"
     assert len(addresses) == 72
 

@@ -41,8 +41,8 @@ def filled(studio: LabelStudio, project_of: Callable[[str], int]) -> tuple[int, 
     for task, score in scores.items():
         found = [Detection(Box(5, 5, 40, 40), "coloured thing", score)] if score else []
         made.append(to_prediction(task, to_result(found, config, width=96, height=96, task=task, version="v.1"), "v.1"))
-    assert studio.import_predictions(project, made) == 4
-    studio.set_model_version(project, "v.1")
+    assert studio.predictions.import_many(project, made) == 4
+    studio.projects.set_model_version(project, "v.1")
     return project, scores
 
 
@@ -51,7 +51,7 @@ def test_the_second_backend_says_who_writes_and_takes_over_afterwards(
 ) -> None:
     project = project_of(CONFIG)
     (tmp_path / "photos").mkdir()
-    studio.upload_images(project, [scene(tmp_path / "photos", each) for each in range(2)])
+    studio.tasks.upload_images(project, [scene(tmp_path / "photos", each) for each in range(2)])
     backends = []
     for name in ("one", "two"):
         ProjectRegistry(tmp_path / name / "projects.json").add(project, weights=WEIGHTS)
@@ -59,29 +59,29 @@ def test_the_second_backend_says_who_writes_and_takes_over_afterwards(
     until_in_step(backends[0], project)
     outcome = backends[1].reconcile(project)
     assert (outcome.state, outcome.pushed) == ("standing by", 0), outcome
-    assert studio.webhooks(project) == [], "a lease is no webhook that is called"
-    studio.drop_lease(project, (tmp_path / "one" / "owner").read_text().strip())
+    assert studio.webhooks.list(project) == [], "a lease is no webhook that is called"
+    studio.leases.drop(project, (tmp_path / "one" / "owner").read_text().strip())
     assert backends[1].reconcile(project).complete
-    assert list(studio.model_versions(project).values()) == [2]
+    assert list(studio.projects.model_versions(project).values()) == [2]
 
 
 def test_accepted_is_unverified_and_taken_back(studio: LabelStudio, filled: tuple[int, dict[int, float]], tmp_path: Path) -> None:
     project, scores = filled
     sure, begun, *_ = scores
-    studio.create_annotation(begun, [], lead_time=2.0)
-    tasks = accept.candidates(list(studio.tasks(project)), "v.1")
+    studio.annotations.create(begun, [], lead_time=2.0)
+    tasks = accept.candidates(list(studio.tasks.list(project)), "v.1")
     assert begun not in tasks
     done = [each for each in accept.accept(studio, tasks, "v.1", 0.5, tmp_path / "a.jsonl") if each]
     assert {each.task for each in done} == {task for task, score in scores.items() if score >= 0.5 and task != begun}
-    exported = {each["id"]: each for each in studio.export(project)}
+    exported = {each["id"]: each for each in studio.projects.export(project)}
     assert {each.verdict for each in reviewed_boxes(exported[sure], LabelConfig.parse(CONFIG))} == {"unverified"}
-    studio.delete_version(project, "v.1")
-    (task,) = [each for each in studio.export(project) if each["id"] == sure]
+    studio.projects.delete_version(project, "v.1")
+    (task,) = [each for each in studio.projects.export(project) if each["id"] == sure]
     assert {each.verdict for each in reviewed_boxes(task, LabelConfig.parse(CONFIG))} == {"unverified"}, (
         "also when Label Studio forgot the parent"
     )
-    assert len(list(accept.undo(studio, studio.export(project)))) == len(done)
-    assert {each["id"] for each in studio.export(project)} == {begun}
+    assert len(list(accept.undo(studio, studio.projects.export(project)))) == len(done)
+    assert {each["id"] for each in studio.projects.export(project)} == {begun}
 
 
 def test_tabs_show_what_is_worth_looking_at_least_sure_first(studio: LabelStudio, filled: tuple[int, dict[int, float]]) -> None:
@@ -89,13 +89,13 @@ def test_tabs_show_what_is_worth_looking_at_least_sure_first(studio: LabelStudio
     project, scores = filled
     for _ in range(2):
         tabs.make(studio, project)
-    made = {each["data"]["title"]: each for each in studio.tabs(project)}
-    assert len(studio.tabs(project)) == len(made) and {"To do", "Unsure", "Empty", "Done", "Suspects"} <= set(made)
+    made = {each["data"]["title"]: each for each in studio.tabs.list(project)}
+    assert len(studio.tabs.list(project)) == len(made) and {"To do", "Unsure", "Empty", "Done", "Suspects"} <= set(made)
 
     def listed(title: str) -> list[float]:
         data = made[title]["data"]
         query = json.dumps({"filters": data["filters"], "ordering": data.get("ordering") or []})
-        found = studio.wire.json("GET", "/api/tasks", params={"project": project, "query": query})
+        found = studio.api.json("GET", "/api/tasks", params={"project": project, "query": query})
         return [scores[each["id"]] for each in found["tasks"]]
 
     assert listed("To do") == [0.3, 0.7, 0.95, 0.0]
@@ -105,14 +105,14 @@ def test_tabs_show_what_is_worth_looking_at_least_sure_first(studio: LabelStudio
 
     tab = {"project": project, "tabID": made["To do"]["id"]}
     shown = {each: made["To do"]["data"][each] for each in ("filters", "ordering")}
-    following = studio.wire.json("POST", "/api/dm/actions/", params={"id": "next_task", **tab}, json={**shown, "project": project})
+    following = studio.api.json("POST", "/api/dm/actions/", params={"id": "next_task", **tab}, json={**shown, "project": project})
     assert scores[following["id"]] == 0.3, "what a person is shown first"
 
 
 def test_a_task_deleted_in_the_middle_of_a_chunk_costs_only_itself(studio: LabelStudio, filled: tuple[int, dict[int, float]]) -> None:
     project, scores = filled
     gone, *left = scores
-    studio.delete_task(gone)
+    studio.tasks.delete(gone)
     sent = [to_prediction(task, [], "v.2") for task in scores]
-    assert studio.import_predictions(project, sent) == len(left)
-    assert studio.model_versions(project)["v.2"] == len(left)
+    assert studio.predictions.import_many(project, sent) == len(left)
+    assert studio.projects.model_versions(project)["v.2"] == len(left)

@@ -68,31 +68,31 @@ class Person:
         """Correct and name picture after picture, as Label Studio stores it."""
         until(self._filled, seconds=300)
         self.label(NAMED)
-        until(lambda: ".dinov2" in (self.studio.project(1).model_version or ""), seconds=300)  # what names with a head is called
+        until(lambda: ".dinov2" in (self.studio.projects.get(1).model_version or ""), seconds=300)  # what names with a head is called
 
     def _filled(self) -> str | None:
-        shown, rows = self.studio.project(1).model_version, list(self.studio.tasks(1))
+        shown, rows = self.studio.projects.get(1).model_version, list(self.studio.tasks.list(1))
         return shown if shown and all(shown in row.versions for row in rows if not row.annotated) else None
 
     def label(self, enough: int) -> None:
         """Correct and submit pictures nobody has finished, until so many boxes have a name."""
         studio, named = self.studio, 0
-        config = LabelConfig.parse(studio.project(1).label_config)
+        config = LabelConfig.parse(studio.projects.get(1).label_config)
         scenes = {scene.file: scene for scene in self.world.scenes}
-        for row in studio.tasks(1):
+        for row in studio.tasks.list(1):
             if row.annotated or named >= enough:
                 continue
             scene = scenes[str(row.data["image"]).rsplit("/", 1)[-1]]
-            newest = max(studio.predictions(row.id), key=lambda each: each["id"])
+            newest = max(studio.predictions.list(row.id), key=lambda each: each["id"])
             result = review(newest["result"], scene, self.world.prompted_things(scene), config=config, effort=ReviewerEffort())
-            studio.create_annotation(row.id, result, lead_time=4.0, parent_prediction=newest["id"])
+            studio.annotations.create(row.id, result, lead_time=4.0, parent_prediction=newest["id"])
             named += sum(each["value"]["rectanglelabels"][0] in self.world.names for each in result)
         assert named >= enough
 
     def other_project(self) -> int:
         """Somebody else's, on the same Label Studio."""
-        number = self.studio.create_project("others", build({"cat face": "cat face"}, ["tom"])).id
-        self.studio.upload_images(number, sorted(SCENES.glob("*.jpg"))[:2])
+        number = self.studio.projects.create("others", build({"cat face": "cat face"}, ["tom"])).id
+        self.studio.tasks.upload_images(number, sorted(SCENES.glob("*.jpg"))[:2])
         return number
 
 
@@ -128,7 +128,7 @@ def test_each_task_of_the_how_to(labelled: Shell, person: Person) -> None:
     }  # fmt: skip
     guest = Shell(labelled.folder / "guest", elsewhere, {"--project 12": f"--project {number} --yes", "--project 1": f"--project {number}"})
     guest.through([*lines("README.md"), *join])
-    assert not [row for row in person.studio.tasks(number) if row.versions], "left, and something of ours is still there"
+    assert not [row for row in person.studio.tasks.list(number) if row.versions], "left, and something of ours is still there"
 
     person.label(3)
     for line in ("dinolabel export crops --project 1", "dinolabel train --project 1 --force"):

@@ -102,7 +102,7 @@ def test_the_exported_folder_answers_what_label_studio_shows(
     for name, value in started.environment(tmp_path / "data", **weights, **joined).items():
         monkeypatch.setenv(name, value)
     project = project_of(CONFIG)
-    studio.upload_images(project, [SCENES / f"scene-{number:03}.jpg" for number in SHOWN])
+    studio.tasks.upload_images(project, [SCENES / f"scene-{number:03}.jpg" for number in SHOWN])
     settings = Settings.load()
     pipeline = factory.pipeline(settings)
     service = factory.service(settings, models=pipeline)
@@ -112,12 +112,12 @@ def test_the_exported_folder_answers_what_label_studio_shows(
     service.stop()
     assert __main__.run(["models", "export", str(tmp_path / "cats"), "--project", str(project)]) == 0
 
-    version, labels = studio.project(project).model_version, []
+    version, labels = studio.projects.get(project).model_version, []
     (tmp_path / "there").mkdir()
     folder = (tmp_path / "cats").rename(tmp_path / "there" / "cats")
     with serving(folder, tmp_path / "log") as address:
-        for row in studio.tasks(project):
-            (shown,) = [each for each in studio.task(row.id)["predictions"] if each["model_version"] == version]
+        for row in studio.tasks.list(project):
+            (shown,) = [each for each in studio.tasks.get(row.id)["predictions"] if each["model_version"] == version]
             picture = requests.get(
                 studio_server.url + row.data["image"], headers={"Authorization": f"Token {studio_server.token}"}, timeout=60
             )

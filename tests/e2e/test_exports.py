@@ -26,7 +26,7 @@ Make = Callable[[str], int]
 def boxes(studio: LabelStudio, project: int, config: LabelConfig) -> dict[str, list[tuple[Any, ...]]]:
     """label, corners and turn of each box of each answered task, by the picture's name without the number that an export puts before it."""
     found = {}
-    for task in studio.export(project):
+    for task in studio.projects.export(project):
         live = [each for each in task["annotations"] if not each["was_cancelled"]]
         name = original_name(task["data"]["image"])
         for each in live:
@@ -53,15 +53,15 @@ def test_there_and_back(
     files = [world.folder / name for name in ("one/x.png", "two/x.png", "3.png", "4.png", "5.png", "6.png")]
     files[1] = files[1].rename(files[1].with_name("y.png"))  # so that pictures can be told apart by name below
     first, second, third = project_of(world.xml), project_of(world.xml), project_of(world.xml)
-    for number, task in zip(studio.upload_images(first, files), world.tasks, strict=True):
+    for number, task in zip(studio.tasks.upload_images(first, files), world.tasks, strict=True):
         done = task["annotations"][0]
-        studio.create_annotation(number, done["result"], lead_time=2.0, was_cancelled=done["was_cancelled"])
+        studio.annotations.create(number, done["result"], lead_time=2.0, was_cancelled=done["was_cancelled"])
     before = boxes(studio, first, world.config)
     assert sorted(before) == ["3.png", "4.png", "6.png", "x.png", "y.png"]
 
     assert run(["export", "labelstudio", "--project", str(first), "--out", str(tmp_path / "tasks")]) == 0
     tasks = json.loads((tmp_path / "tasks" / "tasks-00000.json").read_text())
-    said = studio.wire.json("POST", f"/api/projects/{second}/import", json=tasks)
+    said = studio.api.json("POST", f"/api/projects/{second}/import", json=tasks)
     assert (said["task_count"], said["annotation_count"]) == (5, 5)
     same(boxes(studio, second, world.config), before, within=1e-6)
 
@@ -71,7 +71,7 @@ def test_there_and_back(
     there = {name.split("-", 1)[-1]: found for name, found in boxes(studio, third, world.config).items()}
     same(there, before, within=0.5)
     assert run(command) == 0
-    assert len(list(studio.tasks(third))) == 5
+    assert len(list(studio.tasks.list(third))) == 5
     assert run(["import", "coco", str(tmp_path / "coco"), "--project", str(first), "--yes"]) == 0  # answered already, all of it
     same(boxes(studio, first, world.config), before, within=0)
     assert run(["effort", "--project", str(first), "--out", str(tmp_path / "effort.html")]) == 0
@@ -88,15 +88,15 @@ def test_what_nobody_drew_stays_so(
     for _ in range(4):
         world.add()
     first, second = project_of(world.xml), project_of(world.xml)
-    ids = studio.upload_images(first, [world.folder / f"{number}.png" for number in range(1, 5)])
+    ids = studio.tasks.upload_images(first, [world.folder / f"{number}.png" for number in range(1, 5)])
     box = region("p", (10, 10, 50, 60), "jason", origin=None)
     shown = [[{**box, "score": 0.8}], [{name: value for name, value in box.items() if name != "score"}], []]
     for number, result in zip(ids[:3], shown, strict=True):
-        studio.wire.json("POST", "/api/predictions/", json={"task": number, "result": result, "score": 0.5, "model_version": "v1"})
-    studio.set_model_version(first, "v1")
+        studio.api.json("POST", "/api/predictions/", json={"task": number, "result": result, "score": 0.5, "model_version": "v1"})
+    studio.projects.set_model_version(first, "v1")
     action = {"selectedItems": {"all": False, "included": ids[:3]}, "model_version": "v1"}
-    studio.wire.json("POST", f"/api/dm/actions?id=predictions_to_annotations&project={first}", json=action)
-    studio.create_annotation(ids[3], [], lead_time=0.0)  # as an import writes an empty picture
+    studio.api.json("POST", f"/api/dm/actions?id=predictions_to_annotations&project={first}", json=action)
+    studio.annotations.create(ids[3], [], lead_time=0.0)  # as an import writes an empty picture
 
     def report(project: int, name: str) -> tuple[int, int, int]:
         out = tmp_path / f"{name}-{project}"
@@ -108,9 +108,9 @@ def test_what_nobody_drew_stays_so(
     assert run(["export", "labelstudio", "--project", str(first), "--unverified", "--out", str(tmp_path / "tasks")]) == 0
     tasks = json.loads((tmp_path / "tasks" / "tasks-00000.json").read_text())
     without = [{name: value for name, value in each.items() if name != "predictions"} for each in tasks]
-    studio.wire.json("POST", f"/api/projects/{second}/import", json=without)
+    studio.api.json("POST", f"/api/projects/{second}/import", json=without)
     assert report(second, "moved") == (0, 2, 1)
     for number in ids[:3]:
-        for each in studio.predictions(number):
-            studio.delete_prediction(int(each["id"]))
+        for each in studio.predictions.list(number):
+            studio.predictions.delete(int(each["id"]))
     assert report(first, "forgotten")[1] == 1, "the box with a score; the other has nothing left that tells it"

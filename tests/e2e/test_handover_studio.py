@@ -41,10 +41,10 @@ def test_frames_arrive_with_their_class_and_their_side(tmp_path: Path, studio: L
     first = send_frames(studio, project, tmp_path / "out", root=tmp_path / "videos")
     assert (first.tasks, first.boxes, first.labels) == (4, 4, ("maria",))
     assert send_frames(studio, project, tmp_path / "out", root=tmp_path / "videos").there == 4
-    config = LabelConfig.parse(studio.project(project).label_config)
-    assert "maria" in config.learnt and studio.project(project).model_version == first.version
-    for row in studio.tasks(project):
-        task = studio.task(row.id)
+    config = LabelConfig.parse(studio.projects.get(project).label_config)
+    assert "maria" in config.learnt and studio.projects.get(project).model_version == first.version
+    for row in studio.tasks.list(project):
+        task = studio.tasks.get(row.id)
         (region,) = task["predictions"][0]["result"]
         assert region["value"]["rectanglelabels"] == [task["data"]["video"].partition("_")[0]]
         assert task["data"][OUR_SPLIT] == ("held_out" if "test" in task["data"]["video"] else "train")

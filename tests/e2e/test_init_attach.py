@@ -90,15 +90,15 @@ def made(ended: Ended) -> int:
 def theirs(studio: LabelStudio, tmp_path: Path, weights: dict[str, str]) -> Iterator[int]:
     """A project that somebody else made: three pictures, predictions of their own on show, one annotation."""
     xml = THEIRS.format(box=weights.get("DINOLABEL_BOX_THRESHOLD", "0.3"))
-    project = studio.create_project("Their cats", xml).id
-    uploads = studio.create_project("Uploads", xml.replace("$picture", "$image")).id
-    tasks = studio.upload_images(uploads, started.pictures(tmp_path / "their pictures", 3))
-    ids = studio_calls.import_tasks(studio, project, [{"picture": studio.task(each)["data"]["image"]} for each in tasks])
+    project = studio.projects.create("Their cats", xml).id
+    uploads = studio.projects.create("Uploads", xml.replace("$picture", "$image")).id
+    tasks = studio.tasks.upload_images(uploads, started.pictures(tmp_path / "their pictures", 3))
+    ids = studio_calls.import_tasks(studio, project, [{"picture": studio.tasks.get(each)["data"]["image"]} for each in tasks])
     value = {"x": 10, "y": 10, "width": 20, "height": 20, "rotation": 0, "rectanglelabels": ["cat"]}
     region = {"id": "theirs", "from_name": "cats", "to_name": "img", "type": "rectanglelabels", "value": value}
-    studio.import_predictions(project, [{"task": each, "result": [region], "score": 0.5, "model_version": "yolo-7"} for each in ids])
-    studio.set_model_version(project, "yolo-7")
-    studio.create_annotation(ids[0], [region], lead_time=3.0)
+    studio.predictions.import_many(project, [{"task": each, "result": [region], "score": 0.5, "model_version": "yolo-7"} for each in ids])
+    studio.projects.set_model_version(project, "yolo-7")
+    studio.annotations.create(ids[0], [region], lead_time=3.0)
     yield project
     studio_calls.delete_project(studio, project)
     studio_calls.delete_project(studio, uploads)
@@ -106,14 +106,14 @@ def theirs(studio: LabelStudio, tmp_path: Path, weights: dict[str, str]) -> Iter
 
 def state(studio: LabelStudio, project: int) -> dict[str, object]:
     """Everything of a project that is not ours to change."""
-    found = studio.project(project)
+    found = studio.projects.get(project)
     return {
         "label_config": found.label_config,
         "model_version": found.model_version,
-        "versions": studio.model_versions(project),
-        "backends": [each.url for each in studio.backends(project)],
-        "webhooks": [each.url for each in studio.webhooks(project)],
-        "annotations": json.dumps([each["annotations"] for each in studio.export(project)], sort_keys=True, default=str),
+        "versions": studio.projects.model_versions(project),
+        "backends": [each.url for each in studio.backends.list(project)],
+        "webhooks": [each.url for each in studio.webhooks.list(project)],
+        "annotations": json.dumps([each["annotations"] for each in studio.projects.export(project)], sort_keys=True, default=str),
     }
 
 
@@ -140,26 +140,26 @@ def test_init_makes_a_project_and_preannotate_fills_it(
         "5 pictures, which stay where",
     ):
         assert each in " ".join(ended.stderr.split()), ended.stderr
-    config = LabelConfig.parse(studio.project(number).label_config)
+    config = LabelConfig.parse(studio.projects.get(number).label_config)
     assert config.prompt_map == {"cat face": "cat", "kitty": "cat", "dog face": "dog face"} and config.learnt == ("tom", "felix")
-    assert len(list(studio.tasks(number))) == 5
+    assert len(list(studio.tasks.list(number))) == 5
 
     looked = dinolabel("preannotate", code=2)
-    assert studio.model_versions(number) == {}, "a preview sends nothing"
+    assert studio.projects.model_versions(number) == {}, "a preview sends nothing"
     for each in ("to fill 5 tasks", "takes about", "of cache"):
         assert each in " ".join(looked.stdout.split()), looked.stdout
     page = tmp_path / "data" / "previews" / str(number) / "preview.html"
     assert page.read_text().count("<li>") == 5 and page.with_name("preview.png").stat().st_size > 10_000
 
     filled = dinolabel("preannotate", "--yes")
-    rows = list(studio.tasks(number))
-    (version,) = studio.model_versions(number)
+    rows = list(studio.tasks.list(number))
+    (version,) = studio.projects.model_versions(number)
     assert "Filled" in filled.stdout and version in filled.stdout
-    assert studio.project(number).model_version == version
-    assert [len(studio.predictions(row.id)) for row in rows] == [1] * 5
+    assert studio.projects.get(number).model_version == version
+    assert [len(studio.predictions.list(row.id)) for row in rows] == [1] * 5
 
     dinolabel("preannotate", "--yes", "--project", str(number))
-    assert studio.model_versions(number) == {version: 5}, "filling twice stored twice"
+    assert studio.projects.model_versions(number) == {version: 5}, "filling twice stored twice"
     studio_calls.delete_project(studio, number)
 
 
@@ -170,14 +170,14 @@ def test_a_broken_picture_costs_only_itself(studio: LabelStudio, studio_server: 
     number = made(dinolabel("init", "--title", "One broken", "--prompt", "cat face", "--photos", str(photos)))
     ended = dinolabel("preannotate", "--yes", "--patience", "1", code=1)
     assert "1 task of 3 got no boxes" in " ".join(ended.stderr.split()), ended.stderr
-    assert sorted(bool(row.versions) for row in studio.tasks(number)) == [False, True, True]
+    assert sorted(bool(row.versions) for row in studio.tasks.list(number)) == [False, True, True]
     studio_calls.delete_project(studio, number)
 
 
 def test_init_uploads_what_label_studio_cannot_serve(studio: LabelStudio, tmp_path: Path, dinolabel: Dinolabel) -> None:
     started.pictures(tmp_path / "elsewhere", 2)
     number = made(dinolabel("init", "--title", "Far away", "--prompt", "cat face", "--photos", str(tmp_path / "elsewhere")))
-    assert all("/data/upload/" in str(row.data["image"]) for row in studio.tasks(number))
+    assert all("/data/upload/" in str(row.data["image"]) for row in studio.tasks.list(number))
     studio_calls.delete_project(studio, number)
 
 
@@ -197,10 +197,10 @@ def test_init_uploads_what_label_studio_cannot_serve(studio: LabelStudio, tmp_pa
     ],
 )
 def test_what_cannot_work_is_said(studio: LabelStudio, dinolabel: Dinolabel, arguments: list[str], code: int, said: str) -> None:
-    before = [each.id for each in studio.projects()]
+    before = [each.id for each in studio.projects.list()]
     ended = dinolabel(*arguments, code=code)
     assert said in ended.stderr, ended.stderr
-    assert [each.id for each in studio.projects()] == before
+    assert [each.id for each in studio.projects.list()] == before
 
 
 def test_attach_says_its_plan_and_changes_nothing_of_theirs(studio: LabelStudio, theirs: int, tmp_path: Path, dinolabel: Dinolabel) -> None:
@@ -226,9 +226,9 @@ def test_attach_says_its_plan_and_changes_nothing_of_theirs(studio: LabelStudio,
 
     filled = dinolabel("preannotate", "--yes", "--project", str(theirs))
     assert "which is not ours, so it is left" in " ".join(filled.stdout.split())
-    (ours,) = set(studio.model_versions(theirs)) - {"yolo-7"}
-    assert studio.model_versions(theirs) == {"yolo-7": 3, ours: 2}
-    assert studio.project(theirs).model_version == "yolo-7"
+    (ours,) = set(studio.projects.model_versions(theirs)) - {"yolo-7"}
+    assert studio.projects.model_versions(theirs) == {"yolo-7": 3, ours: 2}
+    assert studio.projects.get(theirs).model_version == "yolo-7"
 
     left = dinolabel("attach", "--project", str(theirs), "--detach", "--yes")
     assert f"2 predictions of {ours}" in " ".join(left.stderr.split())
@@ -237,23 +237,23 @@ def test_attach_says_its_plan_and_changes_nothing_of_theirs(studio: LabelStudio,
 
 
 def test_detach_after_a_switch_shows_again_what_was_shown(studio: LabelStudio, theirs: int, dinolabel: Dinolabel) -> None:
-    studio.set_model_version(theirs, "")
+    studio.projects.set_model_version(theirs, "")
     before = state(studio, theirs)
     dinolabel("attach", "--project", str(theirs), "--yes")
     dinolabel("preannotate", "--yes")
-    assert studio.project(theirs).model_version not in ("", "yolo-7")
+    assert studio.projects.get(theirs).model_version not in ("", "yolo-7")
     ended = dinolabel("attach", "--project", str(theirs), "--detach", "--yes")
     assert "no predictions, as before" in " ".join(ended.stderr.split())
     assert state(studio, theirs) == before
 
 
 def test_detach_leaves_what_people_chose_meanwhile(studio: LabelStudio, theirs: int, dinolabel: Dinolabel) -> None:
-    studio.set_model_version(theirs, "")
+    studio.projects.set_model_version(theirs, "")
     dinolabel("attach", "--project", str(theirs), "--yes")
     dinolabel("preannotate", "--yes")
-    studio.set_model_version(theirs, "yolo-7")
+    studio.projects.set_model_version(theirs, "yolo-7")
     dinolabel("attach", "--project", str(theirs), "--detach", "--yes")
-    assert (studio.project(theirs).model_version, studio.model_versions(theirs)) == ("yolo-7", {"yolo-7": 3})
+    assert (studio.projects.get(theirs).model_version, studio.projects.model_versions(theirs)) == ("yolo-7", {"yolo-7": 3})
 
 
 def test_nothing_happens_unasked(studio: LabelStudio, theirs: int, tmp_path: Path, dinolabel: Dinolabel) -> None:
@@ -278,16 +278,16 @@ def test_a_person_is_asked(theirs: int, tmp_path: Path, environment: dict[str, s
 
 
 def test_names_are_added_and_every_other_byte_stays(studio: LabelStudio, theirs: int, dinolabel: Dinolabel) -> None:
-    before = studio.project(theirs).label_config
+    before = studio.projects.get(theirs).label_config
     dinolabel("names", "add", "maria", "josé & co", "--project", str(theirs))
-    after = studio.project(theirs).label_config
+    after = studio.projects.get(theirs).label_config
     added = [line for line in after.splitlines() if line not in before.splitlines()]
     assert [each.strip() for each in added] == ['<Label value="maria" hotkey="2"/>', '<Label value="josé &amp; co" hotkey="3"/>']
     assert [line for line in after.splitlines() if line not in added] == before.splitlines()
     assert "there is" not in dinolabel("names", "list", "--project", str(theirs)).stdout
     assert "already" in dinolabel("names", "add", "maria", "--project", str(theirs), code=2).stderr
     assert "taken" in dinolabel("names", "add", "new", "--hotkey", "t", "--project", str(theirs), code=2).stderr
-    assert studio.project(theirs).label_config == after
+    assert studio.projects.get(theirs).label_config == after
 
 
 def test_a_server_is_connected_by_one_webhook_and_taken_away(
@@ -304,11 +304,11 @@ def test_a_server_is_connected_by_one_webhook_and_taken_away(
         url = until(lambda: _address(log), seconds=90, what=log.read_text)
         dinolabel("attach", "--project", str(theirs), "--yes", "--serve-url", url)
         dinolabel("attach", "--project", str(theirs), "--yes", "--serve-url", url)
-        (backend,) = studio.backends(theirs)
-        (hook,) = studio.webhooks(theirs)
+        (backend,) = studio.backends.list(theirs)
+        (hook,) = studio.webhooks.list(theirs)
         assert (backend.title, backend.url, backend.state) == ("dinolabel", url, "CO")
         assert (hook.url, dict(hook.headers)) == (f"{url}/webhook", {"X-Dinolabel-Secret": "a-secret-of-ours"})
-        until(lambda: set(studio.model_versions(theirs)) - {"yolo-7"}, seconds=90, what=log.read_text)
+        until(lambda: set(studio.projects.model_versions(theirs)) - {"yolo-7"}, seconds=90, what=log.read_text)
         assert "Label Studio reaches our backend" in " ".join(dinolabel("doctor").stdout.split())
         dinolabel("attach", "--project", str(theirs), "--detach", "--yes")
         assert state(studio, theirs) == before
@@ -331,7 +331,7 @@ def _address(log: Path) -> str | None:
     ],
 )
 def test_doctor_explains_a_label_config(studio: LabelStudio, dinolabel: Dinolabel, xml: str, said: str) -> None:
-    project = studio.create_project("Odd", xml).id
+    project = studio.projects.create("Odd", xml).id
     ended = dinolabel("doctor", "--project", str(project), code=1 if said else 0)
     told = " ".join(ended.stdout.split())
     assert said in told if said else "No label has predicted_values" in told and "human face" in told
@@ -339,9 +339,9 @@ def test_doctor_explains_a_label_config(studio: LabelStudio, dinolabel: Dinolabe
 
 
 def test_doctor_names_what_is_broken(studio: LabelStudio, theirs: int, dinolabel: Dinolabel) -> None:
-    studio.wire.json("PATCH", f"/api/projects/{theirs}/", json={"show_collab_predictions": False})
-    for row in list(studio.tasks(theirs)):
-        studio.delete_task(row.id)
+    studio.api.json("PATCH", f"/api/projects/{theirs}/", json={"show_collab_predictions": False})
+    for row in list(studio.tasks.list(theirs)):
+        studio.tasks.delete(row.id)
     studio_calls.import_tasks(studio, theirs, [{"picture": "/data/upload/1/00000000-not-there.jpg"}])
     told = " ".join(dinolabel("doctor", "--project", str(theirs), code=1).stdout.split())
     assert "predictions are switched off" in told and "answers 500" in told and "unless the address is wrong" in told and "2 broken" in told

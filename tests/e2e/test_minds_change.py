@@ -34,24 +34,24 @@ def reviewed(studio: LabelStudio, project_of: Callable[[str], int]) -> tuple[int
     size = {"width": 200, "height": 100}
     results = [to_result(found, LabelConfig.parse(XML), **size, task=task, version="v1") for task in tasks]
     made = [to_prediction(task, result, "v1") for task, result in zip(tasks, results, strict=True)]
-    assert studio.import_predictions(project, made) == 2
-    (prediction,) = studio.predictions(tasks[0])
+    assert studio.predictions.import_many(project, made) == 2
+    (prediction,) = studio.predictions.list(tasks[0])
     kept = [{**each, "origin": "prediction"} for each in prediction["result"]]
-    studio.create_annotation(tasks[0], kept, lead_time=2.0, parent_prediction=prediction["id"])
+    studio.annotations.create(tasks[0], kept, lead_time=2.0, parent_prediction=prediction["id"])
     return project, tasks
 
 
 def annotations(studio: LabelStudio, task: int) -> list[dict[str, Any]]:
-    return list(studio.task(task)["annotations"])
+    return list(studio.tasks.get(task)["annotations"])
 
 
 def test_a_renamed_label_reads_what_was_annotated_before(studio: LabelStudio, reviewed: tuple[int, list[int]]) -> None:
     project, tasks = reviewed
     before = json.dumps(annotations(studio, tasks[0])[0]["result"])
-    studio.set_label_config(project, rename_label(XML, "jason", "maria"))
-    config = LabelConfig.parse(studio.project(project).label_config)
+    studio.projects.set_label_config(project, rename_label(XML, "jason", "maria"))
+    config = LabelConfig.parse(studio.projects.get(project).label_config)
     assert config.aliases == {"jason": "maria"}
-    (task,) = studio.export(project)
+    (task,) = studio.projects.export(project)
     assert {(each.label, each.verdict) for each in reviewed_boxes(task, config)} == {("maria", "approved"), ("face", "approved")}
     assert json.dumps(annotations(studio, tasks[0])[0]["result"]) == before
 
@@ -66,10 +66,10 @@ def test_forget_takes_our_word_back_and_leaves_the_persons(
     before = annotations(studio, tasks[0])[0]
     assert run(["forget", "jason", "--project", str(project), "--yes"]) == 0
     for task in tasks:
-        (prediction,) = studio.predictions(task)
+        (prediction,) = studio.predictions.list(task)
         assert "jason" not in json.dumps(prediction)
         assert [each["value"]["rectanglelabels"] for each in prediction["result"]] == [["face"], ["face"]]
         assert prediction["model_version"] == "v1"
     after = annotations(studio, tasks[0])[0]
     assert (after["result"], after["parent_prediction"]) == (before["result"], before["parent_prediction"])
-    assert LabelConfig.parse(studio.project(project).label_config).learnt == ("lacy",)
+    assert LabelConfig.parse(studio.projects.get(project).label_config).learnt == ("lacy",)

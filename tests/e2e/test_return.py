@@ -52,7 +52,7 @@ def answers() -> list[list[dict[str, Any]]]:
 def boxes(studio: LabelStudio, project: int) -> Counter[Any]:
     """What is approved, picture by picture, corners to the half pixel."""
     config, found = LabelConfig.parse(CONFIG), []
-    for task in studio.export(project):
+    for task in studio.projects.export(project):
         places = [(each, tuple(round(2 * at) for at in each.box.xyxy)) for each in reviewed_boxes(task, config)]
         found.append(frozenset((each.label, each.verdict, place, bool(each.quad)) for each, place in places))
     return Counter(found)
@@ -70,9 +70,9 @@ def test_every_export_comes_back(
     monkeypatch.setenv("DINOLABEL_STUDIO_TOKEN", studio_server.token)
     monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path / "data"))
     own = project_of(CONFIG)
-    tasks = studio.upload_images(own, pictures(tmp_path / "pictures"))
+    tasks = studio.tasks.upload_images(own, pictures(tmp_path / "pictures"))
     for task, result in zip(tasks, answers(), strict=True):
-        studio.create_annotation(task, result, lead_time=2.0)
+        studio.annotations.create(task, result, lead_time=2.0)
     before = boxes(studio, own)
     uploads = studio_server.data / "media" / "upload" / str(own)
     for name in sorted({*importers.names()} & {*formats.names()} - {"xmp"}):
@@ -81,7 +81,7 @@ def test_every_export_comes_back(
         capsys.readouterr()
         assert run(["import", name, str(out), "--project", str(own), "--yes"]) == 0
         assert "annotated already" in capsys.readouterr().out, name
-        assert sorted(each.id for each in studio.tasks(own)) == sorted(tasks), name
+        assert sorted(each.id for each in studio.tasks.list(own)) == sorted(tasks), name
         other = project_of(CONFIG)
         media = ["--media", str(uploads)] if name in ("crops", "labelstudio") else []
         assert run(["import", name, str(out), "--project", str(other), "--yes", *media]) == 0

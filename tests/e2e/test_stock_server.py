@@ -37,12 +37,12 @@ def test_label_studio_shows_boxes_of_the_stock_server(
 ) -> None:
     project = project_of(CONFIG)
     (tmp_path / "photos").mkdir()
-    studio.upload_images(project, [scene(tmp_path / "photos", each) for each in range(2)])
-    backend = studio.add_backend(project, f"http://127.0.0.1:{stock.server_port}", "stock")
+    studio.tasks.upload_images(project, [scene(tmp_path / "photos", each) for each in range(2)])
+    backend = studio.backends.create(project, f"http://127.0.0.1:{stock.server_port}", "stock")
     assert (backend.state, backend.model_version) == ("CO", "INITIAL")
     opened = studio_calls.next_task(studio, project)
     assert opened is not None
-    (prediction,) = studio.predictions(opened["id"])
+    (prediction,) = studio.predictions.list(opened["id"])
     assert len(prediction["result"]) == 2
     assert prediction["model_version"].startswith("things.")
 

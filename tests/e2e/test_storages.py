@@ -57,8 +57,8 @@ def heard() -> Iterator[tuple[str, list[dict[str, Any]]]]:
 
 def sync(studio: LabelStudio, project: int, bucket: services.Bucket, prefix: str, *, presign: bool) -> None:
     storage = {"project": project, "bucket": bucket.name, "prefix": prefix, "regex_filter": ".*", "use_blob_urls": True, "presign": presign}
-    made = studio.wire.json("POST", "/api/storages/s3/", json=storage | {"s3_endpoint": bucket.endpoint} | bucket.keys)
-    studio.wire.json("POST", f"/api/storages/s3/{made['id']}/sync", json={}, timeout=120)
+    made = studio.api.json("POST", "/api/storages/s3/", json=storage | {"s3_endpoint": bucket.endpoint} | bucket.keys)
+    studio.api.json("POST", f"/api/storages/s3/{made['id']}/sync", json={}, timeout=120)
 
 
 @pytest.mark.parametrize("presign", [True, False], ids=["presign", "proxy"])
@@ -73,9 +73,9 @@ def test_a_project_on_s3_gets_boxes(
     prefix = f"presign-{presign}"
     uris = [bucket.put(f"{prefix}/ä b&{at}.png", scene(tmp_path, at).read_bytes()) for at in range(3)]
     project, (url, events) = project_of(CONFIG), heard
-    studio.set_webhook(project, url, {})
+    studio.webhooks.set(project, url, {})
     sync(studio, project, bucket, prefix, presign=presign)
-    rows = list(studio.tasks(project))
+    rows = list(studio.tasks.list(project))
     assert all(re.fullmatch(rf"/tasks/{row.id}/resolve/\?fileuri=.+", row.data["image"]) for row in rows), "as measured"
     told = [(each["action"], sorted(task["data"]["image"] for task in each["tasks"])) for each in events]
     assert told in ([("TASKS_CREATED", sorted(uris))], []), "once, with s3://; a webhook that takes over a second is never sent again"
@@ -83,7 +83,7 @@ def test_a_project_on_s3_gets_boxes(
     made = service(tmp_path, studio, network=HERE)
     made.projects.add(project, weights=WEIGHTS, title="S3")
     until_in_step(made, project)
-    assert without_boxes(studio, project) == [] and len(list(studio.predictions(rows[0].id))) == 1
+    assert without_boxes(studio, project) == [] and len(list(studio.predictions.list(rows[0].id))) == 1
 
     media = MediaResolver(studio, cache_dir=tmp_path / "media", network=HERE)
     assert media.resolve(rows[0].data["image"]) == media.resolve(uris[0]), "asked and pushed share one file"
@@ -95,6 +95,6 @@ def test_a_storage_in_the_private_network_is_not_fetched_from_unasked(
     bucket.put("private/a.png", scene(tmp_path, 0).read_bytes())
     project = project_of(CONFIG)
     sync(studio, project, bucket, "private", presign=True)
-    (row,) = studio.tasks(project)
+    (row,) = studio.tasks.list(project)
     with pytest.raises(MediaRefused, match="private address"):
         MediaResolver(studio, cache_dir=tmp_path / "media").resolve(row.data["image"])

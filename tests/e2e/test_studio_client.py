@@ -62,42 +62,42 @@ def prediction(task: int, version: str, *, label: str | None = None) -> dict[str
 
 
 def test_who_and_what_it_is(studio: LabelStudio, studio_server: Any) -> None:
-    assert studio.whoami()["email"] == studio_server.username
+    assert studio.users.whoami()["email"] == studio_server.username
     assert studio.version() == "1.23.2"
 
 
 def test_a_label_config_is_kept_as_written_and_grows_by_a_name(studio: LabelStudio, project_of: Make) -> None:
     hard = build({"human face": "face"}, ["<b> & 'c'", 'quote "x"', "🦊", "comma, name", "x" * 300])
     project = project_of(hard)
-    assert studio.project(project).label_config == hard
+    assert studio.projects.get(project).label_config == hard
     grown = add_name(hard, "maria")
-    assert studio.set_label_config(project, grown).label_config == grown
+    assert studio.projects.set_label_config(project, grown).label_config == grown
     assert LabelConfig.parse(grown).learnt[-1] == "maria"
-    assert project in {each.id for each in studio.projects()}
+    assert project in {each.id for each in studio.projects.list()}
 
 
 def test_the_whole_way_of_a_prediction(studio: LabelStudio, project_of: Make, tmp_path: Path) -> None:
     project = project_of(XML)
-    tasks = studio.upload_images(project, [photo(tmp_path / f"p {at}.png") for at in range(3)])
-    assert [each.id for each in studio.tasks(project)] == tasks
-    assert studio.import_predictions(project, [prediction(each, "v1") for each in tasks]) == 3
-    assert studio.model_versions(project) == {"v1": 3}
+    tasks = studio.tasks.upload_images(project, [photo(tmp_path / f"p {at}.png") for at in range(3)])
+    assert [each.id for each in studio.tasks.list(project)] == tasks
+    assert studio.predictions.import_many(project, [prediction(each, "v1") for each in tasks]) == 3
+    assert studio.projects.model_versions(project) == {"v1": 3}
     shown = studio_calls.next_task(studio, project)
     assert shown is not None and shown["predictions"] == []  # nothing is shown before a version is
-    studio.set_model_version(project, "v1")
+    studio.projects.set_model_version(project, "v1")
     shown = studio_calls.next_task(studio, project)
     assert shown is not None and [each["model_version"] for each in shown["predictions"]] == ["v1"]
-    (stored,) = studio.predictions(shown["id"])
+    (stored,) = studio.predictions.list(shown["id"])
     regions = [each | {"origin": "prediction"} for each in stored["result"]]
-    studio.create_annotation(shown["id"], regions[:1], lead_time=3.5, parent_prediction=stored["id"])
-    for found in (studio.export(project)[0], studio.task(shown["id"])):
+    studio.annotations.create(shown["id"], regions[:1], lead_time=3.5, parent_prediction=stored["id"])
+    for found in (studio.projects.export(project)[0], studio.tasks.get(shown["id"])):
         judged = review_task(found, CONFIG).boxes
         assert [(each.verdict, each.label, each.box.xyxy) for each in judged] == [
             ("approved", "jason", (10, 10, 60.25, 60)),
             ("rejected", "face", (100, 10, 150, 60.75)),
         ]
         assert (judged[0].predicted, judged[0].model_version) == (Box(10, 10, 60.25, 60), "v1")
-    rows = {each.id: each for each in studio.tasks(project)}
+    rows = {each.id: each for each in studio.tasks.list(project)}
     assert (rows[tasks[0]].annotated, rows[tasks[1]].annotated) == (True, False)
     assert rows[tasks[0]].versions == {"v1"}
 
@@ -105,59 +105,59 @@ def test_the_whole_way_of_a_prediction(studio: LabelStudio, project_of: Make, tm
 def test_a_skipped_task_is_neither_done_nor_judged(studio: LabelStudio, project_of: Make) -> None:
     project = project_of(XML)
     (task,) = studio_calls.import_tasks(studio, project, [{"image": "x"}])
-    studio.create_annotation(task, prediction(task, "v1")["result"], lead_time=1.0, was_cancelled=True)
-    (row,) = studio.tasks(project)
+    studio.annotations.create(task, prediction(task, "v1")["result"], lead_time=1.0, was_cancelled=True)
+    (row,) = studio.tasks.list(project)
     assert (row.annotated, row.cancelled) == (False, True)
-    found = review_task(studio.export(project)[0], CONFIG)
+    found = review_task(studio.projects.export(project)[0], CONFIG)
     assert (found.boxes, found.skipped) == ((), 1)
 
 
 def test_what_is_dropped_is_named_and_what_is_gone_is_passed_over(studio: LabelStudio, project_of: Make) -> None:
     project = project_of(XML)
     tasks = studio_calls.import_tasks(studio, project, [{"image": "x", "n": at} for at in range(6)])
-    studio.delete_task(tasks[1])
+    studio.tasks.delete(tasks[1])
     batch = [prediction(each, "v1", label="NOPE" if each == tasks[4] else None) for each in tasks]
     with pytest.raises(StudioRefused) as caught:
-        studio.import_predictions(project, batch)
+        studio.predictions.import_many(project, batch)
     assert caught.value.tasks == (tasks[4],)
-    assert {each.id for each in studio.tasks(project) if "v1" in each.versions} == {tasks[0], tasks[2], tasks[3], tasks[5]}
-    assert [each.id for each in studio.tasks(project, only=[tasks[0], tasks[1], tasks[2]])] == [tasks[0], tasks[2]]
+    assert {each.id for each in studio.tasks.list(project) if "v1" in each.versions} == {tasks[0], tasks[2], tasks[3], tasks[5]}
+    assert [each.id for each in studio.tasks.list(project, only=[tasks[0], tasks[1], tasks[2]])] == [tasks[0], tasks[2]]
 
 
 def test_versions_come_and_go(studio: LabelStudio, project_of: Make) -> None:
     project = project_of(XML)
     tasks = studio_calls.import_tasks(studio, project, [{"image": "x"}] * 2)
     for version in ("v1", "v2"):
-        studio.import_predictions(project, [prediction(each, version) for each in tasks])
-    studio.set_model_version(project, "v1")
+        studio.predictions.import_many(project, [prediction(each, version) for each in tasks])
+    studio.projects.set_model_version(project, "v1")
     with pytest.raises(StudioRefused, match="doesn't exist"):
-        studio.set_model_version(project, "never")
-    assert studio.delete_version(project, "v2") == 2
-    assert studio.project(project).model_version == "v1"
-    assert studio.delete_version(project, "v1") == 2
-    assert studio.project(project).model_version == ""
-    studio.import_predictions(project, [prediction(tasks[0], "v3")] * 2)
-    one, two = studio.predictions(tasks[0])
-    studio.delete_prediction(two["id"])
-    assert [each["id"] for each in studio.predictions(tasks[0])] == [one["id"]]
+        studio.projects.set_model_version(project, "never")
+    assert studio.projects.delete_version(project, "v2") == 2
+    assert studio.projects.get(project).model_version == "v1"
+    assert studio.projects.delete_version(project, "v1") == 2
+    assert studio.projects.get(project).model_version == ""
+    studio.predictions.import_many(project, [prediction(tasks[0], "v3")] * 2)
+    one, two = studio.predictions.list(tasks[0])
+    studio.predictions.delete(two["id"])
+    assert [each["id"] for each in studio.predictions.list(tasks[0])] == [one["id"]]
 
 
 def test_exports_may_name_their_tasks(studio: LabelStudio, project_of: Make) -> None:
     project = project_of(XML)
     tasks = studio_calls.import_tasks(studio, project, [{"image": "x"}] * 3)
     for each in tasks:
-        studio.create_annotation(each, [], lead_time=1.0)
-    assert [each["id"] for each in studio.export(project, tasks=tasks[1:])] == tasks[1:]
-    assert studio.export(project, tasks=[]) == []
-    assert len(studio.export(project)) == 3
+        studio.annotations.create(each, [], lead_time=1.0)
+    assert [each["id"] for each in studio.projects.export(project, tasks=tasks[1:])] == tasks[1:]
+    assert studio.projects.export(project, tasks=[]) == []
+    assert len(studio.projects.export(project)) == 3
 
 
 def test_more_tasks_than_one_page(studio: LabelStudio, project_of: Make) -> None:
     project = project_of(XML)
     tasks = studio_calls.import_tasks(studio, project, [{"image": "x", "n": at} for at in range(1001)])
-    assert [each.id for each in studio.tasks(project)] == tasks
-    assert studio.import_predictions(project, [prediction(each, "v1") for each in tasks]) == 1001
-    assert all(each.versions == {"v1"} for each in studio.tasks(project))
+    assert [each.id for each in studio.tasks.list(project)] == tasks
+    assert studio.predictions.import_many(project, [prediction(each, "v1") for each in tasks]) == 1001
+    assert all(each.versions == {"v1"} for each in studio.tasks.list(project))
 
 
 # media
@@ -167,12 +167,12 @@ def test_uploaded_and_local_files_come_back_as_they_were(studio: LabelStudio, st
     project = project_of(XML)
     folder = studio_server.documents / f"photos {project}"
     original = photo(folder / "ä & b.jpg", orientation=6)
-    (task,) = studio.upload_images(project, [photo(tmp_path / "up.png")])
-    storage = studio.add_local_storage(project, folder)
-    assert studio.sync_local_storage(storage) == 1
-    assert studio.sync_local_storage(storage) == 0
+    (task,) = studio.tasks.upload_images(project, [photo(tmp_path / "up.png")])
+    storage = studio.local_storages.create(project, folder)
+    assert studio.local_storages.sync(storage) == 1
+    assert studio.local_storages.sync(storage) == 0
     media = MediaResolver(studio, cache_dir=tmp_path / "cache")
-    uploaded, local = (each.data["image"] for each in studio.tasks(project))
+    uploaded, local = (each.data["image"] for each in studio.tasks.list(project))
     assert media.resolve(uploaded).read_bytes() == (tmp_path / "up.png").read_bytes()
     found = media.resolve(local)
     assert found.read_bytes() == original.read_bytes()
@@ -189,7 +189,7 @@ def test_uploaded_and_local_files_come_back_as_they_were(studio: LabelStudio, st
 
 def test_the_document_root_itself_is_refused_as_a_storage(studio: LabelStudio, studio_server: Any, project_of: Make) -> None:
     with pytest.raises(StudioRefused):
-        studio.add_local_storage(project_of(XML), studio_server.documents)
+        studio.local_storages.create(project_of(XML), studio_server.documents)
 
 
 # tokens and other things of a whole Label Studio, in one that no other test uses
@@ -219,42 +219,42 @@ def legacy(alone: LocalStudio) -> LabelStudio:
 
 @pytest.fixture
 def personal(legacy: LabelStudio) -> Iterator[str]:
-    token = legacy.wire.json("POST", "/api/token/", json={})["token"]
+    token = legacy.api.json("POST", "/api/token/", json={})["token"]
     yield token
     with suppress(StudioRefused):  # withdrawn by the test
-        legacy.wire.json("POST", "/api/token/blacklist/", json={"refresh": token})
+        legacy.api.json("POST", "/api/token/blacklist/", json={"refresh": token})
 
 
 def test_a_personal_token_does_what_a_legacy_one_does(personal: str, alone: LocalStudio, tmp_path: Path) -> None:
     studio = LabelStudio(alone.url, personal)
-    assert studio.whoami()["email"] == alone.username
-    project = studio.create_project("personal", XML).id
-    studio.upload_images(project, [photo(tmp_path / "a.png")])
-    (row,) = studio.tasks(project)
+    assert studio.users.whoami()["email"] == alone.username
+    project = studio.projects.create("personal", XML).id
+    studio.tasks.upload_images(project, [photo(tmp_path / "a.png")])
+    (row,) = studio.tasks.list(project)
     assert open_image(MediaResolver(studio, cache_dir=tmp_path / "cache").resolve(row.data["image"])).width == 200
 
 
 def test_a_withdrawn_personal_token_is_named(legacy: LabelStudio, personal: str) -> None:
-    legacy.wire.json("POST", "/api/token/blacklist/", json={"refresh": personal})
+    legacy.api.json("POST", "/api/token/blacklist/", json={"refresh": personal})
     with pytest.raises(StudioDenied, match="personal token"):
-        LabelStudio(legacy.url, personal).whoami()
+        LabelStudio(legacy.url, personal).users.whoami()
 
 
 def test_an_organization_that_switched_legacy_tokens_off_is_named(legacy: LabelStudio, personal: str) -> None:
     settings = {"legacy_api_tokens_enabled": False, "api_tokens_enabled": True}
-    legacy.wire.json("POST", "/api/jwt/settings", json=settings)
+    legacy.api.json("POST", "/api/jwt/settings", json=settings)
     try:
         with pytest.raises(StudioDenied, match="does not accept legacy tokens any more"):
-            legacy.whoami()
-        assert LabelStudio(legacy.url, personal).whoami()["id"]
+            legacy.users.whoami()
+        assert LabelStudio(legacy.url, personal).users.whoami()["id"]
     finally:
-        LabelStudio(legacy.url, personal).wire.json("POST", "/api/jwt/settings", json=settings | {"legacy_api_tokens_enabled": True})
-    assert legacy.whoami()["id"]
+        LabelStudio(legacy.url, personal).api.json("POST", "/api/jwt/settings", json=settings | {"legacy_api_tokens_enabled": True})
+    assert legacy.users.whoami()["id"]
 
 
 def test_a_wrong_token_is_named(studio_server: Any) -> None:
     with pytest.raises(StudioDenied, match="legacy token"):
-        LabelStudio(studio_server.url, "f" * 40).whoami()
+        LabelStudio(studio_server.url, "f" * 40).users.whoami()
 
 
 def test_logging_in_gives_cookies_and_a_wrong_password_does_not(studio: LabelStudio, studio_server: Any) -> None:
@@ -265,18 +265,18 @@ def test_logging_in_gives_cookies_and_a_wrong_password_does_not(studio: LabelStu
 
 
 def test_a_persons_keys_are_set_and_put_back_and_nobody_elses(studio: LabelStudio, studio_server: Any, tmp_path: Path) -> None:
-    me = studio.whoami()["id"]
-    studio.wire.json("POST", "/api/users/", json={"email": "jo@example.org", "username": "jo", "first_name": "Jo", "last_name": "Li"})
-    people = {each.id: each for each in studio.users()}
+    me = studio.users.whoami()["id"]
+    studio.api.json("POST", "/api/users/", json={"email": "jo@example.org", "username": "jo", "first_name": "Jo", "last_name": "Li"})
+    people = {each.id: each for each in studio.users.list()}
     jo = next(each for each in people.values() if each.email == "jo@example.org")
     theirs = {"regions:region:cycle": {"key": "tab", "active": True}, "regions:region:lock": {"key": "alt+j", "active": True}}
-    studio.set_hotkeys(jo.id, theirs)
+    studio.users.set_hotkeys(jo.id, theirs)
     hotkeys.give(studio, jo, hotkeys.OURS, tmp_path)
-    assert hotkeys.keys_in_use(studio.hotkeys(jo.id)) == {hotkeys.NEXT: "n", hotkeys.SUBMIT: "space"}
-    assert studio.hotkeys(jo.id)["regions:region:lock"] == theirs["regions:region:lock"]
-    assert hotkeys.keys_in_use(studio.hotkeys(me)) == hotkeys.USUAL
+    assert hotkeys.keys_in_use(studio.users.hotkeys(jo.id)) == {hotkeys.NEXT: "n", hotkeys.SUBMIT: "space"}
+    assert studio.users.hotkeys(jo.id)["regions:region:lock"] == theirs["regions:region:lock"]
+    assert hotkeys.keys_in_use(studio.users.hotkeys(me)) == hotkeys.USUAL
     hotkeys.take_back(studio, jo, tmp_path)
-    assert studio.hotkeys(jo.id) == theirs
+    assert studio.users.hotkeys(jo.id) == theirs
 
 
 # backends and webhooks
@@ -316,41 +316,41 @@ def backend() -> Iterator[tuple[str, list[tuple[str, bytes, str | None]]]]:
 def test_a_backend_is_connected_asked_trained_and_removed(studio: LabelStudio, project_of: Make, backend: Any) -> None:
     url, asked = backend
     project = project_of(XML)
-    made = studio.add_backend(project, url, "dinolabel", username="dinolabel", password="secret")
+    made = studio.backends.create(project, url, "dinolabel", username="dinolabel", password="secret")
     assert (made.title, made.url) == ("dinolabel", url)
-    (listed,) = studio.backends(project)
+    (listed,) = studio.backends.list(project)
     assert (listed.id, listed.state, listed.model_version) == (made.id, "CO", "stub-1")
-    assert studio.project(project).model_version == "dinolabel"
-    assert [each.url for each in studio.webhooks(project)] == [url + "/webhook"]
-    hook = studio.set_webhook(project, url + "/webhook", {"X-Secret": "s3"})
-    assert [each.headers for each in studio.webhooks(project)] == [{"X-Secret": "s3"}]
+    assert studio.projects.get(project).model_version == "dinolabel"
+    assert [each.url for each in studio.webhooks.list(project)] == [url + "/webhook"]
+    hook = studio.webhooks.set(project, url + "/webhook", {"X-Secret": "s3"})
+    assert [each.headers for each in studio.webhooks.list(project)] == [{"X-Secret": "s3"}]
     asked.clear()
     studio_calls.import_tasks(studio, project, [{"image": "x"}])
     assert [(path, secret) for path, _, secret in asked] == [("/webhook", "s3")]
     asked.clear()
-    studio.start_training(made.id)
+    studio.backends.start_training(made.id)
     assert any(path == "/webhook" and b"START_TRAINING" in body for path, body, _ in asked)
     assert {secret for path, _, secret in asked if path == "/setup"} <= {"Basic " + base64.b64encode(b"dinolabel:secret").decode()}
     asked.clear()
     studio_calls.retrieve_predictions(studio, project)
     assert any(path == "/predict" for path, _, _ in asked)
-    (task,) = (each.id for each in studio.tasks(project))
-    studio.import_predictions(project, [prediction(task, "v1")])
-    assert studio.delete_version(project, "v1") == 1
-    assert studio.project(project).model_version == "dinolabel"  # which Label Studio by itself would have emptied
-    studio.remove_backend(made.id)
-    assert studio.backends(project) == []
-    assert studio.project(project).model_version == "dinolabel"  # Label Studio goes on naming what is gone
-    studio.set_model_version(project, "")
-    assert studio.project(project).model_version == ""
-    assert [each.id for each in studio.webhooks(project)] == [hook.id]
-    studio.remove_webhook(hook.id)
-    assert studio.webhooks(project) == []
+    (task,) = (each.id for each in studio.tasks.list(project))
+    studio.predictions.import_many(project, [prediction(task, "v1")])
+    assert studio.projects.delete_version(project, "v1") == 1
+    assert studio.projects.get(project).model_version == "dinolabel"  # which Label Studio by itself would have emptied
+    studio.backends.delete(made.id)
+    assert studio.backends.list(project) == []
+    assert studio.projects.get(project).model_version == "dinolabel"  # Label Studio goes on naming what is gone
+    studio.projects.set_model_version(project, "")
+    assert studio.projects.get(project).model_version == ""
+    assert [each.id for each in studio.webhooks.list(project)] == [hook.id]
+    studio.webhooks.delete(hook.id)
+    assert studio.webhooks.list(project) == []
 
 
 def test_a_backend_that_is_not_there_is_refused_in_label_studios_words(studio: LabelStudio, project_of: Make) -> None:
     with pytest.raises(StudioRefused, match="health check failed"):
-        studio.add_backend(project_of(XML), "http://127.0.0.1:9", "dinolabel")
+        studio.backends.create(project_of(XML), "http://127.0.0.1:9", "dinolabel")
 
 
 # the server itself
@@ -383,7 +383,7 @@ def test_it_ends_with_us_however_we_end_and_starts_again_on_its_folder(studio_se
     assert owner.stdout is not None
     url = next(line for line in owner.stdout if line.startswith("http")).strip()
     token = (folder / "token").read_text()
-    assert LabelStudio(url, token).whoami()["id"]
+    assert LabelStudio(url, token).users.whoami()["id"]
     assert (folder / "token").stat().st_mode & 0o777 == 0o600
     assert len(token) == 40
     with pytest.raises(StudioUnreachable, match="Another Label Studio"):
@@ -393,7 +393,7 @@ def test_it_ends_with_us_however_we_end_and_starts_again_on_its_folder(studio_se
     assert wait_until_gone(folder, 15) == []
     with LocalStudio(folder) as again:
         assert again.url == url
-        assert LabelStudio(again.url, again.token).whoami()["id"]
+        assert LabelStudio(again.url, again.token).users.whoami()["id"]
         assert again.token == token
     assert wait_until_gone(folder, 1) == []
 

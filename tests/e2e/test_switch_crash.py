@@ -38,26 +38,26 @@ def test_killed_at_a_step_it_goes_on_and_no_task_is_ever_without_boxes(
 ) -> None:
     project = project_of(CONFIG)
     (tmp_path / "photos").mkdir()
-    tasks = studio.upload_images(project, [scene(tmp_path / "photos", each) for each in range(10)])
+    tasks = studio.tasks.upload_images(project, [scene(tmp_path / "photos", each) for each in range(10)])
     folder = tmp_path / "data"
     ProjectRegistry(folder / "projects.json").add(project, weights=WEIGHTS)
     until_in_step(service(folder, studio), project)
-    before = studio.project(project).model_version
+    before = studio.projects.get(project).model_version
     bundle_id = BundleStore(folder / "bundles").publish(str(project), bundle({"jason": RED, "lacy": GREEN}))
 
     with Watcher(studio, project) as watcher:
         killed = child(folder, studio, studio_server.token, project, step)
         assert killed.returncode == -signal.SIGKILL, killed.stderr
         assert killed.stdout.split()[-1] == step
-        (late,) = studio.upload_images(project, [scene(tmp_path / "photos", 99)])
+        (late,) = studio.tasks.upload_images(project, [scene(tmp_path / "photos", 99)])
         resumed = child(folder, studio, studio_server.token, project, "never")
         assert resumed.returncode == 0, resumed.stderr
 
-    after = studio.project(project).model_version
+    after = studio.projects.get(project).model_version
     assert after != before
-    rows = {each.id: each.versions for each in studio.tasks(project)}
+    rows = {each.id: each.versions for each in studio.tasks.list(project)}
     assert all(after in rows[each] for each in [*tasks, late])
-    assert studio.model_versions(project)[after] == len(rows), "each has it once"
+    assert studio.projects.model_versions(project)[after] == len(rows), "each has it once"
     assert BundleStore(folder / "bundles").current(str(project)) == bundle_id
     assert watcher.shown == [before, after]
     assert watcher.looks > 10

@@ -38,15 +38,15 @@ def served(studio: LabelStudio, tmp_path: Path) -> Iterator[tuple[Any, str]]:
 @pytest.fixture
 def project(studio: LabelStudio, served: tuple[Any, str], project_of: Callable[[str], int], tmp_path: Path) -> int:
     number = project_of(add_prompt_field(build({"coloured thing": "thing"}, ["jason"])))
-    studio.upload_images(number, [picture(tmp_path / "one.png", (RED, (8, 8, 32, 36)), (GREEN, (8, 52, 36, 84)))])
-    studio.add_backend(number, served[1], connect.TITLE, username=connect.TITLE, password=SECRET)  # as before people could type
+    studio.tasks.upload_images(number, [picture(tmp_path / "one.png", (RED, (8, 8, 32, 36)), (GREEN, (8, 52, 36, 84)))])
+    studio.backends.create(number, served[1], connect.TITLE, username=connect.TITLE, password=SECRET)  # as before people could type
     connect.connect(studio, number, served[1], secret=SECRET)
     return number
 
 
 @pytest.fixture
 def page(studio: LabelStudio, studio_server: Any, project: int) -> Iterator[Any]:
-    (task,) = studio.tasks(project)
+    (task,) = studio.tasks.list(project)
     cookies = studio.session_cookies(studio_server.username, studio_server.password)
     with screens.editor(studio.url, cookies) as made:
         made.goto(f"{studio.url}/projects/{project}/data?task={task.id}", wait_until="domcontentloaded", timeout=180_000)
@@ -80,7 +80,7 @@ def test_words_typed_are_boxes_on_this_picture_and_errors_are_read(
     page: Any, served: tuple[Any, str], studio: LabelStudio, project: int, tmp_path: Path
 ) -> None:
     service, _ = served
-    assert [each.interactive for each in studio.backends(project)] == [True]
+    assert [each.interactive for each in studio.backends.list(project)] == [True]
     before = boxes(page)
     enter(page, "dog")
     until(lambda: len(suggestions(page)) == 2, seconds=60, what=lambda: (suggestions(page), lines(page)))
@@ -108,5 +108,5 @@ def test_words_typed_are_boxes_on_this_picture_and_errors_are_read(
     assert [each.words for each in service.typing.requests(project)] == ["coloured thing", "horse", "dog"]
 
     service.set_prompt(project, "dog", box=0.4)
-    assert 'predicted_values="dog"' in studio.project(project).label_config
-    assert 'model_box_threshold="0.4"' in studio.project(project).label_config
+    assert 'predicted_values="dog"' in studio.projects.get(project).label_config
+    assert 'model_box_threshold="0.4"' in studio.projects.get(project).label_config

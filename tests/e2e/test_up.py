@@ -140,7 +140,7 @@ def test_n_digit_space_name_every_box_and_submit(page: Any, studio: LabelStudio,
     assert [each["labels"] for each in regions(page)] == [["tom"]] * count
     keys(page, "Space")
     page.wait_for_function(f"() => window.Htx?.task && String(Htx.task.id) !== '{task}'", timeout=30_000)
-    (annotation,) = studio.task(int(task))["annotations"]
+    (annotation,) = studio.tasks.get(int(task))["annotations"]
     assert [each["value"]["rectanglelabels"] for each in annotation["result"]] == [["tom"]] * count
     assert {each["origin"] for each in annotation["result"]} == {"prediction-changed"}
     assert annotation["parent_prediction"] and annotation["lead_time"] is not None
@@ -156,18 +156,18 @@ def test_the_next_picture_has_boxes_too(page: Any, home: Home) -> None:
 def test_every_picture_is_a_task_and_nothing_else_is(studio: LabelStudio, home: Home) -> None:
     found = up_state.find(home.data)
     assert found is not None
-    rows = until(lambda: [row for row in studio.tasks(found.project) if row.versions], seconds=120)
-    until(lambda: len([row for row in studio.tasks(found.project) if row.versions or row.annotated]) == PICTURES, seconds=120)
-    assert len(list(studio.tasks(found.project))) == PICTURES
+    rows = until(lambda: [row for row in studio.tasks.list(found.project) if row.versions], seconds=120)
+    until(lambda: len([row for row in studio.tasks.list(found.project) if row.versions or row.annotated]) == PICTURES, seconds=120)
+    assert len(list(studio.tasks.list(found.project))) == PICTURES
     assert all("/data/local-files/?d=" in str(row.data["image"]) for row in rows)
 
 
 def test_backend_and_one_webhook_with_our_secret_are_connected(studio: LabelStudio, home: Home) -> None:
     found = up_state.find(home.data)
     assert found is not None
-    (backend,) = studio.backends(found.project)
+    (backend,) = studio.backends.list(found.project)
     assert (backend.title, backend.state) == ("dinolabel", "CO")
-    (hook,) = studio.webhooks(found.project)
+    (hook,) = studio.webhooks.list(found.project)
     assert hook.url == f"{backend.url}/webhook"
     assert list(hook.headers.values()) == [(home.data / "secret").read_text().strip()]
 
@@ -175,10 +175,10 @@ def test_backend_and_one_webhook_with_our_secret_are_connected(studio: LabelStud
 def test_a_name_is_added_while_people_work(page: Any, studio: LabelStudio, home: Home) -> None:
     found = up_state.find(home.data)
     assert found is not None
-    before = studio.project(found.project).label_config
+    before = studio.projects.get(found.project).label_config
     ended = started.run(home.environment, "names", "add", "maria")
     assert (ended.returncode, "maria is on key 3" in ended.stdout) == (0, True), ended
-    after = studio.project(found.project).label_config
+    after = studio.projects.get(found.project).label_config
     assert re.sub(r'<Label value="maria" hotkey="3" background="#\w{6}"/>', "", after).split() == before.split()
     page.reload(wait_until="domcontentloaded")
     page.wait_for_function(screens.REGIONS_DRAWN, timeout=60_000)
@@ -272,11 +272,15 @@ def test_again_goes_on_where_it_was(home: Home, studio: LabelStudio, ended: None
         again.link()
         found = up_state.find(home.data)
         assert found is not None
-        assert (found.url, found.token) == (studio.url, studio.wire.token.header(str).removeprefix("Token "))
-        rows = list(studio.tasks(found.project))
+        assert (found.url, found.token) == (studio.url, studio.api.token.header(str).removeprefix("Token "))
+        rows = list(studio.tasks.list(found.project))
         assert (len(rows), sum(row.annotated for row in rows)) == (PICTURES + 1, 1)
-        assert len(studio.projects()) == 1 and len(studio.backends(found.project)) == 1 and len(studio.webhooks(found.project)) == 1
-        until(lambda: all(row.versions or row.annotated for row in studio.tasks(found.project)), seconds=120)
+        assert (
+            len(studio.projects.list()) == 1
+            and len(studio.backends.list(found.project)) == 1
+            and len(studio.webhooks.list(found.project)) == 1
+        )
+        until(lambda: all(row.versions or row.annotated for row in studio.tasks.list(found.project)), seconds=120)
     finally:
         family = again.family()
         os.kill(again.process.pid, signal.SIGKILL)

@@ -32,7 +32,7 @@ class Sender:
 
     def projects(self) -> list[tuple[str, int]]:
         """(words, id) of every project the token may see, newest first. Raises StudioError."""
-        return [(f"{each.title} · {each.id}", each.id) for each in reversed(self._studio.projects())]
+        return [(f"{each.title} · {each.id}", each.id) for each in reversed(self._studio.projects.list())]
 
     def send(
         self, path: str, image: Image, detections: Sequence[Detection], *, project: int, pipeline: Pipeline, thresholds: Thresholds,
@@ -42,7 +42,7 @@ class Sender:
 
         Raises StudioError, LabelConfigError, and RequestError when none of the boxes has a label in that project.
         """
-        config = self._config_of(self._studio.project(project))
+        config = self._config_of(self._studio.projects.get(project))
         if detections and not any(config.label_for(each) for each in detections):
             phrases = ", ".join(sorted({each.phrase for each in detections}))
             raise RequestError(
@@ -58,8 +58,8 @@ class Sender:
             bundle=bundle,
             embedder_name=pipeline.embedder.name if pipeline.embedder and not (bundle and bundle.own) else None,
         )
-        (task,) = self._studio.upload_images(project, [Path(path)])
+        (task,) = self._studio.tasks.upload_images(project, [Path(path)])
         result = to_result(detections, config, width=image.width, height=image.height, task=task, version=version)
-        self._studio.import_predictions(project, [to_prediction(task, result, version)])
+        self._studio.predictions.import_many(project, [to_prediction(task, result, version)])
         log.info("sent_to_studio", project=project, task=task, boxes=len(result))
         return f"{self._studio.url}/projects/{project}/data?task={task}"

@@ -63,10 +63,13 @@ class Webhook:
         )
 
 
-class BackendCalls:
-    wire: ApiClient
+class BackendsClient:
+    """ML backends that are connected to projects."""
 
-    def add_backend(
+    def __init__(self, api: ApiClient) -> None:
+        self.api = api
+
+    def create(
         self, project: int, url: str, title: str, *, interactive: bool = False, username: str | None = None, password: str | None = None
     ) -> MLBackend:
         """Connect a running backend. Label Studio asks its /health and /setup first, and as a side effect creates a webhook to url/webhook
@@ -74,11 +77,11 @@ class BackendCalls:
         body: dict[str, Any] = {"project": project, "url": url, "title": title, "is_interactive": interactive}
         if password is not None:
             body |= {"auth_method": "BASIC_AUTH", "basic_auth_user": username or "", "basic_auth_pass": password}
-        return MLBackend.of(self.wire.json("POST", "/api/ml/", json=body, timeout=ASKING_SECONDS))
+        return MLBackend.of(self.api.json("POST", "/api/ml/", json=body, timeout=ASKING_SECONDS))
 
-    def backends(self, project: int) -> list[MLBackend]:
+    def list(self, project: int) -> list[MLBackend]:
         """Label Studio asks each for its health meanwhile."""
-        return [MLBackend.of(each) for each in self.wire.json("GET", "/api/ml/", params={"project": project}, timeout=ASKING_SECONDS)]
+        return [MLBackend.of(each) for each in self.api.json("GET", "/api/ml/", params={"project": project}, timeout=ASKING_SECONDS)]
 
     def set_interactive(self, backend: int) -> None:
         """From the next page load on, Label Studio asks this backend while people draw or type.
@@ -86,26 +89,33 @@ class BackendCalls:
         Label Studio 1.23.2 answers 500 to a change that does not repeat address and project; an empty password stands for the one it has.
         """
         path = f"/api/ml/{backend}"
-        known = self.wire.json("GET", path, timeout=ASKING_SECONDS)
+        known = self.api.json("GET", path, timeout=ASKING_SECONDS)
         body = {"project": known["project"], "url": known["url"], "is_interactive": True}
         if known.get("auth_method") == "BASIC_AUTH":
             body |= {"auth_method": "BASIC_AUTH", "basic_auth_user": known.get("basic_auth_user") or "", "basic_auth_pass": ""}
-        self.wire.json("PATCH", path, json=body, timeout=ASKING_SECONDS)
+        self.api.json("PATCH", path, json=body, timeout=ASKING_SECONDS)
 
-    def remove_backend(self, backend: int) -> None:
+    def delete(self, backend: int) -> None:
         """Its webhook stays, and the project goes on naming it as what is shown, so nothing is (measured): set another version."""
-        self.wire.json("DELETE", f"/api/ml/{backend}")
+        self.api.json("DELETE", f"/api/ml/{backend}")
 
     def start_training(self, backend: int) -> None:
         """What the button *Start training* does."""
-        self.wire.json("POST", f"/api/ml/{backend}/train", json={}, timeout=ASKING_SECONDS)
+        self.api.json("POST", f"/api/ml/{backend}/train", json={}, timeout=ASKING_SECONDS)
 
-    def webhooks(self, project: int) -> list[Webhook]:
+
+class WebhooksClient:
+    """Webhooks of a project: whom Label Studio tells what happened."""
+
+    def __init__(self, api: ApiClient) -> None:
+        self.api = api
+
+    def list(self, project: int) -> list[Webhook]:
         """Those that are meant to be called; leases (dinolabel.studio.calls.leases) are not."""
-        found = self.wire.json("GET", "/api/webhooks/", params={"project": project})
+        found = self.api.json("GET", "/api/webhooks/", params={"project": project})
         return [Webhook.of(each) for each in found if each.get("url") != leases.PLACE]
 
-    def set_webhook(self, project: int, url: str, headers: Mapping[str, str]) -> Webhook:
+    def set(self, project: int, url: str, headers: Mapping[str, str]) -> Webhook:
         """Exactly one active webhook to url, with these headers, for all events; twins, such as the automatic one, are removed."""
         body = {
             "project": project,
@@ -115,11 +125,11 @@ class BackendCalls:
             "send_for_all_actions": True,
             "is_active": True,
         }
-        there = [each.id for each in self.webhooks(project) if each.url.rstrip("/") == url.rstrip("/")]
+        there = [each.id for each in self.list(project) if each.url.rstrip("/") == url.rstrip("/")]
         for twin in there[1:]:
-            self.remove_webhook(twin)
+            self.delete(twin)
         method, path = ("PATCH", f"/api/webhooks/{there[0]}/") if there else ("POST", "/api/webhooks/")
-        return Webhook.of(self.wire.json(method, path, json=body))
+        return Webhook.of(self.api.json(method, path, json=body))
 
-    def remove_webhook(self, webhook: int) -> None:
-        self.wire.json("DELETE", f"/api/webhooks/{webhook}/")
+    def delete(self, webhook: int) -> None:
+        self.api.json("DELETE", f"/api/webhooks/{webhook}/")

@@ -33,24 +33,27 @@ class Lease:
         return cls(int(hook["id"]), str((hook.get("headers") or {}).get(HEADER) or ""), datetime.fromisoformat(str(hook["updated_at"])))
 
 
-class LeaseCalls:
-    wire: ApiClient
+class LeasesClient:
+    """Leases of projects: who may write now."""
 
-    def renew_lease(self, project: int, owner: str) -> list[Lease]:
+    def __init__(self, api: ApiClient) -> None:
+        self.api = api
+
+    def renew(self, project: int, owner: str) -> list[Lease]:
         """Say that owner is alive; every live lease of the project, the one who may write first."""
         mine = next((each for each in self._leases(project) if each.owner == owner), None)
         body = {"project": project, "url": PLACE, "headers": {HEADER: owner}, "is_active": False, "send_payload": False}
         method, path = ("PATCH", f"/api/webhooks/{mine.id}/") if mine else ("POST", "/api/webhooks/")
-        now = Lease.of(self.wire.json(method, path, json={**body, "send_for_all_actions": False, "actions": []})).renewed
+        now = Lease.of(self.api.json(method, path, json={**body, "send_for_all_actions": False, "actions": []})).renewed
         living = [each for each in self._leases(project) if now - each.renewed <= timedelta(seconds=SECONDS)]
         return sorted(living, key=lambda each: each.id)
 
-    def drop_lease(self, project: int, owner: str | None = None) -> None:
+    def drop(self, project: int, owner: str | None = None) -> None:
         """Take back owner's lease; without one, everybody's."""
         for each in self._leases(project):
             if owner in (None, each.owner):
-                self.wire.json("DELETE", f"/api/webhooks/{each.id}/")
+                self.api.json("DELETE", f"/api/webhooks/{each.id}/")
 
     def _leases(self, project: int) -> list[Lease]:
-        hooks = self.wire.json("GET", "/api/webhooks/", params={"project": project})
+        hooks = self.api.json("GET", "/api/webhooks/", params={"project": project})
         return [Lease.of(each) for each in hooks if each.get("url") == PLACE and each.get("project") == project]

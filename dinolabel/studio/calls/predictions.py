@@ -1,4 +1,4 @@
-"""PredictionCalls: the bulk import that loses nothing silently, those of a task, deleting one."""
+"""Predictions: the bulk import that loses nothing silently, those of a task, deleting one."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Any
 import structlog
 
 from dinolabel.studio.calls.projects import LONG_SECONDS
-from dinolabel.studio.calls.tasks import TaskCalls, TaskRow
+from dinolabel.studio.calls.tasks import TaskIds, TaskRow, TasksClient
 from dinolabel.studio.errors import StudioRefused
+from dinolabel.studio.http_client import ApiClient
 
 log = structlog.get_logger(__name__)
 
 CHUNK = 1000
-"""PredictionCalls per request. On a slow disk Label Studio takes about a second per request whatever it holds (measured: 1,000 in chunks of
+"""Predictions per request. On a slow disk Label Studio takes about a second per request whatever it holds (measured: 1,000 in chunks of
 100, 200, 500 and 1,000 took 9.5, 4.6, 2.1 and 1.2 s); on a fast one 1.8 ms of CPU per prediction and next to nothing per request."""
 
 ATTEMPTS = 3
@@ -23,15 +24,21 @@ ATTEMPTS = 3
 Prediction = Mapping[str, Any]
 
 
-class PredictionCalls(TaskCalls):
-    def import_predictions(self, project: int, predictions: Sequence[Prediction]) -> int:
+class PredictionsClient:
+    """Predictions of tasks."""
+
+    def __init__(self, api: ApiClient, tasks: TasksClient) -> None:
+        self.api = api
+        self._tasks = tasks
+
+    def import_many(self, project: int, predictions: Sequence[Prediction]) -> int:
         """Store predictions ({"task", "result", "score", "model_version"}); returns how many were stored.
 
         Tasks deleted meanwhile are passed over and logged. Raises StudioRefused, after everything else is stored, when Label Studio dropped
         some without a word, which it does with predictions that do not fit the label config; ``error.tasks`` are theirs.
         """
         stored = expected = 0
-        dropped: list[int] = []
+        dropped: TaskIds = []
         for start in range(0, len(predictions), CHUNK):
             chunk = predictions[start : start + CHUNK]
             created, present = self._import_chunk(project, chunk)
@@ -46,21 +53,21 @@ class PredictionCalls(TaskCalls):
             )
         return stored
 
-    def predictions(self, task: int) -> list[dict[str, Any]]:
+    def list(self, task: int) -> list[dict[str, Any]]:
         """Every stored prediction of a task, oldest first."""
-        found = self.wire.json("GET", "/api/predictions/", params={"task": task})
+        found = self.api.json("GET", "/api/predictions/", params={"task": task})
         return sorted((dict(each) for each in found), key=lambda each: int(each["id"]))
 
-    def delete_prediction(self, prediction: int) -> None:
-        self.wire.json("DELETE", f"/api/predictions/{prediction}/")
+    def delete(self, prediction: int) -> None:
+        self.api.json("DELETE", f"/api/predictions/{prediction}/")
 
-    def set_prediction_result(self, prediction: int, result: Sequence[Mapping[str, Any]], *, task: int, score: float | None = None) -> None:
+    def set_result(self, prediction: int, result: Sequence[Mapping[str, Any]], *, task: int, score: float | None = None) -> None:
         """Put other regions into a stored prediction of a task; annotations that began from it keep pointing at it.
 
         score: another one, too. The task goes along since Label Studio, where it validates predictions, finds the label config by it.
         """
         more = {} if score is None else {"score": score}
-        self.wire.json("PATCH", f"/api/predictions/{prediction}/", json={"task": task, "result": list(result), **more})
+        self.api.json("PATCH", f"/api/predictions/{prediction}/", json={"task": task, "result": list(result), **more})
 
     def _import_chunk(self, project: int, chunk: Sequence[Prediction]) -> tuple[int, Sequence[Prediction]]:
         """How many were created, and those sent whose task exists. One unknown task refuses a whole request (measured)."""
@@ -79,13 +86,13 @@ class PredictionCalls(TaskCalls):
         return self._post(project, chunk), chunk
 
     def _post(self, project: int, chunk: Sequence[Prediction]) -> int:
-        reply = self.wire.json("POST", f"/api/projects/{project}/import/predictions", json=list(chunk), timeout=LONG_SECONDS)
+        reply = self.api.json("POST", f"/api/projects/{project}/import/predictions", json=list(chunk), timeout=LONG_SECONDS)
         return int(reply["created"])
 
-    def _missing(self, project: int, sent: Sequence[Prediction]) -> list[int]:
+    def _missing(self, project: int, sent: Sequence[Prediction]) -> TaskIds:
         """Tasks of a chunk that do not have the version sent to them. Sending again to find out would store the good ones twice."""
         versions = {row.id: row.versions for row in self._rows(project, sent)}
         return [int(each["task"]) for each in sent if each["model_version"] not in versions.get(int(each["task"]), frozenset())]
 
     def _rows(self, project: int, chunk: Sequence[Prediction]) -> Iterator[TaskRow]:
-        return self.tasks(project, only=[int(each["task"]) for each in chunk])
+        return self._tasks.list(project, only=[int(each["task"]) for each in chunk])

@@ -15,8 +15,11 @@ _REQUESTS: dict[Caller, tuple[str, dict[str, Any]]] = {
 }
 
 
-class ProbeCalls:
-    wire: ApiClient
+class ProbesClient:
+    """Questions about Label Studio's own settings that no documented call answers."""
+
+    def __init__(self, api: ApiClient) -> None:
+        self.api = api
 
     def may_call(self, caller: Caller, url: str) -> bool | None:
         """Whether Label Studio would accept a backend or webhook at url; None when its answer says neither. Makes neither.
@@ -26,11 +29,11 @@ class ProbeCalls:
         """
         path, wrong = _REQUESTS[caller]
         try:
-            made = self.wire.json("POST", path, json={"url": url, **wrong})
+            made = self.api.json("POST", path, json={"url": url, **wrong})
         except StudioRefused as error:
             if "reserved network address" in str(error):
                 return False
             return True if error.status == 400 else None
         if isinstance(made, dict) and "id" in made:  # a Label Studio that lets anything pass: leave nothing behind
-            self.wire.request("DELETE", f"{path}{made['id']}{'' if caller == 'backends' else '/'}")
+            self.api.request("DELETE", f"{path}{made['id']}{'' if caller == 'backends' else '/'}")
         return True

@@ -1,11 +1,10 @@
-"""ProjectCalls: label config, the version shown, versions stored, local storage, approved work."""
+"""Projects: label config, the version shown, versions stored, approved work."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from dinolabel.studio.errors import ProjectMissing, StudioCutShort, StudioRefused
@@ -22,6 +21,9 @@ MOST_NAMED = 10  # projects in a message
 
 EXPORT_IDS = 200
 """Task ids per export request: they travel in the address, whose length is limited."""
+
+Tasks = list[dict[str, Any]]
+"""Tasks as an export has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,23 +63,26 @@ class Project:
         )
 
 
-class ProjectCalls:
-    wire: ApiClient
+class ProjectsClient:
+    """Projects, with the versions of their predictions."""
 
-    def projects(self) -> list[Project]:
+    def __init__(self, api: ApiClient) -> None:
+        self.api = api
+
+    def list(self) -> list[Project]:
         """All we may see, oldest first."""
         found: list[Project] = []
         for page in range(1, 10_000):
-            reply = self.wire.json("GET", "/api/projects/", params={"page": page, "page_size": 100})
+            reply = self.api.json("GET", "/api/projects/", params={"page": page, "page_size": 100})
             found += [Project.of(each) for each in reply["results"]]
             if not reply.get("next"):
                 break
         return sorted(found, key=lambda each: each.id)
 
-    def project(self, project: int) -> Project:
+    def get(self, project: int) -> Project:
         """Raises ProjectMissing, status 404, which names those there are, when there is none of that number."""
         try:
-            return Project.of(self.wire.json("GET", f"/api/projects/{project}/"))
+            return Project.of(self.api.json("GET", f"/api/projects/{project}/"))
         except StudioRefused as error:
             if error.status != 404:
                 raise
@@ -86,7 +91,7 @@ class ProjectCalls:
     def _there(self) -> str:
         """`there are: 1 Cats, 4 Dogs`, the newest where there are many."""
         try:
-            found = self.projects()
+            found = self.list()
         except StudioError:
             return "which there are cannot be asked"
         if not found:
@@ -95,28 +100,28 @@ class ProjectCalls:
         more = f" and {len(found) - MOST_NAMED} older" if len(found) > MOST_NAMED else ""
         return f"{'there is' if len(found) == 1 else 'there are'}: {', '.join(shown)}{more}"
 
-    def create_project(self, title: str, label_config: str, description: str = "", *, instruction: str = "") -> Project:
+    def create(self, title: str, label_config: str, description: str = "", *, instruction: str = "") -> Project:
         """title: Label Studio wants 3 to 50 characters. instruction: HTML behind the editor's button; it does not open by itself."""
         body = {"title": title, "label_config": label_config, "description": description, "expert_instruction": instruction}
-        return Project.of(self.wire.json("POST", "/api/projects/", json=body))
+        return Project.of(self.api.json("POST", "/api/projects/", json=body))
 
     def set_label_config(self, project: int, xml: str) -> Project:
         """Instructions of ours follow it: they name the labels and their keys."""
-        changed = Project.of(self.wire.json("PATCH", f"/api/projects/{project}/", json={"label_config": xml}))
+        changed = Project.of(self.api.json("PATCH", f"/api/projects/{project}/", json={"label_config": xml}))
         if (text := renew_instructions(changed.instruction, xml)) is not None:
-            return Project.of(self.wire.json("PATCH", f"/api/projects/{project}/", json={"expert_instruction": text}))
+            return Project.of(self.api.json("PATCH", f"/api/projects/{project}/", json={"expert_instruction": text}))
         return changed
 
     def set_description(self, project: int, text: str) -> None:
-        self.wire.json("PATCH", f"/api/projects/{project}/", json={"description": text})
+        self.api.json("PATCH", f"/api/projects/{project}/", json={"description": text})
 
     def set_model_version(self, project: int, version: str) -> None:
         """What labellers see from their next task on. Refused for a version without any stored prediction; "" shows none."""
-        self.wire.json("PATCH", f"/api/projects/{project}/", json={"model_version": version})
+        self.api.json("PATCH", f"/api/projects/{project}/", json={"model_version": version})
 
     def model_versions(self, project: int) -> dict[str, int]:
         """version -> number of stored predictions."""
-        reply = self.wire.json("GET", f"/api/projects/{project}/model-versions/")
+        reply = self.api.json("GET", f"/api/projects/{project}/model-versions/")
         return {str(version): int(count) for version, count in reply.items()}
 
     def delete_version(self, project: int, version: str) -> int:
@@ -124,14 +129,14 @@ class ProjectCalls:
 
         Label Studio by itself would also stop showing a live backend, whichever version is deleted (measured).
         """
-        shown = self.project(project).model_version
+        shown = self.get(project).model_version
         path, body = f"/api/projects/{project}/model-versions/", {"model_version": version}
         try:
-            deleted = int(self.wire.json("DELETE", path, json=body, timeout=LONG_SECONDS)["deleted_predictions"])
+            deleted = int(self.api.json("DELETE", path, json=body, timeout=LONG_SECONDS)["deleted_predictions"])
         except StudioCutShort:
             # Asked again, Label Studio would delete the same ones a second time beside the first; so we wait for the first to end.
             deleted = self._wait_for_deletion(project, version)
-        if shown not in ("", version) and self.project(project).model_version == "":
+        if shown not in ("", version) and self.get(project).model_version == "":
             self.set_model_version(project, shown)
         return deleted
 
@@ -146,46 +151,15 @@ class ProjectCalls:
             left = self.model_versions(project).get(version, 0)
         return count
 
-    def export(self, project: int, *, tasks: Sequence[int] | None = None) -> list[dict[str, Any]]:
+    def export(self, project: int, *, tasks: Sequence[int] | None = None) -> Tasks:
         """Tasks with an annotation (skipped ones too), each annotation with the prediction it began from. tasks: only these."""
         if tasks is None:
             return self._export(project, {})
-        found: list[dict[str, Any]] = []
+        found: Tasks = []
         for start in range(0, len(tasks), EXPORT_IDS):
             found += self._export(project, {"ids[]": list(tasks[start : start + EXPORT_IDS])})
         return found
 
-    def add_local_storage(self, project: int, path: Path | str, *, pattern: str = r"(?!\.).*\.(?i:jpe?g|png|webp|bmp|gif|tiff?)$") -> int:
-        """Lets Label Studio serve a folder, strictly below its document root, as it sees the path. Returns the storage's id; then sync."""
-        body = {
-            "project": project,
-            "path": str(path),
-            "title": Path(path).name,
-            "use_blob_urls": True,
-            "regex_filter": pattern,
-            "recursive_scan": True,
-        }
-        return int(self.wire.json("POST", "/api/storages/localfiles/", json=body)["id"])
-
-    def local_storages(self, project: int) -> dict[str, int]:
-        """path, as Label Studio sees it -> id of the storage that serves it."""
-        found = self.wire.json("GET", "/api/storages/localfiles/", params={"project": project})
-        return {str(each["path"]): int(each["id"]) for each in found}
-
-    def sync_local_storage(self, storage: int) -> int:
-        """Makes a task of every file that is not one yet, and waits for it. Returns how many are new."""
-        path = f"/api/storages/localfiles/{storage}"
-        reply = self.wire.json("POST", f"{path}/sync", json={}, timeout=LONG_SECONDS)
-        end = time.monotonic() + LONG_SECONDS
-        while reply.get("status") in {"queued", "in_progress"}:  # a worker does it, where Label Studio has one
-            if time.monotonic() > end:
-                raise StudioRefused("Label Studio is still reading the folder.", hint="Its tasks appear when it is done: nothing is lost.")
-            time.sleep(AGAIN_SECONDS)
-            reply = self.wire.json("GET", path)
-        if reply.get("status") == "failed":
-            raise StudioRefused("Label Studio could not read the folder.", hint="See the storage in the project's settings, Cloud Storage.")
-        return int(reply.get("last_sync_count") or 0)
-
-    def _export(self, project: int, only: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def _export(self, project: int, only: Mapping[str, Any]) -> Tasks:
         params = {"exportType": "JSON", **only}
-        return list(self.wire.json("GET", f"/api/projects/{project}/export", params=params, timeout=LONG_SECONDS))
+        return list(self.api.json("GET", f"/api/projects/{project}/export", params=params, timeout=LONG_SECONDS))

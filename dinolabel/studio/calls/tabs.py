@@ -1,12 +1,11 @@
-"""TabCalls of the Data Manager: ours are marked, and only those are ever changed."""
+"""Tabs of the Data Manager: ours are marked, and only those are ever changed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from dinolabel.studio.http_client import ApiClient
+from dinolabel.studio.http_client import ApiClient
 
 DISAGREEMENTS = ("disagreements", "Disagreements")
 """Name and title of the tab of objects that people named differently."""
@@ -22,12 +21,15 @@ UPLOADED, STORED = "file_upload", "storage_filename"
 """Where the file's name is: of a picture that was uploaded, and of one in a storage. The other column stays empty."""
 
 
-class TabCalls:
-    wire: ApiClient
+class TabsClient:
+    """Tabs of a project's Data Manager."""
 
-    def tabs(self, project: int) -> list[dict[str, Any]]:
+    def __init__(self, api: ApiClient) -> None:
+        self.api = api
+
+    def list(self, project: int) -> list[dict[str, Any]]:
         """Every tab of a project, as Label Studio describes it: {"id", "data": {"title", "filters", …}, …}."""
-        return [dict(each) for each in self.wire.json("GET", "/api/dm/views/", params={"project": project})]
+        return [dict(each) for each in self.api.json("GET", "/api/dm/views/", params={"project": project})]
 
     def show_tasks(self, project: int, name: str, title: str, tasks: Sequence[int]) -> str:
         """Let our tab of that name hold these tasks (the first MOST), made when it is not there; its address for a browser.
@@ -35,9 +37,9 @@ class TabCalls:
         Touches no task, and no tab that a person made, whatever its title.
         """
         items = [_is(each) for each in tasks[:MOST]] or [_is(NOBODY)]
-        return self.set_tab(project, name, {"title": title, "filters": {"conjunction": "or", "items": items}, "ordering": []})
+        return self.set(project, name, {"title": title, "filters": {"conjunction": "or", "items": items}, "ordering": []})
 
-    def set_tab(self, project: int, name: str, data: Mapping[str, Any]) -> str:
+    def set(self, project: int, name: str, data: Mapping[str, Any]) -> str:
         """Make or change our tab of that name; its address for a browser. data: {"title", "filters": {…}, "ordering": […], …}.
 
         What people chose in it besides, such as columns and the size of the pictures, stays.
@@ -46,37 +48,37 @@ class TabCalls:
         theirs = self._columns(project) if ours is None else ours["data"]
         body = {"project": project, "data": {**theirs, **data, MARK: name}}
         if ours is None:
-            number = int(self.wire.json("POST", "/api/dm/views/", json=body)["id"])
+            number = int(self.api.json("POST", "/api/dm/views/", json=body)["id"])
         else:
             number = int(ours["id"])
-            self.wire.json("PATCH", f"/api/dm/views/{number}/", json=body)
-        return f"{self.wire.url}/projects/{project}/data?tab={number}"
+            self.api.json("PATCH", f"/api/dm/views/{number}/", json=body)
+        return f"{self.api.url}/projects/{project}/data?tab={number}"
 
-    def remove_tab(self, project: int, name: str) -> bool:
+    def remove(self, project: int, name: str) -> bool:
         """Remove our tab of that name; whether there was one."""
         ours = self._ours(project, name)
         if ours is not None:
-            self.wire.json("DELETE", f"/api/dm/views/{ours['id']}/")
+            self.api.json("DELETE", f"/api/dm/views/{ours['id']}/")
         return ours is not None
 
     def _columns(self, project: int) -> dict[str, Any]:
         """The columns of a new tab: with the file's name, where the project keeps it."""
         params = {"project": project, "page_size": 1, "fields": "all"}
-        uploaded = any(each.get(UPLOADED) for each in self.wire.json("GET", "/api/tasks", params=params)["tasks"])
+        uploaded = any(each.get(UPLOADED) for each in self.api.json("GET", "/api/tasks", params=params)["tasks"])
         hidden = [f"tasks:{each}" for each in (*UNSEEN, STORED if uploaded else UPLOADED)]
         return {"hiddenColumns": {"explore": hidden, "labeling": hidden}}
 
     def _ours(self, project: int, name: str) -> dict[str, Any] | None:
-        return next((each for each in self.tabs(project) if (each.get("data") or {}).get(MARK) == name), None)
+        return next((each for each in self.list(project) if (each.get("data") or {}).get(MARK) == name), None)
 
 
 def _is(task: int) -> dict[str, Any]:
     return {"filter": "filter:tasks:id", "operator": "equal", "type": "Number", "value": task}
 
 
-def show_or_remove(studio: TabCalls, project: int, tab: tuple[str, str], tasks: Sequence[int]) -> str | None:
+def show_or_remove(tabs: TabsClient, project: int, tab: tuple[str, str], tasks: Sequence[int]) -> str | None:
     """Let one of our tabs hold these tasks, its address for a browser; without tasks the tab goes. tab: its name and title."""
     if not tasks:
-        studio.remove_tab(project, tab[0])
+        tabs.remove(project, tab[0])
         return None
-    return studio.show_tasks(project, *tab, list(dict.fromkeys(tasks)))
+    return tabs.show_tasks(project, *tab, list(dict.fromkeys(tasks)))

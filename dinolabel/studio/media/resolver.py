@@ -216,7 +216,7 @@ class MediaResolver:
                 return
             except DownloadDenied as refusal:
                 assert self.client is not None
-                token = self.client.wire.token
+                token = self.client.api.token
                 if not token.retry_after_refusal(refusal.header) or last:
                     raise token_denied(token.kind, self.client.url, "401 for a file") from None
 
@@ -255,17 +255,17 @@ class _MediaDownloadPolicy:
         client = self._media.client
         if client is None or not all(map(self._media.is_ours, self._hops)) or not hop.startswith(client.url + "/"):
             return None
-        return client.wire.authorization() if address.label_studio_path(hop[len(client.url) :], ()) is not None else None
+        return client.api.authorization() if address.label_studio_path(hop[len(client.url) :], ()) is not None else None
 
     def session(self, hop: str) -> requests.Session:
         """Our Label Studio may be at any address: settings name it. Other hosts may not stand for private ones."""
         network = self._media.network
         if self._media.client is not None and self._media.is_ours(hop):
-            return self._media.client.wire.session()
+            return self._media.client.api.session()
         listed = address.origin(hop)[1] if self._media.is_listed(hop) else None
         return network.guarded_session(hop, named=lambda host: is_literal(host) and host.strip("[]").lower() == listed)
 
     def options(self, hop: str) -> dict[str, Any]:
         client = self._media.client
-        network = client.wire.network if client is not None and self._media.is_ours(hop) else self._media.network
+        network = client.api.network if client is not None and self._media.is_ours(hop) else self._media.network
         return network.options(hop)

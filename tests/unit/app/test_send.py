@@ -23,10 +23,10 @@ THING = Detection(Box(10, 10, 30, 50), "coloured thing", 0.8)
 class Uploads(ScriptedStudio):
     """Label Studio in memory that also takes files."""
 
-    def projects(self) -> list[Project]:
+    def projects_list(self) -> list[Project]:
         return list(self._projects.values())
 
-    def upload_images(self, project: int, paths: Sequence[Path]) -> list[int]:
+    def tasks_upload_images(self, project: int, paths: Sequence[Path]) -> list[int]:
         self._called("upload")
         return self.add_tasks(project, [f"/data/upload/{path.name}" for path in paths])
 

@@ -68,7 +68,7 @@ class World:
         return self.studio.add_tasks(project, [f"/data/{scene(self.photos, begin + each).name}" for each in range(pictures)])
 
     def ids(self, project: int) -> list[int]:
-        return [each.id for each in self.studio.tasks(project)]
+        return [each.id for each in self.studio.tasks.list(project)]
 
 
 @pytest.fixture

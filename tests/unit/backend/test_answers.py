@@ -20,7 +20,9 @@ NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
 def summary(world: World, reader: Answers, project: int) -> Summary:
-    return reader.summary(project, LabelConfig.parse(world.studio.project(project).label_config), list(world.studio.tasks(project)))
+    return reader.summary(
+        project, LabelConfig.parse(world.studio.projects.get(project).label_config), list(world.studio.tasks.list(project))
+    )
 
 
 def test_boxes_and_pictures_of_each_name(world: World) -> None:
@@ -50,8 +52,8 @@ def test_tasks_by_answers_and_disagreements_of_several_people(world: World) -> N
 def test_it_reads_a_bounded_number_at_once_and_nothing_twice(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reviewed_answers, "MOST_AT_ONCE", 2)
     read: list[int] = []
-    plain = world.studio.export
-    monkeypatch.setattr(world.studio, "export", lambda project, *, tasks=None: read.extend(tasks) or plain(project, tasks=tasks))
+    plain = world.studio.projects_export
+    monkeypatch.setattr(world.studio, "projects_export", lambda project, *, tasks=None: read.extend(tasks) or plain(project, tasks=tasks))
     project = world.project(5)
     ids = world.ids(project)
     for place, task in enumerate(ids):
@@ -71,7 +73,7 @@ def test_a_deleted_task_and_another_label_config_count_anew(world: World) -> Non
     assert summary(world, reader, project).names[0].boxes == 2
     world.studio.remove_task(second)
     assert summary(world, reader, project).names[0].boxes == 1
-    world.studio.set_label_config(project, CONFIG.replace('<Label value="lacy"/>', '<Label value="maria"/>'))
+    world.studio.projects.set_label_config(project, CONFIG.replace('<Label value="lacy"/>', '<Label value="maria"/>'))
     assert [each.name for each in summary(world, reader, project).names] == ["jason", "maria"]
 
 
@@ -111,7 +113,7 @@ def test_who_did_how_much_and_where_they_disagree_is_on_the_board_and_in_a_tab(w
     world.studio.annotate(first, ["lacy", "lacy"], at=NOON, who=2)
     world.studio.annotate(second, ["jason"], at=NOON, who=9)
     until_in_step(service, project)
-    assert world.studio.tabs == {"disagreements": [first]}
+    assert world.studio.shown_tabs == {"disagreements": [first]}
     asked = world.studio.calls.count("tab")
     until_in_step(service, project)
     assert world.studio.calls.count("tab") == asked, "the tab is written when something changed"
@@ -125,7 +127,7 @@ def test_who_did_how_much_and_where_they_disagree_is_on_the_board_and_in_a_tab(w
     world.studio.remove_task(first)
     world.studio.annotate(third, ["jason"], at=NOON, who=1)
     until_in_step(service, project)
-    assert world.studio.tabs == {}
+    assert world.studio.shown_tabs == {}
 
 
 def test_the_board_hears_of_it_where_nothing_is_trained_by_itself_too(world: World) -> None:

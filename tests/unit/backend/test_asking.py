@@ -17,7 +17,7 @@ INTERACTIVE = {"context": {"result": [{"id": "prompt", "type": "rectanglelabels"
 
 
 def asked(world, project: int, count: int, **how) -> PredictRequest:
-    tasks = tuple(TaskPayload(each.id, each.data) for each in world.studio.tasks(project)[:count])
+    tasks = tuple(TaskPayload(each.id, each.data) for each in world.studio.tasks.list(project)[:count])
     return PredictRequest(project, CONFIG, tasks, **how)
 
 
@@ -75,7 +75,7 @@ def test_beyond_two_at_a_time_nothing_is_ready_at_once(world) -> None:
     answers: list[float] = []
 
     def ask(index: int) -> None:
-        task = world.studio.tasks(project)[index]
+        task = world.studio.tasks.list(project)[index]
         begun = time.monotonic()
         results = service.predict(PredictRequest(project, CONFIG, (TaskPayload(task.id, task.data),)))["results"]
         answers.append(time.monotonic() - begun if results != [{}] else -(time.monotonic() - begun))

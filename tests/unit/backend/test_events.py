@@ -123,13 +123,13 @@ def test_enough_names_start_a_training_and_its_end_starts_the_switch(world) -> N
     service = world.service(poll_seconds=0.2, train_after=3)
     service.start()
     eventually(lambda: not world.studio.without_boxes(project))
-    before = world.studio.project(project).model_version
+    before = world.studio.projects.get(project).model_version
     world.studio.annotate(world.ids(project)[0], ["jason", "lacy", "jason"])
-    eventually(lambda: world.studio.project(project).model_version != before)
+    eventually(lambda: world.studio.projects.get(project).model_version != before)
     eventually(lambda: not service.jobs.all()[0].active)
     (job,) = service.jobs.all()
     assert (job.state, job.why) == ("done", "3 new approved names")
-    after = world.studio.project(project).model_version
+    after = world.studio.projects.get(project).model_version
     assert [world.studio.labels_of(each, after) for each in world.ids(project)[1:]] == [["jason", "lacy"]] * 3
     time.sleep(0.6)
     assert len(service.jobs.all()) == 1, "what it has seen does not start another"

@@ -18,7 +18,7 @@ def test_a_label_renamed_under_way_is_made_anew_for_the_new_config(world) -> Non
     first = service.reconcile(project)
     assert (first.state, first.requeue_after) == ("filling", 0.0)
     assert service.reconcile(project).complete
-    shown = world.studio.project(project).model_version
+    shown = world.studio.projects.get(project).model_version
     assert [world.studio.labels_of(each, shown) for each in world.ids(project)] == [["object", "object"]] * 4
     assert service.board.get(project).failed == 0, "nothing was wrong with the tasks"
 
@@ -27,10 +27,10 @@ def test_a_label_renamed_later_moves_everybody_to_the_new_name(world) -> None:
     project = world.project(3)
     service = world.service()
     service.reconcile(project)
-    before = world.studio.project(project).model_version
+    before = world.studio.projects.get(project).model_version
     world.studio.set(project, label_config=RENAMED)
     assert service.reconcile(project).complete
-    after = world.studio.project(project).model_version
+    after = world.studio.projects.get(project).model_version
     assert after != before
     assert [world.studio.labels_of(each, after) for each in world.ids(project)] == [["object", "object"]] * 3
     assert world.detector.passes == 3, "another name for the same prompt costs no pass"
@@ -44,8 +44,8 @@ def test_what_label_studio_would_drop_is_never_sent(world, monkeypatch: pytest.M
         backfill, "validate_prediction", lambda config, sent: ["no such label"] if sent["task"] == bad else plain(config, sent)
     )
     sent = []
-    taken = world.studio.import_predictions
-    world.studio.import_predictions = lambda number, each: sent.extend(one["task"] for one in each) or taken(number, each)
+    taken = world.studio.predictions.import_many
+    world.studio.predictions.import_many = lambda number, each: sent.extend(one["task"] for one in each) or taken(number, each)
     service = world.service()
     outcome = service.reconcile(project)
     assert bad not in sent and len(sent) == 2
@@ -56,13 +56,13 @@ def test_a_file_that_is_no_picture_does_not_hold_a_switch(world) -> None:
     project = world.project(3)
     service = world.service()
     assert service.reconcile(project).complete
-    before = world.studio.project(project).model_version
+    before = world.studio.projects.get(project).model_version
     (world.photos / "scene001.png").write_bytes(b"no picture any more")
     world.store.publish(str(project), bundle({"jason": RED, "lacy": GREEN}))
     outcome = service.reconcile(project)
     if not outcome.complete:
         outcome = service.reconcile(project)
-    assert outcome.complete and world.studio.project(project).model_version != before
+    assert outcome.complete and world.studio.projects.get(project).model_version != before
     assert "1 of 3 tasks cannot be done" in outcome.note
 
 
@@ -71,7 +71,7 @@ def test_a_picture_that_never_came_does_not_hold_one_either(world) -> None:
     world.studio.add_tasks(project, ["/data/nowhere.png"])
     service = world.service()
     assert service.reconcile(project).complete
-    assert world.studio.project(project).model_version
+    assert world.studio.projects.get(project).model_version
 
 
 def test_open_tasks_come_before_those_somebody_has_submitted(world) -> None:
@@ -81,8 +81,8 @@ def test_open_tasks_come_before_those_somebody_has_submitted(world) -> None:
     world.studio.annotate(first, ["jason"])
     world.studio.annotate(second, [], cancelled=True)
     order = []
-    plain = world.studio.import_predictions
-    world.studio.import_predictions = lambda project, sent: order.extend(each["task"] for each in sent) or plain(project, sent)
+    plain = world.studio.predictions.import_many
+    world.studio.predictions.import_many = lambda project, sent: order.extend(each["task"] for each in sent) or plain(project, sent)
     assert world.service().reconcile(project).complete
     assert order == [third, first, second]
 
@@ -91,16 +91,16 @@ def test_a_push_that_fails_is_raised_and_leaves_no_thread(world) -> None:
     project = world.project(3)
     service = world.service()
     world.studio.before_import.append(lambda: setattr(world.studio, "down", True))
-    plain = world.studio.import_predictions
+    plain = world.studio.predictions.import_many
 
     def importing(number, sent):
         plain(number, sent)
-        world.studio.project(number)
+        world.studio.projects.get(number)
 
-    world.studio.import_predictions = importing
+    world.studio.predictions.import_many = importing
     with pytest.raises(Exception, match="does not answer"):
         service.reconcile(project)
-    world.studio.down, world.studio.import_predictions = False, plain
+    world.studio.down, world.studio.predictions.import_many = False, plain
     assert service.reconcile(project).complete
     assert [len(world.studio.versions_of(each)) for each in world.ids(project)] == [1, 1, 1]
 

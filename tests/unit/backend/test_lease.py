@@ -71,8 +71,8 @@ def test_a_lease_that_is_lost_is_noticed(world: World) -> None:
     now = [0.0]
     writing = WriterLease(world.studio, "here.1", clock=lambda: now[0])
     writing.acquire(project)
-    world.studio.drop_lease(project, "here.1")
-    world.studio.renew_lease(project, "there.2")
+    world.studio.leases.drop(project, "here.1")
+    world.studio.leases.renew(project, "there.2")
     now[0] += lease.RENEW_SECONDS
     for _ in range(2):
         with pytest.raises(LeaseHeldByOther, match="Another backend, there, writes"):
@@ -85,5 +85,5 @@ def test_who_may_make_no_webhook_may_push_all_the_same(world: World, monkeypatch
     def refuse(*_: object) -> None:
         raise StudioRefused("Label Studio refused POST (403)", status=403)
 
-    monkeypatch.setattr(world.studio, "renew_lease", refuse)
+    monkeypatch.setattr(world.studio, "leases_renew", refuse)
     assert world.service().reconcile(project).complete

@@ -111,9 +111,9 @@ def test_with_a_token_what_is_answered_moves_with_the_switch_and_not_before(worl
     service.reconcile(project)
     before = service.setup(SetupRequest(project, CONFIG))
     world.store.publish(str(project), bundle({"jason": RED, "lacy": GREEN}))
-    assert service.setup(SetupRequest(project, CONFIG)) == before == world.studio.project(project).model_version
+    assert service.setup(SetupRequest(project, CONFIG)) == before == world.studio.projects.get(project).model_version
     service.reconcile(project)
-    assert service.setup(SetupRequest(project, CONFIG)) == world.studio.project(project).model_version != before
+    assert service.setup(SetupRequest(project, CONFIG)) == world.studio.projects.get(project).model_version != before
 
 
 def test_progress_is_on_the_board_while_it_works(world) -> None:
@@ -146,8 +146,8 @@ def test_skipped_tasks_get_boxes_too_but_last(world) -> None:
     world.studio.annotate(skipped, ["jason"], cancelled=True)
     service = world.service()
     order = []
-    plain = world.studio.import_predictions
-    world.studio.import_predictions = lambda project, sent: order.extend(each["task"] for each in sent) or plain(project, sent)
+    plain = world.studio.predictions.import_many
+    world.studio.predictions.import_many = lambda project, sent: order.extend(each["task"] for each in sent) or plain(project, sent)
     service.reconcile(project)
     assert order[-1] == skipped
     assert len(order) == 5

@@ -31,7 +31,7 @@ def filled(world) -> tuple[Any, int, list[int]]:
         stored.data["image"] += ".tif"
     until_in_step(world.service(), project)
     world.studio.begin(tasks[1])
-    world.studio.annotate(tasks[2], ["thing"], began_from=world.studio.project(project).model_version)
+    world.studio.annotate(tasks[2], ["thing"], began_from=world.studio.projects.get(project).model_version)
     world.studio.ask_for(tasks[2], 2)
     for number in tasks:
         world.studio._tasks[number].predictions[0]["result"] = OLD
@@ -45,7 +45,7 @@ def found(world, tasks: list[int]) -> list[int]:
 
 def test_they_are_made_anew_once(filled) -> None:
     world, project, tasks = filled
-    version = world.studio.project(project).model_version
+    version = world.studio.projects.get(project).model_version
     service = world.service()
     until_in_step(service, project)
     assert found(world, tasks) == [2, 0, 0, 0]

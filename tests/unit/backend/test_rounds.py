@@ -11,7 +11,7 @@ from tests.waiting import eventually
 
 
 def in_step(world, project: int) -> bool:
-    return bool(world.studio.project(project).model_version) and not world.studio.without_boxes(project)
+    return bool(world.studio.projects.get(project).model_version) and not world.studio.without_boxes(project)
 
 
 def test_it_begins_at_start(world) -> None:
@@ -46,9 +46,9 @@ def test_what_another_process_wants_is_noticed_without_a_word(world) -> None:
     service = world.service(poll_seconds=600)
     service.start()
     eventually(lambda: in_step(world, project))
-    before = world.studio.project(project).model_version
+    before = world.studio.projects.get(project).model_version
     world.store.publish(str(project), bundle({"jason": RED, "lacy": GREEN}))
-    eventually(lambda: world.studio.project(project).model_version != before)
+    eventually(lambda: world.studio.projects.get(project).model_version != before)
     late = world.project(1)
     eventually(lambda: in_step(world, late))
 
@@ -94,20 +94,20 @@ def test_one_projects_trouble_is_not_the_others(world) -> None:
 
 def test_a_bug_in_one_visit_is_not_the_end(world) -> None:
     buggy, fine = world.project(1), world.project(1)
-    plain = world.studio.tasks
+    plain = world.studio.tasks_list
 
     def tasks(project: int, **only: object):
         if project == buggy:
             raise ZeroDivisionError
         return plain(project, **only)
 
-    world.studio.tasks = tasks
+    world.studio.tasks_list = tasks
     service = world.service()
     service.start()
     eventually(lambda: in_step(world, fine))
     assert service.board.get(buggy).state == "failed"
     assert "log" in service.board.get(buggy).hint
-    world.studio.tasks = plain
+    world.studio.tasks_list = plain
     eventually(lambda: in_step(world, buggy))
 
 

@@ -35,7 +35,7 @@ def until_in_step(service: Service, project: int) -> ReconcileResult:
 
 def right_after_the_listing(studio: ScriptedStudio, change: Callable[[], object]) -> None:
     """Somebody changes something, once, when a project's tasks were just listed."""
-    plain, changes = studio.tasks, [change]
+    plain, changes = studio.tasks_list, [change]
 
     def tasks(project: int, *, only: object = None) -> object:
         rows = plain(project, only=only)  # type: ignore[arg-type]
@@ -43,7 +43,7 @@ def right_after_the_listing(studio: ScriptedStudio, change: Callable[[], object]
             changes.pop()()
         return rows
 
-    studio.tasks = tasks  # type: ignore[method-assign, assignment]
+    studio.tasks_list = tasks  # type: ignore[method-assign, assignment]
 
 
 def watch(studio: ScriptedStudio, project: int) -> list[list[int]]:
@@ -57,10 +57,10 @@ def test_first_boxes_are_shown_as_they_come_in(world) -> None:
     project = world.project(6)
     shown = []
     world.studio.watchers.append(
-        lambda: shown.append((world.studio.project(project).model_version, len(world.studio.without_boxes(project))))
+        lambda: shown.append((world.studio.projects.get(project).model_version, len(world.studio.without_boxes(project))))
     )
     outcome = until_in_step(world.service(), project)
-    version = world.studio.project(project).model_version
+    version = world.studio.projects.get(project).model_version
     assert outcome.pushed == 6
     assert version and all(world.studio.versions_of(each) == [version] for each in world.ids(project))
     assert shown[-1] == (version, 0)
@@ -70,7 +70,7 @@ def test_an_empty_project_is_left_as_it_is_until_a_task_comes(world) -> None:
     project = world.project(0)
     service = world.service()
     assert until_in_step(service, project).pushed == 0
-    assert world.studio.project(project).model_version == ""
+    assert world.studio.projects.get(project).model_version == ""
     world.add(project, 1)
     assert until_in_step(service, project).pushed == 1
     assert world.studio.without_boxes(project) == []
@@ -80,11 +80,11 @@ def test_everybody_has_the_new_version_before_it_is_shown(world) -> None:
     project = world.project(5)
     service = world.service()
     until_in_step(service, project)
-    before = world.studio.project(project).model_version
+    before = world.studio.projects.get(project).model_version
     bundle_id = world.store.publish(str(project), bundle({"jason": RED, "lacy": GREEN}))
     bare = watch(world.studio, project)
     until_in_step(service, project)
-    after = world.studio.project(project).model_version
+    after = world.studio.projects.get(project).model_version
     assert before != after
     assert bare and not any(bare)
     assert world.studio.calls.count("patch") == 2
@@ -101,7 +101,7 @@ def test_an_end_at_any_step_is_made_up_for_by_the_next_start(world, step: str) -
     with pytest.raises(Killed):
         world.service(listener=killer(step)).reconcile(project)
     until_in_step(world.service(), project)
-    after = world.studio.project(project).model_version
+    after = world.studio.projects.get(project).model_version
     assert [sorted(world.studio.versions_of(each)).count(after) for each in world.ids(project)] == [1] * 5
     assert not any(bare)
     assert world.store.current(str(project)) == bundle_id
@@ -115,7 +115,7 @@ def test_so_is_an_end_during_the_very_first_filling(world, step: str) -> None:
     with pytest.raises(Killed):
         world.service(listener=killer(step)).reconcile(project)
     until_in_step(world.service(), project)
-    after = world.studio.project(project).model_version
+    after = world.studio.projects.get(project).model_version
     assert [world.studio.versions_of(each) for each in world.ids(project)] == [[after]] * 5
 
 
@@ -123,14 +123,14 @@ def test_who_arrives_during_a_switch_gets_both_versions(world) -> None:
     project = world.project(3)
     service = world.service()
     until_in_step(service, project)
-    before = world.studio.project(project).model_version
+    before = world.studio.projects.get(project).model_version
     world.store.publish(str(project), bundle({"jason": RED, "lacy": GREEN}))
     new: list[int] = []
     world.studio.before_import.append(lambda: new.extend(world.add(project, 1)))
     seen: list[list[str]] = []
     world.studio.watchers.append(lambda: seen.extend(world.studio.versions_of(each) for each in new))
     until_in_step(service, project)
-    after = world.studio.project(project).model_version
+    after = world.studio.projects.get(project).model_version
     assert world.studio.versions_of(new[0]) == [before, after]
     assert world.studio.labels_of(new[0], before) == ["thing", "thing"]
     assert world.studio.labels_of(new[0], after) == ["jason", "lacy"]
@@ -143,7 +143,7 @@ def test_what_was_stored_meanwhile_is_not_stored_twice(world) -> None:
     task = world.ids(project)[1]
 
     def asked_label_studio_to_retrieve_it() -> None:
-        world.studio.import_predictions(project, [{"task": task, "result": [], "score": 0.0, "model_version": version}])
+        world.studio.predictions.import_many(project, [{"task": task, "result": [], "score": 0.0, "model_version": version}])
 
     right_after_the_listing(world.studio, asked_label_studio_to_retrieve_it)
     until_in_step(service, project)
@@ -189,7 +189,7 @@ def test_a_task_deleted_meanwhile_does_not_matter(world) -> None:
 def test_only_nothing_our_title_and_our_own_versions_are_replaced(world, shown: str, taken_over: bool) -> None:
     project = world.project(2, model_version=shown)
     outcome = until_in_step(world.service(), project)
-    now = world.studio.project(project).model_version
+    now = world.studio.projects.get(project).model_version
     assert (now != shown) is taken_over
     assert ("not ours" in outcome.note) is not taken_over
     assert world.studio.without_boxes(project) == ([] if taken_over else world.ids(project))
@@ -203,7 +203,7 @@ def test_a_choice_somebody_makes_during_the_filling_is_respected(world) -> None:
     world.store.publish(str(project), bundle({"jason": RED, "lacy": GREEN}))
     world.studio.before_import.append(lambda: world.studio.set(project, model_version="somebody-elses-1"))
     outcome = until_in_step(service, project)
-    assert world.studio.project(project).model_version == "somebody-elses-1"
+    assert world.studio.projects.get(project).model_version == "somebody-elses-1"
     assert "somebody-elses-1" in outcome.note
 
 
@@ -212,13 +212,13 @@ def test_a_rollback_is_a_pin_and_costs_no_import_when_the_predictions_are_still_
     service = world.service()
     first = world.store.publish(str(project), bundle({"jason": RED, "lacy": GREEN}))
     until_in_step(service, project)
-    old = world.studio.project(project).model_version
+    old = world.studio.projects.get(project).model_version
     world.store.publish(str(project), bundle({"jason": GREEN, "lacy": RED}))
     until_in_step(service, project)
     world.store.pin(str(project), first)
     bare, imports = watch(world.studio, project), world.studio.calls.count("import")
     until_in_step(service, project)
-    assert world.studio.project(project).model_version == old
+    assert world.studio.projects.get(project).model_version == old
     assert world.studio.calls.count("import") == imports
     assert (world.store.current(str(project)), any(bare)) == (first, False)
 
@@ -228,11 +228,11 @@ def test_a_new_label_config_is_a_switch_of_its_own(world) -> None:
     project = world.project(2)
     service = world.service()
     until_in_step(service, project)
-    before = world.studio.project(project).model_version
+    before = world.studio.projects.get(project).model_version
     world.studio.set(project, label_config=CONFIG.replace("coloured thing", "small coloured thing"))
     bare = watch(world.studio, project)
     until_in_step(service, project)
-    assert world.studio.project(project).model_version != before
+    assert world.studio.projects.get(project).model_version != before
     assert not any(bare)
 
 
@@ -252,12 +252,12 @@ def test_a_broken_picture_holds_a_switch_for_a_while_and_not_for_ever(world, mon
     service = world.service()
     until_in_step(service, project)
     world.store.publish(str(project), bundle({"jason": RED, "lacy": GREEN}))
-    before = world.studio.project(project).model_version
+    before = world.studio.projects.get(project).model_version
     (Path(world.photos) / "scene001.png").unlink()
     states = []
     for _ in range(4):
         outcome = service.reconcile(project)
-        states.append((outcome.state, world.studio.project(project).model_version == before))
+        states.append((outcome.state, world.studio.projects.get(project).model_version == before))
     assert states[0] == ("filling", True)
     assert states[-1] == ("in step", False)
     assert "1 of 3 tasks cannot be done" in outcome.note
@@ -271,7 +271,7 @@ def test_what_label_studio_drops_is_noted_and_the_others_go_on(world) -> None:
 
     world.studio.before_import.append(renamed)
     until_in_step(world.service(), project)
-    after = world.studio.project(project).model_version
+    after = world.studio.projects.get(project).model_version
     assert [world.studio.labels_of(each, after) for each in world.ids(project)] == [["object", "object"]] * 3
 
 

@@ -54,7 +54,7 @@ class Desk:
 
     def look(self) -> TrainCheck:
         return replace(
-            self.trigger.check(self.project, self.config, self.world.studio.tasks(self.project)), newest=None
+            self.trigger.check(self.project, self.config, self.world.studio.tasks.list(self.project)), newest=None
         )  # tests/unit/backend/test_events.py holds it
 
     def later(self, seconds: float) -> Desk:
@@ -146,8 +146,8 @@ def test_never_by_itself_when_it_is_switched_off(world) -> None:
 
 def test_only_what_changed_is_read_again(desk: Desk) -> None:
     read: list[list[int]] = []
-    plain = desk.world.studio.export
-    desk.world.studio.export = lambda project, *, tasks=None: read.append(list(tasks)) or plain(project, tasks=tasks)
+    plain = desk.world.studio.projects_export
+    desk.world.studio.projects_export = lambda project, *, tasks=None: read.append(list(tasks)) or plain(project, tasks=tasks)
     first = desk.submit(["jason"])
     desk.look()
     desk.look()

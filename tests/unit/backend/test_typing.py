@@ -22,11 +22,11 @@ class Desk:
         self.world, self.project = world, world.project(2)
         self.service = world.service(**({"deadlines": Deadlines(single=60, batch=60)} | options))
         self.client = create_app(self.service).test_client()
-        self.task, self.other = world.studio.tasks(self.project)
+        self.task, self.other = world.studio.tasks.list(self.project)
 
     def open(self, task: Any) -> dict[str, Any]:
         """A task is opened with nothing typed, under the project's label config as it is now."""
-        config = self.world.studio.project(self.project).label_config
+        config = self.world.studio.projects.get(self.project).label_config
         body = {"tasks": [{"id": task.id, "data": task.data}], "project": str(self.project), "label_config": config}
         (result,) = self.client.post("/predict", json=body).json["results"]
         return dict(result)
@@ -165,7 +165,7 @@ def test_the_pages_button_makes_it_the_projects(desk: Desk) -> None:
     assert "<b>dog</b>" in html and "2 boxes on the last of 2 tasks" in html and "box threshold 0.5" in html
     answer = desk.client.post("/prompt", data={"project": desk.project, "words": "dog", "box": "0.5"}, headers={"Accept": "text/html"})
     assert (answer.status_code, answer.headers["Location"]) == (303, "/")
-    config = LabelConfig.parse(desk.world.studio.project(desk.project).label_config)
+    config = LabelConfig.parse(desk.world.studio.projects.get(desk.project).label_config)
     assert (config.prompt_map, config.box_threshold) == ({"coloured thing": "thing", "dog": "dog"}, 0.5)
     assert "<b>dog</b>" not in desk.client.get("/").text
 
@@ -177,7 +177,7 @@ def test_the_button_leaves_a_label_config_alone_beside_which_words_were_said(des
     assert desk.client.post("/prompt", json={"project": desk.project, "words": "dog"}).status_code == 422
     assert desk.client.post("/prompt", json={"project": desk.project, "words": "jason=dog", "box": "0.5"}).status_code == 200
     assert desk.world.projects.roles(desk.project) == LabelRoles({"coloured thing": "jason", "dog": "jason"}, ("lacy",))
-    assert desk.world.studio.project(desk.project).label_config == CONFIG
+    assert desk.world.studio.projects.get(desk.project).label_config == CONFIG
 
 
 def test_the_prompt_is_the_projects_and_is_there_on_the_next_task(desk: Desk) -> None:
@@ -185,8 +185,8 @@ def test_the_prompt_is_the_projects_and_is_there_on_the_next_task(desk: Desk) ->
     desk.type("dog")
     assert (boxes(desk.open(desk.other)), phrases(desk.open(desk.other))) == ([["thing"], ["thing"]], {"coloured thing"})
     desk.client.post("/prompt", data={"project": desk.project, "words": "thing=bright thing"})
-    xml = desk.world.studio.project(desk.project).label_config
-    desk.world.studio.set_label_config(desk.project, xml.replace("coloured thing,", ""))
+    xml = desk.world.studio.projects.get(desk.project).label_config
+    desk.world.studio.projects.set_label_config(desk.project, xml.replace("coloured thing,", ""))
     assert (boxes(desk.open(desk.other)), phrases(desk.open(desk.other))) == ([["thing"], ["thing"]], {"bright thing"})
 
 
@@ -197,7 +197,7 @@ def test_the_button_refuses_in_words(desk: Desk) -> None:
     assert desk.client.post("/prompt", json={"project": desk.project, "words": "dog", "box": "much"}).status_code == 400
     crossing = desk.client.post("/prompt", json={"project": desk.project, "words": "dog"}, headers={"Origin": "http://evil.test"})
     assert crossing.status_code == 403
-    assert desk.world.studio.project(desk.project).label_config == CONFIG
+    assert desk.world.studio.projects.get(desk.project).label_config == CONFIG
 
 
 def test_what_is_remembered_is_bounded(desk: Desk) -> None:

@@ -30,7 +30,7 @@ class Fire:
         self.project = world.project(6)
         self.theirs = world.ids(self.project)[1]
         self.foreign = {"task": self.theirs, "result": [], "score": 0.5, "model_version": "yolo-7"}
-        world.studio.import_predictions(self.project, [self.foreign])
+        world.studio.predictions.import_many(self.project, [self.foreign])
         self.service = world.service()
 
     def visit(self) -> None:
@@ -100,8 +100,8 @@ def test_whatever_happens_the_right_state_comes(world: Any, seed: int) -> None:
     world.studio.before_import.clear()
     until_in_step(fire.service, fire.project)
 
-    shown = world.studio.project(fire.project).model_version
-    rows = world.studio.tasks(fire.project)
+    shown = world.studio.projects.get(fire.project).model_version
+    rows = world.studio.tasks.list(fire.project)
     assert all(world.studio.versions_of(each.id).count(shown) == 1 for each in rows if not each.finished), done
     assert all(len(set(versions := world.studio.versions_of(each.id))) == len(versions) for each in rows), (done, "stored twice")
     assert world.store.current(str(fire.project)) == world.store.desired(str(fire.project)), done
@@ -118,7 +118,7 @@ def test_projects_have_their_own_prompts_heads_and_pins_on_one_backend(world: An
     service = world.service()
     for project in (cats, dogs):
         until_in_step(service, project)
-    shown = {each: world.studio.project(each).model_version for each in (cats, dogs)}
+    shown = {each: world.studio.projects.get(each).model_version for each in (cats, dogs)}
     assert len(set(shown.values())) == 2
     assert [world.studio.labels_of(each, shown[cats]) for each in world.ids(cats)] == [["thing", "thing"]] * 2
     assert [world.studio.labels_of(each, shown[dogs]) for each in world.ids(dogs)] == [["jason", "lacy"]] * 2

@@ -13,15 +13,15 @@ def test_a_head_waits_for_a_yes_and_then_is_shown(world: Any) -> None:
     project = world.project(2)
     service = world.service()
     until_in_step(service, project)
-    before = world.studio.project(project).model_version
+    before = world.studio.projects.get(project).model_version
     world.projects.update(project, publish="ask")
     head = world.store.publish(str(project), bundle({"jason": RED, "lacy": GREEN}))
     outcome = until_in_step(service, project)
-    assert world.studio.project(project).model_version == before
+    assert world.studio.projects.get(project).model_version == before
     assert head in outcome.note and "dinolabel heads approve" in outcome.hint
     world.projects.update(project, agreed=head)
     outcome = until_in_step(service, project)
-    assert world.studio.project(project).model_version != before and "waits" not in outcome.note
+    assert world.studio.projects.get(project).model_version != before and "waits" not in outcome.note
     newer = world.store.publish(str(project), bundle({"jason": GREEN, "lacy": RED}))
     until_in_step(service, project)
     assert world.store.current(str(project)) == head, "a yes is to one head"
@@ -43,13 +43,13 @@ def test_verdicts_are_told_in_the_description_where_asked_and_peoples_words_stay
     service = world.service()
     world.store.add_verdict(str(project), {"at": "2026-11-22T12:00:00+00:00", "published": False, "reason": "Too few of lacy."})
     until_in_step(service, project)
-    assert world.studio.project(project).description == "Our party.\nAsk Kim."
+    assert world.studio.projects.get(project).description == "Our party.\nAsk Kim."
     world.projects.update(project, describe=True)
     for _ in range(2):
         until_in_step(service, project)
-    said = world.studio.project(project).description
+    said = world.studio.projects.get(project).description
     assert said.startswith("Our party.\nAsk Kim.\n") and said.count("2026-11-22 12:00 not published: Too few of lacy.") == 1
     assert world.studio.calls.count("describe") == 1
     world.projects.update(project, describe=False)
     until_in_step(service, project)
-    assert world.studio.project(project).description == "Our party.\nAsk Kim."
+    assert world.studio.projects.get(project).description == "Our party.\nAsk Kim."

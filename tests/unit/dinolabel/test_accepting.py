@@ -10,6 +10,7 @@ from dinolabel.studio.regions.writing import to_prediction, to_result
 from dinolabel.studio.reviews.decisions import reviewed_boxes
 from dinolabel.vision.types import Box, Detection
 from tests.doubles.scripted_studio import CONFIG
+from tests.doubles.studio_parts import StudioParts
 
 VERSION = "v.1"
 
@@ -67,21 +68,21 @@ def test_a_persons_edit_of_one_box_makes_it_theirs() -> None:
     assert not accept.is_ours({"id": 3, "result": result, "parent_prediction": 7, "lead_time": None})
 
 
-class Drawer:
+class Drawer(StudioParts):
     """Label Studio, as far as accepting goes; a person submits right after the annotation of ours where `rival` is set."""
 
     def __init__(self, *, rival: bool = False) -> None:
         self.rival, self.deleted, self.task_json = rival, [], {"id": 1, "predictions": [prediction(0.95)], "annotations": []}
 
-    def task(self, task: int) -> dict:
+    def tasks_get(self, task: int) -> dict:
         return self.task_json
 
-    def create_annotation(self, task: int, result: list, *, lead_time: float | None, parent_prediction: int) -> dict:
+    def annotations_create(self, task: int, result: list, *, lead_time: float | None, parent_prediction: int) -> dict:
         made = {"id": 3, "result": result, "lead_time": lead_time, "parent_prediction": parent_prediction}
         self.task_json["annotations"] = [made, *([{"id": 4}] if self.rival else [])]
         return made
 
-    def delete_annotation(self, annotation: int) -> None:
+    def annotations_delete(self, annotation: int) -> None:
         self.deleted.append(annotation)
 
 

@@ -58,12 +58,12 @@ def test_no_source_mixes_markup_into_what_it_prints(path: Path) -> None:
 class Studio(ScriptedStudio):
     """With what `init` asks for."""
 
-    def create_project(self, title: str, xml: str, *, description: str = "", instruction: str = "") -> Any:
-        return self.project(self.add_project(xml, title=title))
+    def projects_create(self, title: str, xml: str, *, description: str = "", instruction: str = "") -> Any:
+        return self.projects_get(self.add_project(xml, title=title))
 
-    def set_tab(self, project: int, name: str, data: Any) -> None: ...
+    def tabs_set(self, project: int, name: str, data: Any) -> None: ...
 
-    def show_tasks(self, project: int, name: str, title: str, tasks: Sequence[int]) -> str:
+    def tabs_show_tasks(self, project: int, name: str, title: str, tasks: Sequence[int]) -> str:
         return f"{self.url}/projects/{project}/data?tab=7"
 
 

@@ -19,6 +19,7 @@ from dinolabel.projects.sources import with_predictions
 from dinolabel.settings import Settings
 from dinolabel.studio.label_configs.label_config import LabelConfig
 from dinolabel.studio.reviews.annotator_policy import review_by_policy
+from tests.doubles.studio_parts import StudioParts
 from tests.tiny_models import tiny_detector, tiny_embedder, tiny_onnx
 from tests.waiting import eventually
 
@@ -203,13 +204,13 @@ def test_nothing_named_is_an_error_that_names_labels(place: Path, capsys: pytest
     assert "red needs 1 more, blue needs 1 more" in " ".join(capsys.readouterr().err.split())
 
 
-class TwoTasks:
+class TwoTasks(StudioParts):
     """A Label Studio whose export has the first prediction inline and the second by its id only."""
 
     def __init__(self) -> None:
         self.asked: list[int] = []
 
-    def predictions(self, task: int) -> list[dict[str, Any]]:
+    def predictions_list(self, task: int) -> list[dict[str, Any]]:
         self.asked.append(task)
         return [{"id": 9, "result": [region("r0", 10, "thing", None), region("r1", 60, "thing", None)], "model_version": "v"}]
 

@@ -83,7 +83,7 @@ def test_preannotate_says_what_to_mend(
     place: World, capsys: pytest.CaptureFixture[str], errors: list[DinolabelError], says: list[str], again: bool
 ) -> None:
     project = place.project(3)
-    rows = list(place.studio.tasks(project))
+    rows = list(place.studio.tasks.list(project))
     place.media.errors = {row.data["image"]: error for row, error in zip(rows, errors, strict=False)}  # type: ignore[attr-defined]
     assert run(["preannotate", "--yes", "--patience", "0"]) == 1
     told = capsys.readouterr().err
@@ -104,7 +104,7 @@ def test_a_word_that_the_detector_does_not_know_is_told_before_the_work(
     place.project(1, label_config=label_config({"thing": "thing", "人脸": "face"}, []))
     run(["preannotate", "--yes", "--patience", "0"])
     assert "the detector knows no word of “人脸”" in " ".join(capsys.readouterr().err.split())
-    place.studio.set_label_config(1, label_config({"人脸": "face"}, []))
+    place.studio.projects.set_label_config(1, label_config({"人脸": "face"}, []))
     assert run(["preannotate", "--yes", "--patience", "0"]) == 2
     assert "The detector knows no word of “人脸”. (PromptUnknown)" in capsys.readouterr().err
 

@@ -34,19 +34,19 @@ XML = rename_label(CONFIG, "jason", WHO)
 class Studio(ScriptedStudio):
     """With what only forgetting asks for."""
 
-    def task(self, task: int) -> dict[str, Any]:
+    def tasks_get(self, task: int) -> dict[str, Any]:
         return {"id": task, "annotations": self._tasks[task].annotations}
 
-    def set_label_config(self, project: int, xml: str) -> None:
+    def projects_set_label_config(self, project: int, xml: str) -> None:
         self.set(project, label_config=xml)
 
     tab: tuple[str, list[int]] | None = None
 
-    def show_tasks(self, project: int, name: str, title: str, tasks: Sequence[int]) -> str:
+    def tabs_show_tasks(self, project: int, name: str, title: str, tasks: Sequence[int]) -> str:
         self.tab = (title, list(tasks))
         return f"{self.url}/projects/{project}/data?tab=7"
 
-    def remove_tab(self, project: int, name: str) -> bool:
+    def tabs_remove(self, project: int, name: str) -> bool:
         self.tab = None
         return True
 
@@ -109,7 +109,7 @@ class Place:
         region = {"id": "r", "from_name": "label", "to_name": "image", "type": "rectanglelabels", "value": value}
         region |= {"original_width": 100, "original_height": 100, "meta": {"text": ["coloured thing 0.90", f"perhaps {WHO} 0.40"]}}
         made = [{"task": each, "result": [region], "score": 0.5, "model_version": "v1"} for each in self.tasks]
-        self.studio.import_predictions(self.project, made)
+        self.studio.predictions.import_many(self.project, made)
         self.studio.annotate(self.tasks[0], ["jason", "lacy"])
 
     def files(self) -> Iterator[Path]:
@@ -183,12 +183,12 @@ def test_heads_that_knew_him_are_gone_and_rollback_to_them_is_refused(place: Pla
 
 
 def test_label_studio_keeps_the_box_and_the_persons_work_but_not_our_word(place: Place) -> None:
-    before = json.dumps(place.studio.task(place.tasks[0])["annotations"])
+    before = json.dumps(place.studio.tasks.get(place.tasks[0])["annotations"])
     assert run(["forget", WHO, "--project", str(place.project), "--yes"]) == 0
-    (region,) = place.studio.predictions(place.tasks[1])[0]["result"]
+    (region,) = place.studio.predictions.list(place.tasks[1])[0]["result"]
     assert region["value"]["rectanglelabels"] == ["thing"] and region["meta"]["text"] == ["coloured thing 0.90"] and region["id"] == "r"
-    assert json.dumps(place.studio.task(place.tasks[0])["annotations"]) == before
-    config = LabelConfig.parse(place.studio.project(place.project).label_config)
+    assert json.dumps(place.studio.tasks.get(place.tasks[0])["annotations"]) == before
+    config = LabelConfig.parse(place.studio.projects.get(place.project).label_config)
     assert config.learnt == ("lacy",) and not config.aliases
     roles = factory.projects(build_settings()).roles(place.project)
     assert roles is not None and (roles.prompt, roles.learn) == ({"coloured thing": "thing"}, ("lacy",))

@@ -70,7 +70,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     def set_label_config(project: int, xml: str) -> None:
         made.studio.set(project, label_config=xml)
 
-    monkeypatch.setattr(made.studio, "set_label_config", set_label_config, raising=False)
+    monkeypatch.setattr(made.studio, "projects_set_label_config", set_label_config, raising=False)
     monkeypatch.setattr(factory, "studio", lambda settings: made.studio)
     return made
 

@@ -34,12 +34,12 @@ class UploadingStudio(ScriptedStudio):
         super().__init__()
         self.files: dict[str, bytes] = {}
 
-    def upload_images(self, project: int, paths: Sequence[Path]) -> list[int]:
+    def tasks_upload_images(self, project: int, paths: Sequence[Path]) -> list[int]:
         urls = [f"/data/upload/{project}/{len(self.files) + at:08x}-{path.name}" for at, path in enumerate(paths)]
         self.files |= {url: path.read_bytes() for url, path in zip(urls, paths, strict=True)}
         return self.add_tasks(project, urls)
 
-    def add_data(self, task: int, data: Mapping[str, Any]) -> None:
+    def tasks_add_data(self, task: int, data: Mapping[str, Any]) -> None:
         self._tasks[task].data = {**data, **self._tasks[task].data}
 
 
@@ -69,11 +69,11 @@ def test_frames_become_tasks_with_the_videos_class_as_a_prediction(place: Path) 
     handed = send(studio, project, place)
     rows = rows_of(place / "out" / MANIFEST)
     assert (handed.tasks, handed.boxes, handed.there, handed.labels) == (12, 12, 0, ("maria",))
-    config = LabelConfig.parse(studio.project(project).label_config)
+    config = LabelConfig.parse(studio.projects.get(project).label_config)
     assert config.labels == ("thing", "jason", "lacy", "maria")
-    shown = {studio.labels_of(task.id, handed.version)[0] for task in studio.tasks(project)}
-    assert shown == {"jason", "maria"} and studio.project(project).model_version == handed.version
-    facts = {(task.data["video"], task.data["frame"]): task.data for task in studio.tasks(project)}
+    shown = {studio.labels_of(task.id, handed.version)[0] for task in studio.tasks.list(project)}
+    assert shown == {"jason", "maria"} and studio.projects.get(project).model_version == handed.version
+    facts = {(task.data["video"], task.data["frame"]): task.data for task in studio.tasks.list(project)}
     assert set(facts) == {(row["video"], row["frame"]) for row in rows}
     assert {data[OUR_SPLIT] for (video, _), data in facts.items() if "test" in video} == {"held_out"}
     picture = PIL.Image.open(io.BytesIO(studio.files[next(iter(facts.values()))["image"]]))
@@ -85,7 +85,7 @@ def test_sending_again_sends_only_what_is_new(place: Path) -> None:
     project = studio.add_project(model_version="somebody's choice")
     dropped = exclude(place / "out", {1})
     first = send(studio, project, place)
-    assert first.tasks == 11 and studio.project(project).model_version == "somebody's choice"
+    assert first.tasks == 11 and studio.projects.get(project).model_version == "somebody's choice"
     assert send(studio, project, place).there == 11 and len(studio.files) == 11
     assert dropped[0]["number"] == 1
 
@@ -102,9 +102,9 @@ def test_what_comes_back_keeps_its_video_and_its_side(place: Path) -> None:
     studio = UploadingStudio()
     project = studio.add_project()
     send(studio, project, place)
-    config = LabelConfig.parse(studio.project(project).label_config)
+    config = LabelConfig.parse(studio.projects.get(project).label_config)
     tasks = []
-    for row in studio.tasks(project):
+    for row in studio.tasks.list(project):
         result = [{**each, "origin": "prediction"} for each in studio._tasks[row.id].predictions[0]["result"]]
         done = {"id": row.id, "completed_by": 1, "was_cancelled": False, "lead_time": 2.0, "updated_at": "2026-11-22T13:00:00Z"}
         tasks.append({"id": row.id, "data": dict(row.data), "annotations": [{**done, "result": result}], "predictions": []})

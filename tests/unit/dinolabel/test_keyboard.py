@@ -17,12 +17,13 @@ from dinolabel.studio.client import StudioUser
 from dinolabel.studio.errors import StudioDenied
 from dinolabel.vision.errors import RequestError
 from tests.doubles.scripted_studio import CONFIG
+from tests.doubles.studio_parts import StudioParts
 
 JO, ME = StudioUser(3, "jo@example.org"), StudioUser(1, "me@example.org")
 LOCK = {"regions:region:lock": {"key": "alt+j", "active": True}}
 
 
-class Keeper:
+class Keeper(StudioParts):
     """Label Studio's side of it: people, their keys, and projects with label configs."""
 
     url = "http://studio.test"
@@ -31,22 +32,22 @@ class Keeper:
         self.keys: dict[int, dict[str, Any]] = {1: {}, 3: {}}
         self.configs = configs
 
-    def whoami(self) -> dict[str, Any]:
+    def users_whoami(self) -> dict[str, Any]:
         return {"id": ME.id, "email": ME.email}
 
-    def users(self) -> list[StudioUser]:
+    def users_list(self) -> list[StudioUser]:
         return [ME, JO]
 
-    def hotkeys(self, person: int) -> dict[str, Any]:
+    def users_hotkeys(self, person: int) -> dict[str, Any]:
         return dict(self.keys[person])
 
-    def set_hotkeys(self, person: int, keys: Mapping[str, Any]) -> None:
+    def users_set_hotkeys(self, person: int, keys: Mapping[str, Any]) -> None:
         self.keys[person] = dict(keys)
 
-    def projects(self) -> list[Any]:
-        return [self.project(number) for number in range(1, len(self.configs) + 1)]
+    def projects_list(self) -> list[Any]:
+        return [self.projects_get(number) for number in range(1, len(self.configs) + 1)]
 
-    def project(self, number: int) -> Any:
+    def projects_get(self, number: int) -> Any:
         return type("Project", (), {"id": number, "title": f"P{number}", "label_config": self.configs[number - 1]})
 
 
@@ -151,14 +152,14 @@ def test_everybody_gets_them_and_everybody_gets_theirs_back(typed: Any) -> None:
 @pytest.mark.parametrize(("denied", "code", "changed"), [({1}, 0, {3}), ({3}, 0, {1}), ({1, 3}, 5, set())])
 def test_whose_keys_may_not_be_set_costs_the_others_nothing(typed: Any, denied: set[int], code: int, changed: set[int]) -> None:
     keeper = typed()[2]
-    set_hotkeys = keeper.set_hotkeys
+    set_hotkeys = keeper.users.set_hotkeys
 
     def refuse(person: int, keys: Mapping[str, Any]) -> None:
         if person in denied:
             raise StudioDenied("The token's owner may not do this.")
         set_hotkeys(person, keys)
 
-    keeper.set_hotkeys = refuse
+    keeper.users.set_hotkeys = refuse
     ended, said, _ = typed("--next", "m", "--everybody")
     assert ended == code and {person for person, keys in keeper.keys.items() if keys} == changed
     assert all(f"{each.email} is left as before" in said for each in (ME, JO) if each.id in denied and changed)

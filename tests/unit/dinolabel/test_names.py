@@ -90,7 +90,7 @@ def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ScriptedStudio:
 
 
 def labels(studio: ScriptedStudio, project: int) -> tuple[str, ...]:
-    return LabelConfig.parse(studio.project(project).label_config).labels
+    return LabelConfig.parse(studio.projects.get(project).label_config).labels
 
 
 def test_a_comma_makes_two_names_and_that_is_said(studio: ScriptedStudio, capsys: pytest.CaptureFixture[str]) -> None:
@@ -112,7 +112,7 @@ def test_a_name_that_is_there_says_what_it_is(studio: ScriptedStudio, capsys: py
     project = studio.add_project(config)
     assert run(["names", "add", name, "--project", str(project)]) != 0
     assert told in capsys.readouterr().err
-    assert studio.project(project).label_config == config
+    assert studio.projects.get(project).label_config == config
 
 
 def test_a_name_that_differs_in_case_is_asked_about(
@@ -132,7 +132,7 @@ def test_a_name_that_differs_in_case_is_asked_about(
 def test_yes_adds_it_unasked_and_both_stay_two_names(studio: ScriptedStudio) -> None:
     project = studio.add_project(xml("Jason"))
     assert run(["names", "add", "jason", "--yes", "--project", str(project)]) == 0
-    config = LabelConfig.parse(studio.project(project).label_config)
+    config = LabelConfig.parse(studio.projects.get(project).label_config)
     assert config.learnt == ("Jason", "jason")
     found = regions([region("a", (0, 0, 9, 9), "jason"), region("b", (20, 0, 29, 9), "Jason")], config)
     assert [each.label for each in found] == ["jason", "Jason"]
@@ -192,7 +192,7 @@ def test_a_name_with_boxes_stays(
     printed = capsys.readouterr().err
     assert told in printed
     assert ("rename" in printed and "forget" in printed) == (" named " in printed)
-    assert studio.project(project).label_config == config
+    assert studio.projects.get(project).label_config == config
 
 
 def test_an_earlier_name_without_boxes_is_no_longer_remembered(studio: ScriptedStudio) -> None:
@@ -200,7 +200,7 @@ def test_an_earlier_name_without_boxes_is_no_longer_remembered(studio: ScriptedS
     (task,) = studio.add_tasks(project, ["/a.png"])
     studio.annotate(task, ["tom"])
     assert run(["names", "remove", "tommy", "--project", str(project)]) == 0
-    assert LabelConfig.parse(studio.project(project).label_config).aliases == {}
+    assert LabelConfig.parse(studio.projects.get(project).label_config).aliases == {}
     assert labels(studio, project) == ("face", "lacy", "tom")
 
 
@@ -211,10 +211,10 @@ class Taking(ScriptedStudio):
         super().__init__()
         self.made: list[Any] = []
 
-    def upload_images(self, project: int, paths: list[Path]) -> list[int]:
+    def tasks_upload_images(self, project: int, paths: list[Path]) -> list[int]:
         return self.add_tasks(project, [f"/{each.name}" for each in paths])
 
-    def create_annotation(self, task: int, result: list[Any], *, lead_time: float | None) -> None:
+    def annotations_create(self, task: int, result: list[Any], *, lead_time: float | None) -> None:
         self.made += result
 
 

@@ -129,7 +129,7 @@ def test_a_token_of_here_is_not_sent_to_the_label_studio_of_up(stack: ExitStack,
     start(stack, tmp_path, "up")
     monkeypatch.setenv("DINOLABEL_STUDIO_TOKEN", "a" * 40)
     studio = factory.studio(running_settings.settings())
-    assert (studio.url, studio.wire.token.header(str)) == (UP, "Token " + "f" * 40)
+    assert (studio.url, studio.api.token.header(str)) == (UP, "Token " + "f" * 40)
 
 
 def test_doctor_names_the_one_that_runs_and_what_differs(stack: ExitStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

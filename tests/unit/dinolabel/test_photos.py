@@ -106,21 +106,21 @@ class Storages(ScriptedStudio):
         super().__init__()
         self.root, self.served = root, dict[str, tuple[int, int, str]]()
 
-    def local_storages(self, project: int) -> dict[str, int]:
+    def local_storages_list(self, project: int) -> dict[str, int]:
         return {path: number for path, (number, at, _) in self.served.items() if at == project}
 
-    def add_local_storage(self, project: int, path: Path, *, pattern: str) -> int:
+    def local_storages_create(self, project: int, path: Path, *, pattern: str) -> int:
         self.served[str(path)] = (len(self.served) + 1, project, pattern)
         return len(self.served)
 
-    def sync_local_storage(self, storage: int) -> int:
+    def local_storages_sync(self, storage: int) -> int:
         (path, project, pattern) = next((path, at, pattern) for path, (number, at, pattern) in self.served.items() if number == storage)
-        there = {each.data["image"] for each in self.tasks(project)}
+        there = {each.data["image"] for each in self.tasks_list(project)}
         files = [each for each in sorted(Path(path).rglob("*")) if each.is_file() and re.match(pattern, each.name)]
         urls = [f"/data/local-files/?d={quote(str(each.relative_to(self.root)))}" for each in files]
         return len(self.add_tasks(project, [each for each in urls if each not in there]))
 
-    def delete_task(self, task: int) -> None:
+    def tasks_delete(self, task: int) -> None:
         self.remove_task(task)
 
 
@@ -129,10 +129,10 @@ def test_label_studios_storage_makes_no_task_of_hidden_files_that_stays(tmp_path
     studio = Storages(found.root)
     project = studio.add_project()
     assert import_photos(studio, project, found, found.root) == 2
-    rest = {unquote(each.data["image"]) for each in studio.tasks(project)}
+    rest = {unquote(each.data["image"]) for each in studio.tasks.list(project)}
     assert rest == {"/data/local-files/?d=stick/1.jpg", "/data/local-files/?d=stick/deep/2 ü.png"}
-    (storage,) = studio.local_storages(project).values()
-    assert studio.sync_local_storage(storage) == 2  # a person presses Sync in Label Studio
+    (storage,) = studio.local_storages.list(project).values()
+    assert studio.local_storages.sync(storage) == 2  # a person presses Sync in Label Studio
     fill(tmp_path / ".cache" / "stick", "3.jpg")
     assert import_photos(studio, project, photos.find_photos(found.folder), found.root) == 1
 
@@ -141,8 +141,10 @@ def test_a_hidden_picture_that_somebody_answered_keeps_its_task(tmp_path: Path) 
     found = photos.find_photos(fill(tmp_path / "stick", "1.jpg", ".thumbnails/1.jpg", ".thumbnails/2.jpg"))
     studio = Storages(found.root)
     project = studio.add_project()
-    studio.sync_local_storage(studio.add_local_storage(project, found.folder, pattern=photos.PATTERN))
-    hidden = [each.id for each in studio.tasks(project) if ".thumbnails" in each.data["image"]]
+    studio.local_storages.sync(studio.local_storages.create(project, found.folder, pattern=photos.PATTERN))
+    hidden = [each.id for each in studio.tasks.list(project) if ".thumbnails" in each.data["image"]]
     studio.annotate(hidden[0], ["jason"])
     assert drop_hidden(studio, project, found, found.root) == 1
-    assert hidden[0] in {each.id for each in studio.tasks(project)} and hidden[1] not in {each.id for each in studio.tasks(project)}
+    assert hidden[0] in {each.id for each in studio.tasks.list(project)} and hidden[1] not in {
+        each.id for each in studio.tasks.list(project)
+    }

@@ -21,10 +21,10 @@ class Studio(ScriptedStudio):
 
     def __init__(self) -> None:
         super().__init__()
-        self.tabs: dict[str, list[int]] = {}
+        self.shown_tabs: dict[str, list[int]] = {}
 
-    def show_tasks(self, project: int, name: str, title: str, tasks: Sequence[int]) -> str:
-        self.tabs[title] = list(tasks)
+    def tabs_show_tasks(self, project: int, name: str, title: str, tasks: Sequence[int]) -> str:
+        self.shown_tabs[title] = list(tasks)
         return f"{self.url}/projects/{project}/data?tab=7"
 
 
@@ -49,11 +49,11 @@ def test_a_paused_project_is_left_as_it_is_until_it_goes_on(place: World, capsys
     assert run(["pause"]) == 0
     assert f"Project {project} is paused" in capsys.readouterr().out
     assert service.reconcile(project).state == "paused"
-    assert place.studio.model_versions(project) == {}
+    assert place.studio.projects.model_versions(project) == {}
     assert run(["pause", "--project", str(project), "--off"]) == 0
     assert "goes on" in capsys.readouterr().out
     until_in_step(service, project)
-    assert list(place.studio.model_versions(project).values()) == [2]
+    assert list(place.studio.projects.model_versions(project).values()) == [2]
 
 
 def test_a_head_that_waits_is_shown_after_the_yes(place: World, capsys: pytest.CaptureFixture[str]) -> None:
@@ -72,7 +72,7 @@ def test_a_head_that_waits_is_shown_after_the_yes(place: World, capsys: pytest.C
     assert f"Agreed to {head}" in capsys.readouterr().out
     until_in_step(service, project)
     assert place.store.current(str(project)) == head
-    assert place.studio.labels_of(place.ids(project)[0], place.studio.project(project).model_version) == ["jason", "lacy"]
+    assert place.studio.labels_of(place.ids(project)[0], place.studio.projects.get(project).model_version) == ["jason", "lacy"]
 
 
 def test_asking_from_now_on_leaves_what_is_shown_and_auto_shows_the_newest(place: World) -> None:
@@ -95,7 +95,7 @@ def test_verdicts_go_into_the_description_where_asked(place: World, capsys: pyte
     assert run(["heads", "policy", "--describe"]) == 0
     assert "verdicts are told in its description" in capsys.readouterr().out
     until_in_step(place.service(), project)
-    assert "Too few of lacy." in place.studio.project(project).description
+    assert "Too few of lacy." in place.studio.projects.get(project).description
 
 
 def test_the_most_varied_tab_holds_one_of_each_kind_first(place: World, capsys: pytest.CaptureFixture[str]) -> None:
@@ -107,7 +107,7 @@ def test_the_most_varied_tab_holds_one_of_each_kind_first(place: World, capsys: 
     assert run(["select", "--diverse", "--count", "3"]) == 0
     assert "3 tasks, the most varied of 6: http://studio.test/projects/" in capsys.readouterr().out
     kinds = dict(zip(tasks, colours, strict=True))
-    assert {kinds[each] for each in place.studio.tabs["Most varied"]} == {RED, GREEN, BLUE}
+    assert {kinds[each] for each in place.studio.shown_tabs["Most varied"]} == {RED, GREEN, BLUE}
 
 
 def test_without_any_box_it_says_what_comes_first(place: World, capsys: pytest.CaptureFixture[str]) -> None:
@@ -115,7 +115,7 @@ def test_without_any_box_it_says_what_comes_first(place: World, capsys: pytest.C
     draw(place, project, [None])
     assert run(["select", "--diverse"]) != 0
     assert "No open task has a box to go by" in capsys.readouterr().err
-    assert place.studio.tabs == {}
+    assert place.studio.shown_tabs == {}
 
 
 @pytest.mark.parametrize(("words", "policy"), [(["--mode", "ask"], "manual"), (["--mode", "auto"], "auto"), (["--mode", "no"], None)])

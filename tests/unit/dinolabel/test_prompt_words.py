@@ -40,11 +40,11 @@ def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ScriptedStudio:
     ],
 )
 def test_it_is_refused_by_name(studio: ScriptedStudio, capsys: pytest.CaptureFixture[str], command: list[str]) -> None:
-    before = studio.project(1).label_config
+    before = studio.projects.get(1).label_config
     assert run(command) == 2
     told = capsys.readouterr().err
     assert "The detector knows no word of “" in told and "The detector reads English words" in told
-    assert studio.project(1).label_config == before
+    assert studio.projects.get(1).label_config == before
     assert not Path("found").exists()
 
 

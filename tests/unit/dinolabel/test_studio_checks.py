@@ -44,21 +44,16 @@ class Answering(LabelStudio):
         self.release, self.open = release, calls
         self.all_backends: list[MLBackend] = []
         self.all_hooks: list[Webhook] = []
-
-    def whoami(self) -> dict[str, Any]:
-        return {"email": "robot@example.com"}
+        self.users.whoami = lambda: {"email": "robot@example.com"}
+        self.probes.may_call = self._may_call
+        self.backends.list = lambda project: self.all_backends
+        self.webhooks.list = lambda project: self.all_hooks
 
     def version(self) -> str:
         return self.release
 
-    def may_call(self, caller: str, url: str) -> bool | None:
+    def _may_call(self, caller: str, url: str) -> bool | None:
         return any(host in url for host in self.open.get(caller, set()))
-
-    def backends(self, project: int) -> list[MLBackend]:
-        return self.all_backends
-
-    def webhooks(self, project: int) -> list[Webhook]:
-        return self.all_hooks
 
 
 def look(monkeypatch: pytest.MonkeyPatch, studio: LabelStudio, tmp_path: Path) -> list[Finding]:
@@ -195,7 +190,7 @@ def test_names_that_look_wrong_are_said_with_what_to_do() -> None:
 )
 def test_what_is_shown(changed: dict[str, Any], level: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     studio = Answering()
-    monkeypatch.setattr(studio, "model_versions", lambda _project: {"ours-1": 4, "theirs": 2})
+    monkeypatch.setattr(studio.projects, "model_versions", lambda _project: {"ours-1": 4, "theirs": 2})
     entry = ProjectRecord(3, ("nano", "nano"), "P", "2026-11-22", {}, versions=("ours-1",))
     found = list(project_checks._shown_predictions(studio, project("", **changed), entry))
     assert found[0].level == level and words in found[0].text

@@ -13,28 +13,29 @@ from dinolabel.__main__ import run
 from dinolabel.cli import console
 from dinolabel.vision.storage.cache import Cache
 from tests.blobs import KnownOnly, World
+from tests.doubles.studio_parts import StudioParts
 
 NAMED = ["Felix", "Tom"]
 
 
-class Board:
+class Board(StudioParts):
     """What the command may touch of Label Studio: one tab."""
 
     url = "http://studio.test"
 
     def __init__(self) -> None:
-        self.tabs: dict[str, list[int]] = {}
+        self.shown_tabs: dict[str, list[int]] = {}
 
     @property
     def tab(self) -> list[int] | None:
-        return self.tabs.get("suspects")
+        return self.shown_tabs.get("suspects")
 
-    def show_tasks(self, project: int, name: str, title: str, tasks: Sequence[int]) -> str:
-        self.tabs[name] = list(tasks)
+    def tabs_show_tasks(self, project: int, name: str, title: str, tasks: Sequence[int]) -> str:
+        self.shown_tabs[name] = list(tasks)
         return f"{self.url}/projects/{project}/data?tab={8 if title == 'Disagreements' else 7}"
 
-    def remove_tab(self, project: int, name: str) -> bool:
-        return self.tabs.pop(name, None) is not None
+    def tabs_remove(self, project: int, name: str) -> bool:
+        return self.shown_tabs.pop(name, None) is not None
 
 
 @pytest.fixture
@@ -71,10 +72,10 @@ def test_the_wrong_one_is_printed_with_its_link_and_in_the_tab(board: Board, tmp
 
 def test_when_nothing_looks_wrong_the_tab_goes(board: Board, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     export(tmp_path, wrong=None)
-    board.tabs = {"suspects": [1], "disagreements": [1]}
+    board.shown_tabs = {"suspects": [1], "disagreements": [1]}
     assert run(["label-issues", "--project", "1"]) == 0
     assert "No name looks wrong among 20 approved boxes." in capsys.readouterr().out
-    assert board.tabs == {}
+    assert board.shown_tabs == {}
 
 
 @pytest.mark.parametrize(
@@ -103,7 +104,7 @@ def test_disagreements_have_a_tab_and_a_sentence(
     (tmp_path / "exports" / "1" / "report.json").write_text(json.dumps(report))
     assert run(["label-issues", "--project", "1"]) == 0
     printed = capsys.readouterr().out
-    assert board.tabs.get("disagreements") == tasks and ("disagree" in printed) is bool(said)
+    assert board.shown_tabs.get("disagreements") == tasks and ("disagree" in printed) is bool(said)
     assert said in printed and ("data?tab=8" in printed) is bool(said)
     assert run(["label-issues", "--project", "1", "--no-mark"]) == 0
     assert not tasks or f"data?task={tasks[0]}" in capsys.readouterr().out

@@ -37,7 +37,7 @@ CONFIG_OF = LabelConfig.parse(CONFIG)
 class Studio(ScriptedStudio):
     """With what `attach` and `doctor` ask for beside."""
 
-    def backends(self, project: int) -> list[Any]:
+    def backends_list(self, project: int) -> list[Any]:
         return []
 
     def add(self, project: int, *data: dict[str, Any]) -> list[int]:
@@ -69,7 +69,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: Any) -> Callabl
 
 
 def findings(studio: Studio, project: int) -> list[Finding]:
-    return list(pictures.pictures(Settings(), studio.tasks(project), LabelConfig.parse(studio.project(project).label_config)))
+    return list(pictures.pictures(Settings(), studio.tasks.list(project), LabelConfig.parse(studio.projects.get(project).label_config)))
 
 
 def attach(capsys: pytest.CaptureFixture[str], project: int, *more: str) -> tuple[int, str]:
@@ -161,7 +161,7 @@ def test_what_labels_are_for_can_be_said_beside_a_label_config_that_stays(place:
     assert run(["names", "add", "Dog", "--project", str(project)]) == 0
     assert run(["names", "add", "Cat", "--project", str(project)]) != 0
     assert registry.roles(project) == LabelRoles({"cat face": "Cat", "kitten": "Cat"}, ("Tom", "Felix", "Dog"))
-    assert studio.project(project).label_config == FROZEN
+    assert studio.projects.get(project).label_config == FROZEN
     capsys.readouterr()
     run(["names", "list", "--project", str(project)])
     assert "looked for as “cat face” and “kitten”" in capsys.readouterr().out
@@ -173,7 +173,7 @@ def test_what_labels_are_for_can_be_said_beside_a_label_config_that_stays(place:
     assert run(["names", "rename", "Dog", "Rex", "--project", str(project)]) == 0
     assert run(["names", "remove", "Dog", "--project", str(project)]) == 0, "an earlier name, by which it was said"
     assert sources.from_project(Settings(), project).config.learnt == ("Tom", "Felix", "Rex")
-    told = [each.text for each in project_checks._label_config(Settings(), studio.project(project))]
+    told = [each.text for each in project_checks._label_config(Settings(), studio.projects.get(project))]
     assert "Looks for 'kitten' and calls it 'Cat'." in told
 
 
@@ -232,7 +232,7 @@ def test_a_slow_place_is_no_refusal_and_costs_no_more_than_the_time(place: Calla
     project = studio.add_project()
     studio.add(project, *[{"image": "/data/upload/1/slow.png"}] * 3)
     begun = time.monotonic()
-    found = picture_trial.judge(studio.tasks(project), CONFIG_OF, factory.media(Settings()), seconds=1.0)
+    found = picture_trial.judge(studio.tasks.list(project), CONFIG_OF, factory.media(Settings()), seconds=1.0)
     assert time.monotonic() - begun < 3
     assert found.tried[0].slow and not found.nothing_readable
 
@@ -270,7 +270,7 @@ def test_what_the_label_config_says_to_other_backends_is_named(place: Callable[.
     studio.add(project, {"image": "/data/upload/1/a.png"})
     code, said = attach(capsys, project)
     assert code == 0 and 'model_path="yolov8n.pt"' in said and "0.6, from the label config" in said
-    told = list(project_checks._label_config(Settings(), studio.project(project)))
+    told = list(project_checks._label_config(Settings(), studio.projects.get(project)))
     assert [each.level for each in told if "model_path" in each.text] == ["warn"]
 
 
@@ -300,7 +300,7 @@ def test_a_label_config_that_can_never_work_is_refused_by_name(place: Callable[.
     studio.add(project, {"image": "/data/upload/1/a.png"})
     code, said = attach(capsys, project)
     assert code == 2 and words in said and "Joined" not in said
-    (told,) = project_checks._label_config(Settings(), studio.project(project))
+    (told,) = project_checks._label_config(Settings(), studio.projects.get(project))
     assert told.level == "bad" and words in told.text and told.fix
 
 

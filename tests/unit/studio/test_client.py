@@ -68,7 +68,7 @@ def test_what_is_no_token_is_named(text: str) -> None:
 
 def test_a_legacy_token_is_sent_as_it_is(host: Any, studio: LabelStudio) -> None:
     host.on("/api/current-user/whoami", 200, {"id": 1})
-    assert studio.whoami() == {"id": 1}
+    assert studio.users.whoami() == {"id": 1}
     assert host.authorizations() == [f"Token {LEGACY}"]
 
 
@@ -76,8 +76,8 @@ def test_a_personal_token_is_exchanged_once_and_itself_sent_nowhere_else(host: A
     one = access(1)
     host.on("/api/token/refresh/", 200, {"access": one}).on("/api/current-user/whoami", 200, {"id": 1})
     studio = LabelStudio(host.url, PERSONAL)
-    studio.whoami()
-    studio.whoami()
+    studio.users.whoami()
+    studio.users.whoami()
     assert asked(host) == [("POST", "/api/token/refresh/"), ("GET", "/api/current-user/whoami"), ("GET", "/api/current-user/whoami")]
     assert host.asked[0].json == {"refresh": PERSONAL}
     assert host.authorizations() == [None, f"Bearer {one}", f"Bearer {one}"]
@@ -88,12 +88,14 @@ def test_an_access_token_near_its_end_is_renewed_before_it_is_used(host: Any) ->
     host.on("/api/token/refresh/", 200, {"access": old}).on("/api/token/refresh/", 200, {"access": new})
     host.on("/api/current-user/whoami", 200, {"id": 1})
     studio = LabelStudio(host.url, PERSONAL)
-    studio.whoami()
-    studio.whoami()
+    studio.users.whoami()
+    studio.users.whoami()
     assert [each for each in host.authorizations() if each] == [f"Bearer {old}", f"Bearer {new}"]
 
 
-@pytest.mark.parametrize(("method", "call"), [("GET", lambda s: s.whoami()), ("PATCH", lambda s: s.set_model_version(1, "v"))])
+@pytest.mark.parametrize(
+    ("method", "call"), [("GET", lambda s: s.users.whoami()), ("PATCH", lambda s: s.projects.set_model_version(1, "v"))]
+)
 def test_a_401_is_tried_once_more_with_a_fresh_access_token(host: Any, method: str, call: Callable[[LabelStudio], Any]) -> None:
     host.on("/api/token/refresh/", 200, {"access": access(1)}).on("/api/token/refresh/", 200, {"access": access(2)})
     for path in ("/api/current-user/whoami", "/api/projects/1/"):
@@ -105,7 +107,7 @@ def test_a_401_is_tried_once_more_with_a_fresh_access_token(host: Any, method: s
 def test_many_threads_exchange_once(host: Any) -> None:
     host.on("/api/token/refresh/", 200, {"access": access(1)}).on("/api/current-user/whoami", 200, {"id": 1})
     studio = LabelStudio(host.url, PERSONAL)
-    threads = [threading.Thread(target=studio.whoami) for _ in range(8)]
+    threads = [threading.Thread(target=studio.users.whoami) for _ in range(8)]
     for each in threads:
         each.start()
     for each in threads:
@@ -130,7 +132,7 @@ def test_many_threads_exchange_once(host: Any) -> None:
 def test_a_refused_token_is_named_with_both_ways_out(host: Any, token: str, path: str, words: str, expected: list[str]) -> None:
     host.on(path, 401, {"detail": words})
     with pytest.raises(StudioDenied) as caught:
-        LabelStudio(host.url, token).whoami()
+        LabelStudio(host.url, token).users.whoami()
     for each in (*expected, host.url):
         assert each in str(caught.value)
     assert "personal access token" in caught.value.hint
@@ -157,7 +159,7 @@ def test_a_refused_token_is_named_with_both_ways_out(host: Any, token: str, path
 def test_answers_that_are_errors(host: Any, studio: LabelStudio, status: int, body: Any, error: type[StudioError], words: str) -> None:
     host.on("/api/projects/1/", status, body)
     with pytest.raises(error) as caught:
-        studio.project(1)
+        studio.projects.get(1)
     assert type(caught.value) is error
     assert words in str(caught.value)
     assert "traceback" not in str(caught.value)
@@ -168,7 +170,7 @@ def test_answers_that_are_errors(host: Any, studio: LabelStudio, status: int, bo
 def test_very_long_words_are_cut(host: Any, studio: LabelStudio) -> None:
     host.on("/api/projects/1/", 400, {"detail": "x" * 10_000})
     with pytest.raises(StudioRefused) as caught:
-        studio.project(1)
+        studio.projects.get(1)
     assert len(str(caught.value)) < 600
 
 
@@ -182,7 +184,7 @@ def test_nobody_there(hosts: Any) -> None:
     gone = hosts()
     gone.server.server_close()
     with pytest.raises(StudioUnreachable) as caught:
-        LabelStudio(gone.url, LEGACY).whoami()
+        LabelStudio(gone.url, LEGACY).users.whoami()
     assert gone.url in str(caught.value)
 
 
@@ -197,7 +199,7 @@ def test_a_redirect_is_not_followed_and_no_other_host_sees_the_token(hosts: Any)
     other.on("/api/projects/1/", 200, {"id": 1})
     home.on("/api/projects/1/", 301, headers={"Location": other.url + "/api/projects/1/"})
     studio = LabelStudio(home.url, LEGACY)
-    for call in (lambda: studio.project(1), lambda: studio.set_model_version(1, "v")):
+    for call in (lambda: studio.projects.get(1), lambda: studio.projects.set_model_version(1, "v")):
         with pytest.raises(StudioUnreachable, match="redirects to"):
             call()
     assert other.asked == []
@@ -226,7 +228,7 @@ def test_cookies_are_not_kept(host: Any, studio: LabelStudio) -> None:
 
 
 @pytest.mark.parametrize(
-    ("call", "times", "succeeds"), [(lambda s: s.project(1), 3, True), (lambda s: s.set_model_version(1, "v"), 1, False)]
+    ("call", "times", "succeeds"), [(lambda s: s.projects.get(1), 3, True), (lambda s: s.projects.set_model_version(1, "v"), 1, False)]
 )
 def test_only_what_changes_nothing_is_tried_again(
     host: Any, studio: LabelStudio, call: Callable[[LabelStudio], Any], times: int, succeeds: bool
@@ -249,18 +251,18 @@ def rows(*numbers: int, versions: str = "") -> list[dict[str, Any]]:
 
 def test_listing_walks_the_pages(host: Any, studio: LabelStudio) -> None:
     host.on("/api/tasks", 200, {"total": 3, "tasks": rows(1, 2)}).on("/api/tasks", 200, {"total": 3, "tasks": rows(3)})
-    assert [each.id for each in studio.tasks(5)] == [1, 2, 3]
+    assert [each.id for each in studio.tasks.list(5)] == [1, 2, 3]
     assert ["page=1" in host.asked[0].path, "page=2" in host.asked[1].path] == [True, True]
 
 
 def test_listing_ends_when_tasks_vanish_between_pages(host: Any, studio: LabelStudio) -> None:
     host.on("/api/tasks", 200, {"total": 3, "tasks": rows(1, 2)}).on("/api/tasks", 404, {"detail": "Invalid page."})
-    assert [each.id for each in studio.tasks(5)] == [1, 2]
+    assert [each.id for each in studio.tasks.list(5)] == [1, 2]
 
 
 def test_listing_of_no_project_is_an_error(host: Any, studio: LabelStudio) -> None:
     with pytest.raises(StudioRefused):
-        list(studio.tasks(5))
+        list(studio.tasks.list(5))
 
 
 @pytest.mark.parametrize(
@@ -277,7 +279,7 @@ def test_listing_of_no_project_is_an_error(host: Any, studio: LabelStudio) -> No
 )
 def test_rows(host: Any, studio: LabelStudio, reply: dict[str, Any], versions: set[str], annotated: bool, cancelled: bool) -> None:
     host.on("/api/tasks", 200, {"total": 1, "tasks": [{"id": 1, **reply}]})
-    (row,) = studio.tasks(5)
+    (row,) = studio.tasks.list(5)
     assert (row.versions, row.annotated, row.cancelled) == (frozenset(versions), annotated, cancelled)
 
 
@@ -292,12 +294,12 @@ UNKNOWN_TASK = {"detail": "Validation error", "validation_errors": ["contains in
 def test_predictions_go_in_chunks(host: Any, studio: LabelStudio, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(predictions, "CHUNK", 2)
     host.on(BULK, 201, {"created": 2}).on(BULK, 201, {"created": 2}).on(BULK, 201, {"created": 1})
-    assert studio.import_predictions(5, [prediction(each) for each in range(1, 6)]) == 5
+    assert studio.predictions.import_many(5, [prediction(each) for each in range(1, 6)]) == 5
     assert [[each["task"] for each in one.json] for one in host.asked] == [[1, 2], [3, 4], [5]]
 
 
 def test_nothing_to_import_asks_nothing(host: Any, studio: LabelStudio) -> None:
-    assert studio.import_predictions(5, []) == 0
+    assert studio.predictions.import_many(5, []) == 0
     assert host.asked == []
 
 
@@ -306,7 +308,7 @@ def test_what_label_studio_drops_is_named_after_the_rest_is_stored(host: Any, st
     host.on(BULK, 201, {"created": 1}).on(BULK, 201, {"created": 2})
     host.on("/api/tasks", 200, {"total": 2, "tasks": rows(1, versions="v") + rows(2, versions="older")})
     with pytest.raises(StudioRefused) as caught:
-        studio.import_predictions(5, [prediction(each) for each in (1, 2, 3, 4)])
+        studio.predictions.import_many(5, [prediction(each) for each in (1, 2, 3, 4)])
     assert caught.value.tasks == (2,)
     assert "stored 3 of 4" in str(caught.value)
     assert sum(path == BULK for _, path in asked(host)) == 2
@@ -314,20 +316,20 @@ def test_what_label_studio_drops_is_named_after_the_rest_is_stored(host: Any, st
 
 def test_tasks_deleted_meanwhile_are_passed_over(host: Any, studio: LabelStudio) -> None:
     host.on(BULK, 400, UNKNOWN_TASK).on(BULK, 201, {"created": 2}).on("/api/tasks", 200, {"total": 2, "tasks": rows(1, 3)})
-    assert studio.import_predictions(5, [prediction(each) for each in (1, 2, 3)]) == 2
+    assert studio.predictions.import_many(5, [prediction(each) for each in (1, 2, 3)]) == 2
     assert [[each["task"] for each in one.json] for one in host.asked if one.method == "POST"] == [[1, 2, 3], [1, 3]]
 
 
 def test_a_chunk_of_deleted_tasks_only_is_passed_over(host: Any, studio: LabelStudio) -> None:
     host.on(BULK, 400, UNKNOWN_TASK).on("/api/tasks", 200, {"total": 0, "tasks": []})
-    assert studio.import_predictions(5, [prediction(1)]) == 0
+    assert studio.predictions.import_many(5, [prediction(1)]) == 0
 
 
 @pytest.mark.parametrize("status", [400, 500])
 def test_a_refusal_that_is_not_about_deleted_tasks_is_raised(host: Any, studio: LabelStudio, status: int) -> None:
     host.on(BULK, status, {"detail": "score must be a number"}).on("/api/tasks", 200, {"total": 1, "tasks": rows(1)})
     with pytest.raises(StudioRefused, match=str(status)):
-        studio.import_predictions(5, [prediction(1)])
+        studio.predictions.import_many(5, [prediction(1)])
     assert sum(path == BULK for _, path in asked(host)) == 1
 
 
@@ -335,7 +337,7 @@ def test_tasks_that_keep_vanishing_end_in_an_error(host: Any, studio: LabelStudi
     host.on(BULK, 400, UNKNOWN_TASK)
     host.on("/api/tasks", 200, {"total": 2, "tasks": rows(1, 2)}).on("/api/tasks", 200, {"total": 1, "tasks": rows(1)})
     with pytest.raises(StudioRefused):
-        studio.import_predictions(5, [prediction(each) for each in (1, 2, 3)])
+        studio.predictions.import_many(5, [prediction(each) for each in (1, 2, 3)])
 
 
 def test_one_webhook_is_left(host: Any, studio: LabelStudio) -> None:
@@ -345,7 +347,7 @@ def test_one_webhook_is_left(host: Any, studio: LabelStudio) -> None:
         "/api/webhooks/?project=5", 200, [{"id": 1, **hook}, {"id": 2, **hook, "url": url + "/"}, {"id": 3, **hook, "url": "http://other"}]
     )
     host.on("/api/webhooks/1/", 200, {"id": 1, **hook, "headers": {"X-Secret": "s"}}).on("/api/webhooks/2/", 204)
-    made = studio.set_webhook(5, url, {"X-Secret": "s"})
+    made = studio.webhooks.set(5, url, {"X-Secret": "s"})
     assert (made.id, made.headers) == (1, {"X-Secret": "s"})
     assert "X-Secret" not in repr(made)
     assert asked(host)[1:] == [("DELETE", "/api/webhooks/2/"), ("PATCH", "/api/webhooks/1/")]
@@ -354,9 +356,9 @@ def test_one_webhook_is_left(host: Any, studio: LabelStudio) -> None:
 def test_keys_are_a_persons_own(host: Any, studio: LabelStudio) -> None:
     host.on("/api/users/", 200, [{"id": 3, "email": "jo@example.org", "initials": "jo"}])
     host.on("/api/users/3/", 200, {"id": 3, "custom_hotkeys": {"a:b": {"key": "x", "active": False}}})
-    (jo,) = studio.users()
-    assert (jo, studio.hotkeys(jo.id)) == (StudioUser(3, "jo@example.org"), {"a:b": {"key": "x", "active": False}})
-    studio.set_hotkeys(jo.id, {"regions:region:cycle": {"key": "n", "active": True}})
+    (jo,) = studio.users.list()
+    assert (jo, studio.users.hotkeys(jo.id)) == (StudioUser(3, "jo@example.org"), {"a:b": {"key": "x", "active": False}})
+    studio.users.set_hotkeys(jo.id, {"regions:region:cycle": {"key": "n", "active": True}})
     assert (host.asked[-1].method, host.asked[-1].path) == ("PATCH", "/api/users/3/")
     assert host.asked[-1].json == {"custom_hotkeys": {"regions:region:cycle": {"key": "n", "active": True}}}
 
@@ -371,7 +373,7 @@ def test_uploads_go_in_batches_and_keep_their_order(
     for each in paths:
         each.write_bytes(b"png")
     host.on("/api/projects/5/import", 201, {"task_ids": [11, 12]}).on("/api/projects/5/import", 201, {"task_ids": [13]})
-    assert studio.upload_images(5, paths) == [11, 12, 13]
+    assert studio.tasks.upload_images(5, paths) == [11, 12, 13]
     assert [one.body.count(b"Content-Type: image/png") for one in host.asked] == [2, 1]
 
 
@@ -379,7 +381,7 @@ def test_an_upload_that_does_not_name_its_tasks_is_an_error(host: Any, studio: L
     (tmp_path / "a.png").write_bytes(b"png")
     host.on("/api/projects/5/import", 201, {"import": 3})
     with pytest.raises(StudioRefused, match="background"):
-        studio.upload_images(5, [tmp_path / "a.png"])
+        studio.tasks.upload_images(5, [tmp_path / "a.png"])
 
 
 @pytest.mark.parametrize(
@@ -391,7 +393,7 @@ def test_what_is_shown_stays_shown_when_another_version_is_deleted(
 ) -> None:
     host.on("/api/projects/5/", 200, {"id": 5, "model_version": before}).on("/api/projects/5/", 200, {"id": 5, "model_version": after})
     host.on("/api/projects/5/model-versions/", 200, {"deleted_predictions": 3})
-    assert studio.delete_version(5, "v1") == 3
+    assert studio.projects.delete_version(5, "v1") == 3
     assert [each.json for each in host.asked if each.method == "PATCH"] == ([{"model_version": before}] if put_back else [])
 
 
@@ -404,7 +406,7 @@ def test_a_proxy_that_gives_up_waiting_does_not_make_us_delete_twice(
     answers: list[tuple[int, Any]] = [(504, b"<html>"), (200, {"v1": 3, "v2": 9}), (200, {"v1": 3, "v2": 9}), (200, {"v2": 9})]
     for status, body in answers:
         host.on("/api/projects/5/model-versions/", status, body)
-    assert studio.delete_version(5, "v1") == 3
+    assert studio.projects.delete_version(5, "v1") == 3
     assert [each.method for each in host.asked if "model-versions" in each.path] == ["DELETE", "GET", "GET", "GET"]
 
 
@@ -413,13 +415,13 @@ def test_a_storage_that_a_worker_reads_is_waited_for(host: Any, studio: LabelStu
     host.on("/api/storages/localfiles/2/sync", 200, {"status": "queued", "last_sync_count": None})
     for status, count in (("in_progress", 3), ("completed", 12)):
         host.on("/api/storages/localfiles/2", 200, {"status": status, "last_sync_count": count})
-    assert studio.sync_local_storage(2) == 12
+    assert studio.local_storages.sync(2) == 12
 
 
 def test_a_storage_that_cannot_be_read_is_said(host: Any, studio: LabelStudio) -> None:
     host.on("/api/storages/localfiles/2/sync", 200, {"status": "failed"})
     with pytest.raises(StudioRefused, match="could not read"):
-        studio.sync_local_storage(2)
+        studio.local_storages.sync(2)
 
 
 def test_a_backend_becomes_interactive_without_losing_its_password(host: Any, studio: LabelStudio) -> None:
@@ -432,11 +434,11 @@ def test_a_backend_becomes_interactive_without_losing_its_password(host: Any, st
         "title": "dinolabel",
     }
     host.on("/api/ml/4", 200, known)
-    studio.set_interactive(4)
+    studio.backends.set_interactive(4)
     expected = {"project": 9, "url": "http://b.test", "is_interactive": True, "auth_method": "BASIC_AUTH", "basic_auth_user": "dinolabel"}
     assert (host.asked[-1].method, host.asked[-1].json) == ("PATCH", expected | {"basic_auth_pass": ""})
     host.on("/api/ml/5", 200, {"id": 5, "project": 9, "url": "http://b.test", "auth_method": "NONE"})
-    studio.set_interactive(5)
+    studio.backends.set_interactive(5)
     assert host.asked[-1].json == {"project": 9, "url": "http://b.test", "is_interactive": True}
 
 
@@ -444,5 +446,5 @@ def test_a_project_that_is_not_there_is_told_with_those_that_are(host: Any, stud
     rows = [{"id": number, "title": title} for number, title in ((4, "Dogs"), (1, "Cats of the lab"))]
     host.on("/api/projects/7/", 404, {"detail": "No Project matches the given query."}).on("/api/projects/", 200, {"results": rows})
     with pytest.raises(ProjectMissing, match="There is no project 7; there are: 1 Cats of the lab, 4 Dogs") as told:
-        studio.project(7)
+        studio.projects.get(7)
     assert (told.value.status, told.value.hint) == (404, "Name one of them with --project N.")

@@ -24,7 +24,7 @@ def test_a_newcomer_makes_one_that_is_switched_off_and_stands_behind_the_older(h
     older, mine = hook(3, "there.a", "00:30"), hook(7, "here.b", "01:00")
     host.on("/api/webhooks/?project=5", 200, [older]).on("/api/webhooks/?project=5", 200, [mine, older])
     host.on("/api/webhooks/", 201, mine)
-    assert [each.owner for each in studio.renew_lease(5, "here.b")] == ["there.a", "here.b"]
+    assert [each.owner for each in studio.leases.renew(5, "here.b")] == ["there.a", "here.b"]
     (sent,) = [each for each in host.asked if each.method == "POST"]
     assert sent.json == {
         "project": 5, "url": PLACE, "headers": {HEADER: "here.b"}, "is_active": False,
@@ -36,7 +36,7 @@ def test_who_was_silent_for_too_long_does_not_count_and_mine_is_renewed_not_repe
     dead, before, now = hook(3, "there.a", "00:00"), hook(7, "here.b", "01:00"), hook(7, "here.b", "01:31")
     host.on("/api/webhooks/?project=5", 200, [dead, before]).on("/api/webhooks/?project=5", 200, [dead, now])
     host.on("/api/webhooks/7/", 200, now)
-    assert [each.id for each in studio.renew_lease(5, "here.b")] == [7]
+    assert [each.id for each in studio.leases.renew(5, "here.b")] == [7]
     assert [each.method for each in host.asked] == ["GET", "PATCH", "GET"]
 
 
@@ -44,6 +44,6 @@ def test_a_lease_is_not_listed_as_a_webhook_and_only_mine_is_dropped(host: Any, 
     called = hook(1, "", "00:00", url="http://127.0.0.1:9090/webhook", headers={}, is_active=True)
     host.on("/api/webhooks/?project=5", 200, [called, hook(3, "there.a", "00:00"), hook(7, "here.b", "00:01")])
     host.on("/api/webhooks/7/", 204)
-    assert [each.id for each in studio.webhooks(5)] == [1]
-    studio.drop_lease(5, "here.b")
+    assert [each.id for each in studio.webhooks.list(5)] == [1]
+    studio.leases.drop(5, "here.b")
     assert [each.path for each in host.asked if each.method == "DELETE"] == ["/api/webhooks/7/"]

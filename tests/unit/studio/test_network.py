@@ -203,5 +203,5 @@ def test_downloads_from_label_studio_share_a_connection(host: Any, tmp_path: Pat
     for at in range(3):
         host.on(f"/data/upload/1/{at}.png", 200, png())
         media.resolve(f"/data/upload/1/{at}.png")
-    assert client.wire.session() is client.wire.session()
-    assert len(client.wire.session().get_adapter(host.url).poolmanager.pools) == 1  # type: ignore[attr-defined]
+    assert client.api.session() is client.api.session()
+    assert len(client.api.session().get_adapter(host.url).poolmanager.pools) == 1  # type: ignore[attr-defined]

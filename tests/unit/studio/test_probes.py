@@ -18,18 +18,18 @@ ALLOWED = {"status_code": 400, "detail": "Validation error", "validation_errors"
 @pytest.mark.parametrize(("status", "body", "answer"), [(403, BANNED, False), (400, ALLOWED, True), (404, {"detail": "Not found."}, None)])
 def test_what_label_studio_would_call(host: Any, caller: Caller, path: str, status: int, body: Any, answer: bool | None) -> None:
     host.on(path, status, body)
-    assert LabelStudio(host.url, TOKEN).may_call(caller, "http://10.0.0.1:9090") is answer
+    assert LabelStudio(host.url, TOKEN).probes.may_call(caller, "http://10.0.0.1:9090") is answer
     (asked,) = host.asked
     assert asked.json["url"] == "http://10.0.0.1:9090"
 
 
 def test_what_was_made_after_all_is_taken_away(host: Any) -> None:
     host.on("/api/webhooks/", 201, {"id": 7}).on("/api/webhooks/7/", 204)
-    assert LabelStudio(host.url, TOKEN).may_call("webhooks", "http://10.0.0.1/") is True
+    assert LabelStudio(host.url, TOKEN).probes.may_call("webhooks", "http://10.0.0.1/") is True
     assert [(each.method, each.path) for each in host.asked][-1] == ("DELETE", "/api/webhooks/7/")
 
 
 def test_a_token_that_may_not_ask(host: Any) -> None:
     host.on("/api/ml/", 403, {"detail": "You do not have permission to perform this action."})
     with pytest.raises(StudioDenied):
-        LabelStudio(host.url, TOKEN).may_call("backends", "http://10.0.0.1/")
+        LabelStudio(host.url, TOKEN).probes.may_call("backends", "http://10.0.0.1/")
