@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
@@ -59,18 +59,24 @@ def command(
         str | None, typer.Option("--layout", help="crops: splits (train/ and val/) or flat. Default: as the folder is; new ones splits.")
     ] = None,
     oriented: Annotated[bool, typer.Option("--oriented", help="yolo: four corners for each box, for oriented-box models.")] = False,
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", help="Replace an earlier export though pictures that it holds cannot be had now.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
     """Write what people approved in the format that the next tool reads; an export that was stopped goes on.
 
     A picture that cannot be had, and a task that makes no sense, is listed under `failed` and costs nothing else; the exit code is 0. When
-    no picture at all can be had it is 3, and an earlier export in the folder is left as it was.
+    no picture at all can be had, or not all that an earlier export in the folder holds (but for crops of a project), it is 3, and that
+    export is left as it was. When nothing is approved it is 2, likewise.
 
     Example: dinolabel export coco --project 3 --out coco/
     """
     format_of = formats.load(what)
     more = {"undecided": undecided, "control": control, "oriented": oriented}
+    # what a project's training learns from is made anew each time: a picture that was deleted there ends none
+    more["allow_missing"] = allow_missing or (what == "crops" and from_file is None)
     wish = _wish(annotators, pictures, layout, unverified=unverified, split=split, group_by=group_by, **more)
     settings = running_settings.settings()
     log = None if dry_run else logging_setup.into(factory.data_dir(settings, "logs"), "export")
@@ -86,10 +92,11 @@ def command(
     if out is None and (from_file or what != "crops"):
         raise RequestError("Where should the files go?", hint="Add --out FOLDER.")
     folder = out or factory.data_dir(settings, "exports") / source.name
+    _refuse_nothing(what, counted, wish)
     _plan(what, source, counted, folder).show()
     if not from_file:
         crops.note(factory.data_dir(settings), source.name, folder, what)  # before: a stopped export holds pictures too
-    from dinolabel.exporters.pipeline.report import NothingExported
+    from dinolabel.exporters.pipeline.refusals import REFUSALS
 
     try:
         with console.bar() as bar:
@@ -105,7 +112,7 @@ def command(
                 progress=lambda done, total: bar.update(line, completed=done, total=total or tasks),
                 **({"xml": source.xml} if source.xml else {}),
             )
-    except NothingExported as error:
+    except REFUSALS as error:
         _tell(what, error.report, None, log, as_json=as_json)
         raise
     _tell(what, report, folder, log, as_json=as_json)
@@ -143,6 +150,13 @@ def _counted(what: str, source: TaskSource, wish: ExportOptions, settings: Setti
     return (replace(report, negatives=0) if what == "crops" else report), tasks
 
 
+def _refuse_nothing(what: str, counted: ExportReport, wish: ExportOptions) -> None:
+    from dinolabel.exporters.pipeline.refusals import refuse_nothing
+
+    crops = what == "crops"
+    refuse_nothing(counted, rejected=crops, unverified=crops or wish.unverified)
+
+
 def _plan(what: str, source: TaskSource, counted: ExportReport, folder: Path) -> Plan:
     decided = sum(counted.approved.values()) + counted.generic + counted.unknown + counted.unlabelled - counted.left_out_boxes
     if what == "crops":
@@ -178,6 +192,10 @@ def _kinds(report: ExportReport) -> str:
     return ", ".join(f"{kind} {number}" for kind, number in report.kinds.items())
 
 
+def _names(boxes: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {words.count_noun(number, 'box', 'boxes')}" for name, number in boxes.items())
+
+
 def _tell(what: str, report: ExportReport, folder: Path | None, log: Path | None = None, *, as_json: bool) -> None:
     if as_json:
         console.out.print_json(json.dumps({**asdict(report), "out": str(folder) if folder else None}))
@@ -187,6 +205,9 @@ def _tell(what: str, report: ExportReport, folder: Path | None, log: Path | None
     names = ", ".join(f"{label} {count}" for label, count in report.approved.items()) or "none"
     kinds = {kind: getattr(report, kind) for kind in ("generic", "unknown", "unlabelled", "rejected", "unverified")}
     facts = [("approved", names), *((kind, f"{count:,}") for kind, count in kinds.items() if count)]
+    facts += (
+        [("not listed", f"{_names(report.unlisted)}: the label config has no such label, so they have no class")] if report.unlisted else []
+    )
     facts += [("negatives", words.count_noun(report.negatives, "picture"))] if report.negatives else []
     facts += [(name, words.count_noun(number, "picture")) for name, number in sorted(report.sides.items())]
     facts += [("skipped", words.count_noun(report.skipped, "annotation"))] if report.skipped else []

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import mmap
 import tempfile
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from dinolabel import factory
 from dinolabel.erasure.registry import ErasureRegistry
@@ -110,14 +111,25 @@ class ExportFile:
                     raise RequestError(f"{self.path} is no JSON export of Label Studio.", hint=JSON_HINT)
                 file.seek(len(BOM_UTF8) if head.startswith(BOM_UTF8) else 0)
                 whole = broken = 0
-                for task in ijson.items(file, "item", use_float=True):
+                for task in _read_whole(file) if _holds_no_numbers(self.path) else ijson.items(file, "item", use_float=True):
                     whole, broken = (whole + 1, broken) if find_fault(task) is None else (whole, broken + 1)
                     yield task
                 if broken and not whole:
                     raise RequestError(f"{self.path} is no JSON export of Label Studio: no task in it can be read.", hint=JSON_HINT)
-        except (OSError, ijson.JSONError) as error:
+        except (OSError, ValueError, RecursionError, ijson.JSONError) as error:
             why = str(error).partition("\n")[0].rstrip(".")
             raise RequestError(f"{self.path} cannot be read: {why}.", hint=JSON_HINT) from error
+
+
+def _holds_no_numbers(path: Path) -> bool:
+    """Whether NaN or Infinity may be in a file: scripts write them, no standard has them, and what reads task by task ends at them."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+        return text.find(b"NaN") >= 0 or text.find(b"Infinity") >= 0
+
+
+def _read_whole(file: IO[bytes]) -> Any:
+    """All tasks at once, with nothing in place of what is no number: whoever reads a box says so of that box alone."""
+    return json.load(file, parse_constant=lambda _: None)
 
 
 def refuse_parts_of_a_file(media: Path | None, label_config: Path | None) -> None:

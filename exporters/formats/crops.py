@@ -54,8 +54,8 @@ def export(
 
     tasks: Label Studio's JSON export, gone through twice. A MediaError costs its picture only. crops/ is a folder of pictures as Hugging
     Face, torchvision and ultralytics read it; a folder that began without sides goes on so. Boxes that nobody looked at are always there,
-    apart. Raises ExportRefused when `out` holds other things, NothingExported when no picture could be had: an earlier export in `out` is
-    left as it was.
+    apart. Raises ExportRefused when `out` holds other things, and what dinolabel.exporters.pipeline.refusals has: an earlier export in
+    `out` is left as it was.
     """
     wish, policy, progress = how.get("wish", ExportOptions()), policy or CropPolicy(), how.get("progress", lambda done, total: None)
     wish = replace(wish, unverified=False)

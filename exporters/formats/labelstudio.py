@@ -18,6 +18,7 @@ from dinolabel.exporters.options import ExportOptions
 from dinolabel.exporters.output.atomic_output import atomic_folder
 from dinolabel.exporters.pipeline.collection import FORMAT, ExportContext, Json
 from dinolabel.exporters.pipeline.malformed_tasks import readable_tasks
+from dinolabel.exporters.pipeline.refusals import TASKS, refuse_loss, runs
 from dinolabel.exporters.pipeline.report import ExportReport, ReportBuilder, boxes_to_export, is_negative
 from dinolabel.exporters.unlisted_files import CARD
 from dinolabel.studio.label_configs.label_config import LabelConfig
@@ -35,7 +36,7 @@ from dinolabel.studio.reviews.annotations import (
 from dinolabel.studio.reviews.annotator_policy import review_by_policy
 from dinolabel.studio.reviews.decisions import Review
 
-TASKS = 1000
+TASKS_IN_FILE = 1000
 """Tasks in one file: Label Studio takes what a browser can upload, 250 MB by default."""
 
 KEPT = ("was_cancelled", "ground_truth", "lead_time")
@@ -47,7 +48,7 @@ log = structlog.get_logger(__name__)
 
 
 def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[ExportContext]) -> ExportReport:
-    """Write `out`, whole or not at all. Raises ExportRefused."""
+    """Write `out`, whole or not at all. Raises ExportRefused, and what dinolabel.exporters.pipeline.refusals has."""
     wish, progress = how.get("wish", ExportOptions()), how.get("progress", lambda done, total: None)
     tally = ReportBuilder(config.learnt, wish.unverified)
     failed: list[Json] = []
@@ -67,7 +68,8 @@ def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[
         if "xml" in how:
             (folder / "label_config.xml").write_text(how["xml"], encoding="utf-8")
         report = tally.report(rows=files.boxes, failed=tuple(failed))
-        card = {"format": "labelstudio", "version": FORMAT, "classes": config.labels, "report": asdict(report)}
+        refuse_loss(report, files.tasks, out, allow_missing=wish.allow_missing)
+        card = {"format": "labelstudio", "version": FORMAT, "classes": config.labels, TASKS: runs(files.numbers), "report": asdict(report)}
         (folder / CARD).write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     log.info("exported", format="labelstudio", tasks=files.tasks, boxes=files.boxes)
     return report
@@ -78,14 +80,16 @@ class _Files:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.tasks, self.boxes = folder, 0, 0
+        self.numbers: list[int] = []
         self._open: Any = None
 
     def add(self, task: Mapping[str, Any]) -> None:
-        if self.tasks % TASKS == 0:
+        if self.tasks % TASKS_IN_FILE == 0:
             self.close()
-            self._open = (self.folder / f"tasks-{self.tasks // TASKS:05}.json").open("w", encoding="utf-8", newline="\n")
-        self._open.write(("[\n" if self.tasks % TASKS == 0 else ",\n") + json.dumps(task))
+            self._open = (self.folder / f"tasks-{self.tasks // TASKS_IN_FILE:05}.json").open("w", encoding="utf-8", newline="\n")
+        self._open.write(("[\n" if self.tasks % TASKS_IN_FILE == 0 else ",\n") + json.dumps(task))
         self.tasks += 1
+        self.numbers.append(task["meta"]["dinolabel"]["task"])
         self.boxes += sum(len(each["result"]) for each in task["annotations"])
 
     def close(self) -> None:

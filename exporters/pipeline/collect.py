@@ -47,7 +47,7 @@ def collect_images(
     it was. Raises what dinolabel.exporters.pipeline.collector.collect raises.
     """
     wish, generic_is_unknown = how.get("wish", ExportOptions()), how.get("generic_is_unknown", False)
-    terms = [FORMAT, RULES, name, asdict(wish), repr(config), generic_is_unknown, *([suffix] if suffix else [])]
+    terms = [FORMAT, RULES, name, wish.terms, repr(config), generic_is_unknown, *([suffix] if suffix else [])]
     common: dict[str, Any] = {"config": config, "wish": wish, "generic_is_unknown": generic_is_unknown, "open_image": how["open_image"]}
     progress = how.get("progress", lambda done, total: None)
     with collect(
@@ -131,9 +131,10 @@ class _ImageCollector(TaskCollector):
         inside, quad = judged.on(image.width, image.height)
         if inside is None:
             return None
+        given = judged.label or judged.unlisted
         return ExportedBox(
-            label=self._class(judged.label),
-            given=None if judged.label is None else clean(judged.label),
+            label=self._class(judged),
+            given=None if given is None else clean(given),
             kind=judged.kind,
             verdict=judged.verdict,
             box=inside,
@@ -147,10 +148,12 @@ class _ImageCollector(TaskCollector):
             model_version=judged.model_version,
         )
 
-    def _class(self, label: str | None) -> str:
+    def _class(self, judged: ReviewedBox) -> str:
         """A box that nobody labelled is what the prompt looked for, where that is one thing only."""
-        if label is not None:
-            return clean(label)
+        if judged.label is not None:
+            return clean(judged.label)
+        if judged.unlisted is not None:
+            return UNLABELLED
         return clean(self.config.generic[0]) if len(self.config.generic) == 1 else UNLABELLED
 
     def is_there(self, entry: Json) -> bool:

@@ -13,6 +13,7 @@ from dinolabel.exporters.output.atomic_output import OutputFolder
 from dinolabel.exporters.output.checkpoint import CheckpointLog
 from dinolabel.exporters.output.dataset_card import README, card_text, is_ours_to_write
 from dinolabel.exporters.pipeline.records import ExportedImage, read
+from dinolabel.exporters.pipeline.refusals import TASKS, runs
 from dinolabel.exporters.pipeline.report import ExportReport
 from dinolabel.exporters.pipeline.sides import SIDES
 from dinolabel.exporters.unlisted_files import CARD
@@ -84,7 +85,8 @@ class ImageCollection:
 
 def write_cards(found: ImageCollection, name: str, out: Path) -> None:
     """What was exported and what was left out, for programs and for people. out: where the export is to appear."""
-    card = {"format": name, "version": FORMAT, "classes": found.classes, "report": asdict(found.report)}
+    tasks = runs(each.task for each in found)
+    card = {"format": name, "version": FORMAT, "classes": found.classes, TASKS: tasks, "report": asdict(found.report)}
     found.tray.path(CARD).write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     if name in CARDS and is_ours_to_write(out, README):
         found.tray.path(README).write_text(_readme(found, name), encoding="utf-8")

@@ -17,21 +17,14 @@ from dinolabel.exporters.output.atomic_output import OutputFolder, resumable_fol
 from dinolabel.exporters.output.checkpoint import CheckpointLog, digest
 from dinolabel.exporters.pipeline.collection import Json, OpenImage, Progress
 from dinolabel.exporters.pipeline.malformed_tasks import readable_tasks
-from dinolabel.exporters.pipeline.report import (
-    ExportReport,
-    NothingExported,
-    ReportBuilder,
-    boxes_to_export,
-    is_negative,
-    is_withheld,
-    unread_of,
-)
+from dinolabel.exporters.pipeline.refusals import EarlierExportHoldsMore, refuse_loss
+from dinolabel.exporters.pipeline.report import ExportReport, ReportBuilder, boxes_to_export, is_negative, is_withheld, unread_of
 from dinolabel.exporters.pipeline.sides import SideBalance
 from dinolabel.studio.label_configs.label_config import LabelConfig
 from dinolabel.studio.regions.unread import Unread
 from dinolabel.studio.reviews.annotator_policy import review_by_policy
 from dinolabel.studio.reviews.decisions import Review, ReviewedBox
-from dinolabel.vision.errors import MediaError
+from dinolabel.vision.errors import DinolabelError, MediaError
 
 log = structlog.get_logger(__name__)
 C = TypeVar("C", bound="TaskCollector")
@@ -126,13 +119,16 @@ def collect(make: Callable[[CheckpointLog, OutputFolder], C], out: Path, *, name
     """A collector that has gone through the tasks; the block writes the format into its tray, and `out` appears when it ends well.
 
     make: the collector of a journal and a folder. terms: what decides what its entries say. run: lets it collect. Raises ExportRefused when
-    `out` holds other things, NothingExported when no picture could be had: an earlier export in `out` is left as it was.
+    `out` holds other things, and what dinolabel.exporters.pipeline.refusals has: an earlier export in `out` is left as it was.
     """
     with resumable_folder(out, name=name) as (folder, path), CheckpointLog(path, terms) as journal:
         collector = make(journal, OutputFolder(folder))
         run(collector)
-        if (collector.unreadable or collector.failed) and not collector.opened:
-            shutil.rmtree(path.parent, ignore_errors=True)  # nothing in it is worth going on with
-            raise NothingExported(collector.report())
+        try:
+            refuse_loss(collector.report(), collector.opened, out, allow_missing=collector.wish.allow_missing)
+        except DinolabelError as error:
+            if not isinstance(error, EarlierExportHoldsMore):
+                shutil.rmtree(path.parent, ignore_errors=True)  # nothing in it is worth going on with
+            raise
         yield collector
         collector.tray.tidy()

@@ -15,7 +15,6 @@ from dinolabel.studio.regions.reading import OTHER_CONTROL, SMALL
 from dinolabel.studio.regions.unread import Unread
 from dinolabel.studio.reviews.annotator_policy import review_by_policy
 from dinolabel.studio.reviews.decisions import Review, ReviewedBox
-from dinolabel.vision.errors import MediaError
 
 Json = Mapping[str, Any]
 
@@ -24,19 +23,6 @@ INCOMPLETE = frozenset({"crops", "csv", "labelstudio", "xmp"})
 
 DISAGREE = "people disagree"
 """What undecided pictures are counted by when no mark is unread: one object has several names."""
-
-
-class NothingExported(MediaError):
-    """No picture could be had, so nothing was written. report: what was counted, and why each failed."""
-
-    def __init__(self, report: ExportReport) -> None:
-        first = report.failed[0]
-        number = len(report.failed)
-        told = "The one picture of this export" if number == 1 else f"None of the {number:,} pictures of this export"
-        same = all(each["why"] == first["why"] for each in report.failed)
-        why = first["why"] if same else f"{first['why']} (task {first['task']})"
-        super().__init__(f"{told} could{' not' * (number == 1)} be had, so nothing was written: {why}", hint=first["hint"])
-        self.report = report
 
 
 @dataclass(frozen=True)
@@ -48,7 +34,8 @@ class ExportReport:
     boxes with less than a pixel inside their picture. sides: pictures by side of the split. rows: what was written, in the format's own
     unit. undecided: pictures in which a mark was not used; left_out: those of them that the export leaves out, with left_out_boxes that
     were approved. unread: each such mark (task, annotation, region, kind, why); kinds: how many there are of each kind. sideways:
-    pictures beside whose boxes the size before their turn was written; the boxes are taken as upright.
+    pictures beside whose boxes the size before their turn was written; the boxes are taken as upright. unlisted: names that people gave
+    and the label config does not have, with the boxes of each, which are among the unlabelled.
     """
 
     approved: Mapping[str, int]
@@ -71,6 +58,7 @@ class ExportReport:
     left_out_boxes: int = 0
     unread: tuple[Mapping[str, Any], ...] = ()
     kinds: Mapping[str, int] = field(default_factory=dict)
+    unlisted: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -90,6 +78,7 @@ class ReportBuilder:
     left_out_boxes: int = 0
     unread: list[Mapping[str, Any]] = field(default_factory=list)
     disagreements: int = 0
+    unlisted: Counter[str] = field(default_factory=Counter)
 
     def add(self, review: Review, *, negative: bool, left_out: bool = False, lost: Iterable[Json] = ()) -> None:
         """One task's review. negative: somebody answered it, and there is nothing in it. left_out: the picture is, as undecided. lost:
@@ -106,6 +95,8 @@ class ReportBuilder:
             self.kinds[each.kind if each.verdict == "approved" else each.verdict] += 1
             if each.verdict == "approved" and each.kind == "named" and each.label:
                 self.named[each.label] += 1
+            if each.verdict == "approved" and each.unlisted is not None:
+                self.unlisted[clean(each.unlisted)] += 1
         self.images += bool(review.boxes)
         self.negatives += negative
 
@@ -129,6 +120,7 @@ class ReportBuilder:
             left_out_boxes=self.left_out_boxes,
             unread=tuple(unread),
             kinds=dict(Counter([each["kind"] for each in unread] + [DISAGREE] * self.disagreements).most_common()),
+            unlisted=dict(self.unlisted.most_common()),
             **{"negatives": self.negatives, **more},
         )
 

@@ -69,9 +69,9 @@ def report_without(report: Any, mention: Mention) -> Any:
     if not isinstance(report, dict):
         return report
     cleaned = dict(report)
-    if isinstance(approved := report.get("approved"), dict):
-        cleaned["approved"] = {key: each for key, each in approved.items() if not mention.within(key)}
     for key, listed in report.items():
+        if isinstance(listed, dict):
+            cleaned[key] = {name: each for name, each in listed.items() if not mention.within(name)}
         if isinstance(listed, list | tuple):
             cleaned[key] = [each for each in listed if not any(map(mention.within, _strings(each)))]
     return cleaned

@@ -130,10 +130,14 @@ class _ResultReader:
         known = self.size or _size(entry) or self.fallback
         percent = _percent(value)
         box, quad = _to_pixels(percent, known or NOMINAL)
-        label = _label(self._names(entry), self.config)
+        names = self._names(entry)
+        label = _label(names, self.config)
+        unlisted = next(iter(names), None) if not any(self.config.current_name(each) in self.config.labels for each in names) else None
         origin, score = entry.get("origin"), number(entry.get("score"))
         frame = known or NOMINAL
-        return Region(identity, label, box, percent.rotation, origin and str(origin), score, *frame, quad, None if known else percent)
+        return Region(
+            identity, label, box, percent.rotation, origin and str(origin), score, *frame, quad, None if known else percent, unlisted
+        )
 
     def _is_ours(self, entry: Entry) -> bool:
         return entry.get("from_name") == self.config.control or any(

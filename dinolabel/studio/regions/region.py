@@ -53,6 +53,7 @@ class Region:
     origin: prediction, prediction-changed, manual, or None. score: as stored, or None. width, height: of the upright image, pixels.
     quad: the four corners of a rotated region in pixels, not clipped, clockwise from its own top-left one; None when it is upright.
     percent: only where nobody wrote the size down: box and quad are then of a frame of NOMINAL, and this says where they really are.
+    unlisted: the name it was given where the config has no such label, so that it has none here.
     """
 
     id: str
@@ -65,3 +66,4 @@ class Region:
     height: int
     quad: Quad | None = None
     percent: Percent | None = None
+    unlisted: str | None = None

@@ -208,4 +208,5 @@ def _reviewed_box(task: int, mark: _AnnotatedRegion, verdict: Verdict, kind: Kin
         score=region.score,
         quad=region.quad,
         percent=region.percent,
+        unlisted=region.unlisted,
     )

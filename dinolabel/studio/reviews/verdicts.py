@@ -26,7 +26,7 @@ class ReviewedBox:
     task, annotation: their ids; for a rejected box the annotation that lacks it. region: its id in the result, or in the prediction
     when rejected. box: pixels of the upright image of width x height; `on` gives it for the picture as it is now. label: as given, None
     when there was none. model_version: of the prediction shown. predicted: the detector's own box for the same object, from that
-    prediction. origin, score, quad, percent: of the region.
+    prediction. origin, score, quad, percent, unlisted: of the region.
     """
 
     task: int
@@ -46,6 +46,7 @@ class ReviewedBox:
     score: float | None = None
     quad: Quad | None = None
     percent: Percent | None = None
+    unlisted: str | None = None
 
     def on(self, width: int, height: int) -> tuple[Box | None, Quad | None]:
         """The box on the picture as it is now, clipped, None when less than a pixel is left; and its corners. Boxes are shares of the

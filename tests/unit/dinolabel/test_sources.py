@@ -11,6 +11,7 @@ import pytest
 from dinolabel import factory
 from dinolabel.projects import sources
 from dinolabel.settings import Settings
+from dinolabel.studio.reviews.decisions import review_task
 from dinolabel.vision.errors import MediaError, RequestError
 from tests.doubles.annotated import annotation, region
 from tests.doubles.scripted_studio import ScriptedStudio
@@ -61,6 +62,17 @@ def test_a_file_is_read_as_often_as_needed(tmp_path: Path) -> None:
     assert next(iter(found)) == TASK
     (value,) = (each["value"] for each in next(iter(found))["annotations"][0]["result"])
     assert all(isinstance(value[name], float) for name in ("width", "height"))  # and no Decimal
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+def test_what_is_no_number_costs_its_own_box_only(tmp_path: Path, number: float) -> None:
+    """Scripts write NaN, which no reader of tasks one by one takes; a text that has the word is no reason."""
+    odd = {**TASK, "id": 2, "data": {"image": "NaN.png"}, "annotations": [annotation(2, region("b", (0, number, 9, 9), "jason"))]}
+    (tmp_path / "export.json").write_text(json.dumps([TASK, odd, {**TASK, "id": 3}]))
+    source = sources.from_file(Settings(), tmp_path / "export.json", tmp_path, None, wants=())
+    reviews = [review_task(each, source.config) for each in source.tasks]
+    assert [each.state() for each in reviews] == ["looked at", "undecided", "looked at"]
+    assert [each.kind for each in reviews[1].unread] == ["no numbers"]
 
 
 def test_a_missing_file_and_a_missing_folder(tmp_path: Path) -> None:

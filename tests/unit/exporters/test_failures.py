@@ -12,7 +12,8 @@ from dinolabel.exporters import formats
 from dinolabel.exporters.annotation_effort.counts import EffortCounts
 from dinolabel.exporters.options import ExportOptions
 from dinolabel.exporters.pipeline.malformed_tasks import readable_tasks
-from dinolabel.exporters.pipeline.report import NothingExported, count
+from dinolabel.exporters.pipeline.refusals import NothingExported
+from dinolabel.exporters.pipeline.report import count
 from dinolabel.studio.reviews.infer_config import infer_config
 from dinolabel.vision.errors import MediaUnavailable
 from tests.doubles.annotated import Annotated, mixed
