@@ -41,6 +41,7 @@ UV_NAMES = {
     "cert": "SSL_CERT_FILE",
     "proxy": "ALL_PROXY",
     "trusted-host": "UV_INSECURE_HOST",
+    "cache-dir": "UV_CACHE_DIR",
     "timeout": "UV_HTTP_TIMEOUT",
     "default-timeout": "UV_HTTP_TIMEOUT",
     "disable-pip-version-check": "",
@@ -127,7 +128,9 @@ def uv_settings(environment: dict[str, str]) -> dict[str, str] | None:
             name = UV_NAMES.get(key.rpartition(".")[2]) if key.startswith(f"{section}.") else ""
             if name is None:
                 return None
-            if name:
+            if name == "UV_CACHE_DIR":  # beside pip's own, where people have the room; theirs counts where they set it
+                found[name] = environment.get(name) or os.environ.get(name) or os.path.join(ast.literal_eval(value), "uv")
+            elif name:
                 found[name] = ("," if name == "UV_FIND_LINKS" else " ").join(ast.literal_eval(value).split())
     return None if told.returncode else found
 
