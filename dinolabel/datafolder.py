@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import time
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,6 +15,9 @@ from dinolabel.vision.storage.atomic_files import atomic_file
 FORMAT = 1
 """Raised when a file in the folder changes so that an earlier version would misread it; `open_folder` then brings up what was before."""
 MARK = "format.json"
+ABANDONED_SECONDS = 3600.0
+LEFTOVERS = (".*.[0-9]*.half", ".projects.json.[0-9]*", "bundles/*/.writing-*", "exports/*/.*.[0-9]*.half")
+"""Names under which whole files and folders are made ready here, before they take their place by one rename."""
 BEFORE_THE_MARK = 1  # folders of 0.1.0 have none
 
 
@@ -27,6 +32,18 @@ def open_folder(folder: Path) -> None:
             f"The data folder {folder} was written by a newer dinolabel (format {stored}); this one knows {FORMAT}.",
             hint="Update dinolabel, or name another folder in DINOLABEL_DATA_DIR.",
         )
+
+
+def sweep_leftovers(folder: Path) -> int:
+    """Remove what writers that were killed left half written; how many. What is younger than an hour may still be written by somebody."""
+    swept = 0
+    for pattern in LEFTOVERS:
+        for path in folder.glob(pattern):
+            with suppress(OSError):
+                if time.time() - path.lstat().st_mtime > ABANDONED_SECONDS:
+                    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+                    swept += 1
+    return swept
 
 
 def _stored_format(folder: Path) -> int | None:

@@ -285,6 +285,7 @@ def service(settings: Settings, *, models: Pipeline | None = None, alone: Path |
     from dinolabel.backend.service import Service, ServiceOptions
 
     own = settings if alone is None else settings.model_copy(update={"data_dir": alone})
+    datafolder.sweep_leftovers(data_dir(own))
     return Service(
         studio_if_set(settings) if alone is None else None,
         media(settings, alone=alone is not None),

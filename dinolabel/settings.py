@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from platformdirs import user_data_path
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, NoDecode, SettingsConfigDict
 
 from dinolabel.vision.decoding import memory_budget
 from dinolabel.vision.errors import SettingsError
@@ -49,11 +49,17 @@ Several = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_several)]
 Hosts = Annotated[Several, AfterValidator(_hosts)]
 
 
+ENV_FILE = ".env"
+TOKEN = "studio_token"
+TAKES_TOKEN = ("studio_url", "studio_aliases", "proxy", "ca_bundle")
+"""What decides where the token goes, and who reads it on its way."""
+
+
 class Settings(BaseSettings):
     """One frozen object, made at start and handed to the rooms as plain values."""
 
     # An empty variable is none: compose files and `.env` templates hand over what nobody filled in as "".
-    model_config = SettingsConfigDict(env_prefix="DINOLABEL_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="DINOLABEL_", env_file=ENV_FILE, env_ignore_empty=True, extra="ignore", frozen=True)
 
     data_dir: Path = Field(user_data_path("dinolabel"), description="Where caches, bundles, exports and logs are kept.")
     models_dir: Path | None = Field(None, description="Folder with downloaded weights, for machines without a network.")
@@ -136,8 +142,10 @@ class Settings(BaseSettings):
     @classmethod
     def load(cls, **flags: Any) -> Settings:
         """Environment and `.env`, overruled by the flags that are not None. Raises SettingsError in one sentence."""
+        given = {name: value for name, value in flags.items() if value is not None}
+        _refuse_redirection({*given})
         try:
-            settings = cls(**{name: value for name, value in flags.items() if value is not None})
+            settings = cls(**given)
             memory_budget.allow(settings.picture_max_mb)
             return settings
         except ValidationError as error:
@@ -160,6 +168,34 @@ class FormerSettings(BaseSettings):
         found = cls()
         fields = {name: field.description for name, field in cls.model_fields.items() if getattr(found, name) is not None}
         return [f"DINOLABEL_{name.upper()} is not used any more: {instead}." for name, instead in fields.items()]
+
+
+def env_file() -> Path | None:
+    """The `.env` that is read: that of the folder one stands in, if it has one."""
+    path = Path(ENV_FILE)
+    return path.absolute() if path.is_file() else None
+
+
+def _refuse_redirection(flags: set[str]) -> None:
+    """A `.env` may have come with a folder that somebody else made: it does not say where a token goes that is not its own.
+
+    Raises SettingsError.
+    """
+    file = env_file()
+    if file is None:
+        return
+    try:
+        written = {*DotEnvSettingsSource(Settings)()}
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{file} cannot be read: {error}.", hint="Mend it, or start from another folder.") from error
+    elsewhere = flags | {*EnvSettingsSource(Settings)()}
+    redirecting = [name for name in TAKES_TOKEN if name in written - elsewhere]
+    if TOKEN in elsewhere and redirecting:
+        names = " and ".join(f"DINOLABEL_{each.upper()}" for each in redirecting)
+        raise SettingsError(
+            f"{file} sets {names}, and DINOLABEL_STUDIO_TOKEN is from the environment: it would be sent where that file says.",
+            hint="Set all of it in one place: in the environment, or in that file. If you do not know that file, leave its folder.",
+        )
 
 
 LISTS = {"media_hosts": "cdn.example.com,img.example.org", "media_networks": "10.0.0.0/8,172.16.0.0/12"}

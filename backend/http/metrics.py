@@ -89,11 +89,14 @@ def _disk_trouble(folder: Path) -> str:
 
 
 def _studio_trouble(statuses: Sequence[ProjectStatus], patience: float) -> str:
-    """Of the projects that were visited: those of which the last visit could not talk to it, or was long ago."""
-    for each in statuses:
-        silent = time.time() - each.at
-        if each.state in ("unreachable", "refused"):
-            return each.note
-        if each.state != "paused" and silent > patience:
-            return f"project {each.project} was not visited for {round(silent / 60)} minutes."
-    return ""
+    """What all projects suffer from: a Label Studio that is away, or lets us in nowhere, or visits that have stopped.
+
+    One project that is refused, or rests, is said on the page and in the metrics; the others are served all the same.
+    """
+    at_work = [each for each in statuses if each.state != "paused"]
+    if away := [each for each in at_work if each.state == "unreachable"]:
+        return away[0].note
+    if at_work and all(each.state == "refused" for each in at_work):
+        return at_work[0].note
+    silent = time.time() - max((each.at for each in at_work), default=time.time())
+    return f"no project was visited for {round(silent / 60)} minutes." if silent > patience else ""

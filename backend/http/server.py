@@ -189,6 +189,7 @@ def _name_request() -> None:
 
 def _end_request(response: Response) -> Response:
     response.headers[ID_HEADER] = g.request
+    response.headers["X-Content-Type-Options"] = "nosniff"
     seconds = round(time.monotonic() - g.begun, 3)
     log.debug("answered", method=request.method, path=request.path, status=response.status_code, seconds=seconds)
     structlog.contextvars.unbind_contextvars("request")

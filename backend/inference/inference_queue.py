@@ -31,6 +31,10 @@ log = structlog.get_logger(__name__)
 
 MOST_REQUESTS = 16
 """At work at once: fewer than the server has threads, so that /health, /setup and /webhook have some."""
+FOR_PEOPLE = 4
+"""Of these places, kept for who looks at a blank screen, however many programs ask."""
+FAIR_SHARE = 8
+"""One pass in so many is for what has waited longest of what is less urgent: else programs that never pause would stop the filling."""
 MOST_WAITING = 64
 """Pictures; at 4 a pass and seconds a pass on a CPU, more would be late anyway."""
 
@@ -93,17 +97,17 @@ class InferenceQueue:
         self._changed = threading.Condition()
         self._waiting: list[_QueuedImage] = []  # in the order in which they are taken
         self._computing: list[_QueuedImage] = []
-        self._numbers = self._requests = 0
+        self._numbers = self._requests = self._passed_over = 0
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
 
     @contextmanager
-    def admit(self) -> Iterator[None]:
+    def admit(self, priority: Priority = Priority.REQUEST) -> Iterator[None]:
         """One request's stay, from before it fetches its pictures. Raises Busy, ServerStopping."""
         with self._changed:
             if self._stopping:
                 raise ServerStopping("The server is being stopped.")
-            if self._requests >= self._places:
+            if self._requests >= self._places - (0 if priority == Priority.INTERACTIVE else min(FOR_PEOPLE, self._places // 2)):
                 raise Busy("Too many requests wait already.")
             self._requests += 1
         try:
@@ -122,7 +126,7 @@ class InferenceQueue:
         with self._changed:
             if self._stopping:
                 raise ServerStopping("The server is being stopped.")
-            if priority < Priority.BACKGROUND and self.depth + len(images) > self._most:
+            if priority < Priority.BACKGROUND and self._before(priority) + len(images) > self._most:
                 raise Busy("Too many pictures wait already.")
             due = self.clock() + (self._gather if self._requests > 1 and priority < Priority.BACKGROUND else 0)
             added = [_QueuedImage(priority, self._numbers + place, each, options, deadline, due) for place, each in enumerate(images)]
@@ -142,6 +146,10 @@ class InferenceQueue:
     def depth(self) -> int:
         """Images that somebody waits for."""
         return sum(each.priority < Priority.BACKGROUND for each in self._waiting)
+
+    def _before(self, priority: Priority) -> int:
+        """Images that count against another one of that priority: people's pictures are not refused for those of programs."""
+        return sum(each.priority <= priority for each in self._waiting)
 
     def stop(self, seconds: float = 6.0) -> bool:
         """Answer all that wait with ServerStopping and let the pass at hand end; False when it has not ended after so long."""
@@ -166,15 +174,31 @@ class InferenceQueue:
             while not self._stopping:
                 now = self.clock()
                 self._drop(now)
-                batch = [each for each in self._waiting if each.options.same(self._waiting[0].options)][: self.pipeline.batch_size]
+                batch = self._next_batch()
                 if batch and (len(batch) == self.pipeline.batch_size or batch[0].due <= now):
                     self._waiting = [each for each in self._waiting if each not in batch]
                     self._computing = [each for each in batch if each.answer.set_running_or_notify_cancel()]
                     if self._computing:
+                        self._count_pass(batch[0])
                         return self._computing
                     continue
                 self._changed.wait(batch[0].due - now if batch else None)
             return []
+
+    def _next_batch(self) -> list[_QueuedImage]:
+        """Of those that ask the same as the first: the most urgent, or in its turn the one that was passed over longest."""
+        first = self._waiting[0] if self._waiting else None
+        if first is not None and self._passed_over >= FAIR_SHARE - 1:
+            first = min((each for each in self._waiting if each.priority > first.priority), key=lambda one: one.number, default=first)
+        if first is None:
+            return []
+        others = [each for each in self._waiting if each is not first and each.options.same(first.options)]
+        return [first, *others][: self.pipeline.batch_size]
+
+    def _count_pass(self, first: _QueuedImage) -> None:
+        """How many passes in a row were for something more urgent than what waits."""
+        waits = any(each.priority > first.priority for each in self._waiting)
+        self._passed_over = self._passed_over + 1 if waits else 0
 
     def _drop(self, now: float) -> None:
         """Who waits no longer, or has waited too long, costs no pass."""

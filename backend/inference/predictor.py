@@ -108,7 +108,7 @@ class Predictor:
         deadline = self._queue.clock() + (self._deadlines.single if alone else self._deadlines.batch)
         priority = Priority.INTERACTIVE if alone or fresh else Priority.REQUEST
         try:
-            with self._queue.admit():
+            with self._queue.admit(priority):
                 ready = list(self.predictions(PredictionJob(recipe, priority, fresh, deadline), tasks))
         except Busy as error:
             log.info("predict_busy", project=recipe.project, tasks=len(tasks), reason=str(error))

@@ -12,7 +12,7 @@ import structlog
 from dinolabel.backend import desired_version
 from dinolabel.backend.project_status import ProjectState
 from dinolabel.backend.reconciler.work_queue import WorkQueue
-from dinolabel.studio.errors import StudioDenied, StudioUnreachable
+from dinolabel.studio.errors import StudioBusy, StudioDenied, StudioUnreachable
 from dinolabel.vision.errors import DinolabelError, SettingsError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class ReconcileLoop:
         self._poll, self._clock = poll_seconds, clock
         self._agenda = WorkQueue()
         self._wished: DesiredState = {}
-        self._backoff = 0.0
+        self._backoff = self._not_before = 0.0
         self._woken = threading.Event()
         self._over = stopping or threading.Event()
         self._thread = threading.Thread(target=self._run, name="reconcile", daemon=True)
@@ -83,6 +83,8 @@ class ReconcileLoop:
         self._wished = self._desired_state()
         for gone in self._agenda.retain([each.project for each in self._projects.all()]):
             self._board.remove(gone)
+        if (left := self._not_before - self._clock()) > 0:  # whatever woke us: Label Studio asked to be left alone
+            return left
         for project in self._agenda.ready(self._clock()):
             if self._over.is_set():
                 break
@@ -102,6 +104,8 @@ class ReconcileLoop:
             self._reconciler.record_error(project, error, "unreachable")
             if not self._backoff:
                 log.warning("studio_down", project=project, reason=str(error))
+            if isinstance(error, StudioBusy):
+                self._not_before = self._clock() + error.seconds
             return False
         except SettingsError:
             raise
@@ -125,9 +129,10 @@ class ReconcileLoop:
 
     def _wait_for_studio(self) -> float:
         self._backoff = min(max(FIRST_BACKOFF, 2 * self._backoff), self._poll)
+        pause = max(self._backoff, self._not_before - self._clock())
         for each in self._agenda.projects():
-            self._agenda.add_after(each, self._clock() + self._backoff)
-        return self._backoff
+            self._agenda.add_after(each, self._clock() + pause)
+        return pause
 
     def _wait(self, seconds: float) -> None:
         """Until it is time, somebody wakes us, or another process has changed what is wanted."""

@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.datastructures import Headers
+from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse
 
 from dinolabel.app.common.downloads import DownloadFolder
 from dinolabel.app.common.errors import with_error_toast
@@ -25,6 +28,7 @@ from dinolabel.app.tabs.send import Sender
 from dinolabel.app.tabs.send_ui import send_page
 from dinolabel.app.tabs.video import VideoTab
 from dinolabel.app.tabs.video_ui import video_page
+from dinolabel.studio.media.loopback import is_loopback
 from dinolabel.vision.bundles.registry import BundleStore
 from dinolabel.vision.errors import SettingsError
 from dinolabel.vision.loading.weights import tell_limits
@@ -133,11 +137,33 @@ def serve(page: Page, *, host: str, port: int, auth: tuple[str, str] | None = No
             css=CSS,
             max_file_size=f"{max_mb}mb",
             allowed_paths=[str(page.shelf.folder)],
+            app_kwargs={"middleware": [Middleware(OwnNames)]} if auth is None else None,
             prevent_thread_lock=True,
         )
     except OSError as error:
         raise SettingsError(f"Port {port} of {host} cannot be used.", hint="Name another one with --port; 0 takes a free one.") from error
     return RunningPage(str(url), page)
+
+
+class OwnNames:
+    """ASGI middleware of a page without a password: who asks for a host that is not loopback gets 403.
+
+    Another name in Host means that a web site has pointed its own name at this machine.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        host = Headers(scope=scope).get("host", "") if scope["type"] in ("http", "websocket") else "localhost"
+        name, colon, port = host.rpartition(":")
+        if is_loopback(name if colon and port.isdigit() else host):
+            await self._app(scope, receive, send)
+        else:
+            await PlainTextResponse(OTHER_NAME, status_code=403)(scope, receive, send)
+
+
+OTHER_NAME = "Without a password this page answers to localhost only. Start it with --auth NAME:PASSWORD to use another name.\n"
 
 
 def _free_port(host: str) -> int:

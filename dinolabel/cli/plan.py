@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dinolabel.cli import console
+from dinolabel.settings import env_file
 from dinolabel.vision.errors import RequestError
 
 
@@ -29,6 +30,8 @@ class Plan:
         console.err.print()
         console.err.print(console.name(self.title))
         console.err.print(console.rows(self._once()))
+        if (file := env_file()) is not None:  # it is taken from wherever one stands
+            console.err.print(console.soft(f"With the settings in {file}"))
         console.err.print()
 
     def _once(self) -> Iterable[tuple[str, str]]:

@@ -13,13 +13,12 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Literal
 
 from dinolabel import factory, running_settings
 from dinolabel.cli import text as words
 from dinolabel.doctor import plugins, weights
-from dinolabel.settings import FormerSettings, Settings
+from dinolabel.settings import FormerSettings, Settings, env_file
 from dinolabel.vision.errors import DinolabelError, WeightsMissing
 from dinolabel.vision.loading.engine_notes import EngineNotes
 from dinolabel.vision.loading.weights import describe, obtain
@@ -54,7 +53,8 @@ def run(settings: Settings, checks: Iterable[Check]) -> Iterator[Finding]:
 
 def settings_read(settings: Settings) -> Iterator[Finding]:
     changed = sorted(settings.model_fields_set)
-    source = " and .env" if Path(".env").is_file() else ""
+    file = env_file()
+    source = f" and {file}" if file else ""
     yield Finding(
         "ok", "settings", f"read from the environment{source}: {words.join_words(changed)}" if changed else "all at their defaults"
     )

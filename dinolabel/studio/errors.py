@@ -19,6 +19,16 @@ class StudioCutShort(StudioUnreachable):
     hint = "Raise the proxy's time limit (nginx: proxy_read_timeout 300s), or set DINOLABEL_STUDIO_URL to an address without it."
 
 
+class StudioBusy(StudioUnreachable):
+    """Label Studio, or the proxy in front of it, asks for less at once (429). ``seconds``: after which it wants to be asked again."""
+
+    hint = "It is asked again by itself. If it goes on, give this machine a higher limit where requests are counted."
+
+    def __init__(self, message: str, *, hint: str | None = None, seconds: float = 0.0) -> None:
+        super().__init__(message, hint=hint)
+        self.seconds = seconds
+
+
 class StudioDenied(StudioError):
     """Label Studio does not accept our token, or the token's owner may not do this."""
 

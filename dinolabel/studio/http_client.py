@@ -9,6 +9,8 @@ import json
 import threading
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,7 +19,7 @@ import requests
 import structlog
 from requests.auth import AuthBase
 
-from dinolabel.studio.errors import StudioCutShort, StudioDenied, StudioRefused, StudioUnreachable
+from dinolabel.studio.errors import StudioBusy, StudioCutShort, StudioDenied, StudioRefused, StudioUnreachable
 from dinolabel.studio.media.network import USUAL, NetworkSettings
 from dinolabel.studio.tokens import Token, token_denied
 from dinolabel.vision.errors import StudioError
@@ -29,6 +31,10 @@ RETRY_AFTER_SECONDS = (0.3, 1.0)
 """Pauses before a GET is tried again; what changes something is never repeated by itself."""
 
 GONE_AWAY = {502, 503, 504}
+TOO_MANY = 429
+LONGEST_PAUSE = 5.0
+"""Seconds that a call waits by itself where it is told how long; who is told to wait longer comes back later."""
+LONGEST_RETRY = 600.0
 WORDS_SHOWN = 400
 
 
@@ -82,6 +88,16 @@ class ApiClient:
         return self.token.header(self._exchange)
 
     def _authorize(self, method: str, path: str, timeout: float, request: Mapping[str, Any]) -> requests.Response:
+        try:
+            return self._send_authorized(method, path, timeout, request)
+        except StudioBusy as busy:  # it was not done, so also what changes something may be sent again
+            if not 0 < busy.seconds <= LONGEST_PAUSE:
+                raise
+            log.info("studio_retry", method=method, path=path, pause=busy.seconds)
+            time.sleep(busy.seconds)
+            return self._send_authorized(method, path, timeout, request)
+
+    def _send_authorized(self, method: str, path: str, timeout: float, request: Mapping[str, Any]) -> requests.Response:
         header = self.authorization()
         answer = self._send(method, path, timeout, auth=AuthorizationHeader(header), **request)
         if answer.status_code == 401 and self.token.retry_after_refusal(header):
@@ -112,6 +128,8 @@ class ApiClient:
             except requests.RequestException as error:
                 raise StudioUnreachable(f"{self.url} cannot be asked: {_reason(error)}.") from error
             else:
+                if answer.status_code == TOO_MANY:
+                    raise StudioBusy(f"Label Studio at {self.url} asks for fewer requests (429).", seconds=_retry_after(answer))
                 if answer.status_code not in GONE_AWAY or pause is None:
                     return answer
             log.info("studio_retry", method=method, path=path, pause=pause)
@@ -154,6 +172,16 @@ _NO_COOKIES = DefaultCookiePolicy(allowed_domains=[])
 
 def _reason(error: requests.RequestException) -> str:
     return "time-out" if isinstance(error, requests.Timeout) else type(error).__name__
+
+
+def _retry_after(answer: requests.Response) -> float:
+    """Seconds, from a number or a date (RFC 9110); 0 when it does not say."""
+    told = answer.headers.get("Retry-After", "").strip()
+    try:
+        seconds = float(told) if told.isdigit() else (parsedate_to_datetime(told) - datetime.now(UTC)).total_seconds()
+    except (ValueError, TypeError):  # a date without a time zone cannot be compared
+        return 0.0
+    return min(max(seconds, 0.0), LONGEST_RETRY)
 
 
 def _words(answer: requests.Response) -> str:

@@ -1,6 +1,6 @@
 """One table, `boxes.csv`: a row per box, and one without a box for each picture that people left empty.
 
-UTF-8, comma, quotes where needed. Columns: dinolabel.exporters.pipeline.rows.
+UTF-8, comma, quotes where needed; a text that a spreadsheet would compute stands behind a `'`. Columns: dinolabel.exporters.pipeline.rows.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dinolabel.exporters.pipeline.collection import ExportContext, Json
 from dinolabel.exporters.pipeline.records import COLUMNS, rows
 from dinolabel.exporters.pipeline.report import ExportReport
 from dinolabel.studio.label_configs.label_config import LabelConfig
+from dinolabel.vision.storage import spreadsheet
 
 
 def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[ExportContext]) -> ExportReport:
@@ -34,4 +35,5 @@ def export(tasks: Iterable[Json], config: LabelConfig, out: Path, **how: Unpack[
 
 def _cells(row: dict[str, Any]) -> dict[str, Any]:
     quad = row["quad"] and " ".join(f"{number:.4f}" for number in row["quad"])
-    return row | {"quad": quad, "unread": json.dumps(row["unread"], ensure_ascii=False) if row["unread"] else None}
+    plain = {key: spreadsheet.to_cell(each) if isinstance(each, str) else each for key, each in row.items()}
+    return plain | {"quad": quad, "unread": json.dumps(row["unread"], ensure_ascii=False) if row["unread"] else None}

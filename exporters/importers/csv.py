@@ -16,8 +16,10 @@ from dinolabel.exporters.importers.common.picture_search import PictureFinder, f
 from dinolabel.exporters.importers.common.reading import ImportLog, Recognition
 from dinolabel.exporters.importers.common.records import ImportedImage, ImportUnreadable
 from dinolabel.exporters.pipeline.records import original_name
+from dinolabel.vision.storage import spreadsheet
 
 NEEDED = ("task", "image", "sha256", "width", "height", "label", "x1", "y1", "x2", "y2")
+NUMBERS = ("task", "width", "height", "x1", "y1", "x2", "y2", "quad", "score")
 Row = dict[str, Any]
 
 
@@ -54,9 +56,14 @@ def _rows(file: Path) -> Iterator[Row]:
                 )
             for row in table:
                 # None: a line that ends early
-                yield {**{name: value or "" for name, value in row.items() if name is not None}, "source": f"line {table.line_num}"}
+                texts = {name: _text(name, value or "") for name, value in row.items() if name is not None}
+                yield {**texts, "source": f"line {table.line_num}"}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ImportUnreadable(f"{file} cannot be read: {error}.") from error
+
+
+def _text(column: str, cell: str) -> str:
+    return cell if column in NUMBERS else spreadsheet.from_cell(cell)
 
 
 def _image(rows: list[Row], near: PictureFinder, file: Path, reading: ImportLog) -> ImportedImage | None:

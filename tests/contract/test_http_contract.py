@@ -18,7 +18,7 @@ import requests
 
 from dinolabel.backend.http import auth
 from dinolabel.backend.http.server import create_app, serve
-from dinolabel.backend.inference.inference_queue import MOST_REQUESTS
+from dinolabel.backend.inference.inference_queue import FOR_PEOPLE, MOST_REQUESTS
 from dinolabel.backend.inference.predictor import Deadlines
 from dinolabel.studio.label_configs.prompt_field import TypedPrompt
 from dinolabel.vision.errors import SettingsError
@@ -299,7 +299,7 @@ def long_ago(door: Door, patch: pytest.MonkeyPatch) -> None:
         (no_table, "table of jobs cannot be used"),
         (lambda door, _: door.service.queue.stop(), "being stopped"),
         (lambda door, _: attached(door, 1).service.board.set(1, state="unreachable", note="It is away."), "It is away"),
-        (long_ago, "not visited"),
+        (long_ago, "was visited"),
     ],
     ids=["disk", "registry", "table", "end", "studio", "visits"],
 )
@@ -314,6 +314,22 @@ def test_not_ready_says_what_is_not_and_health_is_up_meanwhile(
     door.close()
 
 
+def test_one_project_that_is_refused_leaves_the_others_served(world: World) -> None:
+    door = attached(Door(world, world.service()), 1, 2)
+    door.service.board.set(1, state="refused", note="The token may not see project 1.")
+    door.service.board.set(2, state="in step")
+    assert door("GET", "/ready").status_code == 200
+    door.service.board.set(2, state="refused", note="The token may not see project 2.")
+    assert door("GET", "/ready").status_code == 503, "it is let in nowhere"
+    door.close()
+
+
+def test_every_answer_says_that_its_type_is_not_to_be_guessed(world: World) -> None:
+    door = Door(world, world.service())
+    assert {door("GET", path).headers["X-Content-Type-Options"] for path in ("/", "/health", "/jobs", "/nowhere")} == {"nosniff"}
+    door.close()
+
+
 # Not in the way of each other.
 
 
@@ -322,11 +338,11 @@ def test_health_and_setup_do_not_wait_for_the_model(patient: Door) -> None:
     with ThreadPoolExecutor(40) as pool, patient.world.detector.held() as entered:
         asking = [pool.submit(patient.predict, project, patient.tasks(project)) for _ in range(40)]  # more than there are threads
         assert entered.wait(30)
-        eventually(lambda: sum(each.done() for each in asking) == 40 - MOST_REQUESTS, 60)
+        eventually(lambda: sum(each.done() for each in asking) == 40 - MOST_REQUESTS + FOR_PEOPLE, 60)
         assert all(each.result().json()["results"] == [{}] * 8 for each in asking if each.done()), "told at once to ask again"
         for path, method, body in (("/health", "GET", None), ("/setup", "POST", {"project": f"{project}.1", "schema": CONFIG})) * 3:
             assert requests.request(method, patient.server.url + path, json=body, timeout=30).status_code == 200
-        assert sum(each.done() for each in asking) == 40 - MOST_REQUESTS, "nothing was waited for"
+        assert sum(each.done() for each in asking) == 40 - MOST_REQUESTS + FOR_PEOPLE, "nothing was waited for"
 
 
 # Secrets.

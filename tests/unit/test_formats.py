@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sqlite3
 from pathlib import Path
@@ -154,3 +155,22 @@ def test_a_cache_of_another_format_is_begun_anew(kept: Path) -> None:
     cache.put_embeddings({"embedding:x": np.ones(4, np.float32)})
     assert set(cache.get_embeddings(["embedding:x"])) == {"embedding:x"}
     assert path.with_name("cache.sqlite.damaged").is_file()
+
+
+def test_what_a_killed_writer_left_is_swept_and_nothing_else(tmp_path: Path) -> None:
+    left = [".projects.json.4711", ".format.json.12.half", "bundles/1/.writing-0a1b2c", "exports/3/.manifest.jsonl.99.half"]
+    kept = ["projects.json", "bundles/1/000001-0123456789ab", ".notes", "bundles/1/current", ".mine.half", "exports/3/crops/a.jpg"]
+    fresh = "bundles/1/.writing-of-now"
+    for name in (*left, *kept, fresh):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if "bundles/1/.w" in name or name.endswith("ab"):
+            path.mkdir()
+            (path / "bundle.json").write_text("{")
+        else:
+            path.write_text("x")
+        if name != fresh:
+            os.utime(path, (0, 0))
+    assert datafolder.sweep_leftovers(tmp_path) == len(left)
+    assert not any((tmp_path / name).exists() for name in left)
+    assert all((tmp_path / name).exists() for name in (*kept, fresh))

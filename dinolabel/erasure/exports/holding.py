@@ -19,6 +19,7 @@ from ijson import JSONError
 from dinolabel.erasure.text_search import Mention
 from dinolabel.exporters.output import file_list
 from dinolabel.exporters.unlisted_files import CARD, OLD_CARD
+from dinolabel.vision.storage.spreadsheet import from_cell
 
 _CARDS = (CARD, OLD_CARD)
 Clean = Callable[[str, Mention], str]
@@ -152,7 +153,8 @@ def _csv(folder: Path, path: str, mention: Mention) -> Iterator[str]:
     if path.endswith(".csv"):
         with (folder / path).open(encoding="utf-8", errors="replace", newline="") as file:
             for row in csv.DictReader(file):
-                yield from _strings([row.get(key) for key in ("label", "given_label", "image", "file", "group", "annotator")])
+                cells = [row.get(key) for key in ("label", "given_label", "image", "file", "group", "annotator")]
+                yield from map(from_cell, _strings(cells))
 
 
 def _parquet(folder: Path, path: str, mention: Mention) -> Iterator[str]:

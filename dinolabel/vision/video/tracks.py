@@ -14,6 +14,7 @@ import PIL.ImageDraw
 import PIL.ImageFont
 
 from dinolabel.vision.images.annotation import colour, font_file
+from dinolabel.vision.storage.spreadsheet import to_cell
 from dinolabel.vision.types import Named
 from dinolabel.vision.video.detect_frames import VideoRun
 from dinolabel.vision.video.vote import ObservedTrack
@@ -156,7 +157,8 @@ def _lines(watch: VideoRun, who: Mapping[int, TrackSummary]) -> Iterator[tuple[A
             if (person := who.get(track)) is not None:
                 confidence = "" if person.confidence is None else f"{person.confidence:.4f}"
                 corners = (f"{each:.1f}" for each in box.xyxy)
-                yield number, f"{times[min(number, len(times) - 1)]:.3f}", track, person.label, person.phrase, confidence, *corners
+                seconds, words = f"{times[min(number, len(times) - 1)]:.3f}", map(to_cell, (person.label, person.phrase))
+                yield number, seconds, track, *words, confidence, *corners
 
 
 def _axis(pen: PIL.ImageDraw.ImageDraw, seconds: float, scale: float, bottom: int) -> None:

@@ -6,7 +6,9 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 import PIL.Image
 import PIL.ImageDraw
@@ -54,6 +56,31 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("photos") / "photo.png"
     picture.save(path)
     return path
+
+
+def _status(url: str, host: str) -> int:
+    try:
+        with urlopen(Request(url, headers={"Host": host})) as answer:
+            return int(answer.status)
+    except HTTPError as error:
+        return error.code
+
+
+@pytest.mark.parametrize("path", ["", "config", "gradio_api/info", "gradio_api/startup-events"])
+def test_without_a_password_it_answers_to_names_of_this_machine_only(served: RunningPage, path: str) -> None:
+    """A web site whose name points at 127.0.0.1 must not press our buttons."""
+    port = urlsplit(served.url).port
+    assert [_status(served.url + path, each) for each in (f"elsewhere.example:{port}", "elsewhere.example", "10.0.0.1")] == [403] * 3
+    assert {_status(served.url + path, each) for each in (f"localhost:{port}", f"127.0.0.1:{port}", f"[::1]:{port}")} == {200}
+
+
+def test_behind_a_password_it_answers_to_any_name(store: BundleStore) -> None:
+    pipeline = Pipeline(ScriptedDetector(), ColourEmbedder())
+    running = serve(page(pipeline, store), host="127.0.0.1", port=0, auth=("dinolabel", "correct-horse"))
+    try:
+        assert _status(running.url, "app.example") == 200, "the page that asks for the password"
+    finally:
+        running.close()
 
 
 @pytest.mark.parametrize(("weights", "told"), [("nano", True), ("org/rf-detr-nano", False), ("scripted", False)])

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dinolabel.backend.errors import Busy, ServerStopping
-from dinolabel.backend.inference.inference_queue import DetectOptions, InferenceQueue, Priority
+from dinolabel.backend.inference.inference_queue import (
+    FAIR_SHARE,
+    FOR_PEOPLE,
+    MOST_REQUESTS,
+    MOST_WAITING,
+    DetectOptions,
+    InferenceQueue,
+    Priority,
+)
 from dinolabel.vision.decoding.pictures import open_image
 from dinolabel.vision.errors import ModelError
 from dinolabel.vision.pipeline import Pipeline
@@ -123,6 +132,9 @@ def test_what_waits_is_bounded_and_the_background_is_not_turned_away(bench: Benc
         queue.submit([image] * 4, DOG, priority=BACKGROUND)
         queue.submit([image] * 2, DOG, priority=REQUEST)
         with pytest.raises(Busy, match="pictures"):
+            queue.submit([image], DOG, priority=REQUEST)
+        queue.submit([image] * 2, DOG, priority=INTERACTIVE)
+        with pytest.raises(Busy, match="pictures"):
             queue.submit([image], DOG, priority=INTERACTIVE)
         with queue.admit(), pytest.raises(Busy, match="requests"), queue.admit():
             pytest.fail("one place was given twice")
@@ -156,3 +168,43 @@ def test_the_end_answers_all_that_wait_and_waits_for_the_pass(bench: Bench) -> N
             bench.ask(3)
     assert bench.queue.stop(30)
     assert bench.looked_at() == [[0]]
+
+
+def test_programs_that_never_pause_do_not_stop_the_filling(bench: Bench) -> None:
+    with bench.detector.held() as entered:
+        bench.ask(0, options=DOG, priority=REQUEST)
+        assert entered.wait(30)
+        filling = bench.ask(1, options=CAT, priority=BACKGROUND)
+        words = [DetectOptions(Prompt.of([f"thing {number}"])) for number in range(20)]
+        asked = [bench.ask(2, options=each)[0] for each in words]
+    assert filling[0].result(30)
+    for each in asked:
+        each.result(30)
+    place = bench.looked_at().index([1])
+    assert place == FAIR_SHARE, "one pass in so many is for what waits longest; with urgent ones in between"
+
+
+def test_places_are_kept_for_people(bench: Bench) -> None:
+    with ExitStack() as programs:
+        for _ in range(MOST_REQUESTS - FOR_PEOPLE):
+            programs.enter_context(bench.queue.admit())
+        with pytest.raises(Busy), bench.queue.admit():
+            pass
+        with ExitStack() as people:
+            for _ in range(FOR_PEOPLE):
+                people.enter_context(bench.queue.admit(INTERACTIVE))
+            with pytest.raises(Busy), bench.queue.admit(INTERACTIVE):
+                pass
+
+
+def test_a_person_is_not_refused_for_the_pictures_of_programs(bench: Bench) -> None:
+    with bench.detector.held() as entered:
+        bench.ask(0)
+        assert entered.wait(30)
+        waiting = [bench.ask(1)[0] for _ in range(MOST_WAITING)]
+        with pytest.raises(Busy):
+            bench.ask(2)
+        person = bench.ask(2, options=CAT, priority=INTERACTIVE)
+    assert person[0].result(30)
+    for each in waiting:
+        each.result(30)

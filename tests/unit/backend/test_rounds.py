@@ -6,6 +6,7 @@ import time
 
 from structlog.testing import capture_logs
 
+from dinolabel.studio.errors import StudioBusy
 from tests.doubles.coloured_things import GREEN, RED, bundle
 from tests.waiting import eventually
 
@@ -145,3 +146,27 @@ def test_stopping_is_quick_in_the_middle_of_work(world) -> None:
     service.stop()
     assert time.monotonic() - begun < 3
     assert world.studio.without_boxes(project)
+
+
+def test_who_asks_to_be_left_alone_is_left_alone_whatever_happens_meanwhile(world) -> None:
+    project = world.project(1)
+    service = world.service(poll_seconds=60)
+    rounds, now = service._rounds, [1000.0]
+    rounds._clock = lambda: now[0]
+    plain, asked = service._reconciler.reconcile, []
+
+    def reconcile(number: int, **_: object):
+        asked.append(now[0])
+        if now[0] < 1100:
+            raise StudioBusy("Label Studio asks for fewer requests (429).", seconds=120)
+        return plain(number)
+
+    service._reconciler.reconcile = reconcile
+    assert rounds.run_once() == 120
+    now[0] += 50
+    service.wake(project)
+    assert (rounds.run_once(), asked) == (70, [1000.0])
+    assert service.board.get(project).state == "unreachable"
+    now[0] += 70
+    rounds.run_once()
+    assert (asked, in_step(world, project)) == ([1000.0, 1120.0], True)

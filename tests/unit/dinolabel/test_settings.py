@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from dinolabel import __main__
+from dinolabel.cli.plan import Plan
 from dinolabel.settings import FormerSettings, Settings
 from dinolabel.vision.errors import SettingsError
 
@@ -160,3 +161,36 @@ def test_a_data_folder_that_is_made_is_of_its_user_alone(tmp_path: Path, monkeyp
         monkeypatch.setenv("DINOLABEL_DATA_DIR", str(tmp_path / name))
         assert factory.data_dir(Settings.load(), "exports", "1").is_dir()
         assert (tmp_path / name).stat().st_mode & 0o777 == rights
+
+
+@pytest.mark.parametrize("name", ["STUDIO_URL", "STUDIO_ALIASES", "PROXY", "CA_BUNDLE"])
+def test_a_file_of_the_folder_does_not_say_where_the_environments_token_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Somebody else's folder may have a `.env`."""
+    (tmp_path / ".env").write_text(f"DINOLABEL_{name}=http://elsewhere.example\n")
+    monkeypatch.setenv("DINOLABEL_STUDIO_TOKEN", "f" * 40)
+    with pytest.raises(SettingsError, match=f"DINOLABEL_{name}") as told:
+        Settings.load()
+    assert str(tmp_path / ".env") in str(told.value)
+    assert "f" * 40 not in str(told.value) + told.value.hint
+
+
+@pytest.mark.parametrize("place", ["token in the file", "address in the environment", "no token", "address by a flag"])
+def test_a_file_that_redirects_nothing_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    file = "DINOLABEL_STUDIO_URL=http://here.example\n" + ("DINOLABEL_STUDIO_TOKEN=of-the-file\n" if place == "token in the file" else "")
+    (tmp_path / ".env").write_text(file)
+    if place in ("address in the environment", "address by a flag"):
+        monkeypatch.setenv("DINOLABEL_STUDIO_TOKEN", "f" * 40)
+    if place == "address in the environment":
+        monkeypatch.setenv("DINOLABEL_STUDIO_URL", "http://there.example")
+    loaded = Settings.load(studio_url="http://there.example" if place == "address by a flag" else None)
+    assert loaded.studio_url == ("http://there.example" if place.startswith("address") else "http://here.example")
+
+
+def test_a_plan_says_which_file_was_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Plan.of("Do something").show()
+    assert ".env" not in capsys.readouterr().err
+    (tmp_path / ".env").write_text("DINOLABEL_PORT=9\n")
+    Plan.of("Do something").show()
+    assert str(tmp_path / ".env") in capsys.readouterr().err.replace("\n", "")

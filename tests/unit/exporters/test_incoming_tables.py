@@ -225,3 +225,13 @@ def test_json_of_label_studio_keeps_no_names_of_its_own(tmp_path: Path) -> None:
     tasks = json.loads((out / "tasks-00000.json").read_text())
     (out / "tasks-00000.json").write_text(json.dumps([each | {"id": 900} for each in tasks]))
     assert list(arriving("labelstudio", out)) == [1]
+
+
+@pytest.mark.parametrize("label", ["=1+1", "@SUM(A1)", "-tom", "+tom", "'=1"])
+def test_a_label_is_no_formula_in_the_table_and_itself_when_it_comes_back(tmp_path: Path, label: str) -> None:
+    world = Annotated(tmp_path / "pictures", labels=(label,))
+    world.add(annotation(1, region("r", A, label)))
+    out = write(world, "csv", tmp_path / "out")
+    with (out / "boxes.csv").open(encoding="utf-8", newline="") as file:
+        assert next(csv.DictReader(file))["label"] == f"'{label}"
+    assert [each.label for each in arriving("csv", out)[1].boxes] == [label]

@@ -18,6 +18,7 @@ from dinolabel.exporters.pipeline.report import ExportReport, count
 from dinolabel.studio.label_configs.label_config import LabelConfig
 from dinolabel.studio.reviews.infer_config import infer_config
 from dinolabel.vision.bundles.split import split_side
+from dinolabel.vision.storage.spreadsheet import from_cell
 from dinolabel.vision.types import Image
 from tests.doubles.annotated import HEIGHT, WIDTH, Annotated, annotation, mixed, region, xml
 
@@ -123,7 +124,7 @@ def _labels(name: str, out: Path) -> list[str]:
     if name == "csv":
         import pandas as pd
 
-        return list(pd.read_csv(out / "boxes.csv", keep_default_na=False).label)
+        return [from_cell(each) for each in pd.read_csv(out / "boxes.csv", keep_default_na=False).label]
     if name == "parquet":
         import pyarrow.parquet as pq
 

@@ -13,7 +13,7 @@ import pytest
 from dinolabel.studio import http_client
 from dinolabel.studio.calls import predictions
 from dinolabel.studio.client import LabelStudio, StudioUser
-from dinolabel.studio.errors import ProjectMissing, StudioDenied, StudioRefused, StudioUnreachable
+from dinolabel.studio.errors import ProjectMissing, StudioBusy, StudioDenied, StudioRefused, StudioUnreachable
 from dinolabel.studio.tokens import Token
 from dinolabel.vision.errors import StudioError
 
@@ -448,3 +448,25 @@ def test_a_project_that_is_not_there_is_told_with_those_that_are(host: Any, stud
     with pytest.raises(ProjectMissing, match="There is no project 7; there are: 1 Cats of the lab, 4 Dogs") as told:
         studio.projects.get(7)
     assert (told.value.status, told.value.hint) == (404, "Name one of them with --project N.")
+
+
+# too many requests
+
+
+@pytest.mark.parametrize(
+    ("told", "seconds"),
+    [("120", 120.0), ("99999", 600.0), ("soon", 0.0), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0), ("-5", 0.0), ("", 0.0)],
+)
+def test_who_asks_for_fewer_requests_is_named_with_its_pause(host: Any, studio: LabelStudio, told: str, seconds: float) -> None:
+    host.on("/api/current-user/whoami", 429, {"detail": "Throttled."}, headers={"Retry-After": told})
+    with pytest.raises(StudioBusy) as caught:
+        studio.whoami()
+    assert (caught.value.seconds, len(host.asked)) == (seconds, 1)
+
+
+def test_a_short_pause_is_waited_out_by_what_changes_something_too(host: Any, studio: LabelStudio, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(http_client.time, "sleep", slept.append)
+    host.on("/api/thing", 429, headers={"Retry-After": "2"}).on("/api/thing", 200, {"id": 1})
+    assert studio.wire.json("POST", "/api/thing", json={}) == {"id": 1}
+    assert slept == [2.0]
