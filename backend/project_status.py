@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from dinolabel.vision.bundles.registry import BundleStore
 
 
+FAILING = frozenset({"unreachable", "refused", "failed", "gone"})
+
+
 @dataclass(frozen=True, slots=True)
 class ProjectStatus:
     """One project, now.
@@ -27,7 +30,7 @@ class ProjectStatus:
     rate: predictions a second in this filling. approvals: approved names newer than the last training, None when not counted yet.
     suppressed: boxes that this server did not send because people keep deleting their like. answers: what people answered, None when
     nothing was counted yet. newest_approval: ISO time of it, by Label Studio's clock. disputed_tab: the address of the tab that holds what
-    people disagree about.
+    people disagree about. at, good_at: seconds since the epoch of the last change, and of the last one that was no failure.
     """
 
     project: int
@@ -48,6 +51,7 @@ class ProjectStatus:
     newest_approval: str | None = None
     disputed_tab: str | None = None
     at: float = 0.0
+    good_at: float = 0.0
 
     @property
     def eta_seconds(self) -> float | None:
@@ -67,7 +71,8 @@ class StatusBoard:
     def set(self, project: int, **fields: Any) -> ProjectStatus:
         """Change some fields of a project's status."""
         with self._lock:
-            status = replace(self._statuses.get(project, ProjectStatus(project)), **fields, at=self._clock())
+            now, status = self._clock(), replace(self._statuses.get(project, ProjectStatus(project)), **fields)
+            status = replace(status, at=now, good_at=status.good_at if status.state in FAILING else now)
             self._statuses[project] = status
             return status
 

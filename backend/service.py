@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 import structlog
@@ -11,7 +11,6 @@ import structlog
 from dinolabel.backend import desired_version
 from dinolabel.backend.errors import ProjectUnknown
 from dinolabel.backend.http.detect_endpoint import DetectEndpoint
-from dinolabel.backend.http.metrics import Metrics
 from dinolabel.backend.inference.inference_queue import MOST_REQUESTS, MOST_WAITING, InferenceQueue
 from dinolabel.backend.inference.interactive import InteractivePrompts
 from dinolabel.backend.inference.predictor import BackgroundPredictor, Deadlines, Failure, Prediction, Predictor
@@ -19,6 +18,8 @@ from dinolabel.backend.inference.serving_config import ServingConfig, ServingCon
 from dinolabel.backend.jobs.runner import JobRunner
 from dinolabel.backend.jobs.table import Job
 from dinolabel.backend.jobs.train_trigger import QUIET_SECONDS, TrainTrigger
+from dinolabel.backend.observability.metrics import Metrics
+from dinolabel.backend.observability.snapshot import Snapshot
 from dinolabel.backend.payloads import NOT_YET, PredictAnswer, PredictRequest, SetupRequest, StoredAnswer, WebhookEvent
 from dinolabel.backend.project_status import ProjectState
 from dinolabel.backend.reconciler.loop import ReconcileLoop
@@ -66,6 +67,7 @@ class ServiceOptions:
     """weights: detector's and embedder's, as named in the settings. train_after: approvals that start a training; 0: none does.
 
     judged_pictures: with how many pictures a name can be judged, for the page; None when it is not said. most_requests: at the models.
+    release: ours.
     """
 
     weights: tuple[str, str]
@@ -76,6 +78,7 @@ class ServiceOptions:
     quiet_seconds: float = QUIET_SECONDS
     deadlines: Deadlines = field(default_factory=Deadlines)
     most_requests: int = MOST_REQUESTS
+    release: str = ""
     listener: Callable[[RolloutEvent], object] | None = None
 
 
@@ -103,6 +106,7 @@ class Service:
         self.queue = InferenceQueue(pipeline, most_images=most, most_requests=options.most_requests)
         self._live: set[int] = set()
         self._predictor = predictor = Predictor(media, self.queue, options.deadlines)
+        self._measure(pipeline)
         self._later = BackgroundPredictor(predictor)
         self.typing = InteractivePrompts(predictor)
         self.detection = DetectEndpoint(self.queue, media, self._live_config)
@@ -113,6 +117,11 @@ class Service:
         self._reconciler = Reconciler(studio, predictor, self._recipes, state, trigger, visits)
         self._rounds = ReconcileLoop(self._reconciler, state, poll_seconds=options.poll_seconds, stopping=visits.stopping)
         jobs.on_end = self._job_ended
+
+    def _measure(self, pipeline: Pipeline) -> None:
+        pipeline.stage, self._predictor.on_answer = self.meters.stage, self.meters.boxes_answered
+        build = {"version": self.options.release, **asdict(self.running)}
+        self.meters.watch(Snapshot(self.queue, self.jobs, pipeline.cache, self.projects.path.parent, build))
 
     def start(self) -> None:
         """Begin to reconcile and to run jobs, in threads of this process."""
@@ -241,8 +250,8 @@ class Service:
             return event.label_config != self._reconciler.label_configs.get(event.project)
         return event.action in WORK or event.action.startswith("ANNOTATION")
 
-    def _job_ended(self, job: Job) -> None:
-        self.meters.jobs.labels(job.kind, job.state).inc()
+    def _job_ended(self, job: Job, cause: str) -> None:
+        self.meters.job_ended(job, cause)
         self._rounds.enqueue(job.project)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from dinolabel import datafolder
 from dinolabel.local import up_state
+from dinolabel.release import __version__
 from dinolabel.settings import Settings
 from dinolabel.vision.errors import SettingsError
 
@@ -281,13 +282,17 @@ def service(settings: Settings, *, models: Pipeline | None = None, alone: Path |
     models: a pipeline that is there already. alone: an empty folder; then programs are served, without any Label Studio, projects or
     trainings, and beside whatever backend has the data folder: of that only the caches are shared.
     """
+    from dinolabel.backend.observability import tracing
     from dinolabel.backend.project_status import ProjectState
     from dinolabel.backend.service import Service, ServiceOptions
 
     own = settings if alone is None else settings.model_copy(update={"data_dir": alone})
     datafolder.sweep_leftovers(data_dir(own))
-    return Service(
-        studio_if_set(settings) if alone is None else None,
+    if settings.traces:
+        tracing.start(__version__)
+    client = studio_if_set(settings) if alone is None else None
+    made = Service(
+        client,
         media(settings, alone=alone is not None),
         models or pipeline(settings),
         ProjectState(store(own), projects(own)),
@@ -297,8 +302,12 @@ def service(settings: Settings, *, models: Pipeline | None = None, alone: Path |
             poll_seconds=settings.poll_seconds,
             train_after=settings.train_after,
             judged_pictures=_judged_pictures(),
+            release=__version__,
         ),
     )
+    if client is not None:
+        client.wire.on_answer = made.meters.studio_asked
+    return made
 
 
 def _judged_pictures() -> int:

@@ -123,6 +123,9 @@ class Settings(BaseSettings):
     port: int = Field(9090, ge=0, le=65535, description="Port the backend listens on. 0 takes a free one.")
     secret: SecretStr | None = Field(None, description="Basic-auth password of the backend and header of its webhook.")
 
+    traces: bool = Field(
+        False, description="Send traces by OpenTelemetry (extra `otel`), to where its own OTEL_EXPORTER_OTLP_ENDPOINT says."
+    )
     poll_seconds: float = Field(60.0, gt=0, description="How often reconcile compares Label Studio with what should be.")
     train_after: int = Field(20, ge=0, description="Train by itself after this many new approved names. 0: only when asked.")
     generic_is_unknown: bool = Field(False, description="Count boxes left generic as examples of `unknown`.")

@@ -35,6 +35,7 @@ class BoundedParser(HTTPRequestParser):  # type: ignore[misc]
     """A request, as it comes in. secret: of the server."""
 
     secret: str | None = None
+    refused: Callable[[Exception], object] = staticmethod(lambda error: None)
     error: Any
     completed: bool
     expect_continue: bool
@@ -53,7 +54,9 @@ class BoundedParser(HTTPRequestParser):  # type: ignore[misc]
             if self._most is None:
                 self._most = self._allowed()
             if max(self.content_length, self.body_bytes_received) > self._most:
-                self.error, self.completed = _Answer(self._refusal or TooLarge(f"More than {self._most:,} bytes are too many.")), True
+                why = self._refusal or TooLarge(f"More than {self._most:,} bytes are too many.")
+                self.error, self.completed = _Answer(why), True
+                self.refused(why)
         if self.completed:
             self.expect_continue = False  # else waitress would send 100 Continue now, and take in a body that is refused
         return consumed
@@ -104,6 +107,7 @@ class _Answer:
         return f"{status.value} {status.phrase}", [("Content-Type", "application/json")], json.dumps(body_of(self._error)).encode()
 
 
-def channel_class(secret: str | None) -> Callable[..., HTTPChannel]:
-    """Connections of a server with that secret."""
-    return type("Channel", (PatientChannel,), {"parser_class": type("Parser", (BoundedParser,), {"secret": secret})})
+def channel_class(secret: str | None, refused: Callable[[Exception], object]) -> Callable[..., HTTPChannel]:
+    """Connections of a server with that secret. refused: told of what is turned away here."""
+    parser = type("Parser", (BoundedParser,), {"secret": secret, "refused": staticmethod(refused)})
+    return type("Channel", (PatientChannel,), {"parser_class": parser})

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 from typing import Any, cast
@@ -20,8 +22,9 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from dinolabel.backend import payloads
 from dinolabel.backend.errors import UNFORESEEN, SecretWrong, body_of, status_of
 from dinolabel.backend.http import auth, dashboard, detect_endpoint, front_door, openapi, static_pages
-from dinolabel.backend.http import metrics as meters
 from dinolabel.backend.http.typed_views import typed
+from dinolabel.backend.observability import metrics as meters
+from dinolabel.backend.observability import readiness, tracing
 from dinolabel.backend.service import Service
 from dinolabel.vision.errors import DinolabelError, SettingsError
 
@@ -31,6 +34,8 @@ THREADS = 24
 """Label Studio waits 1 s for /health and 3 s for /setup, also while others wait a minute for /predict."""
 ID_HEADER = "X-Request-ID"
 REQUEST_ID = re.compile(r"[\w.-]{1,64}")
+WATCHED = frozenset({"/health", "/ready", "/metrics", "/jobs"})
+"""Asked all day by what watches and by the page: no line each in the log."""
 LAST_SECONDS = 2.0
 """For answers to be sent when the server ends."""
 HINT = (
@@ -46,8 +51,9 @@ def create_app(service: Service, *, secret: str | None = None, release: str = "0
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.before_request(_name_request)
     app.before_request(lambda: auth.check(request, secret))
-    app.after_request(_end_request)
-    app.register_error_handler(DinolabelError, _handle_error)
+    app.after_request(partial(_end_request, service))
+    app.teardown_request(_end_span)
+    app.register_error_handler(DinolabelError, partial(_handle_error, service))
     app.register_error_handler(HTTPException, _handle_http_error)
     app.register_error_handler(Exception, _handle_bug)
     _add_label_studio_routes(app, service)
@@ -71,7 +77,7 @@ def _add_label_studio_routes(app: Flask, service: Service) -> None:
     def ready() -> payloads.ReadyAnswer:
         """Whether all that it needs is there: registry, job table, room on the disk, Label Studio, models; 503 says what is not."""
         patience = 10 * service.options.poll_seconds
-        checked = meters.check_ready(service.projects, service.jobs, service.queue, service.board, patience=patience)
+        checked = readiness.check_ready(service.projects, service.jobs, service.queue, service.board, patience=patience)
         return {"ready": True, "checked": checked}
 
     @app.post("/setup")
@@ -184,24 +190,43 @@ def _name_request() -> None:
     given = request.headers.get(ID_HEADER, "")
     g.request = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
     g.begun = time.monotonic()
+    g.span = ExitStack()
+    g.traced = g.span.enter_context(tracing.span(f"{request.method} {_route()}", dict(request.headers), **{"http.route": _route()}))
     structlog.contextvars.bind_contextvars(request=g.request)
 
 
-def _end_request(response: Response) -> Response:
+def _route() -> str:
+    return request.url_rule.rule if request.url_rule is not None else meters.OTHER
+
+
+def _end_request(service: Service, response: Response) -> Response:
     response.headers[ID_HEADER] = g.request
     response.headers["X-Content-Type-Options"] = "nosniff"
-    seconds = round(time.monotonic() - g.begun, 3)
-    log.debug("answered", method=request.method, path=request.path, status=response.status_code, seconds=seconds)
+    seconds, status = time.monotonic() - g.begun, response.status_code
+    service.meters.request_ended(request.method, _route(), status, seconds)
+    if g.traced is not None:
+        g.traced.set_attributes(
+            {"http.request.method": request.method, "http.response.status_code": status, "dinolabel.request": g.request}
+        )
+    level = logging.DEBUG if request.path in WATCHED and status < 400 else logging.INFO
+    about = {"method": request.method, "path": request.path, "status": status, "caller": request.remote_addr}
+    log.log(level, "answered", **about, seconds=round(seconds, 3), bytes=response.content_length)
     structlog.contextvars.unbind_contextvars("request")
     return response
+
+
+def _end_span(_error: BaseException | None) -> None:
+    if (span := g.pop("span", None)) is not None:
+        span.close()
 
 
 def _refuse(refusal: payloads.Refusal) -> Response:
     return jsonify({**refusal, "request": g.request})
 
 
-def _handle_error(error: DinolabelError) -> tuple[Response, int]:
+def _handle_error(service: Service, error: DinolabelError) -> tuple[Response, int]:
     status = status_of(error)
+    service.meters.refused(error)
     log.log(30 if status < 500 else 40, "answered_error", path=request.path, status=status, error=type(error).__name__, reason=str(error))
     answer = _refuse(body_of(error))
     if status == 503:
@@ -227,7 +252,9 @@ def _handle_bug(error: Exception) -> tuple[Response, int]:
 class Server:
     """Listens from birth; `port` is the real one, also when 0 was asked for. Raises SettingsError when it cannot or must not."""
 
-    def __init__(self, app: Flask, host: str, port: int, *, secret: str | None = None) -> None:
+    def __init__(
+        self, app: Flask, host: str, port: int, *, secret: str | None = None, refused: Callable[[Exception], object] = lambda error: None
+    ) -> None:
         auth.check_address(host, secret)
         self._closed = False
         try:
@@ -235,7 +262,7 @@ class Server:
             limits = {"connection_limit": 2 * front_door.MOST_CONNECTIONS, "max_request_body_size": 2**62}  # the front door decides
             self._server = create_server(app, self._map, host=host, port=port, threads=THREADS, ident=None, channel_timeout=180, **limits)
             for each in self._map.values():
-                each.channel_class = front_door.channel_class(secret)  # of what listens; the rest has no use for it
+                each.channel_class = front_door.channel_class(secret, refused)  # of what listens; the rest has no use for it
         except OSError as error:
             hint = "Choose another port (0 takes a free one), or stop what listens there."
             raise SettingsError(f"The backend cannot listen on {host}:{port}: {error.strerror}.", hint=hint) from error
@@ -280,6 +307,11 @@ class Server:
         self._server.task_dispatcher.shutdown(timeout=1)
 
 
-def serve(app: Flask, host: str, port: int, *, secret: str | None = None) -> Server:
-    """Listen; call `run` on what comes back. Raises SettingsError for an address that needs a secret, or a port that is taken."""
-    return Server(app, host, port, secret=secret)
+def serve(
+    app: Flask, host: str, port: int, *, secret: str | None = None, refused: Callable[[Exception], object] = lambda error: None
+) -> Server:
+    """Listen; call `run` on what comes back. Raises SettingsError for an address that needs a secret, or a port that is taken.
+
+    refused: told of what the front door turns away, before the app hears of it.
+    """
+    return Server(app, host, port, secret=secret, refused=refused)

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import contextmanager, suppress
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING
@@ -73,7 +74,9 @@ class _QueuedImage:
     options: DetectOptions
     deadline: float
     due: float
+    since: float
     answer: Future[list[Detection]] = field(default_factory=Future)
+    context: Context = field(default_factory=copy_context)
 
 
 class InferenceQueue:
@@ -129,7 +132,8 @@ class InferenceQueue:
             if priority < Priority.BACKGROUND and self._before(priority) + len(images) > self._most:
                 raise Busy("Too many pictures wait already.")
             due = self.clock() + (self._gather if self._requests > 1 and priority < Priority.BACKGROUND else 0)
-            added = [_QueuedImage(priority, self._numbers + place, each, options, deadline, due) for place, each in enumerate(images)]
+            about, now = (options, deadline, due), self.clock()
+            added = [_QueuedImage(priority, self._numbers + place, each, *about, now) for place, each in enumerate(images)]
             self._numbers += len(images)
             for each in added:
                 bisect.insort(self._waiting, each, key=lambda one: (one.priority, one.number))
@@ -150,6 +154,13 @@ class InferenceQueue:
     def _before(self, priority: Priority) -> int:
         """Images that count against another one of that priority: people's pictures are not refused for those of programs."""
         return sum(each.priority <= priority for each in self._waiting)
+
+    def waiting(self) -> dict[str, tuple[int, float]]:
+        """By priority: how many images wait, and the seconds that the oldest does."""
+        with self._changed:
+            now, waiting = self.clock(), list(self._waiting)
+        since = {each: [one.since for one in waiting if one.priority == each] for each in Priority}
+        return {each.name.lower(): (len(found), now - min(found, default=now)) for each, found in since.items()}
 
     def stop(self, seconds: float = 6.0) -> bool:
         """Answer all that wait with ServerStopping and let the pass at hand end; False when it has not ended after so long."""
@@ -210,7 +221,8 @@ class InferenceQueue:
     def _answer(self, batch: Sequence[_QueuedImage]) -> None:
         """All together; when that fails, each alone, so that one bad picture costs nobody else."""
         try:
-            for each, found in zip(batch, self._compute(batch), strict=True):
+            # In the context of who asked first, so that log lines name that request and its trace goes on.
+            for each, found in zip(batch, batch[0].context.copy().run(self._compute, batch), strict=True):
                 with suppress(InvalidStateError):  # stopped meanwhile
                     each.answer.set_result(found)
         except Exception as error:  # noqa: BLE001 - the thread must live on; whoever asked gets the error

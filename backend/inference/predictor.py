@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooLate
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -101,6 +102,7 @@ class Predictor:
 
     def __init__(self, media: MediaResolver, queue: InferenceQueue, deadlines: Deadlines = Deadlines()) -> None:
         self._media, self._queue, self._deadlines = media, queue, deadlines
+        self.on_answer: Callable[[int, str, Sequence[Detection]], object] = lambda project, version, detections: None
 
     def predict(self, recipe: ServingConfig, tasks: Sequence[TaskLike], *, fresh: bool) -> list[Prediction | Failure | None]:
         """One for each task, in order; None for those that were not ready in time, or when too much waits already."""
@@ -126,6 +128,10 @@ class Predictor:
 
     def open_image(self, recipe: ServingConfig, task: TaskLike) -> Image:
         """The picture of a task, its pixels not decoded yet. Raises MediaError, StudioError."""
+        with self._queue.pipeline.stage("fetch"):
+            return self._open_file(recipe, task)
+
+    def _open_file(self, recipe: ServingConfig, task: TaskLike) -> Image:
         return open_image(self._media.resolve(recipe.config.picture_in(task.data), task=task.id))
 
     def _chunk(self, job: PredictionJob, tasks: Sequence[TaskLike]) -> Iterator[Prediction | Failure]:
@@ -140,6 +146,8 @@ class Predictor:
         try:
             for task, image in zip(tasks, opened, strict=True):
                 found = _capture(partial(self._wait, job, next(rest)), **about, task=task.id) if isinstance(image, Image) else image
+                if isinstance(found, list):
+                    self.on_answer(job.recipe.project, job.recipe.version, found)
                 yield _answer(job, task, image, found)
         finally:
             for each in asked:
@@ -151,7 +159,7 @@ class Predictor:
         if math.isinf(job.deadline):
             return [call() for call in calls]
         opened: list[Future[Image | Exception]] = [Future() for _ in calls]
-        threading.Thread(target=_settle, args=(calls, opened), name="open", daemon=True).start()
+        threading.Thread(target=copy_context().run, args=(_settle, calls, opened), name="open", daemon=True).start()
         return [self._wait(job, each) for each in opened]
 
     def _open(self, job: PredictionJob, task: TaskLike) -> Image:

@@ -38,6 +38,7 @@ POLL_SECONDS = 2.0
 """How soon a job that another process added is found, and how soon a table that could not be written is tried again."""
 QUEUE_FILES = ("huey.sqlite", "huey.sqlite-wal", "huey.sqlite-shm")
 """Of earlier versions: ids that are in the table, too."""
+CANCELLED_WORDS, STOPPED_WORDS = "Cancelled.", "The server stopped."
 THREAD_CAPS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
@@ -76,7 +77,7 @@ class JobRunner:
         self._worker = threading.Thread(target=self._work, name="jobs", daemon=True)
         self._lock: IO[str] | None = None
         self._table_fails = False
-        self.on_end: Callable[[Job], None] = lambda job: None
+        self.on_end: Callable[[Job, str], None] = lambda job, cause: None
 
     def start(self) -> None:
         """Put the table in order after whatever happened to the last server, then work.
@@ -166,7 +167,7 @@ class JobRunner:
     def cancel(self, job: str) -> Job:
         """End a job that is queued or running; one that has ended stays as it is. Raises JobUnknown."""
         self.get(job)
-        self._table.change(job, only_if=job_table.ACTIVE, state=CANCELLED, finished_at=time.time(), progress="Cancelled.")
+        self._table.change(job, only_if=job_table.ACTIVE, state=CANCELLED, finished_at=time.time(), progress=CANCELLED_WORDS)
         log.info("job_cancelled", job=job)
         return self.get(job)
 
@@ -195,19 +196,19 @@ class JobRunner:
         verdict = None
         try:
             known = len(self._verdicts(job.project))
-            state, progress = self._commands(job)
+            state, progress, cause = self._commands(job)
             fresh = self._verdicts(job.project)[known:]
             verdict = fresh[-1] if fresh else None
         except TABLE_ERRORS as error:
             self._complain(error)
-            state, progress = LOST, f"The table of jobs failed: {error}."
+            state, progress, cause = LOST, f"The table of jobs failed: {error}.", "table"
         except Exception as error:  # whatever it was, the job has to end, or its project is never trained again
             log.exception("job_failed", job=job.id, project=job.project)
-            state, progress = FAILED, f"Ended by {type(error).__name__}; the log of the backend says more."
+            state, progress, cause = FAILED, f"Ended by {type(error).__name__}; the log of the backend says more.", "internal"
         if self._end(job, state, progress, verdict):
             job = self.get(job.id)
             log.info("job_ended", job=job.id, project=job.project, state=job.state, progress=job.progress)
-            self.on_end(job)
+            self.on_end(job, cause)
 
     def _end(self, job: Job, state: str, progress: str, verdict: Mapping[str, Any] | None) -> bool:
         """Write how it ended, as soon as the table can be written. False when the server stopped before: the next one calls it lost."""
@@ -222,8 +223,8 @@ class JobRunner:
             if self._stopping.wait(POLL_SECONDS):
                 return False
 
-    def _commands(self, job: Job) -> tuple[str, str]:
-        """Run one after the other; the state the job ends in, and its last words."""
+    def _commands(self, job: Job) -> tuple[str, str, str]:
+        """Run one after the other; the state the job ends in, its last words, and in one word what ended it early ("" for nothing)."""
         path = self._folder / f"{job.id}.log"
         end = time.monotonic() + self._time_limit
         for step, command in enumerate(job.commands):
@@ -232,23 +233,24 @@ class JobRunner:
                     file.write(f"{PROMPT}{shlex.join(command)}\n")
                 child = ChildProcess([*self._program, *command[1:]], environment=self._environment, log=path)
             except OSError as error:
-                return FAILED, f"The command could not be started: {error.strerror}."
+                return FAILED, f"The command could not be started: {error.strerror}.", "not_started"
             try:
                 self._table.change(job.id, pid=child.pid, born=child.born, step=step)
                 code, why = self._watch(job.id, child, path, end)
             finally:
                 child.terminate()  # with whatever it leaves behind in its group
             if code != 0:
-                return (LOST if self._stopping.is_set() else FAILED), why or _last_words(code, last_line(path))
-        return DONE, last_line(path)
+                state = LOST if self._stopping.is_set() else FAILED
+                return state, why or _last_words(code, last_line(path)), _cause(code, why)
+        return DONE, last_line(path), ""
 
     def _watch(self, job: str, child: ChildProcess, path: Path, end: float) -> tuple[int | None, str]:
         """Wait for a child while its job is wanted and time is left; its exit code and "", or None and why it has to end."""
         while (code := child.wait(LOOK_SECONDS)) is None:
             if not self._wanted(job, last_line(path)):
-                return None, "Cancelled."
+                return None, CANCELLED_WORDS
             if self._stopping.is_set():
-                return None, "The server stopped."
+                return None, STOPPED_WORDS
             if time.monotonic() > end:
                 return None, f"Ended after {self._time_limit:.0f} seconds, the time limit."
         return code, ""
@@ -277,6 +279,15 @@ class JobRunner:
             state = {"state": QUEUED, "started_at": None} if job.pid is None else gone
             self._table.change(job.id, only_if=(RUNNING,), pid=None, born=None, **state)
             self._table.change(job.id, only_if=(CANCELLED,), pid=None, born=None)
+
+
+def _cause(code: int | None, why: str) -> str:
+    """In one word, for the metrics: how it was ended, the signal, or the exit code (docs/reference.md)."""
+    if code is None:
+        return "cancelled" if why == CANCELLED_WORDS else "server_stopped" if why == STOPPED_WORDS else "time_limit"
+    if code >= 0:
+        return f"exit_{code}"
+    return signal.Signals(-code).name if -code in signal.valid_signals() else f"signal_{-code}"
 
 
 def _last_words(code: int | None, said: str) -> str:

@@ -54,7 +54,8 @@ def command(
     logging_setup.register_secret(secret, settings.studio_token.get_secret_value() if settings.studio_token else None)
     (_plan_of_model(settings, model) if model else _plan(settings)).show()
     with handle_signals(), _service(settings, model) as service:
-        server = serve(create_app(service, secret=secret, release=__version__), settings.host, settings.port, secret=secret)
+        made = create_app(service, secret=secret, release=__version__)
+        server = serve(made, settings.host, settings.port, secret=secret, refused=service.meters.refused)
         service.start()
         console.out.print(console.ok("Serving"), f"at {server.url} ", console.soft("Stop with Ctrl-C."))
         try:

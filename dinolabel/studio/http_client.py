@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
@@ -62,6 +62,8 @@ class ApiClient:
         self._local = threading.local()
         self.network = network
         self._options = network.options(self.url)
+        self.on_answer: Callable[[str, int | None, str, float], object] = lambda method, status, error, seconds: None
+        """Told of each request: its status, or None and the error's name, and its seconds."""
 
     def json(self, method: str, path: str, *, timeout: float | None = None, **request: Any) -> Any:
         """The decoded answer, None when it is empty. path begins with a slash; request: params, json, files as requests takes them.
@@ -117,9 +119,7 @@ class ApiClient:
         pauses = RETRY_AFTER_SECONDS if method == "GET" else ()
         for pause in (*pauses, None):
             try:
-                answer = self.session().request(
-                    method, self.url + path, timeout=(CONNECT_SECONDS, timeout), allow_redirects=False, **self._options, **request
-                )
+                answer = self._ask(method, path, timeout, request)
             except requests.exceptions.SSLError as error:
                 raise StudioUnreachable(f"The certificate of {self.url} is not one this machine trusts.", hint=TRUST) from error
             except (requests.ConnectionError, requests.Timeout) as error:
@@ -135,6 +135,16 @@ class ApiClient:
             log.info("studio_retry", method=method, path=path, pause=pause)
             time.sleep(pause)
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _ask(self, method: str, path: str, timeout: float, request: Mapping[str, Any]) -> requests.Response:
+        begun, waits = time.monotonic(), (CONNECT_SECONDS, timeout)
+        try:
+            answer = self.session().request(method, self.url + path, timeout=waits, allow_redirects=False, **self._options, **request)
+        except requests.RequestException as error:
+            self.on_answer(method, None, type(error).__name__, time.monotonic() - begun)
+            raise
+        self.on_answer(method, answer.status_code, "", time.monotonic() - begun)
+        return answer
 
     def session(self) -> requests.Session:
         """This thread's connections to Label Studio, kept open between requests."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -31,6 +32,7 @@ CROPS_AT_ONCE = 32
 NANO = "nano"
 PROMPT_HINT = 'Say what to look for: prompt="human face".'
 HUB_EMBEDDER = "facebook/dinov2-small"
+Stage = Callable[[str], AbstractContextManager[None]]
 BESIDE = "default"  # the embedder that goes with the detector
 
 
@@ -47,6 +49,7 @@ class Pipeline:
 
     thresholds: used where a call names none. policy: how boxes are cut for the embedder. batch_size: images per detector pass.
     package, bundle: of an exported folder: its prompt, labels and head are used where a call names none.
+    stage, to be set: opened around each step (detect, decode, embed, classify) by who measures them.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class Pipeline:
         self.batch_size = batch_size
         self.package = package
         self.bundle = bundle
+        self.stage: Stage = _unmeasured
         self._owned = TunedEmbedderCache()
 
     @classmethod
@@ -194,7 +198,8 @@ class Pipeline:
         known = {key: self.cache.get_detections(key) for key in dict.fromkeys(keys)} if self.cache else {}
         missing = {key: image for key, image in zip(keys, images, strict=True) if known.get(key) is None}
         for part in _parts(list(missing), self.batch_size):
-            proposed = self.detector.candidates([missing[key] for key in part], words)
+            with self.stage("detect"):
+                proposed = self.detector.candidates([missing[key] for key in part], words)
             for key, each in zip(part, proposed, strict=True):
                 known[key] = [tidy for candidate in each if (tidy := _normalise_box(candidate, missing[key]))]
                 if self.cache:
@@ -219,9 +224,11 @@ class Pipeline:
         if missing and isinstance(embedder, SlicedEmbedder):
             known |= dict(zip(missing, embedder.of(self.embed(image, list(missing.values()))), strict=True))
         elif missing:
-            pixels = image.pixels
+            with self.stage("decode"):
+                pixels = image.pixels
             for part in _parts(list(missing), CROPS_AT_ONCE):
-                rows = embedder.embed([cut(pixels, missing[key], self.policy) for key in part])
+                with self.stage("embed"):
+                    rows = embedder.embed([cut(pixels, missing[key], self.policy) for key in part])
                 fresh = dict(zip(part, rows, strict=True))
                 known |= fresh
                 if self.cache:
@@ -252,8 +259,14 @@ class Pipeline:
 
     def _classify(self, image: Image, detections: Sequence[Detection], bundle: Bundle) -> list[Detection]:
         boxes = [each.box for each in detections]
-        answers = bundle.answer(self.embed(image, boxes, bundle), boxes, image=image.key)
+        rows = self.embed(image, boxes, bundle)
+        with self.stage("classify"):
+            answers = bundle.answer(rows, boxes, image=image.key)
         return [each.with_answer(answer) for each, answer in zip(detections, answers, strict=True)]
+
+
+def _unmeasured(_name: str) -> AbstractContextManager[None]:
+    return nullcontext()
 
 
 def _prompt(prompt: str | Sequence[str] | Prompt) -> Prompt:

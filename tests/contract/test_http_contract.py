@@ -273,7 +273,7 @@ def test_ready_when_all_that_it_needs_is_there(door: Door) -> None:
 
 
 def full_disk(door: Door, patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("dinolabel.backend.http.metrics.LEAST_FREE", 2**62)
+    patch.setattr("dinolabel.backend.observability.readiness.LEAST_FREE", 2**62)
 
 
 def unreadable_registry(door: Door, _: pytest.MonkeyPatch) -> None:
@@ -288,7 +288,7 @@ def no_table(door: Door, _: pytest.MonkeyPatch) -> None:
 
 def long_ago(door: Door, patch: pytest.MonkeyPatch) -> None:
     attached(door, 1).service.board.set(1)
-    patch.setattr("dinolabel.backend.http.metrics.LONG_AGO", -1.0)
+    patch.setattr("dinolabel.backend.observability.readiness.LONG_AGO", -1.0)
 
 
 @pytest.mark.parametrize(

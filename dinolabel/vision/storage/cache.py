@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -43,10 +44,23 @@ class Cache:
 
     def __init__(self, path: Path, *, max_mb: int, clock: Callable[[], float] = time.time) -> None:
         self._entries = SqliteKV(path, max_bytes=max_mb * 1_000_000, clock=clock)
+        self._lock = threading.Lock()
+        self._counts = {"detections": (0, 0), "embeddings": (0, 0)}
+
+    def counts(self) -> dict[str, tuple[int, int]]:
+        """By kind, how many looked-up entries were there and how many were not, in this process."""
+        with self._lock:
+            return dict(self._counts)
+
+    def _count(self, kind: str, hits: int, asked: int) -> None:
+        with self._lock:
+            before = self._counts[kind]
+            self._counts[kind] = (before[0] + hits, before[1] + asked - hits)
 
     def get_detections(self, key: str) -> list[Candidate] | None:
         """What put_detections stored, exactly, or None."""
         value = self._entries.get([key]).get(key)
+        self._count("detections", int(value is not None), 1)
         if value is None:
             return None
         return [Candidate(Box(*corners), phrase, score, text) for corners, phrase, score, text in json.loads(value)]
@@ -57,7 +71,10 @@ class Cache:
 
     def get_embeddings(self, keys: Iterable[str]) -> dict[str, npt.NDArray[np.float32]]:
         """The (D,) float32 vectors that are there; keys that are not are missing from the answer."""
-        return {key: np.frombuffer(value, "<f4").astype(np.float32) for key, value in self._entries.get(list(keys)).items()}
+        asked = list(keys)
+        found = self._entries.get(asked)
+        self._count("embeddings", len(found), len(asked))
+        return {key: np.frombuffer(value, "<f4").astype(np.float32) for key, value in found.items()}
 
     def put_embeddings(self, embeddings: Mapping[str, npt.NDArray[np.float32]]) -> None:
         self._entries.put({key: np.asarray(each, dtype="<f4").tobytes() for key, each in embeddings.items()})

@@ -1,4 +1,4 @@
-"""Metrics and readiness of one service, for those who watch over it: Prometheus, and probes that ask /ready."""
+"""Readiness of one service: whether all that it needs is there, for probes that ask /ready."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from dinolabel.backend.errors import NotReady
 from dinolabel.backend.project_status import ProjectStatus, StatusBoard
@@ -23,41 +21,6 @@ LEAST_FREE = 200 * 2**20
 """Bytes: below that trainings and exports fail before they end."""
 LONG_AGO = 600.0
 """Seconds, or ten polls: a project that nobody visited for so long is not looked after."""
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
-
-class Metrics:
-    """Counters of one service, in a registry of its own, so that two services in one process do not meet."""
-
-    def __init__(self) -> None:
-        self._registry = CollectorRegistry()
-        self.predict_seconds = Histogram(
-            "dinolabel_predict_seconds", "Seconds /predict took.", registry=self._registry, buckets=(0.1, 0.3, 1, 3, 8, 20, 60)
-        )
-        self.predictions = Counter("dinolabel_predictions", "Tasks asked for in /predict.", ["outcome"], registry=self._registry)
-        self.jobs = Counter("dinolabel_jobs", "Jobs that ended.", ["kind", "state"], registry=self._registry)
-        self._tasks = Gauge("dinolabel_tasks", "Unfinished tasks.", ["project", "state"], registry=self._registry)
-        self._suppressed = Gauge(
-            "dinolabel_suppressed_boxes", "Boxes not sent because people keep deleting their like.", ["project"], registry=self._registry
-        )
-        as_it_should_be = "1 when the project is as it should be."
-        self._synced = Gauge("dinolabel_project_synced", as_it_should_be, ["project"], registry=self._registry)
-        # the names of 0.1, for one release more: this one, and the state "lacking" below
-        self._in_step = Gauge("dinolabel_in_step", as_it_should_be, ["project"], registry=self._registry)
-
-    def render(self, statuses: list[ProjectStatus]) -> bytes:
-        """Prometheus' text format."""
-        for gauge in (self._tasks, self._synced, self._in_step):
-            gauge.clear()
-        for each in statuses:
-            project = str(each.project)
-            self._tasks.labels(project, "done").set(each.done)
-            for state in ("missing", "lacking"):
-                self._tasks.labels(project, state).set(max(0, each.total - each.done))
-            self._suppressed.labels(project).set(each.suppressed)
-            for gauge in (self._synced, self._in_step):
-                gauge.labels(project).set(each.state == "in step")
-        return bytes(generate_latest(self._registry))
 
 
 def check_ready(registry: ProjectRegistry, jobs: JobRunner, queue: InferenceQueue, board: StatusBoard, *, patience: float) -> list[str]:

@@ -1,0 +1,1 @@
+"""How the backend is, for those who watch over it: metrics, readiness, traces."""
