@@ -1,8 +1,8 @@
 """The command `dinolabel`: finds the commands in `dinolabel/commands/`, runs one, and turns errors into a sentence and an exit code.
 
 A command is a file there, or a module that an installed package names: it has `command` (a function, registered under the file's name)
-or `app` (a typer.Typer with sub-commands). It must import heavy libraries inside its functions, because `dinolabel --help` imports every
-file; a command that is named imports its own alone.
+or `app` (a typer.Typer with sub-commands). It must import heavy libraries inside its functions, because `dinolabel help --all` imports
+every file; a command that is named imports its own alone, and `dinolabel --help` none.
 """
 
 from __future__ import annotations
@@ -32,26 +32,20 @@ UNEXPECTED = 70  # EX_SOFTWARE of sysexits.h
 UNFORESEEN = "This is a fault of ours: run it again with --debug and report what it says."
 
 
-def command_names() -> list[str]:
-    """Names of the commands, ours and those of packages, in the order of the overview."""
-    return overview.order(_plugins())
-
-
-def _plugins() -> dict[str, str]:
-    """Command -> plug-in. A file of ours has an underscore where its command has a hyphen."""
-    own = commands.PLUGINS.own_names()
-    return {name.replace("_", "-") if name in own else name: name for name in commands.PLUGINS.names()}
-
-
-def application(*only: str) -> typer.Typer:
-    """The whole command line. only: without the other commands. A package's command that cannot be imported costs a warning."""
+def bare_application() -> typer.Typer:
+    """Without a command: what is before them, and an overview that names them."""
     app = typer.Typer(
         name="dinolabel", cls=overview.Overview, no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False
     )
     app.callback()(_overall)
-    plugins = _plugins()
+    return app
+
+
+def application(*only: str) -> typer.Typer:
+    """The whole command line. only: without the other commands. A package's command that cannot be imported costs a warning."""
+    app, plugins = bare_application(), overview.plugins()
     old = RENAMED.keys() - plugins.keys()
-    for name in only or command_names():
+    for name in only or overview.command_names():
         if name in old:
             continue
         try:
@@ -98,10 +92,13 @@ def _overall(
     logging_setup.configure("debug" if debug else "info" if verbose else usual)
 
 
-def _asked(arguments: Sequence[str]) -> tuple[str, ...]:
-    """The command a line names, when it names one that there is; else all are needed, to tell which there are."""
+def _application_for(arguments: Sequence[str]) -> typer.Typer:
+    """With the command that a line names alone, when there is one; with none where it has options only, for the overview is words; else
+    with all, to tell which there are. A shell that completes asks without arguments."""
     first = next((each for each in arguments if not each.startswith("-")), None)
-    return (first,) if first in (*command_names(), *RENAMED) else ()
+    if arguments and first is None:
+        return bare_application()
+    return application(first) if first in (*overview.command_names(), *RENAMED) else application()
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -109,7 +106,7 @@ def run(arguments: Sequence[str]) -> int:
     debug = "--debug" in arguments
     plain = ["--debug", *(each for each in arguments if each != "--debug")] if debug else list(arguments)
     try:
-        application(*_asked(plain))(plain, prog_name="dinolabel")
+        _application_for(plain)(plain, prog_name="dinolabel")
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else 0 if ended.code is None else 1
     except DinolabelError as error:

@@ -12,6 +12,8 @@ from typing import Any
 
 from typer.core import TyperGroup
 
+from dinolabel import commands
+
 COMMON = {
     "up": "Label a folder of photos: starts Label Studio, opens the browser.",
     "init": "Make a project on a Label Studio that runs.",
@@ -54,6 +56,17 @@ _MEANT: tuple[tuple[str, Mapping[str, str]], ...] = (
 )
 SYNONYMS: Mapping[str, Mapping[str, str]] = {word: meant for words, meant in _MEANT for word in words.split()}
 """What people type who come from other tools -> the commands that do it, each with what for."""
+
+
+def plugins() -> dict[str, str]:
+    """Command -> plug-in. A file of ours has an underscore where its command has a hyphen."""
+    own = commands.PLUGINS.own_names()
+    return {name.replace("_", "-") if name in own else name: name for name in commands.PLUGINS.names()}
+
+
+def command_names() -> list[str]:
+    """Names of the commands, ours and those of packages, in the order of the overview."""
+    return order(plugins())
 
 
 def group(command: str) -> str:
@@ -117,10 +130,10 @@ class Overview(TyperGroup):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """In place of the panels of every command, which `dinolabel help --all` shows."""
-        from dinolabel.doctor import plugins
+        from dinolabel.doctor import plugins as outside
 
-        shown = (name for name, each in self.commands.items() if not each.hidden)
-        formatter.write(text(shown, outside=plugins.listed()))
+        shown = [name for name, each in self.commands.items() if not each.hidden] or command_names()
+        formatter.write(text(shown, outside=outside.listed()))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         known = not args or ctx.resilient_parsing or self.get_command(ctx, args[0]) is not None

@@ -17,7 +17,7 @@ from dinolabel.vision.decoding import folder_walk
 from dinolabel.vision.decoding.pictures import SUFFIXES, image_paths
 from dinolabel.vision.decoding.video_frames import VIDEO_SUFFIXES
 from dinolabel.vision.errors import DinolabelError, MediaError, MediaRefused, MediaUnavailable, RequestError
-from dinolabel.vision.video.job import ENDINGS
+from dinolabel.vision.video import ENDINGS
 
 COPY_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 """Kinds that an annotated copy is written as; of another kind's picture it is a JPEG."""

@@ -188,13 +188,13 @@ def _refuse_table(job: DetectRun) -> None:
 
 
 def _load_pipeline(job: DetectRun) -> Pipeline:
-    with console.step("Loading the models") as came_out:
+    with console.step("Making the models ready") as came_out:
         if job.model.folder is not None:
             pipeline = factory.exported_pipeline(job.model.settings, job.model.folder)
             pipeline.check_prompt(Prompt.of(job.model.labels))
         else:
-            pipeline = factory.pipeline(job.model.settings, names=job.model.head is not None)
-        came_out(f"Loaded {pipeline.detector.name}" + (f" and {pipeline.embedder.name}" if pipeline.embedder else ""))
+            pipeline = factory.pipeline(job.model.settings, names=job.model.head is not None, deferred=True)
+        came_out(pipeline.detector.name + (f" and {pipeline.embedder.name}" if pipeline.embedder else "") + " ready")
     if job.model.head is not None:
         pipeline.check(job.model.head)
     return pipeline

@@ -8,14 +8,13 @@ from __future__ import annotations
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module, machinery, metadata, util
 from pathlib import Path
 from pkgutil import iter_modules
 from types import ModuleType
-from typing import Any
 
 import structlog
 
@@ -161,14 +160,16 @@ def _package(entry: metadata.EntryPoint) -> str:
 
 def _entry_points(group: str) -> list[metadata.EntryPoint]:
     """Without our own package's: its folders are the truth, installed or not."""
-    found = _all_entry_points(tuple(sys.path)).select(group=group)
-    return [each for each in found if each.dist is None or each.dist.name != OURS]
+    return _entry_points_of_others(tuple(sys.path)).get(group, [])
 
 
 @cache
-def _all_entry_points(_path: tuple[str, ...]) -> Any:
-    """Of every package on this sys.path, read once: of 230 packages in three hundredths of a second."""
-    return metadata.entry_points()
+def _entry_points_of_others(_path: tuple[str, ...]) -> Mapping[str, list[metadata.EntryPoint]]:
+    """By group, of every package on this sys.path. Read once: of 230 packages in three hundredths of a second, and a name of one is read
+    out of all that it says of itself."""
+    every = metadata.entry_points()
+    groups = [each for each in every.groups if each.startswith(f"{OURS}.")]
+    return {name: [each for each in every.select(group=name) if each.dist is None or each.dist.name != OURS] for name in groups}
 
 
 def _find_spec(module: str) -> machinery.ModuleSpec | None:

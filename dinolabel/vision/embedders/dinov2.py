@@ -13,6 +13,7 @@ import torch
 from transformers import AutoModel
 
 from dinolabel.vision.errors import ModelError, RequestError
+from dinolabel.vision.images.network_input import IMAGENET_MEAN, IMAGENET_STD, look_up
 from dinolabel.vision.loading import weights as files
 from dinolabel.vision.loading.device import pick, precision_name
 from dinolabel.vision.loading.feature_slice import Feature
@@ -24,8 +25,6 @@ FEATURES = {"cls": "class token", "cls+patches": "class token and mean patch tok
 AT_ONCE = {"cpu": 8, "cuda": 64, "mps": 16}  # crops per pass; on a CPU 8 is fastest and 32 slower again
 DEFAULT_SIDE = 224
 PATCH = 32  # of weights that name none: a ConvNeXt's map is 32 times smaller than its picture
-IMAGENET_MEAN = (0.485, 0.456, 0.406)  # dinov2/data/transforms.py
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class Dinov2:
@@ -121,8 +120,7 @@ class Dinov2:
         batch = np.empty((len(crops), 3, side, side), np.float32)
         for crop, planes in zip(crops, batch, strict=True):
             resized = np.asarray(PIL.Image.fromarray(crop.pixels).resize((side, side), self.RESAMPLE))
-            for colour, plane in enumerate(planes):
-                values[colour].take(resized[..., colour], out=plane, mode="clip")  # the other modes copy
+            look_up(resized, values, planes)
         return torch.from_numpy(batch)
 
 

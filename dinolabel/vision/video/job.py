@@ -14,7 +14,7 @@ import numpy as np
 
 from dinolabel.vision.pipeline import Pipeline
 from dinolabel.vision.types import Pixels
-from dinolabel.vision.video import tracks
+from dinolabel.vision.video import ENDINGS, tracks
 from dinolabel.vision.video.buffer import SpillBuffer
 from dinolabel.vision.video.detect_frames import FrameResult, VideoRequest, VideoRun
 from dinolabel.vision.video.tracks import TrackSummary
@@ -22,7 +22,6 @@ from dinolabel.vision.video.writer import paint, rewrite
 
 WRITE_SECONDS = 0.012  # a megapixel, decode to encode on two cores: the guess until the first frames are written
 PREVIEW_SIDE = 960
-ENDINGS = ("-found.mp4", "-tracks.json", "-tracks.csv", "-timeline.png")
 Stage = Literal["watching", "writing"]
 
 

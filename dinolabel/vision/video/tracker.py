@@ -12,7 +12,6 @@ from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linear_sum_assignment
 
 from dinolabel.vision.types import Detection
 from dinolabel.vision.video.optical_flow import Boxes, Grey, track_flow
@@ -155,6 +154,8 @@ class Tracker:
         """The pairing with the largest sum of overlaps, of pairs that overlap enough (Kuhn-Munkres, by SciPy)."""
         if not tracks or not detections:
             return []
+        from scipy.optimize import linear_sum_assignment  # half a CPU second, which who looks at pictures does not pay
+
         ious = overlaps(np.array([each.box for each in tracks]), np.array([each.box.xyxy for each in detections]))
         gain = np.where(ious >= LEAST_IOU, ious, 0.0)
         rows, columns = linear_sum_assignment(-gain)

@@ -60,7 +60,7 @@ def test_nothing_found_by_weights_that_know_no_photos_says_so(
 ) -> None:
     ask = ["--prompt", "cat", "--text-threshold", "0", "--box-threshold", threshold]
     assert run(["detect", str(photos), *ask, *chosen]) == 0
-    plan, _, end = capsys.readouterr().err.partition("Loaded")
+    plan, _, end = capsys.readouterr().err.partition(" ready")
     assert ("nano (embedded, knows drawn things only, not photos" in " ".join(plan.split())) is bool(chosen)
     assert ("nano knows drawn things only, not photos" in end and "--weights hub" in end) is said
 
@@ -105,6 +105,19 @@ def test_another_threshold_answers_from_the_cache(photos: Path, capsys: pytest.C
         assert run(["detect", str(photos), "--prompt", "cat", "--box-threshold", box, "--text-threshold", "0", "--json"]) == 0
         counts.append(sum(len(each["found"]) for each in json.loads(capsys.readouterr().out)["images"]))
     assert counts[0] > counts[1]
+
+
+def test_the_same_again_loads_no_model(photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["detect", str(photos), *ASK, "--json"]) == 0
+    first = json.loads(capsys.readouterr().out)
+
+    def loaded(*_: object, **__: object) -> None:
+        raise AssertionError("a model was loaded for pictures that are all in the cache")
+
+    monkeypatch.setattr("dinolabel.vision.plugins.load_detector", loaded)
+    assert run(["detect", str(photos), *ASK, "--json"]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out) == first and "ready" in printed.err
 
 
 def test_a_film_gives_tracks_and_four_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

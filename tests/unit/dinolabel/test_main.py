@@ -30,7 +30,7 @@ def each_command() -> Iterator[tuple[str, object]]:
 
 def test_every_file_is_a_command() -> None:
     files = {each.stem.replace("_", "-") for each in Path(commands.__path__[0]).glob("*.py")} - {"--init--"}
-    assert set(__main__.command_names()) == files
+    assert set(overview.command_names()) == files
     there = typer.main.get_command(__main__.application()).commands  # type: ignore[attr-defined]
     assert {name for name, each in there.items() if not each.hidden} == files
     assert {name for name, each in there.items() if each.hidden} == set(__main__.RENAMED)
@@ -63,6 +63,19 @@ assert run(["--help"]) == 0
 loaded = sorted({HEAVY!r} & set(sys.modules))
 print("loaded:", loaded, file=sys.stderr)
 sys.exit(bool(loaded))
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_the_overview_imports_no_command() -> None:
+    code = """
+import sys
+from dinolabel.__main__ import run
+assert run(["--help"]) == 0
+found = sorted(each for each in sys.modules if each.startswith("dinolabel.commands.") or each == "numpy")
+print("loaded:", found, file=sys.stderr)
+sys.exit(bool(found))
 """
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
@@ -174,7 +187,7 @@ def test_the_help_fits_a_screen_and_names_every_command(capsys: pytest.CaptureFi
     told = capsys.readouterr().out
     lines = told.splitlines()
     assert len(lines) <= 40 and max(map(len, lines)) <= 80
-    assert not [name for name in __main__.command_names() if not re.search(rf"\b{name}\b", told)]
+    assert not [name for name in overview.command_names() if not re.search(rf"\b{name}\b", told)]
     common = [line.split()[0] for line in told.split("Common commands:\n")[1].split("\n\n")[0].splitlines()]
     assert common == ["up", "init", "attach", "detect", "app", "train", "export", "import", "doctor"]
 
@@ -195,7 +208,7 @@ def test_the_help_keeps_to_the_terminal(capsys: pytest.CaptureFixture[str], monk
 def test_help_all_says_what_every_command_does(capsys: pytest.CaptureFixture[str]) -> None:
     assert __main__.run(["help", "--all"]) == 0
     told = capsys.readouterr().out
-    assert not [name for name in __main__.command_names() if f"│ {name} " not in told]
+    assert not [name for name in overview.command_names() if f"│ {name} " not in told]
 
 
 @pytest.mark.parametrize(
@@ -227,7 +240,7 @@ def test_every_suggestion_is_a_command_and_none_hides_one() -> None:
     there = {name.removeprefix("dinolabel ") for name, _ in each_command()}
     meant = {name for meant in overview.SYNONYMS.values() for name in meant}
     assert meant - there == {"--version"}
-    assert not set(overview.SYNONYMS) & set(__main__.command_names())
+    assert not set(overview.SYNONYMS) & set(overview.command_names())
 
 
 def test_the_shell_completes_commands_and_options(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,17 +11,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import structlog
 import torch
-from transformers import AutoModelForZeroShotObjectDetection, AutoTokenizer, GroundingDinoImageProcessorPil
-from transformers.image_transforms import get_size_with_aspect_ratio
+from transformers import AutoModelForZeroShotObjectDetection, AutoTokenizer
 
 from dinolabel.vision.detectors.grounding_dino.engines import ENGINES, CheckedForward, by_transformers
 from dinolabel.vision.errors import SettingsError
+from dinolabel.vision.images.network_input import Preprocessing
 from dinolabel.vision.loading import weights as files
 from dinolabel.vision.loading.device import computes_bfloat16, pick, precision_name
 from dinolabel.vision.loading.engine_notes import EngineNotes
-from dinolabel.vision.loading.transformers_loader import inference_errors, load, silence_transformers, to_numpy_boxes
+from dinolabel.vision.loading.transformers_loader import image_processor, inference_errors, load, silence_transformers, to_numpy_boxes
 from dinolabel.vision.proposals.candidates import MAX_CANDIDATES, MIN_SCORE, Candidate, read_chunk, top_k
 from dinolabel.vision.proposals.token_spans import PromptChunk, SpecialTokens, chunk_prompt
 from dinolabel.vision.proposals.vocabulary import find_unknown_phrases
@@ -62,10 +63,10 @@ class GroundingDino:
         self.precision = "bfloat16" if self.engine == "fast" else precision_name(self._dtype)
         with silence_transformers():
             self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            self._processor = GroundingDinoImageProcessorPil.from_pretrained(folder, local_files_only=True)
         self._model = load(AutoModelForZeroShotObjectDetection, folder, device=self.device)
-        self._shorter, self._longer = _sides(self._processor, input_size)
-        preprocessing = [self._shorter, self._longer, self._processor.image_mean, self._processor.image_std, int(self._processor.resample)]
+        self._preprocessing = how = Preprocessing.of(image_processor(folder))
+        self._shorter, self._longer = _sides(how, input_size)
+        preprocessing = [self._shorter, self._longer, how.mean, how.std, how.resample]
         words = sorted(self._tokenizer.get_vocab().items())
         own = ["fast", FAST_RULES] if self.engine == "fast" else []
         self._digest = files.digest(folder, RULES, self.precision, preprocessing, settings, words, *own)
@@ -119,7 +120,7 @@ class GroundingDino:
         """Indices of images that are resized to the same (height, width), AT_ONCE at most."""
         sizes = defaultdict(list)
         for index, image in enumerate(images):
-            height, width = get_size_with_aspect_ratio((image.height, image.width), self._shorter, self._longer)
+            height, width = self._preprocessing.size(image.height, image.width, shorter=self._shorter, longer=self._longer)
             sizes[max(1, height), max(1, width)].append(index)
         for size, indices in sizes.items():
             for start in range(0, len(indices), AT_ONCE):
@@ -128,13 +129,7 @@ class GroundingDino:
     def _pixels(self, batch: Sequence[Image], size: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
         """(B, 3, H, W) normalised pixels and (B, H, W) mask; strips too thin for the model are padded."""
         height, width = size
-        ready = self._processor(
-            [image.pixels for image in batch],
-            size={"height": height, "width": width},
-            do_pad=False,
-            input_data_format="channels_last",
-            return_tensors="pt",
-        )["pixel_values"]
+        ready = torch.from_numpy(np.stack([self._preprocessing.pixels(image.pixels, size) for image in batch]))
         below, beside = _padding(height, width, self._model.config)
         mask = torch.ones((len(batch), height, width), dtype=torch.long)
         padded = [torch.nn.functional.pad(each, (0, beside, 0, below)).to(self.device) for each in (ready, mask)]
@@ -186,10 +181,9 @@ def _engine(wished: str, device: str, dtype: torch.dtype, *, asked: str) -> str:
     return "fast"
 
 
-def _sides(processor: Any, input_size: int | None) -> tuple[int, int]:
+def _sides(how: Preprocessing, input_size: int | None) -> tuple[int, int]:
     """Shorter side and cap of the longer one, pixels; another input size keeps the checkpoint's ratio of the two."""
-    shorter, longer = processor.size["shortest_edge"], processor.size["longest_edge"]
-    return (shorter, longer) if input_size is None else (input_size, round(input_size * longer / shorter))
+    return (how.shorter, how.longer) if input_size is None else (input_size, round(input_size * how.longer / how.shorter))
 
 
 def _padding(height: int, width: int, config: Any) -> tuple[int, int]:
