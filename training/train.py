@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from threadpoolctl import threadpool_limits
 
 from dinolabel.training import sentences
 from dinolabel.training.data import features, manifest, samples
@@ -89,7 +90,9 @@ def train(
 
     Raises ManifestUnreadable and NotEnoughLabels; the store notes the latter as a verdict too.
     """
-    with tempfile.TemporaryDirectory(prefix="dinolabel-tuned-") as made:
+    # Products of these sizes gain nothing from more threads, which wait for each other by spinning: 1,000 crops took 7.2 CPU seconds in
+    # place of 3.3. The networks have threads of their own.
+    with tempfile.TemporaryDirectory(prefix="dinolabel-tuned-") as made, threadpool_limits(1, user_api="blas"):
         run = _TrainingRun(options, embedder, store, cache, listener, Path(made))
         read = manifest.read(manifest_dir)
         return _train(run, read, samples.teaching_rows(read, generic_is_unknown=options.generic_is_unknown))

@@ -43,7 +43,7 @@ HEAVY = {
     ],
     "supervision": ["dinolabel/vision/images/annotation.py"],
     "sklearn": ["dinolabel/vision/heads/*", "dinolabel/training/*"],
-    "matplotlib": ["dinolabel/training/*"],
+    "matplotlib": [],
     "label_studio_sdk": ["dinolabel/studio/regions/validation.py"],
     "requests": ["dinolabel/studio/*"],
     "label_studio_ml": ["dinolabel/backend/model.py"],

@@ -13,6 +13,7 @@ from dinolabel.vision.bundles.figures import NONE, measured_rows, unknown_kept
 
 TEMPLATE = Path(__file__).with_name("report.html")
 NO_PICTURES = Gallery()
+SVG_NAMESPACE = ' xmlns="http://www.w3.org/2000/svg"'  # which a file needs, and a page does not
 MOST_NAMES = 10  # rows before the others go under details
 
 LEGEND = (
@@ -21,8 +22,8 @@ LEGEND = (
 )
 
 
-def page(receipt: Mapping[str, Any], plots: Mapping[str, bytes], shown: Gallery = NO_PICTURES) -> str:
-    """One self-contained page: first how many were right, each name, the wrong crops, the plots; all else under details."""
+def page(receipt: Mapping[str, Any], plots: Sequence[str], shown: Gallery = NO_PICTURES) -> str:
+    """One self-contained page: first how many were right, each name, the wrong crops, the plots, each SVG; all else under details."""
     candidate, opening = receipt["judged"]["candidate"], receipt.get("opening") or ""
     objects, scores = receipt["data"]["objects"], candidate["per_label"] if candidate else {}
     names = sorted({*objects, *scores} - {UNKNOWN_LABEL})
@@ -36,7 +37,7 @@ def page(receipt: Mapping[str, Any], plots: Mapping[str, bytes], shown: Gallery 
         names=sorted((_name(name, objects, scores, shown) for name in names), key=lambda row: (-row["some_wrong"], row["name"])),
         most_names=MOST_NAMES,
         wrong=_wrong(receipt, shown),
-        plots=plots,
+        plots=[each.replace(SVG_NAMESPACE, "", 1) for each in plots],
         advice=_advice(receipt),
         figures=_figures(candidate, receipt["judged"]["current"]),
         labels=[_label(name, objects, scores.get(name)) for name in names],

@@ -1,99 +1,97 @@
-"""Plots of a receipt: which names are taken for which, whether confidence is honest, what more crops bring."""
+"""Plots of a receipt as SVG: which names are taken for which, whether confidence is honest, what more crops bring.
+
+Drawn by a template and not by a plotting library, whose import and layout cost more than fitting a head.
+"""
 
 from __future__ import annotations
 
-import io
-import warnings
+import math
+import textwrap
+import unicodedata
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from dinolabel import pages
 from dinolabel.vision.bundles.bundle import UNKNOWN_LABEL
 
 CELLS_WRITTEN = 25  # labels up to which every cell has its number; beyond, colour must do
-DPI = 110
+MOST_LETTERS = 24  # of a label
+CELL, LETTER, EDGE = 28, 6.5, 12  # pixels: of a cell, of a letter, around the plot
+SIDE, LEFT, BELOW, ABOVE = 250, 48, 44, 30  # of a chart: its square, and what stands around it
+TICKS = 5
 Rows = Sequence[Sequence[float]]
+HERE = Path(__file__).parent
 
 
-def confusion_png(table: npt.NDArray[np.int64], labels: Sequence[str]) -> bytes:
+def confusion_svg(table: npt.NDArray[np.int64], labels: Sequence[str]) -> str:
     """Rows are what people said, columns what the head answered; shade is the share of the row, numbers are objects."""
-    from matplotlib.figure import Figure
-
     names = [_short(label) for label in [*labels, UNKNOWN_LABEL]]
     shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
-    side = min(12.0, 2.2 + 0.45 * len(names))
-    figure = Figure(figsize=(side, side), dpi=DPI, layout="constrained")
-    axes = figure.add_subplot()
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    # matplotlib reads $…$ as mathematics
-    plain = [name.replace("$", r"\$") for name in names]
-    axes.set_xticks(range(len(names)), plain, rotation=45, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(len(names)), plain)
-    axes.set_xlabel("the head's answer")
-    axes.set_ylabel("people's name")
-    if len(names) <= CELLS_WRITTEN:
-        for row, column in zip(*np.nonzero(table), strict=True):
-            ink = "white" if shares[row, column] > 0.5 else "black"
-            axes.text(column, row, str(table[row, column]), ha="center", va="center", color=ink, fontsize=9)
-    return _png(figure)
+    room = max(map(_width, names))
+    cells = [
+        {"x": int(column), "y": int(row), "share": round(float(shares[row, column]), 3), "count": int(table[row, column])}
+        for row, column in zip(*np.nonzero(table), strict=True)
+    ]
+    left, below = room + 3 * EDGE, room * math.sqrt(0.5) + 3 * EDGE
+    size = CELL * len(names)
+    return _drawn(
+        "confusion.svg", names=names, cells=cells, cell=CELL, left=left, top=EDGE, size=size, numbered=len(names) <= CELLS_WRITTEN,
+        width=left + size + EDGE, height=EDGE + size + below,
+    )  # fmt: skip
 
 
-def curves_png(reliability: Rows, learning: Rows, *, why_none: str = "") -> bytes:
-    """Left: rows of (confidence, share right, count), a dot each, larger for more objects. Right: (crops of each name, recall) points,
-    or why there are none."""
-    figure = _figure(8.0)
-    left, right = figure.subplots(1, 2)
-    _draw_reliability(left, reliability)
-    _draw_learning(right, learning, why_none)
-    return _png(figure)
+def reliability_svg(rows: Rows) -> str:
+    """rows: (confidence, share right, count), a dot each, larger for more objects."""
+    most = max((count for _, _, count in rows), default=1)
+    dots = [(said, was, 3 + 6 * math.sqrt(count / most)) for said, was, count in rows]
+    return _chart("Is its confidence honest?", "confidence said", "share right", dots=dots, diagonal=True)
 
 
-def reliability_png(reliability: Rows) -> bytes:
-    """The left half of the curves: on a telephone letters can be read in halves only."""
-    figure = _figure(4.0)
-    _draw_reliability(figure.add_subplot(), reliability)
-    return _png(figure)
+def learning_svg(points: Rows, *, why_none: str = "") -> str:
+    """points: (crops of each name, recall); or why there are none."""
+    last = _round_up(max((x for x, _ in points), default=1))
+    words = _lines(why_none) if not points else []
+    dots = [(x / last, y, 3.5) for x, y in points]
+    return _chart(
+        "What more crops brought", "crops of each name", "recall, mean over names", dots=dots, last=last, words=words, joined=True
+    )
 
 
-def learning_png(learning: Rows, *, why_none: str = "") -> bytes:
-    """The right half of the curves."""
-    figure = _figure(4.0)
-    _draw_learning(figure.add_subplot(), learning, why_none)
-    return _png(figure)
+def _chart(title: str, across: str, up: str, *, dots: list[tuple[float, float, float]], last: float = 1, **more: Any) -> str:
+    """dots: (x, y, radius), x and y from 0 to 1 of the square. last: what stands at the right end of the axis."""
+    ticks = [at / TICKS for at in range(TICKS + 1)]
+    places = [(round(LEFT + x * SIDE, 1), round(ABOVE + (1 - y) * SIDE, 1), round(radius, 1)) for x, y, radius in dots]
+    return _drawn(
+        "chart.svg", title=title, across=across, up=up, dots=places, left=LEFT, top=ABOVE, side=SIDE,
+        ticks=[(at, f"{at * last:g}", f"{at:g}") for at in ticks], width=LEFT + SIDE + EDGE, height=ABOVE + SIDE + BELOW,
+        **{"diagonal": False, "joined": False, "words": (), **more},
+    )  # fmt: skip
 
 
-def _figure(width: float) -> Any:
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, 3.6), dpi=DPI, layout="constrained")
+def _drawn(template: str, **values: Any) -> str:
+    return pages.render(HERE / template, **values)
 
 
-def _draw_reliability(axes: Any, rows: Rows) -> None:
-    axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
-    said, was, count = (np.array([row[at] for row in rows]) for at in range(3))
-    axes.scatter(said, was, s=20 + 180 * count / max(1, count.max(initial=1)), color="tab:blue", alpha=0.8)
-    axes.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel="confidence said", ylabel="share right", title="Is its confidence honest?")
+def _round_up(most: float) -> float:
+    """The next 5, 10, 20, 50, …: so that its fifths are plain numbers."""
+    power = 10 ** math.floor(math.log10(most))
+    return float(max(TICKS, next(step * power for step in (1, 2, 5, 10) if step * power >= most)))
 
 
-def _draw_learning(axes: Any, points: Rows, why_none: str) -> None:
-    axes.plot([x for x, _ in points], [y for _, y in points], marker="o", color="tab:green")
-    axes.set(ylim=(0, 1.02), xlabel="crops of each name", ylabel="recall, mean over names", title="What more crops brought")
-    if not points:
-        axes.text(0.5, 0.5, why_none, ha="center", va="center", transform=axes.transAxes)
+def _lines(words: str, *, letters: int = 34) -> list[str]:
+    return textwrap.wrap(words, letters)
 
 
-def _png(figure: Any) -> bytes:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    out = io.BytesIO()
-    with warnings.catch_warnings():
-        # a script that matplotlib's own font lacks shows as boxes here; the page's table has the name
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        FigureCanvasAgg(figure).print_png(out, metadata={"Software": None})
-    return out.getvalue()
+def _width(text: str) -> float:
+    """Pixels, roughly: Chinese letters and the like are twice as wide."""
+    return LETTER * sum(2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in text)
 
 
 def _short(label: str) -> str:
-    return label if len(label) <= 24 else f"{label[:23]}…"
+    """Of a length that fits, and of letters that may stand in XML."""
+    plain = "".join(each if each.isprintable() else "\ufffd" for each in label)
+    return plain if len(plain) <= MOST_LETTERS else f"{plain[: MOST_LETTERS - 1]}…"

@@ -1,4 +1,4 @@
-"""Report of a training, what it did and why its head was published or not: receipt.json, receipt.html and confusion.png."""
+"""Report of a training, what it did and why its head was published or not: receipt.json, receipt.html and its plots."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ from dinolabel.training.report.gallery import Gallery
 from dinolabel.vision.bundles.bundle import Bundle
 
 FORMAT = 2  # 1 wrote a candidate's log loss as `surprise`
-JSON, PAGE, PICTURE, CURVES = "receipt.json", "receipt.html", "confusion.png", "curves.png"
+JSON, PAGE = "receipt.json", "receipt.html"
+PLOTS = ("confusion.svg", "reliability.svg", "learning.svg")
 NOTE = (
     "The judged head has learnt from the train side only. The published head is the same one with the same settings, fitted again on "
     "every approved box; its temperature and thresholds are those that were judged, unless "
@@ -34,19 +35,19 @@ APART = "What a person set apart to test on has taught neither the judged head n
 
 
 def write(folder: Path, receipt: Mapping[str, Any], report: EvaluationReport | None, shown: Gallery = html.NO_PICTURES) -> Path:
-    """Write the files (no picture when nothing could be judged) into a folder, made when missing; the JSON's path."""
+    """Write the files (no plot when nothing could be judged) into a folder, made when missing; the JSON's path."""
     folder.mkdir(parents=True, exist_ok=True)
-    drawn: dict[str, bytes] = {}
+    drawn: tuple[str, ...] = ()
     if report is not None:
         learning = receipt.get("learning", {})
         points, why_none = learning.get("curve", []), learning.get("why_none") or ""
-        drawn = {
-            "Which names are taken for which": plots.confusion_png(report.table, report.labels),
-            "Is its confidence honest?": plots.reliability_png(report.reliability),
-            "What more crops brought": plots.learning_png(points, why_none=why_none),
-        }
-        (folder / PICTURE).write_bytes(drawn["Which names are taken for which"])
-        (folder / CURVES).write_bytes(plots.curves_png(report.reliability, points, why_none=why_none))
+        drawn = (
+            plots.confusion_svg(report.table, report.labels),
+            plots.reliability_svg(report.reliability),
+            plots.learning_svg(points, why_none=why_none),
+        )
+        for name, svg in zip(PLOTS, drawn, strict=True):
+            (folder / name).write_text(svg, encoding="utf-8")
     (folder / PAGE).write_text(html.page(receipt, drawn, shown), encoding="utf-8")
     path = folder / JSON
     path.write_text(json.dumps(receipt, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

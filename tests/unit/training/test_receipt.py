@@ -8,6 +8,7 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import PIL.Image
@@ -16,6 +17,8 @@ import pytest
 from dinolabel.training.report import gallery, html, plots
 from dinolabel.vision.storage.cache import Cache
 from tests.blobs import LATER, NAMES, NOW, Bench, World, receipt
+
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.fixture
@@ -64,7 +67,7 @@ def test_the_comparison_is_on_the_page(bench: Bench) -> None:
 
 def test_unjudged_has_no_picture(bench: Bench) -> None:
     verdict = bench.train(World().crowd(NAMES, images=1))
-    assert not verdict.receipt.with_name("confusion.png").exists()
+    assert not verdict.receipt.with_name("confusion.svg").exists()
     assert "Nothing could be held out yet" in text(verdict.receipt.with_name("receipt.html"))
 
 
@@ -171,9 +174,24 @@ def test_one_name_alone_has_no_macro_f1_on_its_page(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2, 30])
-def test_the_picture_is_one(count: int) -> None:
+def test_the_confusions_are_drawn(count: int) -> None:
     table = np.eye(count + 1, dtype=np.int64) * 3
-    png = plots.confusion_png(table, [f"label {'x' * 40} {number}" for number in range(count)])
-    image = PIL.Image.open(io.BytesIO(png))
-    assert image.format == "PNG" and min(image.size) > 100
-    assert png == plots.confusion_png(table, [f"label {'x' * 40} {number}" for number in range(count)])
+    drawn = ElementTree.fromstring(plots.confusion_svg(table, [f"<label> {'x' * 40} \x07 {number}" for number in range(count)]))
+    cells = [each for each in drawn.iter(f"{SVG}rect") if each.get("fill-opacity") == "1.0"]
+    assert len(cells) == count + 1
+    written = [each.text for each in drawn.iter(f"{SVG}text")]
+    assert written.count("3") == (count + 1 if count < plots.CELLS_WRITTEN else 0)
+    assert written.count("unknown") == 2 and any("<label>" in str(each) for each in written)
+
+
+def test_the_curves_are_drawn_in_their_squares() -> None:
+    said = ElementTree.fromstring(plots.reliability_svg([(0.0, 0.0, 1), (0.5, 1.0, 100), (1.0, 1.0, 4)]))
+    dots = [tuple(float(each.get(key, "nan")) for key in ("cx", "cy", "r")) for each in said.iter(f"{SVG}circle")]
+    bottom, top, right = plots.ABOVE + plots.SIDE, plots.ABOVE, plots.LEFT + plots.SIDE
+    assert [each[:2] for each in dots] == [(plots.LEFT, bottom), (plots.LEFT + plots.SIDE / 2, top), (right, top)]
+    assert dots[1][2] > dots[2][2] > dots[0][2]
+    grown = ElementTree.fromstring(plots.learning_svg([(3, 0.5), (12, 0.9)]))
+    assert len(list(grown.iter(f"{SVG}circle"))) == 2 and "20" in [each.text for each in grown.iter(f"{SVG}text")]
+    none = ElementTree.fromstring(plots.learning_svg([], why_none="Every name is in one picture only, so nothing could be left out."))
+    assert not list(none.iter(f"{SVG}circle"))
+    assert any("Every name is in one picture" in str(each.text) for each in none.iter(f"{SVG}text"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -66,10 +67,11 @@ def test_a_receipt_is_written_for_people_and_programs(bench: Bench) -> None:
     verdict = bench.train(World().crowd(NAMES, images=30), wanted=("jason", "lacy", "maria"))
     told = receipt(verdict)
     assert verdict.receipt.parent == bench.store.folder("1", str(verdict.bundle_id))
-    assert (verdict.receipt.parent / "confusion.png").read_bytes().startswith(b"\x89PNG")
+    for name in ("confusion.svg", "reliability.svg", "learning.svg"):
+        assert ElementTree.parse(verdict.receipt.parent / name).getroot().tag == "{http://www.w3.org/2000/svg}svg"
     page = (verdict.receipt.parent / "receipt.html").read_text()
     rest = told["verdict"].replace(told["opening"], "", 1).strip()
-    assert told["opening"] in page and rest and f"<p>{rest}</p>" in page and "data:image/png;base64," in page
+    assert told["opening"] in page and rest and f"<p>{rest}</p>" in page and page.count("<svg") == 3
     assert told["published"] and told["bundle"] == verdict.bundle_id
     assert told["data"]["objects"] == {"jason": 30, "lacy": 30}
     assert told["data"]["views"] == 120
