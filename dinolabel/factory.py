@@ -306,7 +306,7 @@ def service(settings: Settings, *, models: Pipeline | None = None, alone: Path |
         ),
     )
     if client is not None:
-        client.wire.on_answer = made.meters.studio_asked
+        client.api.on_answer = made.meters.studio_asked
     return made
 
 

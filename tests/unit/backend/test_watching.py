@@ -74,12 +74,12 @@ def test_a_picture_is_measured_step_by_step_and_its_boxes_by_answer(door: Door) 
 def test_requests_to_label_studio_are_told_with_what_came_of_them(door: Door) -> None:
     told: list[tuple[Any, ...]] = []
     studio = LabelStudio(door.server.url, "0" * 40)
-    studio.wire.on_answer = lambda *each: told.append(each[:3])
-    assert studio.wire.request("GET", "/health").status_code == 200
+    studio.api.on_answer = lambda *each: told.append(each[:3])
+    assert studio.api.request("GET", "/health").status_code == 200
     with socket.create_server(("127.0.0.1", 0)) as probe:
-        studio.wire.url = f"http://127.0.0.1:{probe.getsockname()[1]}"
+        studio.api.url = f"http://127.0.0.1:{probe.getsockname()[1]}"
     with pytest.raises(StudioUnreachable):
-        studio.wire.request("POST", "/health")
+        studio.api.request("POST", "/health")
     assert told == [("GET", 200, ""), ("POST", None, "ConnectionError")]
 
 
@@ -107,7 +107,7 @@ def spans() -> Iterator[InMemorySpanExporter]:
 def test_a_request_is_a_trace_with_its_steps_in_it(door: Door, spans: InMemorySpanExporter) -> None:
     project = door.world.project(1, attach=False)
     caller = "4bf92f3577b34da6a3ce929d0e0e4736"
-    body = {"project": f"{project}.1", "tasks": door.tasks(project), "label_config": door.world.studio.project(project).label_config}
+    body = {"project": f"{project}.1", "tasks": door.tasks(project), "label_config": door.world.studio.projects.get(project).label_config}
     headers = {"traceparent": f"00-{caller}-00f067aa0ba902b7-01", "X-Request-ID": "mine"}
     assert requests.post(door.server.url + "/predict", json=body, headers=headers, timeout=60).status_code == 200
     found = {each.name: each for each in spans.get_finished_spans()}

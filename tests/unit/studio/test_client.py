@@ -460,7 +460,7 @@ def test_a_project_that_is_not_there_is_told_with_those_that_are(host: Any, stud
 def test_who_asks_for_fewer_requests_is_named_with_its_pause(host: Any, studio: LabelStudio, told: str, seconds: float) -> None:
     host.on("/api/current-user/whoami", 429, {"detail": "Throttled."}, headers={"Retry-After": told})
     with pytest.raises(StudioBusy) as caught:
-        studio.whoami()
+        studio.users.whoami()
     assert (caught.value.seconds, len(host.asked)) == (seconds, 1)
 
 
@@ -468,5 +468,5 @@ def test_a_short_pause_is_waited_out_by_what_changes_something_too(host: Any, st
     slept: list[float] = []
     monkeypatch.setattr(http_client.time, "sleep", slept.append)
     host.on("/api/thing", 429, headers={"Retry-After": "2"}).on("/api/thing", 200, {"id": 1})
-    assert studio.wire.json("POST", "/api/thing", json={}) == {"id": 1}
+    assert studio.api.json("POST", "/api/thing", json={}) == {"id": 1}
     assert slept == [2.0]
