@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import webbrowser
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,13 +13,16 @@ from dinolabel import factory, running_settings
 from dinolabel.cli import console, options, project_option
 from dinolabel.cli import text as words
 from dinolabel.cli.plan import confirm
+from dinolabel.cli.signals import handle_signals
 from dinolabel.erasure.registry import ErasureRegistry
 from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:
     from dinolabel.studio.client import LabelStudio
 
-HELP = "Names a project learns: add, list, rename, alias, remove.\n\nExample: dinolabel names add maria --project 1"
+WALL_PORT = 7870
+FAILED_SHOWN = 5
+HELP = "Names a project learns: add, list, rename, remove; a wall to name by groups.\n\nExample: dinolabel names add maria --project 1"
 app = typer.Typer(no_args_is_help=True, help=HELP)
 
 
@@ -70,6 +75,44 @@ def add(
     console.out.print(
         console.soft("Whoever has a task open sees it after reloading the page. It is learnt once boxes of that name are approved.")
     )
+
+
+@app.command("wall")
+def wall(
+    project: options.Project = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = WALL_PORT,
+    browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
+) -> None:
+    """Name boxes by groups of what looks alike, in the browser: a key names a group, a page of suggestions its rest. Ctrl-C ends it.
+
+    Names are approved as if given in the editor; their pictures do not count as looked at until somebody submits them there.
+
+    Example: dinolabel names wall --project 1
+    """
+    from dinolabel.projects.open_wall import open_wall
+    from dinolabel.wall.server import create_app, serve
+
+    settings = running_settings.settings()
+    number = project_option.resolve_number(settings, project)
+    with handle_signals(), ExitStack() as stack:
+        with console.bar() as bar:
+            line = bar.add_task("Reading", total=None)
+            services = stack.enter_context(
+                open_wall(
+                    settings, number, lambda doing, done, total: bar.update(line, description=doing, completed=done, total=total or None)
+                )
+            )
+        server = serve(create_app(services), "127.0.0.1", port)
+        stack.callback(server.close)
+        address = f"http://127.0.0.1:{server.effective_port}/"
+        for task, why in list(services.failed.items())[:FAILED_SHOWN]:
+            console.err.print(f"Task {task} is not on the wall: {why}", soft_wrap=True)
+        console.out.print(console.name(address))
+        console.err.print(console.soft("Ctrl-C ends it; answers are kept."))
+        if browser and console.err.is_terminal:
+            webbrowser.open(address)
+        with suppress(KeyboardInterrupt):
+            server.run()
 
 
 @app.command("list")

@@ -70,7 +70,8 @@ def take_out(settings: Settings, project: str, mention: Mention, folders: list[P
 def sweep_out(settings: Settings, project: str, mention: Mention, logs: Iterable[Path], folders: list[Path]) -> tuple[int, int, list[Path]]:
     """Files changed or removed, copies of pictures removed, and files that hold the name all the same, those in `folders` too."""
     data_dir = factory.data_dir(settings)
-    swept = sweep.sweep(data_dir / "bundles" / project, [*logs, *sorted((data_dir / "logs").glob("*.log"))], mention)
+    texts = [*logs, *sorted((data_dir / "logs").glob("*.log")), *(data_dir / "wall" / project).glob("*.jsonl")]
+    swept = sweep.sweep(data_dir / "bundles" / project, texts, mention)
     copies = sweep.drop_copies(data_dir, project)
     outside = [each for each in folders if not each.is_relative_to(data_dir)]
     return swept, copies, [*sweep.left(data_dir, project, mention), *survey.holding_files(outside, mention)]

@@ -15,7 +15,7 @@ from dinolabel.vision.bundles.bundle import CARD
 from dinolabel.vision.bundles.registry import ENTRY
 
 THEIRS = "studio"  # the Label Studio that `up` starts keeps its data there
-BY_PROJECT = ("bundles", "exports", "previews")
+BY_PROJECT = ("bundles", "exports", "previews", "wall")
 DATABASES = {".sqlite", ".sqlite-wal", ".sqlite-shm"}
 ASIDE = ("metrics", "trained_on")  # of a bundle's card: what decides no answer
 PAGES = (training_report.PAGE, *training_report.PLOTS, "confusion.png", "curves.png")  # the last two of receipts before 0.2

@@ -20,7 +20,8 @@ ROOMS = {
     "training": {"vision", "pages"},
     "backend": {"vision", "studio"},
     "app": {"vision", "studio"},
-    "dinolabel": {"vision", "studio", "exporters", "training", "backend", "app", "pages"},
+    "wall": {"vision", "studio"},
+    "dinolabel": {"vision", "studio", "exporters", "training", "backend", "app", "wall", "pages"},
 }
 MODELS = [
     "dinolabel/vision/detectors/*",
@@ -42,14 +43,14 @@ HEAVY = {
         "dinolabel/demo/*",
     ],
     "supervision": ["dinolabel/vision/images/annotation.py"],
-    "sklearn": ["dinolabel/vision/heads/*", "dinolabel/training/*"],
+    "sklearn": ["dinolabel/vision/heads/*", "dinolabel/training/*", "dinolabel/wall/grouping/crop_map.py"],
     "matplotlib": [],
     "label_studio_sdk": ["dinolabel/studio/regions/validation.py"],
     "requests": ["dinolabel/studio/*"],
     "label_studio_ml": ["dinolabel/backend/model.py"],
-    "flask": ["dinolabel/backend/*"],
+    "flask": ["dinolabel/backend/*", "dinolabel/wall/server.py"],
     "jinja2": ["dinolabel/pages/*"],
-    "waitress": ["dinolabel/backend/*"],
+    "waitress": ["dinolabel/backend/*", "dinolabel/wall/server.py"],
     "gradio": ["dinolabel/app/*"],
     "pyarrow": [
         "dinolabel/exporters/formats/parquet.py",

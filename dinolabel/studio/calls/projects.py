@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +61,10 @@ class Project:
             predictions=int(reply.get("total_predictions_number") or 0),
             instruction=str(reply.get("expert_instruction") or ""),
         )
+
+
+BODIES_PAGE = 200
+"""Tasks in one answer that holds their predictions."""
 
 
 class ProjectsClient:
@@ -159,6 +163,25 @@ class ProjectsClient:
         for start in range(0, len(tasks), EXPORT_IDS):
             found += self._export(project, {"ids[]": list(tasks[start : start + EXPORT_IDS])})
         return found
+
+    def task_bodies(self, project: int) -> Iterator[dict[str, Any]]:
+        """Every task of a project with data, annotations, predictions, and the drafts that the token's owner has, by pages.
+
+        The listing has predictions whole and of annotations nothing but their ids, so that those come from an export (measured, 1.23.2).
+        """
+        params = {"project": project, "page_size": BODIES_PAGE, "fields": "all", "include": "id,data,annotations,predictions,drafts"}
+        for page in range(1, 100_000):
+            try:
+                reply = self.api.json("GET", "/api/tasks", params={**params, "page": page}, timeout=LONG_SECONDS)
+            except StudioRefused as error:
+                if error.status == 404 and page > 1:
+                    return
+                raise
+            answered = [int(each["id"]) for each in reply["tasks"] if each.get("annotations")]
+            whole = {int(each["id"]): each["annotations"] for each in self.export(project, tasks=answered)} if answered else {}
+            yield from ({**each, "annotations": whole.get(int(each["id"]), [])} for each in reply["tasks"])
+            if page * BODIES_PAGE >= int(reply["total"]):
+                return
 
     def _export(self, project: int, only: Mapping[str, Any]) -> Tasks:
         params = {"exportType": "JSON", **only}

@@ -24,6 +24,9 @@ UNVERIFIED = "unverified: made by a button"
 PARTLY = "imported in part by dinolabel"
 """How the note begins that `import` leaves in a region of a picture of which it could not read everything. What follows says what."""
 
+GROUPED = "named by group"
+"""How the note begins that the wall leaves in each region: its name is a person's answer, its picture nobody looked at."""
+
 FORGOTTEN = "dinolabel_forgotten"
 """Key of an annotation as we read it: how many of its regions were taken out since somebody is forgotten. Label Studio never has it."""
 
@@ -84,7 +87,7 @@ class Annotation:
             model_version=prediction.get("model_version") if prediction else None,
             predicted=None if prediction is None else tuple(regions(prediction.get("result"), config, size=shown)),
             entries=tuple(entry for _, entry in reading.boxes),
-            unread=(*reading.unread, *imported_in_part(annotation), *_forgotten(annotation)),
+            unread=(*reading.unread, *imported_in_part(annotation), *_not_looked_at(annotation), *_forgotten(annotation)),
             others=reading.others,
             names=reading.names or {},
         )
@@ -170,6 +173,19 @@ def imported_in_part(annotation: Json) -> tuple[Unread, ...]:
         return ()
     noted = [(each, find_note(each, PARTLY)) for each in annotation.get("result") or [] if isinstance(each, Mapping)]
     return tuple(Unread(str(each.get("id")), "imported in part", note) for each, note in noted if note is not None)
+
+
+def is_named_by_group(annotation: Json) -> bool:
+    """Whether an annotation, or a draft, is the wall's own, which no person has submitted in the editor since."""
+    listed = annotation.get("result")
+    result = [each for each in listed if isinstance(each, Mapping)] if isinstance(listed, list) else []
+    return bool(result) and annotation.get("lead_time") is None and all(find_note(each, GROUPED) is not None for each in result)
+
+
+def _not_looked_at(annotation: Json) -> tuple[Unread, ...]:
+    """The rest of a picture whose boxes were named on the wall: nobody may say that nothing else is there."""
+    why = "its boxes were named on the wall; nobody looked at the whole picture"
+    return (Unread("", "named by group", why),) if is_named_by_group(annotation) else ()
 
 
 def _forgotten(annotation: Json) -> tuple[Unread, ...]:

@@ -1,0 +1,106 @@
+"""Opens the wall of a project: its crops and their embeddings, the journal, and the sync to Label Studio."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dinolabel import factory
+from dinolabel.settings import Settings
+from dinolabel.vision.errors import RequestError
+from dinolabel.vision.types import CropPolicy
+from dinolabel.wall.crops import CropImages, WallCrop, WallTask, embed_tasks, read_task
+from dinolabel.wall.journal import Journal
+from dinolabel.wall.names import NameList
+from dinolabel.wall.server import WallServices
+from dinolabel.wall.studio_sync import StudioSync
+from dinolabel.wall.thumbnails import ThumbnailCache
+from dinolabel.wall.wall import Wall
+
+if TYPE_CHECKING:
+    from dinolabel.studio.client import LabelStudio
+    from dinolabel.studio.label_configs.label_config import LabelConfig
+    from dinolabel.vision.types import Box, Image
+
+Progress = Callable[[str, int, int], None]
+"""What is done (words), how many, of how many."""
+
+
+@dataclass(frozen=True)
+class ProjectCrops:
+    """What of a project can hang on a wall. version: of the predictions that Label Studio shows."""
+
+    tasks: dict[int, WallTask]
+    crops: list[WallCrop]
+    wall: Wall
+    images: CropImages
+    config: LabelConfig
+    version: str
+    failed: dict[int, str]
+
+    def load(self, at: int) -> tuple[Image, Box]:
+        """A crop's picture and its box on it. Raises MediaError."""
+        crop = self.crops[at]
+        image = self.images.open(self.tasks[crop.task])
+        return image, self.images.box_on(crop, image)
+
+
+def read_project(settings: Settings, number: int, progress: Progress) -> ProjectCrops:
+    """Every crop of a project with its embedding, from the caches where they have it. Raises RequestError where it has no box."""
+    settings = factory.with_project_weights(settings, number)
+    studio = factory.studio(settings)
+    shown = studio.projects.get(number)
+    config = factory.label_config(settings, shown)
+    tasks = {}
+    for body in studio.projects.task_bodies(number):
+        task = read_task(body, config, shown.model_version or "")
+        tasks[task.id] = task
+        progress("Reading", len(tasks), 0)
+    if not any(each.crops for each in tasks.values()):
+        raise RequestError(
+            f"Project {number} has no boxes yet.", hint=f"Let the detector look first: dinolabel preannotate --project {number}"
+        )
+    pipeline = factory.pipeline(settings, deferred=True)
+    images = CropImages(factory.media(settings), pipeline, config)
+    crops, rows, failed = embed_tasks(tasks.values(), images, lambda done: progress("Looking", done, len(tasks)))
+    if not crops:
+        raise RequestError("No picture of the project can be read.", hint=next(iter(failed.values()), ""))
+    journal = Journal(factory.data_dir(settings, "wall", str(number)) / "answers.jsonl")
+    wall = Wall(crops, rows, journal, frozenset(config.generic))
+    return ProjectCrops(tasks, crops, wall, images, config, shown.model_version or "", failed)
+
+
+@contextmanager
+def open_wall(settings: Settings, number: int, progress: Progress) -> Iterator[WallServices]:
+    """The wall of a project, whose answers reach Label Studio while the block runs and, at its end, before it is left."""
+    found = read_project(settings, number, progress)
+    studio = factory.studio(settings)
+    sync = StudioSync(studio, number, found.config, found.version, found.wall.journal)
+
+    def take_config(config: LabelConfig) -> None:
+        sync.config = config
+
+    names = NameList(studio, number, lambda: factory.label_config(settings, studio.projects.get(number)), take_config)
+    sync.start()
+    sync.put(dict.fromkeys(task for task, _ in found.wall.states()))  # what an earlier end, or a new model version, left undone
+    try:
+        yield WallServices(
+            found.wall,
+            sync,
+            names,
+            ThumbnailCache(CropPolicy()),
+            found.load,
+            title=studio.projects.get(number).title,
+            who=_who(studio),
+            task_url=f"{studio.url}/projects/{number}/data?task={{task}}",
+            failed=found.failed,
+        )
+    finally:
+        sync.stop()
+
+
+def _who(studio: LabelStudio) -> str:
+    """Whom answers are noted for: there is no login here, so the token's owner, and that it was on the wall."""
+    return f"wall ({studio.users.whoami()['email']})"

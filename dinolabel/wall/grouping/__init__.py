@@ -1,0 +1,1 @@
+"""What is alike: similarity, clusters, suggestions, and the map."""
