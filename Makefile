@@ -2,7 +2,7 @@
 PYTHON ?= python3
 MODELS ?= nano
 
-.PHONY: demo test quick setup lock wheel-check sbom licences nano eval-nano studio-bench effort video-bench engine-bench ancestor-bench study parity interop
+.PHONY: demo test quick setup lock wheel-check sbom licences nano eval-nano studio-bench effort names-bench video-bench engine-bench ancestor-bench study parity interop
 
 demo: ## the whole loop on the embedded models (MODELS=hub: on the real weights)
 	$(PYTHON) run.py demo --models $(MODELS)
@@ -39,6 +39,9 @@ studio-bench: ## the dialogue with a real Label Studio, measured into studio.jso
 
 effort: ## keys a box costs a person, pressed in a real browser (about 15 minutes)
 	$(PYTHON) run.py effort
+
+names-bench: ## keys a name costs on the wall, pressed in a real browser, into names.json (some minutes)
+	$(PYTHON) run.py names-bench
 
 video-bench: ## a film our way and the ancestor's way, measured into video.json
 	$(PYTHON) run.py video-bench

@@ -89,18 +89,26 @@ def wall(
 
     Example: dinolabel names wall --project 1
     """
-    from dinolabel.projects.open_wall import open_wall
+    from dinolabel.wall.opening import WallSources, open_wall
     from dinolabel.wall.server import create_app, serve
 
     settings = running_settings.settings()
     number = project_option.resolve_number(settings, project)
+    settings = factory.with_project_weights(settings, number)
+    studio = factory.studio(settings)
+    sources = WallSources(
+        studio,
+        number,
+        lambda: factory.label_config(settings, studio.projects.get(number)),
+        factory.media(settings),
+        factory.pipeline(settings, deferred=True),
+        factory.data_dir(settings, "wall", str(number)),
+    )
     with handle_signals(), ExitStack() as stack:
         with console.bar() as bar:
             line = bar.add_task("Reading", total=None)
             services = stack.enter_context(
-                open_wall(
-                    settings, number, lambda doing, done, total: bar.update(line, description=doing, completed=done, total=total or None)
-                )
+                open_wall(sources, lambda doing, done, total: bar.update(line, description=doing, completed=done, total=total or None))
             )
         server = serve(create_app(services), "127.0.0.1", port)
         stack.callback(server.close)

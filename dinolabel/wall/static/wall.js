@@ -228,7 +228,7 @@ const COLOURS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00
 function drawMap(lasso = []) {
   const canvas = $("map"), scale = devicePixelRatio || 1, names = [...new Set(page.points.map((each) => each[2]))].filter(Boolean);
   canvas.width = canvas.clientWidth * scale; canvas.height = canvas.clientHeight * scale;
-  const pen = canvas.getContext("2d"), size = (page.points.length > 20000 ? 1.5 : 3) * scale;
+  const pen = canvas.getContext("2d"), size = (page.points.length > 20000 ? 1.5 : page.points.length > 2000 ? 3 : 6) * scale;
   pen.clearRect(0, 0, canvas.width, canvas.height);
   for (const [x, y, name] of page.points) { pen.fillStyle = name ? COLOURS[names.indexOf(name) % COLOURS.length] : "#8a8796"; pen.fillRect(x * canvas.width - size / 2, y * canvas.height - size / 2, size, size); }
   if (lasso.length) { pen.strokeStyle = getComputedStyle(document.documentElement).getPropertyValue("--mark"); pen.lineWidth = 2 * scale; pen.beginPath(); lasso.forEach(([x, y]) => pen.lineTo(x * canvas.width, y * canvas.height)); pen.closePath(); pen.stroke(); }
@@ -239,7 +239,16 @@ const inside = (x, y, path) => path.reduce((odd, [x1, y1], at) => { const [x2, y
 let path = null;
 const spot = (event) => { const box = $("map").getBoundingClientRect(); return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height]; };
 $("map").onpointerdown = (event) => { path = [spot(event)]; $("map").setPointerCapture(event.pointerId); };
-$("map").onpointermove = (event) => { if (path) { path.push(spot(event)); drawMap(path); } };
+$("map").onpointermove = (event) => { if (path) { path.push(spot(event)); drawMap(path); } else peek(event); };
+$("map").onpointerleave = () => { $("peek").hidden = true; };
+// The crop under the pointer.
+function peek(event) {
+  const [x, y] = spot(event), { clientWidth: wide, clientHeight: high } = $("map");
+  let near = null, least = 144;
+  for (const point of page.points) { const far = ((point[0] - x) * wide) ** 2 + ((point[1] - y) * high) ** 2; if (far < least) { least = far; near = point; } }
+  $("peek").hidden = !near;
+  if (near) { $("peek").src = source({ task: near[3], region: near[4] }); $("peek").style.translate = `${Math.min(event.clientX + 14, innerWidth - 140)}px ${Math.min(event.clientY + 14, innerHeight - 140)}px`; }
+}
 $("map").onpointerup = () => {
   page.lasso = page.points.filter(([x, y]) => inside(x, y, path)).map(([, , , task, region]) => ({ task, region }));
   drawMap(path); path = null;

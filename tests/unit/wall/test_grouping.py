@@ -81,10 +81,18 @@ def test_the_line_between_likely_and_not_follows_the_answers() -> None:
     policy = SuggestionPolicy()
     assert policy.is_likely(CHOSEN) and not policy.is_likely(CHOSEN - 0.01)
     for step in range(20):
-        policy.learn(0.80 + step / 1000, right=True)
-        policy.learn(0.70 + step / 1000, right=False)
-    assert policy.is_likely(0.80) and not policy.is_likely(0.72)
-    assert policy.is_worth_showing(0.70) and not policy.is_worth_showing(0.5)
+        policy.learn(0.67 + step / 1000, right=True)
+        policy.learn(0.62 + step / 1000, right=False)
+    assert policy.is_likely(0.67) and not policy.is_likely(0.63)
+    assert policy.is_worth_showing(0.55) and not policy.is_worth_showing(0.45)
+
+
+def test_a_few_answers_about_far_names_do_not_hide_all_others() -> None:
+    policy = SuggestionPolicy()
+    for _ in range(30):
+        policy.learn(0.9, right=False)
+        policy.learn(0.95, right=True)
+    assert policy.is_likely(0.75)
 
 
 def test_the_map_puts_alike_crops_together(monkeypatch: pytest.MonkeyPatch) -> None:

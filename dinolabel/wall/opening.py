@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dinolabel import factory
-from dinolabel.settings import Settings
 from dinolabel.vision.errors import RequestError
-from dinolabel.vision.types import CropPolicy
 from dinolabel.wall.crops import CropImages, WallCrop, WallTask, embed_tasks, read_task
 from dinolabel.wall.journal import Journal
 from dinolabel.wall.names import NameList
@@ -22,10 +20,24 @@ from dinolabel.wall.wall import Wall
 if TYPE_CHECKING:
     from dinolabel.studio.client import LabelStudio
     from dinolabel.studio.label_configs.label_config import LabelConfig
+    from dinolabel.studio.media.resolver import MediaResolver
+    from dinolabel.vision.pipeline import Pipeline
     from dinolabel.vision.types import Box, Image
 
 Progress = Callable[[str, int, int], None]
-"""What is done (words), how many, of how many."""
+"""What is done (words), how many, of how many; 0 where that is not known."""
+
+
+@dataclass(frozen=True)
+class WallSources:
+    """What a wall is made from. config: reads the project's label config as it is now. folder: where its answers are kept."""
+
+    studio: LabelStudio
+    project: int
+    config: Callable[[], LabelConfig]
+    media: MediaResolver
+    pipeline: Pipeline
+    folder: Path
 
 
 @dataclass(frozen=True)
@@ -47,42 +59,36 @@ class ProjectCrops:
         return image, self.images.box_on(crop, image)
 
 
-def read_project(settings: Settings, number: int, progress: Progress) -> ProjectCrops:
+def read_project(sources: WallSources, progress: Progress) -> ProjectCrops:
     """Every crop of a project with its embedding, from the caches where they have it. Raises RequestError where it has no box."""
-    settings = factory.with_project_weights(settings, number)
-    studio = factory.studio(settings)
-    shown = studio.projects.get(number)
-    config = factory.label_config(settings, shown)
+    number, config = sources.project, sources.config()
+    version = sources.studio.projects.get(number).model_version or ""
     tasks = {}
-    for body in studio.projects.task_bodies(number):
-        task = read_task(body, config, shown.model_version or "")
+    for body in sources.studio.projects.task_bodies(number):
+        task = read_task(body, config, version)
         tasks[task.id] = task
         progress("Reading", len(tasks), 0)
     if not any(each.crops for each in tasks.values()):
-        raise RequestError(
-            f"Project {number} has no boxes yet.", hint=f"Let the detector look first: dinolabel preannotate --project {number}"
-        )
-    pipeline = factory.pipeline(settings, deferred=True)
-    images = CropImages(factory.media(settings), pipeline, config)
+        hint = f"Let the detector look first: dinolabel preannotate --project {number}"
+        raise RequestError(f"Project {number} has no boxes yet.", hint=hint)
+    images = CropImages(sources.media, sources.pipeline, config)
     crops, rows, failed = embed_tasks(tasks.values(), images, lambda done: progress("Looking", done, len(tasks)))
     if not crops:
         raise RequestError("No picture of the project can be read.", hint=next(iter(failed.values()), ""))
-    journal = Journal(factory.data_dir(settings, "wall", str(number)) / "answers.jsonl")
-    wall = Wall(crops, rows, journal, frozenset(config.generic))
-    return ProjectCrops(tasks, crops, wall, images, config, shown.model_version or "", failed)
+    wall = Wall(crops, rows, Journal(sources.folder / "answers.jsonl"), frozenset(config.generic))
+    return ProjectCrops(tasks, crops, wall, images, config, version, failed)
 
 
 @contextmanager
-def open_wall(settings: Settings, number: int, progress: Progress) -> Iterator[WallServices]:
+def open_wall(sources: WallSources, progress: Progress) -> Iterator[WallServices]:
     """The wall of a project, whose answers reach Label Studio while the block runs and, at its end, before it is left."""
-    found = read_project(settings, number, progress)
-    studio = factory.studio(settings)
+    found, studio, number = read_project(sources, progress), sources.studio, sources.project
     sync = StudioSync(studio, number, found.config, found.version, found.wall.journal)
 
     def take_config(config: LabelConfig) -> None:
         sync.config = config
 
-    names = NameList(studio, number, lambda: factory.label_config(settings, studio.projects.get(number)), take_config)
+    names = NameList(studio, number, sources.config, take_config)
     sync.start()
     sync.put(dict.fromkeys(task for task, _ in found.wall.states()))  # what an earlier end, or a new model version, left undone
     try:
@@ -90,17 +96,12 @@ def open_wall(settings: Settings, number: int, progress: Progress) -> Iterator[W
             found.wall,
             sync,
             names,
-            ThumbnailCache(CropPolicy()),
+            ThumbnailCache(sources.pipeline.policy),
             found.load,
             title=studio.projects.get(number).title,
-            who=_who(studio),
+            who=f"wall ({studio.users.whoami()['email']})",  # there is no login here, so the token's owner
             task_url=f"{studio.url}/projects/{number}/data?task={{task}}",
             failed=found.failed,
         )
     finally:
         sync.stop()
-
-
-def _who(studio: LabelStudio) -> str:
-    """Whom answers are noted for: there is no login here, so the token's owner, and that it was on the wall."""
-    return f"wall ({studio.users.whoami()['email']})"
