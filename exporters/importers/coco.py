@@ -14,7 +14,7 @@ from typing import Any
 from dinolabel.exporters.importers.common.containment import DatasetFolder
 from dinolabel.exporters.importers.common.marks import ImportedMark, boxes_of
 from dinolabel.exporters.importers.common.picture_search import PictureFinder, PictureIndex
-from dinolabel.exporters.importers.common.reading import ImportLog, Recognition
+from dinolabel.exporters.importers.common.reading import ImportLog, PictureCollector, Recognition
 from dinolabel.exporters.importers.common.records import ImportedImage
 from dinolabel.exporters.importers.common.tables import restore_unread
 from dinolabel.exporters.importers.layouts.coco_annotations import mark_of
@@ -32,7 +32,7 @@ def read(path: Path, media: Path | None, reading: ImportLog | None = None) -> It
     reader = _CocoReader(DatasetFolder(root, media), reading)
     for file in files:
         reader.file(file)
-    yield from (each for key, each in reader.pictures.items() if key not in reader.refused)
+    yield from reader.pictures
 
 
 def recognise(path: Path) -> Recognition | None:
@@ -43,12 +43,11 @@ def recognise(path: Path) -> Recognition | None:
 
 @dataclass
 class _CocoReader:
-    """pictures: by file, or by where it should be; what a later file says of one is added to what is there."""
+    """pictures: by file, or by where it should be."""
 
     inside: DatasetFolder
     reading: ImportLog
-    pictures: dict[Any, ImportedImage] = field(default_factory=dict)
-    refused: set[Any] = field(default_factory=set)
+    pictures: PictureCollector = field(default_factory=PictureCollector)
 
     def file(self, file: CocoFile) -> None:
         if file.strays:
@@ -69,13 +68,7 @@ class _CocoReader:
         place = places[0] if places else None
         # what an export of ours calls two tasks are two, though their pictures are equal
         key = (place.resolve() if place else (file.path.parent, image["file_name"]), image.get("id") if _ours(image) else None)
-        arriving = self.arriving(file, image, entries, name, place)
-        if arriving is None:
-            self.refused.add(key)
-        elif key in self.pictures:
-            self.pictures[key] = self.pictures[key].merge(arriving)
-        else:
-            self.pictures[key] = arriving
+        self.pictures.add(key, self.arriving(file, image, entries, name, place))
 
     def arriving(self, file: CocoFile, image: Json, entries: list[Json], name: str, place: Path | None) -> ImportedImage | None:
         marks: list[ImportedMark | Unread] = [each for entry in entries if (each := mark_of(entry, file.labels)) is not None]

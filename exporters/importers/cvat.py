@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from xml.etree.ElementTree import Element
 
 from dinolabel.exporters.importers.common.containment import DatasetFolder
 from dinolabel.exporters.importers.common.marks import ImportedMark, boxes_of
 from dinolabel.exporters.importers.common.picture_search import PictureIndex
-from dinolabel.exporters.importers.common.reading import ImportLog, Recognition
+from dinolabel.exporters.importers.common.reading import ImportLog, PictureCollector, Recognition
 from dinolabel.exporters.importers.common.records import ImportedImage, ImportUnreadable
 from dinolabel.exporters.importers.layouts.cvat_shapes import mark_of
 from dinolabel.exporters.importers.layouts.structured_files import parse_xml, xml_files
@@ -30,7 +29,8 @@ def read(path: Path, media: Path | None, reading: ImportLog | None = None) -> It
     reading = reading or ImportLog()
     files = [(file, root) for file in xml_files(path, ROOT) if (root := _root(file, reading, alone=path.is_file())) is not None]
     if not files:
-        raise ImportUnreadable(f"There is no annotations.xml of CVAT in {path}.", hint=HINT)
+        films = "".join(f" {each}." for each in reading.notes)
+        raise ImportUnreadable(f"There is no annotations.xml of CVAT for images in {path}.{films}", hint=HINT)
     if not any(each.tag != "tag" for _, root in files for image in root.iterfind("image") for each in image):
         count = sum(len(root.findall("image")) for _, root in files)
         raise ImportUnreadable(
@@ -41,7 +41,7 @@ def read(path: Path, media: Path | None, reading: ImportLog | None = None) -> It
     for file, root in files:
         for image in root.iterfind("image"):
             reader.image(file, image)
-    yield from (each for key, each in reader.pictures.items() if key not in reader.refused)
+    yield from reader.pictures
 
 
 def recognise(path: Path) -> Recognition | None:
@@ -68,12 +68,11 @@ def _root(file: Path, reading: ImportLog, *, alone: bool) -> Element | None:
 
 @dataclass
 class _CvatReader:
-    """pictures: by file, or by where it should be; what another job's file says of one is added."""
+    """pictures: by file, or by where it should be."""
 
     index: PictureIndex
     reading: ImportLog
-    pictures: dict[Any, ImportedImage] = field(default_factory=dict)
-    refused: set[Any] = field(default_factory=set)
+    pictures: PictureCollector = field(default_factory=PictureCollector)
 
     def image(self, file: Path, image: Element) -> None:
         said = image.get("name", "")
@@ -88,11 +87,7 @@ class _CvatReader:
             return
         place = places[0] if places else None
         key = place.resolve() if place else (file.parent, said)
-        arriving = self.arriving(image, name, place)
-        if arriving is None:
-            self.refused.add(key)
-        else:
-            self.pictures[key] = self.pictures[key].merge(arriving) if key in self.pictures else arriving
+        self.pictures.add(key, self.arriving(image, name, place))
 
     def arriving(self, image: Element, name: str, place: Path | None) -> ImportedImage | None:
         shapes = [each for each in image if each.tag != "tag"]

@@ -17,11 +17,15 @@ from dinolabel.exporters.importers.layouts.structured_files import holds
 from dinolabel.exporters.pipeline.records import original_name
 from dinolabel.exporters.pipeline.report import unread_of
 from dinolabel.studio.label_configs.label_config import LabelConfig
+from dinolabel.studio.regions.reading import size_of as size_of_result
 from dinolabel.studio.regions.unread import Unread
+from dinolabel.studio.reviews.annotations import is_made_by_button
 from dinolabel.studio.reviews.annotator_policy import review_by_policy
 from dinolabel.studio.reviews.decisions import ReviewedBox
 from dinolabel.studio.reviews.infer_config import infer_config
-from dinolabel.vision.errors import LabelConfigError, MediaError
+from dinolabel.vision.decoding.frame_sizes import Size, frame_of
+from dinolabel.vision.decoding.turns import SIDEWAYS
+from dinolabel.vision.errors import LabelConfigError, MediaError, SizeMismatch
 
 CONFIG = "label_config.xml"
 Json = Mapping[str, Any]
@@ -40,8 +44,9 @@ def read(path: Path, media: Path | None, reading: ImportLog | None = None) -> It
     config = LabelConfig.parse(config_file.read_text(encoding="utf-8")) if config_file.is_file() else _infer(tasks)
     inside = DatasetFolder(path if path.is_dir() else path.parent, media)
     near = PictureFinder(media if media is not None else path if path.is_dir() else None)
+    reading = reading or ImportLog()
     for task in tasks:
-        arriving = _image(task, config, near, inside)
+        arriving = _image(task, config, near, inside, reading)
         if arriving is not None:
             yield arriving
 
@@ -77,7 +82,7 @@ def _number(task: Json) -> int | None:
     return number if isinstance(number, int) else None
 
 
-def _image(task: Json, config: LabelConfig, near: PictureFinder, inside: DatasetFolder) -> ImportedImage | None:
+def _image(task: Json, config: LabelConfig, near: PictureFinder, inside: DatasetFolder, reading: ImportLog) -> ImportedImage | None:
     address = task["data"].get(config.data_key)
     if not isinstance(address, str):
         return None
@@ -90,6 +95,8 @@ def _image(task: Json, config: LabelConfig, near: PictureFinder, inside: Dataset
     chosen = [each for each in review.boxes if each.verdict in ("approved", "unverified")]
     unread = unread_of(review, unverified=True)
     if not chosen and not unread and not looked_at:
+        return None
+    if size is not None and not _fits(task, original_name(address), size, reading):
         return None
     width, height = size or next(((each.width, each.height) for each in chosen), (0, 0))
     boxes = [_box(each, width, height) for each in chosen]
@@ -104,6 +111,21 @@ def _image(task: Json, config: LabelConfig, near: PictureFinder, inside: Dataset
         unread=(*unread, *(each for each in boxes if isinstance(each, Unread))),
         looked_at=looked_at,
     )
+
+
+def _fits(task: Json, name: str, size: Size, reading: ImportLog) -> bool:
+    """Whether the picture has the shape of the one that people saw, or that before a turn, which it may have lost since; else refused."""
+    answers = [each for each in task.get("annotations") or [] if isinstance(each, Mapping) and not each.get("was_cancelled")]
+    results = (each.get("result") for each in answers if not is_made_by_button(each, task))  # theirs came with predictions
+    stated = next(filter(None, map(size_of_result, results)), None)
+    try:
+        frame = frame_of(stated, size, lambda: min(SIDEWAYS), seen_upright=True)
+    except SizeMismatch as error:
+        reading.refuse(name, str(error), error.hint)
+        return False
+    if frame.said is not None:
+        reading.note(frame.said, name)
+    return True
 
 
 def _measure(file: Path | None) -> tuple[int, int] | None:

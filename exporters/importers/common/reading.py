@@ -5,12 +5,19 @@ Only values; every import format fills one, and the command prints it.
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dinolabel.exporters.importers.common.records import ImportedImage
 from dinolabel.vision.decoding.frame_sizes import Choice, CoordinateFrame, Point, Size, frame_of, frame_of_stored
 from dinolabel.vision.decoding.pictures import open_image, stored
 from dinolabel.vision.errors import MediaError
+
+FAR = 0.1
+"""A share of a picture's side: marks that reach further out of it were hardly drawn so."""
+
+CUT = "marks reach far out of it and are cut at its edge: look whether the file means them so (COCO's bbox is x, y, width, height)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +35,24 @@ class Recognition:
 
     words: str
     sure: bool = True
+
+
+@dataclass
+class PictureCollector:
+    """Pictures by what they are told apart by: what a later entry or file says of one is put together with what is there."""
+
+    _pictures: dict[Hashable, ImportedImage] = field(default_factory=dict)
+    _refused: set[Hashable] = field(default_factory=set)
+
+    def add(self, key: Hashable, arriving: ImportedImage | None) -> None:
+        """None: what this entry says of the picture was refused, so that it does not come, whatever others say."""
+        if arriving is None:
+            self._refused.add(key)
+        else:
+            self._pictures[key] = self._pictures[key].merge(arriving) if key in self._pictures else arriving
+
+    def __iter__(self) -> Iterator[ImportedImage]:
+        return (each for key, each in self._pictures.items() if key not in self._refused)
 
 
 @dataclass
@@ -79,6 +104,8 @@ class ImportLog:
             return None
         if found.said is not None:
             self.note(found.said, name)
+        if any(_far_outside(found.point(*each), found.upright) for each in points):
+            self.note(CUT, name)
         return found
 
     def frame_of_stored(self, name: str, file: Path, stated: Size | None) -> CoordinateFrame | None:
@@ -89,3 +116,7 @@ class ImportLog:
         except MediaError as error:
             self.refuse(name, str(error), error.hint)
             return None
+
+
+def _far_outside(point: Point, size: Size) -> bool:
+    return any(at < -FAR * side or at > (1 + FAR) * side for at, side in zip(point, size, strict=True))

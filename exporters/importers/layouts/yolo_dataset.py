@@ -20,7 +20,9 @@ from dinolabel.vision.errors import first_line
 SIDES = ("train", "val", "valid", "validation", "test")
 LOOKED_AT = 200
 """Files that are looked into to tell what a folder is."""
-CLASS_LISTS = ("classes.txt", "notes.json", "obj.names", "predefined_classes.txt")
+LINES = 5
+"""Lines of each of them."""
+CLASS_LISTS = ("classes.txt", "notes.json", "obj.names", "predefined_classes.txt", "_darknet.labels")
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class YoloDataset:
 def read_dataset(path: Path, media: Path | None) -> YoloDataset:
     """path: the folder, or its data.yaml, obj.data or class list. Raises ImportUnreadable."""
     file = path if path.is_file() else _description_file(path)
+    if path.is_dir():
+        _refuse_several(path, file)
     inside = DatasetFolder(path if path.is_dir() else file.parent, media)
     if file.suffix in (".yaml", ".yml"):
         content = _yaml(file)
@@ -75,17 +79,24 @@ def find_description(path: Path) -> Path | None:
 
 def _texts(folder: Path) -> list[Path]:
     """The first text files of a folder that may be label files."""
-    every = (each for each in folder_walk.files(folder) if each.suffix == ".txt" and each.name not in CLASS_LISTS)
+    every = (each for each in folder_walk.files(folder) if each.suffix.lower() == ".txt" and each.name not in CLASS_LISTS)
     return list(itertools.islice(every, LOOKED_AT))
 
 
 def has_label_lines(file: Path) -> bool:
-    """Whether a text begins as a label file does."""
+    """Whether a text has a line as label files have them among its first ones."""
     try:
-        first = next(iter(read_text(file).splitlines()), "").split()
-        return len(first) >= 5 and all(math.isfinite(float(each)) for each in first)
-    except (ImportUnreadable, ValueError):
+        return any(map(_is_label_line, read_text(file).splitlines()[:LINES]))
+    except ImportUnreadable:
         return False
+
+
+def _is_label_line(line: str) -> bool:
+    try:
+        numbers = [float(each) for each in line.split()]
+    except ValueError:
+        return False
+    return len(numbers) >= 5 and all(map(math.isfinite, numbers))
 
 
 def _description_file(folder: Path) -> Path:
@@ -102,6 +113,36 @@ def _description_file(folder: Path) -> Path:
         f"{folder} is no data.yaml of YOLO, and holds none: neither data.yaml with names nor obj.data, classes.txt or notes.json.",
         hint="Name the folder that holds data.yaml, or put classes.txt there: one class a line, in the order of their numbers.",
     )
+
+
+def _refuse_several(folder: Path, chosen: Path) -> None:
+    """Raises ImportUnreadable for several data sets side by side, and for sides whose lists give classes other numbers."""
+    mine = _classes(chosen)
+    for each in folder_walk.files(folder):
+        if each.parent == chosen.parent or each.suffix != chosen.suffix or not _describes(each, chosen):
+            continue
+        theirs = _classes(each)
+        several = chosen.parent != folder and chosen.name not in CLASS_LISTS
+        if theirs is not None and mine is not None and (several or theirs != mine):
+            names = " and ".join(one.relative_to(folder).as_posix() for one in (chosen, each))
+            raise ImportUnreadable(
+                f"{folder} holds several {'data sets' if several else 'lists of classes, with other numbers'}: {names}.",
+                hint="Import the folder of each by itself.",
+            )
+
+
+def _describes(file: Path, chosen: Path) -> bool:
+    return file.name in CLASS_LISTS if chosen.name in CLASS_LISTS else file.name == chosen.name
+
+
+def _classes(file: Path) -> dict[int, str | None] | None:
+    """Of a description, None where it says none that can be read."""
+    try:
+        if file.suffix in (".yaml", ".yml"):
+            return _labels(file, _yaml(file)["names"])
+        return _class_list(file)[0] if file.name in CLASS_LISTS else None
+    except ImportUnreadable:
+        return None
 
 
 def _has_names(file: Path) -> bool:

@@ -51,7 +51,7 @@ def _shape(values: list[float], texts: list[str], keypoints: int) -> tuple[list[
     triangle, or a box with both, which a track number beyond 1 tells.
     """
     count = len(values)
-    if keypoints and count in (4 + keypoints, 5 + keypoints):
+    if (keypoints and count in (4 + keypoints, 5 + keypoints)) or _has_visibilities(texts):
         return values[:4], True
     if count == 4:
         return values, True
@@ -69,3 +69,10 @@ def _shape(values: list[float], texts: list[str], keypoints: int) -> tuple[list[
     if count >= 9 and 0 <= values[-1] <= 1:
         return values[:-1], False
     return f"it has {count} numbers after the class; boxes have 4, oriented ones 8, outlines an even count of 6 or more"
+
+
+def _has_visibilities(texts: list[str]) -> bool:
+    """Whether key points follow a box, each with whether it is seen: 0, 1 or 2, and no fraction as all other numbers are."""
+    seen, others = texts[6::3], [*texts[:4], *texts[4::3], *texts[5::3]]
+    told = all(each in ("0", "1", "2") for each in seen) and all("." in each or "e" in each for each in others)
+    return len(texts) % 3 == 1 and told and (len(seen) > 2 or "2" in seen)

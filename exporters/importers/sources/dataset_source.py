@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from dinolabel.exporters import importers
-from dinolabel.exporters.importers.common.reading import ImportLog
+from dinolabel.exporters.importers.common.reading import ImportLog, PictureCollector
 from dinolabel.exporters.importers.common.records import ImportedImage, ImportUnreadable
 from dinolabel.exporters.importers.sources.archive import is_archive, unpack
 from dinolabel.exporters.importers.sources.recognition import known_to, recognise
@@ -34,15 +34,14 @@ class DatasetSource:
         """
         if media is not None and not media.is_dir():
             raise ImportUnreadable(f"There is no folder {media}.", hint=ELSEWHERE)
-        found: dict[Hashable, ImportedImage] = {}
+        found = PictureCollector()
         with _saying(reading):
             for at, each in enumerate(importers.load(self.name).read(self.folder, media, reading)):
                 if each.file is None and each.task is None and not each.sha256:
                     reading.refuse(each.name, NOT_HERE, ELSEWHERE)
                     continue
-                key = at if each.file is None else (each.file.resolve(), each.task)
-                found[key] = found[key].merge(each) if key in found else each
-        yield from found.values()
+                found.add(at if each.file is None else (each.file.resolve(), each.task), each)
+        yield from found
 
     def place(self, file: Path) -> str:
         """A picture's path below the data set; as it is where it lies elsewhere."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from dinolabel.exporters import importers
 from dinolabel.exporters.importers.common.reading import Recognition
 from dinolabel.exporters.importers.common.records import ImportUnreadable, read_json
+from dinolabel.exporters.importers.layouts.structured_files import holds
 from dinolabel.exporters.importers.sources.archive import only_folder
 from dinolabel.exporters.unlisted_files import CARD
 from dinolabel.vision.errors import RequestError
@@ -27,10 +28,32 @@ def recognise(path: Path) -> tuple[str, Recognition, Path]:
                 return name, known, place
     if packed := _archives(inner or path):
         raise ImportUnreadable(f"{path} holds no data set, but {packed[0].name}.", hint=f"Name the zip itself; unpack {path.name} first.")
+    if (other := _other_export(inner or path)) is not None:
+        raise ImportUnreadable(
+            f"{other[0].name} is Label Studio's {other[1]}, which is not read.",
+            hint="Export the project there as JSON, and name that file.",
+        )
     raise ImportUnreadable(
         f"{path} is in none of the formats that are read: {', '.join(importers.names())}.",
         hint="Name the format, to hear what it lacks: dinolabel import FORMAT PATH. docs/exports.md says what each reads.",
     )
+
+
+def _other_export(path: Path) -> tuple[Path, str] | None:
+    """A file that Label Studio's Export button gives beside JSON, and which it is."""
+    files = [path] if path.is_file() else sorted(path.iterdir())
+    for each in (each for each in files if each.is_file()):
+        if each.suffix.lower() in (".csv", ".tsv") and _has_columns(each):
+            return each, each.suffix[1:].upper()
+        if each.suffix.lower() == ".json" and holds(each, "annotation_id", "annotator", "created_at", begins="["):
+            return each, "JSON-MIN"
+    return None
+
+
+def _has_columns(file: Path) -> bool:
+    with file.open(encoding="utf-8-sig", errors="replace") as opened:
+        columns = {each.strip(' "\n\r') for each in opened.readline().replace("\t", ",").split(",")}
+    return {"annotation_id", "annotator", "created_at"} <= columns
 
 
 def _archives(path: Path) -> list[Path]:
