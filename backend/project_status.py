@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from dinolabel.backend.jobs.reviewed_answers import Summary
 
@@ -15,15 +15,16 @@ if TYPE_CHECKING:
     from dinolabel.backend.project_registry import ProjectRegistry
     from dinolabel.vision.bundles.registry import BundleStore
 
-
-FAILING = frozenset({"unreachable", "refused", "failed", "gone"})
+ProjectPhase = Literal["pending", "backfilling", "synced", "standby", "paused", "not_found", "rejected", "failed", "unreachable"]
+FAILING: frozenset[ProjectPhase] = frozenset({"unreachable", "rejected", "failed", "not_found"})
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectStatus:
     """One project, now.
 
-    state: in step, filling, waiting, standing by, paused, gone, refused, failed, unreachable.
+    state: pending: not looked at yet, or held up for a moment. standby: another backend holds the lease. not_found: no such project.
+    rejected: Label Studio does not take our token, or what was sent.
     note: what a person should know, "" when all is well.
     hint: what to do about it. shown: the model_version Label Studio shows; wanted: the one it should.
     done, total: unfinished tasks that have the wanted version's prediction, and all unfinished tasks. failed: tasks that cannot be done.
@@ -35,7 +36,7 @@ class ProjectStatus:
 
     project: int
     title: str = ""
-    state: str = "waiting"
+    state: ProjectPhase = "pending"
     note: str = ""
     hint: str = ""
     shown: str | None = None

@@ -27,15 +27,24 @@ if TYPE_CHECKING:
 JOBS_SHOWN = 20
 VERSIONS_SHOWN = 8
 VERDICTS_SHOWN = 8
-TONES = {"in step": "good", "filling": "busy", "waiting": "busy", "paused": "calm", "standing by": "calm"}
+TONES = {"synced": "good", "backfilling": "busy", "pending": "busy", "paused": "calm", "standby": "calm"}
 STATES = {
-    "in step": "up to date",
-    "filling": "putting boxes in",
-    "standing by": "another backend writes",
-    "gone": "not found",
+    "synced": "up to date",
+    "backfilling": "putting boxes in",
+    "pending": "waiting",
+    "standby": "another backend writes",
+    "not_found": "not found",
     "unreachable": "Label Studio is away",
     "failed": "needs attention",
-    "refused": "needs attention",
+    "rejected": "needs attention",
+}
+FORMER_STATES = {  # what /jobs said in 0.1, for one release more, beside "phase"
+    "synced": "in step",
+    "backfilling": "filling",
+    "pending": "waiting",
+    "standby": "standing by",
+    "not_found": "gone",
+    "rejected": "refused",
 }
 JOB_TONES = {"running": "busy", "queued": "calm", "done": "good", "failed": "bad", "lost": "bad", "cancelled": "calm"}
 
@@ -86,7 +95,8 @@ def _project_json(service: Service, project: int) -> dict[str, Any]:
     return {
         "project": project,
         "title": status.title,
-        "state": status.state,
+        "state": FORMER_STATES.get(status.state, status.state),
+        "phase": status.state,
         "note": presentable(status.note),
         "hint": presentable(status.hint),
         "shown": status.shown,
@@ -121,7 +131,7 @@ def _project(service: Service, project: int) -> dict[str, Any]:
         "title": status.title or (entry.title if entry else "") or f"Project {project}",
         "state": STATES.get(status.state, status.state),
         "tone": TONES.get(status.state, "bad"),
-        "busy": status.state == "filling",
+        "busy": status.state == "backfilling",
         "note": presentable(status.note),
         "hint": presentable(status.hint) if status.note else "",
         "shown": status.shown or "nothing",
@@ -129,10 +139,10 @@ def _project(service: Service, project: int) -> dict[str, Any]:
         "in_step": status.shown == status.wanted,
         "done": status.done,
         "total": status.total,
-        "counted": status.total or status.state == "in step",
+        "counted": status.total or status.state == "synced",
         "percent": round(100 * status.done / status.total) if status.total else 0,
         "failed": status.failed,
-        "eta": format_duration(status.eta_seconds) if status.state == "filling" else "",
+        "eta": format_duration(status.eta_seconds) if status.state == "backfilling" else "",
         "approvals": status.approvals,
         "suppressed": status.suppressed,
         "approvals_percent": _progress(status, service.train_after),

@@ -106,7 +106,7 @@ class Metrics:
             self._suppressed.labels(project).set(each.suppressed)
             self._visited.labels(project).set(each.good_at)
             for gauge in (self._synced, self._in_step):
-                gauge.labels(project).set(each.state == "in step")
+                gauge.labels(project).set(each.state == "synced")
         return bytes(generate_latest(self._registry))
 
 

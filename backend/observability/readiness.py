@@ -59,7 +59,7 @@ def _studio_trouble(statuses: Sequence[ProjectStatus], patience: float) -> str:
     at_work = [each for each in statuses if each.state != "paused"]
     if away := [each for each in at_work if each.state == "unreachable"]:
         return away[0].note
-    if at_work and all(each.state == "refused" for each in at_work):
+    if at_work and all(each.state == "rejected" for each in at_work):
         return at_work[0].note
     silent = time.time() - max((each.at for each in at_work), default=time.time())
     return f"no project was visited for {round(silent / 60)} minutes." if silent > patience else ""

@@ -110,11 +110,11 @@ class ReconcileLoop:
         except SettingsError:
             raise
         except DinolabelError as error:
-            outcome = self._reconciler.record_error(project, error, "refused" if isinstance(error, StudioDenied) else "failed")
+            outcome = self._reconciler.record_error(project, error, "rejected" if isinstance(error, StudioDenied) else "failed")
         except Exception:  # one project's surprise must not keep the others waiting
             log.exception("visit_failed", project=project)
             outcome = self._reconciler.record_bug(project)
-        if self._backoff and outcome.state not in ("failed", "refused"):
+        if self._backoff and outcome.state not in ("failed", "rejected"):
             log.info("studio_up", project=project)
             self._backoff = 0.0
         self._plan_next(outcome, begun)

@@ -20,7 +20,7 @@ from dinolabel.backend.inference.predictor import Predictor
 from dinolabel.backend.inference.serving_config import ServingConfig, ServingConfigs
 from dinolabel.backend.jobs.train_trigger import TrainTrigger
 from dinolabel.backend.project_registry import ProjectBusy, ProjectRecord
-from dinolabel.backend.project_status import ProjectState
+from dinolabel.backend.project_status import ProjectPhase, ProjectState
 from dinolabel.backend.reconciler.backfill import Backfill, ConfigChanged, Filled
 from dinolabel.backend.reconciler.garbage_collector import PredictionGarbageCollector
 from dinolabel.backend.reconciler.lease import LeaseHeldByOther, WriterLease, owner_of
@@ -48,13 +48,13 @@ REDECODING = "Boxes of pictures that an earlier version decoded otherwise are ma
 
 @dataclass(frozen=True, slots=True)
 class ReconcileResult:
-    """One visit. state: as in board.Status. again_in: seconds after which another visit can do more; None: when something happens.
+    """One visit. state: as in ProjectStatus. requeue_after: seconds after which another visit can do more; None: when something happens.
 
     failed: tasks that could not be done so far, by id, with what went wrong.
     """
 
     project: int
-    state: str
+    state: ProjectPhase
     note: str = ""
     hint: str = ""
     pushed: int = 0
@@ -63,7 +63,7 @@ class ReconcileResult:
 
     @property
     def complete(self) -> bool:
-        return self.state == "in step"
+        return self.state == "synced"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class Reconciler:
         entry = self._projects.get(project)
         if entry is None:
             self._board.remove(project)
-            return ReconcileResult(project, "gone", "This project is not attached.", "Run `dinolabel attach --project N`.")
+            return ReconcileResult(project, "not_found", "This project is not attached.", "Run `dinolabel attach --project N`.")
         if entry.paused:
             return self._record(ReconcileResult(project, "paused", "Paused: nothing is pushed and nothing is switched."))
         try:
@@ -121,19 +121,19 @@ class Reconciler:
                 return self._record(self._visit(self._studio, entry, seconds))
         except ConfigChanged:
             return self._record(
-                ReconcileResult(project, "filling", "The label config was changed meanwhile; made anew for it.", requeue_after=0.0)
+                ReconcileResult(project, "backfilling", "The label config was changed meanwhile; made anew for it.", requeue_after=0.0)
             )
         except LeaseHeldByOther as error:
-            return self._record(ReconcileResult(project, "standing by", str(error), error.hint, requeue_after=STANDBY_SECONDS))
+            return self._record(ReconcileResult(project, "standby", str(error), error.hint, requeue_after=STANDBY_SECONDS))
         except ProjectBusy as error:
-            return self._record(ReconcileResult(project, "waiting", str(error), error.hint, requeue_after=5.0))
+            return self._record(ReconcileResult(project, "pending", str(error), error.hint, requeue_after=5.0))
         except StudioRefused as error:
             if error.status == 404:
                 hint = "If it was deleted on purpose: `dinolabel detach --project N`."
-                return self._record(ReconcileResult(project, "gone", "Label Studio has no such project (any more).", hint))
-            return self._record(ReconcileResult(project, "refused", str(error), error.hint))
+                return self._record(ReconcileResult(project, "not_found", "Label Studio has no such project (any more).", hint))
+            return self._record(ReconcileResult(project, "rejected", str(error), error.hint))
 
-    def record_error(self, project: int, error: DinolabelError, state: str = "failed") -> ReconcileResult:
+    def record_error(self, project: int, error: DinolabelError, state: ProjectPhase = "failed") -> ReconcileResult:
         """What to tell of a visit that an error ended."""
         return self._record(ReconcileResult(project, state, str(error), error.hint))
 
@@ -148,7 +148,7 @@ class Reconciler:
         if self._store.current(str(project)) != wanted:
             self._store.set_current(str(project), wanted)
         note = "No token is set: boxes are given when Label Studio asks for them, and nothing is pushed."
-        return self._record(ReconcileResult(project, "in step", note, "Set DINOLABEL_STUDIO_URL and DINOLABEL_STUDIO_TOKEN."))
+        return self._record(ReconcileResult(project, "synced", note, "Set DINOLABEL_STUDIO_URL and DINOLABEL_STUDIO_TOKEN."))
 
     def _visit(self, studio: LabelStudio, entry: ProjectRecord, seconds: float) -> ReconcileResult:
         project = studio.projects.get(entry.project)
@@ -172,7 +172,7 @@ class Reconciler:
             outcome = replace(outcome, requeue_after=soonest(outcome.requeue_after, swept_in))
         anew = self._redecoding if ended.complete else None
         if anew is not None and not anew.run(wanted, ended.census.rows, seconds, self._options.stopping.is_set):
-            outcome = replace(outcome, state="filling", note=REDECODING, hint="", requeue_after=0.0)
+            outcome = replace(outcome, state="backfilling", note=REDECODING, hint="", requeue_after=0.0)
         self._describe(studio, entry, project)
         return self._check_training(self._with_pending(outcome, entry), wanted, ended)
 
@@ -210,20 +210,20 @@ class Reconciler:
             f"{len(failed)} of {len(census.unfinished)} tasks cannot be done; task {failed[0][0]}: {failed[0][1].reason}" if failed else ""
         )
         if not ended.complete and census.due:
-            return ReconcileResult(project, "filling", note, pushed=ended.pushed, requeue_after=0.0)
+            return ReconcileResult(project, "backfilling", note, pushed=ended.pushed, requeue_after=0.0)
         if not ended.complete:
             hint = "They are tried again before the switch; then it goes on without them."
-            return ReconcileResult(project, "waiting", note, hint, pushed=ended.pushed, requeue_after=again_in)
+            return ReconcileResult(project, "pending", note, hint, pushed=ended.pushed, requeue_after=again_in)
         entry = self._projects.get(project)
         if entry is not None and not may_replace(entry, ended.shown):
             note = f"Label Studio shows {ended.shown!r}, which is not ours, so it is left; our predictions are stored beside it."
             hint = f"To show them, choose {wanted.version} in the project's settings under Annotation, Live Predictions."
-            return ReconcileResult(project, "in step", note, hint, pushed=ended.pushed, requeue_after=again_in)
+            return ReconcileResult(project, "synced", note, hint, pushed=ended.pushed, requeue_after=again_in)
         if not shows:
             note = "Label Studio is set not to show predictions in this project. " + note
             hint = "Switch them on in the project's settings under Annotation: Use predictions to prelabel tasks."
-            return ReconcileResult(project, "in step", note.strip(), hint, pushed=ended.pushed, requeue_after=again_in)
-        return ReconcileResult(project, "in step", note, pushed=ended.pushed, requeue_after=again_in)
+            return ReconcileResult(project, "synced", note.strip(), hint, pushed=ended.pushed, requeue_after=again_in)
+        return ReconcileResult(project, "synced", note, pushed=ended.pushed, requeue_after=again_in)
 
     def _failed(self, ended: RolloutResult, wanted: ServingConfig) -> tuple[tuple[int, Attempt], ...]:
         return tuple((each.id, self._attempts.attempt(wanted.project, each.id, wanted.version)) for each in ended.census.failed)
@@ -255,7 +255,7 @@ class Reconciler:
                 except StopIteration as end:
                     return cast("RolloutResult", end.value)
                 if isinstance(event, Filled):
-                    self._board.set(project, state="filling", done=event.done, total=event.total, rate=event.rate)
+                    self._board.set(project, state="backfilling", done=event.done, total=event.total, rate=event.rate)
                 elif isinstance(event, NowShown):
                     self._board.set(project, shown=event.version)
                 if self._options.listener is not None:
@@ -265,7 +265,7 @@ class Reconciler:
         before = self._board.get(outcome.project)
         self._board.set(outcome.project, state=outcome.state, note=outcome.note, hint=outcome.hint)
         if (before.state, before.note) != (outcome.state, outcome.note):
-            log.info("project_" + outcome.state.replace(" ", "_"), project=outcome.project, note=outcome.note or None)
+            log.info("project_" + outcome.state, project=outcome.project, note=outcome.note or None)
         return outcome
 
 

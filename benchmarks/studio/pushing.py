@@ -23,7 +23,7 @@ def warm(stand: Stand, pictures: Sequence[Path]) -> tuple[int, str]:
     project = stand.project("warm", pictures)
     stand.connect(project)
     until(
-        lambda: stand.state(project).get("state") == "in step" and stand.studio.projects.get(project).model_version,
+        lambda: stand.state(project).get("phase") == "synced" and stand.studio.projects.get(project).model_version,
         "warm caches",
         seconds=3600,
     )

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-FAILING = frozenset({"failed", "refused", "unreachable", "gone"})
+from dinolabel.backend.project_status import FAILING
+
 OVER = {"done": "Training is over", "failed": "Training failed", "cancelled": "Training was cancelled", "lost": "Training broke off"}
 ACTIVE = frozenset({"queued", "running"})
 
@@ -44,7 +45,7 @@ class News:
         trainings = tuple(
             Training(each["id"], each["state"], each["why"], each["verdict"] or each["progress"], each["published"]) for each in jobs
         )
-        return cls(mine.get("state", ""), mine.get("note", ""), mine.get("hint", ""), trainings)
+        return cls(mine.get("phase", ""), mine.get("note", ""), mine.get("hint", ""), trainings)
 
 
 @dataclass

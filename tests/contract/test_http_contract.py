@@ -525,6 +525,7 @@ def test_the_page_counts_names_answers_and_disagreements(world: World) -> None:
     assert re.search(r'<dt>Disagreements</dt><dd><a href="[^"]+">1</a> <small>box that got different names', page)
     (told,) = made("GET", "/jobs").json()["projects"]
     assert told["answers"]["names"][0] == {"name": "jason", "boxes": 1, "pictures": 1}
+    assert (told["phase"], told["state"]) == ("synced", "in step")  # the word of 0.1, for one release more
     made.close()
 
 

@@ -108,7 +108,7 @@ def test_init_predict_annotate_train_switch(office: Office, tmp_path: Path) -> N
                     each["value"] = {**each["value"], "rectanglelabels": [name]}
                 studio.annotations.create(row.id, result, lead_time=2.0, parent_prediction=boxes["id"])
             eventually(lambda: studio.projects.get(project).model_version not in ("", before, connect.TITLE))
-            eventually(lambda: made.board.get(project).state == "in step")
+            eventually(lambda: made.board.get(project).state == "synced")
         assert watcher.bare == []
         opened = studio_calls.next_task(studio, project)
         assert opened is not None

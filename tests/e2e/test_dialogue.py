@@ -58,7 +58,7 @@ def test_the_second_backend_says_who_writes_and_takes_over_afterwards(
         backends.append(service(tmp_path / name, studio))
     until_in_step(backends[0], project)
     outcome = backends[1].reconcile(project)
-    assert (outcome.state, outcome.pushed) == ("standing by", 0), outcome
+    assert (outcome.state, outcome.pushed) == ("standby", 0), outcome
     assert studio.webhooks.list(project) == [], "a lease is no webhook that is called"
     studio.leases.drop(project, (tmp_path / "one" / "owner").read_text().strip())
     assert backends[1].reconcile(project).complete

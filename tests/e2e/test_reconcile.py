@@ -160,7 +160,7 @@ def test_polling_alone_does_the_whole_loop(loop: Loop) -> None:
         for task in loop.tasks[:2]:
             loop.submit(task, ["jason", "lacy"])
         eventually(lambda: loop.shown() != before)
-        eventually(lambda: made.board.get(loop.project).state == "in step")
+        eventually(lambda: made.board.get(loop.project).state == "synced")
     assert watcher.bare == []
     assert [(each.why, each.state) for each in made.jobs.all()] == [("4 new approved names", "done")]
 
@@ -268,7 +268,7 @@ def test_a_deleted_project_is_told_and_the_others_go_on(loop: Loop, project_of: 
     made.projects.add(gone, weights=WEIGHTS)
     studio_calls.delete_project(loop.studio, gone)
     made.start()
-    eventually(lambda: made.board.get(gone).state == "gone")
+    eventually(lambda: made.board.get(gone).state == "not_found")
     eventually(lambda: loop.shown() and not without_boxes(loop.studio, loop.project))
 
 

@@ -16,7 +16,7 @@ def test_a_label_renamed_under_way_is_made_anew_for_the_new_config(world) -> Non
     service = world.service()
     world.studio.before_import.append(lambda: world.studio.set(project, label_config=RENAMED))
     first = service.reconcile(project)
-    assert (first.state, first.requeue_after) == ("filling", 0.0)
+    assert (first.state, first.requeue_after) == ("backfilling", 0.0)
     assert service.reconcile(project).complete
     shown = world.studio.projects.get(project).model_version
     assert [world.studio.labels_of(each, shown) for each in world.ids(project)] == [["object", "object"]] * 4
@@ -127,6 +127,6 @@ def test_a_task_that_comes_while_others_are_stored_is_found_by_the_count(world) 
     world.studio.before_import.append(lambda: world.add(project, 1))
     service = world.service()
     first = service.reconcile(project)
-    assert (first.state, first.requeue_after) == ("filling", 0.0)
+    assert (first.state, first.requeue_after) == ("backfilling", 0.0)
     assert service.reconcile(project).complete
     assert world.studio.without_boxes(project) == []

@@ -28,10 +28,10 @@ def test_one_writes_and_the_other_says_who_does(world: World, other: World) -> N
     second = other.service()
     outcome = second.reconcile(project)
     owner = owner_of(world.root / "data").rpartition(".")[0]
-    assert (outcome.state, outcome.pushed) == ("standing by", 0)
+    assert (outcome.state, outcome.pushed) == ("standby", 0)
     assert f"Another backend, {owner}, writes to project {project}" in outcome.note
     assert "detach" in outcome.hint and outcome.requeue_after
-    assert second.board.get(project).state == "standing by"
+    assert second.board.get(project).state == "standby"
     assert [len(world.studio.versions_of(each)) for each in world.ids(project)] == [1, 1, 1]
 
 

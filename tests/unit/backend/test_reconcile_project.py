@@ -40,7 +40,7 @@ def test_running_it_again_does_nothing(world) -> None:
 def test_an_unattached_project_is_not_touched(world) -> None:
     project = world.project(2, attach=False)
     outcome = world.service().reconcile(project)
-    assert (outcome.state, world.studio.calls) == ("gone", [])
+    assert (outcome.state, world.studio.calls) == ("not_found", [])
     assert "attach" in outcome.hint
 
 
@@ -71,7 +71,7 @@ def test_a_deleted_project_is_said_and_not_raised(world) -> None:
     project = world.project(2)
     world.studio.remove_project(project)
     service = world.service()
-    assert (service.reconcile(project).state, "dinolabel detach" in service.board.get(project).hint) == ("gone", True)
+    assert (service.reconcile(project).state, "dinolabel detach" in service.board.get(project).hint) == ("not_found", True)
 
 
 def test_a_label_config_of_another_kind_is_an_error_with_a_hint(world) -> None:
@@ -91,7 +91,7 @@ def test_another_process_at_work_is_waited_for(world) -> None:
     project = world.project(2)
     with world.projects.write_lock(project):
         outcome = world.service().reconcile(project)
-    assert (outcome.state, outcome.requeue_after, world.studio.calls) == ("waiting", 5.0, [])
+    assert (outcome.state, outcome.requeue_after, world.studio.calls) == ("pending", 5.0, [])
     assert world.service().reconcile(project).complete
 
 
@@ -101,7 +101,7 @@ def test_without_a_token_only_what_is_answered_moves(world) -> None:
     before = service.setup(SetupRequest(project, CONFIG))
     bundle_id = world.store.publish(str(project), bundle({"jason": RED, "lacy": GREEN}))
     outcome = service.reconcile(project)
-    assert (outcome.state, world.store.current(str(project)), world.studio.calls) == ("in step", bundle_id, [])
+    assert (outcome.state, world.store.current(str(project)), world.studio.calls) == ("synced", bundle_id, [])
     assert service.setup(SetupRequest(project, CONFIG)) != before
 
 
@@ -123,9 +123,9 @@ def test_progress_is_on_the_board_while_it_works(world) -> None:
     world.detector.looking = lambda: seen.append(service.board.get(project))
     service.reconcile(project)
     assert [each.done for each in seen] == [0, 4]
-    assert (seen[1].state, seen[1].total, seen[1].eta_seconds is not None) == ("filling", 6, True)
+    assert (seen[1].state, seen[1].total, seen[1].eta_seconds is not None) == ("backfilling", 6, True)
     done = service.board.get(project)
-    assert (done.state, done.done, done.total, done.eta_seconds) == ("in step", 6, 6, None)
+    assert (done.state, done.done, done.total, done.eta_seconds) == ("synced", 6, 6, None)
 
 
 def test_a_visit_ends_in_time_and_the_next_goes_on(world) -> None:
@@ -133,7 +133,7 @@ def test_a_visit_ends_in_time_and_the_next_goes_on(world) -> None:
     project = world.project(12)
     service = world.service()
     first = service.reconcile(project, seconds=0.05)
-    assert (first.state, first.requeue_after) == ("filling", 0.0)
+    assert (first.state, first.requeue_after) == ("backfilling", 0.0)
     assert 0 < first.pushed < 12
     until_in_step(service, project, visit=0.05)
     assert all(len(world.studio.versions_of(each)) == 1 for each in world.ids(project))
@@ -170,7 +170,7 @@ def test_predictions_that_are_switched_off_are_said(world) -> None:
     project = world.project(2)
     world.studio.set(project, show_predictions=False)
     outcome = world.service().reconcile(project)
-    assert (outcome.state, "not to show" in outcome.note, "prelabel" in outcome.hint) == ("in step", True, True)
+    assert (outcome.state, "not to show" in outcome.note, "prelabel" in outcome.hint) == ("synced", True, True)
 
 
 def files_entered(call: Callable[[], object]) -> list[str]:

@@ -73,6 +73,6 @@ def test_it_goes_on_with_the_next_visit(filled, monkeypatch: pytest.MonkeyPatch)
     for number in tasks[1:3]:
         world.studio.remove_task(number)
     service = world.service()
-    assert (service.reconcile(project, seconds=0).state, found(world, tasks[:1])) == ("filling", [2])
+    assert (service.reconcile(project, seconds=0).state, found(world, tasks[:1])) == ("backfilling", [2])
     until_in_step(service, project)
     assert world.projects.get(project).decoding == RULES

@@ -67,7 +67,7 @@ def test_an_outage_is_waited_out_and_told_once(world) -> None:
         world.studio.down = False
         world.add(project, 1)
         eventually(lambda: not world.studio.without_boxes(project))
-        eventually(lambda: service.board.get(project).state == "in step")
+        eventually(lambda: service.board.get(project).state == "synced")
     told = [each["event"] for each in logs if each["event"].startswith("studio_")]
     assert told == ["studio_down", "studio_up"]
 
@@ -89,7 +89,7 @@ def test_one_projects_trouble_is_not_the_others(world) -> None:
     service = world.service()
     service.start()
     eventually(lambda: in_step(world, fine))
-    eventually(lambda: service.board.get(broken).state == "failed" and service.board.get(gone).state == "gone")
+    eventually(lambda: service.board.get(broken).state == "failed" and service.board.get(gone).state == "not_found")
     assert "RectangleLabels" in service.board.get(broken).note
 
 

@@ -258,8 +258,8 @@ def test_a_broken_picture_holds_a_switch_for_a_while_and_not_for_ever(world, mon
     for _ in range(4):
         outcome = service.reconcile(project)
         states.append((outcome.state, world.studio.projects.get(project).model_version == before))
-    assert states[0] == ("filling", True)
-    assert states[-1] == ("in step", False)
+    assert states[0] == ("backfilling", True)
+    assert states[-1] == ("synced", False)
     assert "1 of 3 tasks cannot be done" in outcome.note
 
 

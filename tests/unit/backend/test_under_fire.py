@@ -130,5 +130,5 @@ def test_a_project_deleted_in_the_middle_of_a_push_is_said(world: Any) -> None:
     world.studio.before_import.append(lambda: world.studio.remove_project(project))
     other = world.project(2)
     service = world.service()
-    assert service.reconcile(project).state == "gone"
+    assert service.reconcile(project).state == "not_found"
     assert service.reconcile(other).complete

@@ -10,6 +10,7 @@ from rich.live import Live
 
 from dinolabel.backend.http.server import create_app
 from dinolabel.cli import console
+from dinolabel.backend.project_status import FAILING
 from dinolabel.local.backend_events import News, Reader, Training
 from dinolabel.local.progress import ProjectProgress, Watch
 from tests.unit.backend.conftest import World
@@ -19,7 +20,7 @@ def job(state: str, said: str = "", *, published: bool | None = None, name: str 
     return Training(name, state, "31 new approved names", said, published)
 
 
-WELL = News("in step")
+WELL = News("synced")
 FAILED = News("failed", "attached with big weights, but nano are running", "Start it as it was.")
 
 
@@ -29,9 +30,9 @@ FAILED = News("failed", "attached with big weights, but nano are running", "Star
         ([WELL, WELL], []),
         ([WELL, FAILED, FAILED], ["needs attention: attached with big", "Start it as it was."]),
         ([FAILED, WELL], ["needs attention", "Start it as it was.", "all right again"]),
-        ([FAILED, News("refused", "another reason")], ["attached with big", "Start it as it was.", "another reason"]),
+        ([FAILED, News("rejected", "another reason")], ["attached with big", "Start it as it was.", "another reason"]),
         ([News("unreachable", "no answer"), WELL], ["out of reach: no answer", "all right again"]),
-        ([News("waiting", "1 of 4 tasks cannot be done")], []),
+        ([News("pending", "1 of 4 tasks cannot be done")], []),
         ([WELL, News(trainings=(job("queued"),)), News(trainings=(job("running"),))], ["Training begins: 31 new approved names."]),
         (
             [News(trainings=(job("running"),)), News(trainings=(job("done", "Macro-F1 0.9", published=True),))],
@@ -58,8 +59,11 @@ def test_it_reads_what_the_backend_really_says(tmp_path: Path) -> None:
     project = world.project(1)
     service = world.service()
     service.train(project, why="asked for by /train")
+    asked = {"path": "/jobs", "headers": {"Accept": "application/json", "Host": "localhost"}}
+    service.board.set(project, state="not_found")
+    assert News.of(create_app(service).test_client().get(**asked).json, project).state in FAILING
     service.board.set(project, state="failed", note="Other weights are running.", hint="Start it as it was.")
-    told = create_app(service).test_client().get("/jobs", headers={"Accept": "application/json", "Host": "localhost"}).json
+    told = create_app(service).test_client().get(**asked).json
     news = News.of(told, project)
     assert (news.state, news.note, news.hint) == ("failed", "Other weights are running.", "Start it as it was.")
     assert [(each.state, each.why) for each in news.trainings] == [("queued", "asked for by /train")]
