@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from dinolabel.studio.media.resolver import MediaResolver
     from dinolabel.vision.bundles.registry import BundleStore
     from dinolabel.vision.pipeline import Pipeline
+    from dinolabel.vision.plugins import LoadOptions
     from dinolabel.vision.protocols import Detector, Embedder
     from dinolabel.vision.storage.cache import Cache
     from dinolabel.vision.types import Thresholds
@@ -245,15 +246,14 @@ def check_packed(model: Path) -> None:
 
 def exported_pipeline(settings: Settings, model: Path) -> Pipeline:
     """Everything from a folder of `dinolabel models export`; the cache is the settings'. Raises SettingsError for another folder."""
-    from dinolabel.vision.bundles.exported_model import load_parts
     from dinolabel.vision.loading.device import use_threads
     from dinolabel.vision.pipeline import Pipeline
 
     check_packed(model)
     use_threads(settings.threads)
-    where: dict[str, Any] = {"device": settings.device, "precision": settings.precision, "engine": settings.engine}
-    parts = load_parts(model, **where, engine_notes=engine_notes(settings))
-    return Pipeline(**parts, cache=cache(settings), batch_size=settings.batch_size)
+    where: LoadOptions = {"device": settings.device, "precision": settings.precision, "engine": settings.engine}
+    where["engine_notes"] = engine_notes(settings)
+    return Pipeline.load_exported(model, cache=cache(settings), batch_size=settings.batch_size, **where)
 
 
 def serving_configs(settings: Settings, models: Pipeline) -> ServingConfigs:

@@ -35,6 +35,7 @@ from dinolabel.training.data.samples import Samples
 from dinolabel.training.errors import NotEnoughLabels
 from dinolabel.training.evaluation import holdout_eval, promotion_gate
 from dinolabel.training.evaluation.holdout_eval import CurrentHead, Evaluation
+from dinolabel.training.finetune.options import FineTuneOptions
 from dinolabel.training.model_selection import embedder_choice, fit, suppression
 from dinolabel.training.model_selection.embedder_choice import EmbedderChoice
 from dinolabel.training.report import gallery, training_report
@@ -191,10 +192,8 @@ def _views(run: _TrainingRun, read: Manifest, rows: Mapping[str, CropRow], every
 
     if run.options.finetune:
         try:
-            chosen = embedder_choice.fine_tune(
-                base, everything, rows, partial(_embed_rows, run, read), blocks=run.options.finetune, folder=read.folder, out=run.made,
-                seed=run.options.seed, listener=run.listener,
-            )  # fmt: skip
+            options = FineTuneOptions(run.options.finetune, run.made, run.options.seed, run.listener)
+            chosen = embedder_choice.fine_tune(base, everything, rows, partial(_embed_rows, run, read), options, folder=read.folder)
         except NotEnoughLabels as error:
             raise _record_refusal(run, error) from None
     else:

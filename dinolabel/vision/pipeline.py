@@ -8,19 +8,20 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeGuard, cast, overload
+from typing import Any, TypeGuard, Unpack, cast, overload
 
 import numpy as np
 import PIL.Image
 
 from dinolabel.vision import plugins
 from dinolabel.vision.bundles.bundle import Bundle
-from dinolabel.vision.bundles.exported_model import ExportedModel, is_exported_model, load_parts
+from dinolabel.vision.bundles.exported_model import ExportedModel, is_exported_model, load_models
 from dinolabel.vision.decoding.pictures import Picture, as_image
 from dinolabel.vision.errors import ModelError, PromptMissing
 from dinolabel.vision.images.cropping import cut
 from dinolabel.vision.loading.feature_slice import SlicedEmbedder, slice_for
 from dinolabel.vision.loading.tuned_embedder import TunedEmbedderCache
+from dinolabel.vision.plugins import LoadOptions
 from dinolabel.vision.proposals.candidates import Candidate, apply_thresholds
 from dinolabel.vision.proposals.labelled_box import LabelledBox, without_suppressed
 from dinolabel.vision.proposals.vocabulary import refuse_unknown
@@ -36,6 +37,13 @@ Stage = Callable[[str], AbstractContextManager[None]]
 BESIDE = "default"  # the embedder that goes with the detector
 
 
+class PipelineOptions(LoadOptions, total=False):
+    """detector, embedder: the files of dinolabel/vision/detectors and dinolabel/vision/embedders that read the weights, such as `owlv2`."""
+
+    detector: str
+    embedder: str
+
+
 class Pipeline:
     """A detector, perhaps an embedder, and a cache in front of both.
 
@@ -48,7 +56,7 @@ class Pipeline:
             print(found.label, found.score, found.box)
 
     thresholds: used where a call names none. policy: how boxes are cut for the embedder. batch_size: images per detector pass.
-    package, bundle: of an exported folder: its prompt, labels and head are used where a call names none.
+    Of an exported folder it has `package` and `bundle`: its prompt, labels and head are used where a call names none.
     stage, to be set: opened around each step (detect, decode, embed, classify) by who measures them.
     """
 
@@ -61,8 +69,6 @@ class Pipeline:
         policy: CropPolicy = CropPolicy(),  # noqa: B008 - frozen
         cache: Cache | None = None,
         batch_size: int = 4,
-        package: ExportedModel | None = None,
-        bundle: Bundle | None = None,
     ) -> None:
         self.detector = detector
         self.embedder = embedder
@@ -70,8 +76,8 @@ class Pipeline:
         self.policy = policy
         self.cache = cache
         self.batch_size = batch_size
-        self.package = package
-        self.bundle = bundle
+        self.package: ExportedModel | None = None
+        self.bundle: Bundle | None = None
         self.stage: Stage = _unmeasured
         self._owned = TunedEmbedderCache()
 
@@ -81,32 +87,36 @@ class Pipeline:
         detector_weights: str,
         embedder_weights: str | None = BESIDE,
         *,
-        device: str = "auto",
-        precision: str = "auto",
-        engine: str = "auto",
-        input_size: int | None = None,
-        models_dir: Path | None = None,
-        cache: Cache | None = None,
         thresholds: Thresholds = Thresholds(),  # noqa: B008 - frozen
-        detector: str = "grounding_dino",
-        embedder: str = "dinov2",
+        cache: Cache | None = None,
+        **options: Unpack[PipelineOptions],
     ) -> Pipeline:
         """GroundingDINO and DINOv2, ready to go: seconds, and a download the first time a hub id is named.
 
         detector_weights: `nano` (small, embedded, for trying out), a hub id such as `IDEA-Research/grounding-dino-tiny`, or a folder;
         a folder that `dinolabel models export` made holds everything. embedder_weights: likewise; None to detect only.
-        detector, embedder: the files of dinolabel/vision/detectors and dinolabel/vision/embedders that read them, such as `owlv2`.
-        engine: how a detector that has several computes (DINOLABEL_ENGINE in docs/reference.md).
-        Raises WeightsMissing, DeviceUnavailable.
+        options: as PipelineOptions names them: device="cpu", detector="owlv2", … Raises WeightsMissing, DeviceUnavailable.
         """
+        detector, embedder = options.pop("detector", "grounding_dino"), options.pop("embedder", "dinov2")
+        how = cast(LoadOptions, options)
         if detector_weights and is_exported_model(Path(detector_weights).expanduser()):
-            return cls(**load_parts(Path(detector_weights).expanduser(), device=device, precision=precision, engine=engine), cache=cache)
+            return cls.load_exported(Path(detector_weights).expanduser(), cache=cache, **how)
         if embedder_weights == BESIDE:
             embedder_weights = NANO if detector_weights == NANO else HUB_EMBEDDER
-        where: dict[str, Any] = {"device": device, "precision": precision, "models_dir": models_dir}
-        finds = plugins.load_detector(detector, detector_weights, input_size=input_size, engine=engine, **where)
+        finds = plugins.load_detector(detector, detector_weights, **how)
+        where: dict[str, Any] = {key: each for key, each in how.items() if key in ("device", "precision", "models_dir")}
         embeds = None if embedder_weights is None else plugins.load_embedder(embedder, embedder_weights, **where)
         return cls(finds, embeds, thresholds=thresholds, cache=cache)
+
+    @classmethod
+    def load_exported(cls, folder: Path, *, cache: Cache | None = None, batch_size: int = 4, **options: Unpack[LoadOptions]) -> Pipeline:
+        """Everything from a folder that `dinolabel models export` made. Raises ModelError, WeightsMissing, DeviceUnavailable,
+        BundleMismatch."""
+        package, bundle, detector, embedder = load_models(folder, **options)
+        policy = bundle.policy if bundle else CropPolicy()
+        pipeline = cls(detector, embedder, thresholds=package.thresholds, policy=policy, cache=cache, batch_size=batch_size)
+        pipeline.package, pipeline.bundle = package, bundle
+        return pipeline
 
     @overload
     def __call__(  # type: ignore[overload-overlap]  # a text is many texts to a type checker

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from inspect import signature
 from pathlib import Path
 from types import ModuleType
-from typing import cast, get_args
+from typing import TypedDict, Unpack, cast, get_args
 
 from dinolabel.vision import detectors, embedders, heads
 from dinolabel.vision.errors import ModelError, UnknownPlug
@@ -58,27 +58,28 @@ def locate(kind: str, name: str, weights: str, *, models_dir: Path | None = None
     return weights_files.locate(weights, kind, models_dir=models_dir, needs=needed)
 
 
-def load_detector(
-    name: str,
-    weights: str,
-    *,
-    device: str = "auto",
-    precision: str = "auto",
-    input_size: int | None = None,
-    models_dir: Path | None = None,
-    engine: str = "auto",
-    engine_notes: Path | None = None,
-) -> Detector:
-    """Ready to detect. models_dir: looked into for hub ids before the hub. engine, engine_notes: for a detector that has several engines
-    (dinolabel/vision/protocols.py); others have one.
+class LoadOptions(TypedDict, total=False):
+    """How models are loaded. device, precision, engine: "auto" where they are left out.
 
-    Raises UnknownPlug, WeightsMissing, DeviceUnavailable, ModelError, SettingsError.
+    input_size: shorter side that a detector sees; None: as its weights say. models_dir: looked into for hub ids before the hub. engine,
+    engine_notes: for a detector that has several engines (dinolabel/vision/protocols.py); others have one.
     """
-    place = _place("detector", name, weights, models_dir)
+
+    device: str
+    precision: str
+    input_size: int | None
+    models_dir: Path | None
+    engine: str
+    engine_notes: Path | None
+
+
+def load_detector(name: str, weights: str, **options: Unpack[LoadOptions]) -> Detector:
+    """Ready to detect. Raises UnknownPlug, WeightsMissing, DeviceUnavailable, ModelError, SettingsError."""
+    place = _place("detector", name, weights, options.pop("models_dir", None))
     build = detectors.PLUGINS.load(name).build
     takes = signature(build).parameters
-    several = {name: each for name, each in (("engine", engine), ("engine_notes", engine_notes)) if name in takes}
-    return cast(Detector, build(place, device=device, precision=precision, input_size=input_size, **several))
+    given = {"device": "auto", "precision": "auto", "input_size": None, "engine": "auto", "engine_notes": None} | options
+    return cast(Detector, build(place, **{key: each for key, each in given.items() if not key.startswith("engine") or key in takes}))
 
 
 def load_embedder(name: str, weights: str, *, device: str = "auto", precision: str = "auto", models_dir: Path | None = None) -> Embedder:

@@ -15,6 +15,7 @@ from dinolabel.erasure import heads
 from dinolabel.erasure.text_search import Mention
 from dinolabel.training.errors import NotEnoughLabels
 from dinolabel.training.finetune import tuning
+from dinolabel.training.finetune.options import FineTuneOptions
 from dinolabel.training.train import TrainingOptions, TrainingResult, train
 from dinolabel.vision import plugins
 from dinolabel.vision.bundles.bundle import Bundle
@@ -162,7 +163,7 @@ def test_same_seed_same_weights_and_only_the_last_blocks(place: Place, tmp_path:
     truth, left_out = np.arange(24) % 2, np.arange(24) >= 20
     assert isinstance(place.base, Dinov2)
     for name in ("one", "two"):
-        tuning.tune(place.base, crops, truth, left_out, blocks=1, out=tmp_path / name, seed=3)
+        tuning.tune(place.base, crops, truth, left_out, FineTuneOptions(1, tmp_path / name, 3))
     one, two = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("one", "two"))
     assert one == two
     before, after = load_file(place.base.folder / "model.safetensors"), load_file(tmp_path / "one" / "model.safetensors")

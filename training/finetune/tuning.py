@@ -24,10 +24,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import AutoModel
 
+from dinolabel.training.finetune.options import FineTuneOptions
 from dinolabel.vision.embedders.dinov2 import Dinov2
 from dinolabel.vision.loading.transformers_loader import load, silence_transformers
 from dinolabel.vision.loading.weights import NAME_FILE
-from dinolabel.vision.progress import Listener, Progress, ignore
+from dinolabel.vision.progress import Listener, Progress
 from dinolabel.vision.types import Crop
 
 EPOCHS, PATIENCE = 20, 4  # at most; and so many without a better one end it
@@ -58,20 +59,16 @@ def tune(
     crops: Sequence[Crop],
     truth: Codes,
     left_out: npt.NDArray[np.bool_],
-    *,
-    blocks: int,
-    out: Path,
-    seed: int,
-    listener: Listener = ignore,
+    options: FineTuneOptions,
 ) -> Course:
-    """Tune the last `blocks` of base's network on crops (N) with truth (N,) columns, but for those left out (N,); write it to the folder
-    `out`, which `dinolabel.vision.embedders.dinov2` reads. blocks: as many as there are means all. Same seed and machine: the same weights.
+    """Tune base's network on crops (N) with truth (N,) columns, but for those left out (N,); write it to the folder `options.out`, which
+    `dinolabel.vision.embedders.dinov2` reads.
     """
-    with _seed(seed):
-        network = _Network(base, blocks)
+    with _seed(options.seed):
+        network = _Network(base, options.blocks)
         tokens = network.frozen(crops)
-        course = _run(network, tokens, torch.from_numpy(truth), torch.from_numpy(left_out), seed=seed, listener=listener)
-    network.save(out, called=f"{base.weights}, {network.blocks} blocks tuned")
+        course = _run(network, tokens, torch.from_numpy(truth), torch.from_numpy(left_out), seed=options.seed, listener=options.listener)
+    network.save(options.out, called=f"{base.weights}, {network.blocks} blocks tuned")
     return course
 
 

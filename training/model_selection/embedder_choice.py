@@ -16,6 +16,7 @@ from dinolabel.training.data.features import Features
 from dinolabel.training.data.manifest import CropRow
 from dinolabel.training.data.samples import Mask, Samples
 from dinolabel.training.errors import NotEnoughLabels
+from dinolabel.training.finetune.options import FineTuneOptions
 from dinolabel.training.model_selection import head_selection
 from dinolabel.vision import plugins
 from dinolabel.vision.bundles.bundle import UNKNOWN_LABEL
@@ -23,7 +24,6 @@ from dinolabel.vision.errors import ModelError
 from dinolabel.vision.images.crop_id import object_of
 from dinolabel.vision.loading.feature_slice import features_of, slice_for
 from dinolabel.vision.loading.tuned_embedder import PRECISION, TunedEmbedder
-from dinolabel.vision.progress import Listener
 from dinolabel.vision.protocols import Embedder
 
 PLUG = "dinov2"
@@ -51,13 +51,12 @@ def keep_current(base: Embedder, current: Embedder | None, own: TunedEmbedder | 
 
 
 def fine_tune(
-    base: Embedder, everything: Samples, rows: Mapping[str, CropRow], see: EmbedRows, *, blocks: int, folder: Path, out: Path, seed: int,
-    listener: Listener,
-) -> EmbedderChoice:  # fmt: skip
-    """The base with its last `blocks` tuned on the train side, as long as that helps on the groups left out; else the base.
+    base: Embedder, everything: Samples, rows: Mapping[str, CropRow], see: EmbedRows, options: FineTuneOptions, *, folder: Path
+) -> EmbedderChoice:
+    """The base with its last blocks tuned on the train side, as long as that helps on the groups left out; else the base.
 
     What is tuned is the first feature, the class token, and a tuned embedder gives no other.
-    folder: of the export of crops. out: where the new weights go. Raises NotEnoughLabels, ModelError for an embedder that cannot be tuned.
+    folder: of the export of crops. Raises NotEnoughLabels, ModelError for an embedder that cannot be tuned.
     """
     from dinolabel.training.finetune import tuning
     from dinolabel.vision.embedders.dinov2 import Dinov2
@@ -65,23 +64,25 @@ def fine_tune(
     if type(base) is not Dinov2:  # what derives from it has other layers
         raise ModelError(f"{base.name} cannot be fine-tuned.", hint="Only embedders of dinolabel/vision/embedders/dinov2.py can.")
     started = time.monotonic()
+    seed = options.seed
     side, crops = _training_crops(everything, rows, folder, seed)
     asked = next(iter(head_selection.folds(side, seed=seed, count=FOLDS)))
-    course = tuning.tune(base, crops, side.columns, asked, blocks=blocks, out=out, seed=seed, listener=listener)
-    whole = plugins.load_embedder(PLUG, str(out), device=base.device, precision=PRECISION)
+    course = tuning.tune(base, crops, side.columns, asked, options)
+    whole = plugins.load_embedder(PLUG, str(options.out), device=base.device, precision=PRECISION)
     embedder = slice_for(whole, features_of(whole)[0].digest)
     before, after = (head_selection.score_on(each, asked, seed=seed) for each in (side, reembed(side, rows, see, embedder)))
     helps = (round(after.macro_f1, 2), -after.log_loss) > (round(before.macro_f1, 2), -before.log_loss)
     facts = {
-        "blocks": blocks, "crops": len(side) - int(asked.sum()), "crops left out": int(asked.sum()), "epoch kept": course.best,
+        "blocks": options.blocks, "crops": len(side) - int(asked.sum()), "crops left out": int(asked.sum()), "epoch kept": course.best,
         "log loss by epoch": list(course.log_loss), "macro-F1 frozen": round(before.macro_f1, 4),
         "macro-F1 tuned": round(after.macro_f1, 4), "used": helps, "device": course.device,
         "seconds": round(time.monotonic() - started, 1),
     }  # fmt: skip
     if not helps:
         return EmbedderChoice(base, None, facts)
+    left_out = _left_out(side, asked)
     own = TunedEmbedder(
-        PLUG, embedder.name, embedder.digest, embedder.weights, embedder.dim, base.digest, blocks, _left_out(side, asked), out
+        PLUG, embedder.name, embedder.digest, embedder.weights, embedder.dim, base.digest, options.blocks, left_out, options.out
     )
     return EmbedderChoice(embedder, own, facts)
 

@@ -7,15 +7,17 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from dinolabel.vision import plugins
 from dinolabel.vision.bundles.bundle import Bundle
 from dinolabel.vision.errors import ModelError
 from dinolabel.vision.loading.feature_slice import slice_for
 from dinolabel.vision.loading.weights import CARD, files_of
+from dinolabel.vision.plugins import LoadOptions
+from dinolabel.vision.protocols import Detector, Embedder
 from dinolabel.vision.storage.atomic_folders import atomic_folder
-from dinolabel.vision.types import CropPolicy, Thresholds
+from dinolabel.vision.types import Thresholds
 
 FORMAT = 1
 LEFT_OUT = shutil.ignore_patterns(".cache", "*.bin", "*.pt", "*.pth", "*.onnx", "*.h5", "*.msgpack")
@@ -102,23 +104,20 @@ def read(folder: Path) -> tuple[ExportedModel, Bundle | None]:
     return package, Bundle.load(folder / "bundle") if (folder / "bundle").is_dir() else None
 
 
-def load_parts(folder: Path, *, device: str, precision: str, engine: str = "auto", engine_notes: Path | None = None) -> dict[str, Any]:
-    """What a Pipeline is made of, from a package's folder: detector, embedder, thresholds, policy, package, bundle.
+def load_models(folder: Path, **options: Unpack[LoadOptions]) -> tuple[ExportedModel, Bundle | None, Detector, Embedder | None]:
+    """The package in a folder, its head, and the models that both are for.
 
     Raises ModelError, WeightsMissing, DeviceUnavailable; BundleMismatch when the parts are not of one training.
     """
     package, bundle = read(folder)
-    where: dict[str, Any] = {"device": device, "precision": precision}
-    weights = _weights(folder, package, "detector")
-    several: dict[str, Any] = {"engine": engine, "engine_notes": engine_notes}
-    detector = plugins.load_detector(package.detector, weights, input_size=package.input_size, **several, **where)
+    seen: LoadOptions = {**options, "input_size": package.input_size}
+    detector = plugins.load_detector(package.detector, _weights(folder, package, "detector"), **seen)
     embedder = None
     if bundle is not None and bundle.own is None:
+        where: dict[str, Any] = {key: each for key, each in options.items() if key in ("device", "precision")}
         embedder = plugins.load_embedder(package.embedder, _weights(folder, package, "embedder"), **where)
         bundle.check(slice_for(embedder, bundle.embedder_digest).digest, bundle.policy)
-    policy = bundle.policy if bundle else CropPolicy()
-    parts = {"detector": detector, "embedder": embedder, "thresholds": package.thresholds, "policy": policy}
-    return {**parts, "package": package, "bundle": bundle}
+    return package, bundle, detector, embedder
 
 
 def _weights(folder: Path, package: ExportedModel, kind: str) -> str:

@@ -264,7 +264,8 @@ def test_the_latest_is_the_one_that_serves_when_it_is_asked(tab: ImageTab, store
 
 def test_an_exported_model_brings_words_and_names(detector: ScriptedDetector, store: BundleStore, photo: str) -> None:
     package = ExportedModel({"cat": "Pet", "dog": "Pet"}, Thresholds(0.3, 0.1), {"tom": "Tom"})
-    models = Pipeline(detector, ColourEmbedder(), package=package, bundle=colour_bundle(tom=RED, felix=GREEN))
+    models = Pipeline(detector, ColourEmbedder())
+    models.package, models.bundle = package, colour_bundle(tom=RED, felix=GREEN)
     tab = ImageTab(ModelHandle.of(models), store)
     assert (tab.phrases, tab.usual) == ("cat. dog", OWN)
     assert tab.versions()[0][1] == OWN and tab.versions()[1][1] == BOXES_ONLY

@@ -9,8 +9,8 @@ import pytest
 from rich.live import Live
 
 from dinolabel.backend.http.server import create_app
-from dinolabel.cli import console
 from dinolabel.backend.project_status import FAILING
+from dinolabel.cli import console
 from dinolabel.local.backend_events import News, Reader, Training
 from dinolabel.local.progress import ProjectProgress, Watch
 from tests.unit.backend.conftest import World

@@ -11,6 +11,7 @@ import torch
 from torch.nn import functional
 from transformers import AutoModel, BatchFeature, pipeline
 
+from dinolabel.training.finetune.options import FineTuneOptions
 from dinolabel.training.model_selection.embedder_choice import fine_tune
 from dinolabel.vision.embedders import dinov2
 from dinolabel.vision.embedders.dinov3 import Dinov3, build
@@ -97,4 +98,4 @@ def test_weights_of_another_family_are_refused_both_ways(tmp_path: Path) -> None
 def test_it_cannot_be_fine_tuned_and_says_so(tmp_path: Path) -> None:
     embedder = build(str(tiny_dinov3(tmp_path / "vit")), device="cpu")
     with pytest.raises(ModelError, match="cannot be fine-tuned"):
-        fine_tune(embedder, None, {}, None, blocks=1, folder=tmp_path, out=tmp_path, seed=0, listener=None)  # type: ignore[arg-type]
+        fine_tune(embedder, None, {}, None, FineTuneOptions(1, tmp_path, 0), folder=tmp_path)  # type: ignore[arg-type]
