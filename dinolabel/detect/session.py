@@ -52,6 +52,7 @@ def film(job: DetectRun, found: Inputs, *, as_json: bool) -> int:
     pipeline = _load_pipeline(job)
     document = video.annotate_video(path, each, job, pipeline)
     video.tell(document, job.out, as_json=as_json)
+    _tell_engine(pipeline)
     if not document["tracks"]:
         weights.warn_of_limits(pipeline.detector.weights)
     return 0
@@ -71,6 +72,7 @@ def several(job: DetectRun, found: Inputs, *, as_json: bool, coco: output.CocoId
         if coco is not None and job.folder is not None:
             _write_coco(job.folder, coco, seen)
         done = _print(job, result, as_json=as_json)
+        _tell_engine(pipeline)
         if output.DetectionTotals.of(seen).mostly_empty:
             weights.warn_of_limits(pipeline.detector.weights)
     first = first or watched.first
@@ -180,6 +182,11 @@ def _model_lines(job: DetectRun) -> list[tuple[str, str]]:
     if job.model.folder is not None:
         return [("model", f"{job.model.folder}" + (f" ({job.model.version})" if job.model.version else ""))]
     return weights.prompt_lines(job.model.labels) + weights.plan_lines(job.model.settings, names=job.model.head is not None)
+
+
+def _tell_engine(pipeline: Pipeline) -> None:
+    if remark := getattr(pipeline.detector, "engine_remark", ""):
+        console.err.print(console.soft(remark), soft_wrap=True)
 
 
 def _refuse_table(job: DetectRun) -> None:

@@ -147,10 +147,14 @@ def _engine(settings: Settings) -> str:
     location = next((each for each in weights.find(settings) if each.kind == "detector"), None)
     if settings.detector != "grounding_dino" or location is None or location.path is None or settings.engine == "transformers":
         return ""
-    note = EngineNotes(factory.engine_notes(settings)).of(describe(location.path))
-    if note is None:
-        return f"; engine {settings.engine}: the first pictures are answered by transformers, slower, and compared"
-    return f"; engine {settings.engine}: {'seen to agree with' if note.agrees else 'not used, in its place'} transformers' ({note.told})"
+    engine = "fast" if settings.engine == "fast" and settings.precision == "auto" else "exact"
+    note = EngineNotes(factory.engine_notes(settings)).of(describe(location.path), engine)
+    if note is not None:
+        how = "seen to agree with" if note.agrees else "not used, in its place"
+        return f"; engine {settings.engine}: {how} transformers' ({note.told})"
+    if engine == "fast":
+        return f"; engine {settings.engine}: not compared with transformers' yet, so the next start takes some seconds longer"
+    return f"; engine {settings.engine}: the first pictures are answered by transformers, slower, and compared; later ones are quicker"
 
 
 EVERYWHERE: tuple[Check, ...] = (settings_read, packages, plugins_of_packages, data_folder, weights_here, device)

@@ -15,11 +15,13 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class EngineNote:
-    """agrees: whether the quick engine gave the reference's numbers. weights: what the detector calls them. told: for people."""
+    """agrees: whether the quick engine gave the reference's numbers. weights: what the detector calls them. told: for people. engine: which
+    it was, `exact` or `fast`."""
 
     agrees: bool
     weights: str
     told: str
+    engine: str = "exact"
 
 
 class EngineNotes:
@@ -45,9 +47,9 @@ class EngineNotes:
                 content = {"format": FORMAT, "notes": {**others, key: asdict(note)}}  # the newest stands last
                 half.write_text(json.dumps(content, indent=1), encoding="utf-8")
 
-    def of(self, weights: str) -> EngineNote | None:
-        """The last one of these weights, whatever the versions were."""
-        found = [note for key in self._all() if (note := self.get(key)) is not None and note.weights == weights]
+    def of(self, weights: str, engine: str = "exact") -> EngineNote | None:
+        """The last one of this engine with these weights, whatever the versions were."""
+        found = [note for key in self._all() if (note := self.get(key)) is not None and (note.weights, note.engine) == (weights, engine)]
         return found[-1] if found else None
 
     def _all(self) -> dict[str, dict[str, Any]]:

@@ -118,6 +118,11 @@ class LazyModel:
         return self._card.engine
 
     @property
+    def engine_remark(self) -> str:
+        """Of the real one, where that was needed."""
+        return getattr(self.__dict__.get("_model"), "engine_remark", "")
+
+    @property
     def dim(self) -> int:
         return self._card.dim
 

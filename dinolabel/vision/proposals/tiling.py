@@ -58,6 +58,10 @@ class TiledDetector:
     def engine(self) -> str:
         return getattr(self.inside, "engine", "")
 
+    @property
+    def engine_remark(self) -> str:
+        return getattr(self.inside, "engine_remark", "")
+
     def unknown_phrases(self, prompt: Prompt) -> tuple[str, ...]:
         return unknown_phrases(self.inside, prompt)
 

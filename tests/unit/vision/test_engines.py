@@ -14,11 +14,11 @@ from safetensors.torch import load_file, save_file
 from dinolabel.vision import plugins
 from dinolabel.vision.decoding.pictures import as_image
 from dinolabel.vision.detectors import grounding_dino
-from dinolabel.vision.detectors.grounding_dino import GroundingDino, build
+from dinolabel.vision.detectors.grounding_dino import GroundingDino, build, tensors
 from dinolabel.vision.detectors.grounding_dino.engines import CLOSE, largest_difference
 from dinolabel.vision.detectors.grounding_dino.forward import Recent, TokenForward
 from dinolabel.vision.detectors.grounding_dino.size_arrays import sampling_grid, swin_windows
-from dinolabel.vision.errors import SettingsError
+from dinolabel.vision.errors import ModelError, SettingsError
 from dinolabel.vision.loading.engine_notes import EngineNote, EngineNotes
 from dinolabel.vision.loading.weights import NANO_FOLDER
 from dinolabel.vision.proposals.candidates import apply_thresholds
@@ -190,6 +190,72 @@ def test_what_is_had_of_a_wish(
     assert (made.engine, made.precision) == (engine, computes)  # type: ignore[attr-defined]
     same = build(folder, device="cpu", precision=precision, engine="transformers").digest
     assert (made.digest == same) == (engine != "fast")
+
+
+@pytest.fixture
+def able(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A processor with bfloat16; torch imitates it where there is none."""
+    monkeypatch.setattr(grounding_dino, "computes_bfloat16", lambda: True)
+
+
+@pytest.mark.usefixtures("able")
+def test_fast_never_answers_in_other_numbers_under_its_digest(folder: Path, tmp_path: Path) -> None:
+    notes = tmp_path / "engines.json"
+    exact = ask(build(str(folder), device="cpu", engine="transformers"))
+    first = build(str(folder), device="cpu", engine="fast", engine_notes=notes)
+    assert first.engine == "fast" and first._checked is not None and first._checked.is_own
+    told = ask(first)
+    assert told != exact
+    assert ask(build(str(folder), device="cpu", engine="fast", engine_notes=notes)) == told
+    assert (note := EngineNotes(notes).of(first.weights, "fast")) is not None and note.agrees
+    assert EngineNotes(notes).of(first.weights) is None
+
+
+@pytest.mark.usefixtures("able")
+def test_fast_that_is_off_is_exact_with_its_digest(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CLOSE, torch.bfloat16, 0.0)
+    made = build(str(folder), device="cpu", engine="fast", engine_notes=tmp_path / "engines.json")
+    exact = build(str(folder), device="cpu", engine="exact")
+    assert (made.engine, made.precision, made.digest) == ("exact", "float32", exact.digest)
+    assert ask(made) == ask(build(str(folder), device="cpu", engine="transformers"))
+
+
+@pytest.mark.usefixtures("able")
+def test_fast_that_fails_later_says_so_and_the_next_start_is_exact(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise IndexError("out of range")
+
+    notes = tmp_path / "engines.json"
+    made = build(str(folder), device="cpu", engine="fast", engine_notes=notes)
+    with monkeypatch.context() as broken:
+        broken.setattr(TokenForward, "encode", fail)
+        for _ in range(2):
+            with pytest.raises(ModelError, match="The engine fast failed"):
+                ask(made)
+    assert build(str(folder), device="cpu", engine="fast", engine_notes=notes).engine == "exact"
+
+
+def test_who_waited_is_told_that_the_next_start_is_quicker(folder: Path, tmp_path: Path) -> None:
+    notes = tmp_path / "engines.json"
+    first = build(str(folder), device="cpu", engine_notes=notes)
+    assert first.engine_remark == ""
+    ask(first)
+    assert "the next start is quicker" in first.engine_remark
+    again = build(str(folder), device="cpu", engine_notes=notes)
+    ask(again)
+    assert again.engine_remark == ""
+
+
+def test_products_are_torchs_whoever_multiplies(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = torch.Generator().manual_seed(0)
+    tokens, weight, bias = (torch.randn(shape, generator=rng) for shape in ((5, 7, 16), (8, 16), (8,)))
+    for then, function in (("none", lambda each: each), ("relu", torch.relu), ("gelu", torch.nn.functional.gelu)):
+        for given in (bias, None):
+            expected = function(torch.nn.functional.linear(tokens, weight, given))
+            assert torch.allclose(tensors.linear(tokens, weight, given, then=then), expected, atol=1e-5)
+            with monkeypatch.context() as without:
+                without.setattr(tensors, "ONEDNN", False)
+                assert torch.equal(tensors.linear(tokens, weight, given, then=then), expected)
 
 
 def test_an_unknown_engine_is_refused(folder: Path) -> None:

@@ -11,6 +11,7 @@ from transformers.models.grounding_dino.modeling_grounding_dino import encode_si
 from dinolabel.vision.detectors.grounding_dino.encoder import Contrast
 from dinolabel.vision.detectors.grounding_dino.sampling import DeformableAttention
 from dinolabel.vision.detectors.grounding_dino.size_arrays import SamplingGrid
+from dinolabel.vision.detectors.grounding_dino.tensors import apply
 
 EDGE = 1e-5  # shares nearer to 0 or 1 count as this before the inverse of the sigmoid
 
@@ -61,4 +62,4 @@ class _DecoderLayer:
         x, y = (attention.per_place(centre[..., at]) + each * attention.per_place(reach[..., at]) for at, each in enumerate((x, y)))
         seen = attention.sample(attention.table(memory, grid), x, y, weight, grid)
         queries = layer.encoder_attn_layer_norm(queries + seen)
-        return layer.final_layer_norm(queries + layer.fc2(layer.fc1(queries).relu_()))  # type: ignore[no-any-return]
+        return layer.final_layer_norm(queries + apply(layer.fc2, apply(layer.fc1, queries, then="relu")))  # type: ignore[no-any-return]

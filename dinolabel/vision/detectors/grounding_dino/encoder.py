@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import linear, pad
+from torch.nn.functional import pad
 
 from dinolabel.vision.detectors.grounding_dino.prompt_text import PromptText
 from dinolabel.vision.detectors.grounding_dino.sampling import DeformableAttention
 from dinolabel.vision.detectors.grounding_dino.size_arrays import SizeArrays
-from dinolabel.vision.detectors.grounding_dino.tensors import change_in_parts
+from dinolabel.vision.detectors.grounding_dino.tensors import apply, change_in_parts, linear
 
 AT_ONCE = 2048  # tokens whose places and middle layer are held at a time
 LEAST = -50_000.0  # below the largest score: lower ones count as this, as in the model's own code
@@ -51,7 +51,7 @@ class Encoder:
         for layer in self._layers:
             tokens, words = layer(tokens, words, text, arrays)
         tokens, words = tokens.float(), words.float()
-        proposals = self._norm(self._output(tokens.masked_fill(~arrays.valid, 0.0)))
+        proposals = self._norm(apply(self._output, tokens.masked_fill(~arrays.valid, 0.0)))
         return Encoded(tokens, words, proposals, self._classes(proposals, words).amax(-1))
 
 
@@ -145,6 +145,6 @@ class _DeformableLayer:
             x, y, weight = attention.project(tokens + position.to(tokens.dtype))
             x, y = x + attention.per_place(column), y + attention.per_place(row)
             tokens = layer.self_attn_layer_norm(tokens + attention.sample(table, x, y, weight, arrays.grid))
-            return layer.final_layer_norm(tokens + layer.fc2(layer.fc1(tokens).relu_()))  # type: ignore[no-any-return]
+            return layer.final_layer_norm(tokens + apply(layer.fc2, apply(layer.fc1, tokens, then="relu")))  # type: ignore[no-any-return]
 
         return change_in_parts(change, tokens, arrays.position, arrays.column, arrays.row, rows=AT_ONCE)

@@ -1,7 +1,8 @@
 """Which of the two ways to the same logits answers: transformers' forward, or ours once it was seen to give the same numbers here.
 
-Nobody waits for that: pictures are answered by transformers while a thread compares the two on a small drawn one, and the result is
-noted by machine, weights and versions, so that the next start begins with ours.
+Nobody waits for that with `exact`: pictures are answered by transformers while a thread compares the two on a small drawn one, and the
+result is noted by machine, weights and versions, so that the next start begins with ours. `fast` has other numbers and a digest of its
+own, so it is compared before its first answer, and no other way ever answers in its name.
 """
 
 from __future__ import annotations
@@ -20,13 +21,15 @@ import torch
 from torch import Tensor
 
 from dinolabel.vision.detectors.grounding_dino.forward import TokenForward
-from dinolabel.vision.errors import first_line
+from dinolabel.vision.errors import ModelError, first_line
 from dinolabel.vision.loading.device import inference
 from dinolabel.vision.loading.engine_notes import EngineNote, EngineNotes
 
 log = structlog.get_logger(__name__)
 
 ENGINES = ("auto", "exact", "fast", "transformers")
+FAILED = "The engine fast failed."
+AGAIN = "Start again: exact answers then, until weights, versions or processor change."
 HERE = Path(__file__).resolve().parent
 CLOSE = {torch.float32: 1e-4, torch.bfloat16: 0.1}
 """Largest difference to transformers' numbers that is allowed: of probabilities, of boxes as shares of the picture, of image tokens as a
@@ -51,19 +54,42 @@ class CheckedForward:
         """Whether our own forward answers."""
         return self._own is not None
 
+    @property
+    def was_compared(self) -> bool:
+        """Whether the two were compared in this process, or are being so, and the outcome is kept for the next."""
+        return self._check.ident is not None and self._notes.kept and (self.is_own or self._check.is_alive())
+
+    def is_own_after_check(self, ids: Sequence[int]) -> bool:
+        """The same once the two were compared, which takes seconds where it is not known yet. ids: any prompt's."""
+        self._begin_check(ids)
+        self.wait()
+        return self.is_own
+
     def __call__(self, pixels: Tensor, mask: Tensor, ids: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """pixels: (B, 3, H, W). mask: (B, H, W), 0 where they are padding."""
+        """pixels: (B, 3, H, W). mask: (B, H, W), 0 where they are padding: such strips are always transformers'.
+
+        Raises ModelError when ours failed and has a digest of its own.
+        """
         self._begin_check(ids)
         own = self._own
-        if own is None or not bool(mask.all()):
+        if not bool(mask.all()) or (own is None and self._is_reference):
             return by_transformers(self._whole, pixels, mask, ids)
+        if own is None:
+            raise ModelError(FAILED, hint=AGAIN)
         try:
             return own(pixels, ids)
         except Exception as error:  # whatever it was, the other way may know the answer
             if _lacks_memory(error):
                 raise
             self._note(agrees=False, told=first_line(error))
+            if not self._is_reference:
+                raise ModelError(FAILED, hint=AGAIN) from error
             return by_transformers(self._whole, pixels, mask, ids)
+
+    @property
+    def _is_reference(self) -> bool:
+        """Whether transformers' numbers are ours as well."""
+        return self._dtype is torch.float32
 
     def wait(self) -> None:
         """Until it is decided which way answers from now on."""
@@ -78,8 +104,6 @@ class CheckedForward:
                 self._begun = True
                 self._check = threading.Thread(target=self._compare, args=(list(ids),), name="engine-check")
                 self._check.start()
-                if self._notes.kept:
-                    log.info("engine_is_checked", weights=self._weights, hint="The first pictures on this machine; the next are quicker.")
 
     def _compare(self, ids: Sequence[int]) -> None:
         try:
@@ -93,7 +117,7 @@ class CheckedForward:
         self._note(agrees=worst <= CLOSE[self._dtype], told=f"largest difference {worst:.0e}", own=own)
 
     def _note(self, *, agrees: bool, told: str, own: TokenForward | None = None) -> None:
-        self._notes.put(self._key, EngineNote(agrees, self._weights, told))
+        self._notes.put(self._key, EngineNote(agrees, self._weights, told, "exact" if self._is_reference else "fast"))
         self._decide(agrees, told, own)
 
     def _decide(self, agrees: bool, told: str, own: TokenForward | None = None) -> None:

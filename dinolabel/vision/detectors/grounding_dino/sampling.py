@@ -6,9 +6,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import embedding_bag, linear, pad
+from torch.nn.functional import embedding_bag, pad
 
 from dinolabel.vision.detectors.grounding_dino.size_arrays import SamplingGrid
+from dinolabel.vision.detectors.grounding_dino.tensors import apply, linear
 
 
 class DeformableAttention:
@@ -27,7 +28,7 @@ class DeformableAttention:
 
     def table(self, tokens: Tensor, grid: SamplingGrid) -> Tensor:
         """(P * heads, D / heads) what the N tokens, (N, D), are worth, in the table's order, its border zero."""
-        value = pad(self.value_proj(tokens), (0, 0, 0, 1)).index_select(0, grid.place).float()
+        value = pad(apply(self.value_proj, tokens), (0, 0, 0, 1)).index_select(0, grid.place).float()
         return value.view(-1, value.shape[-1] // self.heads)
 
     def per_place(self, per_level: Tensor) -> Tensor:
@@ -59,4 +60,4 @@ class DeformableAttention:
             for later, share in zip((0, 1, grid.stride, grid.stride + 1), shares, strict=True)
         ]
         whole = found[0] + found[1] + found[2] + found[3]
-        return self.output_proj(whole.view(len(x), -1).to(self.weight.dtype))  # type: ignore[no-any-return]
+        return apply(self.output_proj, whole.view(len(x), -1).to(self.weight.dtype))

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import linear, pad, scaled_dot_product_attention
+from torch.nn.functional import pad, scaled_dot_product_attention
 
 from dinolabel.vision.detectors.grounding_dino.size_arrays import (
     Shape,
@@ -17,7 +17,7 @@ from dinolabel.vision.detectors.grounding_dino.size_arrays import (
     swin_merge,
     swin_windows,
 )
-from dinolabel.vision.detectors.grounding_dino.tensors import change_in_parts
+from dinolabel.vision.detectors.grounding_dino.tensors import apply, change_in_parts, linear
 
 AT_ONCE = 4096  # tokens whose four times wider middle layer is held at a time
 
@@ -28,8 +28,8 @@ class SwinTokens:
 
     def __init__(self, backbone: Any) -> None:
         config, swin = backbone.config, backbone.swin
-        if config.use_absolute_embeddings or "stem" in backbone.out_features:
-            raise NotImplementedError("Swin with absolute positions or the stem's map")
+        if config.use_absolute_embeddings or config.hidden_act != "gelu" or "stem" in backbone.out_features:
+            raise NotImplementedError("Swin with absolute positions, another function than gelu or the stem's map")
         self.patch = int(config.patch_size)
         self.window = int(config.window_size)
         self._projection = swin.embeddings.patch_embeddings.projection
@@ -92,7 +92,7 @@ class _Stage:
 
     def merge(self, tokens: Tensor, places: Tensor) -> Tensor:
         four = pad(tokens, (0, 0, 0, 1)).index_select(0, places).view(-1, 4 * tokens.shape[-1])
-        return self._downsample.reduction(self._downsample.norm(four))  # type: ignore[no-any-return]
+        return apply(self._downsample.reduction, self._downsample.norm(four))
 
 
 class _Block:
@@ -115,4 +115,7 @@ class _Block:
         mask = self._position if windows.mask is None else self._position + windows.mask.to(tokens.dtype)
         seen = scaled_dot_product_attention(query, key, value, mask.expand(len(query), -1, -1, -1))
         seen = seen.transpose(1, 2).reshape(-1, width).index_select(0, windows.back)
-        return change_in_parts(lambda part: part + self._mlp(self._after(part)), tokens + self._out(seen), rows=AT_ONCE)
+        return change_in_parts(self._widen, tokens + apply(self._out, seen), rows=AT_ONCE)
+
+    def _widen(self, tokens: Tensor) -> Tensor:
+        return tokens + apply(self._mlp.fc2, apply(self._mlp.fc1, self._after(tokens), then="gelu"))
