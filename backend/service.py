@@ -160,13 +160,14 @@ class Service:
     def set_prompt(self, project: int, words: str, *, box: float | None = None, text: float | None = None) -> None:
         """Make a typed prompt the project's: it looks for the words from now on. Raises StudioError, LabelConfigError.
 
-        Where words were said beside its label config, that stays as it is, thresholds included.
+        Where words were said beside its label config, that stays as it is: words and thresholds are kept beside it, too.
         """
         if self.studio is None:
             raise StudioDenied("Without a token of Label Studio no label config can be changed.")
         xml = self.studio.projects.get(project).label_config
         if (roles := self.projects.roles(project)) is not None:
-            self.projects.update(project, roles=add_prompt_beside(roles, LabelConfig.parse(xml, roles=roles), words))
+            more = add_prompt_beside(roles, LabelConfig.parse(xml, roles=roles), words)
+            self.projects.update(project, roles=more.with_thresholds(box=box, text=text))
         else:
             self.studio.projects.set_label_config(project, set_thresholds(add_prompt(xml, words), box=box, text=text))
         self.typing.forget(project, words)

@@ -72,9 +72,11 @@ def _roles(settings: Settings, project: Project, prompt: Sequence[str], learn: S
     from dinolabel.studio.label_configs.label_config import LabelConfig
     from dinolabel.studio.label_roles import LabelRoles
 
-    labels = LabelConfig.parse(project.label_config).labels
+    labels, before = LabelConfig.parse(project.label_config).labels, factory.projects(settings).roles(project.id)
     said = LabelRoles.of(words.prompt_map(prompt) if prompt else {}, None if learn is None else words.names(learn), labels)
-    return said or factory.projects(settings).roles(project.id)
+    if said is None or before is None:
+        return said or before
+    return said.with_thresholds(box=before.box_threshold, text=before.text_threshold)
 
 
 def look(studio: LabelStudio, number: int, roles: LabelRoles | None = None) -> ProjectFacts:

@@ -62,7 +62,9 @@ def threshold(
     text: Annotated[float | None, typer.Option(help="Least mean score of the phrase it matched, 0 to 1.")] = None,
     project: options.Project = None,
 ) -> None:
-    """Set the project's own thresholds in its label config. Costs no forward pass: candidates are cached.
+    """Set the project's own thresholds in its label config, or beside it where `attach` was told what its labels are for.
+
+    Costs no forward pass: candidates are cached.
 
     Example: dinolabel prompt threshold --box 0.4 --project 1
     """
@@ -72,9 +74,16 @@ def threshold(
     if box is None and text is None:
         raise RequestError("No threshold was given.", hint="Add --box 0.4 or --text 0.25.")
     studio, number = _where(project)
-    xml = set_thresholds(studio.projects.get(number).label_config, box=box, text=text)
-    studio.projects.set_label_config(number, xml)
-    config = LabelConfig.parse(xml)
+    settings = _settings(number)
+    xml, registry = studio.projects.get(number).label_config, factory.projects(settings)
+    roles = registry.roles(number)
+    if roles is not None:
+        roles = roles.with_thresholds(box=box, text=text)
+        registry.update(number, roles=roles)
+    else:
+        xml = set_thresholds(xml, box=box, text=text)
+        studio.projects.set_label_config(number, xml)
+    config = LabelConfig.parse(xml, roles=roles)
     console.out.print(f"box threshold {_format_threshold(config.box_threshold)}, text threshold {_format_threshold(config.text_threshold)}")
 
 

@@ -16,11 +16,14 @@ from dinolabel.vision.errors import LabelConfigError
 @dataclass(frozen=True, slots=True)
 class LabelRoles:
     """prompt: phrase -> label, in order; empty: as the label config says, but for labels to learn. learn: labels that are learnt; None:
-    those that are not looked for. A label is both only where it stands in both.
+    those that are not looked for. A label is both only where it stands in both. box_threshold, text_threshold: the project's own, 0 to 1;
+    None: as the label config says.
     """
 
     prompt: Mapping[str, str] = field(default_factory=dict, hash=False)
     learn: tuple[str, ...] | None = None
+    box_threshold: float | None = None
+    text_threshold: float | None = None
 
     @classmethod
     def of(cls, prompt: Mapping[str, str], learn: Iterable[str] | None, labels: Sequence[str]) -> LabelRoles | None:
@@ -34,11 +37,23 @@ class LabelRoles:
     def from_json(cls, stored: Mapping[str, Any]) -> LabelRoles:
         """As dataclasses.asdict gives it."""
         learn = stored.get("learn")
-        return cls(dict(stored.get("prompt") or {}), None if learn is None else tuple(learn))
+        thresholds = {name: stored.get(name) for name in ("box_threshold", "text_threshold")}
+        return cls(dict(stored.get("prompt") or {}), None if learn is None else tuple(learn), **thresholds)
 
     def with_prompt(self, prompt: Mapping[str, str], labels: Sequence[str]) -> LabelRoles:
         """The same, looking for more. Raises LabelConfigError for a label that is not there."""
         return replace(self, prompt={**self.prompt, **{phrase: _spelled(label, labels) for phrase, label in prompt.items()}})
+
+    def with_thresholds(self, *, box: float | None = None, text: float | None = None) -> LabelRoles:
+        """The same with these; None leaves one as it is. Raises LabelConfigError."""
+        for name, value in (("box", box), ("text", text)):
+            if value is not None and not 0.0 <= value <= 1.0:
+                raise LabelConfigError(f"The {name} threshold {value:g} is no number from 0 to 1.", hint="Write for example 0.3.")
+        return replace(
+            self,
+            box_threshold=self.box_threshold if box is None else box,
+            text_threshold=self.text_threshold if text is None else text,
+        )
 
     def with_learnt(self, names: Iterable[str]) -> LabelRoles:
         """The same, learning more; as it is where all that is not looked for is learnt anyway."""

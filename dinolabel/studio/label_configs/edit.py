@@ -3,6 +3,8 @@ was."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dinolabel.studio.label_configs import edit_text
 from dinolabel.studio.label_configs import xml as label_xml
 from dinolabel.studio.label_configs.label_config import LabelConfig, add_name
@@ -35,7 +37,7 @@ def add_prompt_beside(roles: LabelRoles, config: LabelConfig, words: str) -> Lab
     typed = _typed(words)
     for phrase in typed:
         _refuse_known(phrase, config)
-    return LabelRoles(dict(config.prompt_map), roles.learn).with_prompt(typed, config.labels)
+    return replace(roles, prompt=dict(config.prompt_map)).with_prompt(typed, config.labels)
 
 
 def set_thresholds(xml: str, *, box: float | None = None, text: float | None = None) -> str:

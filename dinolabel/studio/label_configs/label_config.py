@@ -100,7 +100,10 @@ class LabelConfig:
         generic = tuple(dict.fromkeys(prompt_map.values()))
         lost = [label for label, now in today.items() if now not in self.labels]
         gone = [f"{each!r}, which `dinolabel attach` was told of, is no label any more." for each in lost]
-        return replace(self, prompt_map=prompt_map, learnt=learnt, generic=generic, unheeded=(*self.unheeded, *gone))
+        box = self.box_threshold if roles.box_threshold is None else roles.box_threshold
+        text = self.text_threshold if roles.text_threshold is None else roles.text_threshold
+        found = replace(self, prompt_map=prompt_map, learnt=learnt, generic=generic, unheeded=(*self.unheeded, *gone))
+        return replace(found, box_threshold=box, text_threshold=text)
 
     @property
     def prompt(self) -> Prompt:

@@ -176,7 +176,10 @@ def test_the_button_leaves_a_label_config_alone_beside_which_words_were_said(des
     assert boxes(desk.open(desk.other)) == [["jason"], ["jason"]], "what was said counts when Label Studio asks"
     assert desk.client.post("/prompt", json={"project": desk.project, "words": "dog"}).status_code == 422
     assert desk.client.post("/prompt", json={"project": desk.project, "words": "jason=dog", "box": "0.5"}).status_code == 200
-    assert desk.world.projects.roles(desk.project) == LabelRoles({"coloured thing": "jason", "dog": "jason"}, ("lacy",))
+    kept = LabelRoles({"coloured thing": "jason", "dog": "jason"}, ("lacy",), box_threshold=0.5)
+    assert desk.world.projects.roles(desk.project) == kept, "the threshold is kept beside it, too"
+    config = LabelConfig.parse(CONFIG, roles=kept)
+    assert (config.box_threshold, config.text_threshold) == (0.5, LabelConfig.parse(CONFIG).text_threshold)
     assert desk.world.studio.projects.get(desk.project).label_config == CONFIG
 
 

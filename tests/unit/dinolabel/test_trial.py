@@ -158,10 +158,15 @@ def test_what_labels_are_for_can_be_said_beside_a_label_config_that_stays(place:
 
     assert run(["prompt", "add", "Cat=kitten", "--project", str(project)]) == 0
     assert run(["prompt", "add", "zebra", "--project", str(project)]) != 0
+    assert run(["prompt", "threshold", "--box", "0.4", "--project", str(project)]) == 0
+    assert run(["prompt", "threshold", "--text", "4", "--project", str(project)]) != 0
+    assert sources.from_project(Settings(), project).config.box_threshold == 0.4
     assert run(["names", "add", "Dog", "--project", str(project)]) == 0
     assert run(["names", "add", "Cat", "--project", str(project)]) != 0
-    assert registry.roles(project) == LabelRoles({"cat face": "Cat", "kitten": "Cat"}, ("Tom", "Felix", "Dog"))
+    assert registry.roles(project) == LabelRoles({"cat face": "Cat", "kitten": "Cat"}, ("Tom", "Felix", "Dog"), box_threshold=0.4)
     assert studio.projects.get(project).label_config == FROZEN
+    attach(capsys, project, "--prompt", "Cat=cat face, kitten", "--learn", "Tom,Felix,Dog")
+    assert registry.roles(project).box_threshold == 0.4, "other words leave thresholds as they are"  # type: ignore[union-attr]
     capsys.readouterr()
     run(["names", "list", "--project", str(project)])
     assert "looked for as “cat face” and “kitten”" in capsys.readouterr().out
