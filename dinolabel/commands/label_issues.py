@@ -29,7 +29,7 @@ def command(
         Path | None, typer.Option("--manifest", help="Folder of `dinolabel export crops`. Default: exports/PROJECT in the data folder.")
     ] = None,
     share: Annotated[float, typer.Option("--share", min=0.0, max=1.0, help="How much of what can be judged to look at, at most.")] = 0.1,
-    mark: Annotated[bool, typer.Option("--mark/--no-mark", help="Show them in a tab of the Data Manager, named Suspects.")] = True,
+    mark: Annotated[bool, typer.Option("--mark/--no-mark", help="Show them in a tab of the Data Manager, named Label issues.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """List approved boxes whose name looks wrong, judged by heads that did not see their pictures.
@@ -47,7 +47,7 @@ def command(
     chosen = found.top(share)
     tab = other = None
     if mark and studio is not None:
-        tab = show_or_remove(studio.tabs, number, tabs.SUSPECTS, [each.task for each in chosen])
+        tab = show_or_remove(studio.tabs, number, tabs.LABEL_ISSUES, [each.task for each in chosen])
         other = show_or_remove(studio.tabs, number, DISAGREEMENTS, disagreed)
     address = f"{studio.url}/projects/{number}/data?task=" if studio is not None else "task "
     if as_json:

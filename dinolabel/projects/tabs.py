@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 UNSURE = 0.5
 SCORE = "tasks:predictions_score"
-SUSPECTS = ("suspects", "Suspects")
+LABEL_ISSUES = ("suspects", "Label issues")  # called suspects by earlier versions, by which the tab is known again
 FORGOTTEN = ("forgotten", "Forgotten")
 VARIED = ("varied", "Most varied")
 
@@ -37,11 +37,11 @@ NEWEST = "-tasks:updated_at"
 
 
 def make(studio: LabelStudio, project: int) -> None:
-    """To do, unsure, empty, least sure first; done, the newest first; suspects. Safe to repeat."""
+    """To do, unsure, empty, least sure first; done, the newest first; label issues. Safe to repeat."""
     for name, (title, filters) in TABS.items():
         ordering = [NEWEST if name == "done" else SCORE]
         studio.tabs.set(project, name, {"title": title, "filters": {"conjunction": "and", "items": filters}, "ordering": ordering})
-    studio.tabs.show_tasks(project, *SUSPECTS, [])
+    studio.tabs.show_tasks(project, *LABEL_ISSUES, [])
 
 
 def show_varied(studio: LabelStudio, project: int, tasks: Sequence[int]) -> str:

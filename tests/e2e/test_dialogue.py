@@ -90,7 +90,7 @@ def test_tabs_show_what_is_worth_looking_at_least_sure_first(studio: LabelStudio
     for _ in range(2):
         tabs.make(studio, project)
     made = {each["data"]["title"]: each for each in studio.tabs.list(project)}
-    assert len(studio.tabs.list(project)) == len(made) and {"To do", "Unsure", "Empty", "Done", "Suspects"} <= set(made)
+    assert len(studio.tabs.list(project)) == len(made) and {"To do", "Unsure", "Empty", "Done", "Label issues"} <= set(made)
 
     def listed(title: str) -> list[float]:
         data = made[title]["data"]
@@ -101,7 +101,7 @@ def test_tabs_show_what_is_worth_looking_at_least_sure_first(studio: LabelStudio
     assert listed("To do") == [0.3, 0.7, 0.95, 0.0]
     assert listed("Unsure") == [0.3]
     assert listed("Empty") == [0.0]
-    assert listed("Suspects") == []
+    assert listed("Label issues") == []
 
     tab = {"project": project, "tabID": made["To do"]["id"]}
     shown = {each: made["To do"]["data"][each] for each in ("filters", "ordering")}

@@ -23,21 +23,21 @@ def shown(studio: LabelStudio, tab: dict[str, Any], project: int) -> list[int]:
 def test_a_tab_holds_the_tasks_it_is_given_and_leaves_everything_else(studio: LabelStudio, project_of: Callable[[str], int]) -> None:
     project = project_of(build({"human face": "face"}, ["jason"]))
     tasks = studio_calls.import_tasks(studio, project, [{"image": f"/data/upload/{each}.png"} for each in range(5)])
-    theirs = {"project": project, "data": {"title": "Suspects", "filters": {"conjunction": "and", "items": []}}}
+    theirs = {"project": project, "data": {"title": "Label issues", "filters": {"conjunction": "and", "items": []}}}
     studio.api.json("POST", "/api/dm/views/", json=theirs)
     before = [studio.tasks.get(each) for each in tasks]
 
-    address = studio.tabs.show_tasks(project, "suspects", "Suspects", tasks[1:3])
+    address = studio.tabs.show_tasks(project, "suspects", "Label issues", tasks[1:3])
     theirs_now, ours = sorted(studio.tabs.list(project), key=lambda each: int(each["id"]))
     assert address == f"{studio.url}/projects/{project}/data?tab={ours['id']}"
-    assert ours["data"]["title"] == "Suspects" and ours["data"]["dinolabel"] == "suspects"
+    assert ours["data"]["title"] == "Label issues" and ours["data"]["dinolabel"] == "suspects"
     assert shown(studio, ours, project) == sorted(tasks[1:3])
     assert shown(studio, theirs_now, project) == sorted(tasks)
 
-    assert studio.tabs.show_tasks(project, "suspects", "Suspects", tasks[:1]) == address
+    assert studio.tabs.show_tasks(project, "suspects", "Label issues", tasks[:1]) == address
     (again,) = [each for each in studio.tabs.list(project) if each["data"].get("dinolabel")]
     assert shown(studio, again, project) == tasks[:1]
-    studio.tabs.show_tasks(project, "suspects", "Suspects", [])
+    studio.tabs.show_tasks(project, "suspects", "Label issues", [])
     (empty,) = [each for each in studio.tabs.list(project) if each["data"].get("dinolabel")]
     assert shown(studio, empty, project) == []
     assert json.dumps([studio.tasks.get(each) for each in tasks]) == json.dumps(before)
@@ -46,7 +46,7 @@ def test_a_tab_holds_the_tasks_it_is_given_and_leaves_everything_else(studio: La
     assert "tasks:created_at" in hidden, "else the picture is off the page"
     assert "tasks:predictions_model_versions" in hidden and "tasks:file_upload" in hidden and "tasks:storage_filename" not in hidden
     studio.api.json("PATCH", f"/api/dm/views/{empty['id']}/", json={"project": project, "data": {**empty["data"], "gridWidth": 3}})
-    studio.tabs.show_tasks(project, "suspects", "Suspects", [])
+    studio.tabs.show_tasks(project, "suspects", "Label issues", [])
     (kept,) = [each for each in studio.tabs.list(project) if each["data"].get("dinolabel")]
     assert kept["data"]["gridWidth"] == 3, "what a person chose in it stays"
 
