@@ -36,7 +36,8 @@ class ProjectRecord:
     publish: auto, or ask: then a new bundle is shown when somebody agreed to it. agreed: the bundle somebody agreed to.
     describe: whether the project's description in Label Studio tells the last verdicts. decoding: the rules by which all pictures of its
     predictions were decoded (dinolabel.vision.decoding.pictures.RULES); empty where an earlier version filled it.
-    roles: what its labels are for, where that was said beside the label config.
+    roles: what its labels are for, where that was said beside the label config. colours: label -> #rrggbb, as Label Studio showed them
+    when the backend last looked.
     """
 
     project: int
@@ -52,6 +53,7 @@ class ProjectRecord:
     describe: bool = False
     decoding: str = ""
     roles: LabelRoles | None = None
+    colours: Mapping[str, str] = field(default_factory=dict)
 
     def owns(self, version: str) -> bool:
         return version in self.versions
@@ -125,6 +127,12 @@ class ProjectRegistry:
         entry = self.get(project)
         if entry is not None and entry.roles is not None:
             self.update(project, roles=entry.roles.with_learnt(names))
+
+    def note_colours(self, project: int, colours: Mapping[str, str]) -> None:
+        """Keep what its labels look like. Writes nothing where that is known."""
+        entry = self.get(project)
+        if entry is not None and dict(entry.colours) != dict(colours):
+            self.update(project, colours=dict(colours))
 
     def note_version(self, project: int, version: str) -> ProjectRecord:
         """Put ``version`` at the end of what we pushed: before its first prediction leaves. Writes nothing when it stands there."""

@@ -88,6 +88,12 @@ def projects(settings: Settings) -> ProjectRegistry:
     return ProjectRegistry(data_dir(settings) / "projects.json")
 
 
+def project_colours(settings: Settings, project: str) -> Mapping[str, str]:
+    """Label -> #rrggbb, as Label Studio showed a project's labels last; empty where nobody looked."""
+    entry = projects(settings).get(int(project)) if project.isdigit() else None
+    return entry.colours if entry else {}
+
+
 def label_config(settings: Settings, project: Project, *, control: str | None = None) -> LabelConfig:
     """What a project wants: its label config as Label Studio has it, and what `dinolabel attach` was told its labels are for.
 

@@ -155,6 +155,7 @@ class Reconciler:
         shown = project.model_version or ""
         self.label_configs[project.id] = project.label_config
         wanted = self._recipes.build(project.id, project.label_config, desired_version.desired_bundle(entry, self._store))
+        self._projects.note_colours(project.id, wanted.config.colours)
         self._board.set(project.id, title=project.title, shown=shown, wanted=wanted.version, bundle=self._store.current(str(project.id)))
         filling = Backfill(
             studio,

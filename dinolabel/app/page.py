@@ -22,7 +22,7 @@ from dinolabel.app.common.model_handle import ModelHandle
 from dinolabel.app.common.theme import CSS, theme
 from dinolabel.app.tabs.heads import HeadsTab
 from dinolabel.app.tabs.heads_ui import heads_page
-from dinolabel.app.tabs.image import ImageTab
+from dinolabel.app.tabs.image import ImageTab, ProjectColours
 from dinolabel.app.tabs.image_ui import image_page
 from dinolabel.app.tabs.send import Sender
 from dinolabel.app.tabs.send_ui import send_page
@@ -50,16 +50,22 @@ class Page:
 
 
 def page(
-    pipeline: Pipeline | Callable[[], Pipeline], store: BundleStore, *, sender: Sender | None = None, exports: Path | None = None
-) -> Page:  # fmt: skip
+    pipeline: Pipeline | Callable[[], Pipeline],
+    store: BundleStore,
+    *,
+    sender: Sender | None = None,
+    exports: Path | None = None,
+    colours: ProjectColours = lambda project: {},
+) -> Page:
     """The whole app. pipeline: ready, or a function that loads it, which is asked now and, when it raises, again by a button of the page.
 
     sender: sends pictures to a Label Studio; None leaves that part out. exports: folder of a folder of crops per project, to show why.
+    colours: of a project's labels, as ImageTab takes them.
     """
     sight = ModelHandle.of(pipeline) if isinstance(pipeline, Pipeline) else ModelHandle(pipeline)
     sight.load()
     shelf = DownloadFolder()
-    tab = ImageTab(sight, store)
+    tab = ImageTab(sight, store, colours)
     films = VideoTab(sight, tab, shelf)
     with gr.Blocks(title="dinolabel", analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)) as blocks:
         head = gr.HTML(_header(sight), elem_id="header", padding=False)

@@ -58,7 +58,13 @@ def command(
 
         sender = Sender(studio, partial(factory.label_config, settings)) if studio else None
         load = partial(factory.exported_pipeline, settings, model) if model else partial(factory.pipeline, settings)
-        shown = page(load, factory.store(settings), sender=sender, exports=factory.data_dir(settings, "exports"))
+        shown = page(
+            load,
+            factory.store(settings),
+            sender=sender,
+            exports=factory.data_dir(settings, "exports"),
+            colours=partial(factory.project_colours, settings),
+        )
         came_out("No models yet" if shown.sight.problem else f"Loaded {shown.sight.pipeline().detector.name}")
     if shown.sight.problem:
         console.print_error(shown.sight.problem)  # the page says so too, and can try again

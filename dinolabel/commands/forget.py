@@ -113,6 +113,8 @@ def _forget_in_registry(settings: Settings, number: int, mention: Mention) -> No
     entry = registry.get(number)
     if entry is not None and mention.within(entry.title):
         registry.update(number, title="")
+    if entry is not None and any(map(mention.within, entry.colours)):
+        registry.update(number, colours={label: each for label, each in entry.colours.items() if not mention.within(label)})
     if entry is not None and entry.roles is not None:
         registry.update(number, roles=entry.roles.without(lambda label: label in mention.names))
 

@@ -13,6 +13,7 @@ from dinolabel.demo.score import LabelledPrediction
 from dinolabel.demo.world import Scene, World
 from dinolabel.vision.decoding.pictures import open_image
 from dinolabel.vision.images.annotation import draw
+from dinolabel.vision.images.colours import assign_colours
 from dinolabel.vision.types import Detection, Pixels
 
 
@@ -57,4 +58,5 @@ def _loop(played: DemoResult, world: World, chosen: Sequence[Scene]) -> Picture.
 
 def _drawn(world: World, scene: Scene, labelled: Sequence[LabelledPrediction]) -> Pixels:
     pixels = open_image(world.folder / scene.file).pixels
-    return draw(pixels, [Detection(each.box, each.label, 1.0) for each in labelled], lambda detection: detection.phrase, scores=False)
+    found = [Detection(each.box, each.label, 1.0) for each in labelled]
+    return draw(pixels, found, lambda detection: detection.phrase, scores=False, colours=assign_colours([world.prompt], world.names))

@@ -69,12 +69,21 @@ def _alone(seen: ImageDetections, ask: Ask) -> ImageDetections:
         return ImageDetections(seen.input, None, error=error)
 
 
-def annotate(seen: ImageDetections, out: Path, labels: Mapping[str, str], names: Mapping[str, str] | None = None) -> Path:
-    """Write the annotated copy below out; the answer is its path. labels, names: as LabelledBox.of takes them. Raises MediaError."""
+def annotate(
+    seen: ImageDetections,
+    out: Path,
+    labels: Mapping[str, str],
+    names: Mapping[str, str] | None = None,
+    colours: Mapping[str, str] | None = None,
+) -> Path:
+    """Write the annotated copy below out; the answer is its path. labels, names: as LabelledBox.of takes them; colours: label -> #rrggbb.
+
+    Raises MediaError.
+    """
     if seen.image is None:
         raise MediaError(f"{seen.input.name} could not be opened.")
     target = out / seen.input.copy
-    drawn = draw(seen.image.pixels, seen.found, lambda each: LabelledBox.of(each, labels, names).label)
+    drawn = draw(seen.image.pixels, seen.found, lambda each: LabelledBox.of(each, labels, names).label, colours=colours)
     target.parent.mkdir(parents=True, exist_ok=True)
     PIL.Image.fromarray(drawn).save(target, quality=92)
     return target

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from dinolabel.cli import text as words
 from dinolabel.doctor import weights
 from dinolabel.settings import Settings
 from dinolabel.vision.errors import PromptMissing, RequestError, SettingsError
+from dinolabel.vision.images.colours import assign_colours
 
 if TYPE_CHECKING:
     from dinolabel.studio.label_configs.label_config import LabelConfig
@@ -45,7 +46,7 @@ class DetectModel:
     """settings: with the weights and thresholds that count. labels: phrase -> label. head: gives names; None for boxes only.
 
     names: what the head says -> label, as LabelledBox.of takes it. folder: an exported folder, which answers instead of the settings'
-    weights; version: its model version.
+    weights; version: its model version. known_colours: label -> #rrggbb, as its project shows them.
     """
 
     settings: Settings
@@ -54,6 +55,13 @@ class DetectModel:
     names: Mapping[str, str] | None = None
     folder: Path | None = None
     version: str = ""
+    known_colours: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def colours(self) -> dict[str, str]:
+        """Label -> #rrggbb of all that may be answered."""
+        said = self.head.labels if self.head else ()
+        return assign_colours(self.labels.values(), [(self.names or {}).get(each, each) for each in said], self.known_colours)
 
 
 def choose_model(asked: TypedOptions) -> DetectModel:
@@ -65,7 +73,7 @@ def choose_model(asked: TypedOptions) -> DetectModel:
     settings = _settings(asked)
     if asked.prompt or asked.project is None:
         labels = words.prompt_map(asked.prompt)
-        return DetectModel(settings, labels, _head(settings, asked))
+        return DetectModel(settings, labels, _head(settings, asked), known_colours=factory.project_colours(settings, asked.project or ""))
     return _of_project(settings, asked, asked.project)
 
 
@@ -79,7 +87,7 @@ def _of_exported_folder(asked: TypedOptions, folder: Path) -> DetectModel:
     settings = _with_thresholds(Settings.load(device=asked.device), asked, package.thresholds)
     settings = settings.model_copy(update={"detector_weights": str(folder), "embedder_weights": str(folder)})
     labels = words.prompt_map(asked.prompt) if asked.prompt else package.labels
-    return DetectModel(settings, labels, bundle, package.names, folder, package.version)
+    return DetectModel(settings, labels, bundle, package.names, folder, package.version, package.colours)
 
 
 def _with_thresholds(settings: Settings, asked: TypedOptions, usual: Thresholds) -> Settings:
@@ -134,7 +142,7 @@ def _of_project(settings: Settings, asked: TypedOptions, project: str) -> Detect
     settings = _with_thresholds(settings, asked, Thresholds(box, text, settings.nms_iou))
     today = {name: config.current_name(name) for name in head.labels} if head else {}
     names = {name: label for name, label in today.items() if label in config.labels and not is_unknown(label)}
-    return DetectModel(settings, config.prompt_map, head, names)
+    return DetectModel(settings, config.prompt_map, head, names, known_colours=config.colours)
 
 
 def _label_config(settings: Settings, project: str) -> LabelConfig:

@@ -122,7 +122,7 @@ def _detections(
 def _value(seen: images.ImageDetections, job: DetectRun) -> dict[str, Any]:
     if seen.error is not None:
         return images.failure(seen.input, seen.error)
-    copy = images.annotate(seen, job.folder, job.model.labels, job.model.names) if job.folder else None
+    copy = images.annotate(seen, job.folder, job.model.labels, job.model.names, job.model.colours) if job.folder else None
     return images.entry(seen, job.model.labels, job.model.names, annotated=copy)
 
 

@@ -49,7 +49,9 @@ def annotate_video(path: Path, named: Input, job: DetectRun, pipeline: Pipeline)
     from dinolabel.vision.video.job import AnnotatedVideo
 
     model = job.model
-    request = VideoRequest(Prompt.of(model.labels), factory.thresholds(model.settings), job.every, model.head, names=model.names)
+    request = VideoRequest(
+        Prompt.of(model.labels), factory.thresholds(model.settings), job.every, model.head, names=model.names, colours=model.colours
+    )
     place = PurePosixPath(named.copy)
     with tempfile.TemporaryDirectory(prefix="dinolabel-film-") as nowhere:
         out = (job.out or Path(nowhere)) / place.parent

@@ -83,6 +83,7 @@ def _package(settings: Settings, recipe: ServingConfig) -> ExportedModel:
         labels=dict(recipe.config.prompt_map),
         thresholds=recipe.thresholds,
         names=recipe.names,
+        colours=recipe.config.colours,
         detector=settings.detector,
         embedder=settings.embedder,
         input_size=settings.input_size,

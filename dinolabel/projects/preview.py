@@ -92,7 +92,7 @@ def _preview_image(row: TaskRow, media: MediaResolver, pipeline: Pipeline, recip
         found = pipeline.predict([image], config.prompt, recipe.bundle, recipe.thresholds, labels=config.prompt_map)[0]
         if recipe.bundle is None:
             pipeline.precompute_embeddings([(image, found)])
-        cell = draw(image.pixels, found, config.label_for)
+        cell = draw(image.pixels, found, config.label_for, colours=config.colours)
     except DinolabelError as error:
         return PreviewImage(row.id, error=str(error)), False
     return PreviewImage(row.id, Counter(label for each in found if (label := _label(each, recipe))), cell), fresh

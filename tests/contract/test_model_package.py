@@ -10,18 +10,21 @@ import numpy as np
 import pytest
 
 from dinolabel import Pipeline
+from dinolabel.detect.model import TypedOptions, choose_model
 from dinolabel.vision.bundles import exported_model
 from dinolabel.vision.bundles.bundle import Bundle
 from dinolabel.vision.bundles.exported_model import ExportedModel, save
 from dinolabel.vision.decoding.pictures import from_pillow
 from dinolabel.vision.errors import BundleMismatch, ModelError, PromptMissing
 from dinolabel.vision.heads import prototype
+from dinolabel.vision.images.colours import GENERIC_COLOUR, NAME_COLOURS
 from dinolabel.vision.loading.weights import NANO_FOLDER
 from dinolabel.vision.proposals.labelled_box import LabelledBox, without_suppressed
 from dinolabel.vision.types import Box, CropPolicy, Image, Thresholds
 from tests.contract.test_nano_models import scenes as pictures
 
 SIZE = (448, 448)
+COLOURS = {"felix the cat": "#123456"}
 LABELS = {"cat face": "cat", "kitty": "cat"}
 
 
@@ -54,7 +57,7 @@ def head(live: Pipeline) -> Bundle:
 def folder(tmp_path_factory: pytest.TempPathFactory, head: Bundle) -> Path:
     made = save(
         tmp_path_factory.mktemp("here") / "model",
-        ExportedModel(LABELS, Thresholds(0.25, 0.2, 0.6), {"felix": "felix the cat"}, version="gdino-nano.abc"),
+        ExportedModel(LABELS, Thresholds(0.25, 0.2, 0.6), {"felix": "felix the cat"}, version="gdino-nano.abc", colours=COLOURS),
         detector=NANO_FOLDER / "detector", embedder=NANO_FOLDER / "embedder", bundle=head, readme="Hello\n",
     )  # fmt: skip
     return made.rename(tmp_path_factory.mktemp("there") / "moved")
@@ -75,6 +78,11 @@ def test_answers_as_what_it_was_made_of(folder: Path, live: Pipeline, head: Bund
     assert [list(map(read, found)) for found in ours] == [list(map(read, found)) for found in theirs] and any(ours)
     assert {each.label for found in ours for each in found} <= {"felix the cat", "cat"}
     assert list(map(read, packed(images[0].pixels))) == list(map(read, ours[0]))
+
+
+def test_the_colours_of_the_project_go_along(folder: Path) -> None:
+    colours = choose_model(TypedOptions(model=folder)).colours
+    assert colours == {"felix the cat": "#123456", "cat": GENERIC_COLOUR, "tom": NAME_COLOURS[0]}
 
 
 def test_holds_nothing_that_runs_and_no_path_of_this_machine(folder: Path) -> None:

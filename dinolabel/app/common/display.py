@@ -33,15 +33,22 @@ def small(path: str) -> Pixels:
     return _within(open_preview(path).pixels, SHOWN_SIDE)
 
 
-def annotate(path: str, detections: Sequence[Detection], labels: Mapping[str, str] | None = None, *, lit: int | None = None) -> Pixels:
+def annotate(
+    path: str,
+    detections: Sequence[Detection],
+    labels: Mapping[str, str] | None = None,
+    colours: Mapping[str, str] | None = None,
+    *,
+    lit: int | None = None,
+) -> Pixels:
     """The shown size with boxes, in their labels' colours. detections: in its own pixels. labels: as LabelledBox.of takes them.
 
-    lit: which of them stands out, all else being dim; None: none.
+    colours: label -> #rrggbb. lit: which of them stands out, all else being dim; None: none.
     """
     pixels, image = small(path), open_preview(path)
     scale = pixels.shape[1] / image.width
     scaled = [replace(each, box=Box(*(corner * scale for corner in each.box.xyxy))) for each in detections]
-    drawn = draw(pixels, scaled, lambda each: LabelledBox.of(each, labels).label)
+    drawn = draw(pixels, scaled, lambda each: LabelledBox.of(each, labels).label, colours=colours)
     return drawn if lit is None or lit >= len(scaled) else _lit(drawn, pixels, scaled[lit].box)
 
 
@@ -55,9 +62,13 @@ def _lit(drawn: Pixels, plain: Pixels, box: Box) -> Pixels:
     return dim
 
 
-def annotate_full_size(path: str, detections: Sequence[Detection], labels: Mapping[str, str] | None = None) -> PIL.Image.Image:
-    """At the picture's own size, to download."""
-    return PIL.Image.fromarray(draw(open_preview(path).pixels, detections, lambda each: LabelledBox.of(each, labels).label))
+def annotate_full_size(
+    path: str, detections: Sequence[Detection], labels: Mapping[str, str] | None = None, colours: Mapping[str, str] | None = None
+) -> PIL.Image.Image:
+    """At the picture's own size, to download. labels, colours: as annotate takes them."""
+    return PIL.Image.fromarray(
+        draw(open_preview(path).pixels, detections, lambda each: LabelledBox.of(each, labels).label, colours=colours)
+    )
 
 
 def thumbnail(pixels: Pixels) -> Pixels:

@@ -13,7 +13,7 @@ import PIL.Image
 
 from dinolabel.vision.decoding.video_frames import open_frame, open_video
 from dinolabel.vision.errors import MediaError
-from dinolabel.vision.images.annotation import colour
+from dinolabel.vision.images.colours import colour_of
 from dinolabel.vision.types import Pixels
 from dinolabel.vision.video.job import VideoFiles
 from dinolabel.vision.video.tracks import TrackSummary
@@ -39,10 +39,11 @@ def strip(path: str) -> str:
     return f'<div class="strip">{frames}</div>'
 
 
-def track_rows(answer: VideoFiles, faces: Mapping[int, Pixels]) -> str:
-    """HTML of a row a track, in the order of coming in. faces: track -> pixels of it."""
+def track_rows(answer: VideoFiles, faces: Mapping[int, Pixels], colours: Mapping[str, str] | None = None) -> str:
+    """HTML of a row a track, in the order of coming in. faces: track -> pixels of it. colours: label -> #rrggbb."""
     seconds = max(float(answer.document["film"]["seconds"]), 1e-6)
-    return f'<div class="tracks">{"".join(_row(each, seconds, faces.get(each.track)) for each in answer.people)}</div>'
+    rows = (_row(each, seconds, faces.get(each.track), colour_of(each.label, colours)) for each in answer.people)
+    return f'<div class="tracks">{"".join(rows)}</div>'
 
 
 def faces(path: Path, answer: VideoFiles) -> dict[int, Pixels]:
@@ -76,21 +77,21 @@ def _middles(table: Path, tracks: Sequence[int], *, every: int) -> dict[int, tup
     return dict(sorted(found.items(), key=lambda pair: pair[1][0]))
 
 
-def _row(track: TrackSummary, seconds: float, face: Pixels | None) -> str:
+def _row(track: TrackSummary, seconds: float, face: Pixels | None, colour: str) -> str:
     picture = _image(face, FACE, FACE) if face is not None else '<span class="noface"></span>'
     sure = f"{track.confidence:.2f}" if track.confidence is not None else (f"perhaps {html.escape(track.guess)}" if track.guess else "")
     when = f"{clock(track.begins)} to {clock(track.ends)}"
     return (
         f'<button type="button" data-seek="{track.begins:.2f}" title="Play from {clock(track.begins)}">{picture}'
         f"<span class=who><b>{html.escape(track.label)}</b> <small>{sure}</small><br><small>track {track.track} · {when}</small></span>"
-        f"<span class=lane>{''.join(_bars(track, seconds))}</span></button>"
+        f"<span class=lane>{''.join(_bars(track, seconds, colour))}</span></button>"
     )
 
 
-def _bars(track: TrackSummary, seconds: float) -> Iterator[str]:
+def _bars(track: TrackSummary, seconds: float, colour: str) -> Iterator[str]:
     for begins, ends in track.spans:
         left, width = 100 * begins / seconds, max(0.8, 100 * (ends - begins) / seconds)
-        place = f"left:{min(left, 99.2):.2f}%;width:{min(width, 100 - min(left, 99.2)):.2f}%;background:{colour(track.label)}"
+        place = f"left:{min(left, 99.2):.2f}%;width:{min(width, 100 - min(left, 99.2)):.2f}%;background:{colour}"
         yield f'<i data-seek="{begins:.2f}" style="{place}" title="Play from {clock(begins)}"></i>'
 
 

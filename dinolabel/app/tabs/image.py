@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,8 +17,11 @@ from dinolabel.app.common.model_handle import ModelHandle
 from dinolabel.vision.bundles.bundle import Bundle
 from dinolabel.vision.bundles.registry import BundleStore
 from dinolabel.vision.errors import DinolabelError, MediaError, MediaUnavailable, RequestError
+from dinolabel.vision.images.colours import assign_colours
 from dinolabel.vision.proposals.labelled_box import without_suppressed as wanted
 from dinolabel.vision.types import Detection, Image, Named, Pixels, Prompt, Thresholds, Unknown
+
+ProjectColours = Callable[[str], Mapping[str, str]]
 
 BOXES_ONLY = ""
 OWN = "model"
@@ -67,9 +70,11 @@ class ImageResult:
 class ImageTab:
     """Passes of the detector are taken in turn with all others; what a slider needs is in the cache and waits for nobody."""
 
-    def __init__(self, sight: ModelHandle, store: BundleStore) -> None:
+    def __init__(self, sight: ModelHandle, store: BundleStore, project_colours: ProjectColours = lambda project: {}) -> None:
+        """project_colours: label -> #rrggbb, as Label Studio shows a project's labels; empty where that is not known."""
         self._sight = sight
         self._store = store
+        self._project_colours = project_colours
 
     def predict(self, path: str | None, ask: ImageRequest) -> ImageResult:
         """path: the picture's file. Raises MediaError, PromptMissing, ModelError, RequestError."""
@@ -85,7 +90,7 @@ class ImageTab:
             status = told.nothing_sentence(candidates, ask.box, weights=pipeline.detector.weights)
         rows = list(zip(detections, names, strict=True))
         labels = self._sight.labels
-        picture = display.annotate(str(path), detections, labels)
+        picture = display.annotate(str(path), detections, labels, self.colours(ask.version, ask.words))
         return ImageResult(picture, [told.line(*each, labels) for each in rows], [told.row(*each, labels) for each in rows], status)
 
     def refresh_from_cache(self, path: str | None, ask: ImageRequest) -> ImageResult:
@@ -125,12 +130,13 @@ class ImageTab:
     def light(self, path: str, ask: ImageRequest, row: int) -> Pixels:
         """The picture as it is shown, with the box of one row lit and the rest dim. Raises as predict."""
         _, detections, _ = self.detections(path, ask)
-        return display.annotate(path, detections, self._sight.labels, lit=row)
+        return display.annotate(path, detections, self._sight.labels, self.colours(ask.version, ask.words), lit=row)
 
     def full_size(self, path: str | None, ask: ImageRequest) -> tuple[str, PIL.Image.Image]:
         """The picture's path, and the picture at its own size with what was found. Raises as look."""
         _, detections, _ = self.detections(path, ask)
-        return str(path), display.annotate_full_size(str(path), detections, self._sight.labels)
+        colours = self.colours(ask.version, ask.words)
+        return str(path), display.annotate_full_size(str(path), detections, self._sight.labels, colours)
 
     def versions(self) -> list[tuple[str, str]]:
         """(words, version) for the picker: boxes only, then of each project the one that serves, and its heads, newest first."""
@@ -158,6 +164,15 @@ class ImageTab:
     def names(self, version: str | None) -> Mapping[str, str] | None:
         """What the head of a version says -> label, as LabelledBox.of takes it; None: as it says."""
         return self._sight.package.names if version == OWN and self._sight.package else None
+
+    def colours(self, version: str | None, words: Prompt) -> dict[str, str]:
+        """Label -> #rrggbb of what a version may answer: as the project's labels are in Label Studio, else as a new one's would be."""
+        own, bundle = version == OWN, self.bundle(version)
+        project = (version or "").partition("/")[0]
+        known = self._sight.package.colours if own and self._sight.package else self._project_colours(project) if project else {}
+        names = self.names(version) or {}
+        found = [self._sight.labels.get(each, each) for each in words.phrases]
+        return assign_colours(found, [names.get(each, each) for each in bundle.labels] if bundle else (), known)
 
     def bundle(self, version: str | None) -> Bundle | None:
         """The head of a version; None for boxes only. Raises RequestError, BundleMismatch."""

@@ -45,7 +45,7 @@ class VideoTabRequest:
 class VideoUpdate:
     """One word from a film that is on. waiting: films before it, while it waits. progress, preview, answer: as far as there are any.
 
-    faces: track -> pixels of it, with the answer.
+    faces: track -> pixels of it, with the answer; colours: label -> #rrggbb.
     """
 
     waiting: int = 0
@@ -53,6 +53,7 @@ class VideoUpdate:
     preview: Pixels | None = None
     answer: VideoFiles | None = None
     faces: Mapping[int, Pixels] = field(default_factory=dict)
+    colours: Mapping[str, str] = field(default_factory=dict)
     stopped: bool = False
 
 
@@ -76,7 +77,8 @@ class VideoTab:
         words = Prompt.parse(ask.prompt or "")
         pipeline.check_prompt(words)
         limits = Thresholds(ask.box, ask.text, pipeline.thresholds.nms_iou)
-        errand = VideoRequest(words, limits, max(1, int(ask.every)), bundle, ask.smallest, self._images.names(ask.version))
+        names, colours = self._images.names(ask.version), self._images.colours(ask.version, words)
+        errand = VideoRequest(words, limits, max(1, int(ask.every)), bundle, ask.smallest, names, colours)
         with self._run_of(who) as stop, self._seats.position() as waits:
             while (before := waits(WAIT_SECONDS)) and not stop.is_set():
                 yield VideoUpdate(waiting=before)
@@ -124,7 +126,8 @@ def _updates(film: AnnotatedVideo, stop: threading.Event) -> Iterator[VideoUpdat
         while not stop.is_set():
             progress = next(steps, None)
             if progress is None:
-                yield VideoUpdate(answer=film.answer, faces=faces(film.path, film.answer) if film.answer else {})
+                seen = faces(film.path, film.answer) if film.answer else {}
+                yield VideoUpdate(answer=film.answer, faces=seen, colours=film.request.colours or {})
                 return
             now = time.monotonic()
             if now - told >= TELL_SECONDS:

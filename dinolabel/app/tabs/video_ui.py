@@ -139,7 +139,7 @@ def _parts(news: VideoUpdate) -> tuple[Any, ...]:
             _bar(1.0),
             gr.Image(visible=False),
             gr.Video(files[0], visible=True),
-            gr.HTML(track_rows(answer, news.faces), visible=bool(answer.people)),
+            gr.HTML(track_rows(answer, news.faces, news.colours), visible=bool(answer.people)),
             gr.Dataframe(rows),
             gr.File(files, visible=True),
         )

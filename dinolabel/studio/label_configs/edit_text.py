@@ -14,10 +14,8 @@ AUTO_HOTKEYS = (*"1234567890qwetasdfgzxcvbyiopjk",)
 NAME_HOTKEYS = tuple(key for key in AUTO_HOTKEYS if key != "0")
 GENERIC_HOTKEY = "0"
 
-# Label Studio's own colours are pastel and its lines one pixel wide: on a photo a box is hardly seen, and names look alike.
-GENERIC_COLOUR = "#e69f00"  # amber: this one still wants a name; dark enough to be read as text, too
-NAME_COLOURS = ("#e6194b", "#4363d8", "#008f3c", "#911eb4", "#00a0b0", "#f032e6", "#9a6324", "#5c6f00", "#000075", "#d81b60")
-"""After Sasha Trubetskoy's 20 distinct colours, the light ones left out; used in turn."""
+# Label Studio's own colours are pastel and its lines one pixel wide: on a photo a box is hardly seen, and names look alike. Labels get
+# those of dinolabel.vision.images.colours.
 LINE_WIDTH = 3
 
 _ATTRIBUTE = re.compile(rb"""\s+(?P<name>[^\s=/>]+)\s*=\s*(?:"[^"]*"|'[^']*')""")
@@ -63,12 +61,6 @@ def next_hotkey(explicit: Iterable[str], *, without: int) -> str | None:
     taken = {each.strip().lower() for each in explicit}
     free = [key for key in AUTO_HOTKEYS if key not in taken][without:]
     return next((key for key in free if key != GENERIC_HOTKEY), None)
-
-
-def next_colour(used: Iterable[str]) -> str:
-    """The first of NAME_COLOURS that is used least."""
-    taken = [each.lower() for each in used]
-    return min(NAME_COLOURS, key=taken.count)
 
 
 def insert_label(xml: str, control: str, tag: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from xml.etree.ElementTree import Element
 
+from dinolabel.studio.label_colours import label_colours
 from dinolabel.studio.label_configs import edit_text
 from dinolabel.studio.label_configs import rename as renaming
 from dinolabel.studio.label_configs import xml as label_xml
@@ -18,6 +19,7 @@ from dinolabel.studio.label_configs.label_names import find_label, normalise_nam
 from dinolabel.studio.label_roles import LabelRoles
 from dinolabel.studio.media.picture_key import address_at
 from dinolabel.vision.errors import LabelConfigError, PromptMissing
+from dinolabel.vision.images.colours import assign_colours, next_colour
 from dinolabel.vision.types import Detection, Named, Prompt, Suppressed
 
 Kind = Literal["named", "generic", "unknown", "unlabelled"]
@@ -35,6 +37,7 @@ class LabelConfig:
     or None.
     aliases: earlier name -> label: what people and heads called so then. elsewhere: names of the other pictures, texts, … that are shown:
     what is marked on them is not in our picture. unheeded: what it says to backends and we do not do, in sentences.
+    colours: label -> #rrggbb, as Label Studio's editor draws them.
     """
 
     control: str
@@ -49,6 +52,7 @@ class LabelConfig:
     aliases: Mapping[str, str] = field(default_factory=dict, hash=False)
     elsewhere: frozenset[str] = frozenset()
     unheeded: tuple[str, ...] = ()
+    colours: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @classmethod
     def parse(cls, xml: str, *, control: str | None = None, roles: LabelRoles | None = None) -> LabelConfig:
@@ -80,6 +84,7 @@ class LabelConfig:
             aliases=renaming.aliases(tags),
             elsewhere=label_xml.elsewhere(root, image),
             unheeded=tuple(label_xml.unheeded_attributes(root, boxes)),
+            colours=label_colours(tags),
         )
         return config if roles is None else config.with_roles(roles)
 
@@ -180,9 +185,7 @@ def build(prompt_map: Mapping[str, str], names: Sequence[str], *, title: str | N
     generic, *others = synonyms
     keys = [edit_text.GENERIC_HOTKEY, *edit_text.NAME_HOTKEYS]
     hotkeys = dict(zip((generic, *names, *others), keys, strict=False))
-    colours: dict[str, str] = {generic: edit_text.GENERIC_COLOUR}
-    for each in (*names, *others):
-        colours[each] = edit_text.next_colour(colours.values())
+    colours = assign_colours(synonyms, names)
     tags = [
         edit_text.label_tag(each, hotkey=hotkeys.get(each), predicted_values=",".join(synonyms[each]), colour=colours[each])
         for each in synonyms
@@ -213,7 +216,7 @@ def add_name(xml: str, name: str, hotkey: str | None = None, *, predicted_values
     key = hotkey or edit_text.next_hotkey(explicit, without=without)
     colours = [colour for each in tags if (colour := each.get("background"))]
     # Only where all others have colours of their own: else Label Studio hands them out, as it did before.
-    colour = edit_text.next_colour(colours) if len(colours) == len(tags) else None
+    colour = next_colour(colours) if len(colours) == len(tags) else None
     tag = edit_text.label_tag(name, hotkey=key, predicted_values=predicted_values, colour=colour)
     changed = edit_text.insert_label(xml, config.control, tag)
     LabelConfig.parse(changed)

@@ -30,7 +30,8 @@ class ExportedModel:
     A name that is not in `names` is not given: its box keeps the generic label. version: the model_version that Label Studio shows.
     detector, embedder: the files of dinolabel/vision/ that read the folders. input_size: shorter side the detector sees; None: as its
     weights say.
-    weights: `detector` or `embedder` -> the one file in its folder where weights are a file, or the setting of a plug that needs none.
+    colours: label -> #rrggbb, as its project showed them. weights: `detector` or `embedder` -> the one file in its folder where weights
+    are a file, or the setting of a plug that needs none.
     """
 
     labels: Mapping[str, str]
@@ -42,12 +43,13 @@ class ExportedModel:
     version: str = ""
     about: Mapping[str, Any] = field(default_factory=dict)
     weights: Mapping[str, str] = field(default_factory=dict)
+    colours: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:
         card = {
             "format": FORMAT, "model_version": self.version, "labels": dict(self.labels), "names": dict(self.names),
             "thresholds": asdict(self.thresholds), "detector": self.detector, "embedder": self.embedder, "input_size": self.input_size,
-            "about": dict(self.about), "weights": dict(self.weights),
+            "about": dict(self.about), "weights": dict(self.weights), "colours": dict(self.colours),
         }  # fmt: skip
         return json.dumps(card, indent=1, ensure_ascii=False) + "\n"
 
@@ -97,7 +99,7 @@ def read(folder: Path) -> tuple[ExportedModel, Bundle | None]:
             raise ModelError(f"{folder.name} has format {card['format']}; this dinolabel reads {FORMAT}.", hint="Use a newer dinolabel.")
         package = ExportedModel(
             card["labels"], Thresholds(**card["thresholds"]), card["names"], card["detector"], card["embedder"], card["input_size"],
-            card["model_version"], card["about"], card.get("weights", {}),
+            card["model_version"], card["about"], card.get("weights", {}), card.get("colours", {}),
         )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{CARD} in {folder.name} is damaged: {error}", hint="Export the model again.") from error

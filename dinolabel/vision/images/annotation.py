@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import colorsys
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
@@ -14,23 +12,29 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import PIL.ImageFont
 
+from dinolabel.vision.images.colours import colour_of, text_colour
 from dinolabel.vision.proposals.labelled_box import LabelledBox
 from dinolabel.vision.types import Detection, Named, Pixels
 
 if TYPE_CHECKING:
     import supervision as sv
 
-DARK, LIGHT = "#16181d", "#ffffff"
-EVEN_LUMINANCE = 0.199  # of a background on which both read alike, at a contrast of 4.2
-LIGHTNESSES = (0.42, 0.55, 0.68)
 EAST_ASIAN = 0x2E80  # from here on DejaVu has no glyphs
 EAST_ASIAN_FONTS = ("NotoSansCJK-Regular.ttc", "wqy-zenhei.ttc", "PingFang.ttc", "msyh.ttc", "arialuni.ttf")
 
 
-def draw(pixels: Pixels, detections: Sequence[Detection], label_of: Callable[[Detection], str | None], *, scores: bool = True) -> Pixels:
+def draw(
+    pixels: Pixels,
+    detections: Sequence[Detection],
+    label_of: Callable[[Detection], str | None],
+    *,
+    scores: bool = True,
+    colours: Mapping[str, str] | None = None,
+) -> Pixels:
     """An annotated copy of (H, W, 3) uint8 RGB pixels.
 
     label_of: what to call a detection; None leaves it out. scores: beside the label stands the confidence of a name, else the score.
+    colours: label -> #rrggbb; others have one of their own.
     """
     labelled = [(each, label) for each in detections if (label := label_of(each)) is not None]
     canvas = np.array(pixels)
@@ -38,7 +42,9 @@ def draw(pixels: Pixels, detections: Sequence[Detection], label_of: Callable[[De
         return canvas
     # Best last, so that it lies on top of what it overlaps.
     labelled.reverse()
-    return np.asarray(_annotate(canvas, [each for each, _ in labelled], [label for _, label in labelled], scores))
+    detections, labels = zip(*labelled, strict=True)
+    captions = [caption(label, each) if scores else label for each, label in labelled]
+    return np.asarray(_annotate(canvas, detections, captions, [colour_of(label, colours) for label in labels]))
 
 
 def to_supervision(found: Sequence[LabelledBox], *, classes: Sequence[str] | None = None) -> sv.Detections:
@@ -63,21 +69,6 @@ def to_supervision(found: Sequence[LabelledBox], *, classes: Sequence[str] | Non
     )
 
 
-def colour(label: str) -> str:
-    """A label's colour as #rrggbb: the same everywhere and for ever, whatever other labels there are."""
-    digest = hashlib.sha256(label.encode()).digest()
-    hue = int.from_bytes(digest[:4], "big") / 2**32
-    rgb = colorsys.hls_to_rgb(hue, LIGHTNESSES[digest[4] % len(LIGHTNESSES)], 0.75)
-    return "#" + "".join(f"{round(255 * each):02x}" for each in rgb)
-
-
-def text_colour(background: str) -> str:
-    """Dark or light, whichever contrasts more with the background (relative luminance of WCAG 2.2)."""
-    channels = (int(background[start : start + 2], 16) / 255 for start in (1, 3, 5))
-    red, green, blue = (each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in channels)
-    return DARK if 0.2126 * red + 0.7152 * green + 0.0722 * blue > EVEN_LUMINANCE else LIGHT
-
-
 def caption(label: str, detection: Detection) -> str:
     """`jason 0.97`: the confidence of a name, else the detector's score."""
     value = detection.answer.confidence if isinstance(detection.answer, Named) else detection.score
@@ -99,24 +90,22 @@ def font_file(text: str) -> str | None:
     return next((str(path) for each in folders if (path := Path(each, "mpl-data/fonts/ttf/DejaVuSans.ttf")).is_file()), None)
 
 
-def _annotate(canvas: Pixels, detections: Sequence[Detection], labels: Sequence[str], scores: bool) -> Any:
+def _annotate(canvas: Pixels, detections: Sequence[Detection], captions: Sequence[str], colours: Sequence[str]) -> Any:
     import supervision as sv
 
     boxes = sv.Detections(xyxy=np.array([each.box.xyxy for each in detections]), class_id=np.arange(len(detections)))
-    colours = [colour(label) for label in labels]
-    palette = sv.ColorPalette.from_hex(colours)
+    palette = sv.ColorPalette.from_hex(list(colours))
     longer = max(canvas.shape[:2])
     # Small pictures are shown enlarged or side by side with others: up to a point their captions are larger in proportion.
     frame = sv.BoxAnnotator(palette, thickness=max(1, round(max(longer / 400, min(3, longer / 200)))))
     words = sv.RichLabelAnnotator(
         palette,
         text_color=sv.ColorPalette.from_hex([text_colour(each) for each in colours]),
-        font_path=font_file("".join(labels)),
+        font_path=font_file("".join(captions)),
         font_size=max(10, round(max(longer / 45, min(18, longer / 30)))),
         text_padding=max(2, round(longer / 300)),
         smart_position=True,
     )
-    captions = [caption(label, each) if scores else label for label, each in zip(labels, detections, strict=True)]
     # supervision works on BGR; colours are given as they shall look.
     drawn = frame.annotate(np.ascontiguousarray(canvas[..., ::-1]), boxes)
-    return np.ascontiguousarray(words.annotate(drawn, boxes, labels=captions)[..., ::-1])
+    return np.ascontiguousarray(words.annotate(drawn, boxes, labels=list(captions))[..., ::-1])

@@ -41,7 +41,7 @@ CUT = 40.0  # mean change of a grey level (0..255) between two frames beyond whi
 class VideoRequest:
     """What to look for in a film. every: frames between two passes of the detector; smallest: pixels, below which nobody is named.
 
-    names: what the head says -> label, as LabelledBox.of takes it.
+    names: what the head says -> label, as LabelledBox.of takes it. colours: label -> #rrggbb.
     """
 
     prompt: Prompt
@@ -50,6 +50,7 @@ class VideoRequest:
     bundle: Bundle | None = None
     smallest: float = 0.0
     names: Mapping[str, str] | None = None
+    colours: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,7 @@ class AnnotatedVideo:
 
         def painted(_number: int, pixels: Pixels) -> Pixels:
             boxes = [(box, who[track].label, who[track].caption) for track, box in next(rows, []) if track in who]
-            last[0] = paint(pixels, boxes)
+            last[0] = paint(pixels, boxes, self.request.colours)
             return last[0]
 
         began, of = time.perf_counter(), watch.spill.frames
@@ -113,7 +113,7 @@ class AnnotatedVideo:
             yield VideoProgress("writing", number + 1, of, rate, max(0, of - number - 1) / rate, lambda: _small(last[0]))
         tracks.write_json(watch, who, data, labels=self._labels, name=self._name)
         tracks.write_csv(watch, who, table)
-        tracks.timeline(list(who.values()), watch.video.seconds, line)
+        tracks.timeline(list(who.values()), watch.video.seconds, line, self.request.colours)
 
     def _preview(self, moment: FrameResult) -> Pixels:
         """Who each is so far: a vote that is not finished shows the generic label."""
@@ -121,7 +121,7 @@ class AnnotatedVideo:
         for box, seen in moment.boxes:
             label = getattr(seen.vote.answer, "label", None) or self._labels.get(seen.track.phrase, seen.track.phrase)
             boxes.append((box, label, label))
-        return _small(paint(moment.picture(), boxes))
+        return _small(paint(moment.picture(), boxes, self.request.colours))
 
 
 def _guess(watch: VideoRun) -> float:

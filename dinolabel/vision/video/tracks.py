@@ -13,7 +13,8 @@ import PIL.Image
 import PIL.ImageDraw
 import PIL.ImageFont
 
-from dinolabel.vision.images.annotation import colour, font_file
+from dinolabel.vision.images.annotation import font_file
+from dinolabel.vision.images.colours import colour_of
 from dinolabel.vision.storage.spreadsheet import to_cell
 from dinolabel.vision.types import Named
 from dinolabel.vision.video.detect_frames import VideoRun
@@ -108,8 +109,11 @@ def write_csv(watch: VideoRun, who: Mapping[int, TrackSummary], target: Path) ->
         writer.writerows(_lines(watch, who))
 
 
-def timeline(who: Sequence[TrackSummary], seconds: float, target: Path) -> None:
-    """Write a PNG: a row per label, those who are seen longest first, a bar wherever one of its tracks is on the screen."""
+def timeline(who: Sequence[TrackSummary], seconds: float, target: Path, colours: Mapping[str, str] | None = None) -> None:
+    """Write a PNG: a row per label, those who are seen longest first, a bar wherever one of its tracks is on the screen.
+
+    colours: as colour_of takes them.
+    """
     rows: dict[str, list[TrackSummary]] = {}
     for each in who:
         rows.setdefault(each.label, []).append(each)
@@ -122,7 +126,8 @@ def timeline(who: Sequence[TrackSummary], seconds: float, target: Path) -> None:
     scale = (WIDTH - LEFT - 24) / max(seconds, 1e-6)
     _axis(pen, seconds, scale, height - 30)
     for at, (label, tracks) in enumerate(longest):
-        _bars(pen, label, tracks, scale, 14 + at * ROW)
+        spans = [span for each in tracks for span in each.spans]
+        _bars(pen, label, spans, scale, 14 + at * ROW, colour_of(label, colours))
     if not longest:
         pen.text((LEFT, 16), "Nobody was found.", fill=SOFT, font=_font("Nobody"))
     sheet.save(target)
@@ -169,12 +174,14 @@ def _axis(pen: PIL.ImageDraw.ImageDraw, seconds: float, scale: float, bottom: in
         pen.text((x, bottom + 6), f"{tick // 60}:{tick % 60:02d}", fill=SOFT, font=_font("0"), anchor="ma")
 
 
-def _bars(pen: PIL.ImageDraw.ImageDraw, label: str, tracks: Sequence[TrackSummary], scale: float, top: int) -> None:
+def _bars(
+    pen: PIL.ImageDraw.ImageDraw, label: str, spans: Sequence[tuple[float, float]], scale: float, top: int, colour: str
+) -> None:  # fmt: skip
     words = label if len(label) <= 20 else f"{label[:19]}…"
     pen.text((LEFT - 12, top + BAR / 2), words, fill=INK, font=_font(words), anchor="rm")
-    for begins, ends in (span for each in tracks for span in each.spans):
+    for begins, ends in spans:
         x1 = LEFT + begins * scale
-        pen.rounded_rectangle((x1, top, max(x1 + 3, LEFT + ends * scale), top + BAR), radius=4, fill=colour(label))
+        pen.rounded_rectangle((x1, top, max(x1 + 3, LEFT + ends * scale), top + BAR), radius=4, fill=colour)
 
 
 def _font(text: str) -> PIL.ImageFont.FreeTypeFont | PIL.ImageFont.ImageFont:

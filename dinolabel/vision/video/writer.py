@@ -6,7 +6,7 @@ Frames go through one at a time, so memory does not grow with the film.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
@@ -23,7 +23,8 @@ import structlog
 from dinolabel.vision.decoding.video_display import BT601, BT709, HD_ROWS, VideoDisplay
 from dinolabel.vision.decoding.video_frames import open_stream
 from dinolabel.vision.errors import MediaError, MediaUnreadable
-from dinolabel.vision.images.annotation import colour, font_file, text_colour
+from dinolabel.vision.images.annotation import font_file
+from dinolabel.vision.images.colours import colour_of, text_colour
 from dinolabel.vision.types import Box, Pixels
 
 log = structlog.get_logger(__name__)
@@ -172,16 +173,17 @@ def _even(pixels: Pixels) -> Pixels:
     return np.pad(pixels, ((0, odd[0]), (0, odd[1]), (0, 0)), mode="edge") if any(odd) else pixels
 
 
-def paint(pixels: Pixels, boxes: Sequence[tuple[Box, str, str]]) -> Pixels:
-    """A copy of (H, W, 3) uint8 RGB pixels with each (box, label, caption) in the label's colour."""
+def paint(pixels: Pixels, boxes: Sequence[tuple[Box, str, str]], colours: Mapping[str, str] | None = None) -> Pixels:
+    """A copy of (H, W, 3) uint8 RGB pixels with each (box, label, caption) in the label's colour. colours: as colour_of takes them."""
     canvas = np.array(pixels)
     height, width = canvas.shape[:2]
     longer = max(height, width)
     thick, size = max(2, round(longer / 400)), max(11, round(longer / 50))
     for box, label, caption in boxes:
         x1, y1, x2, y2 = (round(each) for each in box.xyxy)
-        cv2.rectangle(canvas, (x1, y1), (x2, y2), _rgb(colour(label)), thick, cv2.LINE_AA)
-        plate = _plate(caption, colour(label), size)
+        colour = colour_of(label, colours)
+        cv2.rectangle(canvas, (x1, y1), (x2, y2), _rgb(colour), thick, cv2.LINE_AA)
+        plate = _plate(caption, colour, size)
         top = y1 - plate.shape[0] if y1 >= plate.shape[0] else y1
         _paste(canvas, plate, min(max(0, x1), max(0, width - plate.shape[1])), max(0, top))
     return canvas

@@ -23,6 +23,7 @@ from dinolabel.vision.errors import (
     RequestError,
     WeightsMissing,
 )
+from dinolabel.vision.images.colours import GENERIC_COLOUR, NAME_COLOURS
 from dinolabel.vision.pipeline import Pipeline
 from dinolabel.vision.proposals.candidates import Candidate
 from dinolabel.vision.storage.cache import Cache
@@ -72,6 +73,16 @@ def test_names(tab: ImageTab, store: BundleStore, photo: str) -> None:
     assert look.table[1][3:] == ["–", "tom 1.00"]
     assert look.found[0]["confidence"] == 1.0
     assert "1 named" in look.status
+
+
+def test_boxes_have_the_colours_of_the_project_that_named_them(detector: ScriptedDetector, store: BundleStore, photo: str) -> None:
+    bundle_id = store.publish("3", colour_bundle(tom=RED, felix=BLUE))
+    tab = ImageTab(ModelHandle.of(Pipeline(detector, ColourEmbedder())), store, {"3": {"tom": "#123456"}}.get)
+    ask = ImageRequest("cat", 0.3, 0.1, f"3/{bundle_id}")
+    assert tab.colours(ask.version, ask.words) == {"tom": "#123456", "cat": GENERIC_COLOUR, "felix": NAME_COLOURS[0]}
+    look = tab.predict(photo, ask)
+    assert look.picture is not None and [0x12, 0x34, 0x56] in look.picture.reshape(-1, 3).tolist()
+    assert tab.colours(BOXES_ONLY, ask.words) == {"cat": GENERIC_COLOUR}
 
 
 def test_sliders_cost_no_forward_pass(tab: ImageTab, detector: ScriptedDetector, photo: str) -> None:

@@ -41,7 +41,7 @@ def test_stored_form_is_the_one_the_contract_names(projects: ProjectRegistry) ->
     assert json.loads(projects.path.read_text())["3"] == {
         "weights": ["nano", "nano"], "title": "T", "attached_at": "now", "before": {"model_version": ""},
         "paused": False, "versions": [], "switched_at": None, "publish": "auto", "agreed": None, "describe": False, "decoding": RULES,
-        "roles": None,
+        "roles": None, "colours": {},
     }  # fmt: skip
 
 

@@ -126,9 +126,9 @@ def build_registry(data: Path, project: int) -> None:
     from dinolabel.backend.project_registry import ProjectRegistry
     from dinolabel.studio.label_roles import LabelRoles
 
-    ProjectRegistry(data / "projects.json").add(
-        project, weights=("nano", "nano"), title=f"Party of {WHO}", roles=LabelRoles({"coloured thing": "thing"}, ("lacy", WHO))
-    )
+    registry = ProjectRegistry(data / "projects.json")
+    registry.add(project, weights=("nano", "nano"), title=f"Party of {WHO}", roles=LabelRoles({"coloured thing": "thing"}, ("lacy", WHO)))
+    registry.note_colours(project, {"lacy": "#2d0f78", WHO: "#961e00"})
 
 
 @pytest.fixture
@@ -192,6 +192,7 @@ def test_label_studio_keeps_the_box_and_the_persons_work_but_not_our_word(place:
     assert config.learnt == ("lacy",) and not config.aliases
     roles = factory.projects(build_settings()).roles(place.project)
     assert roles is not None and (roles.prompt, roles.learn) == ({"coloured thing": "thing"}, ("lacy",))
+    assert factory.project_colours(build_settings(), str(place.project)) == {"lacy": "#2d0f78"}
 
 
 def test_another_project_that_knows_the_name_keeps_its_heads_and_people_keep_their_files(place: Place) -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
-import re
-
 import numpy as np
 import PIL.Image
 import PIL.ImageDraw
 import PIL.ImageFont
 import pytest
 
-from dinolabel.vision.images.annotation import caption, colour, draw, font_file, text_colour
+from dinolabel.vision.images.annotation import caption, draw, font_file
+from dinolabel.vision.images.colours import colour_of
 from dinolabel.vision.types import Box, Detection, Named, Unknown
 
 CAT = Detection(Box(30, 40, 90, 100), "cat", 0.5)
@@ -32,7 +30,7 @@ def test_a_copy_with_the_label_colour_on_the_edges() -> None:
     assert drawn.shape == pixels.shape
     assert drawn.dtype == np.uint8
     for x, y in ((30, 70), (60, 100), (90, 70)):
-        assert tuple(drawn[y, x]) == rgb(colour("cat"))
+        assert tuple(drawn[y, x]) == rgb(colour_of("cat"))
     assert (drawn[60:95, 35:85] == 128).all(), "the inside stays to be seen"
     assert (drawn[:, 130:] == 128).all()
 
@@ -82,25 +80,9 @@ def test_caption_says_confidence_of_a_name_else_the_score(detection: Detection, 
     assert caption("tom", detection) == wanted
 
 
-def test_colours_are_fixed_and_apart() -> None:
-    assert [colour(each) for each in ("jason", "lacy", "face")] == ["#e25136", "#74bb1b", "#bb241b"]
-    names = ["jason", "lacy", "face", "cat face", "dog", "tom", "felix", "maria"]
-    distances = [np.abs(np.subtract(rgb(colour(one)), rgb(colour(other)))).sum() for one, other in itertools.combinations(names, 2)]
-    assert min(distances) > 40
-    assert all(re.fullmatch("#[0-9a-f]{6}", colour(each)) for each in ("", "größe", "模型"))
-
-
-def luminance(text: str) -> float:
-    parts = [each / 255 for each in rgb(text)]
-    red, green, blue = (each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in parts)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def test_captions_can_be_read_on_every_label_colour() -> None:
-    for number in range(500):
-        background = colour(f"label {number}")
-        dark, light = sorted((luminance(background), luminance(text_colour(background))))
-        assert (light + 0.05) / (dark + 0.05) >= 4.0, background
+def test_the_colours_of_a_project_are_used_for_its_labels() -> None:
+    drawn = draw(grey(), [CAT], lambda _: "cat", colours={"cat": "#123456", "dog": "#ffffff"})
+    assert tuple(drawn[70, 30]) == (0x12, 0x34, 0x56)
 
 
 @pytest.mark.parametrize("letter", ["ü", "ñ", "ł", "я", "λ"])
