@@ -129,6 +129,7 @@ def _project(service: Service, project: int) -> dict[str, Any]:
     return {
         "id": project,
         "title": status.title or (entry.title if entry else "") or f"Project {project}",
+        "colours": entry.colours if entry else {},
         "state": STATES.get(status.state, status.state),
         "tone": TONES.get(status.state, "bad"),
         "busy": status.state == "backfilling",

@@ -20,6 +20,7 @@ from dinolabel.backend.http import auth
 from dinolabel.backend.http.server import create_app, serve
 from dinolabel.backend.inference.inference_queue import FOR_PEOPLE, MOST_REQUESTS
 from dinolabel.backend.inference.predictor import Deadlines
+from dinolabel.studio.label_colours import seeded_colour
 from dinolabel.studio.label_configs.prompt_field import TypedPrompt
 from dinolabel.vision.errors import SettingsError
 from tests.doubles.coloured_things import GREEN, RED, bundle
@@ -521,6 +522,7 @@ def test_the_page_counts_names_answers_and_disagreements(world: World) -> None:
     until_in_step(made.service, project)
     page = " ".join(made("GET", "/", headers={"Accept": "text/html"}).text.split())
     assert "<b>jason</b> 1 <small>about 7 more pictures until it can be judged</small>" in page
+    assert re.search(rf'fill="{seeded_colour("jason")}"/></svg><b>jason</b>', page), "in the colour that it has in Label Studio"
     assert "2 without an answer, 1 with 1 of 2, 1 with 2 of 2" in page
     assert re.search(r'<dt>Disagreements</dt><dd><a href="[^"]+">1</a> <small>box that got different names', page)
     (told,) = made("GET", "/jobs").json()["projects"]
