@@ -54,6 +54,7 @@ PIP = ":env:.disable-pip-version-check='1'\n"
         ("global.index-url='https://m'\ninstall.index-url='https://i'\ndownload.pre='1'\n", {"UV_DEFAULT_INDEX": "https://i"}),
         (":env:.no-index='1'\nglobal.cert='/c.pem'\n", {"--no-index": "1", "SSL_CERT_FILE": "/c.pem"}),
         ("global.no-index='0'\n", {}),
+        ("global.cache-dir='/room'\n", {"UV_CACHE_DIR": "/room/uv"}),
         ("global.client-cert='/mine.pem'\n", None),
         (None, None),
     ],
@@ -64,6 +65,7 @@ def test_uv_installs_as_pip_is_set_and_pip_where_it_cannot(
     noted: list[tuple[list[str], dict[str, str]]] = []
     told = subprocess.CompletedProcess([], 1 if config is None else 0, config or "", "")
     monkeypatch.setattr("run.subprocess.run", lambda command, **how: told)
+    monkeypatch.delenv("UV_CACHE_DIR", raising=False)
     monkeypatch.setattr("run.shutil.which", lambda name: "/bin/uv" if name == "uv" else None)
     monkeypatch.setattr(run, "call", lambda *command, **environment: noted.append((list(map(str, command)), environment)))
     run.torch_alone("install", index="https://cpu")
