@@ -317,10 +317,10 @@ def test_not_ready_says_what_is_not_and_health_is_up_meanwhile(
 
 def test_one_project_that_is_refused_leaves_the_others_served(world: World) -> None:
     door = attached(Door(world, world.service()), 1, 2)
-    door.service.board.set(1, state="refused", note="The token may not see project 1.")
-    door.service.board.set(2, state="in step")
+    door.service.board.set(1, state="rejected", note="The token may not see project 1.")
+    door.service.board.set(2, state="synced")
     assert door("GET", "/ready").status_code == 200
-    door.service.board.set(2, state="refused", note="The token may not see project 2.")
+    door.service.board.set(2, state="rejected", note="The token may not see project 2.")
     assert door("GET", "/ready").status_code == 503, "it is let in nowhere"
     door.close()
 
