@@ -26,6 +26,7 @@ CROPS, FILMS = "crops", "films"
 REPORT = "report.json"
 DROPPED = "dropped.jsonl"
 _YOLO_LINE = re.compile(r"(\d+( -?\d+\.\d{8}){4}(( -?\d+\.\d{8}){4})?\n)*")
+_EARLIER_COLUMNS = tuple(each for each in COLUMNS if each not in ("state", "unread"))
 _HEADS = {"coco": '{"info": {"description": "exported by dinolabel"', "yolo": "# exported by dinolabel, format "}
 
 
@@ -153,7 +154,8 @@ def _csv(folder: Path, path: str) -> bool:
     assert found is not None, "the caller looked"
     with found.open(encoding="utf-8", errors="replace", newline="") as file:
         written = csv.reader(file)
-        return tuple(next(written, ())) == COLUMNS and all(len(row) == len(COLUMNS) for row in written)
+        columns = tuple(next(written, ()))
+        return columns in (COLUMNS, _EARLIER_COLUMNS) and all(len(row) == len(columns) for row in written)
 
 
 def _parquet(folder: Path, path: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import math
 from dataclasses import dataclass, field
@@ -106,6 +107,11 @@ def age(out: Path) -> None:
         (out / name).unlink(missing_ok=True)
     if (out / "dinolabel.report").exists():
         (out / "dinolabel.report").rename(out / "dinolabel.json")
+    if (table := out / "boxes.csv").exists():
+        rows = list(csv.reader(table.read_text(encoding="utf-8").splitlines()))
+        kept = [at for at, name in enumerate(rows[0]) if name not in ("state", "unread")]
+        with table.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([row[at] for at in kept] for row in rows)
 
 
 def mixed(folder: Path) -> Annotated:
