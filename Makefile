@@ -2,7 +2,7 @@
 PYTHON ?= python3
 MODELS ?= nano
 
-.PHONY: demo test quick setup lock wheel-check sbom licences nano eval-nano studio-bench effort names-bench video-bench engine-bench ancestor-bench study parity interop
+.PHONY: demo test quick setup lock wheel-check sbom licences nano eval-nano studio-bench effort names-bench video-bench engine-bench ancestor-bench study parity interop faults fuzz soak
 
 demo: ## the whole loop on the embedded models (MODELS=hub: on the real weights)
 	$(PYTHON) run.py demo --models $(MODELS)
@@ -62,3 +62,14 @@ parity: ## our network against groundingdino-py's own, at equal weights (SIZE=sw
 
 interop: ## our exports read by pycocotools, ultralytics, datumaro, FiftyOne and others: interop.json (2 GB, some minutes at first)
 	$(PYTHON) run.py interop
+
+KILLS ?= 100
+faults: ## kill -9, full disks, a broken Label Studio, damaged files: the table of docs/trust.md and faults.json (KILLS=20: sooner)
+	$(PYTHON) run.py faults --kills $(KILLS)
+
+fuzz: ## odd input for every reader and route, into fuzz.json (20 minutes)
+	$(PYTHON) run.py fuzz
+
+MINUTES ?= 10
+soak: ## 16 annotators at once, into soak.json (MINUTES=2: sooner)
+	$(PYTHON) run.py soak --minutes $(MINUTES)

@@ -315,6 +315,19 @@ def interop() -> None:
     call(PYTHON, "-m", "benchmarks.interop", "--home", home, **OFFLINE)
 
 
+def fuzz(*arguments: str) -> None:
+    """Odd input for every reader, then by schemathesis and atheris, in environments of their own; what cannot be installed is said."""
+    setup()
+    home = ROOT / ".cache" / "fuzz"
+    if not (home / "schemathesis" / "bin" / "schemathesis").exists():
+        call(sys.executable, "-m", "venv", home / "schemathesis")
+        python = home / "schemathesis" / PYTHON.relative_to(VENV)
+        subprocess.run([python, "-m", "pip", "install", *QUIETLY, "schemathesis==4.32.5"])
+    if not (home / "atheris" / "atheris").is_dir():
+        subprocess.run([PYTHON, "-m", "pip", "install", *QUIETLY, "--no-deps", "--target", home / "atheris", "atheris==3.0.0"])
+    call(PYTHON, "-m", "benchmarks.fuzz", "--home", home, *arguments, **OFFLINE)
+
+
 def wheel_check() -> None:
     """A wheel of this checkout in an empty environment and an empty folder: the demo runs there."""
     check_python()
@@ -349,6 +362,9 @@ VERBS = {
     "quick": quick,
     "parity": parity,
     "interop": interop,
+    "fuzz": fuzz,
+    "faults": module("benchmarks.faults", **OFFLINE),
+    "soak": module("benchmarks.soak", **OFFLINE),
     "nano": module("recipes.nano"),
     "eval-nano": module("recipes.nano.evaluate"),
     "study": module("benchmarks.study"),

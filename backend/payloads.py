@@ -59,9 +59,16 @@ ProjectId = Annotated[int, BeforeValidator(project_id), WithJsonSchema(PROJECT_S
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_TEXT)]
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_PROMPT)]
 Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def _list(value: object) -> list[Any]:
+    """Nothing, where Label Studio or somebody else sends what is no list."""
+    return value if isinstance(value, list) else []
+
+
 MaybeShare = Annotated[Share | None, BeforeValidator(lambda value: None if value == "" else value)]
 """Forms send an empty field for what is left out."""
-Regions = Annotated[tuple[Json, ...], BeforeValidator(lambda value: [each for each in value or () if isinstance(each, dict)])]
+Regions = Annotated[tuple[Json, ...], BeforeValidator(lambda value: [each for each in _list(value) if isinstance(each, dict)])]
 
 
 @dataclass(frozen=True, slots=True)

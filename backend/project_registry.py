@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from dinolabel.studio.label_roles import LabelRoles
 from dinolabel.vision.errors import RequestError, SettingsError
+from dinolabel.vision.storage.json_text import parse_json
 
 LOOK_SECONDS = 0.1
 
@@ -72,7 +73,7 @@ class ProjectRegistry:
     def all(self) -> list[ProjectRecord]:
         """By project id. Raises SettingsError when the file is no registry."""
         try:
-            stored = json.loads(self.path.read_text(encoding="utf-8"))
+            stored = parse_json(self.path.read_text(encoding="utf-8"))
             return [_record(int(project), fields) for project, fields in sorted(stored.items(), key=lambda each: int(each[0]))]
         except FileNotFoundError:
             return []

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dinolabel.vision.errors import SettingsError
 from dinolabel.vision.storage.atomic_files import atomic_file
+from dinolabel.vision.storage.json_text import parse_json
 
 FORMAT = 1
 """Raised when a file in the folder changes so that an earlier version would misread it; `open_folder` then brings up what was before."""
@@ -48,7 +49,7 @@ def sweep_leftovers(folder: Path) -> int:
 
 def _stored_format(folder: Path) -> int | None:
     try:
-        return int(json.loads((folder / MARK).read_text(encoding="utf-8"))["format"])
+        return int(parse_json((folder / MARK).read_text(encoding="utf-8"))["format"])
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError) as error:

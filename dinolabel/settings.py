@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSou
 
 from dinolabel.vision.decoding import memory_budget
 from dinolabel.vision.errors import SettingsError
+from dinolabel.vision.storage.json_text import parse_json
 
 
 def _several(value: Any) -> Any:
@@ -26,7 +27,7 @@ def _several(value: Any) -> Any:
     if text[:1] not in ("[", "{") or LITERAL.match(text):
         return [each for part in re.split(r"[,;\s]+", text) if (each := part.strip("\"'"))]
     try:
-        found = json.loads(text)
+        found = parse_json(text)
     except ValueError as error:
         raise ValueError(f"it begins like JSON and is none: {error}") from error
     if not isinstance(found, list) or not all(isinstance(each, str) for each in found):

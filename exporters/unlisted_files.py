@@ -19,6 +19,7 @@ from dinolabel.exporters.output.crop_manifest import MANIFEST, METADATA, TABLES
 from dinolabel.exporters.pipeline.records import COLUMNS
 from dinolabel.exporters.safe_names import folder_names
 from dinolabel.vision.file_digest import sha256_of_file
+from dinolabel.vision.storage.json_text import parse_json
 
 CARD, OLD_CARD = "dinolabel.report", "dinolabel.json"
 """Format, version, classes and report of an export, as JSON. It has no suffix that a reader of data sets looks for; before it had."""
@@ -79,7 +80,7 @@ def _coco_pictures(folder: Path) -> Iterator[str]:
         if not _coco(folder, f"annotations/{index.name}"):
             continue
         side = index.stem.removeprefix("instances").removeprefix("_")
-        for image in json.loads(index.read_text(encoding="utf-8"))["images"]:
+        for image in parse_json(index.read_text(encoding="utf-8"))["images"]:
             path = "/".join(filter(None, ("images", side, str(image["file_name"]))))
             found = file_list.inside(folder, path)
             if found is not None and sha256_of_file(found) == image["dinolabel"]["sha256"]:
@@ -93,7 +94,7 @@ def _coco(folder: Path, path: str) -> bool:
     if not text.startswith(_HEADS["coco"]):
         return False
     try:
-        value = json.loads(text)
+        value = parse_json(text)
         return text == coco_text(value)
     except (ValueError, KeyError, TypeError):
         return False
@@ -222,7 +223,7 @@ def rows(path: Path) -> Iterator[dict[str, Any]]:
     with path.open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
             try:
-                row = json.loads(line)
+                row = parse_json(line)
             except ValueError:
                 continue
             if isinstance(row, dict):
@@ -231,7 +232,7 @@ def rows(path: Path) -> Iterator[dict[str, Any]]:
 
 def _json(folder: Path, path: str) -> Any:
     try:
-        return json.loads(_text(folder, path))
+        return parse_json(_text(folder, path))
     except ValueError:
         return None
 

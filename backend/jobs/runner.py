@@ -28,6 +28,7 @@ from dinolabel.backend.jobs import table as job_table
 from dinolabel.backend.jobs.process import PROMPT, ChildProcess, last_line, terminate_orphan
 from dinolabel.backend.jobs.table import CANCELLED, DONE, FAILED, LOST, QUEUED, RUNNING, Job, JobTable
 from dinolabel.vision.errors import SettingsError
+from dinolabel.vision.storage.json_text import parse_json
 
 log = structlog.get_logger(__name__)
 
@@ -302,7 +303,7 @@ def _last_words(code: int | None, said: str) -> str:
 def _redact(text: str, within: Callable[[str], bool]) -> str:
     """A verdict keeps its plain facts; a sentence goes."""
     try:
-        facts = json.loads(text)
+        facts = parse_json(text)
     except ValueError:
         return ""
     if not isinstance(facts, dict):

@@ -15,6 +15,7 @@ import structlog
 
 from dinolabel.backend.errors import JobTableUnavailable
 from dinolabel.vision.storage.atomic_files import set_aside
+from dinolabel.vision.storage.json_text import parse_json
 
 log = structlog.get_logger(__name__)
 
@@ -175,6 +176,6 @@ def _stored(value: Any) -> Any:
 
 def _job(row: sqlite3.Row) -> Job:
     values = {each.name: row[each.name] for each in fields(Job)}
-    commands = tuple(tuple(each) for each in json.loads(values["commands"]))
-    verdict = None if values["verdict"] is None else json.loads(values["verdict"])
+    commands = tuple(tuple(each) for each in parse_json(values["commands"]))
+    verdict = None if values["verdict"] is None else parse_json(values["verdict"])
     return Job(**(values | {"commands": commands, "verdict": verdict}))

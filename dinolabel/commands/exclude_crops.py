@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +13,7 @@ from dinolabel.cli import console
 from dinolabel.cli import text as words
 from dinolabel.erasure.exports.crops import NOTES
 from dinolabel.vision.errors import RequestError
+from dinolabel.vision.storage.json_text import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +52,7 @@ def _project(folder: Path) -> str:
     place = folder.resolve()
     noted = factory.data_dir(running_settings.settings()) / NOTES
     for line in reversed(noted.read_text(encoding="utf-8").splitlines() if noted.is_file() else []):
-        entry = json.loads(line)
+        entry = parse_json(line)
         if Path(entry["folder"]).resolve() == place:
             return str(entry["project"])
     return place.name

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +14,7 @@ from dinolabel.cli import text as words
 from dinolabel.models.select import resolve_head
 from dinolabel.settings import Settings
 from dinolabel.vision.errors import RequestError
+from dinolabel.vision.storage.json_text import parse_json
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -159,7 +159,7 @@ def diff(before: HeadId, after: HeadId, project: options.Heads = None) -> None:
         if rows:
             console.out.print(table)
             console.out.print()
-    receipt = json.loads((store.folder(name, ids[1]) / "receipt.json").read_text(encoding="utf-8"))
+    receipt = parse_json((store.folder(name, ids[1]) / "receipt.json").read_text(encoding="utf-8"))
     same = head_diff.on_the_same(receipt, ids[0])
     console.out.print(f"On the same held-out pictures: {same}." if same else console.soft("They were not compared on the same pictures."))
 

@@ -16,6 +16,7 @@ from dinolabel.cli import text as words
 from dinolabel.projects import tabs
 from dinolabel.settings import Settings
 from dinolabel.studio.calls.tabs import DISAGREEMENTS, show_or_remove
+from dinolabel.vision.storage.json_text import parse_json
 
 if TYPE_CHECKING:
     from dinolabel.training.model_selection.label_issues import LabelIssue, LabelIssues
@@ -79,7 +80,7 @@ def _disagreements(folder: Path) -> list[int]:
     from dinolabel.exporters.formats.crops import SUMMARY
 
     try:
-        report = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+        report = parse_json((folder / SUMMARY).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return []
     listed = report.get("conflicts") if isinstance(report, dict) else None

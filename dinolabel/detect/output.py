@@ -14,6 +14,7 @@ from dinolabel.cli import console
 from dinolabel.cli import text as words
 from dinolabel.vision.errors import RequestError
 from dinolabel.vision.storage.atomic_files import atomic_file
+from dinolabel.vision.storage.json_text import parse_json
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -113,7 +114,7 @@ class CocoIds:
     def read(cls, path: Path) -> Self:
         """Raises RequestError when the file lists no pictures and categories."""
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = parse_json(path.read_text(encoding="utf-8"))
             named = {str(each["file_name"]).replace("\\", "/"): each["id"] for each in content["images"]}
             categories = {str(each["name"]): each["id"] for each in content["categories"]}
         except (OSError, ValueError, KeyError, TypeError) as error:

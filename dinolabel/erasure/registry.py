@@ -14,6 +14,7 @@ from dinolabel.studio.regions.writing import names_of, overlap
 from dinolabel.studio.reviews.annotations import FORGOTTEN
 from dinolabel.studio.reviews.decisions import SAME_OBJECT
 from dinolabel.vision.storage.atomic_files import atomic_file
+from dinolabel.vision.storage.json_text import parse_json
 
 FILE = "forgotten.json"
 ROUNDS = 20_000  # of PBKDF2: a name is short, and a digest of it should not be guessed at leisure
@@ -25,7 +26,7 @@ class ErasureRegistry:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE
-        stored: dict[str, Any] = json.loads(self._path.read_text(encoding="utf-8")) if self._path.is_file() else {}
+        stored: dict[str, Any] = parse_json(self._path.read_text(encoding="utf-8")) if self._path.is_file() else {}
         self._salt: str = stored.get("salt") or secrets.token_hex(16)
         self._digests: dict[str, list[str]] = stored.get("projects", {})
         self._known: dict[tuple[str, str], bool] = {}

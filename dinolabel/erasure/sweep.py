@@ -13,6 +13,7 @@ from dinolabel.exporters.output import file_list
 from dinolabel.training.report import training_report
 from dinolabel.vision.bundles.bundle import CARD
 from dinolabel.vision.bundles.registry import ENTRY
+from dinolabel.vision.storage.json_text import parse_json
 
 THEIRS = "studio"  # the Label Studio that `up` starts keeps its data there
 BY_PROJECT = ("bundles", "exports", "previews", "wall")
@@ -87,7 +88,7 @@ def _lines(path: Path, mention: Mention) -> None:
 
 def _pruned(path: Path, mention: Mention) -> Any:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = parse_json(path.read_text(encoding="utf-8"))
     except ValueError:
         return None
     if path.name == CARD and isinstance(value, dict):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -21,6 +20,7 @@ from dinolabel.local.backend_events import News
 from dinolabel.settings import Settings
 from dinolabel.studio.server import watchdog
 from dinolabel.vision.errors import DinolabelError
+from dinolabel.vision.storage.json_text import parse_json
 
 GRACE_SECONDS = 15.0
 
@@ -89,7 +89,7 @@ class BackendProcess:
         request = urllib.request.Request(f"{self.url}/jobs", headers={"Accept": "application/json", "Authorization": f"Bearer {secret}"})
         try:
             with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10) as answer:
-                return News.of(json.load(answer), project)
+                return News.of(parse_json(answer.read()), project)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BackendSilent(f"The backend does not answer: {type(error).__name__}.") from error
 

@@ -16,6 +16,7 @@ from dinolabel.local import up_state
 from dinolabel.local.photos import PATTERN, PhotoFolder
 from dinolabel.projects import hotkeys, tabs
 from dinolabel.vision.errors import PromptMissing, RequestError
+from dinolabel.vision.storage.json_text import parse_json
 
 if TYPE_CHECKING:
     from dinolabel.studio.client import LabelStudio, Project
@@ -43,7 +44,7 @@ class UpMemory:
     def read(cls, data_dir: Path) -> UpMemory:
         """Empty when there is none yet or it cannot be read: the projects themselves are safe in Label Studio."""
         with suppress(FileNotFoundError, ValueError, TypeError, KeyError):
-            stored = json.loads((data_dir / MEMORY).read_text(encoding="utf-8"))
+            stored = parse_json((data_dir / MEMORY).read_text(encoding="utf-8"))
             return cls(stored["root"], tuple(LocalProject(**each) for each in stored["made"]))
         return cls()
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dinolabel.vision.errors import RequestError
+from dinolabel.vision.storage.json_text import parse_json
 
 NOTE = "running.json"
 LOCK = "up.lock"
@@ -70,7 +71,7 @@ def announce(data_dir: Path, running: UpState) -> None:
 def find(data_dir: Path) -> UpState | None:
     """The `up` that runs on this data folder now, else None."""
     with suppress(FileNotFoundError, ValueError, TypeError):
-        note = UpState(**json.loads((data_dir / NOTE).read_text(encoding="utf-8")))
+        note = UpState(**parse_json((data_dir / NOTE).read_text(encoding="utf-8")))
         return note if _held(data_dir / LOCK) and isinstance(note.settings, dict) else None
     return None
 
@@ -90,7 +91,7 @@ def serving(data_dir: Path, note: Serving) -> Iterator[None]:
 def find_serving(data_dir: Path) -> Serving | None:
     """The `serve` that runs on this data folder now, that of `up` too; else None."""
     with suppress(FileNotFoundError, ValueError, TypeError):
-        note = Serving(**json.loads((data_dir / SERVING).read_text(encoding="utf-8")))
+        note = Serving(**parse_json((data_dir / SERVING).read_text(encoding="utf-8")))
         return note if _held(data_dir / SERVING_LOCK) and isinstance(note.settings, dict) else None
     return None
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from dinolabel.local import up_state
 from dinolabel.vision.errors import RequestError
+from dinolabel.vision.storage.json_text import parse_json
 
 if TYPE_CHECKING:
     from dinolabel.studio.client import LabelStudio, StudioUser
@@ -118,7 +119,7 @@ class _Memory:
     def read(cls, data_dir: Path) -> _Memory:
         """Empty when there is none yet or it cannot be read."""
         with suppress(FileNotFoundError, ValueError, TypeError, KeyError):
-            stored = json.loads((data_dir / MEMORY).read_text(encoding="utf-8"))
+            stored = parse_json((data_dir / MEMORY).read_text(encoding="utf-8"))
             return cls({mine: {name: AssignedKey(**each) for name, each in keys.items()} for mine, keys in stored["given"].items()})
         return cls({})
 

@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 from dinolabel import factory
 from dinolabel.erasure.registry import ErasureRegistry
 from dinolabel.vision.errors import MediaError, RequestError
+from dinolabel.vision.storage.json_text import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,7 +91,7 @@ class TaskSpool:
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         self._file.seek(0)
-        return (json.loads(line) for line in self._file)
+        return (parse_json(line) for line in self._file)
 
 
 class ExportFile:
@@ -129,7 +130,7 @@ def _holds_no_numbers(path: Path) -> bool:
 
 def _read_whole(file: IO[bytes]) -> Any:
     """All tasks at once, with nothing in place of what is no number: whoever reads a box says so of that box alone."""
-    return json.load(file, parse_constant=lambda _: None)
+    return parse_json(file.read(), constant=lambda _: None)
 
 
 def refuse_parts_of_a_file(media: Path | None, label_config: Path | None) -> None:

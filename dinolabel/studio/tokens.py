@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import re
 import threading
 import time
@@ -15,6 +14,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from dinolabel.studio.errors import StudioDenied
+from dinolabel.vision.storage.json_text import parse_json
 
 TokenKind = Literal["personal", "legacy"]
 
@@ -75,7 +75,7 @@ def _claims(token: str) -> dict[str, Any]:
     if len(parts) != 3:
         return {}
     try:
-        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+        claims = parse_json(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
     except (binascii.Error, ValueError):
         return {}
     return claims if isinstance(claims, dict) else {}

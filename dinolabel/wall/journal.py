@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from dinolabel.vision.errors import RequestError
+from dinolabel.vision.storage.json_text import parse_json
 
 FORMAT = 1
 UNDONE_AT_MOST = 20
@@ -149,6 +150,6 @@ class Journal:
 def _parse(line: bytes) -> Answer | None:
     """None for a line that was cut off."""
     try:
-        return Answer.of(json.loads(line))
+        return Answer.of(parse_json(line))
     except (ValueError, KeyError, TypeError):
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from waitress import create_server
 from waitress.server import BaseWSGIServer
 
 from dinolabel.vision.errors import DinolabelError, MediaError, RequestError, SettingsError
+from dinolabel.vision.storage.json_text import parse_json
 from dinolabel.vision.types import Box, Image
 from dinolabel.wall.grouping.crop_map import CropMap
 from dinolabel.wall.journal import CropKey
@@ -218,7 +218,7 @@ def _body() -> dict[str, Any]:
     if request.mimetype != "application/json":
         raise RequestError("Send JSON.", hint="Content-Type: application/json")
     try:
-        body = json.loads(request.get_data())
+        body = parse_json(request.get_data())
     except ValueError as error:
         raise RequestError("What was sent is no JSON.", hint="Load the page again.") from error
     if not isinstance(body, dict):

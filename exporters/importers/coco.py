@@ -17,7 +17,7 @@ from dinolabel.exporters.importers.common.picture_search import PictureFinder, P
 from dinolabel.exporters.importers.common.reading import ImportLog, PictureCollector, Recognition
 from dinolabel.exporters.importers.common.records import ImportedImage
 from dinolabel.exporters.importers.common.tables import restore_unread
-from dinolabel.exporters.importers.layouts.coco_annotations import mark_of
+from dinolabel.exporters.importers.layouts.coco_annotations import id_text, mark_of
 from dinolabel.exporters.importers.layouts.coco_files import CocoFile, Json, coco_like_files, detection_files, image_id
 from dinolabel.exporters.media_lookup import pieces
 from dinolabel.studio.regions.unread import Unread
@@ -67,7 +67,7 @@ class _CocoReader:
             return
         place = places[0] if places else None
         # what an export of ours calls two tasks are two, though their pictures are equal
-        key = (place.resolve() if place else (file.path.parent, image["file_name"]), image.get("id") if _ours(image) else None)
+        key = (place.resolve() if place else (file.path.parent, image["file_name"]), id_text(image.get("id")) if _ours(image) else None)
         self.pictures.add(key, self.arriving(file, image, entries, name, place))
 
     def arriving(self, file: CocoFile, image: Json, entries: list[Json], name: str, place: Path | None) -> ImportedImage | None:

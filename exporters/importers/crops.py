@@ -5,7 +5,6 @@ Without a manifest a picture is its own crop: the whole of it is the box. Folder
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from dinolabel.exporters.importers.common.tables import points_of, restore_unrea
 from dinolabel.vision.decoding.folder_walk import is_hidden
 from dinolabel.vision.decoding.pictures import SUFFIXES, image_paths
 from dinolabel.vision.errors import MediaError
+from dinolabel.vision.storage.json_text import parse_json
 from dinolabel.vision.types import Box
 
 PARTS = frozenset({"images", "imgs", "jpegimages", "labels", "annotations", "data", "masks", "visualize"})
@@ -132,7 +132,7 @@ def _from_manifest(manifest: Path, media: Path | None) -> Iterator[ImportedImage
     tasks: dict[int, list[dict[str, Any]]] = {}
     try:
         for line in manifest.read_text(encoding="utf-8").splitlines():
-            row = json.loads(line)
+            row = parse_json(line)
             if row["format"] != FORMAT:
                 raise ImportUnreadable(f"{manifest} has format {row['format']}; this dinolabel reads {FORMAT}.", hint="Update dinolabel.")
             if row["verdict"] == "approved" and row["view"] == "person":

@@ -6,7 +6,6 @@ A row that cannot be used leaves its picture undecided. Pictures: where the tabl
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from dinolabel.exporters.importers.common.reading import ImportLog, Recognition
 from dinolabel.exporters.importers.common.records import ImportedImage, ImportUnreadable
 from dinolabel.exporters.pipeline.records import original_name
 from dinolabel.vision.storage import spreadsheet
+from dinolabel.vision.storage.json_text import parse_json
 
 NEEDED = ("task", "image", "sha256", "width", "height", "label", "x1", "y1", "x2", "y2")
 NUMBERS = ("task", "width", "height", "x1", "y1", "x2", "y2", "quad", "score")
@@ -74,7 +74,7 @@ def _image(rows: list[Row], near: PictureFinder, file: Path, reading: ImportLog)
     full = [each for each in rows if any(each[name] for name in ("label", "x1", "y1", "x2", "y2"))]
     boxes = [{**each, "quad": each.get("quad", "").split()} for each in full]
     try:
-        facts["unread"] = json.loads(first.get("unread") or "[]")
+        facts["unread"] = parse_json(first.get("unread") or "[]")
         return tables.picture(facts, boxes, reading, name=original_name(first["image"] or said), file=here)
     except (ValueError, TypeError, KeyError) as error:
         raise ImportUnreadable(f"{file}, {first['source']}: {error}.", hint="Mend that row, or leave its picture out.") from error

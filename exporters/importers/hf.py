@@ -3,7 +3,6 @@ number."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from dinolabel.exporters.importers.common.reading import ImportLog, Recognition
 from dinolabel.exporters.importers.common.records import ImportedImage, ImportUnreadable
 from dinolabel.exporters.importers.parquet import check_columns, pictures
+from dinolabel.vision.storage.json_text import parse_json
 
 SIDES = "dataset_dict.json"
 
@@ -18,7 +18,7 @@ SIDES = "dataset_dict.json"
 def read(path: Path, media: Path | None, reading: ImportLog | None = None) -> Iterator[ImportedImage]:
     """path: the folder that was saved. media: folder with the pictures, for an export without them. Raises ImportUnreadable."""
     try:
-        sides = json.loads((path / SIDES).read_text(encoding="utf-8"))["splits"] if (path / SIDES).is_file() else ["."]
+        sides = parse_json((path / SIDES).read_text(encoding="utf-8"))["splits"] if (path / SIDES).is_file() else ["."]
         tables = [table for side in sides if (table := _table(path / PurePath(side).name)) is not None]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ImportUnreadable(f"{path} is no folder of load_from_disk: {error}.") from error
@@ -35,7 +35,7 @@ def recognise(path: Path) -> Recognition | None:
 
 def _table(folder: Path) -> Any:
     """None for a side without pictures, which the library writes and does not open."""
-    if not json.loads((folder / "state.json").read_text(encoding="utf-8"))["_data_files"]:
+    if not parse_json((folder / "state.json").read_text(encoding="utf-8"))["_data_files"]:
         return None
     import datasets  # a second, which nobody else who reads a data set should wait
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from dinolabel.vision.storage.json_text import parse_json
+
 FORMAT = 1
 
 
@@ -36,7 +38,7 @@ class CheckpointLog:
         with self._path.open("rb") as file:
             for _, place in self._order:
                 file.seek(place)
-                yield json.loads(file.readline())["value"]
+                yield parse_json(file.readline())["value"]
 
     def __contains__(self, key: str) -> bool:
         """Whether an earlier run noted something under this key, fit or not."""
@@ -51,7 +53,7 @@ class CheckpointLog:
         if known is None or known[0] != stamp:
             return None
         self._file.seek(known[1])
-        value = json.loads(self._file.readline())["value"]
+        value = parse_json(self._file.readline())["value"]
         if not fits(value):
             return None
         self._order.append((key, known[1]))
@@ -92,7 +94,7 @@ def digest(value: Any) -> str:
 
 def _decode_line(line: bytes) -> dict[str, Any] | None:
     try:
-        found = json.loads(line) if line.endswith(b"\n") else None
+        found = parse_json(line) if line.endswith(b"\n") else None
     except ValueError:
         return None
     return found if isinstance(found, dict) else None

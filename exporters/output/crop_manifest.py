@@ -15,6 +15,7 @@ from dinolabel.exporters.output.dataset_card import README, card_text, is_ours_t
 from dinolabel.exporters.safe_names import safe
 from dinolabel.vision.images.crop_id import CropId
 from dinolabel.vision.storage.atomic_files import atomic_file
+from dinolabel.vision.storage.json_text import parse_json
 from dinolabel.vision.types import Pixels
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def layout_of(out: Path) -> str:
     """How the crops that lie there are laid out, so that their folder goes on so: `flat`, or `splits`, as new ones are."""
     try:
         with (out / MANIFEST).open(encoding="utf-8") as lines:
-            places = (place_in_lists(str(json.loads(line).get("crop"))) for line in lines)
+            places = (place_in_lists(str(parse_json(line).get("crop"))) for line in lines)
             first = next((each for each in places if each is not None), None)
     except (OSError, ValueError, AttributeError):
         return "splits"

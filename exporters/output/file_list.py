@@ -16,6 +16,7 @@ from pathlib import Path
 from dinolabel.vision.errors import RequestError
 from dinolabel.vision.file_digest import sha256_of_file
 from dinolabel.vision.storage.atomic_files import atomic_file
+from dinolabel.vision.storage.json_text import parse_json
 
 FILE = ".dinolabel-files"
 EARLIER = ".dinolabel-files.jsonl"
@@ -54,7 +55,7 @@ def export_of(folder: Path) -> str | None:
     """Which export the list is of; None where there is no list. Raises FileListUnreadable."""
     try:
         with where(folder).open(encoding="utf-8") as lines:
-            head = json.loads(lines.readline())
+            head = parse_json(lines.readline())
         known, export = head["format"], str(head["export"])
     except FileNotFoundError:
         return None
@@ -77,7 +78,7 @@ def read(path: Path) -> Iterator[FileEntry]:
         with path.open(encoding="utf-8") as lines:
             next(lines, None)
             for line in lines:
-                yield FileEntry(**json.loads(line))
+                yield FileEntry(**parse_json(line))
     except (OSError, ValueError, TypeError) as error:
         raise FileListUnreadable(f"{path} cannot be read: {type(error).__name__} {error}.") from error
 

@@ -22,6 +22,7 @@ from dinolabel.exporters import unlisted_files
 from dinolabel.exporters.output import file_list
 from dinolabel.vision.errors import RequestError
 from dinolabel.vision.file_digest import sha256_of_file
+from dinolabel.vision.storage.json_text import parse_json
 
 UNFINISHED, PARTIAL = ".unfinished", ".partial-"
 LOCK, WHOLE, EARLIER = "lock", "whole", "earlier"
@@ -273,4 +274,4 @@ def _list_files(path: Path) -> Iterator[str]:
     with path.open(encoding="utf-8") as lines:
         for line in lines:
             with suppress(ValueError):  # the line that was being written when the run was killed
-                yield str(json.loads(line))
+                yield str(parse_json(line))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from dinolabel.exporters.output.crop_manifest import MANIFEST
 from dinolabel.exporters.pipeline.report import ExportReport
 from dinolabel.exporters.unlisted_files import CARD, OLD_CARD, rows
 from dinolabel.vision.errors import MediaError, RequestError
+from dinolabel.vision.storage.json_text import parse_json
 
 TASKS = "tasks"
 """Key of a card: the numbers of the tasks whose pictures are in the export, as first and last of each run of them."""
@@ -133,7 +133,7 @@ class _EarlierExport:
 def _card(folder: Path) -> dict[str, Any]:
     for name in (CARD, OLD_CARD):
         with suppress(OSError, ValueError):
-            card = json.loads((folder / name).read_text(encoding="utf-8"))
+            card = parse_json((folder / name).read_text(encoding="utf-8"))
             if isinstance(card, dict):
                 return card
     return {}

@@ -17,6 +17,7 @@ from dinolabel.exporters.output import file_list
 from dinolabel.exporters.output.crop_manifest import MANIFEST
 from dinolabel.vision.errors import RequestError
 from dinolabel.vision.storage.atomic_files import atomic_file
+from dinolabel.vision.storage.json_text import parse_json
 from dinolabel.vision.types import Box
 
 EXCLUDED = "dropped"
@@ -37,7 +38,7 @@ class PreviousExclusions:
 def rows_of(path: Path) -> list[Row]:
     """Rows of a manifest; none when there is no file. Raises RequestError for a damaged one."""
     try:
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        return [parse_json(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     except FileNotFoundError:
         return []
     except (OSError, ValueError) as error:

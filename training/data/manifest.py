@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dinolabel.vision.storage.json_text import parse_json
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -112,7 +113,7 @@ def read(folder: Path) -> Manifest:
 
 def _record(line: str, *, where: str) -> Mapping[str, Any]:
     try:
-        record = json.loads(line)
+        record = parse_json(line)
     except (ValueError, RecursionError) as error:
         raise ManifestUnreadable(f"{where} is no JSON: {error}.") from error
     if not isinstance(record, dict) or record.get("format") != FORMAT:
@@ -170,7 +171,7 @@ def _policy(records: Iterable[Mapping[str, Any]], path: Path) -> CropPolicy:
 
 def _wanted(path: Path) -> tuple[str, ...]:
     try:
-        counts = json.loads(path.read_text(encoding="utf-8")).get("approved", {})
+        counts = parse_json(path.read_text(encoding="utf-8")).get("approved", {})
     except (OSError, ValueError, AttributeError, RecursionError):
         return ()  # the summary only makes messages better
     return tuple(map(str, counts)) if isinstance(counts, dict) else ()

@@ -21,6 +21,7 @@ from dinolabel.exporters.unlisted_files import CROPS, FILMS, REPORT, rows
 from dinolabel.exporters.video_crops.exclude import EXCLUDED_ROWS
 from dinolabel.studio.reviews.decisions import SAME_OBJECT
 from dinolabel.vision.storage.atomic_files import atomic_file
+from dinolabel.vision.storage.json_text import parse_json
 from dinolabel.vision.types import Box
 
 NOTES = "exports.jsonl"  # in the data folder: where else exports were written
@@ -46,7 +47,7 @@ def known_exports(data_dir: Path, project: str) -> list[Path]:
     """Folders of this project's exports that are there, finished or stopped; one that another project wrote to since is that one's."""
     path = data_dir / NOTES
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    last = {Path(each["folder"]): each["project"] for each in map(json.loads, filter(None, lines))}
+    last = {Path(each["folder"]): each["project"] for each in map(parse_json, filter(None, lines))}
     folders = dict.fromkeys([data_dir / "exports" / project, *(folder for folder, own in last.items() if own == project)])
     return [folder for folder in folders if folder.is_dir() or any(True for _ in stopped_places(folder))]
 
@@ -154,7 +155,7 @@ def _sheets(folder: Path, labels: set[str]) -> list[str]:
 def _report(folder: Path) -> Any:
     file = file_list.inside(folder, REPORT)
     try:
-        return json.loads(file.read_text(encoding="utf-8")) if file else None
+        return parse_json(file.read_text(encoding="utf-8")) if file else None
     except ValueError:
         return None
 
@@ -164,7 +165,7 @@ def _filter(path: Path, veil: Veil, keep: Callable[[Row], bool]) -> None:
     with path.open(encoding="utf-8", newline="") as lines, atomic_file(path) as half, half.open("w", encoding="utf-8", newline="") as left:
         for line in lines:
             try:
-                row = json.loads(line)
+                row = parse_json(line)
             except ValueError:
                 row = None
             if not isinstance(row, dict):

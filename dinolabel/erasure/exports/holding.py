@@ -19,6 +19,7 @@ from ijson import JSONError
 from dinolabel.erasure.text_search import Mention
 from dinolabel.exporters.output import file_list
 from dinolabel.exporters.unlisted_files import CARD, OLD_CARD
+from dinolabel.vision.storage.json_text import parse_json
 from dinolabel.vision.storage.spreadsheet import from_cell
 
 _CARDS = (CARD, OLD_CARD)
@@ -252,7 +253,7 @@ def _replace_names(names: Iterable[Any], mention: Mention) -> list[Any]:
 
 
 def _card(text: str, mention: Mention) -> str:
-    card = json.loads(text)
+    card = parse_json(text)
     cleaned = {**card, "classes": _replace_names(card.get("classes", ()), mention), "report": report_without(card.get("report"), mention)}
     return json.dumps(cleaned, indent=2, ensure_ascii=False) + "\n"
 
@@ -262,7 +263,7 @@ def _categories(text: str, mention: Mention) -> str:
     found = re.search(r'^"categories": (\[.*\]),$', text, re.MULTILINE)
     if found is None:
         return text
-    kept = [each for each in json.loads(found[1]) if not mention.within(str(each["name"]))]
+    kept = [each for each in parse_json(found[1]) if not mention.within(str(each["name"]))]
     return text[: found.start(1)] + json.dumps(kept) + text[found.end(1) :]
 
 
@@ -290,7 +291,7 @@ def _label_config(text: str, mention: Mention) -> str:
 
 
 def _features(text: str, mention: Mention) -> str:
-    return json.dumps(_rename_classes(json.loads(text), mention), indent=2)
+    return json.dumps(_rename_classes(parse_json(text), mention), indent=2)
 
 
 def _rename_classes(value: Any, mention: Mention) -> Any:
@@ -305,7 +306,7 @@ def _class_names(path: Path) -> tuple[str, ...]:
     import pyarrow as pa
 
     with pa.ipc.open_stream(path) as table:
-        features = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
+        features = parse_json((table.schema.metadata or {}).get(b"huggingface", b"{}"))
     return tuple(_names(features))
 
 
@@ -323,7 +324,7 @@ def _table_without(path: Path, mention: Mention, to: Path) -> None:
 
     with pa.ipc.open_stream(path) as table:
         metadata = dict(table.schema.metadata)
-        metadata[b"huggingface"] = json.dumps(_rename_classes(json.loads(metadata[b"huggingface"]), mention)).encode()
+        metadata[b"huggingface"] = json.dumps(_rename_classes(parse_json(metadata[b"huggingface"]), mention)).encode()
         schema = table.schema.with_metadata(metadata)
         with pa.OSFile(str(to), "wb") as sink, pa.ipc.new_stream(sink, schema) as written:
             for batch in table:

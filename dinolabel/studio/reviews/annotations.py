@@ -120,7 +120,8 @@ def _prediction(annotation: Json, task: Json) -> Json | None:
     if isinstance(inline, Mapping) and isinstance(inline.get("result"), list) and parent in (None, _id(inline.get("id"))):
         return inline
     identity = parent or _id(inline)
-    listed: Iterable[Any] = task.get("predictions") or []
+    predictions = task.get("predictions")
+    listed: Iterable[Any] = predictions if isinstance(predictions, list) else []
     return next((each for each in listed if isinstance(each, Mapping) and identity is not None and each.get("id") == identity), None)
 
 

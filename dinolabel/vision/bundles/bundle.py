@@ -23,6 +23,7 @@ from dinolabel.vision.bundles.suppression import SuppressionModel, is_probe, nea
 from dinolabel.vision.errors import BundleMismatch, UnknownPlug
 from dinolabel.vision.loading.tuned_embedder import TunedEmbedder
 from dinolabel.vision.protocols import Head
+from dinolabel.vision.storage.json_text import parse_json
 from dinolabel.vision.types import Answer, Box, CropPolicy, Embeddings, Named, Reference, Suppressed, Unknown
 from dinolabel.vision.vectors import softmax
 
@@ -185,7 +186,7 @@ class Bundle:
     def load(cls, folder: Path) -> Bundle:
         """What save wrote, exactly. Raises BundleMismatch when it is not there, damaged, or of a format we do not know."""
         try:
-            card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+            card = parse_json((folder / CARD).read_text(encoding="utf-8"))
             if not isinstance(card, dict) or card.get("format") not in READS:
                 known = " or ".join(map(str, READS))
                 raise BundleMismatch(f"{folder.name} is no bundle of format {known}, those this version reads.", hint="Update dinolabel.")

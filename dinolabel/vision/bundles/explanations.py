@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from dinolabel.vision.images.crop_id import CropId, object_of
+from dinolabel.vision.storage.json_text import parse_json
 from dinolabel.vision.types import Embeddings, Reference
 
 MANIFEST = "manifest.jsonl"
@@ -52,7 +52,7 @@ def _files(manifest: Path, modified: int) -> Mapping[str, Path]:
     # An export that is being made again may end in half a line: the answer stands without the pictures of the rest.
     with manifest.open(encoding="utf-8") as lines, suppress(ValueError, KeyError, TypeError):
         for line in lines:
-            row = json.loads(line)
+            row = parse_json(line)
             path = (home / row["crop"]).resolve()
             if path.is_relative_to(home):
                 found[str(CropId(*(row[key] for key in ("task", "annotation", "region", "view"))))] = path

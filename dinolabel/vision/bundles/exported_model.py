@@ -17,6 +17,7 @@ from dinolabel.vision.loading.weights import CARD, files_of
 from dinolabel.vision.plugins import LoadOptions
 from dinolabel.vision.protocols import Detector, Embedder
 from dinolabel.vision.storage.atomic_folders import atomic_folder
+from dinolabel.vision.storage.json_text import parse_json
 from dinolabel.vision.types import Thresholds
 
 FORMAT = 1
@@ -94,7 +95,7 @@ def _copy_weights(path: Path | None, folder: Path) -> None:
 def read(folder: Path) -> tuple[ExportedModel, Bundle | None]:
     """Raises ModelError for a card that is damaged or of a later version; what Bundle.load raises."""
     try:
-        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        card = parse_json((folder / CARD).read_text(encoding="utf-8"))
         if card["format"] != FORMAT:
             raise ModelError(f"{folder.name} has format {card['format']}; this dinolabel reads {FORMAT}.", hint="Use a newer dinolabel.")
         package = ExportedModel(

@@ -22,6 +22,7 @@ import structlog
 from dinolabel.vision.bundles.bundle import CARD, Bundle
 from dinolabel.vision.errors import RequestError
 from dinolabel.vision.storage.atomic_files import sync
+from dinolabel.vision.storage.json_text import parse_json
 
 log = structlog.get_logger(__name__)
 
@@ -241,7 +242,7 @@ def _id(folder: Path) -> str:
 
 def _entry(folder: Path) -> PublishedBundle | None:
     try:
-        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        card = parse_json((folder / CARD).read_text(encoding="utf-8"))
         return PublishedBundle(_id(folder), card["created_at"], tuple(card["labels"]), card["metrics"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         log.warning("bundle_damaged", project=folder.parent.name, bundle=folder.name, error=str(error))
@@ -250,7 +251,7 @@ def _entry(folder: Path) -> PublishedBundle | None:
 
 def _parse_line(line: str) -> dict[str, Any] | None:
     try:
-        value = json.loads(line)
+        value = parse_json(line)
     except ValueError:
         return None
     return value if isinstance(value, dict) else None

@@ -21,6 +21,7 @@ import PIL.Image
 
 from dinolabel.vision.errors import DeviceUnavailable, ModelError, WeightsMissing
 from dinolabel.vision.loading.weights import short
+from dinolabel.vision.storage.json_text import parse_json
 from dinolabel.vision.types import Crop, Embeddings
 
 AT_ONCE = 16
@@ -112,7 +113,7 @@ def _preprocessing(path: Path, shape: Sequence[Any]) -> dict[str, Any]:
     """What the JSON beside the model says, over the defaults; the side from the model where it fixes one."""
     beside = path.with_suffix(".json")
     try:
-        said = json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() else {}
+        said = parse_json(beside.read_text(encoding="utf-8")) if beside.is_file() else {}
         side = int(shape[2]) if isinstance(shape[2], int) else int(said["side"])
         how = DEFAULTS | {key: said[key] for key in DEFAULTS if key in said}
         if how["order"] not in ("RGB", "BGR") or not all(len(how[key]) == 3 for key in ("mean", "std")):

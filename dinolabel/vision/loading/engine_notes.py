@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dinolabel.vision.storage.atomic_files import atomic_file
+from dinolabel.vision.storage.json_text import parse_json
 
 FORMAT = 1
 
@@ -55,6 +56,6 @@ class EngineNotes:
     def _all(self) -> dict[str, dict[str, Any]]:
         """Empty where there are none, or a later version's."""
         with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
-            stored = json.loads(self._path.read_text(encoding="utf-8")) if self._path else {}
+            stored = parse_json(self._path.read_text(encoding="utf-8")) if self._path else {}
             return dict(stored["notes"]) if stored.get("format") == FORMAT else {}
         return {}

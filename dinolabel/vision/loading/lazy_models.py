@@ -25,6 +25,7 @@ from dinolabel.vision.loading.weights import WeightsLocation, files_of
 from dinolabel.vision.proposals.candidates import MAX_CANDIDATES, MIN_SCORE, Candidate
 from dinolabel.vision.protocols import Detector, Embedder, unknown_phrases
 from dinolabel.vision.storage.atomic_files import atomic_file
+from dinolabel.vision.storage.json_text import parse_json
 from dinolabel.vision.types import Crop, Embeddings, Image, Prompt
 
 log = structlog.get_logger(__name__)
@@ -70,7 +71,7 @@ class ModelInfoCache:
             half.write_text(json.dumps({"format": FORMAT, "cards": known}, indent=1), encoding="utf-8")
 
     def _all(self) -> dict[str, dict[str, Any]]:
-        stored = json.loads(self._path.read_text(encoding="utf-8"))
+        stored = parse_json(self._path.read_text(encoding="utf-8"))
         return dict(stored["cards"]) if stored.get("format") == FORMAT else {}
 
 

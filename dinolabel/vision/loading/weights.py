@@ -17,6 +17,7 @@ import structlog
 from dinolabel.vision.errors import ModelError, WeightsMissing
 from dinolabel.vision.file_digest import sha256_of_file
 from dinolabel.vision.loading.hub import WAIT, tell_reason, ways_out
+from dinolabel.vision.storage.json_text import parse_json
 
 log = structlog.get_logger(__name__)
 
@@ -180,7 +181,7 @@ def read_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ModelError(f"{path.name} of {describe(path.parent)} is no JSON.", hint="Copy or download the weights again.") from error
     return dict(content)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from dinolabel.vision.decoding.pictures import DECODING
 from dinolabel.vision.errors import ModelError
 from dinolabel.vision.proposals.candidates import Candidate
+from dinolabel.vision.storage.json_text import parse_json
 from dinolabel.vision.storage.sqlite_kv import SqliteKV
 from dinolabel.vision.types import QUARTER, Box, CropPolicy, Image, Prompt
 from dinolabel.vision.vectors import truncate_features
@@ -63,7 +64,7 @@ class Cache:
         self._count("detections", int(value is not None), 1)
         if value is None:
             return None
-        return [Candidate(Box(*corners), phrase, score, text) for corners, phrase, score, text in json.loads(value)]
+        return [Candidate(Box(*corners), phrase, score, text) for corners, phrase, score, text in parse_json(value)]
 
     def put_detections(self, key: str, candidates: Iterable[Candidate]) -> None:
         rows = [(each.box.xyxy, each.phrase, each.score, each.text_score) for each in candidates]

@@ -6,7 +6,6 @@ Only values, and the errors of reading. Boxes are pixels of the upright picture,
 from __future__ import annotations
 
 import codecs
-import json
 import unicodedata
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from dinolabel.studio.regions.unread import Unread
 from dinolabel.studio.regions.writing import Quad
 from dinolabel.vision.errors import RequestError, first_line
 from dinolabel.vision.file_digest import sha256_of_file
+from dinolabel.vision.storage.json_text import parse_json
 from dinolabel.vision.types import Box
 
 
@@ -122,7 +122,7 @@ def read_text(path: Path) -> str:
 def read_json(path: Path) -> Any:
     """Raises ImportUnreadable."""
     try:
-        return json.loads(read_text(path))
+        return parse_json(read_text(path))
     except (ValueError, RecursionError) as error:
         raise ImportUnreadable(f"{path} cannot be read: {first_line(error)}.") from error
 

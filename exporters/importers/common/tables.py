@@ -68,7 +68,7 @@ def points_of(numbers: Any) -> tuple[Point, ...]:
     flat = [each for one in numbers or () for each in (one if isinstance(one, list | tuple) else (one,))]
     try:
         values = [float(each) for each in flat]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return ()
     if len(values) % 2 or not all(map(math.isfinite, values)):
         return ()
@@ -77,6 +77,6 @@ def points_of(numbers: Any) -> tuple[Point, ...]:
 
 def restore_unread(entries: Any) -> Iterator[Unread]:
     """Marks that an export of ours remembers as not used. One that says nothing of itself is one all the same."""
-    for each in entries or ():
+    for each in entries if isinstance(entries, list | tuple) else [entries] if entries else ():
         said = each if isinstance(each, Mapping) else {}
         yield Unread(str(said.get("region", "")), str(said.get("kind", "mark")), str(said.get("why", "it could not be used")))

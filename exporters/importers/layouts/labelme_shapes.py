@@ -42,7 +42,7 @@ def _points(values: Any) -> list[Point] | None:
     """None where one is no pair of finite numbers."""
     try:
         points = [(float(x), float(y)) for x, y in values]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return points if all(map(math.isfinite, (each for point in points for each in point))) else None
 

@@ -166,7 +166,7 @@ def _labels(file: Path, names: list[Any] | dict[Any, Any]) -> dict[int, str | No
     try:
         numbered = names.items() if isinstance(names, dict) else enumerate(names)
         return {int(number): label_of(_text(file, name)) for number, name in numbered}
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ImportUnreadable(f"{file} is no data.yaml of YOLO: its names have no numbers: {first_line(error)}.") from error
 
 
@@ -189,7 +189,7 @@ def _sides(file: Path, content: Mapping[str, Any]) -> dict[str, list[str]]:
 def _product(shape: list[Any]) -> int:
     try:
         points, numbers = (int(each) for each in shape)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return 0
     return points * numbers
 

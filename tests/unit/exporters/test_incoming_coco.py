@@ -340,3 +340,11 @@ def test_an_absurd_size_costs_its_picture_only(tmp_path: Path, size: Any) -> Non
     picture(tmp_path / "a.jpg")
     write(tmp_path / "x.json", [ENTRY], [IMAGE | {"width": size, "height": size}])
     assert len(read(tmp_path)) in (0, 1)
+
+
+@pytest.mark.parametrize("odd", [[], {}, None, True, 10**400])
+def test_a_picture_of_ours_with_an_odd_number_is_read_or_refused_by_name(tmp_path: Path, odd: Any) -> None:
+    picture(tmp_path / "a.jpg")
+    write(tmp_path / "instances.json", [ENTRY], [IMAGE | {"id": odd, "dinolabel": {"task": 1, "address": "a.jpg"}}])
+    log = ImportLog()
+    assert len(read(tmp_path, log)) + len(log.refused) <= 2

@@ -166,3 +166,15 @@ def test_what_is_no_labelme_is_said(tmp_path: Path, content: str | None) -> None
         read(tmp_path)
     with pytest.raises(ImportUnreadable, match="no file or folder"):
         read(tmp_path / "nowhere")
+
+
+def test_a_number_that_is_too_large_for_a_place_costs_its_shape_only(tmp_path: Path) -> None:
+    PIL.Image.new("RGB", (64, 48)).save(tmp_path / "a.png")
+    shapes = [
+        {"label": "tom", "points": [[10**400, 2], [30, 40]], "shape_type": "rectangle"},
+        {"label": "tom", "points": [[1, 2], [30, 40]], "shape_type": "rectangle"},
+    ]
+    about = {"imagePath": "a.png", "imageHeight": 48, "imageWidth": 64, "version": "5"}
+    (tmp_path / "a.json").write_text(json.dumps({**about, "shapes": shapes}))
+    (found,) = labelme.read(tmp_path, None)
+    assert (len(found.boxes), len(found.unread)) == (1, 1)

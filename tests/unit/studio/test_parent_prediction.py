@@ -24,9 +24,10 @@ NEW = {"id": 9, "model_version": "gdino.new", "result": []}
         (None, OLD, [], "gdino.old"),
         (None, {}, [OLD], None),
         (None, 9, [OLD, NEW], "gdino.new"),
+        (5, {}, True, None),
     ],
 )
-def test_the_parent_counts(parent: int | None, inline: Any, listed: list[Any], version: str | None) -> None:
+def test_the_parent_counts(parent: int | None, inline: Any, listed: Any, version: str | None) -> None:
     annotation = {"id": 1, "result": [], "parent_prediction": parent, "prediction": inline}
     task = {"id": 1, "data": {}, "annotations": [annotation], "predictions": listed}
     assert [each.model_version for each in annotations_of(task, CONFIG)] == [version]
