@@ -3,6 +3,7 @@ PYTHON ?= python3
 MODELS ?= nano
 
 .PHONY: demo test quick setup lock wheel-check sbom licences nano eval-nano studio-bench effort names-bench video-bench engine-bench ancestor-bench study parity interop faults fuzz soak
+.PHONY: demo test quick setup lock wheel-check sbom licences nano eval-nano studio-bench effort names-bench video-bench bench engine-bench ancestor-bench study parity interop
 
 demo: ## the whole loop on the embedded models (MODELS=hub: on the real weights)
 	$(PYTHON) run.py demo --models $(MODELS)
@@ -45,6 +46,9 @@ names-bench: ## keys a name costs on the wall, pressed in a real browser, into n
 
 video-bench: ## a film our way and the ancestor's way, measured into video.json
 	$(PYTHON) run.py video-bench
+
+bench: ## what we cost beside groundingdino-py, transformers, the ancestor and ourselves of before, into bench.json (an hour)
+	$(PYTHON) run.py bench
 
 engine-bench: ## GroundingDINO's forward against transformers': equal boxes, and what they cost, into bench.json (half an hour)
 	$(PYTHON) run.py engine-bench

@@ -75,20 +75,20 @@ class Walker:
         return centre, self.side * (1 + 0.15 * np.sin(t / 1.7)), 0.15 * np.sin(t * 1.3)
 
 
-def write_film(path: Path, *, seed: int, seconds: float) -> Drawn:
-    """Four cats over other things on a still ground, H.264."""
+def write_film(path: Path, *, seed: int, seconds: float, size: tuple[int, int] = SIZE, rate: int = RATE) -> Drawn:
+    """Four cats over other things on a still ground, H.264. size: width and height."""
     rng = np.random.default_rng(seed)
     sprites = load_sprites()
-    ground = _ground(rng, sprites)
+    ground = _ground(rng, sprites, size)
     names = [*NAMES, None, [*NAMES, None][int(rng.integers(3))]]
-    walkers = [_walker(rng, sprites, name, seconds) for name in names]
+    walkers = [_walker(rng, sprites, name, seconds, size) for name in names]
     frames: list[list[True_]] = []
     with av.open(str(path), "w") as out:
-        stream = out.add_stream("libx264", rate=RATE)
-        stream.width, stream.height = SIZE
+        stream = out.add_stream("libx264", rate=rate)
+        stream.width, stream.height = size
         stream.pix_fmt, stream.options = "yuv420p", {"crf": "20", "preset": "veryfast"}
-        for number in range(int(seconds * RATE)):
-            canvas, truth = _frame(ground, walkers, number / RATE)
+        for number in range(int(seconds * rate)):
+            canvas, truth = _frame(ground, walkers, number / rate)
             frames.append(truth)
             out.mux(stream.encode(av.VideoFrame.from_ndarray(canvas, format="rgb24")))
         out.mux(stream.encode(None))
@@ -133,19 +133,21 @@ def _export(home: Path, pipeline: Pipeline, scenes: int) -> None:
     (home / "manifest.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n", encoding="utf-8")
 
 
-def _ground(rng: np.random.Generator, sprites: dict[tuple[str, str], np.ndarray]) -> np.ndarray:
-    ground = draw_background(rng, SIZE[1], SIZE[0]).astype(np.float32)
+def _ground(rng: np.random.Generator, sprites: dict[tuple[str, str], np.ndarray], size: tuple[int, int]) -> np.ndarray:
+    ground = draw_background(rng, size[1], size[0]).astype(np.float32)
     others = [key for key in sprites if key[0] != NOUN]
     for index in rng.choice(len(others), 2, replace=False):
-        centre = np.array([rng.uniform(60, SIZE[0] - 60), rng.uniform(60, SIZE[1] - 60)])
+        centre = np.array([rng.uniform(60, size[0] - 60), rng.uniform(60, size[1] - 60)])
         _paste(ground, sprites[others[index]], centre, rng.uniform(50, 110), 0.0)
     return ground
 
 
-def _walker(rng: np.random.Generator, sprites: dict[tuple[str, str], np.ndarray], name: str | None, seconds: float) -> Walker:
+def _walker(
+    rng: np.random.Generator, sprites: dict[tuple[str, str], np.ndarray], name: str | None, seconds: float, size: tuple[int, int]
+) -> Walker:
     design = next((design for design, called in DESIGNS.items() if called == name), UNKNOWN)
     sprite = vary(rng, sprites[NOUN, design], strength=PLAIN_LOOK.strength, wide_hue=False)
-    middle = np.array([rng.uniform(120, SIZE[0] - 120), rng.uniform(100, SIZE[1] - 100)])
+    middle = np.array([rng.uniform(120, size[0] - 120), rng.uniform(100, size[1] - 100)])
     turn, pace = rng.uniform(0, 2 * np.pi), rng.uniform(15, 70)
     speed = pace * np.array([np.cos(turn), np.sin(turn)])
     stays = rng.random() < 0.5

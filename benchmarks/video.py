@@ -15,11 +15,12 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
 
-from benchmarks.drawn_world import NAMES, PROMPT, Drawn, head_from_demo, write_film
+from benchmarks.drawn_world import NAMES, PROMPT, RATE, SIZE, Drawn, head_from_demo, write_film
 from dinolabel.vision.pipeline import Pipeline
 from dinolabel.vision.proposals.labelled_box import LabelledBox
 from dinolabel.vision.types import Box, Image, Named, Prompt
@@ -103,7 +104,7 @@ def judge(tally: Tally, film: Drawn, answers: Sequence[Rows]) -> None:
                 last[true.who] = track
 
 
-def run(films: int, seconds: float, *, every: int, seed: int) -> dict[str, object]:
+def run(films: int, seconds: float, *, every: int, seed: int, size: tuple[int, int] = SIZE, rate: int = RATE) -> dict[str, Any]:
     cv2.setNumThreads(1)
     pipeline = Pipeline.load("nano")
     bundle = head_from_demo(pipeline)
@@ -111,7 +112,7 @@ def run(films: int, seconds: float, *, every: int, seed: int) -> dict[str, objec
     mine, theirs = Tally(), Tally()
     with tempfile.TemporaryDirectory() as folder:
         for number in range(films):
-            film = write_film(Path(folder) / f"{number}.mp4", seed=seed + number, seconds=seconds)
+            film = write_film(Path(folder) / f"{number}.mp4", seed=seed + number, seconds=seconds, size=size, rate=rate)
             for which in (0, 1) if number % 2 else (1, 0):
                 began = time.process_time()
                 if which:
@@ -126,7 +127,7 @@ def run(films: int, seconds: float, *, every: int, seed: int) -> dict[str, objec
     return report(mine, theirs, films=films, seconds=seconds, every=every)
 
 
-def report(mine: Tally, theirs: Tally, *, films: int, seconds: float, every: int) -> dict[str, object]:
+def report(mine: Tally, theirs: Tally, *, films: int, seconds: float, every: int) -> dict[str, Any]:
     tracks_of = {"tracks_per_film": 4, "names": sorted(NAMES)}
     return {
         "speed_ratio": round(theirs.seconds / mine.seconds, 2),
