@@ -48,14 +48,25 @@ class Looker:
         command = [sys.executable, str(ROOT / "benchmarks" / "speed" / "look.py"), way, *arguments]
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         self._process = subprocess.Popen(command, env=surroundings(way), cwd=paths(way)[-1], **pipes)
-        self.look()  # the first one warms up
+        self._ask()
+
+    def wait(self) -> None:
+        """Until it is loaded and warm: all ways may be so at once."""
+        self._answer()
 
     def look(self) -> dict[str, float]:
         """CPU seconds and wall seconds of one picture, and how many candidates it had. Raises ValueError where the process failed."""
-        assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.write("look\n")
-        self._process.stdin.flush()
-        return dict(json.loads(self._process.stdout.readline()))
+        self._ask()
+        return self._answer()
 
     def end(self) -> None:
         self._process.communicate()
+
+    def _ask(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write("look\n")
+        self._process.stdin.flush()
+
+    def _answer(self) -> dict[str, float]:
+        assert self._process.stdout is not None
+        return dict(json.loads(self._process.stdout.readline()))

@@ -40,6 +40,8 @@ def rows(folder: Path, rounds: int) -> Iterator[Row]:
     ours = ["exact", *(["fast"] if computes_bfloat16() else [])]
     here = weights(folder)
     lookers = [Looker(way, str(here)) for way in (*OTHERS, *ours)]
+    for each in lookers:
+        each.wait()
     taken: dict[str, list[float]] = {each.way: [] for each in lookers}
     for _ in range(rounds):
         for each in lookers:
