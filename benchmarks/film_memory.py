@@ -22,7 +22,7 @@ import av
 from dinolabel.vision.pipeline import Pipeline
 from dinolabel.vision.types import Prompt, Thresholds
 from dinolabel.vision.video.detect_frames import VideoRequest
-from dinolabel.vision.video.job import AnnotatedVideo
+from dinolabel.vision.video.job import AnnotatedVideo, VideoOutput
 from tests.doubles.drawn_films import Disc, DiscDetector, film
 from tests.doubles.scripted_models import BLUE, RED, ColourEmbedder, colour_bundle
 
@@ -35,7 +35,7 @@ def peak_mb(path: Path) -> float:
     """Run it here and say how much memory this process ever had."""
     pipeline = Pipeline(DiscDetector(RED, BLUE), ColourEmbedder())
     request = VideoRequest(Prompt(("cat",)), Thresholds(), 15, colour_bundle(tom=RED))
-    made = AnnotatedVideo(path, path.parent / "out", request, pipeline)
+    made = AnnotatedVideo(path, VideoOutput(path.parent / "out"), request, pipeline)
     for _ in made.steps():
         pass
     return own_peak_mb()

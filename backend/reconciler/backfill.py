@@ -127,9 +127,9 @@ class Backfill:
         end, handled = begun + seconds, 0
         sending = UploadBuffer(partial(self._push, len(census.rows)), self._clock)
         # However slow a disk is, the first chunk is done: a visit that never got further than opening files would never end.
-        errand = PredictionJob(self.wanted, cancelled=lambda: self._stopped() or (handled > 0 and self._clock() > end))
+        job = PredictionJob(self.wanted, cancelled=lambda: self._stopped() or (handled > 0 and self._clock() > end))
         with sending:
-            for row, made in zip(rows, self._predictor.predictions(errand, rows), strict=False):
+            for row, made in zip(rows, self._predictor.predictions(job, rows), strict=False):
                 handled += 1
                 now = Filled(census.done + handled, len(census.unfinished), handled / max(self._clock() - begun, 1e-3))
                 yield now

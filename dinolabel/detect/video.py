@@ -46,7 +46,7 @@ def annotate_video(path: Path, named: Input, job: DetectRun, pipeline: Pipeline)
     from dinolabel import factory
     from dinolabel.vision.types import Prompt
     from dinolabel.vision.video.detect_frames import VideoRequest
-    from dinolabel.vision.video.job import AnnotatedVideo
+    from dinolabel.vision.video.job import AnnotatedVideo, VideoOutput
 
     model = job.model
     request = VideoRequest(
@@ -55,9 +55,8 @@ def annotate_video(path: Path, named: Input, job: DetectRun, pipeline: Pipeline)
     place = PurePosixPath(named.copy)
     with tempfile.TemporaryDirectory(prefix="dinolabel-film-") as nowhere:
         out = (job.out or Path(nowhere)) / place.parent
-        film = AnnotatedVideo(
-            path, out, request, pipeline, labels=model.labels, written=job.out is not None, name=named.name, stem=place.name
-        )
+        output = VideoOutput(out, job.out is not None, named.name, place.name)
+        film = AnnotatedVideo(path, output, request, pipeline, labels=model.labels)
         _run(film)
         assert film.answer is not None
         return film.answer.document

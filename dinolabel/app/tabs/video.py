@@ -19,7 +19,7 @@ from dinolabel.app.tabs.image import ImageTab
 from dinolabel.vision.errors import MediaUnavailable, RequestError
 from dinolabel.vision.types import Pixels, Prompt, Thresholds
 from dinolabel.vision.video.detect_frames import VideoRequest
-from dinolabel.vision.video.job import AnnotatedVideo, VideoFiles, VideoProgress
+from dinolabel.vision.video.job import AnnotatedVideo, VideoFiles, VideoOutput, VideoProgress
 
 log = structlog.get_logger(__name__)
 
@@ -78,16 +78,15 @@ class VideoTab:
         pipeline.check_prompt(words)
         limits = Thresholds(ask.box, ask.text, pipeline.thresholds.nms_iou)
         names, colours = self._images.names(ask.version), self._images.colours(ask.version, words)
-        errand = VideoRequest(words, limits, max(1, int(ask.every)), bundle, ask.smallest, names, colours)
+        request = VideoRequest(words, limits, max(1, int(ask.every)), bundle, ask.smallest, names, colours)
         with self._run_of(who) as stop, self._seats.position() as waits:
             while (before := waits(WAIT_SECONDS)) and not stop.is_set():
                 yield VideoUpdate(waiting=before)
             if stop.is_set():
                 yield VideoUpdate(stopped=True)
                 return
-            film = AnnotatedVideo(
-                Path(path), self._shelf.place() / "film", errand, pipeline, labels=self._sight.labels, turn=self._sight.passes.acquire
-            )
+            output = VideoOutput(self._shelf.place() / "film")
+            film = AnnotatedVideo(Path(path), output, request, pipeline, labels=self._sight.labels, turn=self._sight.passes.acquire)
             yield from _updates(film, stop)
 
     def stop(self, who: str) -> bool:

@@ -52,23 +52,40 @@ class VideoFiles:
     document: dict[str, Any]
 
 
-class AnnotatedVideo:
-    """path: any container PyAV reads. out: folder for the four files, made if need be. labels: phrase -> label.
+@dataclass(frozen=True, slots=True)
+class VideoOutput:
+    """folder: for the four files, made if need be. written: without, nothing is written, and the answer's document is all.
 
-    written: without, nothing is written, and the answer's document is all. name: how the document calls it; None: as its file is called.
-    stem: what the names of the four files begin with; None: the file's name without its ending.
+    name: how the document calls the video; None: as its file is called. stem: what the names of the four files begin with; None: the
+    file's name without its ending.
+    """
+
+    folder: Path
+    written: bool = True
+    name: str | None = None
+    stem: str | None = None
+
+
+class AnnotatedVideo:
+    """path: any container PyAV reads. labels: phrase -> label. turn: held for each pass of the models.
+
     Iterate `steps` to its end, then `answer` is there. Closing the iterator stops at once and leaves no file.
     Raises MediaError, ModelError, BundleMismatch.
     """
 
     def __init__(
-        self, path: Path, out: Path, request: VideoRequest, pipeline: Pipeline, *, labels: Mapping[str, str] | None = None,
-        turn: Callable[[], AbstractContextManager[Any]] = nullcontext, written: bool = True,
-        name: str | None = None, stem: str | None = None,
-    ) -> None:  # fmt: skip
-        self.path, self.out, self.request = path, out, request
+        self,
+        path: Path,
+        output: VideoOutput,
+        request: VideoRequest,
+        pipeline: Pipeline,
+        *,
+        labels: Mapping[str, str] | None = None,
+        turn: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    ) -> None:
+        self.path, self.out, self.request = path, output.folder, request
         self._pipeline, self._labels, self._turn = pipeline, labels or {}, turn
-        self._written, self._name, self._stem = written, name or path.name, stem or path.stem
+        self._written, self._name, self._stem = output.written, output.name or path.name, output.stem or path.stem
         self.answer: VideoFiles | None = None
 
     def steps(self) -> Iterator[VideoProgress]:

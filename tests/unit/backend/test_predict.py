@@ -156,8 +156,8 @@ def test_a_new_head_costs_no_forward_pass(kitchen: Kitchen) -> None:
 
 def test_stopped_means_no_further_chunk(kitchen: Kitchen) -> None:
     answers: list[Prediction | Failure] = []
-    errand = PredictionJob(kitchen.recipe(), cancelled=lambda: len(answers) >= 3)
-    for each in kitchen.predictor.predictions(errand, kitchen.tasks(6)):
+    job = PredictionJob(kitchen.recipe(), cancelled=lambda: len(answers) >= 3)
+    for each in kitchen.predictor.predictions(job, kitchen.tasks(6)):
         answers.append(each)
     assert len(answers) == 4
     assert kitchen.detector.passes == 4

@@ -18,7 +18,7 @@ from dinolabel.vision.pipeline import Pipeline
 from dinolabel.vision.types import Box, Named, Prompt, Thresholds, Unknown
 from dinolabel.vision.video.buffer import SpillBuffer
 from dinolabel.vision.video.detect_frames import VideoRequest, VideoRun
-from dinolabel.vision.video.job import AnnotatedVideo, VideoFiles
+from dinolabel.vision.video.job import AnnotatedVideo, VideoFiles, VideoOutput
 from dinolabel.vision.video.reidentify import reidentify
 from dinolabel.vision.video.tracker import Track
 from dinolabel.vision.video.vote import ObservedTrack, Vote
@@ -42,7 +42,7 @@ def pipeline(*colours: tuple[int, int, int]) -> Pipeline:
 
 
 def seen(path: Path, out: Path, asked: VideoRequest, models: Pipeline) -> VideoFiles:
-    made = AnnotatedVideo(path, out, asked, models)
+    made = AnnotatedVideo(path, VideoOutput(out), asked, models)
     for _ in made.steps():
         pass
     assert made.answer is not None
@@ -145,7 +145,7 @@ def test_times_that_vary_stay_as_they_are(tmp_path: Path) -> None:
 
 def test_stopping_stops_at_once_and_leaves_nothing(tmp_path: Path) -> None:
     models = pipeline()
-    made = AnnotatedVideo(film(tmp_path / "walk.mp4", WALKERS), tmp_path / "out", request(), models)
+    made = AnnotatedVideo(film(tmp_path / "walk.mp4", WALKERS), VideoOutput(tmp_path / "out"), request(), models)
     steps = made.steps()
     for _, progress in zip(range(15), steps, strict=False):
         assert progress.stage == "watching"
@@ -159,7 +159,7 @@ def test_stopping_stops_at_once_and_leaves_nothing(tmp_path: Path) -> None:
 
 def test_stopping_while_writing_leaves_nothing_either(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
-    made = AnnotatedVideo(film(tmp_path / "walk.mp4", WALKERS), tmp_path / "out", request(), pipeline())
+    made = AnnotatedVideo(film(tmp_path / "walk.mp4", WALKERS), VideoOutput(tmp_path / "out"), request(), pipeline())
     steps = made.steps()
     while next(steps).stage != "writing":
         pass
@@ -252,7 +252,7 @@ def test_nothing_of_a_frame_stays_in_memory(tmp_path: Path) -> None:
     held: dict[str, dict[int, int]] = {"watching": {}, "writing": {}}
     tracemalloc.start()
     try:
-        for step in AnnotatedVideo(source, tmp_path / "out", request(), pipeline()).steps():
+        for step in AnnotatedVideo(source, VideoOutput(tmp_path / "out"), request(), pipeline()).steps():
             if step.done in (90, 450):
                 gc.collect()
                 held[step.stage][step.done] = tracemalloc.get_traced_memory()[0]
