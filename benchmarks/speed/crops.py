@@ -77,8 +77,10 @@ def in_turns(ways: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float
 
 
 def training(folder: Path, embedding: float) -> Iterator[Row]:
-    """A training of 1,000 crops in its process, and one epoch of the ancestor's over the same, from a few of its steps. embedding: CPU seconds
-    of the crops in float32, as it is when nothing is set."""
+    """A training of 1,000 crops in its process, and one epoch of the ancestor's over the same, from a few of its steps.
+
+    embedding: CPU seconds of the crops in float32, as it is when nothing is set.
+    """
     before = _children()
     clock.timed(CROPS, folder / "clock")
     cached = _children() - before
