@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from dinolabel.vision.protocols import Detector, Embedder
     from dinolabel.vision.storage.cache import Cache
     from dinolabel.vision.types import Thresholds
+    from dinolabel.wall.opening import WallSources
 
 ROOT = Path(__file__).resolve().parent.parent
 # -P: without it Python looks for modules in the working folder first, and a training.py or vision.py there would be taken for ours.
@@ -131,6 +132,20 @@ def with_project_weights(settings: Settings, project: int) -> Settings:
     """The same with the embedder the project was attached with, where it was."""
     noted = projects(settings).get(project)
     return settings if noted is None else settings.model_copy(update={"embedder_weights": noted.weights[1]})
+
+
+def wall_sources(settings: Settings, project: int) -> WallSources:
+    """What the crops of a project are read from, with the weights that the project was attached with."""
+    from dinolabel.wall.opening import WallSources
+
+    settings = with_project_weights(settings, project)
+    client = studio(settings)
+
+    def config() -> LabelConfig:
+        return label_config(settings, client.projects.get(project))
+
+    folder = data_dir(settings, "wall", str(project))
+    return WallSources(client, project, config, media(settings), pipeline(settings, deferred=True), folder)
 
 
 def network(settings: Settings) -> NetworkSettings:

@@ -89,21 +89,12 @@ def wall(
 
     Example: dinolabel names wall --project 1
     """
-    from dinolabel.wall.opening import WallSources, open_wall
+    from dinolabel.wall.opening import open_wall
     from dinolabel.wall.server import create_app, serve
 
     settings = running_settings.settings()
     number = project_option.resolve_number(settings, project)
-    settings = factory.with_project_weights(settings, number)
-    studio = factory.studio(settings)
-    sources = WallSources(
-        studio,
-        number,
-        lambda: factory.label_config(settings, studio.projects.get(number)),
-        factory.media(settings),
-        factory.pipeline(settings, deferred=True),
-        factory.data_dir(settings, "wall", str(number)),
-    )
+    sources = factory.wall_sources(settings, number)
     with handle_signals(), ExitStack() as stack:
         with console.bar() as bar:
             line = bar.add_task("Reading", total=None)

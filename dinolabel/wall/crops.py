@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 Json = Mapping[str, Any]
+SAME_OBJECT = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class WallCrop:
     """A box on the wall. label: as Label Studio shows it. box: pixels of the upright picture of width x height.
 
     score: of the prediction, None for a person's box. taken: a person submitted this box in the editor, so the wall changes nothing of it.
+    region_of_studio: whether Label Studio has it; else it is a candidate that was too unsure to be shown.
     """
 
     task: int
@@ -40,6 +42,7 @@ class WallCrop:
     height: int
     score: float | None
     taken: bool
+    region_of_studio: bool = True
 
     @property
     def key(self) -> CropKey:
@@ -108,6 +111,18 @@ class CropImages:
         """(N, D) unit rows, one per crop of the task. Raises MediaError, also when a box lies outside its picture."""
         image = self.open(task)
         return self._pipeline.embed(image, [self.box_on(each, image) for each in task.crops])
+
+    def unsure(self, task: WallTask, below: float) -> tuple[WallCrop, ...]:
+        """Boxes of at least that score that Label Studio does not show, where none of the task's lies. Raises MediaError."""
+        image = self.open(task)
+        (found,) = self._pipeline.candidates([image], self._config.prompt)
+        known = [self.box_on(each, image) for each in task.crops]
+        made = []
+        for number, each in enumerate(sorted(found, key=lambda one: -one.score)):
+            if each.score >= below and all(each.box.iou(box) < SAME_OBJECT for box in known):
+                known.append(each.box)
+                made.append(WallCrop(task.id, f"candidate {number}", None, each.box, image.width, image.height, each.score, False, False))
+        return tuple(made)
 
     def box_on(self, crop: WallCrop, image: Image) -> Box:
         """The crop's box on the picture as it is now: boxes are shares of it, whatever size was written beside them."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dinolabel.vision.errors import RequestError
+from dinolabel.vision.errors import MediaError, RequestError
 from dinolabel.wall.crops import CropImages, WallCrop, WallTask, embed_tasks, read_task
 from dinolabel.wall.journal import Journal
 from dinolabel.wall.names import NameList
@@ -59,8 +59,11 @@ class ProjectCrops:
         return image, self.images.box_on(crop, image)
 
 
-def read_project(sources: WallSources, progress: Progress) -> ProjectCrops:
-    """Every crop of a project with its embedding, from the caches where they have it. Raises RequestError where it has no box."""
+def read_project(sources: WallSources, progress: Progress, below: float | None = None) -> ProjectCrops:
+    """Every crop of a project with its embedding, from the caches where they have it. Raises RequestError where it has no box.
+
+    below: boxes from this score on that Label Studio does not show count, too.
+    """
     number, config = sources.project, sources.config()
     version = sources.studio.projects.get(number).model_version or ""
     tasks = {}
@@ -72,6 +75,10 @@ def read_project(sources: WallSources, progress: Progress) -> ProjectCrops:
         hint = f"Let the detector look first: dinolabel preannotate --project {number}"
         raise RequestError(f"Project {number} has no boxes yet.", hint=hint)
     images = CropImages(sources.media, sources.pipeline, config)
+    if below is not None:
+        for task in tasks.values():
+            with suppress(MediaError):  # said of it when its crops are embedded
+                tasks[task.id] = replace(task, crops=(*task.crops, *images.unsure(task, below)))
     crops, rows, failed = embed_tasks(tasks.values(), images, lambda done: progress("Looking", done, len(tasks)))
     if not crops:
         raise RequestError("No picture of the project can be read.", hint=next(iter(failed.values()), ""))

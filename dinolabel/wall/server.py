@@ -11,11 +11,10 @@ from waitress import create_server
 from waitress.server import BaseWSGIServer
 
 from dinolabel.vision.errors import DinolabelError, MediaError, RequestError, SettingsError
-from dinolabel.vision.storage.json_text import parse_json
 from dinolabel.vision.types import Box, Image
 from dinolabel.wall.grouping.crop_map import CropMap
-from dinolabel.wall.journal import CropKey
 from dinolabel.wall.names import NameList
+from dinolabel.wall.payloads import AnswerBody, Body, FindBody, MergeBody, NoBody, PageBody, SplitBody, read_body
 from dinolabel.wall.studio_sync import StudioSync
 from dinolabel.wall.thumbnails import ThumbnailCache
 from dinolabel.wall.wall import Group, Suggestion, Wall
@@ -149,27 +148,26 @@ def _add_answers(app: Flask, services: WallServices) -> None:
     @app.post("/api/answers")
     def answer() -> Response:
         """Name crops, say that they are no object or not so named, or hide them."""
-        body = _body()
-        name = str(body.get("name") or "")
-        if body.get("kind") == "name":
-            name = services.names.use(name, add=bool(body.get("add")))
-        given = wall.answer(body.get("kind", ""), _keys(body.get("crops")), who=who, name=name, page=str(body.get("page") or ""))
+        body = _body(AnswerBody)
+        name = services.names.use(body.name, add=body.add) if body.kind == "name" else body.name
+        given = wall.answer(body.kind, body.crops, who=who, name=name, page=body.page)  # type: ignore[arg-type]  # the journal refuses others
         services.sync.put(key[0] for key in given.crops)
         return jsonify({"id": given.id, "name": given.name, "crops": len(given.crops)})
 
     @app.post("/api/pages")
     def page() -> Response:
         """Answer a page of suggestions, and get the next."""
-        body = _body()
-        name = services.names.use(str(body.get("name") or ""), add=False)
-        shown = [Suggestion(wall.find_group(int(each["id"])), float(each["likeness"]), likely=False) for each in body.get("page") or ()]
-        given = wall.answer_page(name, shown, [int(each) for each in body.get("chosen") or ()], who=who)
+        body = _body(PageBody)
+        name = services.names.use(body.name, add=False)
+        shown = [Suggestion(wall.find_group(each.id), each.likeness, likely=False) for each in body.page]
+        given = wall.answer_page(name, shown, body.chosen, who=who)
         services.sync.put(key[0] for each in given if each.kind == "name" for key in each.crops)
         return jsonify({"name": name, "page": [_suggestion(wall, each) for each in wall.suggestions(name)]})
 
     @app.post("/api/undo")
     def undo() -> Response:
         """Take the last answer back."""
+        _body(NoBody)
         taken = wall.undo(who)
         services.sync.put(key[0] for key in (taken.crops if taken else ()))
         return jsonify({"undone": taken.undoes if taken else None, "crops": len(taken.crops) if taken else 0})
@@ -177,26 +175,19 @@ def _add_answers(app: Flask, services: WallServices) -> None:
     @app.post("/api/split")
     def split() -> Response:
         """Make a group of its own of some crops."""
-        body = _body()
-        return jsonify({"group": wall.split(int(body["group"]), _keys(body.get("crops")))})
+        body = _body(SplitBody)
+        return jsonify({"group": wall.split(body.group, body.crops)})
 
     @app.post("/api/merge")
     def merge() -> Response:
         """Make one group of several."""
-        return jsonify({"group": wall.merge([int(each) for each in _body()["groups"]])})
-
-    @app.post("/api/group-again")
-    def group_again() -> Response:
-        """Cluster what is still open anew."""
-        wall.group_again()
-        return jsonify({"groups": len(wall.groups())})
+        return jsonify({"group": wall.merge(_body(MergeBody).groups)})
 
     @app.post("/api/find")
     def find() -> Response:
         """Crops in the order of their likeness to some, less to others."""
-        body = _body()
-        found = wall.find_like(_keys(body.get("crops")), _keys(body.get("against")))[:MOST]
-        likeness = {at: round(like, 3) for at, like in found}
+        body = _body(FindBody)
+        likeness = {at: round(like, 3) for at, like in wall.find_like(body.crops, body.against)[:MOST]}
         return jsonify({"crops": [{**each, "likeness": likeness[each["at"]]} for each in _crops(wall, list(likeness))]})
 
 
@@ -213,24 +204,8 @@ def _crops(wall: Wall, members: Sequence[int]) -> list[dict[str, Any]]:
     return [{"at": at, "task": each.task, "region": each.region, "label": each.label, "taken": each.taken} for at, each in chosen]
 
 
-def _body() -> dict[str, Any]:
-    """The JSON that was sent. Only as application/json, which no form of another page can send."""
-    if request.mimetype != "application/json":
-        raise RequestError("Send JSON.", hint="Content-Type: application/json")
-    try:
-        body = parse_json(request.get_data())
-    except ValueError as error:
-        raise RequestError("What was sent is no JSON.", hint="Load the page again.") from error
-    if not isinstance(body, dict):
-        raise RequestError("What was sent is no JSON object.", hint="Load the page again.")
-    return body
-
-
-def _keys(listed: Any) -> list[CropKey]:
-    try:
-        return [(int(task), str(region)) for task, region in listed or ()]
-    except (TypeError, ValueError) as error:
-        raise RequestError("Crops are pairs of task and region.", hint="Load the page again.") from error
+def _body(kind: type[Body]) -> Body:
+    return read_body(kind, request.mimetype, request.get_data())
 
 
 def _number(name: str) -> int:

@@ -52,7 +52,13 @@ def labels(result: list[dict[str, Any]]) -> list[str]:
 
 
 @pytest.fixture
-def hung(studio: LabelStudio, studio_server: Any, project_of: Callable[[str], int], tmp_path: Path) -> Iterator[Hung]:
+def environment(studio: LabelStudio, studio_server: Any, tmp_path: Path) -> dict[str, str]:
+    at = {"DINOLABEL_STUDIO_URL": studio.url, "DINOLABEL_STUDIO_TOKEN": studio_server.token, "DINOLABEL_DATA_DIR": str(tmp_path / "data")}
+    return {**os.environ, **at, "DINOLABEL_DETECTOR_WEIGHTS": "nano", "DINOLABEL_EMBEDDER_WEIGHTS": "nano"}
+
+
+@pytest.fixture
+def hung(studio: LabelStudio, project_of: Callable[[str], int], environment: dict[str, str]) -> Iterator[Hung]:
     number = project_of(build({"cat face": "cat face"}, ["tom", "felix"]))
     tasks = studio.tasks.upload_images(number, SCENES)
     config, pipeline = LabelConfig.parse(studio.projects.get(number).label_config), Pipeline.load("nano")
@@ -65,12 +71,6 @@ def hung(studio: LabelStudio, studio_server: Any, project_of: Callable[[str], in
     ]
     studio.predictions.import_many(number, made)
     studio.projects.set_model_version(number, VERSION)
-    environment = {**os.environ, "DINOLABEL_STUDIO_URL": studio.url, "DINOLABEL_STUDIO_TOKEN": studio_server.token}
-    environment |= {
-        "DINOLABEL_DETECTOR_WEIGHTS": "nano",
-        "DINOLABEL_EMBEDDER_WEIGHTS": "nano",
-        "DINOLABEL_DATA_DIR": str(tmp_path / "data"),
-    }
     command = [sys.executable, "-P", "-m", "dinolabel", "names", "wall", "--project", str(number), "--port", "0", "--no-browser"]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         url = (process.stdout.readline() if process.stdout else "").strip()
@@ -176,3 +176,16 @@ def test_a_wall_that_is_ended_tells_label_studio_first(hung: Hung) -> None:
     assert hung.process.wait(60) == 0
     named = labels(hung.studio.tasks.get(crop["task"])["predictions"][0]["result"])
     assert "tom" in named
+
+
+def test_all_like_one_box_are_found_and_stand_in_a_tab(hung: Hung, environment: dict[str, str]) -> None:
+    task = next(each for each in hung.bodies() if len(each["predictions"][0]["result"]) > 1)
+    command = [sys.executable, "-P", "-m", "dinolabel", "find", "--json", "--project", str(hung.project), "--task", str(task["id"])]
+    asked = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert asked.returncode != 0 and "--region" in asked.stderr  # which of them?
+    command += ["--region", task["predictions"][0]["result"][0]["id"], "--below", "0.1"]
+    told = json.loads(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
+    likeness = [each["likeness"] for each in told["found"]]
+    assert likeness == sorted(likeness, reverse=True) and task["id"] not in [each["task"] for each in told["found"]]
+    tab = next(each for each in hung.studio.tabs.list(hung.project) if str(each["id"]) == told["tab"].rpartition("=")[2])
+    assert len(tab["data"]["filters"]["items"]) == len(told["found"])
