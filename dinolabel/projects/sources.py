@@ -129,8 +129,8 @@ def _holds_no_numbers(path: Path) -> bool:
 
 
 def _read_whole(file: IO[bytes]) -> Any:
-    """All tasks at once, with nothing in place of what is no number: whoever reads a box says so of that box alone."""
-    return parse_json(file.read(), constant=lambda _: None)
+    """All tasks at once, with a word in place of what is no number: whoever reads a box says so of that box alone."""
+    return parse_json(file.read(), constant=str)
 
 
 def refuse_parts_of_a_file(media: Path | None, label_config: Path | None) -> None:

@@ -21,6 +21,7 @@ from dinolabel.vision.images.embedded_xmp import read_embedded_xmp
 
 LOOKED_AT = 200
 """Files that are read to tell what a folder is."""
+PICASA = ".picasa.ini"
 WITHOUT = "without a face region: left out, for nobody said that nothing is in them"
 
 
@@ -41,7 +42,10 @@ def read(path: Path, media: Path | None, reading: ImportLog | None = None) -> It
             arrived = True
             yield arriving
     if not arrived and not reading.refused:
-        raise ImportUnreadable(f"There is no face region in {path}: neither in {len(files)} files nor in sidecars.")
+        said = f"There is no face region in {path}: neither in {len(files)} files nor in sidecars."
+        if path.is_dir() and any(each.name.casefold() == PICASA for each in path.rglob("*.ini")):
+            raise ImportUnreadable(f"{said} The faces in {PICASA} are not read.", hint="Let Picasa, or digiKam, write them to XMP first.")
+        raise ImportUnreadable(said)
     if without:
         reading.note(f"{without} pictures {WITHOUT}")
 

@@ -9,13 +9,19 @@ from dinolabel.studio.reviews.task_json import find_fault, number_of
 
 HINT = "Export the project again as JSON; a file that was edited by hand may be damaged there."
 
+TWICE = "Exports of several projects have the same numbers: export each file into a folder of its own."
+
 
 def readable_tasks(tasks: Iterable[Any], failed: list[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
     """The tasks that can be read, in their order. failed: gets an entry for each other one, like a picture's that cannot be had."""
+    seen: set[int | None] = set()
     for place, task in enumerate(tasks, 1):
-        why = find_fault(task)
-        if why is None:
+        why, number = find_fault(task), number_of(task)
+        if why is None and number not in seen:
+            seen.add(number)
             yield task
+        elif why is None:
+            failed.append({**_entry(place, {**task, "id": None}, f"an earlier one has its number, {number}"), "hint": TWICE})
         else:
             failed.append(_entry(place, task, why))
 

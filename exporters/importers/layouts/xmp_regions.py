@@ -23,6 +23,10 @@ from dinolabel.vision.types import Box
 RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 MWG = "{http://www.metadataworkinggroup.com/schemas/regions/}"
 MICROSOFT = "{http://ns.microsoft.com/photo/1.2/t/RegionInfo#}"
+NOT_READ = {
+    "{http://ns.acdsee.com/regions/}RegionList": "ACDSee",
+    "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}ImageRegion": "IPTC",
+}
 FOCUS = "focus"
 """Where a camera focused: nobody marked a thing there."""
 SAME = 0.5
@@ -45,12 +49,21 @@ def read_regions(packets: Sequence[bytes], source: str) -> XmpRegions:
         roots = [defusedxml.ElementTree.fromstring(each) for each in packets]
     except (ParseError, DefusedXmlException, LookupError) as error:
         raise ValueError(f"its XMP is no XML: {error}") from error
-    size = next((found for root in roots for each in root.iter(f"{MWG}AppliedToDimensions") if (found := _size(_fields(each)))), None)
+    size = next((dim for root in roots for each in root.iter(f"{MWG}AppliedToDimensions") if (dim := _size(_fields(each)))), None)
     lists = [each for root in roots for each in root.iter(f"{MWG}RegionList")]
     marks = [_mwg(_fields(entry), f"{source} region {at}", size) for at, entry in enumerate(_entries(lists), 1)]
     people = [each for root in roots for each in root.iter(f"{MICROSOFT}Regions")]
     others = [_microsoft(_fields(entry), f"{source} person {at}") for at, entry in enumerate(_entries(people), 1)]
-    return XmpRegions(tuple(_join([each for each in marks if each is not None], others)), size)
+    found: Sequence[ImportedMark | Unread] = _join([each for each in marks if each is not None], others)
+    return XmpRegions(tuple(found or list(_not_read(roots, source))), size)
+
+
+def _not_read(roots: Sequence[Element], source: str) -> Iterator[Unread]:
+    """Regions of kinds that are known and not read: where their numbers lie is not said alike by those who write them."""
+    for tag, name in NOT_READ.items():
+        why = f"regions of {name} are not read; write those of the Metadata Working Group too"
+        for at, _ in enumerate(_entries([each for root in roots for each in root.iter(tag)]), 1):
+            yield Unread(f"{source} region {at}", f"region of {name}", why)
 
 
 def _entries(lists: Sequence[Element]) -> Iterator[Element]:

@@ -64,10 +64,13 @@ def test_a_file_is_read_as_often_as_needed(tmp_path: Path) -> None:
     assert all(isinstance(value[name], float) for name in ("width", "height"))  # and no Decimal
 
 
+@pytest.mark.parametrize("name", ["y", "rotation"])
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
-def test_what_is_no_number_costs_its_own_box_only(tmp_path: Path, number: float) -> None:
+def test_what_is_no_number_costs_its_own_box_only(tmp_path: Path, number: float, name: str) -> None:
     """Scripts write NaN, which no reader of tasks one by one takes; a text that has the word is no reason."""
-    odd = {**TASK, "id": 2, "data": {"image": "NaN.png"}, "annotations": [annotation(2, region("b", (0, number, 9, 9), "jason"))]}
+    box = region("b", (0, 0, 9, 9), "jason")
+    box["value"][name] = number
+    odd = {**TASK, "id": 2, "data": {"image": "NaN.png"}, "annotations": [annotation(2, box)]}
     (tmp_path / "export.json").write_text(json.dumps([TASK, odd, {**TASK, "id": 3}]))
     source = sources.from_file(Settings(), tmp_path / "export.json", tmp_path, None, wants=())
     reviews = [review_task(each, source.config) for each in source.tasks]

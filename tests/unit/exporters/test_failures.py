@@ -63,6 +63,18 @@ def test_it_is_named_with_what_is_wrong(task: Any, why: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_number_that_two_tasks_have_is_of_the_first(world: Annotated, tmp_path: Path, name: str) -> None:
+    """Two exports in one file: image ids are task numbers, so boxes of both would be of either picture."""
+    whole = write(world, name, tmp_path / "whole", world.tasks)
+    other = {**copy.deepcopy(world.tasks[1]), "id": world.tasks[0]["id"]}
+    report = write(world, name, tmp_path / "twice", [*world.tasks, other])
+    (failed,) = report.failed
+    assert (failed["task"], report.rows) == (None, whole.rows)
+    assert failed["why"] == f"The task cannot be read: an earlier one has its number, 1 (number {len(world.tasks) + 1} of the export)."
+    assert "several projects" in failed["hint"]
+
+
 def test_every_other_reader_goes_on_too(world: Annotated) -> None:
     tasks = [*(task for task, _ in MALFORMED), *world.tasks]
     assert len(count(tasks, world.config, ExportOptions()).failed) == len(MALFORMED)

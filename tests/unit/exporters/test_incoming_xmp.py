@@ -239,3 +239,29 @@ def test_our_own_sidecars_come_back(tmp_path: Path) -> None:
     sidecars.export(other.tasks, other.config, tmp_path / "more", open_image=other.open, find=other.find)
     (found,) = read(tmp_path / "more", media=other.folder)
     assert found.boxes[0].box.xyxy == pytest.approx((10, 20, 50, 60), abs=0.01)
+
+
+IPTC = """<Iptc4xmpExt:ImageRegion xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"><rdf:Bag>
+<rdf:li rdf:parseType="Resource"><Iptc4xmpExt:RegionBoundary rdf:parseType="Resource"><Iptc4xmpExt:rbShape>rectangle</Iptc4xmpExt:rbShape>
+</Iptc4xmpExt:RegionBoundary></rdf:li></rdf:Bag></Iptc4xmpExt:ImageRegion>"""
+ACDSEE = """<acdsee-rs:Regions xmlns:acdsee-rs="http://ns.acdsee.com/regions/" rdf:parseType="Resource"><acdsee-rs:RegionList><rdf:Bag>
+<rdf:li rdf:parseType="Resource"><acdsee-rs:Name>mina</acdsee-rs:Name></rdf:li></rdf:Bag></acdsee-rs:RegionList></acdsee-rs:Regions>"""
+
+
+@pytest.mark.parametrize(("regions", "kind"), [(IPTC, "region of IPTC"), (ACDSEE, "region of ACDSee")])
+def test_regions_that_are_not_read_are_named(tmp_path: Path, regions: str, kind: str) -> None:
+    """Beside regions that are read they say the same once more, as digiKam and Lightroom write several."""
+    picture(tmp_path / "a.jpg")
+    write(tmp_path / "a.jpg.xmp", regions)
+    (only,) = read(tmp_path)
+    assert (only.boxes, [each.kind for each in only.unread]) == ((), [kind])
+    write(tmp_path / "a.jpg.xmp", mwg(FACE), regions)
+    (only,) = read(tmp_path)
+    assert (len(only.boxes), only.unread) == (1, ())
+
+
+def test_faces_that_picasa_kept_to_itself_are_named(tmp_path: Path) -> None:
+    picture(tmp_path / "a.jpg")
+    (tmp_path / ".picasa.ini").write_text("[a.jpg]\nfaces=rect64(3f845bcb59418507),8e62398ebda8c1a5\n")
+    with pytest.raises(ImportUnreadable, match=r"The faces in \.picasa\.ini are not read"):
+        read(tmp_path)
