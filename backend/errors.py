@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from dinolabel.backend.payloads import Refusal
+from dinolabel.backend.answers import Refusal
 from dinolabel.backend.project_registry import ProjectBusy
 from dinolabel.vision.errors import (
     BundleMismatch,

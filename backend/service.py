@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from dinolabel.backend import desired_version
+from dinolabel.backend.answers import NOT_YET, PredictAnswer, StoredAnswer
 from dinolabel.backend.errors import ProjectUnknown
 from dinolabel.backend.http.detect_endpoint import DetectEndpoint
 from dinolabel.backend.inference.inference_queue import MOST_REQUESTS, MOST_WAITING, InferenceQueue
@@ -20,7 +21,7 @@ from dinolabel.backend.jobs.table import Job
 from dinolabel.backend.jobs.train_trigger import QUIET_SECONDS, TrainTrigger
 from dinolabel.backend.observability.metrics import Metrics
 from dinolabel.backend.observability.snapshot import Snapshot
-from dinolabel.backend.payloads import NOT_YET, PredictAnswer, PredictRequest, SetupRequest, StoredAnswer, WebhookEvent
+from dinolabel.backend.payloads import PredictRequest, SetupRequest, WebhookEvent
 from dinolabel.backend.project_status import ProjectState
 from dinolabel.backend.reconciler.loop import ReconcileLoop
 from dinolabel.backend.reconciler.reconciler import ReconcileOptions, Reconciler, ReconcileResult, weights_mismatch

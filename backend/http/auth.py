@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from flask import Request
 from itsdangerous import BadSignature, TimestampSigner
 
-from dinolabel.backend.constants import SECRET_HEADER
 from dinolabel.backend.errors import CrossSite, SecretWrong
+from dinolabel.backend.payloads import SECRET_HEADER
 from dinolabel.studio.media.loopback import is_loopback
 from dinolabel.vision.errors import SettingsError
 

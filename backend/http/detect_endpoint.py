@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, cast
 import structlog
 from flask import Request
 
+from dinolabel.backend.answers import DetectAnswer, Found, ImageAnswer, Refusal
 from dinolabel.backend.errors import UNFORESEEN, Busy, body_of
 from dinolabel.backend.inference.inference_queue import DetectOptions, InferenceQueue, Priority
 from dinolabel.backend.inference.serving_config import ServingConfig, check_typed
-from dinolabel.backend.payloads import MOST_IMAGES, DetectAnswer, DetectRequest, Found, ImageAnswer, ImageSource, Refusal
+from dinolabel.backend.payloads import MOST_IMAGES, DetectRequest, ImageSource
 from dinolabel.vision.decoding.pictures import image_of, open_image
 from dinolabel.vision.errors import DinolabelError, MediaError, PromptMissing, RequestError
 from dinolabel.vision.proposals.labelled_box import LabelledBox, without_suppressed

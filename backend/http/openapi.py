@@ -9,12 +9,12 @@ from flask import Flask
 from pydantic import TypeAdapter
 from werkzeug.routing import Rule
 
-from dinolabel.backend import payloads
+from dinolabel.backend import answers, payloads
 from dinolabel.backend.http import typed_views
 
 REFS = "#/components/schemas/{model}"
 OPTIONS: dict[str, Any] = TypeAdapter(payloads.DetectFields).json_schema()["properties"]
-FOUND: dict[str, Any] = TypeAdapter(payloads.Found).json_schema()
+FOUND: dict[str, Any] = TypeAdapter(answers.Found).json_schema()
 DETECT = "/v1/detect"
 REFUSALS = {
     "400": "The request cannot be read.", "401": "The secret is missing or wrong.", "403": "Another site's page asked.",
@@ -28,8 +28,13 @@ def description(app: Flask) -> dict[str, Any]:
     """OpenAPI 3.1 of an app's routes."""
     rules = [each for each in app.url_map.iter_rules() if each.endpoint in app.view_functions]
     types = {each.endpoint: typed_views.types_of(app.view_functions[each.endpoint]) for each in rules}
-    kinds = {kind for found in types.values() for kind in found.values() if "payloads" in getattr(kind, "__module__", "")}
-    order = [*sorted(kinds, key=lambda kind: kind.__name__), payloads.Refusal]
+    kinds = {
+        kind
+        for found in types.values()
+        for kind in found.values()
+        if getattr(kind, "__module__", "") in (answers.__name__, payloads.__name__)
+    }
+    order = [*sorted(kinds, key=lambda kind: kind.__name__), answers.Refusal]
     adapters = [(kind.__name__, "validation", TypeAdapter[Any](kind)) for kind in order]
     _, defined = TypeAdapter.json_schemas(adapters, ref_template=REFS)  # type: ignore[arg-type]
     paths: dict[str, dict[str, Any]] = {}
@@ -48,7 +53,7 @@ def description(app: Flask) -> dict[str, Any]:
 
 def _operation(app: Flask, rule: Rule, method: str, types: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
     asked, answer = types.get("asked"), types.get("return")
-    refusal = {"application/json": {"schema": _ref(payloads.Refusal)}}
+    refusal = {"application/json": {"schema": _ref(answers.Refusal)}}
     refusals = {status: {"description": told, "content": refusal} for status, told in REFUSALS.items()}
     content = {"application/json": {"schema": _ref(answer)}} if getattr(answer, "__name__", "") in schemas else {"*/*": {}}
     properties = schemas[asked.__name__].get("properties", {}) if asked is not None else {}

@@ -19,7 +19,7 @@ from waitress import wasyncore
 from waitress.server import create_server
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from dinolabel.backend import payloads
+from dinolabel.backend import answers, payloads
 from dinolabel.backend.errors import UNFORESEEN, SecretWrong, body_of, status_of
 from dinolabel.backend.http import auth, dashboard, detect_endpoint, front_door, openapi, static_pages
 from dinolabel.backend.http.typed_views import typed
@@ -68,13 +68,13 @@ def _add_label_studio_routes(app: Flask, service: Service) -> None:
 
     @app.get("/health")
     @typed
-    def health() -> payloads.HealthAnswer:
+    def health() -> answers.HealthAnswer:
         """Is it up, and on which weights, device, precision and engine. Needs no secret."""
-        return cast("payloads.HealthAnswer", {"status": "UP", "model_class": "dinolabel", **asdict(service.running)})
+        return cast("answers.HealthAnswer", {"status": "UP", "model_class": "dinolabel", **asdict(service.running)})
 
     @app.get("/ready")
     @typed
-    def ready() -> payloads.ReadyAnswer:
+    def ready() -> answers.ReadyAnswer:
         """Whether all that it needs is there: registry, job table, room on the disk, Label Studio, models; 503 says what is not."""
         patience = 10 * service.options.poll_seconds
         checked = readiness.check_ready(service.projects, service.jobs, service.queue, service.board, patience=patience)
@@ -82,19 +82,19 @@ def _add_label_studio_routes(app: Flask, service: Service) -> None:
 
     @app.post("/setup")
     @typed
-    def setup(asked: payloads.SetupRequest) -> payloads.SetupAnswer:
+    def setup(asked: payloads.SetupRequest) -> answers.SetupAnswer:
         """Label Studio asks when a backend is connected or a page opened; answers the version to show."""
         return {"model_version": service.setup(asked)}
 
     @app.post("/predict")
     @typed
-    def predict(asked: payloads.PredictRequest) -> payloads.PredictAnswer:
+    def predict(asked: payloads.PredictRequest) -> answers.PredictAnswer:
         """Label Studio asks for boxes of tasks; what is not ready in time is `{}` and done later."""
         return service.predict(asked)
 
     @app.route("/versions", methods=["GET", "POST"])
     @typed
-    def versions(asked: payloads.VersionsRequest) -> payloads.VersionsAnswer:
+    def versions(asked: payloads.VersionsRequest) -> answers.VersionsAnswer:
         """Versions that can be shown, of one project or all."""
         return {"versions": service.versions(asked.project)}
 
@@ -104,28 +104,28 @@ def _add_status_routes(app: Flask, service: Service) -> None:
 
     @app.post("/webhook")
     @typed
-    def webhook(asked: payloads.WebhookEvent) -> payloads.NotedAnswer:
+    def webhook(asked: payloads.WebhookEvent) -> answers.NotedAnswer:
         """Notes an event of Label Studio and wakes the loop; `START_TRAINING` queues a training."""
         return {"noted": service.event(asked)}
 
     @app.post("/train")
     @partial(typed, status=202, browser=_redirect_back)
-    def train(asked: payloads.ProjectRequest) -> payloads.TrainAnswer:
+    def train(asked: payloads.ProjectRequest) -> answers.TrainAnswer:
         """Queues a training of `project`."""
         return {"job": service.train(asked.project, why="asked for by /train")}
 
     @app.post("/prompt")
     @partial(typed, browser=_redirect_back)
-    def prompt(asked: payloads.AdoptRequest) -> payloads.AdoptAnswer:
+    def prompt(asked: payloads.AdoptRequest) -> answers.AdoptAnswer:
         """Makes `words`, and `box` and `text` thresholds, those of `project`."""
         service.set_prompt(asked.project, asked.words, box=asked.box, text=asked.text)
         return {"looks_for": asked.words}
 
     @app.post("/jobs/<job>/cancel")
     @partial(typed, browser=_redirect_back)
-    def cancel(job: str) -> payloads.JobAnswer:
+    def cancel(job: str) -> answers.JobAnswer:
         """Stops a job that is queued or running."""
-        return cast("payloads.JobAnswer", dashboard.job_json(service.jobs.cancel(job)))
+        return cast("answers.JobAnswer", dashboard.job_json(service.jobs.cancel(job)))
 
 
 def _add_page_routes(app: Flask, service: Service, *, secret: bool) -> None:
@@ -147,9 +147,9 @@ def _add_page_routes(app: Flask, service: Service, *, secret: bool) -> None:
 
     @app.get("/jobs")
     @partial(typed, browser=lambda: Response(dashboard.render_body(service), headers={"Cache-Control": "no-store"}, mimetype="text/html"))
-    def jobs() -> payloads.JobsAnswer:
+    def jobs() -> answers.JobsAnswer:
         """Trainings and progress of all projects as JSON."""
-        return cast("payloads.JobsAnswer", dashboard.as_json(service))
+        return cast("answers.JobsAnswer", dashboard.as_json(service))
 
     @app.get("/metrics")
     def metrics() -> Response:
@@ -162,7 +162,7 @@ def _add_program_routes(app: Flask, service: Service) -> None:
 
     @app.post("/v1/detect")
     @typed
-    def detect(asked: payloads.DetectRequest) -> payloads.DetectAnswer:
+    def detect(asked: payloads.DetectRequest) -> answers.DetectAnswer:
         """Finds and names things in pictures."""
         return service.detection.answer(asked, detect_endpoint.uploads(request))
 
@@ -220,7 +220,7 @@ def _end_span(_error: BaseException | None) -> None:
         span.close()
 
 
-def _refuse(refusal: payloads.Refusal) -> Response:
+def _refuse(refusal: answers.Refusal) -> Response:
     return jsonify({**refusal, "request": g.request})
 
 

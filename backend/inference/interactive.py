@@ -10,10 +10,11 @@ from typing import Any
 
 import structlog
 
+from dinolabel.backend.answers import StoredAnswer
 from dinolabel.backend.errors import UNFORESEEN, presentable
 from dinolabel.backend.inference.predictor import Failure, Prediction, Predictor
 from dinolabel.backend.inference.serving_config import ServingConfig, check_typed
-from dinolabel.backend.payloads import StoredAnswer, TaskPayload
+from dinolabel.backend.payloads import TaskPayload
 from dinolabel.studio.label_configs.prompt_field import TypedPrompt, offer
 from dinolabel.studio.regions.shapes import names_of
 from dinolabel.vision.errors import DinolabelError, PromptMissing

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from dinolabel.backend.constants import TITLE
+from dinolabel.backend.payloads import TITLE
 from dinolabel.backend.project_registry import ProjectRecord, ProjectRegistry
 from dinolabel.backend.reconciler.backfill import Backfill, Filled, TaskSnapshot
 

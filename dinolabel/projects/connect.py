@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from dinolabel.backend.constants import SECRET_HEADER, TITLE
+from dinolabel.backend.payloads import SECRET_HEADER, TITLE
 from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:
