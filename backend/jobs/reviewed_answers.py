@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from dinolabel.backend.timestamps import parse_timestamp
-from dinolabel.studio.calls.tabs import DISAGREEMENTS, show_or_remove
+from dinolabel.studio.calls.tabs import DISAGREEMENTS
 from dinolabel.studio.errors import StudioDenied, StudioRefused
 from dinolabel.studio.label_configs.label_config import LabelConfig
 from dinolabel.studio.reviews.decisions import ReviewedBox, review_task
@@ -100,7 +100,7 @@ class Answers:
         """Let our tab of disagreements hold these tasks, where they changed; its address, None without any. Raises StudioError."""
         known = self._shown.get(project)
         if known is None or known[0] != disputed:
-            known = self._shown[project] = (disputed, show_or_remove(self._studio.tabs, project, DISAGREEMENTS, disputed))
+            known = self._shown[project] = (disputed, self._studio.tabs.show_or_remove(project, DISAGREEMENTS, disputed))
         return known[1]
 
     def _named(self, people: Iterable[PersonCounts]) -> Iterator[PersonCounts]:

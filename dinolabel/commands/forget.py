@@ -19,7 +19,6 @@ from dinolabel.erasure.registry import ErasureRegistry
 from dinolabel.erasure.text_search import Mention
 from dinolabel.projects import tabs
 from dinolabel.settings import Settings
-from dinolabel.studio.calls.tabs import show_or_remove
 from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:
@@ -94,7 +93,7 @@ def _forget(settings: Settings, studio: LabelStudio, number: int, names: list[st
     ErasureRegistry(data_dir).add(number, names)  # first: whatever stops us, nobody is brought back
     taken = local_data.take_out(settings, project, mention, folders)
     reached = _there(settings, studio, number, mention)
-    tab = show_or_remove(studio.tabs, number, tabs.FORGOTTEN, reached.annotations)
+    tab = studio.tabs.show_or_remove(number, tabs.FORGOTTEN, reached.annotations)
     jobs = factory.jobs(settings)
     told = jobs.forget(number, mention.within)
     logs = [jobs.log_of(each.id) for each in jobs.all() if each.project == number]

@@ -15,7 +15,7 @@ from dinolabel.cli import console, options, project_option
 from dinolabel.cli import text as words
 from dinolabel.projects import tabs
 from dinolabel.settings import Settings
-from dinolabel.studio.calls.tabs import DISAGREEMENTS, show_or_remove
+from dinolabel.studio.calls.tabs import DISAGREEMENTS
 from dinolabel.vision.storage.json_text import parse_json
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ def command(
     chosen = found.top(share)
     tab = other = None
     if mark and studio is not None:
-        tab = show_or_remove(studio.tabs, number, tabs.LABEL_ISSUES, [each.task for each in chosen])
-        other = show_or_remove(studio.tabs, number, DISAGREEMENTS, disagreed)
+        tab = studio.tabs.show_or_remove(number, tabs.LABEL_ISSUES, [each.task for each in chosen])
+        other = studio.tabs.show_or_remove(number, DISAGREEMENTS, disagreed)
     address = f"{studio.url}/projects/{number}/data?task=" if studio is not None else "task "
     if as_json:
         rows = [{**asdict(each), "link": f"{address}{each.task}"} for each in chosen]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from dinolabel.studio.client import LabelStudio
@@ -29,3 +30,10 @@ class StudioParts:
         if name in vars(CLIENT) and name not in {"api", "aliases"}:
             return Part(self, name)
         raise AttributeError(f"{type(self).__name__} has no {name}")
+
+    def tabs_show_or_remove(self, project: int, tab: tuple[str, str], tasks: Sequence[int]) -> str | None:
+        """As the client does."""
+        if not tasks:
+            self.tabs_remove(project, tab[0])
+            return None
+        return str(self.tabs_show_tasks(project, *tab, list(dict.fromkeys(tasks))))

@@ -61,6 +61,13 @@ class TabsClient:
             self.api.json("DELETE", f"/api/dm/views/{ours['id']}/")
         return ours is not None
 
+    def show_or_remove(self, project: int, tab: tuple[str, str], tasks: Sequence[int]) -> str | None:
+        """Let one of our tabs hold these tasks, its address for a browser; without tasks the tab goes. tab: its name and title."""
+        if not tasks:
+            self.remove(project, tab[0])
+            return None
+        return self.show_tasks(project, *tab, list(dict.fromkeys(tasks)))
+
     def _columns(self, project: int) -> dict[str, Any]:
         """The columns of a new tab: with the file's name, where the project keeps it."""
         params = {"project": project, "page_size": 1, "fields": "all"}
@@ -74,11 +81,3 @@ class TabsClient:
 
 def _is(task: int) -> dict[str, Any]:
     return {"filter": "filter:tasks:id", "operator": "equal", "type": "Number", "value": task}
-
-
-def show_or_remove(tabs: TabsClient, project: int, tab: tuple[str, str], tasks: Sequence[int]) -> str | None:
-    """Let one of our tabs hold these tasks, its address for a browser; without tasks the tab goes. tab: its name and title."""
-    if not tasks:
-        tabs.remove(project, tab[0])
-        return None
-    return tabs.show_tasks(project, *tab, list(dict.fromkeys(tasks)))
