@@ -15,9 +15,10 @@ EVEN_LUMINANCE = 0.199  # of a background on which both read alike, at a contras
 LIGHTNESSES = (0.42, 0.55, 0.68)
 
 # Eleven colours that stay apart for red-blind, green-blind and blue-blind eyes, found by search: the least distance of any two is 13.3 in
-# OKLab (of 100) whoever looks, and 19.7 among the first four. They differ in lightness, too, so some are dark.
+# OKLab (of 100) whoever looks, and 15 among the first four. They differ in lightness, too, so some are dark: those come last, since
+# they are hardly seen on a dark picture.
 GENERIC_COLOUR = "#e69f00"  # amber: this one still wants a name
-NAME_COLOURS = ("#2d0f78", "#961e00", "#a54bff", "#2d8796", "#d24b0f", "#005a69", "#5a001e", "#00c3a5", "#7800c3", "#b496ff")
+NAME_COLOURS = ("#a54bff", "#2d8796", "#961e00", "#d24b0f", "#00c3a5", "#7800c3", "#b496ff", "#005a69", "#2d0f78", "#5a001e")
 
 
 def next_colour(used: Iterable[str]) -> str:

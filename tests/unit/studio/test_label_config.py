@@ -255,9 +255,9 @@ def test_what_is_not_heeded_is_said() -> None:
 def test_build_gives_fixed_keys_and_parses_to_what_was_asked() -> None:
     xml = build({"human face": "face", "head": "face", "dog": "dog"}, ["jason", "lacy"])
     assert '<Label value="face" hotkey="0" predicted_values="human face,head" background="#e69f00"/>' in xml
-    assert '<Label value="jason" hotkey="1" background="#2d0f78"/>' in xml
-    assert '<Label value="lacy" hotkey="2" background="#961e00"/>' in xml
-    assert '<Label value="dog" hotkey="3" predicted_values="dog" background="#a54bff"/>' in xml
+    assert '<Label value="jason" hotkey="1" background="#a54bff"/>' in xml
+    assert '<Label value="lacy" hotkey="2" background="#2d8796"/>' in xml
+    assert '<Label value="dog" hotkey="3" predicted_values="dog" background="#961e00"/>' in xml
     parsed = LabelConfig.parse(xml)
     assert (parsed.learnt, parsed.generic) == (("jason", "lacy"), ("face", "dog"))
     assert parsed.prompt_map == {"human face": "face", "head": "face", "dog": "dog"}
