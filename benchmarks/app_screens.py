@@ -23,6 +23,7 @@ from dinolabel.vision.storage.cache import Cache
 
 LONG = 180_000
 SCENE = "scene-003.jpg"
+LOADED = "() => [...document.images].every(each => each.complete && each.naturalWidth)"
 LOOKS = (("light", "light", 1400, 1000), ("phone", "light", 390, 844), ("dark", "dark", 1400, 1000))
 
 
@@ -35,6 +36,7 @@ def shoot(url: str, out: Path, film: Path) -> None:
             shown.goto(url)
             expect(shown.locator("#status")).to_contain_text("Add a picture", timeout=LONG)
             if name == "light":
+                shown.wait_for_function(LOADED)  # the examples
                 shown.screenshot(path=out / "app-empty.png")
             _image(shown)
             shown.screenshot(path=out / f"app-image-{name}.png", full_page=name == "phone")
