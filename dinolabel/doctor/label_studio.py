@@ -39,7 +39,9 @@ def label_studio(settings: Settings) -> Iterator[Finding]:
     who, release = studio.users.whoami(), studio.version()
     took = time.monotonic() - began
     ours = "started by `dinolabel up`, " if up_state.find(settings.data_dir) and not settings.studio_url else ""
-    yield Finding("ok", "label studio", f"{studio.url}, {ours}release {release}, {words.duration(took) if took > 1 else 'at once'}")
+    yield Finding(
+        "ok", "label studio", f"{studio.url}, {ours}release {release}, {words.duration(took) if took > 1 else 'in under a second'}"
+    )
     yield from _release(release)
     yield _token(studio, str(who.get("email") or who.get("username")))
     yield from _calls(studio)
@@ -56,10 +58,10 @@ def _token(studio: LabelStudio, owner: str) -> Finding:
     token = studio.api.token
     if token.kind == "legacy":
         fix = "Nothing to do while Label Studio takes it: Organization, Access Token Settings."
-        return Finding("ok", "token", f"legacy, of {owner}, without an end; sent to {urlsplit(studio.url).netloc} only", fix)
+        return Finding("ok", "token", f"legacy, of {owner}, expires never; sent to {urlsplit(studio.url).netloc} only", fix)
     left = (token.ends - time.time()) / 86_400 if token.ends else None
     until = time.strftime(", until %Y-%m-%d", time.gmtime(token.ends)) if left is not None and left < 3650 else ""
-    text = f"personal, of {owner}{until}; sent to {urlsplit(studio.url).netloc} only, renewed by itself"
+    text = f"personal, of {owner}{until}; sent to {urlsplit(studio.url).netloc} only, dinolabel renews it"
     if left is not None and left < SOON_DAYS:
         return Finding("warn", "token", text, "Make a new one (Account & Settings, Personal Access Token) and set DINOLABEL_STUDIO_TOKEN.")
     return Finding("ok", "token", text)
@@ -72,16 +74,16 @@ def _calls(studio: LabelStudio) -> Iterator[Finding]:
     webhooks = [net for net, host in networks.items() if studio.probes.may_call("webhooks", f"http://{host}:9090/webhook")]
     if not backends and not webhooks:
         fix = "Nothing to do: the backend polls. To connect one beside it, start Label Studio with USE_DEFAULT_BANNED_SUBNETS=false."
-        yield Finding("ok", "its calls", "Label Studio calls no private address, so no backend beside it can be connected", fix)
+        yield Finding("ok", "private calls", "Label Studio calls no private address, so no backend beside it can be connected", fix)
     elif backends != webhooks:
         open_, closed = ("backends", "webhooks") if len(backends) > len(webhooks) else ("webhooks", "backends")
         fix = "Set USE_DEFAULT_BANNED_SUBNETS=false instead of ML_BLOCK_LOCAL_IP=false alone: connecting would stop half way."
-        yield Finding("warn", "its calls", f"Label Studio calls private addresses for {open_}, but not for {closed}", fix)
+        yield Finding("warn", "private calls", f"Label Studio calls private addresses for {open_}, but not for {closed}", fix)
     else:
         at_home = _loopback(studio.url)
         opened = f"Label Studio calls {words.join_words(backends)}: backends connect, and whoever may log in can make it call there"
         fix = "Ban what must stay closed with USER_ADDITIONAL_BANNED_SUBNETS=169.254.0.0/16,…; or close all and let the backend poll."
-        yield Finding("ok" if at_home else "warn", "its calls", opened, "" if at_home else fix)
+        yield Finding("ok" if at_home else "warn", "private calls", opened, "" if at_home else fix)
 
 
 def _loopback(url: str) -> bool:

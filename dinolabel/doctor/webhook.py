@@ -1,4 +1,4 @@
-"""What `dinolabel doctor` looks at in the way back: does Label Studio reach our backend, and does our one webhook carry the secret.
+"""What `dinolabel doctor` looks at in the callback: does Label Studio reach our backend, and does our one webhook carry the secret.
 
 Changes nothing.
 """
@@ -27,7 +27,7 @@ def way_back(settings: Settings, studio: LabelStudio, number: int) -> Iterator[F
     ours = [each for each in studio.backends.list(number) if each.title == connect.TITLE]
     yield from map(_backend, ours)
     if not ours:
-        yield Finding("ok", "way back", f"none, and none is needed: the backend asks every {words.duration(settings.poll_seconds)}")
+        yield Finding("ok", "callback", f"none, and none is needed: the backend asks every {words.duration(settings.poll_seconds)}")
     hooks = studio.webhooks.list(number)
     for each in ours:
         yield from _hooks(settings, each, hooks, number)
@@ -41,10 +41,10 @@ def way_back(settings: Settings, studio: LabelStudio, number: int) -> Iterator[F
 
 def _backend(backend: MLBackend) -> Finding:
     if backend.state == "CO":
-        return Finding("ok", "way back", f"Label Studio reaches our backend at {backend.url}")
+        return Finding("ok", "callback", f"Label Studio reaches our backend at {backend.url}")
     return Finding(
         "warn" if not backend.error else "bad",
-        "way back",
+        "callback",
         f"Label Studio does not reach our backend at {backend.url}: {backend.error or 'disconnected'}",
         "Is `dinolabel serve` running with the same DINOLABEL_SECRET, at an address Label Studio reaches? Polling goes on meanwhile.",
     )

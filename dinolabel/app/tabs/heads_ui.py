@@ -34,7 +34,7 @@ def heads_page(blocks: gr.Blocks, tab: HeadsTab) -> None:
     status = gr.Markdown(NONE_YET, elem_id="heads-status")
     table = gr.Dataframe(headers=HEADERS, value=[], interactive=False, show_label=False, max_height=260, buttons=[])
     with gr.Row():
-        acts = ("Pin this head", "Let the newest serve", "Roll back")
+        acts = ("Pin this head", "Use the newest again", "Roll back")
         pin, unpin, back = (gr.Button(words, size="sm", interactive=False) for words in acts)
     curve = gr.HTML("", elem_id="heads-curve", padding=False)
     compared = gr.Dataframe(

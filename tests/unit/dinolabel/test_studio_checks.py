@@ -78,8 +78,8 @@ def test_label_studio_out_of_reach(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "level", "words"),
     [
-        ("x" * 40, "ok", "legacy, of robot@example.com, without an end; sent to label.example only"),
-        (token(exp=time.time() + 6e9), "ok", "personal, of robot@example.com; sent to label.example only, renewed by itself"),
+        ("x" * 40, "ok", "legacy, of robot@example.com, expires never; sent to label.example only"),
+        (token(exp=time.time() + 6e9), "ok", "personal, of robot@example.com; sent to label.example only, dinolabel renews it"),
         (token(exp=time.time() + 86_400 * 20), "warn", "until 20"),
     ],
     ids=["legacy", "personal", "personal that ends soon"],  # their own texts differ from process to process
@@ -112,7 +112,7 @@ EVERY = {"127.0.0.1", "10.0.0.1", "172.16.0.1", "192.168.0.1", "169.254.169.254"
 def test_what_its_server_may_call(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str, calls: dict[str, set[str]], level: str, words: str
 ) -> None:
-    (found,) = [each for each in look(monkeypatch, Answering(url, **calls), tmp_path) if each.about == "its calls"]
+    (found,) = [each for each in look(monkeypatch, Answering(url, **calls), tmp_path) if each.about == "private calls"]
     assert found.level == level and words in found.text
     assert bool(found.fix) == (not url.startswith("http://127"))
 
@@ -131,10 +131,10 @@ MARK = {connect.SECRET_HEADER: SECRET}
 @pytest.mark.parametrize(
     ("backends", "hooks", "about", "level", "words"),
     [
-        ([], [], "way back", "ok", "none is needed: the backend asks every 60 s"),
-        ([backend()], [hook(MARK)], "way back", "ok", "Label Studio reaches our backend"),
-        ([backend("DI")], [hook(MARK)], "way back", "warn", "disconnected"),
-        ([backend("ER", "401")], [hook(MARK)], "way back", "bad", "401"),
+        ([], [], "callback", "ok", "none is needed: the backend asks every 60 s"),
+        ([backend()], [hook(MARK)], "callback", "ok", "Label Studio reaches our backend"),
+        ([backend("DI")], [hook(MARK)], "callback", "warn", "disconnected"),
+        ([backend("ER", "401")], [hook(MARK)], "callback", "bad", "401"),
         ([backend()], [hook(MARK)], "webhook", "ok", "with our secret"),
         ([backend()], [hook({})], "webhook", "bad", "does not carry our secret"),
         ([backend()], [hook({connect.SECRET_HEADER: "an old one"})], "webhook", "bad", "does not carry our secret"),
