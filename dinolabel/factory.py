@@ -249,7 +249,7 @@ def jobs(settings: Settings) -> JobRunner:
     return JobRunner(
         data_dir(settings, "jobs"),
         program=PROGRAM,
-        environment=environment(settings),
+        environment=training_environment(settings),
         exports=data_dir(settings, "exports"),
         verdicts=lambda project: heads.verdicts(str(project)),
         limits=JobLimits(settings.threads or 2),
@@ -344,3 +344,22 @@ def environment(settings: Settings | None = None) -> dict[str, str]:
     path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     told = settings.environment() if settings is not None else {}
     return {**os.environ, **told, "PYTHONPATH": os.pathsep.join(path), "PYTHONUNBUFFERED": "1"}
+
+
+NEEDED = (
+    *("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "VIRTUAL_ENV", "NO_COLOR"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "LD_LIBRARY_PATH", "LD_PRELOAD"),
+)
+NEEDED_KINDS = (
+    *("DINOLABEL_", "LC_", "XDG_", "PYTHON", "HF_", "HUGGINGFACE_", "TRANSFORMERS_", "TORCH", "PYTORCH_", "CUDA_", "NVIDIA_", "SSL_CERT_"),
+    *("OMP_", "MKL_", "KMP_", "OPENBLAS_", "NUMEXPR_", "ONEDNN_", "DNNL_", "MALLOC_", "COV_", "COVERAGE_"),
+)
+UNNEEDED = ("DINOLABEL_SECRET",)
+"""It is asked of who calls the backend, and a training calls nobody."""
+
+
+def training_environment(settings: Settings) -> dict[str, str]:
+    """Of an export or a training: what these need of ours, and nothing else that a server may have in its environment."""
+    everything = environment(settings)
+    wanted = {name: value for name, value in everything.items() if name.upper() in NEEDED or name.upper().startswith(NEEDED_KINDS)}
+    return {name: value for name, value in wanted.items() if name not in UNNEEDED}

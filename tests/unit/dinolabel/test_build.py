@@ -88,3 +88,12 @@ def test_the_project_on_show_is_meant(tmp_path: Path, up: up_state.UpState) -> N
     for number in (1, 2):
         factory.projects(chosen).add(number, weights=("nano", "nano"))
     assert project_option.resolve_number(chosen, None) == up.project
+
+
+def test_a_training_gets_what_it_needs_and_no_secret_of_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"AWS_SECRET_ACCESS_KEY": "k", "DATABASE_PASSWORD": "p", "https_proxy": "http://p:1", "HF_HUB_OFFLINE": "1"}.items():
+        monkeypatch.setenv(name, value)
+    child = factory.training_environment(settings(tmp_path, secret="s3cret", studio_url="http://x", studio_token="t0ken"))
+    assert not {"AWS_SECRET_ACCESS_KEY", "DATABASE_PASSWORD", "DINOLABEL_SECRET"} & {*child}
+    assert (child["DINOLABEL_STUDIO_TOKEN"], child["https_proxy"], child["HF_HUB_OFFLINE"]) == ("t0ken", "http://p:1", "1")
+    assert {"PATH", "HOME", "PYTHONPATH", "DINOLABEL_DATA_DIR"} <= {*child}
