@@ -3,6 +3,7 @@ PYTHON ?= python3
 MODELS ?= nano
 
 .PHONY: demo test quick setup wheel-check lock sbom licences nano eval-nano studio-bench effort names-bench video-bench bench engine-bench ancestor-bench study parity interop faults fuzz soak
+.PHONY: demo test quick setup lock wheel-check sbom licences nano eval-nano studio-bench effort names-bench video-bench engine-bench faces-bench ancestor-bench study parity interop
 
 demo: ## the whole loop on the embedded models (MODELS=hub: on the real weights)
 	$(PYTHON) run.py demo --models $(MODELS)
@@ -51,6 +52,9 @@ bench: ## what we cost beside groundingdino-py, transformers, the ancestor and o
 
 engine-bench: ## GroundingDINO's forward against transformers': equal boxes, and what they cost, into bench.json (half an hour)
 	$(PYTHON) run.py engine-bench
+
+faces-bench: ## faces found and told apart on real portraits from the package registry, into faces.json
+	$(PYTHON) run.py faces-bench
 
 ancestor-bench: ## the ancestor's steps beside ours, measured into ancestor.json
 	$(PYTHON) run.py ancestor-bench

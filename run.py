@@ -374,6 +374,7 @@ VERBS = {
     "video-bench": module("benchmarks.video", **OFFLINE, OMP_NUM_THREADS="1"),
     "bench": module("benchmarks.speed", **OFFLINE, OMP_NUM_THREADS="1"),
     "engine-bench": module("benchmarks.engine", **OFFLINE, OMP_NUM_THREADS="1"),
+    "faces-bench": module("benchmarks.faces", OMP_NUM_THREADS="1"),
     "ancestor-bench": module("benchmarks.ancestor", "--out", "ancestor.json", **OFFLINE),
 }
 

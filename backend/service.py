@@ -166,7 +166,7 @@ class Service:
         if self.studio is None:
             raise StudioDenied("Without a token of Label Studio no label config can be changed.")
         xml = self.studio.projects.get(project).label_config
-        if (roles := self.projects.roles(project)) is not None:
+        if (roles := self.projects.roles(project)) is not None and roles.names_labels:
             more = add_prompt_beside(roles, LabelConfig.parse(xml, roles=roles), words)
             self.projects.update(project, roles=more.with_thresholds(box=box, text=text))
         else:

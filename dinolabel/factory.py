@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from dinolabel.vision.plugins import LoadOptions
     from dinolabel.vision.protocols import Detector, Embedder
     from dinolabel.vision.storage.cache import Cache
-    from dinolabel.vision.types import Thresholds
+    from dinolabel.vision.types import CropPolicy, Thresholds
     from dinolabel.wall.opening import WallSources
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -115,7 +115,18 @@ def pipeline(settings: Settings, *, names: bool = True, deferred: bool = False) 
 
     detector = _detector(settings, deferred=deferred)
     embedder = _embedder(settings, deferred=deferred) if names else None
-    return Pipeline(detector, embedder, thresholds=thresholds(settings), cache=cache(settings), batch_size=settings.batch_size)
+    common: dict[str, Any] = {"cache": cache(settings), "batch_size": settings.batch_size, "policy": crop_policy(settings)}
+    return Pipeline(detector, embedder, thresholds=thresholds(settings), **common)
+
+
+def crop_policy(settings: Settings, embedder: str = "") -> CropPolicy:
+    """How boxes are cut for the embedder that a project chose, else for that of the settings. Raises UnknownPlug, RequestError."""
+    from dinolabel.vision import plugins
+
+    if embedder:
+        plugins.check_choice(embedder)
+        return plugins.crop_policy(embedder)
+    return plugins.crop_policy(settings.embedder, settings.embedder_weights)
 
 
 def embedder(settings: Settings) -> Embedder:
@@ -146,6 +157,14 @@ def wall_sources(settings: Settings, project: int) -> WallSources:
 
     folder = data_dir(settings, "wall", str(project))
     return WallSources(client, project, config, media(settings), pipeline(settings, deferred=True), folder)
+
+
+def with_chosen_embedder(settings: Settings, crops: Path) -> Settings:
+    """The same with the embedder that the project whose crops lie in this folder chose for itself, where it did. Raises RequestError."""
+    from dinolabel.doctor import weights
+    from dinolabel.training.data.manifest import chosen_embedder
+
+    return settings.model_copy(update=weights.embedder_flags(chosen_embedder(crops) or None))
 
 
 def network(settings: Settings) -> NetworkSettings:
@@ -188,7 +207,8 @@ def _lazy(settings: Settings, kind: str, load: Callable[[], Any], asked: Mapping
     from dinolabel.vision.loading import lazy_models
     from dinolabel.vision.loading.weights import obtain
 
-    name, weights = getattr(settings, kind), getattr(settings, f"{kind}_weights")
+    weights = getattr(settings, f"{kind}_weights")
+    name = plugins.name_for(getattr(settings, kind), weights)
     location = obtain(plugins.locate(kind, name, weights, models_dir=settings.models_dir))
     read = weights if location.path is None else ""
     key = lazy_models.cache_key(location, kind, name, read, plugins.source(kind, name), sorted(asked.items()))

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from platformdirs import user_data_path
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, NoDecode, SettingsConfigDict
 
 from dinolabel.vision.decoding import memory_budget
 from dinolabel.vision.errors import SettingsError
+from dinolabel.vision.loading.dlib_models import FACES
 from dinolabel.vision.storage.json_text import parse_json
 
 
@@ -67,16 +68,18 @@ class Settings(BaseSettings):
 
     detector: str = Field(
         "grounding_dino",
-        description="Which detector finds the boxes: grounding_dino, owlv2, sam3, groundingdino_py, or a package's (docs/plugins.md).",
+        description="Which detector finds boxes: grounding_dino, owlv2, sam3, groundingdino_py, faces, or a package's (docs/plugins.md).",
     )
     detector_weights: str = Field(
         "IDEA-Research/grounding-dino-tiny",
-        description="Hub id, local folder, `nano` (embedded, for trying out), or the file that the detector reads.",
+        description="Hub id, local folder, `nano` (embedded, for trying out), `faces`, or the file that the detector reads.",
     )
     embedder: str = Field(
-        "dinov2", description="Which embedder turns crops into features: dinov2, dinov3, onnx, or one that a package brings."
+        "dinov2", description="Which embedder turns crops into features: dinov2, dinov3, onnx, faces, or one that a package brings."
     )
-    embedder_weights: str = Field("facebook/dinov2-small", description="Hub id, local folder, `nano`, or the file that the embedder reads.")
+    embedder_weights: str = Field(
+        "facebook/dinov2-small", description="Hub id, local folder, `nano`, `faces`, or the file that the embedder reads."
+    )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1 or mps.")
     precision: str = Field(
         "auto", description="auto (float32 on CPU, float16 on CUDA), float32, bfloat16 (slow on CPUs without it) or float16."
@@ -132,6 +135,15 @@ class Settings(BaseSettings):
     generic_is_unknown: bool = Field(False, description="Count boxes left generic as examples of `unknown`.")
     seed: int = Field(0, description="Seed of everything random in training.")
     cache_max_mb: int = Field(2048, ge=16, description="Size bound of the detection and embedding cache, MB.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _pair_faces(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """The plug `faces` reads the weights of that name, and they are read by nothing else."""
+        for kind in ("detector", "embedder"):
+            if given.get(kind) == FACES:
+                given = {f"{kind}_weights": FACES} | given
+        return given
 
     @field_validator("studio_url")
     @classmethod

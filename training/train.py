@@ -32,7 +32,7 @@ from dinolabel.training.data import features, manifest, samples
 from dinolabel.training.data.features import Features
 from dinolabel.training.data.manifest import CropRow, Manifest
 from dinolabel.training.data.samples import Samples
-from dinolabel.training.errors import NotEnoughLabels
+from dinolabel.training.errors import ManifestUnreadable, NotEnoughLabels
 from dinolabel.training.evaluation import holdout_eval, promotion_gate
 from dinolabel.training.evaluation.holdout_eval import CurrentHead, Evaluation
 from dinolabel.training.finetune.options import FineTuneOptions
@@ -40,6 +40,7 @@ from dinolabel.training.model_selection import embedder_choice, fit, suppression
 from dinolabel.training.model_selection.embedder_choice import EmbedderChoice
 from dinolabel.training.report import gallery, training_report
 from dinolabel.training.report.gallery import Gallery
+from dinolabel.vision import plugins
 from dinolabel.vision.bundles.bundle import Bundle
 from dinolabel.vision.bundles.registry import ID_DIGITS, BundleStore
 from dinolabel.vision.loading.tuned_embedder import TunedEmbedder
@@ -96,7 +97,16 @@ def train(
     with tempfile.TemporaryDirectory(prefix="dinolabel-tuned-") as made, threadpool_limits(1, user_api="blas"):
         run = _TrainingRun(options, embedder, store, cache, listener, Path(made))
         read = manifest.read(manifest_dir)
+        _check_policy(read, embedder)
         return _train(run, read, samples.teaching_rows(read, generic_is_unknown=options.generic_is_unknown))
+
+
+def _check_policy(read: Manifest, embedder: Embedder) -> None:
+    """A head of crops that were cut for another embedder could not be served. Raises ManifestUnreadable."""
+    plug = str(getattr(embedder, "plug", ""))
+    if plug and read.rows and read.policy != plugins.crop_policy(plug):
+        told = f"The crops in {read.folder} were cut for another embedder than {plug!r}, with a margin of {read.policy.margin:g}."
+        raise ManifestUnreadable(told, hint="Export them again: `dinolabel export crops --project N`.")
 
 
 @dataclass(frozen=True)
@@ -136,6 +146,7 @@ def _train(run: _TrainingRun, read: Manifest, rows: Sequence[CropRow]) -> Traini
     bundle_id = bundle.digest[:ID_DIGITS] if published else None
     outcome = {"at": options.now, "published": published, "bundle": bundle_id, "forced": published and not decision.publish}
     facts = {**training_report.data(everything, read, embedded, small=small), "nothing": deleted.facts}
+    facts |= {"not_seen_again": run.embedder.count_unseen(embedded.embeddings)} if hasattr(run.embedder, "count_unseen") else {}
     written = {**outcome, "project": project, "verdict": reason, "seconds": round(time.monotonic() - started, 2), "data": facts}
     written |= training_report.account(trial, decision, bundle, news=news, current=current, seed=seed, set_apart=everything.has_fixed_split)
     written |= {"finetuning": dict(sight.eyes.facts)} if sight.eyes.facts else {}

@@ -53,6 +53,7 @@ class DetectOptions:
     """What is asked of an image. thresholds None: the pipeline's. labels: phrase -> label, so that synonyms find a thing once.
 
     keeps: whether embeddings are kept, so that the first names, once trained, appear without another forward pass.
+    embedder: of these, as LabelConfig has it.
     """
 
     prompt: Prompt
@@ -60,6 +61,7 @@ class DetectOptions:
     bundle: Bundle | None = field(default=None, compare=False)
     labels: tuple[tuple[str, str], ...] = ()
     keeps: bool = False
+    embedder: str = ""
 
     def same(self, other: DetectOptions) -> bool:
         """Whether one pass can answer both: heads are the same when they are one object."""
@@ -238,7 +240,7 @@ class InferenceQueue:
         found = self.pipeline.predict(images, asked.prompt, asked.bundle, asked.thresholds, labels=dict(asked.labels))
         if asked.keeps:
             try:
-                self.pipeline.precompute_embeddings(list(zip(images, found, strict=True)))
+                self.pipeline.precompute_embeddings(list(zip(images, found, strict=True)), chosen=asked.embedder)
             except Exception:  # it saves time later and decides nothing now
                 log.exception("embeddings_not_kept")
         return found

@@ -94,7 +94,7 @@ class PredictionJob:
     def options(self) -> DetectOptions:
         config, recipe = self.recipe.config, self.recipe
         keeps = recipe.bundle is None and self.priority == Priority.BACKGROUND
-        return DetectOptions(config.prompt, recipe.thresholds, recipe.bundle, tuple(config.prompt_map.items()), keeps)
+        return DetectOptions(config.prompt, recipe.thresholds, recipe.bundle, tuple(config.prompt_map.items()), keeps, config.embedder)
 
 
 class Predictor:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dinolabel.studio.label_configs.label_config import LabelConfig, is_unknown
+from dinolabel.vision import plugins
 from dinolabel.vision.bundles.model_version import model_version
 from dinolabel.vision.errors import LabelConfigError, RequestError
 from dinolabel.vision.types import Prompt, Thresholds
@@ -67,8 +68,12 @@ class ServingConfigs:
         self._lock = threading.Lock()
 
     def build(self, project: int, label_config: str, bundle_id: str | None) -> ServingConfig:
-        """Raises LabelConfigError, PromptMissing; BundleMismatch when the bundle was trained with another embedder or crop policy."""
+        """Raises LabelConfigError, PromptMissing; UnknownPlug, RequestError for an embedder that cannot be chosen; BundleMismatch when the
+        bundle was trained with another embedder or crop policy.
+        """
         config = LabelConfig.parse(label_config, roles=self._roles(project))
+        if config.embedder:
+            plugins.check_choice(config.embedder)
         if len(config.labels) > MOST_LABELS or len(config.prompt_map) > MOST_PHRASES:
             told = f"The label config has {len(config.labels):,} labels and {len(config.prompt_map):,} phrases to look for"
             raise LabelConfigError(f"{told}; {MOST_LABELS:,} and {MOST_PHRASES:,} are the most.", hint="Make several projects of it.")
@@ -80,8 +85,8 @@ class ServingConfigs:
             thresholds=thresholds,
             live_labels=config.labels,
             bundle=bundle,
-            embedder_name=None if self._pipeline.embedder is None or (bundle and bundle.own) else self._pipeline.embedder.name,
-            policy=self._pipeline.policy,
+            embedder_name=self._embedder_name(bundle),
+            policy=self._pipeline.policy_for(bundle),
             aliases=config.aliases,
         )
         return ServingConfig(project, label_config, config, thresholds, bundle_id, bundle, version)
@@ -91,6 +96,10 @@ class ServingConfigs:
         box = ours.box if config.box_threshold is None else config.box_threshold
         text = ours.text if config.text_threshold is None else config.text_threshold
         return Thresholds(box, text, ours.nms_iou)
+
+    def _embedder_name(self, bundle: Bundle | None) -> str | None:
+        """Of the pipeline's, where the bundle has none that goes with it."""
+        return None if self._pipeline.embedder is None or (bundle and bundle.goes_along) else self._pipeline.embedder.name
 
     def _bundle(self, project: int, bundle_id: str) -> Bundle:
         """Bundles never change under their id, so one that was read is kept."""

@@ -16,7 +16,14 @@ Heads = Annotated[
     typer.Option("--project", metavar="PROJECT", help="Label Studio's project number, or the name that `dinolabel bootstrap` gave."),
 ]
 WeightsName = Annotated[
-    str | None, typer.Option("--weights", help="`nano` (embedded pair), `hub` (the default pair), or the detector's hub id or folder.")
+    str | None,
+    typer.Option(
+        "--weights",
+        help="`nano` (embedded pair), `faces` (human faces, no hub), `hub` (the default pair), or the detector's hub id or folder.",
+    ),
+]
+EmbedderName = Annotated[
+    str | None, typer.Option("--embedder", help="What tells names apart: `faces` for human faces; else that of the weights.")
 ]
 Model = Annotated[
     Path | None,
@@ -31,7 +38,7 @@ PROMPT_HELP = 'What to look for: "cat face"; or label=words: "dog=dog face, pupp
 Names = Annotated[list[str] | None, typer.Option("--names", help="Names to learn, comma separated.")]
 
 
-def refuse_both(model: Path, weights_name: str | None) -> None:
-    """Raises RequestError for --weights beside --model."""
-    if weights_name is not None:
-        raise RequestError(f"{model} brings its own weights.", hint="Leave --weights or --model away.")
+def refuse_both(model: Path, weights_name: str | None, embedder: str | None = None) -> None:
+    """Raises RequestError for --weights or --embedder beside --model."""
+    if weights_name is not None or embedder is not None:
+        raise RequestError(f"{model} brings its own weights.", hint="Leave --weights and --embedder away, or --model.")

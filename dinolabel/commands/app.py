@@ -28,6 +28,7 @@ def command(
     auth: Annotated[str | None, typer.Option(metavar="NAME:PASSWORD", help=AUTH_HELP)] = None,
     browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
     weights_name: options.WeightsName = None,
+    embedder: options.EmbedderName = None,
     model: options.Model = None,
 ) -> None:
     """Try it in the browser: a picture, words, sliders, boxes and names. No Label Studio is needed. Ctrl-C ends it.
@@ -36,10 +37,10 @@ def command(
 
     Example: dinolabel app --weights nano --port 7860
     """
-    settings = running_settings.settings(**weights.flags(weights_name))
+    settings = running_settings.settings(**weights.flags(weights_name, embedder))
     if model is not None:
         model = model.expanduser()
-        options.refuse_both(model, weights_name)
+        options.refuse_both(model, weights_name, embedder)
         factory.check_packed(model)
     login = login_of(auth or _from(settings), host=host)
     studio = factory.studio_if_set(settings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -49,6 +49,7 @@ def command(
     learn: Annotated[list[str] | None, typer.Option("--learn", help="Labels to learn. Default: those that are not looked for.")] = None,
     yes: options.Yes = False,
     weights_name: options.WeightsName = None,
+    embedder: options.EmbedderName = None,
     serve_url: options.ServeUrl = None,
 ) -> None:
     """Join a project that exists: its label config says what to look for and what to learn, or you do, with --prompt and --learn.
@@ -64,19 +65,26 @@ def command(
     if detach:
         detach_project(settings, studio, project, yes=yes)
     else:
-        _join(settings, studio, project, serve_url, _roles(settings, studio.projects.get(project), prompt or [], learn), yes=yes)
+        _join(settings, studio, project, serve_url, _roles(settings, studio.projects.get(project), prompt or [], learn, embedder), yes=yes)
 
 
-def _roles(settings: Settings, project: Project, prompt: Sequence[str], learn: Sequence[str] | None) -> LabelRoles | None:
-    """What was said just now, else what was said when it was joined before. Raises LabelConfigError for labels it does not have."""
+def _roles(
+    settings: Settings, project: Project, prompt: Sequence[str], learn: Sequence[str] | None, embedder: str | None
+) -> LabelRoles | None:
+    """What was said just now, else what was said when it was joined before. Raises LabelConfigError for labels it does not have,
+    UnknownPlug and RequestError for an embedder that cannot be chosen."""
+    weights.embedder_flags(embedder)
     from dinolabel.studio.label_configs.label_config import LabelConfig
     from dinolabel.studio.label_roles import LabelRoles
 
     labels, before = LabelConfig.parse(project.label_config).labels, factory.projects(settings).roles(project.id)
     said = LabelRoles.of(words.prompt_map(prompt) if prompt else {}, None if learn is None else words.names(learn), labels)
-    if said is None or before is None:
-        return said or before
-    return said.with_thresholds(box=before.box_threshold, text=before.text_threshold)
+    roles = said or before
+    if said is not None and before is not None:
+        roles = said.with_thresholds(box=before.box_threshold, text=before.text_threshold)
+    if embedder is None:
+        return replace(roles, embedder=before.embedder) if roles and before else roles
+    return replace(roles or LabelRoles(), embedder=embedder)
 
 
 def look(studio: LabelStudio, number: int, roles: LabelRoles | None = None) -> ProjectFacts:
@@ -165,6 +173,8 @@ def reads(config: LabelConfig) -> list[tuple[str, str]]:
             )
         )
     lines += [("careful", each) for each in config.unheeded]
+    if config.embedder:
+        lines.append(("embedder", f"{config.embedder}, which tells its names apart"))
     for what, value in (("box threshold", config.box_threshold), ("text threshold", config.text_threshold)):
         if value is not None:
             lines.append((what, f"{value:g}, from the label config"))

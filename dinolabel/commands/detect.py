@@ -30,6 +30,7 @@ def command(
     box_threshold: Annotated[float | None, typer.Option(help="Least score of a box, 0 to 1.")] = None,
     text_threshold: Annotated[float | None, typer.Option(help="Least mean score of the words it matched, 0 to 1.")] = None,
     weights_name: options.WeightsName = None,
+    embedder: options.EmbedderName = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = None,
     every: Annotated[int, typer.Option(min=1, help="Of a film: frames from one look of the detector to the next.")] = video.EVERY,
 ) -> None:
@@ -61,7 +62,7 @@ def command(
     from dinolabel.detect import inputs, session
     from dinolabel.detect import model as detect_model
 
-    asked = detect_model.TypedOptions(prompt or (), project, bundle, model, weights_name, device, box_threshold, text_threshold)
+    asked = detect_model.TypedOptions(prompt or (), project, bundle, model, weights_name, embedder, device, box_threshold, text_threshold)
     chosen = detect_model.choose_model(asked)
     found = inputs.find(paths, out=out)
     _run(session.make_run(chosen, found.root, out, every=every), found, coco, as_json=as_json)

@@ -111,6 +111,7 @@ def command(
                 generic_is_unknown=settings.generic_is_unknown,
                 progress=lambda done, total: bar.update(line, completed=done, total=total or tasks),
                 **({"xml": source.xml} if source.xml else {}),
+                **({"policy": factory.crop_policy(settings, source.config.embedder)} if what == "crops" else {}),
             )
     except REFUSALS as error:
         _tell(what, error.report, None, log, as_json=as_json)

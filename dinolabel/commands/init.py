@@ -35,6 +35,7 @@ def command(
         typer.Option("--upload/--no-upload", help="Send the pictures, or let Label Studio serve the folder."),
     ] = None,
     weights_name: options.WeightsName = None,
+    embedder: options.EmbedderName = None,
     serve_url: options.ServeUrl = None,
     studio_url: Annotated[str | None, typer.Option(help="Label Studio's address. Default: the setting.")] = None,
     studio_token: Annotated[str | None, typer.Option(help="Its token; better in DINOLABEL_STUDIO_TOKEN.")] = None,
@@ -43,7 +44,10 @@ def command(
 
     Example: dinolabel init --title Cats --prompt "cat face" --names tom,felix --photos ~/cats
     """
+    from dinolabel.studio.label_configs.label_config import build as label_config
+
     settings = running_settings.settings(studio_url=studio_url, studio_token=studio_token, **weights.flags(weights_name))
+    weights.embedder_flags(embedder)
     prompts = words.prompt_map(prompt)
     weights.check_prompt(settings, prompts)
     learnt = words.names(names or [], labels=prompts.values())
@@ -53,7 +57,7 @@ def command(
     served = _served(settings, found, upload)
     studio = factory.studio(settings)
     _plan(settings, studio, title, prompts, learnt, found, served, serve_url).show()
-    number = _make(settings, studio, title, prompts, learnt, found, served)
+    number = _make(settings, studio, title, label_config(prompts, learnt, embedder=embedder or ""), found, served)
     tabs.make(studio, number)
     if serve_url:
         connect.connect(studio, number, serve_url, secret=settings.secret.get_secret_value() if settings.secret else None)
@@ -72,13 +76,9 @@ def _served(settings: Settings, photos: PhotoFolder | None, upload: bool | None)
     return below and not upload
 
 
-def _make(
-    settings: Settings, studio: LabelStudio, title: str, prompts: dict[str, str], names: list[str], photos: PhotoFolder | None, served: bool
-) -> int:
+def _make(settings: Settings, studio: LabelStudio, title: str, xml: str, photos: PhotoFolder | None, served: bool) -> int:
     from dinolabel.studio.label_configs.instructions import write_instructions
-    from dinolabel.studio.label_configs.label_config import build as label_config
 
-    xml = label_config(prompts, names)
     told = write_instructions(xml, next_key=hotkeys.USUAL[hotkeys.NEXT], submit_key=hotkeys.USUAL[hotkeys.SUBMIT])
     project = studio.projects.create(title, xml, instruction=told)
     factory.projects(settings).add(project.id, weights=weights.pair(settings), title=title, before={"model_version": ""})

@@ -43,6 +43,7 @@ def command(
     number = project_option.resolve_number(settings, project)
     settings = factory.with_project_weights(settings, number)
     folder = manifest or factory.data_dir(settings, "exports") / str(number)
+    settings = factory.with_chosen_embedder(settings, folder)
     found, disagreed = _ranked(settings, folder), _disagreements(folder)
     studio = factory.studio_if_set(settings)
     chosen = found.top(share)

@@ -39,14 +39,14 @@ def add(
     shown, registry = studio.projects.get(number), factory.projects(settings)
     before = factory.label_config(settings, shown)
     roles, xml = registry.roles(number), shown.label_config
-    if roles is not None:
+    if roles is not None and roles.names_labels:
         roles = add_prompt_beside(roles, before, words)
     else:
         xml = add_prompt(xml, words)
     after = LabelConfig.parse(xml, roles=roles)
     new = [each for each in after.prompt_map if each not in before.prompt_map]
     weights.check_prompt(settings, new)
-    if roles is not None:
+    if roles is not None and roles.names_labels:
         registry.update(number, roles=roles)
     else:
         studio.projects.set_label_config(number, xml)

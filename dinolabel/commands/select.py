@@ -74,6 +74,6 @@ def _vector(row: TaskRow, media: MediaResolver, pipeline: Pipeline, recipe: Serv
         image = open_image(media.resolve(config.picture_in(row.data), task=row.id))
         (found,) = pipeline.predict([image], config.prompt, thresholds=recipe.thresholds, labels=config.prompt_map)
         boxes = [each.box for each in found]
-        return np.asarray(pipeline.embed(image, boxes).mean(axis=0), np.float32) if boxes else None
+        return np.asarray(pipeline.embed(image, boxes, chosen=config.embedder).mean(axis=0), np.float32) if boxes else None
     except DinolabelError:
         return None

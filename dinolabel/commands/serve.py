@@ -33,6 +33,7 @@ def command(
     host: Annotated[str | None, typer.Option(help="Address to listen on. Any but loopback needs DINOLABEL_SECRET.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
     weights_name: options.WeightsName = None,
+    embedder: options.EmbedderName = None,
     model: Annotated[
         Path | None, typer.Option(help="Serve this exported folder to programs, without any Label Studio; beside `up` too.")
     ] = None,
@@ -46,7 +47,7 @@ def command(
     from dinolabel.backend.http import auth
     from dinolabel.backend.http.server import create_app, serve
 
-    settings = Settings.load(host=host, port=port, **weights.flags(weights_name))
+    settings = Settings.load(host=host, port=port, **weights.flags(weights_name, embedder))
     for each in FormerSettings.farewells():
         log.warning("setting_ignored", reason=each)
     secret = settings.secret.get_secret_value() if settings.secret else None

@@ -27,7 +27,8 @@ def command(
         Path | None,
         typer.Option("--manifest", help="Folder of `dinolabel export crops` or `bootstrap`. Default: exports/PROJECT in the data folder."),
     ] = None,
-    weights_name: Annotated[str | None, typer.Option("--weights", help="Hub id or folder of the embedder, or `nano`.")] = None,
+    weights_name: Annotated[str | None, typer.Option("--weights", help="Hub id or folder of the embedder, `nano`, or `faces`.")] = None,
+    embedder: options.EmbedderName = None,
     force: Annotated[bool, typer.Option("--force", help="Publish whatever the gate or a pin says.")] = False,
     finetune: Annotated[
         int | None,
@@ -44,11 +45,14 @@ def command(
 
     Example: dinolabel train --project 3
     """
-    settings = running_settings.settings(embedder_weights=weights_name)
+    flags = {"embedder_weights": weights_name} | weights.embedder_flags(embedder)
+    settings = running_settings.settings(**flags)
     name = project_option.resolve_name(settings, project)
-    if weights_name is None and name.isdigit():
+    if weights_name is None and embedder is None and name.isdigit():
         settings = factory.with_project_weights(settings, int(name))
     folder = manifest or factory.data_dir(settings, "exports") / name
+    if weights_name is None and embedder is None:
+        settings = factory.with_chosen_embedder(settings, folder)
     _plan(settings, name, folder, force=force, finetune=finetune).show()
     verdict = learn(settings, name, folder, force=force, finetune=finetune)
     if as_json:

@@ -21,6 +21,7 @@ def command(
     prompt: Annotated[list[str] | None, typer.Option("--prompt", help=options.PROMPT_HELP)] = None,
     names: options.Names = None,
     weights_name: options.WeightsName = None,
+    embedder: options.EmbedderName = None,
     port: Annotated[int | None, typer.Option(help="Label Studio's port. Default: the one it had, else a free one.")] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open a browser, only print the link.")] = False,
     data: Annotated[Path | None, typer.Option(help="Data folder, for photos in another place of the disk.")] = None,
@@ -33,11 +34,13 @@ def command(
     """
     settings = Settings.load(data_dir=data, **weights.flags(weights_name))
     found = find_photos(photos)
+    weights.embedder_flags(embedder)
     prompts = words.prompt_map(prompt) if prompt else None
     weights.check_prompt(settings, prompts or ())
     wishes = UpOptions(
         photos=found,
         prompts=prompts,
+        embedder=embedder,
         names=tuple(words.names(names or [], labels=(prompts or {}).values())),
         weights_named=weights_name is not None,
         port=port,

@@ -28,7 +28,8 @@ ONE_HEAD = "Give --project or --bundle, not both; --model brings its own."
 class TypedOptions:
     """What was typed. prompt: as words.prompt_map reads it. project: a number, or what `dinolabel bootstrap` called its own.
 
-    bundle: folder of a head. model: folder of `dinolabel models export`. weights: as --weights. box, text: least scores, 0..1, or None.
+    bundle: folder of a head. model: folder of `dinolabel models export`. weights: as --weights.
+    embedder: as --embedder. box, text: least scores, 0..1, or None.
     """
 
     prompt: Sequence[str] = ()
@@ -36,6 +37,7 @@ class TypedOptions:
     bundle: Path | None = None
     model: Path | None = None
     weights: str | None = None
+    embedder: str | None = None
     device: str | None = None
     box: float | None = None
     text: float | None = None
@@ -80,7 +82,7 @@ def choose_model(asked: TypedOptions) -> DetectModel:
 def _of_exported_folder(asked: TypedOptions, folder: Path) -> DetectModel:
     from dinolabel.vision.bundles.exported_model import read
 
-    options.refuse_both(folder, asked.weights)
+    options.refuse_both(folder, asked.weights, asked.embedder)
     folder = folder.expanduser()
     factory.check_packed(folder)
     package, bundle = read(folder)
@@ -101,7 +103,7 @@ def _with_thresholds(settings: Settings, asked: TypedOptions, usual: Thresholds)
 def _settings(asked: TypedOptions) -> Settings:
     """Flags first, then the weights the project was made with, then the settings."""
     flags = {"box_threshold": asked.box, "text_threshold": asked.text, "device": asked.device}
-    settings = running_settings.settings(**flags, **weights.flags(asked.weights))
+    settings = running_settings.settings(**flags, **weights.flags(asked.weights, asked.embedder))
     known = asked.project is not None and asked.project.isdigit() and asked.weights is None
     entry = factory.projects(settings).get(int(str(asked.project))) if known else None
     if entry is None:

@@ -19,7 +19,8 @@ from dinolabel import factory, running_settings
 from dinolabel.cli import text as words
 from dinolabel.doctor import plugins, weights
 from dinolabel.settings import FormerSettings, Settings, env_file
-from dinolabel.vision.errors import DinolabelError, WeightsMissing
+from dinolabel.vision.errors import DinolabelError, ModelError
+from dinolabel.vision.loading import dlib_models
 from dinolabel.vision.loading.engine_notes import EngineNotes
 from dinolabel.vision.loading.weights import describe, obtain
 
@@ -128,8 +129,15 @@ def weights_here(settings: Settings) -> Iterator[Finding]:
             continue
         try:
             yield Finding("ok", each.kind, weights.described(obtain(each)))
-        except WeightsMissing as error:
+        except ModelError as error:
             yield Finding("bad", each.kind, str(error), error.hint)
+    if dlib_models.has_two_libraries():
+        yield Finding(
+            "warn",
+            "faces",
+            "dlib and dlib-bin are both installed, and are one module",
+            f"pip uninstall dlib dlib-bin, then pip install {dlib_models.REQUIREMENTS[0]}",
+        )
 
 
 def device(settings: Settings) -> Iterator[Finding]:
@@ -145,7 +153,13 @@ def device(settings: Settings) -> Iterator[Finding]:
 def _engine(settings: Settings) -> str:
     """Which engine GroundingDINO has here, as the end of a sentence; "" for other detectors."""
     location = next((each for each in weights.find(settings) if each.kind == "detector"), None)
-    if settings.detector != "grounding_dino" or location is None or location.path is None or settings.engine == "transformers":
+    if (
+        location is None
+        or location.needs == "package"
+        or settings.detector != "grounding_dino"
+        or location.path is None
+        or settings.engine == "transformers"
+    ):
         return ""
     engine = "fast" if settings.engine == "fast" and settings.precision == "auto" else "exact"
     note = EngineNotes(factory.engine_notes(settings)).of(describe(location.path), engine)

@@ -15,6 +15,7 @@ from dinolabel.doctor.machine import Check, Finding
 from dinolabel.local import up_state
 from dinolabel.projects import connect
 from dinolabel.settings import Settings
+from dinolabel.vision import plugins
 from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:
@@ -62,6 +63,14 @@ def _label_config(settings: Settings, project: Project) -> Generator[Finding, No
     bare = bool(config.learnt and not config.generic)
     for line in config.explain():
         yield Finding("warn" if bare and line.startswith("No label has") else "ok", "label config", line)
+    if config.embedder:
+        try:
+            plugins.check_choice(config.embedder)
+        except RequestError as error:
+            yield Finding("bad", "embedder", str(error), error.hint)
+    elif weights.suits_faces(settings, config.prompt_map):
+        told = "it looks for human faces, and the embedder that was made for them is installed and not used"
+        yield Finding("warn", "embedder", told, f"dinolabel attach --project {project.id} --embedder faces")
     for doubt, advice in lint_config(config):
         yield Finding("warn", "label config", doubt, advice)
     for line in config.unheeded:

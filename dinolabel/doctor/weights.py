@@ -12,11 +12,15 @@ from pathlib import Path
 from dinolabel.cli import console
 from dinolabel.cli import text as words
 from dinolabel.settings import Settings
+from dinolabel.vision import plugins
 from dinolabel.vision.errors import WeightsMissing
+from dinolabel.vision.loading import dlib_models
+from dinolabel.vision.loading.dlib_models import FACES
 from dinolabel.vision.loading.hub import ways_out
 from dinolabel.vision.loading.weights import DRAWN_ONLY, NANO, WeightsLocation, obtain, refuse_exported, tell_limits
 
 HUB = "hub"
+PAIRS = (NANO, FACES)
 # model.safetensors as the hub lists it; other weights are measured when they are here
 KNOWN_SIZES = {
     "IDEA-Research/grounding-dino-tiny": 689_359_096,
@@ -28,8 +32,11 @@ KNOWN_SIZES = {
 def described(location: WeightsLocation) -> str:
     """`nano (embedded, knows drawn things only, not photos, 18 MB)`: name, place and size, for plans and `doctor`."""
     places = {
-        "embedded": f"embedded, {DRAWN_ONLY}", "folder": f"in {location.path}", "file": "a file", "cache": "downloaded before"
+        "embedded": f"embedded, {DRAWN_ONLY}", "folder": f"in {location.path}", "file": "a file", "cache": "downloaded before",
+        "package": "of the package registry",
     }  # fmt: skip
+    if location.where == "package" and not location.here:
+        return f"{location.name} (not here yet: {dlib_models.COMMAND})"
     if location.where == "none":
         return f"{location.name} (needs no weights)"
     amount = size(location)
@@ -41,17 +48,30 @@ def size(location: WeightsLocation) -> int | None:
     return location.size or KNOWN_SIZES.get(location.name)
 
 
-def flags(weights: str | None) -> dict[str, str]:
-    """The settings that --weights stands for: `nano` and `hub` are pairs, anything else names the detector.
+def flags(weights: str | None, embedder: str | None = None) -> dict[str, str]:
+    """The settings that --weights stands for: `nano`, `faces` and `hub` are pairs, anything else names the detector.
 
-    Raises WeightsMissing for an exported model, which --model takes.
+    embedder: as --embedder says, in the place of what goes with the weights. Raises WeightsMissing for an exported model, which --model
+    takes; UnknownPlug, RequestError for an embedder whose weights must be named, too.
     """
+    return _weights_flags(weights) | embedder_flags(embedder)
+
+
+def _weights_flags(weights: str | None) -> dict[str, str]:
     if weights is None:
         return {}
     if weights == HUB:
         return {name: str(Settings.model_fields[name].default) for name in ("detector_weights", "embedder_weights")}
     refuse_exported(Path(weights).expanduser())
-    return {"detector_weights": weights, "embedder_weights": weights} if weights == NANO else {"detector_weights": weights}
+    return {"detector_weights": weights, "embedder_weights": weights} if weights in PAIRS else {"detector_weights": weights}
+
+
+def embedder_flags(name: str | None) -> dict[str, str]:
+    """The settings that --embedder stands for. Raises UnknownPlug, RequestError for one whose weights must be named, too."""
+    if name is None:
+        return {}
+    plugins.check_choice(name)
+    return {"embedder": name, "embedder_weights": name}
 
 
 def pair(settings: Settings) -> tuple[str, str]:
@@ -60,11 +80,9 @@ def pair(settings: Settings) -> tuple[str, str]:
 
 def find(settings: Settings) -> tuple[WeightsLocation, WeightsLocation]:
     """Detector's and embedder's."""
-    from dinolabel.vision.plugins import locate
-
     where = {"models_dir": settings.models_dir}
-    detector = locate("detector", settings.detector, settings.detector_weights, **where)
-    return detector, locate("embedder", settings.embedder, settings.embedder_weights, **where)
+    detector = plugins.locate("detector", settings.detector, settings.detector_weights, **where)
+    return detector, plugins.locate("embedder", settings.embedder, settings.embedder_weights, **where)
 
 
 def fetch(settings: Settings) -> None:
@@ -101,17 +119,23 @@ def plan_lines(settings: Settings, *, names: bool = True) -> list[tuple[str, str
 
 def unknown_phrases(settings: Settings, phrases: Iterable[str]) -> tuple[str, ...]:
     """Those of which the detector knows no word; () where its weights are not on this machine yet."""
+    from dinolabel.vision.proposals.face_words import unknown_words
     from dinolabel.vision.proposals.vocabulary import find_unknown_phrases_by_weights
 
-    folder = find(settings)[0].path
+    found = find(settings)[0]
+    if found.name == FACES and found.needs == "package":
+        return unknown_words(list(phrases))
+    folder = found.path
     return find_unknown_phrases_by_weights(folder, phrases) if folder is not None else ()
 
 
 def check_prompt(settings: Settings, phrases: Iterable[str]) -> None:
     """Raises PromptUnknown for a phrase of which the detector knows no word."""
+    from dinolabel.vision.proposals.face_words import refuse_others
     from dinolabel.vision.proposals.vocabulary import refuse_unknown
 
-    refuse_unknown(unknown_phrases(settings, phrases))
+    unknown = unknown_phrases(settings, phrases)
+    (refuse_others if settings.detector_weights == FACES else refuse_unknown)(unknown)
 
 
 def prompt_lines(phrases: Iterable[str]) -> list[tuple[str, str]]:
@@ -124,8 +148,27 @@ def prompt_lines(phrases: Iterable[str]) -> list[tuple[str, str]]:
     )
 
 
+def suits_faces(settings: Settings, phrases: Iterable[str], *, chosen: str = "") -> bool:
+    """Whether the project looks for human faces only, what knows faces is installed, and nothing of it is chosen yet."""
+    from dinolabel.vision.proposals.face_words import is_face
+
+    named = list(phrases)
+    mine = plugins.name_for(settings.embedder, settings.embedder_weights)
+    there = dlib_models.find_folder() is not None and bool(dlib_models.library_version())
+    return bool(named) and all(map(is_face, named)) and FACES not in (mine, chosen) and there
+
+
+def face_lines(settings: Settings, phrases: Iterable[str]) -> list[tuple[str, str]]:
+    """What a plan says where human faces are looked for with what was made for things of all kinds."""
+    if not suits_faces(settings, phrases):
+        return []
+    return [("better", "for human faces: --weights faces finds them and tells them apart without a hub; --embedder faces tells apart only")]
+
+
 def seconds_a_picture(settings: Settings) -> float | None:
     """A rough figure for a CPU: measured at 800 px, divided among the cores. None: unknown weights, or a GPU may be used."""
+    if settings.detector_weights == FACES:
+        return 3.0  # one thread, a quarter of a second for a million pixels
     if settings.detector != "grounding_dino":
         return None
     if settings.detector_weights == NANO:

@@ -125,6 +125,17 @@ def _with_names(studio: LabelStudio, project: Project, names: Sequence[str]) -> 
     return project
 
 
+def give_embedder(studio: LabelStudio, project: Project, embedder: str) -> Project:
+    """The project with this embedder in its label config; nothing else of it changes."""
+    from dinolabel.studio.label_configs.edit import set_embedder
+    from dinolabel.studio.label_configs.label_config import LabelConfig
+
+    if LabelConfig.parse(project.label_config).embedder != embedder:
+        studio.projects.set_label_config(project.id, set_embedder(project.label_config, embedder))
+        return studio.projects.get(project.id)
+    return project
+
+
 def import_photos(studio: LabelStudio, project: int, photos: PhotoFolder, root: Path) -> int:
     """Let Label Studio serve the folder and make a task of every picture that has none yet; how many are new. Safe to repeat.
 

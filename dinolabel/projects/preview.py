@@ -91,7 +91,7 @@ def _preview_image(row: TaskRow, media: MediaResolver, pipeline: Pipeline, recip
         fresh = not pipeline.is_cached(image, config.prompt)
         found = pipeline.predict([image], config.prompt, recipe.bundle, recipe.thresholds, labels=config.prompt_map)[0]
         if recipe.bundle is None:
-            pipeline.precompute_embeddings([(image, found)])
+            pipeline.precompute_embeddings([(image, found)], chosen=config.embedder)
         cell = draw(image.pixels, found, config.label_for, colours=config.colours)
     except DinolabelError as error:
         return PreviewImage(row.id, error=str(error)), False

@@ -17,28 +17,35 @@ from dinolabel.vision.errors import LabelConfigError
 class LabelRoles:
     """prompt: phrase -> label, in order; empty: as the label config says, but for labels to learn. learn: labels that are learnt; None:
     those that are not looked for. A label is both only where it stands in both. box_threshold, text_threshold: the project's own, 0 to 1;
-    None: as the label config says.
+    None: as the label config says. embedder: what tells names apart in the project; empty: as its label config says.
     """
 
     prompt: Mapping[str, str] = field(default_factory=dict, hash=False)
     learn: tuple[str, ...] | None = None
     box_threshold: float | None = None
     text_threshold: float | None = None
+    embedder: str = ""
+
+    @property
+    def names_labels(self) -> bool:
+        """Whether anything was said of labels."""
+        return bool(self.prompt) or self.learn is not None
 
     @classmethod
-    def of(cls, prompt: Mapping[str, str], learn: Iterable[str] | None, labels: Sequence[str]) -> LabelRoles | None:
+    def of(cls, prompt: Mapping[str, str], learn: Iterable[str] | None, labels: Sequence[str], *, embedder: str = "") -> LabelRoles | None:
         """labels: those there are; each is kept as it is spelled there. None when nothing was said. Raises LabelConfigError."""
-        if not prompt and learn is None:
+        if not prompt and learn is None and not embedder:
             return None
         learnt = None if learn is None else tuple(dict.fromkeys(_spelled(each, labels) for each in learn))
-        return cls({phrase: _spelled(label, labels) for phrase, label in prompt.items()}, learnt)
+        return cls({phrase: _spelled(label, labels) for phrase, label in prompt.items()}, learnt, embedder=embedder)
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> LabelRoles:
         """As dataclasses.asdict gives it."""
         learn = stored.get("learn")
         thresholds = {name: stored.get(name) for name in ("box_threshold", "text_threshold")}
-        return cls(dict(stored.get("prompt") or {}), None if learn is None else tuple(learn), **thresholds)
+        chosen = str(stored.get("embedder") or "")
+        return cls(dict(stored.get("prompt") or {}), None if learn is None else tuple(learn), **thresholds, embedder=chosen)
 
     def with_prompt(self, prompt: Mapping[str, str], labels: Sequence[str]) -> LabelRoles:
         """The same, looking for more. Raises LabelConfigError for a label that is not there."""

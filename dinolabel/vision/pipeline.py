@@ -19,8 +19,9 @@ from dinolabel.vision.bundles.exported_model import ExportedModel, is_exported_m
 from dinolabel.vision.decoding.pictures import Picture, as_image
 from dinolabel.vision.errors import ModelError, PromptMissing
 from dinolabel.vision.images.cropping import cut
+from dinolabel.vision.loading.dlib_models import FACES
 from dinolabel.vision.loading.feature_slice import SlicedEmbedder, slice_for
-from dinolabel.vision.loading.tuned_embedder import TunedEmbedderCache
+from dinolabel.vision.loading.tuned_embedder import ChosenEmbedders, TunedEmbedderCache
 from dinolabel.vision.plugins import LoadOptions
 from dinolabel.vision.proposals.candidates import Candidate, apply_thresholds
 from dinolabel.vision.proposals.labelled_box import LabelledBox, without_suppressed
@@ -80,6 +81,7 @@ class Pipeline:
         self.bundle: Bundle | None = None
         self.stage: Stage = _unmeasured
         self._owned = TunedEmbedderCache()
+        self._chosen = ChosenEmbedders()
 
     @classmethod
     def load(
@@ -93,7 +95,8 @@ class Pipeline:
     ) -> Pipeline:
         """GroundingDINO and DINOv2, ready to go: seconds, and a download the first time a hub id is named.
 
-        detector_weights: `nano` (small, embedded, for trying out), a hub id such as `IDEA-Research/grounding-dino-tiny`, or a folder;
+        detector_weights: `nano` (small, embedded, for trying out), `faces` (human faces, by the extra of that
+        name), a hub id such as `IDEA-Research/grounding-dino-tiny`, or a folder;
         a folder that `dinolabel models export` made holds everything. embedder_weights: likewise; None to detect only.
         options: as PipelineOptions names them: device="cpu", detector="owlv2", … Raises WeightsMissing, DeviceUnavailable.
         """
@@ -102,11 +105,12 @@ class Pipeline:
         if detector_weights and is_exported_model(Path(detector_weights).expanduser()):
             return cls.load_exported(Path(detector_weights).expanduser(), cache=cache, **how)
         if embedder_weights == BESIDE:
-            embedder_weights = NANO if detector_weights == NANO else HUB_EMBEDDER
+            embedder_weights = FACES if embedder == FACES else detector_weights if detector_weights in (NANO, FACES) else HUB_EMBEDDER
         finds = plugins.load_detector(detector, detector_weights, **how)
         where: dict[str, Any] = {key: each for key, each in how.items() if key in ("device", "precision", "models_dir")}
         embeds = None if embedder_weights is None else plugins.load_embedder(embedder, embedder_weights, **where)
-        return cls(finds, embeds, thresholds=thresholds, cache=cache)
+        policy = CropPolicy() if embedder_weights is None else plugins.crop_policy(embedder, embedder_weights)
+        return cls(finds, embeds, thresholds=thresholds, policy=policy, cache=cache)
 
     @classmethod
     def load_exported(cls, folder: Path, *, cache: Cache | None = None, batch_size: int = 4, **options: Unpack[LoadOptions]) -> Pipeline:
@@ -221,14 +225,15 @@ class Pipeline:
         key = detection_key(image, self.detector.digest, _prompt(prompt))
         return self.cache is not None and self.cache.get_detections(key) is not None
 
-    def embed(self, image: Image, boxes: Sequence[Box], bundle: Bundle | None = None) -> Embeddings:
+    def embed(self, image: Image, boxes: Sequence[Box], bundle: Bundle | None = None, *, chosen: str = "") -> Embeddings:
         """(N, D) float32 unit rows, one per box, from the cache where it can; the image is decoded only if one is missing.
 
         bundle: what asks; with its own embedder, or trained on the first columns: then from an earlier cache or from whole rows, which are
-        kept. Raises ModelError without an embedder, MediaError for an unreadable image.
+        kept. chosen: without a bundle, the embedder that the project chose (LabelConfig.embedder), "" for the pipeline's.
+        Raises ModelError without an embedder, MediaError for an unreadable image; UnknownPlug, RequestError, WeightsMissing.
         """
-        embedder = self.embedder_for(bundle)
-        keys = [embedding_key(image.key, box, self.policy, embedder.digest) for box in boxes]
+        embedder, policy = self.embedder_for(bundle, chosen), self.policy_for(bundle, chosen)
+        keys = [embedding_key(image.key, box, policy, embedder.digest) for box in boxes]
         known = self.cache.get_embeddings(set(keys)) if self.cache and keys else {}
         missing = {key: box for key, box in zip(keys, boxes, strict=True) if key not in known}
         if missing and isinstance(embedder, SlicedEmbedder):
@@ -238,20 +243,29 @@ class Pipeline:
                 pixels = image.pixels
             for part in _parts(list(missing), CROPS_AT_ONCE):
                 with self.stage("embed"):
-                    rows = embedder.embed([cut(pixels, missing[key], self.policy) for key in part])
+                    rows = embedder.embed([cut(pixels, missing[key], policy) for key in part])
                 fresh = dict(zip(part, rows, strict=True))
                 known |= fresh
                 if self.cache:
                     self.cache.put_embeddings(fresh)
         return np.stack([known[key] for key in keys]) if keys else np.zeros((0, embedder.dim), np.float32)
 
-    def embedder_for(self, bundle: Bundle | None) -> Embedder:
-        """The bundle's own, else the pipeline's, narrowed to what the bundle was trained on. Raises ModelError when there is none."""
+    def embedder_for(self, bundle: Bundle | None, chosen: str = "") -> Embedder:
+        """The bundle's own, else the one that is chosen, by the bundle before the project, else the pipeline's, narrowed to what the bundle
+        was trained on. Raises ModelError when there is none; UnknownPlug, RequestError, WeightsMissing for one that cannot be had."""
         if bundle is not None and bundle.own is not None:
             return self._owned.get(bundle.own, self.detector.device)
+        plug = bundle.embedder_plug if bundle is not None else chosen
+        if plug and plug != getattr(self.embedder, "plug", ""):
+            return self._chosen.get(plug)
         if self.embedder is None:
             raise ModelError("This pipeline has no embedder, so it cannot name what it finds.", hint="Load one: embedder_weights=…")
         return self.embedder if bundle is None else slice_for(self.embedder, bundle.embedder_digest)
+
+    def policy_for(self, bundle: Bundle | None, chosen: str = "") -> CropPolicy:
+        """How boxes are cut for the embedder that embedder_for gives."""
+        plug = bundle.embedder_plug if bundle is not None else chosen
+        return plugins.crop_policy(plug) if plug and plug != getattr(self.embedder, "plug", "") else self.policy
 
     def check_prompt(self, prompt: str | Prompt) -> None:
         """Raises PromptUnknown for a phrase of which the detector knows no word: it would find nothing, whatever is in the picture."""
@@ -259,13 +273,16 @@ class Pipeline:
 
     def check(self, bundle: Bundle) -> None:
         """Raises BundleMismatch unless the bundle was trained for its embedder and this crop policy, ModelError without an embedder."""
-        bundle.check(self.embedder_for(bundle).digest, self.policy)
+        bundle.check(self.embedder_for(bundle).digest, self.policy_for(bundle))
 
-    def precompute_embeddings(self, found: Iterable[tuple[Image, Sequence[Detection]]]) -> None:
-        """Embed these detections now, so that a head trained later names them without a forward pass. Nothing to do without a cache."""
+    def precompute_embeddings(self, found: Iterable[tuple[Image, Sequence[Detection]]], *, chosen: str = "") -> None:
+        """Embed these detections now, so that a head trained later names them without a forward pass. Nothing to do without a cache.
+
+        chosen: as embed takes it.
+        """
         if self.cache is not None:
             for image, detections in found:
-                self.embed(image, [each.box for each in detections])
+                self.embed(image, [each.box for each in detections], chosen=chosen)
 
     def _classify(self, image: Image, detections: Sequence[Detection], bundle: Bundle) -> list[Detection]:
         boxes = [each.box for each in detections]

@@ -7,7 +7,8 @@ To add a detector: put `vision/detectors/NAME.py` there with a function
 
 A detector or an embedder says in one line how its weights are found before `build` is given their path: `WEIGHTS = "folder"` (of
 safetensors with a config.json, by its path, in models_dir, in the hub's cache or from the hub; the same without such a line),
-`WEIGHTS = "file"` (by its path or in models_dir) or `WEIGHTS = "none"` (nothing is looked for, and `build` gets the setting as it stands).
+`WEIGHTS = "file"` (by its path or in models_dir) or `WEIGHTS = "none"` (nothing is looked for, and `build` gets the setting as it stands);
+the face models are `"package"` (in the folder that is named, else in an installed package).
 The line is read without running the file, so its value is one of these words and no expression.
 
 A detector with several ways to compute the same takes `engine` and `engine_notes` in `build` as well: one of `auto`, `exact` (the numbers
@@ -80,6 +81,10 @@ class Embedder(LoadedModel, Protocol):
     Where rows hold several features one after the other, also `features`: a tuple of `dinolabel.vision.loading.feature_slice.Feature`,
     the narrowest first and the whole row last. In training they compete, and a head of an embedder that gives one of them alone goes on
     being served.
+
+    An embedder that finds its weights by itself, so that a project can choose it, has `plug`: its name, kept in heads. One whose crops
+    want another margin says so in a line `MARGIN = 0.8`, read as `WEIGHTS` is. `count_unseen(rows)`, where it has it: in how many crops it
+    did not see what it is made for; receipts say so.
     """
 
     @property

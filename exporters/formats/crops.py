@@ -55,7 +55,8 @@ def export(
     tasks: Label Studio's JSON export, gone through twice. A MediaError costs its picture only. crops/ is a folder of pictures as Hugging
     Face, torchvision and ultralytics read it; a folder that began without sides goes on so. Boxes that nobody looked at are always there,
     apart. Raises ExportRefused when `out` holds other things, and what dinolabel.exporters.pipeline.refusals has: an earlier export in
-    `out` is left as it was.
+    `out` is left as it was. policy: of the embedder that will look at them, which report.json names where the project
+    chose one.
     """
     wish, policy, progress = how.get("wish", ExportOptions()), policy or CropPolicy(), how.get("progress", lambda done, total: None)
     wish = replace(wish, unverified=False)
@@ -74,7 +75,8 @@ def export(
     ) as collector:
         report = collector.report()
         write_lists(collector.lines(), collector.tray, out, flat=layout == FLAT)
-        collector.tray.path(SUMMARY).write_text(json.dumps(asdict(report), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        summary = asdict(report) | ({"embedder": config.embedder} if config.embedder else {})
+        collector.tray.path(SUMMARY).write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     log.info("crops_exported", rows=report.rows, images=report.images, failed=len(report.failed), conflicts=len(report.conflicts))
     return report
 

@@ -14,6 +14,7 @@ from dinolabel.vision.plugins import load_detector, names
 from dinolabel.vision.proposals.candidates import apply_thresholds
 from dinolabel.vision.protocols import Detector
 from dinolabel.vision.types import Image, Prompt, Thresholds
+from tests import faces
 from tests.tiny_models import tiny
 
 LOW = Thresholds(box=0.1, text=0.05)
@@ -22,7 +23,7 @@ IMAGES = drawn_pictures()
 
 
 def weights() -> Iterator[tuple[str, str]]:
-    for plug in names("detector"):
+    for plug in sorted(set(names("detector")) - {faces.PLUG}):  # what it finds is held by tests/unit/vision/test_faces.py
         yield plug, "tiny"
         if plug == "grounding_dino" and (NANO_FOLDER / "detector" / "config.json").is_file():
             yield plug, NANO
@@ -73,8 +74,14 @@ def test_a_detector_of_ours_by_the_suite_that_others_call(tmp_path: Path) -> Non
     check_detector(lambda: load_detector("owlv2", folder, device="cpu"))
 
 
+@faces.needed
+def test_the_detector_of_faces_by_the_same_suite() -> None:
+    images = [faces.portrait(side) for side in (200, 240, 200)]
+    check_detector(lambda: load_detector(faces.PLUG, faces.PLUG), images=images, prompt=Prompt.of(["human face", "cat"]))
+
+
 def test_digest_follows_weights_input_size_and_precision(tmp_path: Path) -> None:
-    for plug in names("detector"):
+    for plug in sorted(set(names("detector")) - {faces.PLUG}):  # its file has the digest that it must have
         folder = str(tiny("detector", plug, tmp_path / plug)[0])
         if Path(folder).is_file():
             continue  # one file, one precision: tests/unit/vision/test_groundingdino_py.py has this law for it

@@ -70,12 +70,16 @@ class CropRow:
 
 @dataclass(frozen=True)
 class Manifest:
-    """rows: in file order. policy: how all of them were cut. wanted: labels people may give, also those without a crop."""
+    """rows: in file order. policy: how all of them were cut. wanted: labels people may give, also those without a crop.
+
+    embedder: what the project chose to tell its names apart; empty for that of the settings.
+    """
 
     folder: Path
     rows: tuple[CropRow, ...]
     policy: CropPolicy
     wanted: tuple[str, ...] = ()
+    embedder: str = ""
 
     @property
     def trained_until(self) -> str:
@@ -108,7 +112,12 @@ def read(folder: Path) -> Manifest:
     rows = tuple(_row(record, where=f"{path}, row {number}") for number, record in enumerate(records, 1))
     if len({row.id for row in rows}) < len(rows):
         raise ManifestUnreadable(f"{path} lists a view of a region twice.")
-    return Manifest(folder, rows, _policy(records, path), _wanted(folder / SUMMARY))
+    return Manifest(folder, rows, _policy(records, path), _wanted(folder / SUMMARY), chosen_embedder(folder))
+
+
+def chosen_embedder(folder: Path) -> str:
+    """What the project whose crops these are chose to tell its names apart; empty for that of the settings."""
+    return str(_summary(folder / SUMMARY).get("embedder") or "")
 
 
 def _record(line: str, *, where: str) -> Mapping[str, Any]:
@@ -170,8 +179,14 @@ def _policy(records: Iterable[Mapping[str, Any]], path: Path) -> CropPolicy:
 
 
 def _wanted(path: Path) -> tuple[str, ...]:
-    try:
-        counts = parse_json(path.read_text(encoding="utf-8")).get("approved", {})
-    except (OSError, ValueError, AttributeError, RecursionError):
-        return ()  # the summary only makes messages better
+    counts = _summary(path).get("approved", {})  # it only makes messages better
     return tuple(map(str, counts)) if isinstance(counts, dict) else ()
+
+
+def _summary(path: Path) -> dict[str, Any]:
+    """Empty where there is none that can be read."""
+    try:
+        found = parse_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -102,6 +102,7 @@ def bundle(
         neighbours=NEIGHBOURS,
         width=seen.embeddings.shape[1] if seen is not samples else 0,
         own=making.own,
+        embedder_plug="" if making.own else str(getattr(making.embedder, "plug", "")),
         data_digest=making.data_digest,
         trained_on=samples.objects,
         trained_until=making.trained_until,

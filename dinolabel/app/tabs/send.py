@@ -54,9 +54,9 @@ class Sender:
             prompt_map=config.prompt_map,
             thresholds=thresholds,
             live_labels=config.labels,
-            policy=pipeline.policy,
+            policy=pipeline.policy_for(bundle),
             bundle=bundle,
-            embedder_name=pipeline.embedder.name if pipeline.embedder and not (bundle and bundle.own) else None,
+            embedder_name=pipeline.embedder.name if pipeline.embedder and not (bundle and bundle.goes_along) else None,
         )
         (task,) = self._studio.tasks.upload_images(project, [Path(path)])
         result = to_result(detections, config, width=image.width, height=image.height, task=task, version=version)

@@ -50,6 +50,12 @@ def set_thresholds(xml: str, *, box: float | None = None, text: float | None = N
     return xml
 
 
+def set_embedder(xml: str, embedder: str) -> str:
+    """``xml`` of a project that tells names apart with this embedder. Raises LabelConfigError."""
+    place = edit_text.offsets(xml, LabelConfig.parse(xml).control)[0]
+    return edit_text.set_attribute(xml, place, label_xml.EMBEDDER, embedder)
+
+
 def add_prompt_field(xml: str) -> str:
     """``xml`` with a text area to look for something else on one picture, and a number for its box threshold, above the picture.
 

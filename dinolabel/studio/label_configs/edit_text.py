@@ -44,12 +44,16 @@ def label_tag(value: str, *, hotkey: str | None, predicted_values: str | None = 
     return tag + "/>"
 
 
-def document(labels: Iterable[str], *, title: str | None, data_key: str) -> str:
-    """A whole label config around label tags. The labels stand above the picture: below a tall one nobody sees them, nor their keys."""
+def document(labels: Iterable[str], *, title: str | None, data_key: str, more: str = "") -> str:
+    """A whole label config around label tags. The labels stand above the picture: below a tall one nobody sees them, nor their keys.
+
+    more: attributes of the control.
+    """
     header = f"  <Header{attribute('value', title)}/>\n" if title else ""
     image = f'  <Image name="image"{attribute("value", "$" + data_key)}/>\n'
     inner = "".join(f"    {tag}\n" for tag in labels)
-    control = f'  <RectangleLabels name="label" toName="image" strokeWidth="{LINE_WIDTH}" canRotate="false">\n{inner}  </RectangleLabels>\n'
+    opened = f'<RectangleLabels name="label" toName="image" strokeWidth="{LINE_WIDTH}" canRotate="false"{more}>'
+    control = f"  {opened}\n{inner}  </RectangleLabels>\n"
     return f"<View>\n{header}{control}{image}</View>"
 
 

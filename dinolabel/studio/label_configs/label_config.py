@@ -38,6 +38,7 @@ class LabelConfig:
     aliases: earlier name -> label: what people and heads called so then. elsewhere: names of the other pictures, texts, … that are shown:
     what is marked on them is not in our picture. unheeded: what it says to backends and we do not do, in sentences.
     colours: label -> #rrggbb, as Label Studio's editor draws them.
+    embedder: the one that tells names apart in this project, by its plug's name; empty for that of the settings.
     """
 
     control: str
@@ -53,6 +54,7 @@ class LabelConfig:
     elsewhere: frozenset[str] = frozenset()
     unheeded: tuple[str, ...] = ()
     colours: Mapping[str, str] = field(default_factory=dict, hash=False)
+    embedder: str = ""
 
     @classmethod
     def parse(cls, xml: str, *, control: str | None = None, roles: LabelRoles | None = None) -> LabelConfig:
@@ -85,6 +87,7 @@ class LabelConfig:
             elsewhere=label_xml.elsewhere(root, image),
             unheeded=tuple(label_xml.unheeded_attributes(root, boxes)),
             colours=label_colours(tags),
+            embedder=(boxes.get(label_xml.EMBEDDER) or "").strip(),
         )
         return config if roles is None else config.with_roles(roles)
 
@@ -93,6 +96,12 @@ class LabelConfig:
 
         Raises LabelConfigError when nothing is left to look for.
         """
+        if roles.embedder:
+            return replace(self, embedder=roles.embedder).with_roles(replace(roles, embedder=""))
+        box = self.box_threshold if roles.box_threshold is None else roles.box_threshold
+        text = self.text_threshold if roles.text_threshold is None else roles.text_threshold
+        if not roles.names_labels:
+            return replace(self, box_threshold=box, text_threshold=text)
         today = {label: self.current_name(label) for label in (*roles.prompt.values(), *(roles.learn or ()))}
         learn = None if roles.learn is None else {today[each] for each in roles.learn}
         said = {phrase: today[label] for phrase, label in roles.prompt.items() if today[label] in self.labels}
@@ -105,8 +114,6 @@ class LabelConfig:
         generic = tuple(dict.fromkeys(prompt_map.values()))
         lost = [label for label, now in today.items() if now not in self.labels]
         gone = [f"{each!r}, which `dinolabel attach` was told of, is no label any more." for each in lost]
-        box = self.box_threshold if roles.box_threshold is None else roles.box_threshold
-        text = self.text_threshold if roles.text_threshold is None else roles.text_threshold
         found = replace(self, prompt_map=prompt_map, learnt=learnt, generic=generic, unheeded=(*self.unheeded, *gone))
         return replace(found, box_threshold=box, text_threshold=text)
 
@@ -162,6 +169,8 @@ class LabelConfig:
         lines.append(f"Learns {', '.join(map(repr, self.learnt))} from approved boxes." if self.learnt else "Learns no names.")
         if any(map(is_unknown, self.labels)):
             lines.append("Boxes labelled unknown teach what is none of the names.")
+        if self.embedder:
+            lines.append(f"Tells names apart with the embedder {self.embedder!r}.")
         thresholds = {"Box": self.box_threshold, "Text": self.text_threshold}
         return lines + [f"{name} threshold of this project: {value:g}." for name, value in thresholds.items() if value is not None]
 
@@ -170,10 +179,12 @@ def is_unknown(label: str) -> bool:
     return label.strip().casefold() == UNKNOWN
 
 
-def build(prompt_map: Mapping[str, str], names: Sequence[str], *, title: str | None = None, data_key: str = "image") -> str:
+def build(
+    prompt_map: Mapping[str, str], names: Sequence[str], *, title: str | None = None, data_key: str = "image", embedder: str = ""
+) -> str:
     """A label config for phrases -> labels and names to learn, with fixed hotkeys: the first prompt label 0, names 1 to 9, then letters.
 
-    Raises PromptMissing without a phrase, LabelConfigError for names that cannot be used.
+    embedder: as LabelConfig has it. Raises PromptMissing without a phrase, LabelConfigError for names that cannot be used.
     """
     synonyms: dict[str, list[str]] = {}
     for phrase, label in prompt_map.items():
@@ -191,7 +202,8 @@ def build(prompt_map: Mapping[str, str], names: Sequence[str], *, title: str | N
         for each in synonyms
     ]
     tags += [edit_text.label_tag(each, hotkey=hotkeys.get(each), colour=colours[each]) for each in names]
-    xml = edit_text.document(tags, title=title, data_key=data_key)
+    more = edit_text.attribute(label_xml.EMBEDDER, embedder) if embedder else ""
+    xml = edit_text.document(tags, title=title, data_key=data_key, more=more)
     if unusable := set(synonyms) - set(LabelConfig.parse(xml).generic):
         raise PromptMissing(f"There are no words to look for in the prompt of {', '.join(map(repr, sorted(unusable)))}.")
     return xml

@@ -14,7 +14,7 @@ from dinolabel.vision.errors import LabelConfigError
 
 FOR_MODELS = "model_"
 """How attributes begin that Label Studio keeps for backends."""
-SKIP, TEXT_THRESHOLD = "model_skip", "model_text_threshold"
+SKIP, TEXT_THRESHOLD, EMBEDDER = "model_skip", "model_text_threshold", "model_embedder"
 BOX_THRESHOLDS = ("model_box_threshold", "model_score_threshold", "score_threshold")
 """Ours; that of Label Studio's own backends; the same before it got its name. The first that is there counts."""
 SHAPES = {"Rectangle", "Polygon", "Ellipse", "Brush", "KeyPoint", "Bitmask", "Vector", "VideoRectangle", "Choices", "Taxonomy", "TextArea"}
@@ -92,7 +92,7 @@ def unheeded_attributes(root: Element, control: Element) -> list[str]:
     """What the label config says to a backend and this one does not heed, one sentence each."""
     said = []
     for tag in root.iter():
-        heeded = {SKIP, TEXT_THRESHOLD, *BOX_THRESHOLDS} if tag is control else {SKIP}
+        heeded = {SKIP, TEXT_THRESHOLD, EMBEDDER, *BOX_THRESHOLDS} if tag is control else {SKIP}
         for key in () if is_skipped(tag) else tag.attrib:
             if key.startswith(FOR_MODELS) and key not in heeded:
                 said.append(f'{key}="{tag.get(key)}" of <{tag.tag} name={tag.get("name")!r}> is of another backend and is not heeded.')

@@ -29,11 +29,25 @@ from dinolabel.vision.vectors import softmax
 
 FORMAT = 4  # 2 may hold a belief about what people delete; 3 may ask several references and some columns; 4 may bring its own embedder
 READS = (1, 2, 3, 4)
-OPTIONAL = {"neighbours": 1, "width": 0}  # since 3: written, and in the digest, only where they differ from what was before
+OPTIONAL = {
+    "neighbours": 1,
+    "width": 0,
+    "embedder_plug": "",
+}  # since 3: written, and in the digest, only where they differ from what was before
 CARD, ARRAYS = "bundle.json", "arrays.safetensors"
 NOTHING = "nothing."  # the belief's arrays
 UNKNOWN_LABEL = "unknown"  # a label of this name teaches rejection: it is never given as a name
-UNPRINTED_FIELDS = ("created_at", "metrics", "data_digest", "trained_on", "trained_until", "reference_ids", "nothing_ids", "own")
+UNPRINTED_FIELDS = (
+    "created_at",
+    "metrics",
+    "data_digest",
+    "trained_on",
+    "trained_until",
+    "reference_ids",
+    "nothing_ids",
+    "own",
+    "embedder_plug",
+)
 """Fields that decide no answer and so do not count in the digest."""
 
 
@@ -46,7 +60,8 @@ class Bundle:
     float32 unit rows with reference_labels and reference_ids (where each came from). width: so many first columns of the embedder's rows
     are looked at, made unit again; 0 for all. trained_on: label -> crops. trained_until: ISO time of the
     newest approval seen. created_at: ISO time. metrics: what the gate measured, JSON. nothing: what people keep deleting, or None.
-    own: the embedder that lies in the bundle's folder, or None where the settings name it.
+    own: the embedder that lies in the bundle's folder, or None where the settings name it. embedder_plug: its name, where it finds its
+    weights by itself, so that the head has it whatever the settings name; else empty.
     """
 
     labels: tuple[str, ...]
@@ -70,6 +85,7 @@ class Bundle:
     neighbours: int = 1
     width: int = 0
     own: TunedEmbedder | None = None
+    embedder_plug: str = ""
     format: int = FORMAT
 
     def __post_init__(self) -> None:
@@ -91,6 +107,11 @@ class Bundle:
         for name, each in sorted(self._tensors().items()):
             digest.update(f"{name} {each.dtype.str} {each.shape} ".encode() + each.tobytes())
         return digest.hexdigest()
+
+    @property
+    def goes_along(self) -> bool:
+        """Whether the embedder is found by the bundle itself, whatever the settings name."""
+        return self.own is not None or bool(self.embedder_plug)
 
     @cached_property
     def head(self) -> Head:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Unpack
@@ -12,6 +12,7 @@ from typing import Any, Unpack
 from dinolabel.vision import plugins
 from dinolabel.vision.bundles.bundle import Bundle
 from dinolabel.vision.errors import ModelError
+from dinolabel.vision.loading import dlib_models
 from dinolabel.vision.loading.feature_slice import slice_for
 from dinolabel.vision.loading.weights import CARD, files_of
 from dinolabel.vision.plugins import LoadOptions
@@ -68,10 +69,11 @@ def save(out: Path, package: ExportedModel, *, detector: Path | None, embedder: 
     try:
         with atomic_folder(out) as half:
             parts = {"detector": detector, "embedder": None if bundle and bundle.own else embedder}  # its own lies in bundle/
+            reads = {kind: plugins.needs(kind, getattr(package, kind)) for kind in parts}
             files = {kind: path.name for kind, path in parts.items() if path is not None and path.is_file()}
             package = replace(package, weights={**package.weights, **files})
             for kind, path in parts.items():
-                _copy_weights(path, half / kind)
+                _copy_weights(path, half / kind, only=dlib_models.FILES[kind] if reads[kind] == "package" else ())
             if bundle is not None:
                 bundle.save(half / "bundle")
             (half / CARD).write_text(package.to_json(), encoding="utf-8")
@@ -81,14 +83,15 @@ def save(out: Path, package: ExportedModel, *, detector: Path | None, embedder: 
     return out
 
 
-def _copy_weights(path: Path | None, folder: Path) -> None:
+def _copy_weights(path: Path | None, folder: Path, only: Sequence[str]) -> None:
+    """only: of a folder that holds others' files, too."""
     if path is None:
         return
-    if path.is_dir():
+    if path.is_dir() and not only:
         shutil.copytree(path, folder, ignore=LEFT_OUT)
         return
     folder.mkdir()
-    for each in files_of(path):
+    for each in [path / name for name in only] or files_of(path):
         shutil.copyfile(each, folder / each.name)
 
 

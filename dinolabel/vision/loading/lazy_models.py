@@ -11,7 +11,7 @@ import json
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -31,13 +31,13 @@ from dinolabel.vision.types import Crop, Embeddings, Image, Prompt
 log = structlog.get_logger(__name__)
 
 HERE = Path(__file__).resolve().parents[1]
-PACKAGES = ("torch", "transformers", "tokenizers", "onnxruntime", "pillow", "numpy")
+PACKAGES = ("torch", "transformers", "tokenizers", "onnxruntime", "pillow", "numpy", "dlib-bin", "dlib")
 FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What a loaded model said of itself; dim and features of embedders only, engine of detectors that have several."""
+    """What a loaded model said of itself; dim, features and plug of embedders only, engine of detectors that have several."""
 
     name: str
     digest: str
@@ -47,6 +47,7 @@ class ModelInfo:
     dim: int = 0
     features: tuple[Feature, ...] = ()
     engine: str = ""
+    plug: str = ""
 
 
 class ModelInfoCache:
@@ -124,6 +125,10 @@ class LazyModel:
         return getattr(self.__dict__.get("_model"), "engine_remark", "")
 
     @property
+    def plug(self) -> str:
+        return self._card.plug
+
+    @property
     def dim(self) -> int:
         return self._card.dim
 
@@ -167,6 +172,7 @@ def load_and_record(cards: ModelInfoCache, key: str, load: Callable[[], Detector
     real = load()
     dim, features = int(getattr(real, "dim", 0)), tuple(getattr(real, "features", ()))
     card = ModelInfo(real.name, real.digest, real.weights, real.device, real.precision, dim, features, getattr(real, "engine", ""))
+    card = replace(card, plug=str(getattr(real, "plug", "")))
     with suppress(OSError):
         if cards.get(key) != card:
             cards.put(key, card)

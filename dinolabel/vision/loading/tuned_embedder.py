@@ -1,4 +1,4 @@
-"""An embedder that travels in its bundle: fine-tuned on a project's crops, so no setting can name it."""
+"""Embedders beside that of the settings: fine-tuned on a project's crops and travelling in its bundle, or chosen by the project."""
 
 from __future__ import annotations
 
@@ -94,6 +94,22 @@ class TunedEmbedderCache:
             while len(self._known) > KEPT:
                 self._known.popitem(last=False)
             return self._known[own.digest]
+
+
+class ChosenEmbedders:
+    """Those that projects choose, by the name of their plug: each loaded when it is first asked for, and once. Safe for several threads."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Embedder] = {}
+        self._lock = threading.Lock()
+
+    def get(self, plug: str) -> Embedder:
+        """Raises UnknownPlug, RequestError for one that cannot be chosen, WeightsMissing, ModelError."""
+        with self._lock:
+            if plug not in self._known:
+                plugins.check_choice(plug)
+                self._known[plug] = plugins.load_embedder(plug, plug)
+            return self._known[plug]
 
 
 def _link_or_copy(source: str, target: str) -> None:

@@ -16,6 +16,7 @@ import structlog
 
 from dinolabel.vision.errors import ModelError, WeightsMissing
 from dinolabel.vision.file_digest import sha256_of_file
+from dinolabel.vision.loading import dlib_models
 from dinolabel.vision.loading.hub import WAIT, tell_reason, ways_out
 from dinolabel.vision.storage.json_text import parse_json
 
@@ -30,8 +31,8 @@ TOKENIZER = "google-bert/bert-base-uncased"  # GroundingDINO's; its own files do
 CARD = "dinolabel.json"  # in a folder that `dinolabel models export` made
 NAME_FILE = "called.json"  # in a folder whose own name says nothing: {"weights": "nano, 2 blocks tuned"}
 HUB_WAIT = WAIT
-Needs = Literal["folder", "file", "none"]
-Where = Literal["embedded", "folder", "file", "cache", "hub", "nowhere", "none"]
+Needs = Literal["folder", "file", "none", "package"]
+Where = Literal["embedded", "folder", "file", "cache", "hub", "nowhere", "none", "package"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class WeightsLocation:
 
     kind: `detector` or `embedder`. name: as the settings say; of a plug without weights, the plug. needs: what the plug reads.
     path: the folder or the file; None when they are not here. where: `embedded` (nano), `folder` or `file` (by its path or in models_dir),
-    `cache` (the hub's), `hub` (can be downloaded), `nowhere`, or `none` (none are needed).
+    `cache` (the hub's), `hub` (can be downloaded), `nowhere`, `none` (none are needed), or `package` (of the package registry).
     """
 
     kind: str
@@ -58,7 +59,10 @@ class WeightsLocation:
         """Bytes of the weights alone; None when they are not here."""
         if self.path is None:
             return None
-        files = [self.path] if self.path.is_file() else self.path.rglob("*.safetensors")
+        if self.needs == "package":
+            files = [each for name in dlib_models.FILES[self.kind] if (each := self.path / name).is_file()]
+        else:
+            files = [self.path] if self.path.is_file() else list(self.path.rglob("*.safetensors"))
         return sum(each.stat().st_size for each in files) or None
 
 
@@ -74,6 +78,8 @@ def locate(weights: str, kind: str, *, models_dir: Path | None = None, needs: Ne
     `nano` is the embedded pair; else a path, a folder or file of models_dir (`org/name` may lie there under `org/name`, `org--name` or
     `name`), and for a folder the hub's cache and the hub. kind: `detector` or `embedder`, which of the nano pair is meant.
     """
+    if needs == "package":
+        return WeightsLocation(kind, dlib_models.FACES, "package", dlib_models.find_folder(weights), needs)
     if weights == NANO:
         folder = NANO_FOLDER / kind
         return WeightsLocation(kind, weights, "embedded", folder if folder.is_dir() else None, needs)
@@ -97,6 +103,8 @@ def obtain(location: WeightsLocation) -> WeightsLocation:
         _check_file(location)
     elif location.needs == "folder":
         _check_folder(location)
+    elif location.needs == "package":
+        dlib_models.find_files(location.kind, str(location.path or location.name))
     return location
 
 

@@ -165,6 +165,7 @@ def test_the_digest_is_what_decides_and_nothing_else(make_bundle: Make) -> None:
         "trained_until": "",
         "reference_ids": ("1", "2", "3"),
         "own": TunedEmbedder("dinov2", "tuned", "e" * 64, "tuned", 4, "b" * 64, 2, {"jason": ("1/1/r",)}),  # embedder_digest stands for it
+        "embedder_plug": "faces",  # as here
     }
     for name, value in silent.items():
         assert make_bundle(**{name: value}).digest == base.digest, name
