@@ -6,6 +6,7 @@ uv (docker/tool.py), and otherwise only the standard library.
 build.lock        what builds the few packages that are published as source only
 torch.lock        torch and its CUDA packages as the registry has them; not used where DINOLABEL_TORCH_INDEX names another build
 dinolabel.lock    everything else; label-studio-ml too, whose own pins break everything beside it (docs/decisions.md)
+faces.lock        the extra `faces`, for an image that has it (docs/docker.md)
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 
 from tool import ROOT, tool
@@ -65,6 +67,12 @@ def names(lock: str) -> set[str]:
     return set(re.findall(r"(?m)^([A-Za-z0-9._-]+)==", lock))
 
 
+def extra(name: str) -> list[str]:
+    """The requirements of an extra of ours."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return list(project["optional-dependencies"][name])
+
+
 def locks() -> dict[str, str]:
     """File name -> contents, from requirements.txt as it is now."""
     requirements = (ROOT / "requirements.txt").read_text(encoding="utf-8") + f"\n{BUILD}\n"
@@ -81,6 +89,7 @@ def locks() -> dict[str, str]:
         "build.lock": build,
         "torch.lock": without(with_cuda, names(everything)),
         "dinolabel.lock": everything.rstrip("\n") + "\n" + alone,
+        "faces.lock": resolved("\n".join(extra("faces")), "--no-deps"),
     }
 
 

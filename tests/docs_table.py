@@ -22,6 +22,7 @@ RUN_BY = {
     "CONTRIBUTING.md": {"pre-commit install": "tests/unit/test_contributing.py"},
     "docs/ancestor.md": {"": OFFLINE},
     "docs/exports.md": {"": EXPORTS},
+    "docs/faces.md": {"dinolabel models fetch faces": "tests/unit/dinolabel/test_fetching.py"},
     "docs/how-to.md": {"": E2E},
     "docs/install.md": {"dinolabel detect": OFFLINE},
     "docs/plugins.md": {"": OUTSIDE},
@@ -53,6 +54,12 @@ EXCEPTIONS = {
         "make quick": "it runs tests; what it runs is held by tests/unit/test_run.py",
         "python -m pytest": "it runs tests",
         ". .venv/bin/activate": ACTIVE,
+    },
+    "docs/faces.md": {
+        "dinolabel up": "a real Label Studio with real weights; with the embedded ones in docs/tutorial.md",
+        "dinolabel attach": "needs the extra and Label Studio; tests/unit/dinolabel/test_face_commands.py has the roles",
+        "dinolabel init": "needs the extra and Label Studio; tests/unit/vision/test_chosen_embedder.py has the label config",
+        "dinolabel forget": "run in docs/trust.md",
     },
     "docs/ancestor.md": {
         "make ancestor-bench": "a bench of many minutes; its parts are in tests/unit/bench",

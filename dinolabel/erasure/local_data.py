@@ -13,7 +13,10 @@ from dinolabel.erasure.exports import survey
 from dinolabel.erasure.exports.shares import ExportShare
 from dinolabel.erasure.text_search import Mention
 from dinolabel.settings import Settings
+from dinolabel.vision import plugins
 from dinolabel.vision.bundles.registry import BundleStore
+from dinolabel.vision.errors import ModelError
+from dinolabel.vision.loading import dlib_models
 from dinolabel.vision.storage.cache import embedding_key
 from dinolabel.vision.types import Box, CropPolicy, Embeddings, image_key
 
@@ -78,14 +81,22 @@ def sweep_out(settings: Settings, project: str, mention: Mention, logs: Iterable
 
 
 def _keys(store: BundleStore, project: str, rows: list[dict[str, Any]]) -> list[str]:
-    """Cache keys of the removed crops, for every embedder that a head of the project was trained with."""
+    """Cache keys of the removed crops, for every embedder that a head of the project was trained with, and for that of faces: descriptors
+    are kept from the first boxes on, before there is a head."""
     kept = [store.get(project, entry.id) for entry in store.history(project)]
-    digests = {each.embedder_digest for each in kept} | {each.own.began_as for each in kept if each.own}
+    digests = {each.embedder_digest for each in kept} | {each.own.began_as for each in kept if each.own} | _face_digests()
     keys = []
     for row in rows:
         image = image_key(row["image"], row["frame"], row.get("decoding", ""))
         keys += [embedding_key(image, Box(*row["box"]), CropPolicy(**row["policy"]), digest) for digest in digests]
     return keys
+
+
+def _face_digests() -> set[str]:
+    try:
+        return {plugins.load_embedder(dlib_models.FACES, dlib_models.FACES).digest}
+    except ModelError:
+        return set()  # without the extra nobody has made any here
 
 
 def _cached(settings: Settings, keys: list[str]) -> Embeddings:

@@ -26,6 +26,7 @@ MARGIN = 0.8  # of the crops, read without running this file: with less, a box t
 RULES = 1  # raise it when the way from crop to row changes, so that caches are made anew
 SIDE = 300  # pixels of a crop in which the face is looked for
 LEAST = -0.3  # of the quick detector's score: that there is a face, a person or a detector has said already
+LEAST_INSIDE = 0.3  # of the face, in a box: less is a neighbour's
 UPRIGHT = 1.3  # height of a box round a face, in sides of the quick detector's square, which ends at the brows
 CHIP = 150  # pixels of the upright face that the network is shown
 UNSEEN = 0.05  # what the last number of a row is, before it is made unit, where no face was seen
@@ -45,6 +46,13 @@ class FaceSquare:
     def distance(self) -> float:
         """From its middle to the crop's, the greater of both directions, pixels."""
         return max(abs(self.left + self.side / 2 - SIDE / 2), abs(self.top + self.side / 2 - SIDE / 2))
+
+    @property
+    def share_inside(self) -> float:
+        """How much of it lies within the box's longer side of the crop's middle, 0..1."""
+        low, high = SIDE / 2 - INSIDE, SIDE / 2 + INSIDE
+        wide, tall = (max(0.0, min(start + self.side, high) - max(start, low)) for start in (self.left, self.top))
+        return wide * tall / self.side**2
 
 
 INSIDE = SIDE / (1 + MARGIN) / 2  # as far as that from the middle lies the box's longer side
@@ -86,13 +94,13 @@ class FaceEmbedder:
         return int(np.count_nonzero(rows[:, NUMBERS] > 0))
 
     def _find(self, pixels: npt.NDArray[np.uint8]) -> FaceSquare:
-        """The face whose middle is nearest to the crop's and inside the box."""
+        """The face whose middle is nearest to the crop's, of those that lie in the box to some extent."""
         grey = np.asarray(PIL.Image.fromarray(pixels).convert("L"))
         with self._lock:
             squares, _, _ = self._quick.run(grey, 0, LEAST)
-        found = [FaceSquare(each.left(), each.top(), each.width()) for each in squares]
-        nearest = min(found, key=lambda each: (each.distance, each.left, each.top), default=GIVEN)
-        return nearest if nearest.distance <= INSIDE else GIVEN
+        seen = [FaceSquare(each.left(), each.top(), each.width()) for each in squares]
+        inside = [each for each in seen if each.share_inside >= LEAST_INSIDE]
+        return min(inside, key=lambda each: (each.distance, each.left, each.top), default=GIVEN)
 
     def _describe(self, pixels: npt.NDArray[np.uint8], square: FaceSquare) -> npt.NDArray[np.float64]:
         """(128,) of the face, turned upright by its eyes and nose."""
