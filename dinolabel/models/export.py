@@ -43,7 +43,8 @@ curl -F image=@photo.jpg http://127.0.0.1:9090/v1/detect
 ```
 
 `dinolabel.json` holds the format, the labels and the thresholds; `detector/`, `embedder/` and `bundle/` hold safetensors and
-JSON only: nothing in here is run when it is loaded. The licences of the weights are those of their makers.
+JSON only, or the files of the face models, whose digests are checked: nothing in here is run when it is loaded. The licences of
+the weights are those of their makers.
 """
 
 
@@ -59,6 +60,7 @@ def export(out: Out, project: options.Project = None, head: Head = None) -> None
         studio = factory.studio(settings)
         shown = studio.projects.get(number)
         recipe = _recipe(settings, number, shown.label_config, head)
+        settings = _with_embedder_of_head(settings, recipe)
         package = _package(settings, recipe)
         came_out(f"Project {number}: {words.join_words(recipe.config.labels)}")
     made = _save(settings, out, recipe, package, title=shown.title)
@@ -76,7 +78,14 @@ def _recipe(settings: Settings, project: int, label_config: str, head: str | Non
     return factory.serving_configs(settings, factory.pipeline(settings)).build(project, label_config, chosen)
 
 
+def _with_embedder_of_head(settings: Settings, recipe: ServingConfig) -> Settings:
+    """The same with the embedder that the head finds by itself, where it does."""
+    plug = recipe.bundle.embedder_plug if recipe.bundle else ""
+    return settings.model_copy(update={"embedder": plug, "embedder_weights": plug}) if plug else settings
+
+
 def _package(settings: Settings, recipe: ServingConfig) -> ExportedModel:
+    from dinolabel.vision import plugins
     from dinolabel.vision.bundles.exported_model import ExportedModel
 
     return ExportedModel(
@@ -84,8 +93,8 @@ def _package(settings: Settings, recipe: ServingConfig) -> ExportedModel:
         thresholds=recipe.thresholds,
         names=recipe.names,
         colours=recipe.config.colours,
-        detector=settings.detector,
-        embedder=settings.embedder,
+        detector=plugins.name_for(settings.detector, settings.detector_weights),
+        embedder=plugins.name_for(settings.embedder, settings.embedder_weights),
         input_size=settings.input_size,
         version=recipe.version,
         weights={
