@@ -35,6 +35,7 @@ def test_quick_takes_what_it_is_told(calls: list[str]) -> None:
 
 def test_test_runs_every_test_that_needs_no_hub(calls: list[str]) -> None:
     run.test()
+    calls = [each for each in calls if not each.startswith("pip install")]  # of an extra that is not there yet
     assert calls[:3] == CHECKS
     tests = calls[3:]
     folders = {path.name for path in (run.ROOT / "tests").iterdir() if list(path.rglob("test_*.py"))}
