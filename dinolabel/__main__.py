@@ -7,8 +7,10 @@ every file; a command that is named imports its own alone, and `dinolabel --help
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -28,6 +30,8 @@ RENAMED = {
     "varied": ("select --diverse", "select_diverse"),
 }
 """Words of 0.1, understood for one release more: the command that each is now, and its function."""
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+MAKE_ROOM = "Make room there, then run the same command again: what was there before is whole."
 UNEXPECTED = 70  # EX_SOFTWARE of sysexits.h
 UNFORESEEN = "This is a fault of ours: run it again with --debug and report what it says."
 
@@ -117,6 +121,10 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the outermost border: a person gets a sentence, not a stack
         if debug:
             console.err.print_exception()
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            where = f" for {Path(error.filename).name}" if isinstance(error.filename, str) else ""
+            console.print_error(DinolabelError(f"There is no room on the disk{where}.", hint=MAKE_ROOM))
+            return exit_codes.OTHER
         sentence = f"Something we did not foresee: {type(error).__name__}: {logging_setup.mask_text(str(error))}"
         console.print_error(DinolabelError(sentence, hint=UNFORESEEN))
         return UNEXPECTED

@@ -26,11 +26,18 @@ def full_disks(lab: Lab) -> Iterator[Row]:
                 "train": ("train", "--manifest", str(data / "exports" / project), "--project", project),
                 "heads pin": ("heads", "pin", _head(lab), "--project", project),
             }
+            if _is_alone(lab):
+                cases = {"heads pin": cases["heads pin"]}
             for name, arguments in cases.items():
                 for room in (0, 64):
                     yield _full(lab, disk, name, arguments, room)
     except OSError as error:
         yield Row("disk full", "a tmpfs can be mounted here", str(error), "not run", "run", False)
+
+
+def _is_alone(lab: Lab) -> bool:
+    """Whether there is no Label Studio, and so no export."""
+    return lab.stand.local.url is None
 
 
 def _head(lab: Lab) -> str:
@@ -76,9 +83,9 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
 def damaged_files(lab: Lab) -> Iterator[Row]:
     """Each kind of file that is kept, read by a command that needs it."""
     data, project = lab.stand.folder / "data", str(lab.project)
-    heads = ("heads", "show", "--project", project)
+    heads = ("heads", "list", "--project", project)
     read_by: dict[str, tuple[str, ...]] = {
-        "projects.json": ("names", "list", "--project", project),
+        "projects.json": ("heads", "list"),
         "format.json": ("jobs", "list"),
         "jobs/jobs.sqlite": ("jobs", "list"),
         "models.json": ("detect", str(next(lab.stand.documents.glob("*.jpg"))), "--prompt", "cat face", "--json"),

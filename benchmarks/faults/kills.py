@@ -28,7 +28,7 @@ COMMANDS = 5
 def kills(lab: Lab, count: int, dice: random.Random) -> Iterator[Row]:
     """Two thirds of the kills hit the files themselves, in a loop that does nothing but write them; the others real commands."""
     each = max(1, count // (3 * COMMANDS))
-    yield _of_files(lab.stand.folder / "writes", count - each * COMMANDS, dice)
+    yield kill_writers(lab.stand.folder / "writes", count - each * COMMANDS, dice)
     before = lab.annotations()
     out = lab.stand.folder / "export"
     yield _of_command(lab, each, dice, "export", "export", "coco", "--project", str(lab.project), "--out", str(out))
@@ -40,7 +40,7 @@ def kills(lab: Lab, count: int, dice: random.Random) -> Iterator[Row]:
     yield Row("annotations of people after all kills", "none is lost or changed", f"{before} before", max(0, lost), "0", lost <= 0)
 
 
-def _of_files(folder: Path, count: int, dice: random.Random) -> Row:
+def kill_writers(folder: Path, count: int, dice: random.Random) -> Row:
     """A child publishes, pins, notes verdicts, registers, caches and queues without a pause."""
     heads, damaged, lost, published = [bundle({"jason": RED, f"lacy{each}": GREEN}) for each in range(4)], [], 0, 0
     for number in range(count):

@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from benchmarks.faults.proxy import FaultyProxy
-from benchmarks.studio.stand import CONFIG, SECRET, Stand, until
+from benchmarks.studio.stand import CONFIG, SECRET, WEIGHTS, Stand, until
 from dinolabel.studio.client import LabelStudio
 from dinolabel.studio.server.process import LocalStudio
+from tests.doubles.coloured_things import GREEN, RED, bundle
 from tests.e2e.started import SCENES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -152,6 +154,20 @@ def lab(folder: Path, *, pictures: int) -> Iterator[Lab]:
             yield made
         finally:
             proxy.close()
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[Lab]:
+    """Without a Label Studio: a data folder with a project and two heads, for what needs no more."""
+    documents = folder / "documents"
+    documents.mkdir(parents=True)
+    (documents / "a.jpg").write_bytes(next(SCENES.glob("*.jpg")).read_bytes())
+    nobody: Any = SimpleNamespace(url=None, token=None)
+    made = Lab(Stand(folder, nobody, nobody), nobody, project=1)
+    made.stand.projects().add(1, weights=WEIGHTS, title="Alone")
+    for other in ("lacy", "mina"):
+        made.stand.store().publish("1", bundle({"jason": RED, other: GREEN}), {"format": 2})
+    yield made
 
 
 def _answer(lab: Lab, count: int) -> None:

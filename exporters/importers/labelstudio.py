@@ -139,13 +139,15 @@ def _resize(task: Json, size: tuple[int, int]) -> Json:
     """Regions are shares of the picture as it was shown; the size beside them may be one from before its turn."""
     own = {"original_width": size[0], "original_height": size[1]}
     answers = [each for each in task.get("annotations") or [] if isinstance(each, Mapping)]
-    return {
-        **task,
-        "annotations": [
-            {**each, "result": [{**region, **own} if isinstance(region, Mapping) else region for region in each.get("result") or []]}
-            for each in answers
-        ],
-    }
+    return {**task, "annotations": [_resize_answer(each, own) for each in answers]}
+
+
+def _resize_answer(answer: Json, own: Json) -> Json:
+    """What is no list of regions stays as it is, and is said where it is read."""
+    regions = answer.get("result")
+    if not isinstance(regions, list):
+        return answer
+    return {**answer, "result": [{**region, **own} if isinstance(region, Mapping) else region for region in regions]}
 
 
 def _box(judged: ReviewedBox, width: int, height: int) -> ImportedBox | Unread:

@@ -123,6 +123,8 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
     [
         (Odd("It is odd."), 1, ["It is odd.", "Do the even thing."]),
         (SettingsError("Setting x is bad."), 2, ["Setting x is bad.", "settings table"]),
+        (OSError(28, "No space left on device", "/data/bundles/pinned"), 1, ["no room on the disk for pinned", "Make room"]),
+        (OSError(122, "Disk quota exceeded"), 1, ["no room on the disk", "Make room"]),
         (ValueError("inner [detail] Token 0123456789abcdef"), 70, ["ValueError: inner [detail] Token •••", "--debug"]),
         (KeyboardInterrupt(), 130, []),
         (typer.Exit(3), 3, []),

@@ -235,3 +235,14 @@ def test_a_label_is_no_formula_in_the_table_and_itself_when_it_comes_back(tmp_pa
     with (out / "boxes.csv").open(encoding="utf-8", newline="") as file:
         assert next(csv.DictReader(file))["label"] == f"'{label}"
     assert [each.label for each in arriving("csv", out)[1].boxes] == [label]
+
+
+@pytest.mark.parametrize("odd", [5, True, "x", {"a": 1}])
+def test_an_answer_that_is_no_list_costs_its_own_picture_only(world: Annotated, tmp_path: Path, odd: Any) -> None:
+    out = write(world, "labelstudio", tmp_path / "out")
+    file = next(each for each in out.glob("*.json") if each.read_text().startswith("["))
+    tasks = json.loads(file.read_text())
+    tasks[0]["annotations"][0]["result"] = odd
+    file.write_text(json.dumps(tasks))
+    found = arriving("labelstudio", out, tmp_path / "pictures")
+    assert len(found) >= len(tasks) - 2 and all(each.boxes for task, each in found.items() if task in (2, 3))
