@@ -3,6 +3,8 @@ PYTHON ?= python3
 MODELS ?= nano
 
 .PHONY: demo test quick setup wheel-check lock sbom licences nano eval-nano studio-bench effort names-bench video-bench bench engine-bench faces-bench ancestor-bench study parity interop faults fuzz soak
+.PHONY: demo test quick setup wheel-check lock sbom licences nano eval-nano studio-bench effort names-bench video-bench bench engine-bench ancestor-bench study parity interop faults fuzz soak
+.PHONY: demo test quick setup lock wheel-check sbom licences nano eval-nano studio-bench bench-large effort video-bench engine-bench ancestor-bench study parity interop
 
 demo: ## the whole loop on the embedded models (MODELS=hub: on the real weights)
 	$(PYTHON) run.py demo --models $(MODELS)
@@ -36,6 +38,9 @@ eval-nano: ## measure the embedded models
 
 studio-bench: ## the dialogue with a real Label Studio, measured into studio.json
 	$(PYTHON) run.py studio-bench
+
+bench-large: ## what a person at work feels of us in a project of 20,000 tasks, into studio.json (hours)
+	$(PYTHON) run.py bench-large
 
 effort: ## keys a box costs a person, pressed in a real browser (about 15 minutes)
 	$(PYTHON) run.py effort

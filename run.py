@@ -389,6 +389,7 @@ VERBS = {
     "eval-nano": module("recipes.nano.evaluate"),
     "study": module("benchmarks.study"),
     "studio-bench": module("benchmarks.studio", browser=True, **OFFLINE),
+    "bench-large": module("benchmarks.studio", "--part", "people", "--tasks", "20000", browser=True, **OFFLINE),
     "effort": module("benchmarks.effort", browser=True, **OFFLINE),
     "names-bench": module("benchmarks.names", **OFFLINE, OMP_NUM_THREADS="1"),
     "video-bench": module("benchmarks.video", **OFFLINE, OMP_NUM_THREADS="1"),

@@ -5,14 +5,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from dinolabel.backend.jobs.reviewed_answers import Summary
+from dinolabel.backend.timestamps import parse_timestamp
 
 if TYPE_CHECKING:
     from dinolabel.backend.project_registry import ProjectRegistry
+    from dinolabel.studio.client import TaskRow
     from dinolabel.vision.bundles.registry import BundleStore
 
 ProjectPhase = Literal["pending", "backfilling", "synced", "standby", "paused", "not_found", "rejected", "failed", "unreachable"]
@@ -95,10 +97,64 @@ class StatusBoard:
             self._statuses.pop(project, None)
 
 
+IDLE_SECONDS = 300.0
+"""So long after the last submit or draft nobody is at work any more."""
+MOST_DRAFTS = 10
+"""Drafts whose time is asked when a project is seen for the first time, the newest tasks first."""
+
+
+class PeopleAtWork:
+    """When somebody last submitted, skipped or began something in a project, as far as is known. Safe between threads.
+
+    now: seconds since the epoch.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        self._now, self._lock = now, threading.Lock()
+        self._last: dict[int, float] = {}
+        self._counts: dict[int, int] = {}
+        self._drafted: dict[int, frozenset[int]] = {}
+
+    def note(self, project: int, at: float | None = None) -> None:
+        """Somebody did something, now or at that time."""
+        with self._lock:
+            self._last[project] = max(self._last.get(project, 0.0), self._now() if at is None else at)
+
+    def note_count(self, project: int, annotations: int) -> None:
+        """annotations: of the project as it was read just now; another number than the last time is somebody's work."""
+        with self._lock:
+            before, self._counts[project] = self._counts.get(project, annotations), annotations
+        if before != annotations:
+            self.note(project)
+
+    def note_rows(self, project: int, rows: Iterable[TaskRow], drafts: Callable[[int], Iterable[Mapping[str, Any]]]) -> None:
+        """rows: the project's tasks as they were listed just now. drafts: gives what was begun of a task, by its id.
+
+        A task that somebody answered says when; one that is begun does not, so that is asked where the project is seen for the first time.
+        """
+        touched = sorted((each for each in rows if each.annotated or each.cancelled or each.drafted), key=lambda each: each.updated_at)
+        if touched and touched[-1].updated_at:
+            self.note(project, parse_timestamp(touched[-1].updated_at).timestamp())
+        begun = [each.id for each in reversed(touched) if each.drafted]
+        with self._lock:
+            before, self._drafted[project] = self._drafted.get(project), frozenset(begun)
+        if before is not None and not before.issuperset(begun):
+            self.note(project)
+        elif before is None and not self.are_at_work(project):
+            for each in (one for task in begun[:MOST_DRAFTS] for one in drafts(task)):
+                self.note(project, parse_timestamp(str(each["updated_at"])).timestamp())
+
+    def are_at_work(self, project: int) -> bool:
+        """Whether something was done in the last IDLE_SECONDS. A clock of Label Studio's that is ahead counts as now."""
+        with self._lock:
+            return self._now() - self._last.get(project, 0.0) < IDLE_SECONDS
+
+
 @dataclass(frozen=True, slots=True)
 class ProjectState:
-    """Where what is known of projects is kept: heads and registry on the disk, the board in memory."""
+    """Where what is known of projects is kept: heads and registry on the disk; the board, and who is at work, in memory."""
 
     store: BundleStore
     projects: ProjectRegistry
     board: StatusBoard = field(default_factory=StatusBoard)
+    people: PeopleAtWork = field(default_factory=PeopleAtWork)

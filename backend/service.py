@@ -96,7 +96,7 @@ class Service:
         options: ServiceOptions,
     ) -> None:
         self.studio, self.jobs, self.options = studio, jobs, options
-        self.store, self.projects, self.board = state.store, state.projects, state.board
+        self.store, self.projects, self.board, self._people = state.store, state.projects, state.board, state.people
         self.meters, self.running = Metrics(), RunningModels.of(pipeline)
         self.train_after, self.judged_pictures = options.train_after, options.judged_pictures
         self.model = pipeline.package if studio is None else None
@@ -183,6 +183,8 @@ class Service:
         if event.action == "START_TRAINING":
             self.train(event.project, why="Start training in Label Studio")
             return True
+        if event.action.startswith("ANNOTATION"):
+            self._people.note(event.project)
         self._rounds.enqueue(event.project)
         return True
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import structlog
@@ -14,9 +15,9 @@ import structlog
 from dinolabel.backend.errors import UNFORESEEN, presentable
 from dinolabel.backend.inference.predictor import Failure, Prediction, PredictionJob, Predictor
 from dinolabel.backend.inference.serving_config import ServingConfig
-from dinolabel.backend.reconciler.uploader import UploadBuffer
+from dinolabel.backend.reconciler.uploader import REST, UploadBuffer, UploadPace, UploadPart
 from dinolabel.backend.reconciler.work_queue import Attempt, RetryBackoff
-from dinolabel.studio.calls.tasks import IDS
+from dinolabel.studio.calls.tasks import IDS, PAGE
 from dinolabel.studio.errors import StudioDenied, StudioRefused, StudioUnreachable
 from dinolabel.studio.regions.validation import validate_prediction
 from dinolabel.vision.errors import DinolabelError, MediaLate, MediaRefused, MediaUnreadable, RequestError
@@ -82,11 +83,12 @@ class Backfill:
         *,
         desired: ServingConfig,
         bridge: ServingConfig | None = None,
-        stopped: Callable[[], bool] = lambda: False,
+        pace: UploadPace,
     ) -> None:
         self._studio, self._predictor, self._attempts = studio, predictor, attempts
         self.project, self.wanted, self.bridge = desired.project, desired, bridge
-        self._stopped, self._clock = stopped, time.monotonic
+        self._pace, self._stopped, self._clock = pace, pace.stopped, time.monotonic
+        self._listing_seconds = 0.0
         self._rows: dict[int, TaskRow] = {}  # as last listed, with what was stored since
         self._tally: CountCheck | None = None
         self.suppressed = 0  # boxes not sent so far because people keep deleting their like
@@ -94,12 +96,29 @@ class Backfill:
     def list_tasks(self) -> TaskSnapshot:
         """List who lacks the wanted version now."""
         self._tally = CountCheck(self._studio.projects.get(self.project), self._clock)
-        self._rows = {each.id: each for each in self._studio.tasks.list(self.project)}
+        begun = self._clock()
+        self._rows = {each.id: each for page in self._pages() for each in page}
+        self._listing_seconds = self._clock() - begun
+        self._pace.people.note_rows(self.project, self._rows.values(), self._studio.tasks.drafts)
         return self._snapshot()
 
+    def _pages(self) -> Iterator[list[TaskRow]]:
+        """All tasks, as many at a time as Label Studio gives in one request."""
+        rows = iter(self._studio.tasks.list(self.project))
+        page = list(islice(rows, PAGE))
+        while page:
+            yield page
+            with self._pace.turn():
+                page = list(islice(rows, PAGE))
+
     def refresh(self) -> TaskSnapshot:
-        """The same after filling: out of what was stored where nothing else has changed, else listed anew."""
-        return self._snapshot() if self._unchanged() else self.list_tasks()
+        """The same after filling: out of what was stored where nothing else has changed, else listed anew; also while a careful filling
+        has not come to its end, for a listing costs as much as storing does."""
+        now = self._snapshot()
+        return now if self._unfinished(now) or self._unchanged() else self.list_tasks()
+
+    def _unfinished(self, now: TaskSnapshot) -> bool:
+        return bool(now.blocking) and self._pace.is_careful()
 
     def _snapshot(self) -> TaskSnapshot:
         rows = tuple(self._rows.values())
@@ -116,7 +135,11 @@ class Backfill:
         )
 
     def _unchanged(self) -> bool:
-        return self._tally is not None and self._tally.is_fresh and self._tally.unchanged(self._studio.projects.get(self.project))
+        if self._tally is None or not self._tally.is_fresh:
+            return False
+        now = self._studio.projects.get(self.project)
+        self._pace.people.note_count(self.project, now.annotations)
+        return self._tally.unchanged(now)
 
     def fill(self, census: TaskSnapshot, seconds: float) -> Iterator[Filled]:
         """Push predictions for who lacks one until all are done or the seconds over; yields after each task and after each push.
@@ -124,8 +147,10 @@ class Backfill:
         Raises StudioUnreachable and StudioDenied; what is wrong with a single task is noted and the others go on.
         """
         rows, begun, now = census.due, self._clock(), Filled(census.done, len(census.unfinished))
+        if self._pace.is_careful():
+            seconds = max(seconds, REST * self._listing_seconds)  # the next visit lists all of them again
         end, handled = begun + seconds, 0
-        sending = UploadBuffer(partial(self._push, len(census.rows)), self._clock)
+        sending = UploadBuffer(partial(self._push, len(census.rows), end), self._clock)
         # However slow a disk is, the first chunk is done: a visit that never got further than opening files would never end.
         job = PredictionJob(self.wanted, cancelled=lambda: self._stopped() or (handled > 0 and self._clock() > end))
         with sending:
@@ -142,11 +167,60 @@ class Backfill:
             for stored in (*sending.send(), *sending.flush()):
                 yield replace(now, stored=stored)
 
-    def _push(self, tasks: int, rows: Sequence[TaskRow], ready: Sequence[Prediction]) -> int:
+    def _push(self, tasks: int, end: float, rows: Sequence[TaskRow], ready: Sequence[Prediction]) -> int:
+        """Send in as large parts as may be just now; what is left when a careful filling is at its end is made again out of the caches."""
+        left, stored = [*self._missing_bridge(rows), *ready], 0
+        by_id = {each.id: each for each in rows}
+        while left:
+            boxed = sum(bool(each.versions) or each.annotated or each.cancelled for each in self._rows.values())
+            part = self._pace.part(len(left), boxed)
+            chosen, left = left[: part.count], left[part.count :]
+            stored += self._push_part([by_id[each] for each in dict.fromkeys(one.task for one in chosen)], chosen, tasks, part)
+            if self._pace.is_careful() and (self._stopped() or self._clock() > end):
+                break
+        self.suppressed += sum(each.suppressed for each in ready if each.stored["model_version"] == self.wanted.version)
+        log.info("pushed", project=self.project, version=self.wanted.version, stored=stored, suppressed=self.suppressed)
+        return stored
+
+    def _push_part(self, rows: Sequence[TaskRow], ready: Sequence[Prediction], tasks: int, part: UploadPart) -> int:
         """Send what is still lacking: somebody may have finished a task meanwhile, deleted it, or asked Label Studio to retrieve it."""
-        ready = [*self._missing_bridge(rows), *ready]
         now = self._current_rows(rows, tasks)
         send = [each for each in ready if each.task in now and _needs_prediction(now[each.task], each) and self._fits(each)]
+        if part.singly:
+            return self._store_singly(send, part)
+        with self._pace.turn(part.seconds if send else None):
+            return self._store(send)
+
+    def _store_singly(self, send: Sequence[Prediction], part: UploadPart) -> int:
+        """Label Studio judges these by nothing, so it is asked first whether its label config is still the one they were made for."""
+        project = self._studio.projects.get(self.project)
+        self._pace.people.note_count(self.project, project.annotations)
+        if project.label_config != self.wanted.label_config:
+            raise ConfigChanged
+        stored: list[Prediction] = []
+        for each in send:
+            if self._stopped():
+                break
+            with self._pace.turn(part.seconds):
+                try:
+                    self._studio.predictions.create(each.stored)
+                except StudioRefused as refusal:
+                    if refusal.status not in (400, 404):
+                        raise
+                    self._note_refused(each.task, refusal)
+                else:
+                    stored.append(each)
+        self._update_snapshot(stored, len(stored))
+        return len(stored)
+
+    def _note_refused(self, task: int, refusal: StudioRefused) -> None:
+        """A task that was deleted meanwhile is nobody's failure."""
+        if any(self._studio.tasks.list(self.project, only=[task])):
+            self._record_failure(Failure(task, refusal))
+        else:
+            log.warning("tasks_gone", project=self.project, tasks=[task])
+
+    def _store(self, send: Sequence[Prediction]) -> int:
         refused: tuple[int, ...] = ()
         try:
             stored = self._studio.predictions.import_many(self.project, [each.stored for each in send]) if send else 0
@@ -160,8 +234,6 @@ class Backfill:
                 self._record_failure(Failure(task, refusal))
             stored = len(send) - len(refused)
         self._update_snapshot([each for each in send if each.task not in refused], stored)
-        self.suppressed += sum(each.suppressed for each in ready if each.stored["model_version"] == self.wanted.version)
-        log.info("pushed", project=self.project, version=self.wanted.version, stored=stored, suppressed=self.suppressed)
         return stored
 
     def _current_rows(self, rows: Sequence[TaskRow], tasks: int) -> dict[int, TaskRow]:

@@ -42,7 +42,7 @@ class ReconcileLoop:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._reconciler = reconciler
-        self._projects, self._store, self._board = state.projects, state.store, state.board
+        self._projects, self._store, self._board, self._people = state.projects, state.store, state.board, state.people
         self._poll, self._clock = poll_seconds, clock
         self._agenda = WorkQueue()
         self._wished: DesiredState = {}
@@ -123,7 +123,7 @@ class ReconcileLoop:
     def _plan_next(self, outcome: ReconcileResult, begun: float) -> None:
         now = self._clock()
         if not outcome.pushed:
-            self._agenda.rest(outcome.project, begun, now)
+            self._agenda.rest(outcome.project, begun, now, careful=self._people.are_at_work(outcome.project))
         if outcome.requeue_after is not None:
             self._agenda.add_earlier(outcome.project, now + outcome.requeue_after)
 

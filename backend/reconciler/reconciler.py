@@ -26,6 +26,7 @@ from dinolabel.backend.reconciler.garbage_collector import PredictionGarbageColl
 from dinolabel.backend.reconciler.lease import LeaseHeldByOther, WriterLease, owner_of
 from dinolabel.backend.reconciler.redecoding import Redecoding
 from dinolabel.backend.reconciler.rollout import NowShown, Rollout, RolloutEvent, RolloutResult, may_replace
+from dinolabel.backend.reconciler.uploader import UploadPace
 from dinolabel.backend.reconciler.work_queue import Attempt, RetryBackoff
 from dinolabel.studio.errors import StudioRefused
 from dinolabel.studio.regions import validation
@@ -92,14 +93,14 @@ class Reconciler:
         options: ReconcileOptions,
     ) -> None:
         self._studio, self._predictor, self._recipes = studio, predictor, recipes
-        self._store, self._projects, self._board = state.store, state.projects, state.board
+        self._store, self._projects, self._board, self._people = state.store, state.projects, state.board, state.people
         self._trigger, self._options, self._weights = trigger, options, options.weights
         self._attempts = RetryBackoff()
         self._writing = None if studio is None else WriterLease(studio, owner_of(state.projects.path.parent))
         if studio is not None:
             validation.prepare()
         self.label_configs: dict[int, str] = {}
-        self._sweep = None if studio is None else PredictionGarbageCollector(studio, state.projects, options.grace_seconds)
+        self._sweep = None if studio is None else PredictionGarbageCollector(studio, state.projects, options.grace_seconds, state.people)
         self._redecoding = None if studio is None else Redecoding(studio, predictor, state.projects)
 
     def reconcile(self, project: int, *, seconds: float = VISIT_SECONDS) -> ReconcileResult:
@@ -153,6 +154,7 @@ class Reconciler:
     def _visit(self, studio: LabelStudio, entry: ProjectRecord, seconds: float) -> ReconcileResult:
         project = studio.projects.get(entry.project)
         shown = project.model_version or ""
+        self._people.note_count(project.id, project.annotations)
         self.label_configs[project.id] = project.label_config
         wanted = self._recipes.build(project.id, project.label_config, desired_version.desired_bundle(entry, self._store))
         self._projects.note_colours(project.id, wanted.config.colours)
@@ -163,7 +165,7 @@ class Reconciler:
             self._attempts,
             desired=wanted,
             bridge=self._serving_config(project, entry, wanted),
-            stopped=self._options.stopping.is_set,
+            pace=UploadPace(self._people, project.id, self._options.stopping.is_set),
         )
         ended = self._follow(project.id, Rollout(studio, self._store, self._projects).run(filling, shown, seconds))
         self._board.add_suppressed(project.id, filling.suppressed)

@@ -12,6 +12,8 @@ from typing import TypedDict, Unpack
 REST = 2.0
 """Times the length of the last visit: in a project of 50,000 tasks one listing takes half a minute, and every submit would ask for one."""
 LONGEST_REST = 30.0
+CAREFUL_REST, LONGEST_CAREFUL_REST = 9.0, 180.0
+"""The same while somebody is at work: a visit asks Label Studio for little else than that listing, and may have a tenth of it."""
 
 
 class WorkQueue:
@@ -37,10 +39,11 @@ class WorkQueue:
         with self._lock:
             self._due[project] = min(self._due.get(project, at), at)
 
-    def rest(self, project: int, begun: float, ended: float) -> None:
-        """Let it rest, in proportion to what the visit cost."""
+    def rest(self, project: int, begun: float, ended: float, *, careful: bool = False) -> None:
+        """Let it rest, in proportion to what the visit cost. careful: somebody is at work there."""
+        times, longest = (CAREFUL_REST, LONGEST_CAREFUL_REST) if careful else (REST, LONGEST_REST)
         with self._lock:
-            self._rest[project] = ended + min(REST * (ended - begun), LONGEST_REST)
+            self._rest[project] = ended + min(times * (ended - begun), longest)
 
     def retain(self, projects: Collection[int]) -> list[int]:
         """Forget all others, and name them; newcomers are due at once."""

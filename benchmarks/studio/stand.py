@@ -140,5 +140,13 @@ def until(ready: Callable[[], T], what: str, *, seconds: float = 900, every: flo
     return found
 
 
-def write(path: Path, figures: dict[str, Any]) -> None:
-    path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+Row = dict[str, Any]
+"""`what`, `value`, `goal` and whether it `holds`."""
+
+
+def write(path: Path, rows: Sequence[Row]) -> None:
+    """Into the file's list, in place of rows that say the same."""
+    there: list[Row] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    new = {each["what"]: each for each in rows}
+    merged = [new.pop(each["what"], each) for each in there] + [each for each in rows if each["what"] in new]
+    path.write_text(json.dumps(merged, indent=1) + "\n", encoding="utf-8")

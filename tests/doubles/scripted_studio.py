@@ -54,7 +54,7 @@ class ScriptedStudio(StudioParts):
         self._tasks: dict[int, Stored] = {}
         self._numbers = iter(range(1, 10**9))
         self._lock = threading.RLock()
-        self.now = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+        self.now = self.begun_at = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 
     # What a test sets up and looks at.
 
@@ -178,6 +178,20 @@ class ScriptedStudio(StudioParts):
         if dropped:
             raise StudioRefused(f"Label Studio stored {stored} and dropped the others.", tasks=dropped)
         return stored
+
+    def predictions_create(self, prediction: Mapping[str, Any]) -> int:
+        self._called("create prediction")
+        with self._lock:
+            task = self._tasks.get(prediction["task"])
+            if task is None:
+                raise StudioRefused("Label Studio refused POST (400): “Invalid pk”", status=400)
+            task.predictions.append({**prediction, "id": next(self._numbers)})
+        self._changed()
+        return int(task.predictions[-1]["id"])
+
+    def tasks_drafts(self, task: int) -> list[dict[str, Any]]:
+        self._called("drafts")
+        return [{"updated_at": self.begun_at.isoformat()}] if self._tasks[task].drafted else []
 
     def projects_set_label_config(self, project: int, xml: str) -> Project:
         self.set(project, label_config=xml)

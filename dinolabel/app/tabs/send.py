@@ -12,6 +12,7 @@ import structlog
 
 from dinolabel.studio.client import LabelStudio, Project
 from dinolabel.studio.label_configs.label_config import LabelConfig
+from dinolabel.studio.regions.validation import validate_prediction
 from dinolabel.studio.regions.writing import to_prediction, to_result
 from dinolabel.vision.bundles.bundle import Bundle
 from dinolabel.vision.bundles.model_version import model_version
@@ -42,7 +43,8 @@ class Sender:
 
         Raises StudioError, LabelConfigError, and RequestError when none of the boxes has a label in that project.
         """
-        config = self._config_of(self._studio.projects.get(project))
+        there = self._studio.projects.get(project)
+        config = self._config_of(there)
         if detections and not any(config.label_for(each) for each in detections):
             phrases = ", ".join(sorted({each.phrase for each in detections}))
             raise RequestError(
@@ -60,6 +62,9 @@ class Sender:
         )
         (task,) = self._studio.tasks.upload_images(project, [Path(path)])
         result = to_result(detections, config, width=image.width, height=image.height, task=task, version=version)
-        self._studio.predictions.import_many(project, [to_prediction(task, result, version)])
+        made = to_prediction(task, result, version)
+        if said := validate_prediction(there.label_config, made):
+            raise RequestError(f"Label Studio would not store it: {said[0]}")
+        self._studio.predictions.create(made)  # an import of one would count every task of the project anew
         log.info("sent_to_studio", project=project, task=task, boxes=len(result))
         return f"{self._studio.url}/projects/{project}/data?task={task}"

@@ -1,4 +1,4 @@
-"""Predictions: the bulk import that loses nothing silently, those of a task, deleting one."""
+"""Predictions: the bulk import that loses nothing silently, one alone, those of a task, deleting one."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from dinolabel.studio.http_client import ApiClient
 log = structlog.get_logger(__name__)
 
 CHUNK = 1000
-"""Predictions per request. On a slow disk Label Studio takes about a second per request whatever it holds (measured: 1,000 in chunks of
-100, 200, 500 and 1,000 took 9.5, 4.6, 2.1 and 1.2 s); on a fast one 1.8 ms of CPU per prediction and next to nothing per request."""
+"""Predictions per request. Each request counts anew every task of the project that has a prediction or an annotation, whatever it
+holds: 0.85 ms of Label Studio's CPU for each such task, and 1.8 ms for each prediction sent (measured at 1,000 and 5,000 tasks)."""
 
 ATTEMPTS = 3
 """How often a chunk is sent when tasks keep vanishing under our hands."""
@@ -52,6 +52,13 @@ class PredictionsClient:
                 tasks=dropped,
             )
         return stored
+
+    def create(self, prediction: Prediction) -> int:
+        """Store one; its id. 0.04 s, however large the project is. Nothing is judged here: see dinolabel.studio.regions.validation.
+
+        Raises StudioRefused with status 400 when there is no such task.
+        """
+        return int(self.api.json("POST", "/api/predictions/", json=dict(prediction))["id"])
 
     def list(self, task: int) -> list[dict[str, Any]]:
         """Every stored prediction of a task, oldest first."""

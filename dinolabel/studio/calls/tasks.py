@@ -19,6 +19,7 @@ IDS = 200
 """Task ids in one address: servers refuse longer ones."""
 
 TaskIds = list[int]
+Drafts = list[dict[str, Any]]
 
 UPLOAD_FILES = 50
 UPLOAD_BYTES = 64 * 2**20
@@ -95,6 +96,10 @@ class TasksClient:
     def get(self, task: int) -> dict[str, Any]:
         """A task's JSON with annotations and predictions. Raises StudioRefused with status 404 when there is none."""
         return dict(self.api.json("GET", f"/api/tasks/{task}/"))
+
+    def drafts(self, task: int) -> Drafts:
+        """What people have begun of a task and not submitted, each with `updated_at`."""
+        return [dict(each) for each in self.api.json("GET", f"/api/tasks/{task}/drafts")]
 
     def delete(self, task: int) -> None:
         self.api.json("DELETE", f"/api/tasks/{task}/")

@@ -56,7 +56,9 @@ def test_a_task_and_its_prediction(photo: str) -> None:
     (version,) = studio.versions_of(task)
     assert studio.labels_of(task, version) == ["jason", "thing"]
     assert studio.versions_of(old[0]) == []
-    assert [call for call in studio.calls if call not in ("project", "tasks")] == ["upload", "import"]
+    assert [call for call in studio.calls if call not in ("project", "tasks")] == ["upload", "create prediction"], (
+        "an import of one costs every task of the project"
+    )
 
 
 def test_a_project_that_has_no_such_label_gets_nothing(photo: str) -> None:

@@ -118,3 +118,20 @@ def test_it_goes_on_another_time_when_there_is_much(world, monkeypatch: pytest.M
     for _ in range(6):
         outcome = service.reconcile(project)
     assert outcome.requeue_after is None and world.studio.projects.model_versions(project)[first] == 1
+
+
+def test_a_large_version_goes_in_visits_that_end_and_not_in_one_request(world, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One request for all of it would stop every save for as long as it takes."""
+    for name in ("WHOLE", "IDLE_WHOLE"):
+        monkeypatch.setattr(f"dinolabel.backend.reconciler.garbage_collector.{name}", 3)
+    project = world.project(4)
+    service = world.service(grace_seconds=0.0)
+    service.reconcile(project)
+    first = world.studio.projects.get(project).model_version
+    show_in_turn(world, project, service, {"jason": RED}, {"lacy": RED})
+    until_in_step(service, project)
+    assert first not in world.studio.projects.model_versions(project)
+    assert "delete version" not in world.studio.calls and world.studio.calls.count("delete prediction") == 4
+    service.reconcile(project)
+    entry = world.projects.get(project)
+    assert entry is not None and first not in entry.versions

@@ -450,6 +450,12 @@ def test_a_project_that_is_not_there_is_told_with_those_that_are(host: Any, stud
     assert (told.value.status, told.value.hint) == (404, "Name one of them with --project N.")
 
 
+def test_one_prediction_alone_is_posted(host: Any, studio: LabelStudio) -> None:
+    host.on("/api/predictions/", 201, {"id": 77})
+    assert studio.predictions.create(prediction(3)) == 77
+    assert [(each.method, each.json["task"]) for each in host.asked] == [("POST", 3)]
+
+
 # too many requests
 
 
