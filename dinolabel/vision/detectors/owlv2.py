@@ -25,7 +25,7 @@ from dinolabel.vision.types import Image, Prompt
 
 WEIGHTS = "folder"
 KINDS = frozenset({"owlv2"})
-AT_ONCE = 4  # images per forward pass
+AT_ONCE = {"cpu": 1, "cuda": 4, "mps": 4}  # images per pass: on a CPU more gain nothing and cost memory
 RULES = 1  # raise it when the way from logits to candidates changes, so that caches are made anew
 
 
@@ -71,8 +71,9 @@ class Owlv2:
         """Of each image, best first, before thresholds and suppression. Raises PromptMissing, RequestError, MediaUnreadable, ModelError."""
         phrases, ids = self._words(prompt)
         found: list[list[Candidate]] = []
-        for start in range(0, len(images), AT_ONCE):
-            batch = images[start : start + AT_ONCE]
+        step = AT_ONCE[torch.device(self.device).type]
+        for start in range(0, len(images), step):
+            batch = images[start : start + step]
             fitted = [self._fitted(image.pixels) for image in batch]
             scores, boxes = self._forward(np.stack([self._normalised(each) for each in fitted]), ids)
             for image, small, score, box in zip(batch, fitted, scores, boxes, strict=True):

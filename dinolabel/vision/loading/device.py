@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import platform
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -19,6 +21,7 @@ PRECISIONS = {"float32": torch.float32, "float16": torch.float16, "bfloat16": to
 BEST_PRECISION = {"cuda": "float16", "mps": "float32", "cpu": "float32"}
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
+PAUSE_SECONDS = 10.0
 
 
 def pick(device: str = "auto", precision: str = "auto") -> tuple[str, torch.dtype]:
@@ -62,7 +65,8 @@ def inference(device: str, dtype: torch.dtype) -> Iterator[None]:
 
     Autocast rather than halved weights, because GroundingDINO mixes float32 coordinates into every layer.
     """
-    with torch.inference_mode(), torch.autocast(torch.device(device).type, dtype, enabled=dtype != torch.float32):
+    kind = torch.device(device).type
+    with torch.inference_mode(), torch.autocast(kind, dtype, enabled=dtype != torch.float32), _MEMORY.use():
         yield
 
 
@@ -71,13 +75,58 @@ def tune_allocator() -> bool:
     """Keep large blocks in the process instead of returning them to the kernel after each layer; True when it took.
 
     Large activations are otherwise mapped, zeroed by page faults and unmapped again and again: GroundingDINO Swin-T at
-    800 x 1066 took 16.3 CPU seconds without and 11.6 with it, the same outputs (1.4x). Memory stays at its peak.
-    Only glibc has the lever; elsewhere nothing happens.
+    800 x 1066 took 16.3 CPU seconds without and 11.6 with it, the same outputs (1.4x). Memory stays at its peak until nothing was computed
+    for PAUSE_SECONDS. Only glibc has the lever; elsewhere nothing happens.
     """
     if platform.libc_ver()[0] != "glibc":
         return False
     mallopt = ctypes.CDLL(None).mallopt
-    return bool(mallopt(M_MMAP_THRESHOLD, 1 << 30)) and bool(mallopt(M_TRIM_THRESHOLD, 2**31 - 1))
+    took = bool(mallopt(M_MMAP_THRESHOLD, 1 << 30)) and bool(mallopt(M_TRIM_THRESHOLD, 2**31 - 1))
+    _MEMORY.kept = took
+    return took
+
+
+class UnusedMemory:
+    """What the allocator keeps: given back to the kernel when nothing was computed for a while.
+
+    kept: whether it keeps anything. waits: whether a thread waits for that while.
+    """
+
+    def __init__(self) -> None:
+        self.kept = self.waits = False
+        self._lock, self._users, self._last = threading.Lock(), 0, 0.0
+
+    @contextmanager
+    def use(self) -> Iterator[None]:
+        """Round a computation."""
+        with self._lock:
+            self._users += 1
+        try:
+            yield
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        with self._lock:
+            self._users -= 1
+            self._last = time.monotonic()
+            if self.kept and not self.waits:
+                self.waits = True
+                threading.Thread(target=self._wait, name="memory", daemon=True).start()
+
+    def _wait(self) -> None:
+        while True:
+            with self._lock:
+                left = PAUSE_SECONDS if self._users else self._last + PAUSE_SECONDS - time.monotonic()
+                if left <= 0:
+                    self.waits = False
+                    break
+            time.sleep(left)
+        ctypes.CDLL(None).malloc_trim(0)
+        log.debug("memory_given_back")
+
+
+_MEMORY = UnusedMemory()
 
 
 def use_threads(count: int | None) -> None:

@@ -3,6 +3,8 @@ from __future__ import annotations
 import platform
 import subprocess
 import sys
+import time
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,6 +12,7 @@ from structlog.testing import capture_logs
 
 from dinolabel.vision.errors import DeviceUnavailable
 from dinolabel.vision.loading import device
+from tests.waiting import eventually
 
 
 def machine(patch: pytest.MonkeyPatch, *, cuda: int = 0, mps: bool = False) -> None:
@@ -112,3 +115,49 @@ print(before, faults())
     out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120)
     before, after = map(int, out.stdout.split())
     assert after < before / 10
+
+
+def test_memory_is_given_back_after_a_pause_and_not_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    trimmed: list[int] = []
+    monkeypatch.setattr(device.ctypes, "CDLL", lambda _: SimpleNamespace(malloc_trim=trimmed.append))
+    monkeypatch.setattr(device, "PAUSE_SECONDS", 0.3)
+    memory = device.UnusedMemory()
+    with memory.use():
+        pass
+    assert not memory.waits, "an allocator that keeps nothing has nothing to give"
+    memory.kept = True
+    with memory.use():
+        with memory.use():
+            pass
+        time.sleep(0.5)
+        assert memory.waits and not trimmed, "another computation is under way"
+    eventually(lambda: trimmed == [0] and not memory.waits)
+    with memory.use():
+        pass
+    eventually(lambda: trimmed == [0, 0])
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has the lever")
+def test_a_process_shrinks_after_a_pause() -> None:
+    code = """
+import time, torch
+from pathlib import Path
+from dinolabel.vision.loading import device
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 >> 20
+
+device.PAUSE_SECONDS = 0.5
+assert device.tune_allocator()
+with device.inference("cpu", torch.float32):
+    kept = [torch.ones(1 << 20) for _ in range(100)]
+    end = torch.ones(1)
+del kept
+peak, limit = resident(), time.monotonic() + 60
+while resident() > peak - 300 and time.monotonic() < limit:
+    time.sleep(0.1)
+print(peak, resident())
+assert resident() <= peak - 300
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
