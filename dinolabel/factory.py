@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from dinolabel.vision.types import CropPolicy, Thresholds
     from dinolabel.wall.opening import WallSources
 
+SMALL_BYTES = 64 * 2**20  # of weights: below, a network is small
 ROOT = Path(__file__).resolve().parent.parent
 # -P: without it Python looks for modules in the working folder first, and a training.py or vision.py there would be taken for ours.
 PROGRAM = (sys.executable, "-P", "-m", "dinolabel")
@@ -129,12 +130,27 @@ def crop_policy(settings: Settings, embedder: str = "") -> CropPolicy:
     return plugins.crop_policy(settings.embedder, settings.embedder_weights)
 
 
+def model_threads(settings: Settings) -> int | None:
+    """Threads that one network computes with: as the settings say; one where all are small; None: as torch decides.
+
+    A small network gains nothing from a second thread, which waits by spinning: the embedded one took 34 ms of CPU a picture with one
+    thread, 190 ms with two, and a second on a busy machine. Several pictures at a time use the cores instead.
+    """
+    from dinolabel.vision.plugins import locate
+
+    if settings.threads is not None:
+        return settings.threads
+    where = {"models_dir": settings.models_dir}
+    sizes = [locate(kind, getattr(settings, kind), getattr(settings, f"{kind}_weights"), **where).size for kind in ("detector", "embedder")]
+    return 1 if all(size is not None and size < SMALL_BYTES for size in sizes) else None
+
+
 def embedder(settings: Settings) -> Embedder:
     """The embedder alone. Loads weights: seconds. Raises WeightsMissing, DeviceUnavailable, UnknownPlug."""
     from dinolabel.vision.loading.device import use_threads
     from dinolabel.vision.plugins import load_embedder
 
-    use_threads(settings.threads)
+    use_threads(model_threads(settings))
     where = {"device": settings.device, "precision": settings.precision}
     return load_embedder(settings.embedder, settings.embedder_weights, models_dir=settings.models_dir, **where)
 
@@ -182,7 +198,7 @@ def _detector(settings: Settings, *, deferred: bool) -> Detector:
         from dinolabel.vision.loading.device import use_threads
         from dinolabel.vision.plugins import load_detector
 
-        use_threads(settings.threads)
+        use_threads(model_threads(settings))
         places: dict[str, Any] = {"models_dir": settings.models_dir, "engine_notes": engine_notes(settings)}
         return load_detector(settings.detector, settings.detector_weights, **places, **asked)
 
@@ -196,7 +212,7 @@ def _embedder(settings: Settings, *, deferred: bool) -> Embedder:
         from dinolabel.vision.loading.device import use_threads
         from dinolabel.vision.plugins import load_embedder
 
-        use_threads(settings.threads)
+        use_threads(model_threads(settings))
         return load_embedder(settings.embedder, settings.embedder_weights, models_dir=settings.models_dir, **asked)
 
     return cast("Embedder", _lazy(settings, "embedder", load, asked, deferred))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 SAID_EVERY = 60.0  # seconds, where no progress bar can be
 MOST_COMPLAINTS = 20
+WINDOW = 64  # pictures handed to the threads at a time
+BESIDE = 3  # threads of which one is in the network's pass, while the others decode and draw
 
 
 @dataclass(frozen=True)
@@ -92,13 +96,13 @@ def detect_all(
     with _Progress(len(inputs)) as told:
 
         def now() -> None:
-            for each in _detections(job, waiting, pipeline, fetch):
-                journal.append(each.input.name, each.input.stamp(), _value(each, job))
+            for each, value in _detections(job, waiting, pipeline, fetch):
+                journal.append(each.input.name, each.input.stamp(), value)
                 told.one(each.error)
             waiting.clear()
 
         for each in inputs:
-            if waiting and (each.name in journal or len(waiting) == pipeline.batch_size):
+            if waiting and (each.name in journal or len(waiting) == WINDOW):
                 now()
             if journal.lookup(each.name, each.stamp(), fits=_is_complete) is not None:
                 told.one(again=True)
@@ -110,13 +114,23 @@ def detect_all(
 
 def _detections(
     job: DetectRun, inputs: Sequence[Input], pipeline: Pipeline, fetch: images.Fetch | None
-) -> Iterator[images.ImageDetections]:
+) -> Iterator[tuple[images.ImageDetections, dict[str, Any]]]:
+    """Small networks look at as many pictures at a time as there are cores; of others one pass is under way, which has them all, while
+    the next picture is decoded and the last one drawn."""
     prompt, limits = Prompt.of(job.model.labels), factory.thresholds(job.model.settings)
+    small = job.model.folder is None and factory.model_threads(job.model.settings) == 1
+    passes = nullcontext() if small else threading.Lock()
 
     def ask(opened: Sequence[Image]) -> list[list[Detection]]:
-        return pipeline.predict(opened, prompt, job.model.head, limits, labels=job.model.labels)
+        for image in opened:
+            if not pipeline.is_cached(image, prompt):
+                _ = image.pixels  # before it is our turn
+        with passes:
+            return pipeline.predict(opened, prompt, job.model.head, limits, labels=job.model.labels)
 
-    return images.detect_images(inputs, ask, at_once=pipeline.batch_size, fetch=fetch)
+    at_once = 1 if pipeline.detector.device == "cpu" else pipeline.batch_size
+    workers = len(os.sched_getaffinity(0)) if small else BESIDE
+    return images.detect_and_finish(inputs, ask, lambda seen: _value(seen, job), at_once=at_once, workers=workers, fetch=fetch)
 
 
 def _value(seen: images.ImageDetections, job: DetectRun) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from dinolabel.detect import images as looking
 from dinolabel.detect import inputs
 from dinolabel.detect.inputs import Input
 from dinolabel.vision.errors import MediaUnavailable, ModelError
-from dinolabel.vision.types import Box, Detection, Image, Named
+from dinolabel.vision.types import Box, Detection, Image, Named, Pixels
 
 CAT = Detection(Box(4, 4, 20, 20), "cat", 0.9)
 
@@ -139,3 +141,42 @@ def test_an_address_is_fetched_when_its_turn_comes(tmp_path: Path) -> None:
     seen = list(looking.detect_images(items, Model(), at_once=4, fetch=fetch))
     assert asked == ["https://x.org/a.png", "https://x.org/gone.png"]
     assert [(len(each.found), str(each.error or "")) for each in seen] == [(1, ""), (0, "x.org answers 404 for the picture.")]
+
+
+def test_several_pictures_at_a_time_come_out_in_their_order_and_are_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[str] = []
+    plain = looking.open_image
+
+    def opening(path: Path) -> Image:
+        image = plain(path)
+
+        def load() -> Pixels:
+            decoded.append(path.name)
+            return image.load()
+
+        return replace(image, load=load)
+
+    monkeypatch.setattr(looking, "open_image", opening)
+    paths = [picture(tmp_path / f"{number}.png", width=40 + number) for number in range(8)]
+    late = {0: 0.2, 3: 0.1}
+
+    def ask(images: Sequence[Image]) -> list[list[Detection]]:
+        time.sleep(late.get(len(decoded), 0.0))
+        return [[CAT] for image in images if image.pixels is not None]
+
+    def finish(seen: looking.ImageDetections) -> str:
+        assert seen.image is not None and seen.image.pixels is not None
+        return seen.input.name
+
+    done = list(looking.detect_and_finish(named(*paths), ask, finish, at_once=1, workers=3))
+    assert [name for _, name in done] == [seen.input.name for seen, _ in done] == [path.name for path in paths]
+    assert sorted(decoded) == [path.name for path in paths]
+
+
+def test_what_finishing_raises_is_raised(tmp_path: Path) -> None:
+    def finish(seen: looking.ImageDetections) -> None:
+        raise OSError(28, "No space left on device")
+
+    items = named(*(picture(tmp_path / f"{number}.png") for number in range(4)))
+    with pytest.raises(OSError, match="No space"):
+        list(looking.detect_and_finish(items, lambda images: [[CAT] for _ in images], finish, at_once=1, workers=2))
