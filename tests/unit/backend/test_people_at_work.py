@@ -170,7 +170,7 @@ def test_single_ones_are_judged_by_the_label_config_of_now(world, monkeypatch: p
         return plain(number)
 
     world.studio.projects_get = changing
-    assert service.reconcile(project).state == "filling"
+    assert service.reconcile(project).state == "backfilling"
     assert "create prediction" not in world.studio.calls
     until_in_step(service, project)
     shown = world.studio.projects.get(project).model_version
