@@ -110,7 +110,7 @@ class CropImages:
     def embed(self, task: WallTask) -> Embeddings:
         """(N, D) unit rows, one per crop of the task. Raises MediaError, also when a box lies outside its picture."""
         image = self.open(task)
-        return self._pipeline.embed(image, [self.box_on(each, image) for each in task.crops])
+        return self._pipeline.embed(image, [self.box_on(each, image) for each in task.crops], chosen=self._config.embedder)
 
     def unsure(self, task: WallTask, below: float) -> tuple[WallCrop, ...]:
         """Boxes of at least that score that Label Studio does not show, where none of the task's lies. Raises MediaError."""
