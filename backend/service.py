@@ -216,7 +216,7 @@ class Service:
         pushed = entry is not None and self.studio is not None
         asked = self.store.desired(str(project)) if entry is None else desired_version.desired_bundle(entry, self.store)
         bundle = self.store.current(str(project)) if pushed else asked
-        return self._recipes.build(project, label_config, bundle)
+        return self._recipes.build(project, label_config, bundle, current=pushed)
 
     def _live_config(self, project: int) -> ServingConfig:
         """As Label Studio shows the project now. Raises RequestError without a Label Studio, StudioError when it cannot be asked."""

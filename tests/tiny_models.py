@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from transformers import (
     BertConfig,
     BertTokenizer,
@@ -47,6 +48,9 @@ from transformers import (
 )
 
 import run
+from dinolabel.vision.detectors.student import MODEL_TYPE
+from dinolabel.vision.detectors.student.dense import DenseStudent
+from dinolabel.vision.students.student import CONFIG, DENSE, WEIGHTS_FILE, Student
 from tests.parity import official
 
 SPECIAL = {0: "[PAD]", 100: "[UNK]", 101: "[CLS]", 102: "[SEP]", 103: "[MASK]", 1012: ".", 1029: "?"}
@@ -64,6 +68,8 @@ def tiny(kind: str, plug: str, folder: Path) -> list[Path]:
     if (kind, plug) == ("detector", "groundingdino_py"):
         groundingdino_package()
         return [tiny_pth(folder / "one" / "groundingdino_tiny.pth"), tiny_pth(folder / "other" / "groundingdino_other.pth", queries=15)]
+    if (kind, plug) == ("detector", "student"):
+        return [tiny_student(folder / "student"), tiny_student(folder / "swin", seed=1, swin=True)]
     if (kind, plug) == ("detector", "sam3"):
         return [tiny_sam3(folder / "sam3"), tiny_sam3(folder / "sam3-litetext", lite=True, seed=1)]
     if (kind, plug) == ("embedder", "dinov3"):
@@ -345,3 +351,22 @@ def _spread(model: torch.nn.Module, *, gain: float) -> None:
                 weight.fill_(gain)
             elif "class_embed" in name:
                 weight.fill_(0.0)
+
+
+def tiny_student(folder: Path, *, seed: int = 0, swin: bool = False, side: int = 96) -> Path:
+    """A dense student of random weights that finds the words of dinolabel.testing's prompt everywhere."""
+    teacher = tiny_detector(folder.with_name(f"{folder.name}-teacher"), seed=seed, swin=swin)
+    torch.manual_seed(seed)
+    eyes = json.loads((teacher / "config.json").read_text(encoding="utf-8"))
+    phrases = {"human face": "person", "cat": "cat", "red car": "car"}
+    network = DenseStudent(eyes, len(phrases))
+    torch.nn.init.normal_(network.classes.weight, std=0.5)
+    torch.nn.init.zeros_(network.classes.bias)
+    torch.nn.init.normal_(network.boxes.weight, std=0.05)
+    folder.mkdir(parents=True)
+    save_file(network.state_dict(), folder / WEIGHTS_FILE)
+    (folder / CONFIG).write_text(json.dumps({"model_type": MODEL_TYPE, "eyes": eyes}), encoding="utf-8")
+    known = {"name": "gdino-tiny", "digest": "0" * 16, "weights": "tiny"}
+    made = Student(DENSE, tuple(phrases.values()), phrases, side, 0.5, known, "2026-11-30T12:00:00+00:00", folder)
+    made.save(folder)
+    return folder

@@ -26,6 +26,7 @@ from dinolabel.vision.types import Detection, Image, Prompt, Thresholds
 if TYPE_CHECKING:
     from dinolabel.vision.bundles.bundle import Bundle
     from dinolabel.vision.pipeline import Pipeline
+    from dinolabel.vision.students.student import Student
 
 log = structlog.get_logger(__name__)
 
@@ -53,7 +54,7 @@ class DetectOptions:
     """What is asked of an image. thresholds None: the pipeline's. labels: phrase -> label, so that synonyms find a thing once.
 
     keeps: whether embeddings are kept, so that the first names, once trained, appear without another forward pass.
-    embedder: of these, as LabelConfig has it.
+    embedder: of these, as LabelConfig has it. student: asked first.
     """
 
     prompt: Prompt
@@ -62,6 +63,7 @@ class DetectOptions:
     labels: tuple[tuple[str, str], ...] = ()
     keeps: bool = False
     embedder: str = ""
+    student: Student | None = None
 
     def same(self, other: DetectOptions) -> bool:
         """Whether one pass can answer both: heads are the same when they are one object."""
@@ -237,7 +239,9 @@ class InferenceQueue:
 
     def _compute(self, batch: Sequence[_QueuedImage]) -> list[list[Detection]]:
         asked, images = batch[0].options, [each.image for each in batch]
-        found = self.pipeline.predict(images, asked.prompt, asked.bundle, asked.thresholds, labels=dict(asked.labels))
+        found = self.pipeline.predict(
+            images, asked.prompt, asked.bundle, asked.thresholds, labels=dict(asked.labels), student=asked.student
+        )
         if asked.keeps:
             try:
                 self.pipeline.precompute_embeddings(list(zip(images, found, strict=True)), chosen=asked.embedder)

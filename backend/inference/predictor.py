@@ -94,7 +94,8 @@ class PredictionJob:
     def options(self) -> DetectOptions:
         config, recipe = self.recipe.config, self.recipe
         keeps = recipe.bundle is None and self.priority == Priority.BACKGROUND
-        return DetectOptions(config.prompt, recipe.thresholds, recipe.bundle, tuple(config.prompt_map.items()), keeps, config.embedder)
+        asked = tuple(config.prompt_map.items())
+        return DetectOptions(config.prompt, recipe.thresholds, recipe.bundle, asked, keeps, config.embedder, recipe.student)
 
 
 class Predictor:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dinolabel.vision.bundles.bundle import Bundle
     from dinolabel.vision.bundles.registry import BundleStore
     from dinolabel.vision.pipeline import Pipeline
+    from dinolabel.vision.students.student import Student
 
 MOST_LABELS, MOST_PHRASES = 5_000, 1_500
 """Of a label config: each phrase costs every picture its share of a pass (the largest set of names in the field, LVIS, has 1,203)."""
@@ -33,7 +34,7 @@ KEPT = 16
 
 @dataclass(frozen=True, slots=True)
 class ServingConfig:
-    """bundle None: mode `detect`, otherwise `detect+classify`. version: its model_version."""
+    """bundle None: mode `detect`, otherwise `detect+classify`. version: its model_version. student: what is asked before the detector."""
 
     project: int
     label_config: str = field(repr=False)
@@ -42,6 +43,8 @@ class ServingConfig:
     bundle_id: str | None
     bundle: Bundle | None = field(repr=False)
     version: str
+    student: Student | None = field(default=None, repr=False)
+    student_id: str | None = None
 
     @property
     def names(self) -> dict[str, str]:
@@ -67,9 +70,9 @@ class ServingConfigs:
         self._bundles: OrderedDict[tuple[int, str], Bundle] = OrderedDict()
         self._lock = threading.Lock()
 
-    def build(self, project: int, label_config: str, bundle_id: str | None) -> ServingConfig:
-        """Raises LabelConfigError, PromptMissing; UnknownPlug, RequestError for an embedder that cannot be chosen; BundleMismatch when the
-        bundle was trained with another embedder or crop policy.
+    def build(self, project: int, label_config: str, bundle_id: str | None, *, current: bool = False) -> ServingConfig:
+        """current: with the student that is shown, not the one that should be. Raises LabelConfigError, PromptMissing; UnknownPlug,
+        RequestError for an embedder that cannot be chosen; BundleMismatch when the bundle was trained with another embedder or crop policy.
         """
         config = LabelConfig.parse(label_config, roles=self._roles(project))
         if config.embedder:
@@ -79,6 +82,9 @@ class ServingConfigs:
             raise LabelConfigError(f"{told}; {MOST_LABELS:,} and {MOST_PHRASES:,} are the most.", hint="Make several projects of it.")
         thresholds = self._thresholds(config)
         bundle = None if bundle_id is None else self._bundle(project, bundle_id)
+        students = self._store.students
+        student_id = students.current(str(project)) if current else students.desired(str(project))
+        student = students.for_prompt(str(project), student_id, config.prompt_map)
         version = model_version(
             detector=self._pipeline.detector,
             prompt_map=config.prompt_map,
@@ -88,8 +94,9 @@ class ServingConfigs:
             embedder_name=self._embedder_name(bundle),
             policy=self._pipeline.policy_for(bundle),
             aliases=config.aliases,
+            student=student,
         )
-        return ServingConfig(project, label_config, config, thresholds, bundle_id, bundle, version)
+        return ServingConfig(project, label_config, config, thresholds, bundle_id, bundle, version, student, student_id)
 
     def _thresholds(self, config: LabelConfig) -> Thresholds:
         ours = self._pipeline.thresholds

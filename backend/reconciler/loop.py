@@ -16,6 +16,7 @@ from dinolabel.studio.errors import StudioBusy, StudioDenied, StudioUnreachable
 from dinolabel.vision.errors import DinolabelError, SettingsError
 
 if TYPE_CHECKING:
+    from dinolabel.backend.project_registry import ProjectRecord
     from dinolabel.backend.reconciler.reconciler import Reconciler, ReconcileResult
 
 log = structlog.get_logger(__name__)
@@ -26,7 +27,7 @@ LOOK_SECONDS = 1.0
 GATHER_SECONDS = 0.3
 """Events come in bunches (an annotation sends two or three); one visit serves them all."""
 
-DesiredState = dict[int, tuple[str | None, bool, bool, tuple[str, str]]]
+DesiredState = dict[int, tuple[tuple[str | None, str | None], bool, bool, tuple[str, str]]]
 
 
 class ReconcileLoop:
@@ -148,13 +149,13 @@ class ReconcileLoop:
                 break
         self._woken.clear()
 
+    def _desired(self, entry: ProjectRecord) -> tuple[str | None, str | None]:
+        return desired_version.desired_bundle(entry, self._store), self._store.students.desired(str(entry.project))
+
     def _desired_state(self) -> DesiredState:
         """What files say should be, per project."""
         try:
             entries = self._projects.all()
-            return {
-                each.project: (desired_version.desired_bundle(each, self._store), each.paused, each.describe, each.weights)
-                for each in entries
-            }
+            return {each.project: (self._desired(each), each.paused, each.describe, each.weights) for each in entries}
         except (DinolabelError, OSError):
             return {}

@@ -148,6 +148,7 @@ class Reconciler:
         wanted = None if entry is None else desired_version.desired_bundle(entry, self._store)
         if self._store.current(str(project)) != wanted:
             self._store.set_current(str(project), wanted)
+        self._store.students.follow(str(project), self._store.students.desired(str(project)))
         note = "No token is set: boxes are given when Label Studio asks for them, and nothing is pushed."
         return self._record(ReconcileResult(project, "synced", note, "Set DINOLABEL_STUDIO_URL and DINOLABEL_STUDIO_TOKEN."))
 
@@ -198,7 +199,7 @@ class Reconciler:
         if shown == wanted.version or not entry.owns(shown):
             return None
         try:
-            current = self._recipes.build(project.id, project.label_config, self._store.current(str(project.id)))
+            current = self._recipes.build(project.id, project.label_config, self._store.current(str(project.id)), current=True)
         except BundleMismatch:
             return None
         return replace(current, version=shown)

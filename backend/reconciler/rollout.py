@@ -94,6 +94,7 @@ class Rollout:
             yield NowShown(shown)
         yield StepDone("shown")
 
+        self._store.students.follow(str(project), wanted.student_id)
         self._set_current(project, wanted.bundle_id)  # 5. `current`, and `/setup` with it.
         yield StepDone("current")
         return RolloutResult(census, pushed, complete=True, shown=shown)

@@ -28,6 +28,8 @@ from dinolabel.vision.proposals.labelled_box import LabelledBox, without_suppres
 from dinolabel.vision.proposals.vocabulary import refuse_unknown
 from dinolabel.vision.protocols import Detector, Embedder, unknown_phrases
 from dinolabel.vision.storage.cache import Cache, detection_key, embedding_key
+from dinolabel.vision.students.loading import StudentCache
+from dinolabel.vision.students.student import Student
 from dinolabel.vision.types import Box, CropPolicy, Detection, Embeddings, Image, Prompt, Thresholds
 
 CROPS_AT_ONCE = 32
@@ -80,7 +82,7 @@ class Pipeline:
         self.package: ExportedModel | None = None
         self.bundle: Bundle | None = None
         self.stage: Stage = _unmeasured
-        self._owned = TunedEmbedderCache()
+        self._owned, self._students = TunedEmbedderCache(), StudentCache()
         self._chosen = ChosenEmbedders()
 
     @classmethod
@@ -186,34 +188,47 @@ class Pipeline:
         thresholds: Thresholds | None = None,
         *,
         labels: Mapping[str, str] | None = None,
+        student: Student | None = None,
     ) -> list[list[Detection]]:
         """Detections of each image, best first; with a bundle each has its answer. Raises MediaError, ModelError, BundleMismatch.
 
-        labels: phrase -> label, so that synonyms find a thing once. Another threshold costs no forward pass.
+        labels: phrase -> label, so that synonyms find a thing once. Another threshold costs no forward pass. student: is asked first, with
+        its own threshold; pictures in which it finds nothing at all are the detector's.
         """
         if bundle is not None:
             self.check(bundle)
-        limits = thresholds or self.thresholds
-        found = [
-            apply_thresholds(each, limits, width=image.width, height=image.height, labels=labels)
-            for image, each in zip(images, self.candidates(images, prompt), strict=True)
-        ]
+        found = self._detect(images, prompt, thresholds or self.thresholds, labels, student)
         if bundle is None:
             return found
         return [self._classify(image, each, bundle) for image, each in zip(images, found, strict=True)]
 
-    def candidates(self, images: Sequence[Image], prompt: str | Prompt) -> list[list[Candidate]]:
-        """What the detector proposes for each image before any threshold, from the cache where it can.
+    def _detect(
+        self, images: Sequence[Image], prompt: str | Prompt, limits: Thresholds, labels: Mapping[str, str] | None, student: Student | None
+    ) -> list[list[Detection]]:
+        own = None if student is None else self._students.get(student, self.detector.device)
+        limits_ = limits if student is None else student.thresholds
+        found = [
+            apply_thresholds(each, limits_, width=image.width, height=image.height, labels=labels)
+            for image, each in zip(images, self.candidates(images, prompt, detector=own), strict=True)
+        ]
+        if student is None:
+            return found
+        silent = [image for image, each in zip(images, found, strict=True) if not each]
+        rest = iter(self._detect(silent, prompt, limits, labels, None) if silent else [])
+        return [each or next(rest) for each in found]
+
+    def candidates(self, images: Sequence[Image], prompt: str | Prompt, *, detector: Detector | None = None) -> list[list[Candidate]]:
+        """What the detector proposes for each image before any threshold, from the cache where it can. detector: another one than its own.
 
         Boxes are on the quarter-pixel grid, so that one that went through percent and back finds its embedding again.
         """
-        words = _prompt(prompt)
-        keys = [detection_key(image, self.detector.digest, words) for image in images]
+        words, asked = _prompt(prompt), detector or self.detector
+        keys = [detection_key(image, asked.digest, words) for image in images]
         known = {key: self.cache.get_detections(key) for key in dict.fromkeys(keys)} if self.cache else {}
         missing = {key: image for key, image in zip(keys, images, strict=True) if known.get(key) is None}
         for part in _parts(list(missing), self.batch_size):
             with self.stage("detect"):
-                proposed = self.detector.candidates([missing[key] for key in part], words)
+                proposed = asked.candidates([missing[key] for key in part], words)
             for key, each in zip(part, proposed, strict=True):
                 known[key] = [tidy for candidate in each if (tidy := _normalise_box(candidate, missing[key]))]
                 if self.cache:

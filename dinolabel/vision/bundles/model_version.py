@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from dinolabel.vision.bundles.bundle import Bundle
 from dinolabel.vision.protocols import Detector
+from dinolabel.vision.students.student import Student
 from dinolabel.vision.types import CropPolicy, Thresholds
 
 DIGITS = 8
@@ -25,12 +26,13 @@ def model_version(
     bundle: Bundle | None = None,
     embedder_name: str | None = None,
     aliases: Mapping[str, str] | None = None,
+    student: Student | None = None,
 ) -> str:
     """`gdino-tiny.1a2b3c4d` for boxes alone, `gdino-tiny.dinov2-s.3c.9f8e7d6c` for boxes and the names of a bundle.
 
     prompt_map: phrase -> label. live_labels: the label config's; only those that the bundle can name count, and policy only
     with a bundle, because nothing else of them decides an answer. aliases: a bundle's name -> the label it is sent under, where that is
-    another one. Order never counts.
+    another one. student: what is asked before the detector, which answers where it finds nothing. Order never counts.
     """
     decides: list[object] = [
         detector.name,
@@ -38,7 +40,8 @@ def model_version(
         sorted(prompt_map.items()),
         [thresholds.box, thresholds.text, thresholds.nms_iou],
     ]
-    parts = [_slug(detector.name)]
+    decides += ["student", student.digest] if student else []
+    parts = [_slug(student.name if student else detector.name)]
     if bundle is not None:
         embedder = embedder_name or bundle.embedder_name
         decides += [embedder, bundle.digest, sorted(set(live_labels) & set(bundle.labels))]
