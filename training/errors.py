@@ -4,6 +4,8 @@ A refusal by the gate is no error: it is a `Verdict` with its reason.
 
     TrainingError (dinolabel.vision.errors)
      ├ ManifestUnreadable
+     ├ PicturesUnreadable
+     ├ TeacherUnsuitable
      └ NotEnoughLabels
 """
 
@@ -18,6 +20,18 @@ class ManifestUnreadable(TrainingError):
     """The folder is no export of crops, or of another format."""
 
     hint = "Make it again with `dinolabel export crops --project N --out DIR`."
+
+
+class PicturesUnreadable(TrainingError):
+    """The folder holds no pictures with boxes in COCO's format."""
+
+    hint = "Make it with `dinolabel export coco --project N --out DIR`, or name a folder in COCO's format."
+
+
+class TeacherUnsuitable(TrainingError):
+    """A student cannot be made from this detector."""
+
+    hint = "The dense student takes the backbone of a GroundingDINO, MM-GroundingDINO or LLMDet; set DINOLABEL_DETECTOR=grounding_dino."
 
 
 class NotEnoughLabels(TrainingError):

@@ -30,6 +30,7 @@ MODELS = [
     "dinolabel/vision/originals/*",
     "dinolabel/vision/loading/transformers_loader.py",
     "dinolabel/training/finetune/*",
+    "dinolabel/training/distillation/*",
 ]
 HEAVY = {
     # library: files that may import it

@@ -1,0 +1,1 @@
+"""A small detector taught by approved boxes and by the detector that proposed them (`dinolabel distil`)."""
