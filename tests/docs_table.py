@@ -9,6 +9,7 @@ E2E = "tests/e2e/test_docs.py"
 OFFLINE = "tests/contract/test_docs.py"
 OUTSIDE = "tests/contract/test_outside_package.py"
 EXPORTS = "tests/unit/exporters/test_docs.py"
+OWN = "tests/contract/test_own_detector.py"
 
 RUN_BY = {
     "README.md": {
@@ -25,6 +26,7 @@ RUN_BY = {
     "docs/faces.md": {"dinolabel models fetch faces": "tests/unit/dinolabel/test_fetching.py"},
     "docs/how-to.md": {"": E2E},
     "docs/install.md": {"dinolabel detect": OFFLINE},
+    "docs/own-detector.md": {"dinolabel distil --from": OWN, "dinolabel students list --project cats": OWN, "dinolabel students onnx": OWN},
     "docs/plugins.md": {"": OUTSIDE},
     "docs/production.md": {"": E2E},
     "docs/troubleshooting.md": {"": E2E},
@@ -76,6 +78,13 @@ EXCEPTIONS = {
         "pip wheel": SETUP,
         "DINOLABEL_TORCH_INDEX=https://download.pytorch.org/whl/cpu python run.py wheels": "downloads 600 MB",
     },
+    "docs/own-detector.md": {
+        "make distil-bench": "a bench of many minutes; its parts are in tests/unit/training",
+        "dinolabel distil --project 1": "minutes; tests/unit/dinolabel/test_distilling_a_project.py does it with fewer steps",
+        "dinolabel students list --project 1": "run with another project in tests/contract/test_own_detector.py",
+        "dinolabel students rollback": "needs two trainings; tests/unit/dinolabel/test_distilling_a_project.py runs it",
+        "dinolabel students unpin": "needs two trainings; tests/unit/dinolabel/test_distilling_a_project.py runs it",
+    },
     "docs/release.md": {"git ": "publishes", "python -m pip wheel": "builds from a tag that does not exist yet"},
     "docs/tutorial.md": {"python3 run.py setup": SETUP, ". .venv/bin/activate": ACTIVE},
 }
@@ -85,6 +94,7 @@ PYTHON = {
     "README.md": OFFLINE,
     "docs/app.md": "tests/unit/app/test_page.py",
     "docs/exports.md": EXPORTS,
+    "docs/own-detector.md": OWN,
     "docs/plugins.md": OUTSIDE,
     "docs/production.md": E2E,
     "docs/python.md": "tests/unit/test_public_use.py",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dinolabel.cli import console
 from dinolabel.cli import text as words
+from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:
     from dinolabel.backend.project_registry import ProjectRegistry
@@ -27,4 +30,17 @@ def wait_for_write_lock(registry: ProjectRegistry, project: int) -> Iterator[Non
         except ProjectBusy as error:
             console.err.print(console.soft(f"{error} Waiting for it, {words.duration(PATIENCE_SECONDS)} at most."), soft_wrap=True)
             stack.enter_context(registry.write_lock(project, timeout=PATIENCE_SECONDS))
+        yield
+
+
+@contextmanager
+def only_one(folder: Path, name: str, doing: str) -> Iterator[None]:
+    """Work of minutes whose half-done files lie in `folder`: raises RequestError where another process is at it. doing: in words."""
+    with (folder / f"{name}.lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RequestError(
+                f"{doing} is under way already for {name}.", hint="Wait for it to end; `dinolabel jobs list` shows it."
+            ) from error
         yield

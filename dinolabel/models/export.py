@@ -55,7 +55,10 @@ def export(out: Out, project: options.Project = None, head: Head = None) -> None
     """
     settings = running_settings.settings()
     number = project_option.resolve_number(settings, project)
-    plan.Plan("Export the model", (("packs", f"detector, embedder, head and labels of project {number}"), ("into", str(out)))).show()
+    plan.Plan(
+        "Export the model",
+        (("packs", f"detector (the project's own, where one answers), embedder, head and labels of project {number}"), ("into", str(out))),
+    ).show()
     with console.step("Loading weights and reading the project") as came_out:
         studio = factory.studio(settings)
         shown = studio.projects.get(number)
@@ -90,17 +93,25 @@ def _package(settings: Settings, recipe: ServingConfig) -> ExportedModel:
 
     return ExportedModel(
         labels=dict(recipe.config.prompt_map),
-        thresholds=recipe.thresholds,
+        thresholds=recipe.student.thresholds if recipe.student else recipe.thresholds,
         names=recipe.names,
         colours=recipe.config.colours,
-        detector=plugins.name_for(settings.detector, settings.detector_weights),
+        detector="student" if recipe.student else plugins.name_for(settings.detector, settings.detector_weights),
         embedder=plugins.name_for(settings.embedder, settings.embedder_weights),
-        input_size=settings.input_size,
+        input_size=None if recipe.student else settings.input_size,
         version=recipe.version,
         weights={
-            each.kind: name for each, name in zip(weights.find(settings), weights.pair(settings), strict=True) if each.needs == "none"
+            each.kind: name
+            for each, name in zip(weights.find(settings), weights.pair(settings), strict=True)
+            if each.needs == "none" and not (recipe.student and each.kind == "detector")
         },
-        about={"project": recipe.project, "head": recipe.bundle_id, "made_by": __version__, "made_at": _now()},
+        about={
+            "project": recipe.project,
+            "head": recipe.bundle_id,
+            "student": recipe.student_id,
+            "made_by": __version__,
+            "made_at": _now(),
+        },
     )
 
 
@@ -110,7 +121,7 @@ def _save(settings: Settings, out: Path, recipe: ServingConfig, package: Exporte
     from dinolabel.vision.plugins import locate
 
     where = {"models_dir": settings.models_dir}
-    detector = obtain(locate("detector", settings.detector, settings.detector_weights, **where))
+    detector = recipe.student.folder if recipe.student else _weights_of_detector(settings)
     embedder = obtain(locate("embedder", settings.embedder, settings.embedder_weights, **where)) if recipe.bundle else None
     facts = {
         "title": title, "made_by": __version__, "at": _now()[:10], "version": recipe.version, "folder": out.name,
@@ -119,11 +130,18 @@ def _save(settings: Settings, out: Path, recipe: ServingConfig, package: Exporte
     return save(
         out,
         package,
-        detector=detector.path,
+        detector=detector,
         embedder=embedder.path if embedder else None,
         bundle=recipe.bundle,
         readme=README.format(**facts),
     )
+
+
+def _weights_of_detector(settings: Settings) -> Path | None:
+    from dinolabel.vision.loading.weights import obtain
+    from dinolabel.vision.plugins import locate
+
+    return obtain(locate("detector", settings.detector, settings.detector_weights, models_dir=settings.models_dir)).path
 
 
 def _now() -> str:
