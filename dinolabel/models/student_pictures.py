@@ -41,13 +41,13 @@ def collect(settings: Settings, number: int, folder: Path, listener: Listener) -
     from dinolabel.exporters.options import ExportOptions
 
     studio = factory.studio(settings)
-    source, project = sources.from_project(settings, number), studio.project(number)
+    source, project = sources.from_project(settings, number), studio.projects.get(number)
     report = formats.load("coco").export(
         source.tasks, source.config, folder, open_image=source.open, find=source.find,
         wish=ExportOptions(pictures="link", split=False), generic_is_unknown=settings.generic_is_unknown,
         progress=lambda done, total: listener(Progress("Reading answers", done, total)),
     )  # fmt: skip
-    rows = [row for row in studio.tasks(number) if not row.annotated and not row.cancelled]
+    rows = [row for row in studio.tasks.list(number) if not row.annotated and not row.cancelled]
     rows.sort(key=lambda row: hashlib.sha256(str(row.id).encode()).digest())
     most = round(max(LEAST_OTHERS, OTHERS * report.images))
     return ProjectPictures(folder, tuple(_files(source, rows[:most], listener)), source.config, project.title)
