@@ -5,6 +5,8 @@ MODELS ?= nano
 .PHONY: demo test quick setup wheel-check lock sbom licences nano eval-nano studio-bench effort names-bench video-bench bench engine-bench faces-bench ancestor-bench study parity interop faults fuzz soak
 .PHONY: demo test quick setup wheel-check lock sbom licences nano eval-nano studio-bench effort names-bench video-bench bench engine-bench ancestor-bench study parity interop faults fuzz soak
 .PHONY: demo test quick setup lock wheel-check sbom licences nano eval-nano studio-bench bench-large effort video-bench engine-bench ancestor-bench study parity interop
+.PHONY: demo test quick setup lock wheel-check sbom licences nano eval-nano studio-bench effort names-bench video-bench engine-bench faces-bench ancestor-bench study parity interop
+.PHONY: demo test quick setup lock wheel-check sbom licences nano eval-nano studio-bench effort names-bench video-bench engine-bench distil-bench ancestor-bench study parity interop
 
 demo: ## the whole loop on the embedded models (MODELS=hub: on the real weights)
 	$(PYTHON) run.py demo --models $(MODELS)
@@ -59,6 +61,8 @@ engine-bench: ## GroundingDINO's forward against transformers': equal boxes, and
 
 faces-bench: ## faces found and told apart on real portraits from the package registry, into faces.json
 	$(PYTHON) run.py faces-bench
+distil-bench: ## students against the detector that taught them, measured into distil.json (18 trainings: a quarter of an hour)
+	$(PYTHON) run.py distil-bench
 
 ancestor-bench: ## the ancestor's steps beside ours, measured into ancestor.json
 	$(PYTHON) run.py ancestor-bench

@@ -393,6 +393,7 @@ VERBS = {
     "effort": module("benchmarks.effort", browser=True, **OFFLINE),
     "names-bench": module("benchmarks.names", **OFFLINE, OMP_NUM_THREADS="1"),
     "video-bench": module("benchmarks.video", **OFFLINE, OMP_NUM_THREADS="1"),
+    "distil-bench": module("benchmarks.distil", **OFFLINE, OMP_NUM_THREADS="1"),
     "bench": module("benchmarks.speed", **OFFLINE, OMP_NUM_THREADS="1"),
     "engine-bench": module("benchmarks.engine", **OFFLINE, OMP_NUM_THREADS="1"),
     "faces-bench": faces_bench,
