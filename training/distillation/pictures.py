@@ -51,7 +51,7 @@ def read(folder: Path) -> LabelledPictures:
     lists = [(path, card) for path in _lists(folder) if (card := _card(path)) is not None]
     if not lists:
         raise PicturesUnreadable(f"There is no COCO file in {folder}.")
-    places = _Files(folder)
+    places = _PictureFiles(folder)
     rows, kinds, left_out = list[LabelledPicture](), dict[str, str](), 0
     for path, card in lists:
         try:
@@ -96,7 +96,7 @@ def _card(path: Path) -> dict[str, Any] | None:
     return content if isinstance(content, dict) and {"images", "annotations", "categories"} <= set(content) else None
 
 
-class _Files:
+class _PictureFiles:
     """Where the pictures of a data set lie: file names are relative to a folder that COCO does not say."""
 
     def __init__(self, root: Path) -> None:
@@ -121,7 +121,7 @@ class _Files:
 
 
 def _picture(
-    entry: Mapping[str, Any], marks: Sequence[Mapping[str, Any]], names: Mapping[Any, str], places: _Files, of: Path
+    entry: Mapping[str, Any], marks: Sequence[Mapping[str, Any]], names: Mapping[Any, str], places: _PictureFiles, of: Path
 ) -> LabelledPicture:
     width, height = int(entry["width"]), int(entry["height"])
     path, ours = places.find(str(entry["file_name"]), of), entry.get("dinolabel", {})
