@@ -143,8 +143,9 @@ def _teacher(settings: Settings, phrases: Mapping[str, str], limits: Thresholds)
     from dinolabel.vision import plugins
     from dinolabel.vision.loading.weights import obtain
 
-    if settings.detector != "grounding_dino":
-        raise TeacherUnsuitable(f"No student can take its backbone from the detector {settings.detector}.")
+    reader = plugins.name_for(settings.detector, settings.detector_weights)
+    if reader != "grounding_dino":
+        raise TeacherUnsuitable(f"No student can take its backbone from the detector {reader}.")
     place = obtain(plugins.locate("detector", settings.detector, settings.detector_weights, models_dir=settings.models_dir))
     assert place.path is not None  # obtain has it here, or raises
     return Teacher(factory.pipeline(settings, names=False), place.path, phrases, limits)
