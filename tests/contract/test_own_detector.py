@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from dinolabel.__main__ import run
-from dinolabel.training.distillation import fitting
+from dinolabel.training.distillation import distil, fitting
 from dinolabel.vision.decoding.pictures import open_image
 from dinolabel.vision.detectors.student import build
 from dinolabel.vision.loading.weights import NANO_FOLDER
@@ -22,14 +22,16 @@ from dinolabel.vision.types import Prompt
 from tests import docs, docs_table
 
 PAGE = "docs/own-detector.md"
-SCENES = 6
+SCENES = 4
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder with coco/ and more/, the embedded weights, and trainings of a few steps."""
+    """A working folder with coco/ and more/, the embedded weights, and trainings of two steps on small pictures."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(fitting, "STEPS", 5)
+    monkeypatch.setattr(fitting, "STEPS", 2)
+    monkeypatch.setattr(distil, "SIDES", range(128, 129))
+    monkeypatch.setattr(distil, "TIMED", 1)
     for name, value in (("DATA_DIR", tmp_path / "data"), ("DETECTOR_WEIGHTS", "nano"), ("EMBEDDER_WEIGHTS", "nano")):
         monkeypatch.setenv(f"DINOLABEL_{name}", str(value))
     truth = json.loads((NANO_FOLDER / "demo" / "truth.json").read_text())["images"]
