@@ -27,8 +27,8 @@ COMMON = {
 }
 GROUPS = {
     "Projects": ("detach", "names", "prompt", "hotkeys", "forget"),
-    "Boxes": ("preannotate", "serve", "auto-accept", "pause", "select", "label-issues", "effort"),
-    "Models": ("heads", "weights", "models", "jobs"),
+    "Boxes": ("preannotate", "serve", "auto-accept", "pause", "select", "find", "label-issues", "effort"),
+    "Models": ("heads", "distil", "students", "weights", "models", "jobs"),
     "Videos": ("bootstrap", "exclude-crops"),
     "To learn": ("demo", "help"),
 }
@@ -122,7 +122,7 @@ OPTIONS = {
 
 
 def _row(name: str, what: str, columns: int, *, indent: int = 14) -> str:
-    return textwrap.fill(what, columns, initial_indent=f"  {name:{indent - 2}}", subsequent_indent=" " * indent)
+    return textwrap.fill(what, columns, break_on_hyphens=False, initial_indent=f"  {name:{indent - 2}}", subsequent_indent=" " * indent)
 
 
 class Overview(TyperGroup):

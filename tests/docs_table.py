@@ -23,7 +23,7 @@ RUN_BY = {
     "CONTRIBUTING.md": {"pre-commit install": "tests/unit/test_contributing.py"},
     "docs/ancestor.md": {"": OFFLINE},
     "docs/exports.md": {"": EXPORTS},
-    "docs/faces.md": {"dinolabel models fetch faces": "tests/unit/dinolabel/test_fetching.py"},
+    "docs/faces.md": {"dinolabel weights fetch faces": "tests/unit/dinolabel/test_fetching.py"},
     "docs/how-to.md": {"": E2E},
     "docs/install.md": {"dinolabel detect": OFFLINE},
     "docs/own-detector.md": {"dinolabel distil --from": OWN, "dinolabel students list --project cats": OWN, "dinolabel students onnx": OWN},

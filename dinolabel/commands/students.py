@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +12,7 @@ from dinolabel import factory, running_settings
 from dinolabel.cli import console, options, project_option
 from dinolabel.settings import Settings
 from dinolabel.vision.errors import RequestError
+from dinolabel.vision.storage.json_text import parse_json
 
 if TYPE_CHECKING:
     from dinolabel.vision.students.store import StudentStore
@@ -95,7 +95,7 @@ def _one_of(known: list[str], typed: str, project: str) -> str:
 
 def _receipt(folder: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads((folder / "receipt.json").read_text(encoding="utf-8")))
+        return dict(parse_json((folder / "receipt.json").read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return {}
 

@@ -1,4 +1,4 @@
-"""`dinolabel models fetch faces`: what the extra `faces` brings, how large it is and under which terms; installs it when told to."""
+"""`dinolabel weights fetch faces`: what the extra `faces` brings, how large it is and under which terms; installs it when told to."""
 
 from __future__ import annotations
 

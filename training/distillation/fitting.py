@@ -30,6 +30,7 @@ from dinolabel.vision.loading.device import pick, quick_training
 from dinolabel.vision.loading.transformers_loader import load
 from dinolabel.vision.progress import Listener, Progress, ignore
 from dinolabel.vision.storage.atomic_files import atomic_file
+from dinolabel.vision.storage.json_text import parse_json
 from dinolabel.vision.students.student import CONFIG, WEIGHTS_FILE
 
 RATE, EYES, DECAY = 1e-3, 0.15, 0.01  # EYES: of the rate, for what comes from the teacher
@@ -73,7 +74,7 @@ def fit(
     Raises TeacherUnsuitable, ModelError, OSError.
     """
     if (out / WEIGHTS_FILE).is_file() and (out / STATE).is_file():
-        return FitCourse(**json.loads((out / STATE).read_text(encoding="utf-8"))["course"])
+        return FitCourse(**parse_json((out / STATE).read_text(encoding="utf-8"))["course"])
     out.mkdir(parents=True, exist_ok=True)
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         torch.manual_seed(options.seed)
@@ -160,7 +161,7 @@ class _Fitting:
     def resume(self) -> None:
         """From the last checkpoint; from the beginning where there is none or it is damaged."""
         try:
-            note = json.loads((self.out / STATE).read_text(encoding="utf-8"))
+            note = parse_json((self.out / STATE).read_text(encoding="utf-8"))
             tensors = load_file(self.out / TENSORS)
         except (OSError, ValueError, SafetensorError):
             return

@@ -12,6 +12,7 @@ from typing import Any
 
 from dinolabel.training.errors import PicturesUnreadable
 from dinolabel.vision.file_digest import sha256_of_file
+from dinolabel.vision.storage.json_text import parse_json
 from dinolabel.vision.types import Box
 
 LOOKED_AT = "looked at"
@@ -90,7 +91,7 @@ def _lists(folder: Path) -> list[Path]:
 def _card(path: Path) -> dict[str, Any] | None:
     """The file's content where it is a COCO list of boxes."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise PicturesUnreadable(f"{path} cannot be read: {error}.") from error
     return content if isinstance(content, dict) and {"images", "annotations", "categories"} <= set(content) else None

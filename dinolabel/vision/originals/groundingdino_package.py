@@ -22,8 +22,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from dinolabel.vision.storage.json_text import parse_json
-
 SHORTER, LONGER = 800, 1333  # pixels; the package's load_image
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 HEAD_WIDTH = 64  # of BERT
@@ -279,7 +277,7 @@ def read_message(stream: IO[bytes]) -> dict[str, Any] | None:
     if len(head) < 8:
         return None
     (length,) = struct.unpack("<Q", head)
-    return dict(parse_json(stream.read(length)))
+    return dict(json.loads(stream.read(length)))
 
 
 def main() -> None:
@@ -289,7 +287,7 @@ def main() -> None:
     sys.path.insert(0, sys.argv[1])
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what the package prints belongs to people
-    wish = parse_json(sys.argv[2])
+    wish = json.loads(sys.argv[2])
     try:
         model = PackageModel(wish.pop("weights"), wish.pop("config"), **wish)
     except Exception as error:  # noqa: BLE001 - whatever it is, the other side wants a sentence

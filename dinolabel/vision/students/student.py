@@ -16,6 +16,7 @@ from typing import Any
 
 from dinolabel.vision.errors import ModelError
 from dinolabel.vision.file_digest import sha256_of_file
+from dinolabel.vision.storage.json_text import parse_json
 from dinolabel.vision.types import Thresholds
 
 CARD, CONFIG, WEIGHTS_FILE = "student.json", "config.json", "model.safetensors"
@@ -82,7 +83,7 @@ class Student:
     def load(cls, folder: Path) -> Student:
         """What save wrote. Raises ModelError when it is not there, damaged, or of a later format."""
         try:
-            card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+            card = parse_json((folder / CARD).read_text(encoding="utf-8"))
             if card["format"] != FORMAT:
                 raise ModelError(f"{folder.name} has format {card['format']}; this dinolabel reads {FORMAT}.", hint="Update dinolabel.")
             found = cls(
@@ -99,7 +100,7 @@ class Student:
 
     def check(self) -> Student:
         """The same. Raises ModelError where its files were changed after its card was written."""
-        card = json.loads((self.folder / CARD).read_text(encoding="utf-8"))
+        card = parse_json((self.folder / CARD).read_text(encoding="utf-8"))
         if self.digest != card.get("digest"):
             told = f"The student in {self.folder.name} was changed after it was written."
             raise ModelError(told, hint="Train again with `dinolabel distil`.")

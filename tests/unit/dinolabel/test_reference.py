@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from dinolabel.__main__ import application, command_names
+from dinolabel.__main__ import application
+from dinolabel.overview import command_names
 from dinolabel.docgen import error_codes as reference_errors
 from dinolabel.docgen import http as reference_http
 from dinolabel.docgen import reference

@@ -172,7 +172,7 @@ def project(labels: str, **changed: Any) -> Project:
 
 
 def test_names_that_look_wrong_are_said_with_what_to_do() -> None:
-    labels = '<Label value="face" predicted_values="human face"/><Label value="jason"/><Label value="Jason"/><Label value="human"/>'
+    labels = '<Label value="face" predicted_values="cat face"/><Label value="jason"/><Label value="Jason"/><Label value="cat"/>'
     found = [each for each in project_checks._label_config(Settings(), project(labels)) if each.level == "warn"]
     assert ["differ only in how" in each.text for each in found] == [True, False]
     assert "reads like the prompt" in found[1].text and all(each.fix for each in found)

@@ -67,9 +67,9 @@ def test_every_setting_reaches_the_containers() -> None:
 
 def test_the_image_installs_what_run_py_does() -> None:
     (install,) = re.findall(r"^RUN --mount(?:.*\\\n)+.*", DOCKERFILE, re.M)
-    assert re.findall(r"(\w+\.lock)", install) == ["build.lock", "torch.lock", "dinolabel.lock"]
-    assert {f"{each}.lock" for each in ("build", "torch", "dinolabel")} == {each.name for each in run.LOCKS.iterdir()}
-    assert install.count(" ".join(run.EXACTLY[:2])) == 3, "all by their hashes"
+    assert re.findall(r"(\w+\.lock)", install) == ["build.lock", "torch.lock", "dinolabel.lock", "faces.lock"]
+    assert {f"{each}.lock" for each in ("build", "torch", "dinolabel", "faces")} == {each.name for each in run.LOCKS.iterdir()}
+    assert install.count(" ".join(run.EXACTLY[:2])) == 4, "all by their hashes"
 
 
 def test_build_arguments_have_the_same_defaults_with_and_without_compose() -> None:
