@@ -7,10 +7,10 @@ import pytest
 import typer.main
 
 from dinolabel.__main__ import application
-from dinolabel.overview import command_names
 from dinolabel.docgen import error_codes as reference_errors
 from dinolabel.docgen import http as reference_http
 from dinolabel.docgen import reference
+from dinolabel.overview import command_names
 from dinolabel.settings import Settings
 
 REMEDY = "run `python -m dinolabel.docgen.reference` and commit what it writes"
