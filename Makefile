@@ -2,11 +2,7 @@
 PYTHON ?= python3
 MODELS ?= nano
 
-.PHONY: demo test quick setup wheel-check lock sbom licences nano eval-nano studio-bench effort names-bench video-bench bench engine-bench faces-bench ancestor-bench study parity interop faults fuzz soak
-.PHONY: demo test quick setup wheel-check lock sbom licences nano eval-nano studio-bench effort names-bench video-bench bench engine-bench ancestor-bench study parity interop faults fuzz soak
-.PHONY: demo test quick setup lock wheel-check sbom licences nano eval-nano studio-bench bench-large effort video-bench engine-bench ancestor-bench study parity interop
-.PHONY: demo test quick setup lock wheel-check sbom licences nano eval-nano studio-bench effort names-bench video-bench engine-bench faces-bench ancestor-bench study parity interop
-.PHONY: demo test quick setup lock wheel-check sbom licences nano eval-nano studio-bench effort names-bench video-bench engine-bench distil-bench ancestor-bench study parity interop
+.PHONY: demo test quick setup wheel-check lock sbom licences nano eval-nano studio-bench bench-large effort names-bench video-bench bench engine-bench faces-bench distil-bench ancestor-bench study parity interop faults fuzz soak
 
 demo: ## the whole loop on the embedded models (MODELS=hub: on the real weights)
 	$(PYTHON) run.py demo --models $(MODELS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from dinolabel.cli import text as words
+from dinolabel.cli import words
 
 NAMED = 3  # tasks of one reason that are named
 

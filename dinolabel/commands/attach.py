@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dinolabel import factory, running_settings
-from dinolabel.cli import console, options
-from dinolabel.cli import text as words
+from dinolabel.cli import console, options, words
 from dinolabel.cli.plan import Plan, confirm
 from dinolabel.doctor import picture_trial, pictures, weights
 from dinolabel.local import up_state

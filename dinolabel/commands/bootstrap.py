@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from dinolabel import factory, running_settings
-from dinolabel.cli import console, options
-from dinolabel.cli import text as words
+from dinolabel.cli import console, options, words
 from dinolabel.cli.plan import Plan, confirm
 from dinolabel.detect import bootstrap_report
 from dinolabel.detect.bootstrap_report import HELD_OUT

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dinolabel import factory, running_settings
-from dinolabel.cli import console, options, project_option
-from dinolabel.cli import text as words
+from dinolabel.cli import console, options, project_option, words
 from dinolabel.cli.plan import Plan
 from dinolabel.cli.project_lock import only_one
 from dinolabel.doctor import weights

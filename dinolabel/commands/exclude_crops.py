@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dinolabel import factory, running_settings
-from dinolabel.cli import console
-from dinolabel.cli import text as words
+from dinolabel.cli import console, words
 from dinolabel.erasure.exports.crops import NOTES
 from dinolabel.vision.errors import RequestError
 from dinolabel.vision.storage.json_text import parse_json

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 import typer
 
 from dinolabel import factory, logging_setup, running_settings
-from dinolabel.cli import console, failures, options, project_option
-from dinolabel.cli import text as words
+from dinolabel.cli import console, failures, options, project_option, words
 from dinolabel.cli.plan import Plan
 from dinolabel.erasure.exports import crops
 from dinolabel.exporters import formats

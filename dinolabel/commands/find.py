@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dinolabel import factory, running_settings
-from dinolabel.cli import console, options, project_option
-from dinolabel.cli import text as words
+from dinolabel.cli import console, options, project_option, words
 from dinolabel.vision.errors import RequestError
 
 if TYPE_CHECKING:

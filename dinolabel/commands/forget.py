@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dinolabel import factory, running_settings
-from dinolabel.cli import console, options, project_lock, project_option
-from dinolabel.cli import text as words
+from dinolabel.cli import console, options, project_lock, project_option, words
 from dinolabel.cli.plan import Plan, confirm
 from dinolabel.erasure import label_studio, local_data
 from dinolabel.erasure.exports import crops, survey

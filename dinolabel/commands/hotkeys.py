@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dinolabel import factory, running_settings
-from dinolabel.cli import console
-from dinolabel.cli import text as words
+from dinolabel.cli import console, words
 from dinolabel.projects.hotkeys import NEXT, SUBMIT, check_keys, collisions, give, keys_in_use, take_back
 from dinolabel.studio.errors import StudioDenied, StudioRefused
 from dinolabel.vision.errors import RequestError, StudioError

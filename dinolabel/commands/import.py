@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from dinolabel import factory, running_settings
-from dinolabel.cli import console, options, project_option
-from dinolabel.cli import text as words
+from dinolabel.cli import console, options, project_option, words
 from dinolabel.cli.plan import confirm
 from dinolabel.exporters import importers
 from dinolabel.projects import import_annotations

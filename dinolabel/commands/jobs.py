@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dinolabel import factory, running_settings
-from dinolabel.cli import console
-from dinolabel.cli import text as words
+from dinolabel.cli import console, words
 
 if TYPE_CHECKING:
     from dinolabel.backend.jobs.table import Job

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dinolabel import factory, logging_setup, running_settings
-from dinolabel.cli import console, failures, options, project_option
-from dinolabel.cli import text as words
+from dinolabel.cli import console, failures, options, project_option, words
 from dinolabel.cli.failures import TaskFailure
 from dinolabel.cli.plan import Plan, confirm
 from dinolabel.doctor import weights

@@ -8,8 +8,7 @@ import numpy as np
 import typer
 
 from dinolabel import factory, running_settings
-from dinolabel.cli import console, options, project_option
-from dinolabel.cli import text as words
+from dinolabel.cli import console, options, project_option, words
 from dinolabel.projects import tabs
 from dinolabel.vision.errors import DinolabelError, RequestError
 

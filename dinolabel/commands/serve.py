@@ -14,8 +14,7 @@ import structlog
 import typer
 
 from dinolabel import factory, logging_setup, running_settings
-from dinolabel.cli import console, options
-from dinolabel.cli import text as words
+from dinolabel.cli import console, options, words
 from dinolabel.cli.plan import Plan
 from dinolabel.cli.signals import handle_signals
 from dinolabel.doctor import weights

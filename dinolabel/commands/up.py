@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from dinolabel import factory
-from dinolabel.cli import console, options
-from dinolabel.cli import text as words
+from dinolabel.cli import console, options, words
 from dinolabel.doctor import weights
 from dinolabel.local.photos import find_photos
 from dinolabel.local.session import UpOptions, serve

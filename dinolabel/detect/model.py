@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dinolabel import factory, running_settings
-from dinolabel.cli import options
-from dinolabel.cli import text as words
+from dinolabel.cli import options, words
 from dinolabel.doctor import weights
 from dinolabel.settings import Settings
 from dinolabel.vision.errors import PromptMissing, RequestError, SettingsError

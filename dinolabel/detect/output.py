@@ -10,8 +10,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from dinolabel.cli import console
-from dinolabel.cli import text as words
+from dinolabel.cli import console, words
 from dinolabel.vision.errors import RequestError
 from dinolabel.vision.storage.atomic_files import atomic_file
 from dinolabel.vision.storage.json_text import parse_json

@@ -14,8 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from dinolabel import factory
-from dinolabel.cli import console
-from dinolabel.cli import text as words
+from dinolabel.cli import console, words
 from dinolabel.detect import images
 from dinolabel.detect.inputs import TABLE, UNFINISHED, Input
 from dinolabel.exporters.output.checkpoint import CheckpointLog

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from dinolabel import factory
-from dinolabel.cli import console, exit_codes
-from dinolabel.cli import text as words
+from dinolabel.cli import console, exit_codes, words
 from dinolabel.cli.plan import Plan
 from dinolabel.detect import images, output, run, video
 from dinolabel.detect.inputs import RESULTS, Input, Inputs

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from dinolabel import factory
-from dinolabel.cli import text as words
+from dinolabel.cli import words
 from dinolabel.doctor.machine import Finding, Level
 from dinolabel.local import up_state
 from dinolabel.settings import Settings

@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
 from dinolabel import factory, running_settings
-from dinolabel.cli import text as words
+from dinolabel.cli import words
 from dinolabel.doctor import plugins, weights
 from dinolabel.settings import FormerSettings, Settings, env_file
 from dinolabel.vision.errors import DinolabelError, ModelError

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from dinolabel import factory
-from dinolabel.cli import text as words
+from dinolabel.cli import words
 from dinolabel.doctor import picture_remarks, picture_trial
 from dinolabel.doctor.machine import Finding
 from dinolabel.settings import Settings

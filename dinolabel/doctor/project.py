@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
 
 from dinolabel import factory, running_settings
-from dinolabel.cli import text as words
+from dinolabel.cli import words
 from dinolabel.doctor import pictures, webhook, weights
 from dinolabel.doctor.machine import Check, Finding
 from dinolabel.local import up_state

@@ -9,7 +9,7 @@ import hmac
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from dinolabel.cli import text as words
+from dinolabel.cli import words
 from dinolabel.doctor.machine import Finding
 from dinolabel.local import up_state
 from dinolabel.local.backend import secret

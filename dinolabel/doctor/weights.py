@@ -9,8 +9,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from dinolabel.cli import console
-from dinolabel.cli import text as words
+from dinolabel.cli import console, words
 from dinolabel.settings import Settings
 from dinolabel.vision import plugins
 from dinolabel.vision.errors import WeightsMissing

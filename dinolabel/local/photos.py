@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from dinolabel.cli import text as words
+from dinolabel.cli import words
 from dinolabel.vision.decoding import folder_walk
 from dinolabel.vision.errors import MediaUnavailable, RequestError
 

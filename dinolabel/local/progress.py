@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from rich.live import Live
 from rich.text import Text
 
-from dinolabel.cli import console
-from dinolabel.cli import text as words
+from dinolabel.cli import console, words
 from dinolabel.local.backend_events import News, Reader
 from dinolabel.vision.errors import DinolabelError
 

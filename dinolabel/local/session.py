@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from dinolabel import factory, logging_setup, running_settings
-from dinolabel.cli import console
-from dinolabel.cli import text as words
+from dinolabel.cli import console, words
 from dinolabel.cli.plan import Plan
 from dinolabel.cli.signals import STOP_OR_HANGUP_SIGNALS, handle_signals
 from dinolabel.doctor import weights

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dinolabel.cli import console
-from dinolabel.cli import text as words
+from dinolabel.cli import console, words
 from dinolabel.vision.errors import WeightsMissing
 from dinolabel.vision.loading.weights import TOKENIZER
 

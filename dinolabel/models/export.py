@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dinolabel import factory, running_settings
-from dinolabel.cli import console, options, plan, project_option
-from dinolabel.cli import text as words
+from dinolabel.cli import console, options, plan, project_option, words
 from dinolabel.doctor import weights
 from dinolabel.models import select as heads
 from dinolabel.release import __version__

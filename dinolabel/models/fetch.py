@@ -9,8 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dinolabel.cli import console, plan
-from dinolabel.cli import text as words
+from dinolabel.cli import console, plan, words
 from dinolabel.doctor import weights
 from dinolabel.models.face_packages import fetch_faces
 from dinolabel.settings import Settings

@@ -9,8 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dinolabel import factory
-from dinolabel.cli import console, project_lock
-from dinolabel.cli import text as words
+from dinolabel.cli import console, project_lock, words
 from dinolabel.cli.plan import Plan, confirm
 from dinolabel.local import up_state
 from dinolabel.projects import connect

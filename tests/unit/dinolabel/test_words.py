@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dinolabel.cli import text as words
+from dinolabel.cli import words
 from dinolabel.vision.errors import PromptMissing, RequestError
 
 
