@@ -27,11 +27,12 @@ from dinolabel.vision.heads import prototype
 from dinolabel.vision.pipeline import Pipeline
 from dinolabel.vision.plugins import load_embedder, names
 from dinolabel.vision.types import Box, Crop, Image, Thresholds
+from tests import faces
 from tests.doubles.coloured_things import BLUE, RED, bundle, picture
 from tests.e2e.started import ROOT, environment, until
 from tests.tiny_models import blobs_plug, tiny, tiny_detector, tiny_onnx
 
-PLUGS = [(kind, plug) for kind in ("detector", "embedder") for plug in names(kind)]
+PLUGS = [(kind, plug) for kind in ("detector", "embedder") for plug in names(kind) if plug != faces.PLUG]  # its weights are its package's
 PICTURE = Image.from_array(np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8))
 BOXES = [Box(0, 0, 40, 40), Box(20, 10, 110, 80)]
 
@@ -55,6 +56,17 @@ def test_a_plug_answers_through_the_settings(chosen: tuple[str, Settings], defer
         assert models.predict([PICTURE], "cat", thresholds=Thresholds(0.0, 0.0))[0]
     else:
         assert models.embed(PICTURE, BOXES).shape[0] == len(BOXES)
+
+
+@faces.needed
+@pytest.mark.parametrize("deferred", [False, True], ids=["now", "deferred"])
+def test_the_pair_of_faces_answers_through_the_settings(tmp_path: Path, deferred: bool) -> None:
+    settings = Settings.load(data_dir=tmp_path / "data", device="cpu", detector_weights=faces.PLUG, embedder_weights=faces.PLUG)
+    models, person = factory.pipeline(settings, deferred=deferred), Image.from_array(faces.portrait(240).pixels)
+    (found,) = models.predict([person], "human face")
+    assert len(found) == 1 and models.embed(person, [each.box for each in found]).shape[0] == 1
+    again = factory.pipeline(settings, deferred=True)
+    assert [type(again.detector).__name__, again.detector.digest] == ["LazyModel", models.detector.digest]
 
 
 def test_the_second_start_knows_a_plug_by_its_card(chosen: tuple[str, Settings]) -> None:
