@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForZeroShotObjectDetection, AutoProcessor
 
+from dinolabel.vision.detectors import grounding_dino
 from dinolabel.vision.detectors.grounding_dino import GroundingDino, build
 from dinolabel.vision.errors import DeviceUnavailable, ModelError, RequestError, SettingsError, WeightsMissing
 from dinolabel.vision.proposals.candidates import Candidate
@@ -120,8 +121,10 @@ def test_pixels_are_rgb_resized_and_normalised(detector: GroundingDino) -> None:
     assert mask.min() == 1
 
 
-def test_batches_are_of_one_size_and_bounded(detector: GroundingDino) -> None:
+def test_batches_are_of_one_size_and_bounded(detector: GroundingDino, monkeypatch: pytest.MonkeyPatch) -> None:
     images = [picture(120, 160), picture(160, 120), picture(240, 320), *[picture(120, 160)] * 5]
+    assert all(len(indices) == 1 for indices, _ in detector._batches(images)), "on a CPU more at once gain nothing"
+    monkeypatch.setitem(grounding_dino.AT_ONCE, "cpu", 4)
     assert list(detector._batches(images)) == [([0, 2, 3, 4], (96, 128)), ([5, 6, 7], (96, 128)), ([1], (128, 96))]
 
 
