@@ -69,7 +69,11 @@ EXCEPTIONS = {
         'dinolabel bootstrap videos/ --prompt "human face" --to-project': "needs Label Studio; tests/e2e/test_exports.py has one",
     },
     "docs/exports.md": {"dinolabel export FORMAT": "stands for every format; each is run"},
-    "docs/how-to.md": {"dinolabel serve": "runs for ever; tests/e2e/test_init_attach.py starts it beside a real Label Studio"},
+    "docs/how-to.md": {
+        "dinolabel serve": "runs for ever; tests/e2e/test_init_attach.py starts it beside a real Label Studio",
+        "dinolabel names wall": "runs for ever; tests/e2e/test_wall.py starts it beside a real Label Studio",
+        "dinolabel find": "the task is the reader's; tests/e2e/test_wall.py runs it",
+    },
     "docs/install.md": {
         "python run.py setup": SETUP,
         "PIP_INDEX_URL=https://mirror.example.org": "the mirror is the reader's",
