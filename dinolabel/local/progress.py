@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 2.0
 CALM_SECONDS = 8.0
+STALLED_SECONDS, STALLED_PICTURES = 20.0, 5
+"""Without a new picture for so long, and for as long as so many took, nothing is promised about the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +52,21 @@ class Rate:
 
     began: float = field(default_factory=time.monotonic)
     first: int | None = None
+    last: tuple[int, float] = (0, 0.0)
 
     def left(self, progress: ProjectProgress, now: float) -> float | None:
         """Seconds, or None as long as nothing can be said."""
         if self.first is None:
             self.first, self.began = progress.boxed, now
+        if progress.boxed != self.last[0]:
+            self.last = (progress.boxed, now)
         made = progress.boxed - self.first
         if made < 3 or progress.boxed >= progress.pictures:
             return None
-        return (now - self.began) / made * (progress.pictures - progress.boxed)
+        each = (self.last[1] - self.began) / made
+        if now - self.last[1] > max(STALLED_SECONDS, STALLED_PICTURES * each):  # what is left cannot be read: that is said by its own line
+            return None
+        return each * (progress.pictures - progress.boxed)
 
 
 def progress_line(progress: ProjectProgress, left: float | None, training: float | None = None) -> str:

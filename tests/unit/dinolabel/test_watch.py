@@ -25,3 +25,12 @@ def test_the_rest_is_told_from_what_was_seen() -> None:
     assert rate.left(ProjectProgress(100, 12, 0), 5.0) is None
     assert rate.left(ProjectProgress(100, 20, 0), 10.0) == pytest.approx(80.0)
     assert rate.left(ProjectProgress(100, 100, 0), 90.0) is None
+
+
+def test_nothing_is_promised_about_pictures_that_do_not_come() -> None:
+    """A broken picture never gets boxes: the time left would only grow."""
+    rate = Rate()
+    assert rate.left(ProjectProgress(100, 0, 0), 0.0) is None
+    assert rate.left(ProjectProgress(100, 99, 0), 99.0) == pytest.approx(1.0)
+    assert rate.left(ProjectProgress(100, 99, 0), 110.0) == pytest.approx(1.0)
+    assert rate.left(ProjectProgress(100, 99, 0), 130.0) is None
