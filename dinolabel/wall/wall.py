@@ -60,6 +60,7 @@ class Wall:
     def __post_init__(self) -> None:
         self.rows = comparable_rows(self.rows)
         self._at: dict[CropKey, int] = {each.key: number for number, each in enumerate(self.crops)}
+        self._taken = {number for number, each in enumerate(self.crops) if each.taken}
         self.carry_over()
         self.policy = SuggestionPolicy()
         self._next = 0
@@ -83,8 +84,10 @@ class Wall:
                 self._next += 1
 
     def _named(self) -> dict[int, str]:
+        """Number of each crop that has a name -> the name: without a look at those that nobody said anything about."""
         states = self.states()
-        return {at: name for at in range(len(self.crops)) if (name := self.name_of(at, states))}
+        said = {self._at[key] for key in states if key in self._at}
+        return {at: name for at in sorted(said | self._taken) if (name := self.name_of(at, states))}
 
     def carry_over(self) -> list[Answer]:
         """Give decisions about boxes that a newer model version made anew to the boxes that are there now; what was noted for that.
@@ -156,7 +159,7 @@ class Wall:
         with self._lock:
             states = self.states()
             known = [at for at, each in self._named().items() if each == name]
-            denied = [at for at, each in enumerate(self.crops) if name in _state(states, each).not_names]
+            denied = sorted(self._at[key] for key, state in states.items() if key in self._at and name in state.not_names)
             open_ones = [each for each in self.groups() if not _denied(each, self.crops, states, name)]
             if not known or not open_ones:
                 return []

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from dinolabel.vision.types import Embeddings
 
-SAMPLE = 2_000
+SAMPLE = 1_000
 """Rows that are laid out against each other; the others are placed among their neighbours of these."""
 NEIGHBOURS = 5
 PRINCIPAL = 30
