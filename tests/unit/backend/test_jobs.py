@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from dinolabel.backend.errors import JobTableUnavailable, JobUnknown
 from dinolabel.backend.jobs.process import start_time
@@ -395,19 +396,18 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.mark.parametrize("kind", DAMAGE)
-def test_a_damaged_table_is_set_aside_and_begun_anew(
-    desk: Callable[..., JobRunner], tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_damaged_table_is_set_aside_and_begun_anew(desk: Callable[..., JobRunner], tmp_path: Path, kind: str) -> None:
     asked = desk(start=False)
     asked.train(1, why="asked")
     path = tmp_path / "jobs" / "jobs.sqlite"
     damaged = DAMAGE[kind](path.read_bytes())
     path.write_bytes(damaged)
-    jobs = desk()
-    assert jobs.all() == []
+    with capture_logs() as logs:
+        jobs = desk()
+        assert jobs.all() == []
     assert path.with_name("jobs.sqlite.damaged").read_bytes() == damaged
-    told = "".join(capsys.readouterr())
-    assert "job_table_damaged" in told and "jobs.sqlite.damaged" in told
+    (told,) = [each for each in logs if each["event"] == "job_table_damaged"]
+    assert "jobs.sqlite.damaged" in str(told)
     assert ended(jobs, jobs.train(1, why="asked again")).state == "done"
 
 
