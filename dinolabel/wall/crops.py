@@ -11,6 +11,7 @@ import structlog
 
 from dinolabel.studio.regions.reading import read
 from dinolabel.studio.reviews.annotations import is_made_by_button, is_named_by_group
+from dinolabel.studio.reviews.verdicts import scale_box
 from dinolabel.vision.decoding.pictures import open_image
 from dinolabel.vision.errors import DinolabelError, MediaError
 from dinolabel.vision.types import Box, Embeddings, Image
@@ -126,8 +127,7 @@ class CropImages:
 
     def box_on(self, crop: WallCrop, image: Image) -> Box:
         """The crop's box on the picture as it is now: boxes are shares of it, whatever size was written beside them."""
-        across, down = image.width / crop.width, image.height / crop.height
-        moved = Box(crop.box.x1 * across, crop.box.y1 * down, crop.box.x2 * across, crop.box.y2 * down).clip(image.width, image.height)
+        moved = scale_box(crop.box, image.width / crop.width, image.height / crop.height).clip(image.width, image.height)
         if moved is None:
             raise MediaError(f"A box of task {crop.task} lies outside its picture.", hint="Open the task and draw it again.")
         return moved.quantise()

@@ -157,8 +157,7 @@ def annotation_result(task: int, result: Iterable[Json], decided: Mapping[CropKe
     for region in result:
         answer = decided[task, str(region["id"])]
         if answer.kind == "name":
-            before = _label(region) if (note := find_note(region, GROUPED)) is None else note.rpartition(WAS)[2]
-            origin = "prediction" if before == answer.name else "prediction-changed"
+            origin = "prediction" if _label_before(region) == answer.name else "prediction-changed"
             made.append({**_named(region, answer.name, _note(answer)), "origin": origin})
     return made
 
@@ -169,12 +168,11 @@ def prediction_result(task: int, result: Iterable[Json], states: Mapping[CropKey
     for region in result:
         state = states.get((task, str(region.get("id"))))
         answer = state.decision if state else None
-        note = find_note(region, GROUPED)
-        before = _label(region) if note is None else note.rpartition(WAS)[2]
+        before = _label_before(region)
         if answer is not None and answer.kind == "name":
             shown.append(_named(region, answer.name, f"{_note(answer)}{WAS}{before}"))
         else:
-            shown.append(dict(region) if note is None else _named(region, before, ""))
+            shown.append(dict(region) if find_note(region, GROUPED) is None else _named(region, before, ""))
     return shown
 
 
@@ -183,8 +181,10 @@ def _note(answer: Answer) -> str:
     return f"{GROUPED}: by {answer.who}, {answer.at}{page}"
 
 
-def _label(region: Json) -> str:
-    return str(next(iter(region["value"].get("rectanglelabels") or ()), ""))
+def _label_before(region: Json) -> str:
+    """The label that the model gave, whatever the wall has named it since."""
+    note = find_note(region, GROUPED)
+    return note.rpartition(WAS)[2] if note is not None else str(next(iter(region["value"].get("rectanglelabels") or ()), ""))
 
 
 def _named(region: Json, label: str, note: str) -> dict[str, Any]:

@@ -138,11 +138,9 @@ class Wall:
 
     def names(self) -> dict[str, list[int]]:
         """Each name with its crops, those that look least like the others of it first."""
-        states = self.states()
         found: dict[str, list[int]] = {}
-        for at in range(len(self.crops)):
-            if name := self.name_of(at, states):
-                found.setdefault(name, []).append(at)
+        for at, name in self._named().items():
+            found.setdefault(name, []).append(at)
         return {name: list(reversed(typical_first(self.rows, members))) for name, members in sorted(found.items())}
 
     def predicted(self) -> dict[str, list[int]]:
@@ -189,9 +187,7 @@ class Wall:
             raise RequestError("No name was given.", hint="Type one, or press the key of one.")
         for key in keys:
             if key not in self._at:
-                raise RequestError(
-                    f"Box {key[1]} of task {key[0]} is not on this wall.", hint="Load the page again: the project has changed."
-                )
+                raise _not_here(key)
             if self.crops[self._at[key]].taken:
                 raise RequestError(f"Task {key[0]} was submitted in Label Studio meanwhile.", hint="Change its names there.")
         places = tuple(self.crops[self._at[key]].place for key in keys)

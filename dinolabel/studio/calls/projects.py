@@ -170,19 +170,27 @@ class ProjectsClient:
         The listing has predictions whole and of annotations nothing but their ids, so that those come from an export (measured, 1.23.2).
         """
         params = {"project": project, "page_size": BODIES_PAGE, "fields": "all", "include": "id,data,annotations,predictions,drafts"}
-        for page in range(1, 100_000):
-            try:
-                reply = self.api.json("GET", "/api/tasks", params={**params, "page": page}, timeout=LONG_SECONDS)
-            except StudioRefused as error:
-                if error.status == 404 and page > 1:
-                    return
-                raise
-            answered = [int(each["id"]) for each in reply["tasks"] if each.get("annotations")]
+        for tasks in task_pages(self.api, params):
+            answered = [int(each["id"]) for each in tasks if each.get("annotations")]
             whole = {int(each["id"]): each["annotations"] for each in self.export(project, tasks=answered)} if answered else {}
-            yield from ({**each, "annotations": whole.get(int(each["id"]), [])} for each in reply["tasks"])
-            if page * BODIES_PAGE >= int(reply["total"]):
-                return
+            yield from ({**each, "annotations": whole.get(int(each["id"]), [])} for each in tasks)
 
     def _export(self, project: int, only: Mapping[str, Any]) -> Tasks:
         params = {"exportType": "JSON", **only}
         return list(self.api.json("GET", f"/api/projects/{project}/export", params=params, timeout=LONG_SECONDS))
+
+
+def task_pages(api: ApiClient, params: Mapping[str, Any]) -> Iterator[Tasks]:
+    """The pages of the task listing. params: with project and page_size."""
+    seen = 0
+    for page in range(1, 10_000):
+        try:
+            reply = api.json("GET", "/api/tasks", params={**params, "page": page}, timeout=LONG_SECONDS)
+        except StudioRefused as error:
+            if error.status == 404 and page > 1:
+                return
+            raise
+        yield reply["tasks"]
+        seen += len(reply["tasks"])
+        if not reply["tasks"] or seen >= int(reply["total"]):
+            return

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dinolabel.studio.calls.projects import LONG_SECONDS
+from dinolabel.studio.calls.projects import LONG_SECONDS, task_pages
 from dinolabel.studio.errors import StudioRefused
 from dinolabel.studio.http_client import ApiClient
 
@@ -77,21 +77,8 @@ class TasksClient:
         """
         for start in range(0, 1 if only is None else len(only), IDS):
             chosen = {} if only is None else {"query": _only_ids(only[start : start + IDS])}
-            yield from self._pages({"project": project, "page_size": PAGE, "fields": "all", "include": _FIELDS, **chosen})
-
-    def _pages(self, params: Mapping[str, Any]) -> Iterator[TaskRow]:
-        seen = 0
-        for page in range(1, 10_000):
-            try:
-                reply = self.api.json("GET", "/api/tasks", params={**params, "page": page}, timeout=LONG_SECONDS)
-            except StudioRefused as error:
-                if error.status == 404 and page > 1:
-                    return
-                raise
-            yield from map(TaskRow.of, reply["tasks"])
-            seen += len(reply["tasks"])
-            if not reply["tasks"] or seen >= int(reply["total"]):
-                return
+            params = {"project": project, "page_size": PAGE, "fields": "all", "include": _FIELDS, **chosen}
+            yield from (TaskRow.of(each) for tasks in task_pages(self.api, params) for each in tasks)
 
     def get(self, task: int) -> dict[str, Any]:
         """A task's JSON with annotations and predictions. Raises StudioRefused with status 404 when there is none."""
